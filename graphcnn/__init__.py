@@ -1,0 +1,197 @@
+"""graphcnn: a compiler and runtime for convolutional networks.
+
+    import graphcnn as cnn
+
+    image = cnn.input("image", (1, 28, 28))
+    x = cnn.conv2d(image, 8, 3, activation="relu")
+    x = cnn.flatten(cnn.max_pool2d(x, 2))
+    model = cnn.Model(image, cnn.dense(x, 10))
+
+"Convolution" means cross-correlation, as everywhere in deep learning: the kernel is not flipped.
+`conv2d(..., flip_kernel=True)` rotates it by 180° first, which is the convolution of mathematics.
+"""
+
+from graphcnn import data
+from graphcnn.errors import (
+    DataError,
+    ExportError,
+    GradientError,
+    GraphCnnError,
+    GraphError,
+    MissingExtraError,
+    OutputError,
+    TrainingError,
+    VerifyError,
+    WeightsError,
+)
+from graphcnn.graph import Graph
+from graphcnn.initializers import Constant, He, Initializer, Xavier
+from graphcnn.ir import Value
+from graphcnn.language.activations import (
+    elu,
+    gelu,
+    hard_sigmoid,
+    hard_swish,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
+from graphcnn.language.arguments import scope
+from graphcnn.language.conv import conv2d, conv_transpose2d
+from graphcnn.language.dense import dense, matmul
+from graphcnn.language.elementwise import (
+    abs,
+    add,
+    cast,
+    div,
+    equal,
+    erf,
+    exp,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    log,
+    logical_and,
+    logical_not,
+    logical_or,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    not_equal,
+    pow,
+    sign,
+    sqrt,
+    sub,
+    where,
+)
+from graphcnn.language.image import pad2d, upsample2d, zero_insert2d
+from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
+from graphcnn.language.metrics import accuracy, top_k_accuracy
+from graphcnn.language.norm import batch_norm, dropout
+from graphcnn.language.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_unpool2d
+from graphcnn.language.reduce import argmax, max, mean, sum
+from graphcnn.language.shape import concat, flatten, one_hot, reshape, slice, split, transpose
+from graphcnn.language.sources import constant, input, parameter
+from graphcnn.model import Model, load
+from graphcnn.normalisation import Normalisation
+from graphcnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
+from graphcnn.parse import parse_graph
+from graphcnn.passes.backward import gradients
+from graphcnn.session import Session
+from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.training import EarlyStopping
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Constant",
+    "DType",
+    "DataError",
+    "EarlyStopping",
+    "ExportError",
+    "GradientError",
+    "Graph",
+    "GraphCnnError",
+    "GraphError",
+    "He",
+    "Initializer",
+    "MissingExtraError",
+    "Model",
+    "N",
+    "Normalisation",
+    "Optimizer",
+    "OutputError",
+    "RMSProp",
+    "Session",
+    "TensorType",
+    "TrainingError",
+    "Value",
+    "VerifyError",
+    "WeightsError",
+    "Xavier",
+    "abs",
+    "accuracy",
+    "add",
+    "argmax",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy",
+    "cast",
+    "concat",
+    "constant",
+    "conv2d",
+    "conv_transpose2d",
+    "cross_entropy",
+    "data",
+    "dense",
+    "div",
+    "dropout",
+    "elu",
+    "equal",
+    "erf",
+    "exp",
+    "flatten",
+    "gelu",
+    "global_avg_pool2d",
+    "gradients",
+    "greater",
+    "greater_equal",
+    "hard_sigmoid",
+    "hard_swish",
+    "input",
+    "l1",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "load",
+    "log",
+    "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "matmul",
+    "max",
+    "max_pool2d",
+    "max_unpool2d",
+    "maximum",
+    "mean",
+    "minimum",
+    "mse",
+    "mul",
+    "neg",
+    "not_equal",
+    "one_hot",
+    "pad2d",
+    "parameter",
+    "parse_graph",
+    "pow",
+    "relu",
+    "reshape",
+    "scope",
+    "sigmoid",
+    "sign",
+    "silu",
+    "slice",
+    "softmax",
+    "softplus",
+    "split",
+    "sqrt",
+    "sub",
+    "sum",
+    "tanh",
+    "top_k_accuracy",
+    "transpose",
+    "upsample2d",
+    "where",
+    "zero_insert2d",
+]

@@ -1,0 +1,125 @@
+"""From the definition of a network to something that runs: the pipelines, in one place.
+
+The only module that sees both the passes and the runtimes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from graphcnn.config import verify_level
+from graphcnn.graph import Graph
+from graphcnn.ir import Array
+from graphcnn.objective import Metrics, Objective, with_loss
+from graphcnn.optimizers import Optimizer
+from graphcnn.passes.apply_optimizer import ApplyOptimizer
+from graphcnn.passes.backward import Backward
+from graphcnn.passes.base import Applied, Observer, Pipeline
+from graphcnn.passes.canonicalize import Canonicalize
+from graphcnn.passes.eliminate import Eliminate
+from graphcnn.passes.fold_batch_norm import FoldBatchNorm
+from graphcnn.passes.fold_constants import FoldConstants
+from graphcnn.passes.fold_states import FoldStates
+from graphcnn.passes.fuse_pad import FusePad
+from graphcnn.passes.observers import Differential, Verify
+from graphcnn.passes.training_mode import TrainingMode
+from graphcnn.runtime.reference import Reference, Watch
+from graphcnn.tensor_type import TensorType
+
+
+def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:
+    """Definition to inference form. Given the values of the states, they become constants."""
+    freeze = (FoldStates(states),) if states is not None else ()
+    return Pipeline(
+        (
+            Canonicalize(),
+            Eliminate(),
+            FoldBatchNorm(),
+            *freeze,
+            FoldConstants(),
+            FusePad(),
+            Eliminate(),
+        )
+    )
+
+
+def training_pipeline(optimizer: Optimizer) -> Pipeline:
+    """Definition with a loss to one training step: forward, backward, update."""
+    return Pipeline(
+        (
+            TrainingMode(),
+            Canonicalize(),
+            FusePad(),
+            Backward(),  # before elimination, so that it sees every operator the user wrote
+            ApplyOptimizer(optimizer),
+            Eliminate(),
+            FoldConstants(),
+        )
+    )
+
+
+def run_reference(graph: Graph, feeds: Mapping[str, Array], states: Mapping[str, Array]) -> Array:
+    """Outputs and updates of one run of the reference, in one dict."""
+    outputs, updates = Reference(graph).run(feeds, states)
+    return {**outputs, **{f"update {key}": value for key, value in updates.items()}}  # type: ignore[return-value]
+
+
+def observers(trace: Callable[[Applied], None] | None = None) -> Iterable[Observer]:
+    """What watches every pass: the verifier, the differential check, a trace."""
+    level = verify_level()
+    if level != "off":
+        yield Verify()
+    if level == "numbers":
+        yield Differential(run_reference)
+    if trace is not None:
+        yield trace
+
+
+def inference_graph(
+    graph: Graph,
+    states: Mapping[str, Array] | None = None,
+    trace: Callable[[Applied], None] | None = None,
+) -> Graph:
+    """The graph that predicts, after all passes."""
+    return inference_pipeline(states).run(graph, observers(trace))
+
+
+def training_graph(
+    graph: Graph,
+    loss: str | Objective,
+    optimizer: Optimizer,
+    metrics: Metrics = None,
+    target: TensorType | None = None,
+    trace: Callable[[Applied], None] | None = None,
+) -> Graph:
+    """One graph for a whole training step: loss and metrics out, every state updated."""
+    joint = with_loss(graph, loss, metrics, target)
+    return training_pipeline(optimizer).run(joint, observers(trace))
+
+
+class Runner:
+    """Runs one graph at any batch size; what is prepared for a size is kept."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._executables: dict[int, Reference] = {}
+
+    def executable(self, n: int) -> Reference:
+        """The graph, ready for batches of `n` items."""
+        if n not in self._executables:
+            self._executables[n] = Reference(self.graph.bind(N=n))
+        return self._executables[n]
+
+    def run(
+        self,
+        feeds: Mapping[str, Array],
+        states: Mapping[str, Array],
+        watch: Watch | None = None,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Outputs by name and new values of updated states, for the batch that is fed."""
+        return self.executable(batch_size(feeds)).run(feeds, states, watch)
+
+
+def batch_size(feeds: Mapping[str, Array]) -> int:
+    """Number of items in the first fed array."""
+    return int(np.shape(next(iter(feeds.values())))[0])

@@ -1,0 +1,51 @@
+"""Every error that graphcnn raises on purpose. All derive from `GraphCnnError`.
+
+A message is one readable text: what (node and source line), expected, found, and the formula with
+its numbers. The command line prints it alone; a traceback adds nothing to it.
+"""
+
+
+class GraphCnnError(Exception):
+    """Base of all errors that a user can cause and mend."""
+
+
+class GraphError(GraphCnnError):
+    """A graph that means nothing: wrong shape, type, attribute or connection."""
+
+
+class GradientError(GraphError):
+    """A value that the loss depends on cannot be differentiated."""
+
+
+class VerifyError(GraphCnnError):
+    """A graph breaks an invariant of the IR, or a pass changed the numbers."""
+
+
+class DataError(GraphCnnError, ValueError):
+    """A data set, an image or a label that cannot be used; names the file and the record."""
+
+
+class WeightsError(GraphCnnError):
+    """A file of weights or a checkpoint that does not fit the model, or cannot be read."""
+
+
+class OutputError(GraphCnnError):
+    """A file that could not be written. What stood there before is untouched."""
+
+
+class TrainingError(GraphCnnError):
+    """Training cannot go on, for example because the loss is not a number."""
+
+
+class ExportError(GraphCnnError):
+    """A graph that has no equivalent in the format asked for."""
+
+
+class MissingExtraError(GraphCnnError, ImportError):
+    """An optional package is not installed; the message holds the command that installs it."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the package {package!r}, which is not installed: "
+            f'run  pip install "graphcnn[{extra}]"'
+        )

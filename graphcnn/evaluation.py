@@ -1,0 +1,113 @@
+"""Using a trained model: predicting, measuring, exporting."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphcnn.compile import Runner
+from graphcnn.errors import DataError
+from graphcnn.graph import state_of
+from graphcnn.ir import Array
+from graphcnn.normalisation import check_labels, check_targets
+from graphcnn.objective import TARGET, Metrics, Objective, with_loss
+from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.reference import Reference
+from graphcnn.tensor_type import TensorType
+
+if TYPE_CHECKING:
+    from graphcnn.model import Model
+    from graphcnn.onnx.parity import Parity
+
+#: A data set, or a pair (images, targets) of arrays.
+Data = Dataset | tuple[Any, Any]
+
+
+def as_dataset(data: Data, model: "Model") -> Dataset:
+    """A `Dataset` whose images fit the model. Raises `DataError` where they do not."""
+    if not isinstance(data, Dataset):
+        if not isinstance(data, tuple) or len(data) != 2:
+            raise DataError(
+                f"data must be a Dataset or a pair (images, targets), found {type(data).__name__}"
+            )
+        data = Dataset(np.asarray(data[0]), np.asarray(data[1]))
+    shape = model.graph.inputs[0].shape[1:]
+    if len(shape) == 3 and data.image_shape != shape:
+        raise DataError(
+            f"{model.name} takes images (C, H, W) = {shape}, but {data.name!r} has "
+            f"{data.image_shape}"
+        )
+    return data
+
+
+def predict(model: "Model", images: Any, batch_size: int) -> dict[str, Array]:
+    """All outputs by name, batch after batch."""
+    name = model.graph.inputs[0].node.name
+    feeds = (
+        {name: model.prepare(images[i : i + batch_size])}
+        for i in range(0, max(1, len(images)), batch_size)
+    )
+    results = [model.runner.run(feed, model.states)[0] for feed in feeds]
+    return {key: np.concatenate([r[key] for r in results]) for key in model.graph.outputs}
+
+
+def evaluate(
+    model: "Model",
+    data: Data,
+    loss: str | Objective,
+    batch_size: int,
+    metrics: Metrics,
+) -> dict[str, float]:
+    """Loss and metrics as means over all items, summed in float64."""
+    dataset = as_dataset(data, model)
+    graph = with_loss(model.graph, loss, metrics)
+    return measure(model, Runner(graph), dataset, batch_size)
+
+
+def measure(model: "Model", runner: Runner, data: Dataset, batch_size: int) -> dict[str, float]:
+    """Means of the scalar outputs of a graph with a loss over a data set."""
+    name = model.graph.inputs[0].node.name
+    kind = next(v.type for v in runner.graph.inputs if v.node.name == TARGET)
+    totals = dict.fromkeys(runner.graph.outputs, 0.0)
+    for images, targets in data.batches(batch_size):
+        feeds = {name: model.prepare(images), TARGET: targets_for(model, kind, targets)}
+        outputs, _ = runner.run(feeds, model.states)
+        for key, value in outputs.items():
+            totals[key] += float(value) * len(images)
+    return {key: total / len(data) for key, total in totals.items()}
+
+
+def targets_for(model: "Model", kind: TensorType, targets: Any) -> Array:
+    """Targets of type `kind`; labels must lie within the classes of the prediction."""
+    if kind.dtype.is_float:
+        return check_targets(targets).astype(kind.dtype.numpy, copy=False)
+    prediction = next(iter(model.graph.outputs.values())).shape
+    classes = prediction[1] if len(prediction) > 1 else 2
+    return check_labels(targets, classes)  # type: ignore[arg-type]
+
+
+def export_onnx(
+    model: "Model", path: str | Path, opset: int | str, verify: bool | None
+) -> "Parity | None":
+    """Export the inference graph; compare it with ONNX Runtime unless told not to."""
+    from graphcnn.onnx.export import export_graph
+    from graphcnn.onnx.parity import compare
+
+    states = {state_of(s).key: model.states[state_of(s).key] for s in model.graph.states}
+    exported = export_graph(
+        model.graph,
+        states,
+        path,
+        opset=opset,
+        metadata=model.metadata(),  # type: ignore[arg-type]
+    )
+    if verify is False or (verify is None and importlib.util.find_spec("onnxruntime") is None):
+        return None
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        n = len(next(iter(feeds.values())))
+        return Reference(model.graph.bind(N=n)).run(feeds, states)[0]
+
+    return compare(exported, model.graph, run)

@@ -1,0 +1,57 @@
+"""Layers that behave differently in training: batch normalisation and dropout."""
+
+from graphcnn.errors import GraphError
+from graphcnn.ir import Value
+from graphcnn.language.activations import activate
+from graphcnn.language.arguments import Activation, scoped
+from graphcnn.language.errors import located
+from graphcnn.language.sources import parameter, state
+from graphcnn.ops.norm import BatchNorm
+from graphcnn.ops.random import Dropout
+from graphcnn.sources import Role
+
+
+@located
+def batch_norm(
+    x: Value,
+    *,
+    epsilon: float = 1e-5,
+    momentum: float = 0.1,
+    trainable: bool = True,
+    activation: Activation = None,
+    name: str = "",
+) -> Value:
+    """Shift and scale every channel to a learned mean and spread (arXiv:1502.03167).
+
+    y = gamma · (x - mean) / sqrt(variance + epsilon) + beta
+
+    Training takes mean and variance from the batch and keeps running ones, which inference uses:
+    running += momentum · (batch - running), with the unbiased variance of the batch.
+
+    Args:
+        x: (N, C) or (N, C, H, W).
+        epsilon: keeps the root away from 0.
+        momentum: weight of a new batch in the running statistics, 0 to 1.
+        trainable: False freezes gamma and beta.
+        activation: a name such as "relu", or a function of a tensor.
+    """
+    if x.type.rank < 2 or not isinstance(x.shape[1], int):
+        raise GraphError(f"x must be (N, C) or (N, C, H, W), found rank {x.type.rank}: {x.type}")
+    op, shape = BatchNorm(float(epsilon), float(momentum)), (x.shape[1],)
+    gamma = parameter(shape, "ones", trainable=trainable, dtype=x.dtype)
+    beta = parameter(shape, "zeros", trainable=trainable, dtype=x.dtype)
+    mean = state(shape, "zeros", Role.STATISTIC, False, x.dtype, "")
+    variance = state(shape, "ones", Role.STATISTIC, False, x.dtype, "")
+    y = op(x, gamma, beta, mean, variance, name=scoped(name, op.name))
+    return activate(y, activation)
+
+
+@located
+def dropout(x: Value, rate: float = 0.5, *, name: str = "") -> Value:
+    """In training, drop each number with probability `rate` and scale the others by 1 / (1 - rate).
+
+    Inference leaves x alone. What is dropped follows from the seed and the step of the training
+    run alone (N. Srivastava et al., JMLR 15, 2014).
+    """
+    op = Dropout(float(rate))
+    return op(x, name=scoped(name, op.name))

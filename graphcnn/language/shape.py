@@ -1,0 +1,159 @@
+"""Moving elements: new shapes, parts, joins, indicator vectors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphcnn.errors import GraphError
+from graphcnn.ir import Value
+from graphcnn.language.arguments import is_int, positive, scoped
+from graphcnn.language.axes import one_axis
+from graphcnn.language.errors import located
+from graphcnn.ops.elementwise import Cast
+from graphcnn.ops.shape import Concat, Flatten, OneHot, Reshape, Slice, Transpose
+from graphcnn.tensor_type import DType, N, known_size
+
+
+@located
+def flatten(x: Value, *, name: str = "") -> Value:
+    """All numbers of an item in one row: (N, C, H, W) -> (N, C·H·W)."""
+    return Flatten()(x, name=scoped(name, Flatten.name))
+
+
+@located
+def reshape(x: Value, shape: Sequence[int], *, name: str = "") -> Value:
+    """The same elements, row-major, under another shape.
+
+    Args:
+        x: a tensor.
+        shape: sizes of one item, without the batch axis, where x is a batch (N, ...); else all
+            sizes. One of them may be -1: it takes what is left.
+
+    Raises:
+        GraphError: the number of elements would change.
+    """
+    batch = x.shape[:1] if x.shape[:1] == (N,) else ()
+    sizes = _ints(shape, "shape")
+    if sizes.count(-1) > 1:
+        raise GraphError(f"shape may hold -1 once, found {sizes}")
+    if -1 in sizes:
+        have = known_size(x.shape)
+        rest = known_size(tuple(d for d in sizes if d != -1))
+        if rest < 1 or have % rest:
+            raise GraphError(
+                f"cannot reshape {x.type} to {sizes}: {have} elements are not divisible by {rest}"
+            )
+        sizes = tuple(have // rest if d == -1 else d for d in sizes)
+    return Reshape((*batch, *sizes))(x, name=scoped(name, Reshape.name))
+
+
+@located
+def transpose(x: Value, perm: Sequence[int], *, name: str = "") -> Value:
+    """Axis i of the result is axis `perm[i]` of x, the batch axis counted: perm (0, 2, 3, 1)
+    makes (N, C, H, W) into (N, H, W, C)."""
+    rank = x.type.rank
+    axes = tuple(a + rank if -rank <= a < 0 else a for a in _ints(perm, "perm"))
+    return Transpose(axes)(x, name=scoped(name, Transpose.name))
+
+
+@located
+def concat(xs: Sequence[Value], axis: int = 1, *, name: str = "") -> Value:
+    """The tensors one after the other along `axis`, by default the channels.
+
+    Raises:
+        GraphError: they differ in another axis, or the axis is the batch.
+    """
+    if isinstance(xs, Value) or not xs:
+        raise GraphError("xs must be a list of at least one tensor")
+    return Concat(one_axis(xs[0], axis))(*xs, name=scoped(name, Concat.name))
+
+
+@located
+def slice(
+    x: Value,
+    axis: int,
+    start: int = 0,
+    stop: int | None = None,
+    step: int = 1,
+    *,
+    name: str = "",
+) -> Value:
+    """x[start:stop:step] along one axis, as in Python.
+
+    Args:
+        axis: negative counts from the last axis.
+        start: first index; negative counts from the end.
+        stop: index after the last; negative counts from the end, None is the end.
+        step: distance from one taken index to the next, at least 1.
+
+    Raises:
+        GraphError: the range is empty or leaves the axis, or the axis is the batch.
+    """
+    axis = one_axis(x, axis)
+    size = x.shape[axis]
+    if not isinstance(size, int):
+        raise GraphError(f"axis {axis} of {x.type} is the batch axis, it cannot be sliced")
+    (start, *_), step = _ints((start,), "start"), positive(step, "step")
+    first = start + size if start < 0 else start
+    last = size if stop is None else _ints((stop,), "stop")[0]
+    last = last + size if last < 0 else last
+    if not 0 <= first < last <= size:
+        raise GraphError(
+            f"start {start} and stop {stop} take the range [{first}, {last}) of axis {axis} of "
+            f"{x.type}; it must not be empty and lie in [0, {size})"
+        )
+    return _part(x, axis, first, -(-(last - first) // step), step, scoped(name, Slice.name))
+
+
+@located
+def split(x: Value, sections: int | Sequence[int], axis: int = 1, *, name: str = "") -> list[Value]:
+    """x cut along `axis` into equal parts (`sections` an int) or parts of the given sizes.
+
+    Raises:
+        GraphError: the size is not divisible, or the sizes do not sum to it.
+    """
+    axis = one_axis(x, axis)
+    size = x.shape[axis]
+    if not isinstance(size, int):
+        raise GraphError(f"axis {axis} of {x.type} is the batch axis, it cannot be split")
+    if is_int(sections):
+        parts = positive(sections, "sections")
+        if size % parts:
+            raise GraphError(f"axis {axis} of {x.type} does not split into {parts} equal parts")
+        sizes = (size // parts,) * parts
+    else:
+        sizes = _ints(sections, "sections")
+        if sum(sizes) != size or min(sizes) < 1:
+            raise GraphError(
+                f"sections {sizes} must be at least 1 and sum to {size}, the size of axis {axis} "
+                f"of {x.type}; their sum is {sum(sizes)}"
+            )
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    name = scoped(name, "split")
+    return [_part(x, axis, s, d, 1, name) for s, d in zip(starts, sizes, strict=True)]
+
+
+@located
+def one_hot(labels: Value, depth: int, *, dtype: Any = "float32", name: str = "") -> Value:
+    """y[..., k] = 1 where k is the label, else 0: (N,) -> (N, depth). Labels are integers."""
+    op = OneHot(positive(depth, "depth"), DType.of(dtype))
+    return op(as_labels(labels), name=scoped(name, op.name))
+
+
+def as_labels(labels: Value) -> Value:
+    """Integer labels of any width as i64; other types are left for the operator to refuse."""
+    if labels.dtype in (DType.UINT8, DType.INT32):
+        return Cast(DType.INT64)(labels)
+    return labels
+
+
+def _part(x: Value, axis: int, start: int, size: int, step: int, name: str) -> Value:
+    """`size` elements of one axis, and all of the others."""
+    starts, sizes, steps = [0] * x.type.rank, list(x.shape), [1] * x.type.rank
+    starts[axis], sizes[axis], steps[axis] = start, size, step
+    return Slice(tuple(starts), tuple(sizes), tuple(steps))(x, name=name)
+
+
+def _ints(x: Any, name: str) -> tuple[int, ...]:
+    if isinstance(x, tuple | list) and all(map(is_int, x)):
+        return tuple(int(d) for d in x)
+    raise GraphError(f"{name} must hold ints, found {x!r}")

@@ -1,0 +1,309 @@
+"""A network with its weights: what users build, train, look at, save and export."""
+
+import fnmatch
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from graphcnn.compile import Runner, training_graph
+from graphcnn.errors import GraphError, WeightsError
+from graphcnn.graph import Graph, state_of
+from graphcnn.ir import Array, Node, Value, build
+from graphcnn.naming import named
+from graphcnn.normalisation import Normalisation, check_images
+from graphcnn.objective import LOSSES, Metrics, Objective
+from graphcnn.optimizers import Optimizer
+from graphcnn.optimizers import optimizer as make_optimizer
+from graphcnn.parse import parse_graph
+from graphcnn.sources import Input, Role, State
+from graphcnn.summary import Summary, summarize
+from graphcnn.text import dump_graph
+from graphcnn.weights import check_states, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from graphcnn.evaluation import Data
+    from graphcnn.onnx.parity import Parity
+    from graphcnn.runtime.history import History
+
+#: What turns the outputs of a network into what people read, by the loss it was trained with.
+_READABLE = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+
+
+class Model:
+    """A network: its graph (in inference form) and the values of its states.
+
+    Args:
+        inputs: the tensor, or the tensors, that are fed.
+        outputs: a tensor, several, or a dict from name to tensor. The first is the prediction.
+        name: used for files and titles.
+
+    Attributes:
+        graph: the definition, immutable, with a unique name on every node.
+        normalisation: how images become the input; set by `fit` from the data, saved along.
+        classes: names of the classes; set by `fit` from the data, saved along.
+        loss: name of the loss of the last `fit`.
+    """
+
+    def __init__(
+        self,
+        inputs: Value | Sequence[Value],
+        outputs: Value | Sequence[Value] | Mapping[str, Value],
+        name: str = "model",
+    ) -> None:
+        inputs = (inputs,) if isinstance(inputs, Value) else tuple(inputs)
+        graph = Graph.of(inputs, _output_names(outputs), name=name)
+        for value in inputs:
+            if not isinstance(value.node.op, Input):
+                raise GraphError(f"{value!r} is not an input; make inputs with input(name, shape)")
+        self.graph = named(graph)
+        self.normalisation: Normalisation | None = None
+        self.classes: tuple[str, ...] = ()
+        self.loss: str | None = None
+        self._states: dict[str, Array] | None = None
+        self._seed = 0
+        self._runner: Runner | None = None
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{v.node.name} {v.type}" for v in self.graph.inputs)
+        count = sum(p.type.size for p in self.graph.parameters)
+        return f"<Model {self.name!r}: {inputs}, {count:,} parameters>"
+
+    # Parameters and states
+
+    def initialize(self, seed: int = 0) -> Self:
+        """Draw new initial values for all states. The same seed gives the same bits."""
+        self._seed = seed
+        self._states = {
+            state_of(s).key: state_of(s).initial(s.type, seed, state_of(s).key)
+            for s in self.graph.states
+        }
+        return self
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the states have values: after training, loading or reading them."""
+        return self._states is not None
+
+    @property
+    def states(self) -> dict[str, Array]:
+        """All states by name: parameters and running statistics. Drawn at first use."""
+        if self._states is None:
+            self.initialize(self._seed)
+        assert self._states is not None
+        return self._states
+
+    @property
+    def parameters(self) -> Mapping[str, Array]:
+        """The learned tensors by name. Change them with `set_parameters`."""
+        keys = [state_of(p).key for p in self.graph.parameters]
+        return MappingProxyType({key: self.states[key] for key in keys})
+
+    def set_parameters(self, arrays: Mapping[str, Any]) -> None:
+        """Replace states by name. Raises `WeightsError` for unknown names and other shapes."""
+        known = {state_of(s).key: s for s in self.graph.states}
+        new = {
+            key: np.array(array, known[key].dtype.numpy if key in known else None)
+            for key, array in arrays.items()
+        }
+        check_states(new, [known[key] for key in new if key in known], "the mapping")
+        self.states.update(new)
+
+    def freeze(self, pattern: str = "*") -> list[str]:
+        """Take the parameters whose names match (like file names: "stage1.*") out of training.
+
+        No backward nodes are generated for them. Returns their names.
+        """
+        return self._set_trainable(pattern, False)
+
+    def unfreeze(self, pattern: str = "*") -> list[str]:
+        """Put the parameters whose names match back into training. Returns their names."""
+        return self._set_trainable(pattern, True)
+
+    def _set_trainable(self, pattern: str, trainable: bool) -> list[str]:
+        keys = [state_of(p).key for p in self.graph.parameters]
+        matching = fnmatch.filter(keys, pattern)
+        if not matching:
+            raise GraphError(f"no parameter matches {pattern!r}; they are {', '.join(keys)}")
+
+        def set_flag(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+            if not isinstance(node.op, State) or node.op.key not in matching:
+                return None
+            if node.op.trainable == trainable:
+                return None
+            return build(replace(node.op, trainable=trainable), (), node.name, node.origin).outputs
+
+        self.graph = self.graph.transform(set_flag)
+        return matching
+
+    # Looking
+
+    def summary(self) -> Summary:
+        """A table of the layers: shapes, parameters, multiply-adds, receptive fields."""
+        return summarize(self.graph)
+
+    def draw(self, path: str | Path, **options: Any) -> Path:
+        """Draw the graph to a .svg or .dot file. Options are those of `graphcnn.draw.draw`."""
+        from graphcnn.draw import draw
+
+        return draw(self.graph, path, **options)
+
+    def training_graph(
+        self,
+        loss: str | Objective = "cross_entropy",
+        optimizer: str | Optimizer = "sgd",
+        metrics: Metrics = None,
+    ) -> Graph:
+        """One graph for a whole training step: forward, loss, generated backward, updates."""
+        return training_graph(self.graph, loss, make_optimizer(optimizer), metrics)
+
+    # Using
+
+    def predict(self, images: Any, *, batch_size: int = 256, raw: bool = False) -> Any:
+        """The outputs for images (n, C, H, W) of uint8 or float, in batches.
+
+        After training with cross-entropy these are probabilities (softmax of the logits), after
+        binary cross-entropy likewise (sigmoid); `raw` gives the outputs of the graph themselves,
+        and so does a model that was never trained. Several outputs come as a dict.
+        """
+        from graphcnn.evaluation import predict
+
+        outputs = predict(self, images, batch_size)
+        readable = _READABLE.get(self.loss or "")
+        if readable and not raw:
+            first = next(iter(outputs))
+            outputs[first] = _apply(readable, outputs[first])
+        return outputs if len(outputs) > 1 else next(iter(outputs.values()))
+
+    def evaluate(
+        self,
+        data: "Data",
+        *,
+        loss: str | Objective | None = None,
+        batch_size: int = 256,
+        metrics: Metrics = None,
+    ) -> dict[str, float]:
+        """Loss and metrics over a data set, exact means over all its items.
+
+        `loss` defaults to that of the last `fit`, else to cross-entropy.
+        """
+        from graphcnn.evaluation import evaluate
+
+        return evaluate(self, data, loss or self.loss or "cross_entropy", batch_size, metrics)
+
+    def fit(self, train: "Data", **options: Any) -> "History":
+        """Train. The arguments are those of `graphcnn.training.fit`, explained there."""
+        from graphcnn.training import fit
+
+        return fit(self, train, **options)
+
+    def prepare(self, images: Any) -> Array:
+        """Images as the first input takes them: checked, scaled, normalised, of its type."""
+        t = self.graph.inputs[0].type
+        shape = t.shape[1:] if t.rank == 4 else None
+        checked = check_images(images, shape)  # type: ignore[arg-type]
+        return (self.normalisation or Normalisation()).apply(checked).astype(t.dtype.numpy)
+
+    @property
+    def runner(self) -> Runner:
+        """Runs the inference graph at any batch size."""
+        if self._runner is None or self._runner.graph is not self.graph:
+            self._runner = Runner(self.graph)
+        return self._runner
+
+    # Keeping
+
+    def metadata(self) -> dict[str, str]:
+        """What a saved or exported model carries besides its weights."""
+        data = {"name": self.name, "classes": json.dumps(list(self.classes))}
+        if self.normalisation is not None:
+            data["normalisation"] = self.normalisation.to_json()
+        if self.loss is not None:
+            data["loss"] = self.loss
+        return data
+
+    def save(self, path: str | Path) -> Path:
+        """Write graph, weights, normalisation and classes to one safetensors file."""
+        return write_tensors(
+            path, self.states, {"graph": dump_graph(self.graph), **self.metadata()}
+        )
+
+    def load(self, path: str | Path) -> Self:
+        """Read weights saved from a model of the same layers.
+
+        Raises `WeightsError` listing tensors that are missing, extra or of another shape.
+        """
+        tensors, metadata = read_tensors(path)
+        check_states(tensors, self.graph.states, path)
+        self._states = tensors
+        self._take(metadata)
+        return self
+
+    def _take(self, metadata: Mapping[str, str]) -> None:
+        self.classes = tuple(json.loads(metadata.get("classes", "[]")))
+        loss = metadata.get("loss")
+        self.loss = loss if loss in LOSSES else None
+        if "normalisation" in metadata:
+            self.normalisation = Normalisation.from_json(metadata["normalisation"])
+
+    def export_onnx(
+        self, path: str | Path, *, opset: int | str = "auto", verify: bool | None = None
+    ) -> "Parity | None":
+        """Write an ONNX file, checked, and compared with ONNX Runtime where it is installed.
+
+        Args:
+            opset: "auto" is the lowest that can express the graph, from 17 on.
+            verify: True insists on the comparison, False skips it.
+
+        Returns:
+            The comparison, or None where there was none.
+        """
+        from graphcnn.evaluation import export_onnx
+
+        return export_onnx(self, path, opset, verify)
+
+
+def load(path: str | Path) -> Model:
+    """The model in a file that `Model.save` wrote: graph, weights, normalisation, classes."""
+    tensors, metadata = read_tensors(path)
+    if "graph" not in metadata:
+        raise WeightsError(
+            f"{path} holds weights but no graph; build the model in Python and load them into it"
+        )
+    graph = parse_graph(metadata["graph"])
+    model = Model(graph.inputs, graph.outputs, graph.name)
+    check_states(tensors, model.graph.states, path)
+    model._states = tensors
+    model._take(metadata)
+    return model
+
+
+def _output_names(outputs: Value | Sequence[Value] | Mapping[str, Value]) -> dict[str, Value]:
+    if isinstance(outputs, Mapping):
+        return dict(outputs)
+    values = (outputs,) if isinstance(outputs, Value) else tuple(outputs)
+    result: dict[str, Value] = {}
+    for i, value in enumerate(values):
+        hint = value.node.name or ("output" if len(values) == 1 else f"output{i}")
+        result[hint if hint not in result else f"{hint}_{i}"] = value
+    return result
+
+
+def _apply(name: str, logits: Array) -> Array:
+    """Softmax over the classes (axis 1), or the sigmoid, by the operator that defines it."""
+    from graphcnn.ops.activation import Sigmoid
+    from graphcnn.ops.softmax import Softmax
+
+    result: Array = (Softmax(axis=1) if name == "softmax" else Sigmoid()).evaluate(logits)
+    return result
+
+
+__all__ = ["Model", "Role", "load"]

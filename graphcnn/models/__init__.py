@@ -1,0 +1,49 @@
+"""Networks to start from. Each file reads like the code a user would write.
+
+`MODELS` maps a name to the function that builds it; `build("resnet18", classes=10)` calls one.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from graphcnn.language.arguments import choose
+from graphcnn.models.autoencoder import autoencoder
+from graphcnn.models.digits_cnn import digits_cnn
+from graphcnn.models.lenet5 import lenet5
+from graphcnn.models.mnist_cnn import mnist_cnn
+from graphcnn.models.resnet18 import resnet18
+from graphcnn.models.squeezenet import squeezenet
+from graphcnn.models.unet import unet
+from graphcnn.models.vgg_cifar import vgg_cifar
+
+if TYPE_CHECKING:
+    from graphcnn.model import Model
+
+MODELS: Final[dict[str, "Callable[..., Model]"]] = {
+    "lenet5": lenet5,
+    "mnist_cnn": mnist_cnn,
+    "digits_cnn": digits_cnn,
+    "vgg_cifar": vgg_cifar,
+    "resnet18": resnet18,
+    "squeezenet": squeezenet,
+    "unet": unet,
+    "autoencoder": autoencoder,
+}
+
+__all__ = [
+    "MODELS",
+    "autoencoder",
+    "build",
+    "digits_cnn",
+    "lenet5",
+    "mnist_cnn",
+    "resnet18",
+    "squeezenet",
+    "unet",
+    "vgg_cifar",
+]
+
+
+def build(name: str, **options: Any) -> "Model":
+    """The built-in network `name`. Raises `GraphError` with the nearest known name."""
+    return choose(MODELS, name, "model")(**options)

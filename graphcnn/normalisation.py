@@ -1,0 +1,187 @@
+"""From pictures to what a network is fed, and the checks of images and labels on that way.
+
+The constants of a normalisation belong to the trained model: they are saved with its weights and
+exported with its graph, so that a picture means the same everywhere.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from graphcnn.errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """y = (scale · x - mean) / std per channel for uint8 x; (x - mean) / std for float x.
+
+    Float images are taken as they are: their pixels lie in [0, 1], where `scale` puts those of
+    uint8 images. `mean` and `std` have one number per channel, or one for all channels.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    scale: float = 1 / 255
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", tuple(float(m) for m in self.mean))
+        object.__setattr__(self, "std", tuple(float(s) for s in self.std))
+        object.__setattr__(self, "scale", float(self.scale))
+        if not self.mean or len(self.mean) != len(self.std):
+            raise DataError(
+                "a normalisation needs one mean and one std per channel, found "
+                f"{len(self.mean)} means and {len(self.std)} stds"
+            )
+        if not all(map(math.isfinite, (*self.mean, *self.std, self.scale))) or min(self.std) <= 0:
+            raise DataError(f"means must be finite and stds greater than 0, found {self}")
+
+    @classmethod
+    def of(cls, images: Array) -> Self:
+        """The mean and standard deviation of each channel of images (n, C, H, W).
+
+        A channel that never changes gets std = 1.
+        """
+        images = as_pixels(images)
+        moments = [_moments(images[:, c]) for c in range(images.shape[1])]
+        return cls(tuple(m for m, _ in moments), tuple(s or 1.0 for _, s in moments))
+
+    def apply(self, images: Any) -> Array:
+        """Images (n, C, H, W) of uint8 or any float to normalised float32.
+
+        Raises:
+            DataError: another element type, NaN or infinity (names the first such image), or
+                another number of channels.
+        """
+        pixels = as_pixels(images)
+        if len(self.mean) > 1 and (pixels.ndim < 3 or pixels.shape[-3] != len(self.mean)):
+            raise DataError(
+                f"the normalisation has {len(self.mean)} channels, found images of shape "
+                f"{pixels.shape}; expected (n, {len(self.mean)}, height, width)"
+            )
+        factor = self.scale if pixels.dtype == np.uint8 else 1.0
+        y: Array = pixels * np.float32(factor)
+        y -= np.asarray(self.mean, np.float32)[:, None, None]
+        y /= np.asarray(self.std, np.float32)[:, None, None]
+        return y
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"not a normalisation: {text[:200]!r}: {error}") from None
+
+
+def as_pixels(images: Any) -> Array:
+    """`images` as an array of uint8, or of finite float32; other types are refused."""
+    try:
+        array = np.asarray(images)
+    except ValueError:  # NumPy's word for a ragged nest of lists
+        raise DataError(
+            "images must have one common shape, found lists of different sizes"
+        ) from None
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f":
+        raise DataError(f"images must be uint8 (0..255) or float (0..1), found {array.dtype.name}")
+    return _finite(array, "image")
+
+
+def check_images(images: Any, shape: tuple[int, int, int] | None = None) -> Array:
+    """Images as an array (n, C, H, W) of uint8 or float32, where `shape` is the (C, H, W) expected.
+
+    Grey images may come without their channel axis: (n, H, W) becomes (n, 1, H, W).
+
+    Raises:
+        DataError: another size, element type or number of axes, no image at all, or NaN and
+            infinity (names the first such image).
+    """
+    array = as_pixels(images)
+    found = array.shape
+    if array.ndim == 3 and (shape is None or (shape[0] == 1 and found[1:] == shape[1:])):
+        array = array[:, None]
+    wanted = "(n, {}, {}, {})".format(*shape or ("channels", "height", "width"))
+    if array.ndim != 4 or (shape is not None and array.shape[1:] != shape):
+        raise DataError(f"images must be {wanted}, found {found}{_hint(found, shape)}")
+    if 0 in found:
+        raise DataError(f"no images: expected {wanted} with n of at least 1, found {found}")
+    return array
+
+
+def check_labels(labels: Any, classes: int) -> Array:
+    """Class numbers as an array (n,) of int64, each in 0..classes - 1.
+
+    Raises:
+        DataError: labels of float type, of another shape, or out of range (names the first row).
+    """
+    try:
+        array = np.asarray(labels)
+    except ValueError:
+        array = np.empty(0, object)
+    if array.dtype.kind not in "iu":
+        raise DataError(
+            f"labels must be integers (class numbers 0..{classes - 1}), found {array.dtype.name}"
+        )
+    if array.ndim != 1:
+        one_hot = array.ndim == 2 and array.shape[1] == classes
+        hint = "; one-hot rows become class numbers by labels.argmax(axis=1)" if one_hot else ""
+        raise DataError(f"labels must have shape (n,), found {array.shape}{hint}")
+    wrong = (array < 0) | (array >= classes)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"label {array[row]} in row {row} is out of range: {classes} classes have the "
+            f"labels 0..{classes - 1}"
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def check_targets(targets: Any) -> Array:
+    """Numbers to predict, of any shape (n, ...), as finite float32."""
+    array = np.asarray(targets)
+    if array.dtype.kind != "f" or array.ndim == 0:
+        raise DataError(
+            "targets must be class numbers (n,) of integers or numbers (n, ...) of floats, "
+            f"found {array.dtype.name} of shape {array.shape}"
+        )
+    return _finite(array, "target")
+
+
+def _finite(array: Array, what: str) -> Array:
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32, copy=False)
+    finite = np.isfinite(array)
+    if not finite.all():
+        at = tuple(int(i) for i in np.argwhere(~finite)[0])
+        value = "NaN" if np.isnan(array[at]) else "an infinite number"
+        where = f" at {at[1:]}" if at[1:] else ""
+        raise DataError(f"{what} {at[0] if at else 0} holds {value}{where}; mend or remove it")
+    return array
+
+
+def _moments(plane: Array) -> tuple[float, float]:
+    """Mean and standard deviation, of uint8 in units of 255."""
+    if plane.dtype != np.uint8:
+        return float(plane.mean(dtype=np.float64)), float(plane.std(dtype=np.float64))
+    counts = np.bincount(plane.reshape(-1), minlength=256) / plane.size
+    values = np.arange(256) / 255
+    mean = float(counts @ values)
+    return mean, math.sqrt(float(counts @ (values - mean) ** 2))
+
+
+def _hint(found: tuple[int, ...], shape: tuple[int, int, int] | None) -> str:
+    """What probably happened to images of the wrong shape."""
+    if len(found) == 2 or (shape is not None and found == shape):
+        return "; a single image is passed as image[None]"
+    last = len(found) == 4 and found[3] in (1, 3, 4)
+    if last and (shape is None or (found[3], *found[1:3]) == shape):
+        return "; images with the channels last become images.transpose(0, 3, 1, 2)"
+    return ""

@@ -1,0 +1,83 @@
+"""Losses and metrics by name, and how they are attached to the graph of a model."""
+
+from collections.abc import Callable, Mapping
+
+from graphcnn.errors import GraphError
+from graphcnn.graph import Graph
+from graphcnn.ir import Value
+from graphcnn.language.arguments import choose
+from graphcnn.language.elementwise import cast, equal
+from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
+from graphcnn.language.metrics import accuracy, top_k_accuracy
+from graphcnn.language.reduce import mean
+from graphcnn.sources import Input
+from graphcnn.tensor_type import DType, TensorType
+
+Objective = Callable[[Value, Value], Value]
+#: Functions by name, names of known ones, or None for what suits the loss.
+Metrics = Mapping[str, Objective] | tuple[str, ...] | None
+
+TARGET = "target"
+
+LOSSES: dict[str, Objective] = {
+    "cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "mse": mse,
+    "l1": l1,
+}
+
+
+def binary_accuracy(logits: Value, targets: Value) -> Value:
+    """Share of logits on the right side of 0."""
+    agree = equal(cast(logits > 0.0, "float32"), cast(targets > 0.5, "float32"))
+    return mean(cast(agree, "float32"))
+
+
+METRICS: dict[str, Objective] = {
+    "accuracy": accuracy,
+    "top_5_accuracy": lambda logits, labels: top_k_accuracy(logits, labels, 5),
+    "binary_accuracy": binary_accuracy,
+}
+
+_DEFAULT_METRICS: dict[str, dict[str, Objective]] = {
+    "cross_entropy": {"accuracy": accuracy},
+    "binary_cross_entropy": {"accuracy": binary_accuracy},
+}
+
+
+def target_type(loss: str | Objective, prediction: TensorType) -> TensorType:
+    """Type of the targets: class indices i64[N] for cross-entropy, else like the prediction."""
+    if loss == "cross_entropy":
+        return TensorType(prediction.shape[:1], DType.INT64)
+    return prediction
+
+
+def with_loss(
+    graph: Graph,
+    loss: str | Objective,
+    metrics: Metrics = None,
+    target: TensorType | None = None,
+) -> Graph:
+    """The graph with an input `target` whose outputs are `loss` and the metrics.
+
+    The first output of `graph` is the prediction. `metrics` default to what suits the loss.
+    """
+    prediction = next(iter(graph.outputs.values()))
+    kind = target or target_type(loss, prediction.type)
+    goal = Input(TARGET, kind)(name=TARGET)
+    function = choose(LOSSES, loss, "loss") if isinstance(loss, str) else loss
+    scalar = function(prediction, goal)
+    if scalar.shape != () or not scalar.dtype.is_float:
+        raise GraphError(f"a loss must be a float scalar, found {scalar.type}; take its mean")
+    outputs = {"loss": scalar}
+    for name, metric in _metrics(metrics, loss).items():
+        outputs[name] = metric(prediction, goal)
+    return Graph.of((*graph.inputs, goal), outputs, graph.updates, graph.name)
+
+
+def _metrics(metrics: Metrics, loss: str | Objective) -> Mapping[str, Objective]:
+    if metrics is None:
+        return _DEFAULT_METRICS.get(loss, {}) if isinstance(loss, str) else {}
+    if isinstance(metrics, Mapping):
+        return metrics
+    return {name: choose(METRICS, name, "metric") for name in metrics}

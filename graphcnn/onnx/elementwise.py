@@ -1,0 +1,91 @@
+"""Elementwise operators and activations in ONNX."""
+
+import math
+from typing import Any
+
+from graphcnn.ir import Node
+from graphcnn.onnx.table import exports, plain
+from graphcnn.onnx.writer import ELEMENT_TYPES, Emitter
+
+_PLAIN = {
+    "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow",
+    "maximum": "Max", "minimum": "Min",
+    "neg": "Neg", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "abs": "Abs", "sign": "Sign",
+    "erf": "Erf",
+    "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater",
+    "greater_equal": "GreaterOrEqual", "equal": "Equal",
+    "and": "And", "or": "Or", "not": "Not", "where": "Where",
+    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus",
+    "hard_swish": "HardSwish",
+}  # fmt: skip
+
+for _name, _onnx_type in _PLAIN.items():
+    exports(_name)(plain(_onnx_type))
+
+
+@exports("not_equal")
+def not_equal(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    return [emit.add("Not", emit.add("Equal", *inputs))]
+
+
+@exports("cast")
+def cast(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    return [emit.add("Cast", inputs[0], to=int(ELEMENT_TYPES[node.output.dtype]))]
+
+
+@exports("leaky_relu")
+def leaky_relu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    return [emit.add("LeakyRelu", inputs[0], alpha=float(op.alpha))]
+
+
+@exports("elu")
+def elu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    return [emit.add("Elu", inputs[0], alpha=float(op.alpha))]
+
+
+@exports("hard_sigmoid")
+def hard_sigmoid(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    return [emit.add("HardSigmoid", inputs[0], alpha=float(op.alpha), beta=float(op.beta))]
+
+
+@exports("silu")
+def silu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """x · sigmoid(x)."""
+    return [emit.add("Mul", inputs[0], emit.add("Sigmoid", inputs[0]))]
+
+
+@exports("gelu")
+def gelu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """Below opset 20, which has it: x/2 · (1 + erf(x/√2)), or tanh(√(2/π)·(x + 0.044715·x³))."""
+    op: Any = node.op
+    (x,), dtype = inputs, node.output.dtype
+    if emit.opset >= 20:
+        return [emit.add("Gelu", x, approximate=op.approximate)]
+    if op.approximate == "tanh":
+        cube = emit.add("Mul", x, emit.add("Mul", x, x))
+        inner = emit.add("Add", x, emit.add("Mul", cube, emit.scalar(0.044715, dtype)))
+        inner = emit.add("Mul", inner, emit.scalar(math.sqrt(2 / math.pi), dtype))
+        bend = emit.add("Tanh", inner)
+    else:
+        bend = emit.add("Erf", emit.add("Mul", x, emit.scalar(math.sqrt(0.5), dtype)))
+    half = emit.add("Mul", x, emit.scalar(0.5, dtype))
+    return [emit.add("Mul", half, emit.add("Add", bend, emit.scalar(1.0, dtype)))]
+
+
+@exports("softmax", "log_softmax")
+def softmax(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    kind = "Softmax" if op.name == "softmax" else "LogSoftmax"
+    return [emit.add(kind, inputs[0], axis=op.axis)]
+
+
+@exports("dropout")
+def dropout(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """The inference form, which passes x on."""
+    op: Any = node.op
+    return [emit.add("Dropout", inputs[0], emit.scalar(op.rate, node.output.dtype))]
+
+

@@ -1,0 +1,163 @@
+"""Convolutions, padding and resampling in ONNX."""
+
+from typing import Any
+
+import numpy as np
+
+from graphcnn.geometry import Sides
+from graphcnn.ir import Node
+from graphcnn.onnx.table import exports
+from graphcnn.onnx.tensor import embed
+from graphcnn.onnx.writer import END, Emitter
+from graphcnn.ops.checks import image_sizes
+
+
+def onnx_pads(padding: Sides) -> Sides:
+    """(top, left, bottom, right): all beginnings, then all ends."""
+    top, bottom, left, right = padding
+    return top, left, bottom, right
+
+
+def _flipped(emit: Emitter, weight: str) -> str:
+    """The kernel rotated by 180°: in the file for an initializer, while running for others."""
+    if weight in emit.arrays:
+        return emit.constant(np.ascontiguousarray(emit.arrays[weight][:, :, ::-1, ::-1]), "flipped")
+    return emit.slice(weight, (-1, -1), (-END, -END), (2, 3), (-1, -1))
+
+
+def _window(op: Any, kernel: Any) -> dict[str, Any]:
+    return {
+        "kernel_shape": tuple(kernel),
+        "strides": op.stride,
+        "pads": onnx_pads(op.padding),
+        "dilations": op.dilation,
+        "group": op.groups,
+    }
+
+
+@exports("conv2d")
+def conv2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    x, weight, *bias = inputs
+    weight = _flipped(emit, weight) if op.flip_kernel else weight
+    return [emit.add("Conv", x, weight, *bias, **_window(op, node.inputs[1].shape[2:]))]
+
+
+@exports("conv_transpose2d")
+def conv_transpose2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    x, weight, *bias = inputs
+    weight = _flipped(emit, weight) if op.flip_kernel else weight
+    window = _window(op, node.inputs[1].shape[2:])
+    y = emit.add("ConvTranspose", x, weight, *bias, **window, output_padding=op.output_padding)
+    return [y]
+
+
+@exports("conv2d_weight_grad")
+def conv2d_weight_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """A convolution of x with dy as its kernel: stride and dilation change places, and the batch
+    is what is summed over. Rows that the forward convolution left unread make extra taps, which
+    are cut off."""
+    op: Any = node.op
+    x, dy = inputs
+    shape, dy_shape, g = node.inputs[0].shape, node.inputs[1].shape, op.groups
+    sizes, kernel = image_sizes(node.inputs[0].type), image_sizes(node.inputs[1].type)
+    c, o = int(shape[1]), int(dy_shape[1])  # type: ignore[arg-type]
+    if g == 1:
+        x, dy = emit.transpose(x, 1, 0, 2, 3), emit.transpose(dy, 1, 0, 2, 3)
+    else:
+        x = emit.reshape(x, shape, (shape[0], g, c // g, *sizes))
+        x = emit.transpose(x, 2, 1, 0, 3, 4)
+        x = emit.add("Reshape", x, emit.integers((c // g, -1, *sizes), "shape"), allowzero=0)
+        dy = emit.reshape(dy, dy_shape, (shape[0], g, o // g, *kernel))
+        dy = emit.transpose(dy, 1, 2, 0, 3, 4)
+        dy = emit.add("Reshape", dy, emit.integers((o, -1, *kernel), "shape"), allowzero=0)
+    dw = emit.add(
+        "Conv", x, dy, kernel_shape=kernel, strides=op.dilation, dilations=op.stride,
+        pads=onnx_pads(op.padding), group=g,
+    )
+    taps = tuple(
+        (w.before + w.after + size - (k - 1) * w.stride - 1) // w.dilation + 1
+        for w, size, k in zip(op.windows(op.kernel), sizes, kernel, strict=True)
+    )
+    if taps != op.kernel:
+        dw = emit.slice(dw, (0, 0), op.kernel, (2, 3))
+    dw = emit.transpose(dw, 1, 0, 2, 3)
+    return [_flipped(emit, dw) if op.flip_kernel else dw]
+
+
+@exports("pad2d")
+def pad2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    top, bottom, left, right = op.padding
+    pads = emit.integers((0, 0, top, left, 0, 0, bottom, right), "pads")
+    if op.mode == "constant":
+        value = emit.scalar(op.value, node.output.dtype)
+        return [emit.add("Pad", inputs[0], pads, value, mode="constant")]
+    return [emit.add("Pad", inputs[0], pads, mode=op.mode)]
+
+
+@exports("pad2d_grad")
+def pad2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """Cropping; where the mode copies pixels, two products with 0-1 matrices (dx = R·dy·C)."""
+    op: Any = node.op
+    top, bottom, left, right = op.padding
+    h, w = image_sizes(node.output.type)
+    if op.mode == "constant":
+        return [emit.slice(inputs[0], (top, left), (top + h, left + w), (2, 3))]
+    rows, columns = op.source((h, w))
+    dtype = node.output.dtype.numpy
+    return [_separable(emit, inputs[0], np.eye(h, dtype=dtype)[:, rows],
+                       np.eye(w, dtype=dtype)[:, columns].T)]
+
+
+def _separable(emit: Emitter, x: str, left: Any, right: Any) -> str:
+    """left · x · right on every image; matrices that change nothing are left out."""
+    if not _is_identity(left):
+        x = emit.add("MatMul", emit.constant(np.ascontiguousarray(left), "rows"), x)
+    if not _is_identity(right):
+        x = emit.add("MatMul", x, emit.constant(np.ascontiguousarray(right), "columns"))
+    return x
+
+
+def _is_identity(matrix: Any) -> bool:
+    return matrix.shape[0] == matrix.shape[1] and bool(np.all(matrix == np.eye(len(matrix))))
+
+
+@exports("upsample2d")
+def upsample2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    scales = emit.constant(np.array((1, 1, *op.scale), np.float32), "scales")
+    if op.mode == "nearest":
+        return [
+            emit.add(
+                "Resize", inputs[0], "", scales, mode="nearest", nearest_mode="floor",
+                coordinate_transformation_mode="asymmetric",
+            )
+        ]
+    return [
+        emit.add(
+            "Resize", inputs[0], "", scales, mode="linear",
+            coordinate_transformation_mode="align_corners" if op.align_corners else "half_pixel",
+        )
+    ]
+
+
+@exports("upsample2d_grad")
+def upsample2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """Nearest: sums over blocks of pixels. Bilinear: the two interpolation matrices, transposed."""
+    op: Any = node.op
+    n, c = node.output.shape[:2]
+    (h, w), (a, b) = image_sizes(node.output.type), op.scale
+    if op.mode == "nearest":
+        dx = emit.reshape(inputs[0], node.inputs[0].shape, (n, c, h, a, w, b))
+        return [emit.reduce("ReduceSum", dx, (3, 5), False)]
+    dtype = node.output.dtype.numpy
+    return [_separable(emit, inputs[0], op.matrix(h, a, dtype).T, op.matrix(w, b, dtype))]
+
+
+@exports("zero_insert2d")
+def zero_insert2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    starts, steps = (0, 0, op.border[0], op.border[2]), (1, 1, *op.stride)
+    return [embed(emit, inputs[0], node.inputs[0].type, node.output.shape, starts, steps)]

@@ -1,0 +1,243 @@
+"""The emitter: collects ONNX nodes and helper constants, and gives everything a unique name.
+
+It works at one opset. A node that this opset cannot express raises `NeedsOpset`, with the lowest
+one that can; `export_graph` then starts again or refuses.
+
+Nodes and values are two namespaces in ONNX. The results of our node "conv1" are the values
+"conv1", "conv1.indices"; helper values are "conv1.pad", helper nodes "conv1/pad".
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from graphcnn.errors import ExportError
+from graphcnn.ir import Array, Value
+from graphcnn.tensor_type import DType, N, Shape, TensorType
+
+ELEMENT_TYPES = {
+    DType.FLOAT16: onnx.TensorProto.FLOAT16,
+    DType.FLOAT32: onnx.TensorProto.FLOAT,
+    DType.FLOAT64: onnx.TensorProto.DOUBLE,
+    DType.UINT8: onnx.TensorProto.UINT8,
+    DType.INT32: onnx.TensorProto.INT32,
+    DType.INT64: onnx.TensorProto.INT64,
+    DType.BOOL: onnx.TensorProto.BOOL,
+}
+
+#: The end of an axis for ONNX's Slice.
+END = np.iinfo(np.int64).max
+
+
+class NeedsOpset(Exception):
+    """The operator cannot be written at the emitter's opset; `opset` is the lowest that can."""
+
+    def __init__(self, what: str, opset: int) -> None:
+        super().__init__(what)
+        self.what = what
+        self.opset = opset
+
+
+def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
+    """The declaration of one value; the batch symbol becomes the dimension parameter "N"."""
+    shape = ["N" if d is N else d for d in type.shape]
+    return helper.make_tensor_value_info(name, ELEMENT_TYPES[type.dtype], shape)
+
+
+class Names:
+    """Unique names of one namespace."""
+
+    def __init__(self, taken: Sequence[str] = ()) -> None:
+        self.taken = set(taken)
+
+    def fresh(self, hint: str) -> str:
+        """`hint`, with a number where it is taken."""
+        name, number = hint, 1
+        while name in self.taken:
+            number += 1
+            name = f"{hint}_{number}"
+        self.taken.add(name)
+        return name
+
+
+class Emitter:
+    """ONNX nodes in the making. Exporters use `add`, `constant` and what follows from them."""
+
+    def __init__(
+        self, opset: int, values: Sequence[str], nodes: Sequence[str], inputs: Sequence[Value]
+    ) -> None:
+        """`values` and `nodes` are names to keep free; `inputs` tell where the batch size is."""
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        #: Arrays of the initializers. Only those that a node reads are written.
+        self.arrays: dict[str, Array] = {}
+        self._values = Names(values)
+        self._nodes = Names(nodes)
+        self._inputs = inputs
+        self._shared: dict[Any, str] = {}
+        self._scope, self._doc, self._start = "graph", "", 0
+
+    def begin(self, scope: str, doc: str = "") -> None:
+        """Nodes added from now on belong to our node `scope`."""
+        self._scope, self._doc, self._start = scope, doc, len(self.nodes)
+
+    def finish(self, results: Sequence[str], names: Sequence[str]) -> None:
+        """Give the results of the scope their final names, and its last node the scope's name."""
+        final: dict[str, str] = {}
+        for result, name in zip(results, names, strict=True):
+            result = final.get(result, result)
+            producer = self._producer(result)
+            if producer is None or result in names:  # made elsewhere, or named already
+                self.add("Identity", result)
+                producer = self.nodes[-1]
+                result = producer.output[0]
+            for node in self.nodes[self._start :]:
+                _replace(node.input, result, name)
+                _replace(node.output, result, name)
+            final[result] = name
+            self._shared = {k: name if v == result else v for k, v in self._shared.items()}
+        last = self._producer(names[0])
+        if last is not None:
+            self._nodes.taken.discard(last.name)
+            last.name = self._scope
+
+    def alias(self, value: str, name: str) -> None:
+        """The same value under another name, by a node that is called like it if possible."""
+        self.begin(self._nodes.fresh(name))
+        self.finish([value], [name])
+
+    def _producer(self, value: str) -> onnx.NodeProto | None:
+        """The node of this scope that makes `value`."""
+        return next((n for n in self.nodes[self._start :] if value in n.output), None)
+
+    def fresh(self, hint: str) -> str:
+        """A new name for a value."""
+        return self._values.fresh(hint)
+
+    def add(self, onnx_type: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node with one result; its name. "" stands for an optional input left out."""
+        return self.add_many(onnx_type, 1, *inputs, **attributes)[0]
+
+    def add_many(self, onnx_type: str, count: int, *inputs: str, **attributes: Any) -> list[str]:
+        """Add a node with `count` results; their names."""
+        self._check_opset(onnx_type, attributes)
+        word = onnx_type.lower()
+        outputs = [self.fresh(f"{self._scope}.{word}") for _ in range(count)]
+        name = self._nodes.fresh(f"{self._scope}/{word}")
+        node = helper.make_node(onnx_type, list(inputs), outputs, name, self._doc or None)
+        for key in sorted(attributes):
+            node.attribute.append(helper.make_attribute(key, attributes[key]))
+        self.nodes.append(node)
+        return outputs
+
+    def _check_opset(self, onnx_type: str, attributes: Mapping[str, Any]) -> None:
+        if _missing(onnx_type, tuple(attributes), self.opset) is None:
+            return
+        for opset in range(self.opset + 1, onnx.defs.onnx_opset_version() + 1):
+            if _missing(onnx_type, tuple(attributes), opset) is None:
+                missing = _missing(onnx_type, tuple(attributes), opset - 1)
+                raise NeedsOpset(f"{onnx_type}{missing}", opset)
+        raise AssertionError(f"no opset has {onnx_type} with {sorted(attributes)}")
+
+    def constant(self, array: Any, hint: str = "constant") -> str:
+        """An initializer. Equal arrays are stored once."""
+        array = np.asarray(array)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._shared:
+            name = self.fresh(f"{self._scope}.{hint}")
+            self.arrays[name] = array
+            self._shared[key] = name
+        return self._shared[key]
+
+    def integers(self, values: Sequence[int], hint: str = "constant") -> str:
+        """A list of 64-bit integers: axes, sizes, positions."""
+        return self.constant(np.array(values, np.int64), hint)
+
+    def scalar(self, value: float, dtype: DType) -> str:
+        """A number as a tensor of rank 0."""
+        return self.constant(np.array(value, dtype.numpy))
+
+    def batch(self) -> str:
+        """The batch size as a tensor i64[1], read from the first input that has it."""
+        if "batch" not in self._shared:
+            for value in self._inputs:
+                if N in value.shape:
+                    axis = value.shape.index(N)
+                    key = value.node.op.key  # type: ignore[attr-defined]
+                    self._shared["batch"] = self.add("Shape", key, start=axis, end=axis + 1)
+                    break
+            else:
+                raise ExportError("the batch size N is used, but no input of the graph has it")
+        return self._shared["batch"]
+
+    def shape(self, shape: Shape) -> str:
+        """A shape as a tensor i64[rank], with the batch size of the run in place of `N`."""
+        if N not in shape:
+            return self.integers([d for d in shape if isinstance(d, int)], "shape")
+        if ("shape", shape) not in self._shared:
+            parts = [self.batch() if d is N else self.integers([d], "size") for d in shape]
+            self._shared["shape", shape] = (
+                parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=0)
+            )
+        return self._shared["shape", shape]
+
+    def zeros(self, shape: Shape, dtype: DType) -> str:
+        """A tensor of zeros, made when the model runs."""
+        zero = numpy_helper.from_array(np.zeros(1, dtype.numpy))
+        return self.add("ConstantOfShape", self.shape(shape), value=zero)
+
+    def reshape(self, x: str, old: Shape, new: Shape) -> str:
+        """x of shape `old` under the shape `new`; the batch axis stays dynamic."""
+        if N not in new:
+            target = [d for d in new if isinstance(d, int)]
+        elif new.count(N) > 1:
+            return self.add("Reshape", x, self.shape(new), allowzero=0)
+        else:
+            axis = new.index(N)
+            kept = axis < len(old) and old[axis] is N  # 0 copies the size at the same axis
+            target = [(0 if kept else -1) if d is N else int(d) for d in new]  # type: ignore[call-overload]
+        return self.add("Reshape", x, self.integers(target, "shape"), allowzero=0)
+
+    def transpose(self, x: str, *perm: int) -> str:
+        return self.add("Transpose", x, perm=perm)
+
+    def slice(
+        self, x: str, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int],
+        steps: Sequence[int] | None = None,
+    ) -> str:
+        """x[start:end:step] along each of `axes`."""
+        steps = steps or [1] * len(axes)
+        parts = ((starts, "starts"), (ends, "ends"), (axes, "axes"), (steps, "steps"))
+        return self.add("Slice", x, *(self.integers(v, hint) for v, hint in parts))
+
+    def pad(self, x: str, before: Sequence[int], after: Sequence[int], value: str) -> str:
+        """x with cells of `value` (a name) around it; one number per axis."""
+        return self.add("Pad", x, self.integers([*before, *after], "pads"), value, mode="constant")
+
+    def reduce(self, onnx_type: str, x: str, axes: Sequence[int], keepdims: bool) -> str:
+        """A reduction over `axes`, which became an input at opset 18 (for sums, at 13)."""
+        if self.opset >= 18 or onnx_type == "ReduceSum":
+            where = self.integers(axes, "axes")
+            return self.add(onnx_type, x, where, keepdims=int(keepdims), noop_with_empty_axes=0)
+        return self.add(onnx_type, x, axes=tuple(axes), keepdims=int(keepdims))
+
+
+def _replace(names: Any, old: str, new: str) -> None:
+    for i, name in enumerate(names):
+        if name == old:
+            names[i] = new
+
+
+@cache
+def _missing(onnx_type: str, attributes: tuple[str, ...], opset: int) -> str | None:
+    """What `opset` lacks of an operator with these attributes: None, or a text for the error."""
+    try:
+        schema = onnx.defs.get_schema(onnx_type, opset, "")
+    except onnx.defs.SchemaError:
+        return ""
+    missing = sorted(set(attributes) - set(schema.attributes))
+    return f" with {', '.join(missing)}" if missing else None

@@ -1,0 +1,186 @@
+"""Activation functions. Each derivative is written with the output y where that suffices."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from graphcnn.errors import GraphError
+from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ops.checks import check_float
+from graphcnn.ops.comparison import And, Where, masked
+from graphcnn.ops.elementwise import Erf, Exp
+from graphcnn.ops.erf import erf
+from graphcnn.tensor_type import TensorType
+
+
+@dataclass(frozen=True)
+class _Activation(Op):
+    operands: ClassVar = ("x",)
+    elementwise: ClassVar[bool] = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_float(x=x)
+        return x
+
+
+@dataclass(frozen=True)
+class Relu(_Activation):
+    """y = max(x, 0). dx = dy where y > 0, else 0: the derivative at 0 is 0."""
+
+    def evaluate(self, x: Array) -> Array:
+        return np.maximum(x, 0)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [masked(node.output > 0.0, dy)]
+
+
+@dataclass(frozen=True)
+class LeakyRelu(_Activation):
+    """y = x where x > 0, else alpha·x. The derivative at 0 is alpha."""
+
+    alpha: float = 0.01
+
+    def evaluate(self, x: Array) -> Array:
+        return np.where(x > 0, x, x * self.alpha)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [Where()(node.inputs[0] > 0.0, dy, dy * self.alpha)]
+
+
+@dataclass(frozen=True)
+class Elu(_Activation):
+    """y = x where x > 0, else alpha·(e^x - 1). dx = dy where x > 0, else dy·(y + alpha)."""
+
+    alpha: float = 1.0
+
+    def evaluate(self, x: Array) -> Array:
+        return np.where(x > 0, x, np.expm1(np.minimum(x, 0)) * self.alpha)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [Where()(node.inputs[0] > 0.0, dy, dy * (node.output + self.alpha))]
+
+
+@dataclass(frozen=True)
+class Sigmoid(_Activation):
+    """y = 1 / (1 + e^-x). dx = dy·y·(1 - y)."""
+
+    def evaluate(self, x: Array) -> Array:
+        return sigmoid(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        y = node.output
+        return [dy * (y * (1.0 - y))]
+
+
+@dataclass(frozen=True)
+class Tanh(_Activation):
+    """y = tanh(x). dx = dy·(1 - y²)."""
+
+    def evaluate(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        y = node.output
+        return [dy * (1.0 - y * y)]
+
+
+@dataclass(frozen=True)
+class Softplus(_Activation):
+    """y = log(1 + e^x). dx = dy·sigmoid(x)."""
+
+    def evaluate(self, x: Array) -> Array:
+        return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy * Sigmoid()(node.inputs[0])]
+
+
+@dataclass(frozen=True)
+class Silu(_Activation):
+    """y = x·s with s = sigmoid(x), also called swish. dx = dy·(s + y·(1 - s))."""
+
+    def evaluate(self, x: Array) -> Array:
+        return x * sigmoid(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        s = Sigmoid()(node.inputs[0])
+        return [dy * (s + node.output * (1.0 - s))]
+
+
+# tanh(_SCALE·(x + _CUBIC·x³)) approximates erf(x/√2): D. Hendrycks, K. Gimpel, arXiv:1606.08415.
+_SCALE = math.sqrt(2.0 / math.pi)
+_CUBIC = 0.044715
+
+
+@dataclass(frozen=True)
+class Gelu(_Activation):
+    """y = x·P(x), P the normal distribution function: (1 + erf(x/√2)) / 2.
+
+    `approximate` "tanh" takes P(x) = (1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2 instead, "none" is
+    exact. dx = dy·(P(x) + x·P'(x)).
+    """
+
+    approximate: str = "none"
+
+    def infer(self, x: TensorType) -> TensorType:
+        if self.approximate not in ("none", "tanh"):
+            raise GraphError(f'approximate must be "none" or "tanh", found {self.approximate!r}')
+        return super().infer(x)
+
+    def evaluate(self, x: Array) -> Array:
+        if self.approximate == "none":
+            return x * (0.5 + 0.5 * erf(x * math.sqrt(0.5)))
+        with np.errstate(over="ignore"):  # the tanh of inf is 1
+            return x * (0.5 + 0.5 * np.tanh(x * (x * x * (_SCALE * _CUBIC) + _SCALE)))
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x = node.inputs[0]
+        if self.approximate == "none":
+            below = Erf()(x * math.sqrt(0.5)) * 0.5 + 0.5
+            density = Exp()(x * x * -0.5) * (_SCALE * 0.5)  # 1/√(2π) = √(2/π) / 2
+        else:
+            t = Tanh()(x * (x * x * (_SCALE * _CUBIC) + _SCALE))
+            below = t * 0.5 + 0.5
+            density = (1.0 - t * t) * 0.5 * (x * x * (3.0 * _SCALE * _CUBIC) + _SCALE)
+        return [dy * (below + x * density)]
+
+
+@dataclass(frozen=True)
+class HardSigmoid(_Activation):
+    """y = alpha·x + beta, clipped to [0, 1]. dx = alpha·dy strictly inside, else 0."""
+
+    alpha: float = 1 / 6
+    beta: float = 0.5
+
+    def evaluate(self, x: Array) -> Array:
+        return np.clip(x * self.alpha + self.beta, 0, 1)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [masked(_inside(node.output), dy * self.alpha)]
+
+
+@dataclass(frozen=True)
+class HardSwish(_Activation):
+    """y = x·h with h = x/6 + 1/2 clipped to [0, 1]. dx = dy·(h + x/6 where 0 < h < 1)."""
+
+    def evaluate(self, x: Array) -> Array:
+        return x * HardSigmoid().evaluate(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x = node.inputs[0]
+        h = HardSigmoid()(x)
+        return [dy * (h + masked(_inside(h), x * (1 / 6)))]
+
+
+def _inside(y: Value) -> Value:
+    return And()(y > 0.0, y < 1.0)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x) without overflow: only e^-|x| is formed."""
+    e = np.exp(-np.abs(x))
+    y: Array = np.where(x >= 0, 1, e) / (1 + e)
+    return y

@@ -1,0 +1,91 @@
+"""Broadcasting, by the rule of NumPy: axes are matched from the last one, sizes agree or are 1."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from graphcnn.errors import GraphError
+from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ops.shape import Reshape
+from graphcnn.tensor_type import Dim, Shape, TensorType, format_shape
+
+
+def broadcast_shape(**shapes: Shape) -> Shape:
+    """The common shape of operands, given by name. Raises `GraphError` with the shapes aligned."""
+    rank = max(len(s) for s in shapes.values())
+    result: list[Dim] = []
+    for axis in range(-rank, 0):
+        sizes = [s[axis] for s in shapes.values() if len(s) >= -axis]
+        wide = [d for d in sizes if d != 1]
+        if any(d != wide[0] for d in wide):
+            raise GraphError(_mismatch(shapes, rank, axis))
+        result.append(wide[0] if wide else 1)
+    return tuple(result)
+
+
+def broadcast_type(**operands: TensorType) -> TensorType:
+    """The type of an elementwise result: the operands' one element type, their common shape."""
+    first, *rest = operands.values()
+    if any(t.dtype != first.dtype for t in rest):
+        found = ", ".join(f"{name} {t}" for name, t in operands.items())
+        raise GraphError(f"operands must have one element type, found {found}; use cast")
+    if all(t == first for t in rest):
+        return first  # with its layout
+    return first.with_shape(broadcast_shape(**{name: t.shape for name, t in operands.items()}))
+
+
+def _mismatch(shapes: dict[str, Shape], rank: int, axis: int) -> str:
+    """The shapes under each other, the axis where they differ marked."""
+    rows = [[""] * (rank - len(s)) + [str(d) for d in s] for s in shapes.values()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    label = max(map(len, shapes))
+    lines = [
+        f"{name:>{label}} " + "  ".join(f"{d:>{w}}" for d, w in zip(row, widths, strict=True))
+        for name, row in zip(shapes, rows, strict=True)
+    ]
+    before = label + 1 + sum(w + 2 for w in widths[:axis])
+    marker = " " * before + "^" * widths[axis]
+    found = " and ".join(f"{name} {format_shape(s)}" for name, s in shapes.items())
+    table = "\n  ".join([*lines, marker])
+    return (
+        f"{found} do not broadcast: sizes must agree or be 1, counted from the last axis; "
+        f"they differ at axis {axis}\n  {table}"
+    )
+
+
+def unbroadcast(dy: Value, shape: Shape) -> Value:
+    """dy summed over the axes along which `shape` was repeated: the transpose of broadcasting."""
+    from graphcnn.ops.reduce import Sum  # the two are each other's gradient
+
+    if dy.shape == shape:
+        return dy
+    added = len(dy.shape) - len(shape)
+    axes = [a for a, d in enumerate(dy.shape) if a < added or (shape[a - added] == 1 and d != 1)]
+    summed = Sum(tuple(axes))(dy)
+    return summed if summed.shape == shape else Reshape(shape)(summed)
+
+
+@dataclass(frozen=True)
+class BroadcastTo(Op):
+    """x repeated along new leading axes and along axes of size 1 until it has `shape`."""
+
+    shape: Shape = ()
+
+    operands: ClassVar = ("x",)
+
+    def infer(self, x: TensorType) -> TensorType:
+        common = broadcast_shape(x=x.shape, shape=self.shape)
+        if common != self.shape:
+            raise GraphError(
+                f"x {x} cannot become {format_shape(self.shape)}: it has sizes other than 1 where "
+                "that has 1, or more axes"
+            )
+        return x.with_shape(self.shape)
+
+    def evaluate(self, x: Array) -> Array:
+        return np.broadcast_to(x, self.shape)  # type: ignore[arg-type]
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [unbroadcast(dy, node.inputs[0].shape)]

@@ -1,0 +1,215 @@
+"""Convolution, its transpose and its weight gradient: three operators closed under differentiation.
+
+All three are bilinear in their two tensors and share one sum over the same triples
+(output pixel, tap, input pixel); each solves it for another corner:
+
+    conv2d                y  = sum over taps of    x · w
+    conv_transpose2d      dx = sum over taps of    dy · w      (the gradient of conv2d's input)
+    conv2d_weight_grad    dw = sum over pixels of  x · dy      (the gradient of conv2d's weight)
+
+so that the gradients of each are the other two. "Convolution" is cross-correlation, as everywhere
+in deep learning; with `flip_kernel` the kernel is rotated by 180° first, which is the convolution
+of mathematics. Source of the geometry: V. Dumoulin, F. Visin, arXiv:1603.07285.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from graphcnn.errors import GraphError
+from graphcnn.geometry import (
+    Pair,
+    Sides,
+    Window,
+    check_window,
+    output_sizes,
+    transposed_sizes,
+    windows,
+)
+from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ops.checks import channels, check_bias, check_same_dtype, image_sizes
+from graphcnn.ops.reduce import Sum
+from graphcnn.ops.unfold import fold, unfold
+from graphcnn.tensor_type import TensorType
+
+
+@dataclass(frozen=True)
+class _Convolution(Op):
+    """The attributes that the three operators share."""
+
+    stride: Pair = (1, 1)
+    padding: Sides = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    flip_kernel: bool = False
+
+    anchor: ClassVar[bool] = True
+
+    def windows(self, kernel: Pair) -> tuple[Window, Window]:
+        return windows(kernel, self.stride, self.padding, self.dilation)
+
+    def check(self, kernel: Pair, x: int, out: int) -> None:
+        check_window(kernel, self.stride, self.padding, self.dilation)
+        if self.groups < 1 or x % self.groups or out % self.groups:
+            raise GraphError(
+                f"groups = {self.groups} must divide the {x} input channels and the "
+                f"{out} output channels"
+            )
+
+
+@dataclass(frozen=True)
+class Conv2d(_Convolution):
+    """y[n,o,i,j] = b[o] + sum over c,u,v of x[n, c, s·i + d·u - p, s·j + d·v - p] · w[o,c,u,v].
+
+    Shapes: x (N, C, H, W), weight (O, C/groups, KH, KW), bias (O); y (N, O, OH, OW) with
+    OH = floor((H + top + bottom - d·(KH - 1) - 1) / s) + 1. Any one float dtype.
+    """
+
+    operands: ClassVar = ("x", "weight", "bias?")
+
+    def infer(
+        self, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    ) -> TensorType:
+        n, c, (o, per_group, kernel) = x.shape[0], channels(x, "x"), _kernel(weight)
+        self.check(kernel, c, o)
+        check_same_dtype(x=x, weight=weight)
+        check_bias(bias, o, x.dtype)
+        if per_group * self.groups != c:
+            raise GraphError(
+                f"weight {weight} reads {per_group} channels × {self.groups} groups = "
+                f"{per_group * self.groups}, but x {x} has {c}"
+            )
+        return x.with_shape((n, o, *output_sizes(image_sizes(x), self.windows(kernel))))
+
+    def evaluate(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        patches = split_channels(unfold(x, self.windows(weight.shape[2:])), self.groups)
+        kernels = np.split(_oriented(weight, self.flip_kernel), self.groups, axis=0)
+        parts = [
+            np.tensordot(patch, kernel, axes=((1, 4, 5), (1, 2, 3)))  # (N, OH, OW, O/groups)
+            for patch, kernel in zip(patches, kernels, strict=True)
+        ]
+        y = np.moveaxis(np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0], -1, 1)
+        return y if bias is None else y + bias[:, None, None]
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x, weight, *bias = node.inputs
+        both = self.windows(weight.shape[2:])  # type: ignore[arg-type]
+        sizes = image_sizes(x.type)
+        unread = (
+            (sizes[0] + both[0].before + both[0].after - both[0].span) % self.stride[0],
+            (sizes[1] + both[1].before + both[1].after - both[1].span) % self.stride[1],
+        )
+        dx = ConvTranspose2d(**self.attributes, output_padding=unread)(dy, weight)
+        dw = Conv2dWeightGrad(**self.attributes, kernel=_kernel(weight.type)[2])(x, dy)
+        return [dx, dw, *(Sum(axes=(0, 2, 3))(dy) for _ in bias)]
+
+
+@dataclass(frozen=True)
+class ConvTranspose2d(_Convolution):
+    """y[n, c, s·i + d·u - p, s·j + d·v - p] += x[n,o,i,j] · w[o,c,u,v]: conv2d read backwards.
+
+    Shapes: x (N, O, H, W), weight (O, C/groups, KH, KW), bias (C); y (N, C, OH, OW) with
+    OH = s·(H - 1) + d·(KH - 1) + 1 - top - bottom + output_padding. The weight is the one of the
+    convolution that maps y to x. `output_padding` adds rows below and columns to the right that
+    the convolution leaves unread.
+    """
+
+    output_padding: Pair = (0, 0)
+
+    operands: ClassVar = ("x", "weight", "bias?")
+
+    def infer(
+        self, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    ) -> TensorType:
+        n, o, (rows, per_group, kernel) = x.shape[0], channels(x, "x"), _kernel(weight)
+        c = per_group * self.groups
+        self.check(kernel, o, c)
+        check_same_dtype(x=x, weight=weight)
+        check_bias(bias, c, x.dtype)
+        if rows != o:
+            raise GraphError(f"weight {weight} must have as many rows as x {x} has channels, {o}")
+        if min(self.output_padding) < 0 or any(
+            r >= max(s, d)
+            for r, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)
+        ):
+            raise GraphError(
+                f"output_padding {self.output_padding} must be at least 0 and smaller than stride "
+                f"{self.stride} or dilation {self.dilation}"
+            )
+        sizes = transposed_sizes(image_sizes(x), self.windows(kernel), self.output_padding)
+        return x.with_shape((n, c, *sizes))
+
+    def evaluate(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        both = self.windows(weight.shape[2:])
+        sizes = transposed_sizes(x.shape[2:], both, self.output_padding)
+        kernels = np.split(_oriented(weight, self.flip_kernel), self.groups, axis=0)
+        parts = [
+            fold(np.tensordot(part, kernel, axes=(1, 0)), sizes, both)
+            for part, kernel in zip(np.split(x, self.groups, axis=1), kernels, strict=True)
+        ]
+        y = np.concatenate(parts, axis=1)
+        return y if bias is None else y + bias[:, None, None]
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x, weight, *bias = node.inputs
+        shared = {k: v for k, v in self.attributes.items() if k != "output_padding"}
+        dx = Conv2d(**shared)(dy, weight)
+        dw = Conv2dWeightGrad(**shared, kernel=_kernel(weight.type)[2])(dy, x)
+        return [dx, dw, *(Sum(axes=(0, 2, 3))(dy) for _ in bias)]
+
+
+@dataclass(frozen=True)
+class Conv2dWeightGrad(_Convolution):
+    """dw[o,c,u,v] = sum over n,i,j of x[n, c, s·i + d·u - p, s·j + d·v - p] · dy[n,o,i,j].
+
+    Shapes: x (N, C, H, W), dy (N, O, OH, OW), `kernel` (KH, KW); dw (O, C/groups, KH, KW): each
+    tap sums, over all pixels, the input that it met times the sensitivity of the output it fed.
+    """
+
+    kernel: Pair = (1, 1)
+
+    operands: ClassVar = ("x", "dy")
+    results: ClassVar = ("dw",)
+
+    def infer(self, x: TensorType, dy: TensorType) -> TensorType:
+        c, o = channels(x, "x"), channels(dy, "dy")
+        self.check(self.kernel, c, o)
+        check_same_dtype(x=x, dy=dy)
+        expected = (x.shape[0], o, *output_sizes(image_sizes(x), self.windows(self.kernel)))
+        if dy.shape != expected:
+            raise GraphError(f"dy must have the output's shape {expected}, found {dy}")
+        return x.with_shape((o, c // self.groups, *self.kernel))
+
+    def evaluate(self, x: Array, dy: Array) -> Array:
+        patches = split_channels(unfold(x, self.windows(self.kernel)), self.groups)
+        parts = [
+            np.moveaxis(np.tensordot(patch, part, axes=((0, 2, 3), (0, 2, 3))), -1, 0)
+            for patch, part in zip(patches, np.split(dy, self.groups, axis=1), strict=True)
+        ]
+        return _oriented(np.concatenate(parts, axis=0), self.flip_kernel)
+
+    def gradient(self, node: Node, dw: Value) -> Sequence[Value | None]:
+        x, dy = node.inputs
+        shared = {k: v for k, v in self.attributes.items() if k != "kernel"}
+        like = Conv2d(**shared)(x, dw)  # the convolution whose weight gradient this is
+        (dx, _) = Conv2d(**shared).gradient(like.node, dy)
+        return [dx, like]
+
+
+def _kernel(weight: TensorType) -> tuple[int, int, Pair]:
+    """(rows, channels per group, (KH, KW)) of a weight type."""
+    if weight.rank != 4 or not weight.is_bound:
+        raise GraphError(f"weight must be (O, C/groups, KH, KW), found {weight}")
+    o, c, kh, kw = (int(d) for d in weight.shape)  # type: ignore[arg-type]
+    return o, c, (kh, kw)
+
+
+def _oriented(weight: Array, flip: bool) -> Array:
+    """The weight, rotated by 180° in its two spatial axes when `flip` is set."""
+    return weight[:, :, ::-1, ::-1] if flip else weight
+
+
+def split_channels(patches: Array, groups: int) -> list[Array]:
+    return np.split(patches, groups, axis=1)

@@ -1,0 +1,257 @@
+"""Arithmetic and functions of single elements. Two operands broadcast by the rule of NumPy."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from graphcnn.ir import Array, Node, Op, Value, constant_of
+from graphcnn.ops.broadcast import broadcast_type, unbroadcast
+from graphcnn.ops.checks import check_float, check_number
+from graphcnn.ops.comparison import Equal, GreaterEqual, Where
+from graphcnn.ops.erf import erf
+from graphcnn.sources import Constant
+from graphcnn.tensor_type import DType, TensorType
+
+
+@dataclass(frozen=True)
+class _Binary(Op):
+    """`partials` gives the two cotangents in the broadcast shape."""
+
+    operands: ClassVar = ("a", "b")
+    elementwise: ClassVar[bool] = True
+    of_floats: ClassVar[bool] = False
+
+    def infer(self, a: TensorType, b: TensorType) -> TensorType:
+        (check_float if self.of_floats else check_number)(a=a, b=b)
+        return broadcast_type(a=a, b=b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        raise NotImplementedError
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        parts = zip(node.inputs, self.partials(node, dy), strict=True)
+        return [None if part is None else unbroadcast(part, x.shape) for x, part in parts]
+
+
+@dataclass(frozen=True)
+class Add(_Binary):
+    """a + b."""
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.add(a, b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy, dy]
+
+
+@dataclass(frozen=True)
+class Sub(_Binary):
+    """a - b."""
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.subtract(a, b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy, -dy]
+
+
+@dataclass(frozen=True)
+class Mul(_Binary):
+    """a · b."""
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.multiply(a, b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        a, b = node.inputs
+        return [dy * b, dy * a]
+
+
+@dataclass(frozen=True)
+class Div(_Binary):
+    """a / b; division by 0 gives ±inf or NaN."""
+
+    of_floats: ClassVar[bool] = True
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.divide(a, b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        da = dy / node.inputs[1]
+        return [da, -(da * node.output)]
+
+
+@dataclass(frozen=True)
+class Pow(_Binary):
+    """a to the power b. A negative a with a fractional b gives NaN.
+
+    The derivative by b, y·log(a), exists for a > 0; it is 0 elsewhere.
+    """
+
+    of_floats: ClassVar[bool] = True
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.power(a, b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        a, b = node.inputs
+        one = constant_of(1.0, dy.dtype)
+        if isinstance(b.node.op, Constant):
+            exponent = b.node.op.array
+            lower = constant_of(np.where(exponent == 0, 1, exponent - 1), dy.dtype)
+            return [dy * b * Pow()(a, lower), None]
+        # b·a^(b-1) is 0 for b = 0, even where a^(-1) is infinite.
+        lower = Where()(Equal()(b, constant_of(0.0, dy.dtype)), one, b - 1.0)
+        log = Log()(Where()(a > 0.0, a, one))
+        return [dy * b * Pow()(a, lower), dy * node.output * log]
+
+
+@dataclass(frozen=True)
+class Maximum(_Binary):
+    """The larger of a and b; NaN wins. Where they are equal the gradient goes to a."""
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.maximum(a, b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return _split(GreaterEqual()(*node.inputs), dy)
+
+
+@dataclass(frozen=True)
+class Minimum(_Binary):
+    """The smaller of a and b; NaN wins. Where they are equal the gradient goes to a."""
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        return np.minimum(a, b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        a, b = node.inputs
+        return _split(GreaterEqual()(b, a), dy)
+
+
+def _split(condition: Value, dy: Value) -> tuple[Value, Value]:
+    zero = constant_of(0.0, dy.dtype)
+    return Where()(condition, dy, zero), Where()(condition, zero, dy)
+
+
+@dataclass(frozen=True)
+class _Unary(Op):
+    operands: ClassVar = ("x",)
+    elementwise: ClassVar[bool] = True
+    of_floats: ClassVar[bool] = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        (check_float if self.of_floats else check_number)(x=x)
+        return x
+
+
+@dataclass(frozen=True)
+class Neg(_Unary):
+    """-x."""
+
+    of_floats: ClassVar[bool] = False
+
+    def evaluate(self, x: Array) -> Array:
+        return np.negative(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [-dy]
+
+
+@dataclass(frozen=True)
+class Exp(_Unary):
+    """e to the power x; inf where it is too large for the element type."""
+
+    def evaluate(self, x: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.exp(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy * node.output]
+
+
+@dataclass(frozen=True)
+class Log(_Unary):
+    """Natural logarithm: -inf at 0, NaN below."""
+
+    def evaluate(self, x: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy / node.inputs[0]]
+
+
+@dataclass(frozen=True)
+class Sqrt(_Unary):
+    """√x: NaN below 0. The derivative 1 / (2 √x) is infinite at 0."""
+
+    def evaluate(self, x: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy * 0.5 / node.output]
+
+
+@dataclass(frozen=True)
+class Abs(_Unary):
+    """|x|, with the derivative 0 at 0."""
+
+    of_floats: ClassVar[bool] = False
+
+    def evaluate(self, x: Array) -> Array:
+        return np.abs(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy * Sign()(node.inputs[0])]
+
+
+@dataclass(frozen=True)
+class Sign(_Unary):
+    """-1, 0 or 1."""
+
+    of_floats: ClassVar[bool] = False
+    piecewise_constant: ClassVar[bool] = True
+
+    def evaluate(self, x: Array) -> Array:
+        return np.sign(x)
+
+
+@dataclass(frozen=True)
+class Erf(_Unary):
+    """The error function, 2/√π times the integral of exp(-t²) from 0 to x."""
+
+    def evaluate(self, x: Array) -> Array:
+        return erf(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x = node.inputs[0]
+        return [dy * (2.0 / math.sqrt(math.pi)) * Exp()(-(x * x))]
+
+
+@dataclass(frozen=True)
+class Cast(Op):
+    """x as another element type. Floats are cut towards 0 to become integers; bool is x ≠ 0."""
+
+    dtype: DType = DType.FLOAT32
+
+    operands: ClassVar = ("x",)
+    elementwise: ClassVar[bool] = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x.with_dtype(self.dtype)
+
+    def evaluate(self, x: Array) -> Array:
+        return x.astype(self.dtype.numpy)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x = node.inputs[0]
+        if not (x.dtype.is_float and self.dtype.is_float):
+            return [None]
+        return [Cast(x.dtype)(dy)]

@@ -1,0 +1,75 @@
+"""Randomness, as a pure function of a seed and a step. See `graphcnn.philox`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from graphcnn.errors import GraphError
+from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ops.checks import check_float
+from graphcnn.philox import uniform
+from graphcnn.tensor_type import DType, Shape, TensorType, known_size
+
+
+@dataclass(frozen=True)
+class RandomUniform(Op):
+    """y[i] in [0, 1), uniform: word i of the stream `stream` of Philox at (seed, step).
+
+    Operands: seed i64[], step i64[]; y has `shape` and a float `dtype`. Equal seed, step and
+    stream give equal numbers on any machine; every user of one graph takes a stream of its own.
+    Values are multiples of 2^-24; float16 keeps their top 11 bits, so that 1 is never reached.
+    """
+
+    shape: Shape = ()
+    stream: int = 0
+    dtype: DType = DType.FLOAT32
+
+    operands: ClassVar = ("seed", "step")
+    piecewise_constant: ClassVar[bool] = True
+
+    def infer(self, seed: TensorType, step: TensorType) -> TensorType:
+        for name, t in (("seed", seed), ("step", step)):
+            if t.shape or t.dtype is not DType.INT64:
+                raise GraphError(f"{name} must be i64[], found {t}")
+        if not 0 <= self.stream < 2**32:
+            raise GraphError(f"stream must be in 0 to 2^32 - 1, found {self.stream}")
+        result = TensorType(self.shape, self.dtype)
+        check_float(y=result)
+        return result
+
+    def evaluate(self, seed: Array, step: Array) -> Array:
+        u = uniform(int(seed), int(step), self.stream, known_size(self.shape))
+        if self.dtype is DType.FLOAT16:
+            u = np.floor(u * 2.0**11) * 2.0**-11
+        return u.reshape(self.shape).astype(self.dtype.numpy)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Dropout(Op):
+    """y = x: the form of inference. Shapes: y as x, any float dtype.
+
+    In training, each element is dropped with probability `rate` and the others are scaled so that
+    the mean stays: y = x · (u >= rate) / (1 - rate), u uniform in [0, 1). The pass that makes the
+    training graph writes that out with `random_uniform` (N. Srivastava et al., JMLR 15, 2014).
+    """
+
+    rate: float = 0.5
+
+    operands: ClassVar = ("x",)
+    elementwise: ClassVar[bool] = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_float(x=x)
+        if not 0 <= self.rate < 1:
+            raise GraphError(
+                f"rate must be at least 0 and less than 1 (it drops), found {self.rate}"
+            )
+        return x
+
+    def evaluate(self, x: Array) -> Array:
+        return x
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy]

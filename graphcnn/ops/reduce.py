@@ -1,0 +1,108 @@
+"""Reductions over axes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from graphcnn.errors import GraphError
+from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ops.checks import check_float, check_number
+from graphcnn.ops.comparison import Equal
+from graphcnn.ops.elementwise import Cast
+from graphcnn.ops.shape import ElementCount, Reshape
+from graphcnn.tensor_type import DType, Shape, TensorType
+
+
+@dataclass(frozen=True)
+class _Reduction(Op):
+    """`axes` are sorted, distinct and not negative; `keepdims` leaves them with size 1."""
+
+    axes: tuple[int, ...] = ()
+    keepdims: bool = False
+
+    operands: ClassVar = ("x",)
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_number(x=x)
+        if list(self.axes) != sorted(set(self.axes)) or any(not 0 <= a < x.rank for a in self.axes):
+            raise GraphError(f"axes {self.axes} must be distinct axes of {x}, in order")
+        return x.with_shape(_reduced(x.shape, self.axes, self.keepdims))
+
+    def restored(self, value: Value, shape: Shape) -> Value:
+        """`value`, of the result's shape, with the reduced axes of `shape` as axes of size 1."""
+        kept = _reduced(shape, self.axes, True)
+        return value if value.shape == kept else Reshape(kept)(value)
+
+
+def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
+    """`shape` with size 1 at `axes`, or without them."""
+    if keepdims:
+        return tuple(1 if a in axes else d for a, d in enumerate(shape))
+    return tuple(d for a, d in enumerate(shape) if a not in axes)
+
+
+@dataclass(frozen=True)
+class Sum(_Reduction):
+    """y = sum of x over `axes`. Integers wrap around."""
+
+    def evaluate(self, x: Array) -> Array:
+        return np.asarray(np.sum(x, axis=self.axes, keepdims=self.keepdims, dtype=x.dtype))
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        shape = node.inputs[0].shape
+        return [BroadcastTo(shape)(self.restored(dy, shape))]
+
+
+@dataclass(frozen=True)
+class Mean(_Reduction):
+    """y = sum of x over `axes` divided by their number of elements."""
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_float(x=x)
+        return super().infer(x)
+
+    def evaluate(self, x: Array) -> Array:
+        return np.asarray(np.mean(x, axis=self.axes, keepdims=self.keepdims))
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        shape = node.inputs[0].shape
+        count = ElementCount(tuple(shape[a] for a in self.axes), dy.dtype)()
+        return [BroadcastTo(shape)(self.restored(dy / count, shape))]
+
+
+@dataclass(frozen=True)
+class Max(_Reduction):
+    """y = largest element of x over `axes`; NaN wins. Equal maxima share the gradient equally."""
+
+    def evaluate(self, x: Array) -> Array:
+        return np.asarray(np.max(x, axis=self.axes, keepdims=self.keepdims))
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x = node.inputs[0]
+        one = Cast(dy.dtype)(Equal()(x, self.restored(node.output, x.shape)))
+        share = self.restored(dy, x.shape) / Sum(self.axes, keepdims=True)(one)
+        return [one * share]
+
+
+@dataclass(frozen=True)
+class ArgMax(Op):
+    """Position (i64) of the largest element along `axis`: the first of equal ones; NaN wins."""
+
+    axis: int = 0
+    keepdims: bool = False
+
+    operands: ClassVar = ("x",)
+    piecewise_constant: ClassVar[bool] = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_number(x=x)
+        if not 0 <= self.axis < x.rank:
+            raise GraphError(f"axis {self.axis} must be an axis of {x}")
+        shape = _reduced(x.shape, (self.axis,), self.keepdims)
+        return x.with_shape(shape).with_dtype(DType.INT64)
+
+    def evaluate(self, x: Array) -> Array:
+        return np.asarray(np.argmax(x, axis=self.axis, keepdims=self.keepdims), np.int64)

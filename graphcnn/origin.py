@@ -1,0 +1,70 @@
+"""Where a node comes from: the user's source line and the passes that made it.
+
+Provenance never changes a result. It travels with nodes so that errors, diagrams and the text form
+can name the line that the user wrote, for generated backward nodes too.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+# Frames of these packages are not the user's; the built-in networks are, they read like user code.
+_OWN = "graphcnn"
+_LIKE_USER = "graphcnn.models"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Source line of a node, the passes that rewrote it, and the forward node it belongs to."""
+
+    file: str = ""
+    line: int = 0
+    passes: tuple[str, ...] = ()
+    forward: str = ""
+
+    @property
+    def location(self) -> str:
+        """`lenet.py:12`, or nothing where the line is unknown."""
+        return f"{PurePath(self.file).name}:{self.line}" if self.file else ""
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (self.location, *self.passes)))
+
+    def by(self, pass_name: str) -> "Origin":
+        """This origin, with `pass_name` appended to the passes that made the node."""
+        if pass_name in self.passes:
+            return self
+        return replace(self, passes=(*self.passes, pass_name))
+
+
+UNKNOWN = Origin()
+
+_current: ContextVar[Origin | None] = ContextVar("graphcnn_origin", default=None)
+
+
+@contextmanager
+def inherit(origin: Origin) -> Iterator[None]:
+    """Nodes built inside take `origin` instead of the caller's source line."""
+    token = _current.set(origin)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_origin() -> Origin:
+    """The inherited origin, else the innermost source line outside graphcnn."""
+    inherited = _current.get()
+    if inherited is not None:
+        return inherited
+    frame = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        own = module == _OWN or module.startswith(_OWN + ".")
+        if not own or module.startswith(_LIKE_USER):
+            return Origin(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back  # type: ignore[assignment]
+    return UNKNOWN

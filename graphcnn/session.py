@@ -1,0 +1,114 @@
+"""A training session: the compiled step of one model, its states, and one step at a time.
+
+`fit` is written on top of it, and so may be anyone's own loop:
+
+    session = Session(model, "cross_entropy", cnn.SGD(0.1))
+    for images, labels in train.batches(64):
+        print(session.step(images, labels)["loss"])
+    session.sync()
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphcnn.compile import Runner, training_graph
+from graphcnn.errors import TrainingError
+from graphcnn.evaluation import targets_for
+from graphcnn.graph import Graph, state_of
+from graphcnn.ir import Array, Node
+from graphcnn.objective import TARGET, Metrics, Objective
+from graphcnn.optimizers import Optimizer
+from graphcnn.optimizers import optimizer as make_optimizer
+from graphcnn.passes.apply_optimizer import LEARNING_RATE
+from graphcnn.passes.training_mode import SEED, STEP
+from graphcnn.schedules import schedule
+from graphcnn.tensor_type import TensorType
+
+if TYPE_CHECKING:
+    from graphcnn.model import Model
+
+
+class Session:
+    """One model in training.
+
+    Attributes:
+        graph: the whole training step: forward, loss, backward and update.
+        states: values of all states by name, the optimiser's included.
+    """
+
+    def __init__(
+        self,
+        model: "Model",
+        loss: str | Objective = "cross_entropy",
+        optimizer: str | Optimizer = "sgd",
+        metrics: Metrics = None,
+        *,
+        seed: int = 0,
+        target: TensorType | None = None,
+    ) -> None:
+        self.model = model
+        self.optimizer = make_optimizer(optimizer)
+        self.graph: Graph = training_graph(model.graph, loss, self.optimizer, metrics, target)
+        self._schedule = schedule(self.optimizer.learning_rate)
+        self._runner = Runner(self.graph)
+        self._target = next(v.type for v in self.graph.inputs if v.node.name == TARGET)
+        self.states: dict[str, Array] = {}
+        for value in self.graph.states:
+            state = state_of(value)
+            known = model.states.get(state.key)
+            self.states[state.key] = (
+                state.initial(value.type, seed, state.key) if known is None else known
+            )
+        self.states[SEED] = np.array(seed, np.int64)
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return int(self.states[STEP])
+
+    def step(self, images: Any, targets: Any) -> dict[str, float]:
+        """Train on one batch; returns its loss and metrics, taken before the update.
+
+        Raises `TrainingError` naming the first node whose result is not finite where the loss is
+        not; the states are then those before the step.
+        """
+        feeds = {
+            self.graph.inputs[0].node.name: self.model.prepare(images),
+            TARGET: targets_for(self.model, self._target, targets),
+        }
+        self.states[LEARNING_RATE] = np.array(self._schedule.at(self.steps + 1), np.float32)
+        outputs, updates = self._runner.run(feeds, self.states)
+        if not np.isfinite(outputs["loss"]):
+            raise TrainingError(self._explain(feeds, float(outputs["loss"])))
+        self.states.update(updates)
+        return {name: float(value) for name, value in outputs.items()}
+
+    def sync(self) -> None:
+        """Give the model the current values of its states."""
+        self.model.states.update({key: self.states[key] for key in self.model.states})
+
+    def _explain(self, feeds: Mapping[str, Array], loss: float) -> str:
+        """Run the step again, watching, to find where the numbers went wrong."""
+        found: list[Node] = []
+
+        def watch(node: Node, results: tuple[Array, ...]) -> None:
+            bad = any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in results)
+            if bad and not found:
+                found.append(node)
+
+        with np.errstate(all="ignore"):
+            self._runner.run(feeds, self.states, watch)
+        text = f"the loss is {loss} at step {self.steps + 1}"
+        if not found:
+            return text
+        node = found[0]
+        origin = node.origin
+        label = node.name or (f"gradient of {origin.forward}" if origin.forward else "")
+        where = f" ({origin.location})" if origin.location else ""
+        return (
+            f'{text}; the first value that is not finite is made by {node.op.name} "{label}"'
+            f"{where}. The learning rate was {float(self.states[LEARNING_RATE]):g}: try a smaller one, or"
+            " clip_norm. The weights are those before this step."
+        )

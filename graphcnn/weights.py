@@ -1,0 +1,53 @@
+"""Weights on disk: safetensors, which hold tensors and text and can run no code.
+
+A saved model is one file: every parameter and running statistic by name, and in its metadata the
+graph in text form, the normalisation of its images and the names of its classes.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from graphcnn.errors import WeightsError
+from graphcnn.files import atomic_write
+from graphcnn.graph import state_of
+from graphcnn.ir import Array, Value
+
+FORMAT = "graphcnn 1"
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]
+) -> Path:
+    """Write tensors and text beside `path`, then rename: the old file stays valid until then."""
+    contiguous = {key: np.ascontiguousarray(array) for key, array in tensors.items()}
+    return atomic_write(path, save(contiguous, {"format": FORMAT, **metadata}))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """Tensors and metadata of a file. Raises `WeightsError` if it is missing or damaged."""
+    if not Path(path).is_file():
+        raise WeightsError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path}: not a whole safetensors file: {error}") from None
+
+
+def check_states(found: Mapping[str, Array], states: Iterable[Value], source: object) -> None:
+    """Raise `WeightsError` listing the tensors that are missing, extra, or of another type."""
+    expected = {state_of(s).key: s.type for s in states}
+    problems = [f"missing {key} {expected[key]}" for key in expected if key not in found]
+    problems += [f"extra {key} {list(found[key].shape)}" for key in found if key not in expected]
+    for key, t in expected.items():
+        if key in found and (found[key].shape, found[key].dtype) != (t.shape, t.dtype.numpy):
+            array = found[key]
+            problems.append(f"{key}: expected {t}, found {array.dtype}{list(array.shape)}")
+    if problems:
+        shown = "\n  ".join(problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise WeightsError(f"{source} holds the weights of another model:\n  {shown}{more}")

@@ -1,0 +1,66 @@
+"""Data sets named by a text, for the command line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from graphcnn.errors import DataError, GraphError
+from graphcnn.language.arguments import choose
+from graphcnn.runtime.data.bundled import digits
+from graphcnn.runtime.data.cifar import cifar10
+from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.data.folders import image_folder
+from graphcnn.runtime.data.idx import mnist
+from graphcnn.runtime.data.numpy_files import npz
+from graphcnn.runtime.data.strokes import xo_pair
+
+Pair = tuple[Dataset, Dataset]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How a data set is spelled, and what reads the part after the colon."""
+
+    form: str
+    read: Callable[[str], Pair]
+
+
+def load(spec: str) -> Pair:
+    """(train, test) of the data set that `spec` names; `SPECS` has the spellings.
+
+    Raises:
+        DataError: an unknown name, a part after the colon that is missing, wrong or too much, or
+            what the data set itself finds.
+    """
+    name, _, rest = spec.partition(":")
+    try:
+        found = choose(SPECS, name, "data set")
+    except GraphError as error:
+        forms = ", ".join(known.form for known in SPECS.values())
+        raise DataError(f"{error} They are spelled {forms}.") from None
+    if bool(rest) != (":" in found.form) and "[" not in found.form:
+        raise DataError(f"data set {spec!r} must be spelled {found.form}")
+    return found.read(rest)
+
+
+def _xo(options: str) -> Pair:
+    numbers = {"n": 1000, "size": 16, "seed": 0}
+    for option in filter(None, options.split(",")):
+        key, _, value = option.partition("=")
+        if key not in numbers or not value.removeprefix("-").isdecimal():
+            raise DataError(
+                f"option {option!r} of xo must be one of {', '.join(numbers)} with an integer, "
+                "as in xo:n=1000,size=16,seed=0"
+            )
+        numbers[key] = int(value)
+    return xo_pair(**numbers)
+
+
+#: Every data set that `load` knows, by the name before the colon.
+SPECS = {
+    "digits": Spec("digits", lambda _: digits()),
+    "mnist": Spec("mnist:DIR", mnist),
+    "cifar10": Spec("cifar10:PATH", cifar10),
+    "images": Spec("images:PATH", image_folder),
+    "npz": Spec("npz:FILE", npz),
+    "xo": Spec("xo[:n=1000,size=16,seed=0]", _xo),
+}

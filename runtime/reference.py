@@ -1,0 +1,87 @@
+"""The reference runtime: walk the nodes, call `evaluate`. No cleverness.
+
+It defines what is right; everything else is tested against it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from graphcnn.errors import GraphError
+from graphcnn.graph import Graph, state_of
+from graphcnn.ir import Array, Node, Value
+from graphcnn.sources import Input, State
+
+Watch = Callable[[Node, tuple[Array, ...]], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Runs one bound graph."""
+
+    graph: Graph
+
+    def __post_init__(self) -> None:
+        if not self.graph.is_bound:
+            raise GraphError(f"graph {self.graph.name!r} has an unknown batch size; bind(N=...)")
+
+    @cached_property
+    def _dying(self) -> Mapping[Node, tuple[Value, ...]]:
+        """The values that no node after this one reads."""
+        last = {value: node for node in self.graph.nodes for value in node.inputs}
+        dying: dict[Node, list[Value]] = {}
+        for value, node in last.items():
+            if value not in self.graph.results:
+                dying.setdefault(node, []).append(value)
+        return {node: tuple(values) for node, values in dying.items()}
+
+    def run(
+        self,
+        feeds: Mapping[str, Array],
+        states: Mapping[str, Array] | None = None,
+        watch: Watch | None = None,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Outputs by name, and the new values of the states that the graph updates.
+
+        Nothing is changed in place. `watch` sees every node with its results.
+        """
+        states = states or {}
+        arrays: dict[Value, Array] = {}
+        for node in self.graph.nodes:
+            results = self._evaluate(node, arrays, feeds, states)
+            if watch is not None:
+                watch(node, results)
+            arrays.update(zip(node.outputs, results, strict=True))
+            for value in self._dying.get(node, ()):
+                del arrays[value]
+        outputs = {name: arrays[v] for name, v in self.graph.outputs.items()}
+        updates = {state_of(s).key: arrays[v] for s, v in self.graph.updates.items()}
+        return outputs, updates
+
+    def _evaluate(
+        self,
+        node: Node,
+        arrays: Mapping[Value, Array],
+        feeds: Mapping[str, Array],
+        states: Mapping[str, Array],
+    ) -> tuple[Array, ...]:
+        if isinstance(node.op, Input | State):
+            source = feeds if isinstance(node.op, Input) else states
+            return (_fed(source, node.op, node),)
+        results = node.op.evaluate(*(arrays[v] for v in node.inputs))
+        return results if isinstance(results, tuple) else (results,)
+
+
+def _fed(source: Mapping[str, Array], op: Input | State, node: Node) -> Array:
+    """The array for an input or state. Raises `GraphError` if it is missing or of another type."""
+    expected = node.types[0]
+    if op.key not in source:
+        raise GraphError(f"{op.name} {op.key!r} ({expected}) was not given")
+    array = np.asarray(source[op.key])
+    if array.shape != expected.shape or array.dtype != expected.dtype.numpy:
+        raise GraphError(
+            f"{op.name} {op.key!r} must be {expected}, found {array.dtype}{list(array.shape)}"
+        )
+    return array

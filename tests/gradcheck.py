@@ -1,0 +1,139 @@
+"""Gradients of operators against central differences, in float64.
+
+With outputs y(x), cotangents c and directions u, v drawn once:
+
+    first derivative     <gradient of <c, y>, v>                   and its single elements
+    second derivative    <gradient of <u, gradient of <c, y>>, v>
+
+Each is compared with (f(x + h·v) - f(x - h·v)) / 2h. Nothing of the runtime takes part: graphs are
+evaluated here, node by node.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from samples import Sample
+
+from graphcnn.graph import topological_order
+from graphcnn.ir import Array, Node, Value, build, constant_of
+from graphcnn.passes.backward import vjp
+from graphcnn.sources import Input
+
+STEP = 1e-5
+TOLERANCE = 1e-6
+#: Inputs of at most so many elements are checked element by element, too.
+SMALL = 200
+
+
+def evaluate(values: Sequence[Value], feed: Mapping[Value, Array]) -> list[Array]:
+    """The arrays of `values`, by evaluating every node they depend on, in order."""
+    known = dict(feed)
+    for node in topological_order([v.node for v in values]):
+        if node.output not in known:
+            results = node.op.evaluate(*(known[v] for v in node.inputs))
+            known.update(zip(node.outputs, as_tuple(results), strict=True))
+    return [known[v] for v in values]
+
+
+def as_tuple(results: Array | tuple[Array, ...]) -> tuple[Array, ...]:
+    return results if isinstance(results, tuple) else (results,)
+
+
+def sample_node(sample: Sample, dtype: type = np.float64) -> tuple[Node, dict[Value, Array]]:
+    """The sample's operator applied to inputs, and the arrays to feed them."""
+    arrays = sample.arrays(dtype)
+    types = sample.types(dtype)
+    values = [Input(f"x{i}", t)(name=f"x{i}") for i, t in enumerate(types)]
+    return build(sample.op, values), dict(zip(values, arrays, strict=True))
+
+
+def is_differentiable(sample: Sample) -> bool:
+    """Whether the operator has a derivative, and a float input to differentiate by."""
+    op = sample.op
+    return (
+        (op.has("gradient") or op.has("expand"))
+        and not op.piecewise_constant
+        and any(a.dtype.kind == "f" for a in sample.arrays())
+    )
+
+
+def check_gradient(sample: Sample) -> None:
+    """Every float input's gradient, for all float outputs together and for each alone."""
+    node, feed = sample_node(sample)
+    rng = np.random.default_rng(1)
+    floats = [y for y in node.outputs if y.dtype.is_float]
+    for outputs in [floats] if len(floats) == 1 else [floats, *([y] for y in floats)]:
+        cotangents = [_random(y, rng) for y in outputs]
+
+        def projected(
+            point: Mapping[Value, Array],
+            outputs: list[Value] = outputs,
+            cotangents: list[Value] = cotangents,
+        ) -> float:
+            return _dot([c.node.op.evaluate() for c in cotangents], evaluate(outputs, point))
+
+        _compare(projected, vjp(outputs, cotangents, _wanted(node)), node, feed, rng)
+
+
+def check_second_derivative(sample: Sample) -> None:
+    """The gradient of a projection of the gradient."""
+    node, feed = sample_node(sample)
+    rng = np.random.default_rng(2)
+    outputs = [y for y in node.outputs if y.dtype.is_float][:1]
+    cotangents = [_random(y, rng) for y in outputs]
+    first = [g for g in vjp(outputs, cotangents, _wanted(node)) if g is not None]
+    directions = [_random(g, rng) for g in first]
+
+    def projected(point: Mapping[Value, Array]) -> float:
+        return _dot([d.node.op.evaluate() for d in directions], evaluate(first, point))
+
+    _compare(projected, vjp(first, directions, _wanted(node)), node, feed, rng)
+
+
+def _wanted(node: Node) -> list[Value]:
+    return [x for x in node.inputs if x.dtype.is_float]
+
+
+def _random(like: Value, rng: np.random.Generator) -> Value:
+    return constant_of(rng.uniform(-1.0, 1.0, like.shape), like.dtype)  # type: ignore[arg-type]
+
+
+def _dot(left: Sequence[Array], right: Sequence[Array]) -> float:
+    return float(sum(np.sum(a * b) for a, b in zip(left, right, strict=True)))
+
+
+def _compare(
+    function: Callable[[Mapping[Value, Array]], float],
+    gradients: Sequence[Value | None],
+    node: Node,
+    feed: Mapping[Value, Array],
+    rng: np.random.Generator,
+) -> None:
+    """`gradients` (None is zero) against central differences of `function`, per input."""
+    known = [g for g in gradients if g is not None]
+    arrays = iter(evaluate(known, feed))
+    for x, gradient in zip(_wanted(node), gradients, strict=True):
+        found = np.zeros(x.shape) if gradient is None else next(arrays)  # type: ignore[arg-type]
+        operand = node.op.operand_name(node.inputs.index(x))
+        assert np.shape(found) == x.shape, f"gradient of {operand}: shape {np.shape(found)}"
+        assert found.dtype == np.float64, f"gradient of {operand}: {found.dtype}"
+        scale = max(1.0, float(np.max(np.abs(found))))
+        directions = [(rng.uniform(-1.0, 1.0, x.shape), "a random direction")]  # type: ignore[arg-type]
+        if feed[x].size <= SMALL:
+            directions += [(_unit(x, i), f"element {i}") for i in np.ndindex(feed[x].shape)]
+        for direction, what in directions:
+            expected = (
+                function({**feed, x: feed[x] + STEP * direction})
+                - function({**feed, x: feed[x] - STEP * direction})
+            ) / (2.0 * STEP)
+            bound = TOLERANCE * scale * max(1.0, float(np.abs(direction).sum()))
+            got = float(np.sum(found * direction))
+            assert abs(got - expected) <= bound, (
+                f"gradient of {operand} along {what}: {got}, by differences {expected}"
+            )
+
+
+def _unit(x: Value, index: tuple[int, ...]) -> Array:
+    e = np.zeros(x.shape)  # type: ignore[arg-type]
+    e[index] = 1.0
+    return e

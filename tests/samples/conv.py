@@ -1,0 +1,89 @@
+"""Samples of the three convolution operators."""
+
+from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
+from graphcnn.tensor_type import DType, TensorType
+from samples import ErrorSample, Sample
+
+# Attributes of a convolution, with the input (C, H, W), the filters and the kernel they suit.
+_CASES = [
+    (dict(), (1, 5, 5), 1, (3, 3)),
+    (dict(), (3, 6, 5), 4, (1, 1)),
+    (dict(padding=(1, 1, 1, 1)), (2, 5, 4), 3, (3, 3)),
+    (dict(padding=(2, 0, 1, 3)), (2, 4, 4), 3, (3, 2)),
+    (dict(stride=(2, 2)), (2, 7, 7), 3, (3, 3)),
+    (dict(stride=(3, 3)), (1, 7, 7), 2, (3, 3)),
+    (dict(stride=(2, 3), padding=(1, 0, 0, 2)), (3, 8, 9), 2, (3, 4)),
+    (dict(dilation=(2, 2)), (2, 7, 8), 2, (3, 3)),
+    (dict(dilation=(1, 3), stride=(2, 1), padding=(1, 1, 2, 2)), (2, 6, 7), 3, (2, 3)),
+    (dict(groups=2), (4, 5, 5), 6, (3, 3)),
+    (dict(groups=3, padding=(1, 1, 1, 1)), (3, 5, 4), 3, (3, 3)),
+    (dict(groups=2, stride=(2, 2), dilation=(2, 1)), (4, 7, 6), 2, (2, 3)),
+    (dict(flip_kernel=True), (2, 5, 5), 2, (3, 2)),
+    (dict(flip_kernel=True, groups=2, stride=(2, 1)), (2, 6, 5), 4, (3, 3)),
+    (dict(), (2, 1, 1), 3, (1, 1)),
+    (dict(), (2, 4, 4), 3, (4, 4)),
+    (dict(stride=(4, 4)), (1, 9, 9), 1, (2, 2)),
+    (dict(padding=(3, 3, 3, 3)), (1, 2, 2), 1, (5, 5)),
+]
+
+
+def _forward() -> list[Sample]:
+    samples = []
+    for i, (attributes, (c, h, w), filters, kernel) in enumerate(_CASES):
+        weight = (filters, c // attributes.get("groups", 1), *kernel)
+        bias = [(filters,)] if i % 2 else []
+        samples.append(Sample(Conv2d(**attributes), (2, c, h, w), weight, *bias))
+    return samples
+
+
+def _output(sample: Sample) -> tuple[int, ...]:
+    return sample.op.infer(*sample.types()).shape
+
+
+SAMPLES = _forward()
+SAMPLES += [
+    Sample(Conv2dWeightGrad(**s.op.attributes, kernel=s.inputs[1][2:]), s.inputs[0], _output(s))
+    for s in SAMPLES[:18]
+]
+SAMPLES += [
+    Sample(ConvTranspose2d(**s.op.attributes), _output(s), *s.inputs[1:2]) for s in SAMPLES[:18]
+]
+SAMPLES += [
+    Sample(ConvTranspose2d((2, 2), output_padding=(1, 0)), (2, 3, 3, 4), (3, 2, 3, 3), (2,)),
+    Sample(
+        ConvTranspose2d((2, 3), (1, 1, 1, 1), output_padding=(1, 2)), (1, 2, 3, 3), (2, 1, 3, 3)
+    ),
+    Sample(ConvTranspose2d((3, 3), groups=2), (1, 4, 2, 2), (4, 1, 2, 2), (2,)),
+]
+
+_F64 = DType.FLOAT64
+ERRORS = [
+    ErrorSample(Conv2d(), (1, 1, 4, 4), (6, 1, 5, 5), match=r"= 0 < 1: a kernel of 5 does not fit"),
+    ErrorSample(Conv2d(groups=2), (1, 3, 4, 4), (2, 1, 3, 3), match="groups = 2 must divide"),
+    ErrorSample(Conv2d(stride=(0, 1)), (1, 1, 4, 4), (1, 1, 3, 3), match="stride must be at least"),
+    ErrorSample(Conv2d(dilation=(1, 0)), (1, 1, 4, 4), (1, 1, 3, 3), match="dilation must be"),
+    ErrorSample(
+        Conv2d(padding=(0, -1, 0, 0)), (1, 1, 4, 4), (1, 1, 3, 3), match="must not be negative"
+    ),
+    ErrorSample(Conv2d(), (1, 4, 4), (1, 1, 3, 3), match=r"x must be \(N, C, H, W\), found rank 3"),
+    ErrorSample(Conv2d(), (1, 1, 4, 4), (1, 3, 3), match=r"weight must be \(O, C/groups, KH, KW\)"),
+    ErrorSample(Conv2d(), (1, 2, 4, 4), (1, 3, 3, 3), match="reads 3 channels × 1 groups = 3"),
+    ErrorSample(Conv2d(), (1, 1, 4, 4), (2, 1, 3, 3), (3,), match=r"bias must be f32\[2\]"),
+    ErrorSample(Conv2d(), (1, 1, 4, 4), TensorType((1, 1, 3, 3), _F64), match="one element type"),
+    ErrorSample(ConvTranspose2d(), (1, 3, 4, 4), (2, 1, 3, 3), match="as many rows as x"),
+    ErrorSample(
+        ConvTranspose2d(padding=(2, 2, 0, 0)),
+        (1, 1, 2, 2),
+        (1, 1, 3, 3),
+        match="cuts off the",
+    ),
+    ErrorSample(
+        ConvTranspose2d(output_padding=(1, 0)),
+        (1, 1, 2, 2),
+        (1, 1, 3, 3),
+        match="smaller than",
+    ),
+    ErrorSample(
+        Conv2dWeightGrad(kernel=(3, 3)), (1, 1, 5, 5), (1, 1, 4, 4), match="must have the output's"
+    ),
+]

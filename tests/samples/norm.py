@@ -1,0 +1,43 @@
+"""Samples of batch normalisation."""
+
+from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
+from graphcnn.tensor_type import DType, TensorType
+from samples import Draw, ErrorSample, Sample
+
+_SHAPES = [(4, 3), (2, 3, 2, 4), (3, 1, 2, 2), (5, 2), (2, 4, 1, 3)]
+_EPSILONS = [1e-5, 1e-5, 1e-3, 0.1, 1e-2]
+
+
+def _variance(c: int) -> Draw:
+    return Draw((c,), 0.5, 2.0)
+
+
+SAMPLES = []
+for _shape, _epsilon in zip(_SHAPES, _EPSILONS, strict=True):
+    _c = _shape[1]
+    SAMPLES += [
+        Sample(BatchNorm(_epsilon), _shape, (_c,), (_c,), (_c,), _variance(_c)),
+        Sample(BatchNormTrain(_epsilon), _shape, (_c,), (_c,)),
+        Sample(BatchNormGrad(_epsilon), _shape, (_c,), (_c,), _variance(_c), _shape),
+    ]
+
+_F64 = DType.FLOAT64
+_X, _C = (2, 3, 4, 4), (3,)
+ERRORS = [
+    ErrorSample(BatchNorm(), (2, 3, 4), _C, _C, _C, _C, match=r"x must be \(N, C\) or \(N, C, H"),
+    ErrorSample(BatchNorm(), _X, (4,), _C, _C, _C, match=r"gamma must have shape \(3,\), found"),
+    ErrorSample(BatchNorm(), _X, _C, (4,), _C, _C, match=r"beta must have shape \(3,\), found"),
+    ErrorSample(BatchNorm(), _X, _C, _C, (4,), _C, match=r"mean must have shape \(3,\), found"),
+    ErrorSample(BatchNorm(), _X, _C, _C, _C, (4,), match=r"variance must have shape \(3,\), found"),
+    ErrorSample(BatchNorm(0.0), _X, _C, _C, _C, _C, match="epsilon must be greater than 0"),
+    ErrorSample(BatchNorm(momentum=1.5), _X, _C, _C, _C, _C, match="momentum must be in 0 to 1"),
+    ErrorSample(BatchNorm(), _X, TensorType(_C, _F64), _C, _C, _C, match="one element type"),
+    ErrorSample(BatchNormTrain(), (3,), _C, _C, match="found rank 1"),
+    ErrorSample(BatchNormTrain(-1.0), _X, _C, _C, match="epsilon must be greater than 0"),
+    ErrorSample(BatchNormTrain(), _X, _C, (2,), match=r"beta must have shape \(3,\), found"),
+    ErrorSample(BatchNormGrad(), _X, _C, _C, _C, (2, 3, 4, 5), match="dy must have shape"),
+    ErrorSample(BatchNormGrad(), _X, _C, (1,), _C, _X, match=r"mean must have shape \(3,\)"),
+    ErrorSample(
+        BatchNormTrain(), TensorType((2, 3), DType.INT64), _C, _C, match="must be of a float type"
+    ),
+]

@@ -1,0 +1,32 @@
+"""Samples of the random operators."""
+
+import numpy as np
+
+from graphcnn.ops.random import Dropout, RandomUniform
+from graphcnn.tensor_type import DType, TensorType
+from samples import ErrorSample, Sample
+
+_SEED, _STEP = np.array(7), np.array(3)
+
+SAMPLES = [
+    Sample(RandomUniform((2, 3)), _SEED, _STEP),
+    Sample(RandomUniform((2, 3), 5, DType.FLOAT64), _SEED, _STEP),
+    Sample(RandomUniform((), 1), np.array(-1), np.array(2**40)),
+    Sample(RandomUniform((3, 1, 2, 5), 2**32 - 1, DType.FLOAT16), _SEED, _STEP),
+    Sample(Dropout(), (2, 3)),
+    Sample(Dropout(0.0), (2, 3, 4, 4)),
+    Sample(Dropout(0.25), (5,)),
+]
+
+_I64 = TensorType((), DType.INT64)
+ERRORS = [
+    ErrorSample(RandomUniform((2,)), (), _I64, match=r"seed must be i64\[\], found f32"),
+    ErrorSample(
+        RandomUniform((2,)), _I64, TensorType((1,), DType.INT64), match=r"step must be i64\[\]"
+    ),
+    ErrorSample(RandomUniform((2,), -1), _I64, _I64, match="stream must be in 0 to"),
+    ErrorSample(RandomUniform((2,), 0, DType.INT64), _I64, _I64, match="must be of a float type"),
+    ErrorSample(Dropout(1.0), (2, 3), match="rate must be at least 0 and less than 1"),
+    ErrorSample(Dropout(-0.1), (2, 3), match="rate must be at least 0 and less than 1"),
+    ErrorSample(Dropout(), TensorType((2,), DType.INT64), match="must be of a float type"),
+]

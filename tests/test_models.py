@@ -1,0 +1,127 @@
+"""The built-in networks: shapes, parameter counts known from papers and by hand, names."""
+
+from math import prod
+
+import pytest
+
+from graphcnn.errors import GraphError
+from graphcnn.graph import Graph, state_of
+from graphcnn.models import MODELS, build
+from graphcnn.tensor_type import N, Shape
+
+DENSE = 10 * 128 + 10
+
+#: Output shape, parameters.
+EXPECTED: dict[str, tuple[Shape, int]] = {
+    # C1 156, C3 2,416, C5 48,120, F6 10,164, logits 850
+    "lenet5": ((N, 10), 61_706),
+    # 32·(9 + 1), 64·(32·9 + 1), 10·(64·5·5 + 1)
+    "mnist_cnn": ((N, 10), 320 + 18_496 + 16_010),
+    # 16·(9 + 1), 32·(16·9 + 1), 10·(32·4·4 + 1)
+    "digits_cnn": ((N, 10), 160 + 4_640 + 5_130),
+    # 3×3 kernels without bias, two numbers per channel of batch norm, the dense layer
+    "vgg_cifar": (
+        (N, 10),
+        9 * (3 * 32 + 32 * 32 + 32 * 64 + 64 * 64 + 64 * 128 + 128 * 128)
+        + 2 * 2 * (32 + 64 + 128)
+        + DENSE,
+    ),
+    "resnet18": ((N, 1000), 11_689_512),
+    "squeezenet": ((N, 1000), 1_235_496),
+    # down1, down2, bottom, up2, up1, logits
+    "unet": (
+        (N, 1, 64, 64),
+        (160 + 2_320)
+        + (4_640 + 9_248)
+        + (18_496 + 36_928)
+        + (8_224 + 18_464 + 9_248)
+        + (2_064 + 4_624 + 2_320)
+        + 17,
+    ),
+    # 16·(9 + 1), 8·(16·9 + 1), 8·16·4 + 16, 16·4 + 1
+    "autoencoder": ((N, 1, 28, 28), 160 + 1_160 + 528 + 65),
+}
+
+
+def output(graph: Graph) -> Shape:
+    (value,) = graph.outputs.values()
+    return value.shape
+
+
+def parameters(graph: Graph) -> int:
+    return sum(prod(p.shape) for p in graph.parameters)
+
+
+def test_every_model_is_listed_here() -> None:
+    assert set(EXPECTED) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_output_shape_and_parameters(name: str) -> None:
+    graph = build(name).graph
+    assert (output(graph), parameters(graph)) == EXPECTED[name]
+    assert graph.name == name
+    assert [v.node.name for v in graph.inputs] == ["image"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_docstring_tells_source_and_parameters(name: str) -> None:
+    doc = MODELS[name].__doc__ or ""
+    assert f"{EXPECTED[name][1]:,} parameters" in doc.replace("\n    ", " ")
+    assert any(str(year) in doc for year in range(1990, 2030)) or "arXiv:" in doc
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"unet", "autoencoder"}))
+def test_the_number_of_classes_can_be_chosen(name: str) -> None:
+    assert output(build(name, classes=7).graph) == (N, 7)
+
+
+def test_sizes_can_be_chosen() -> None:
+    assert output(build("resnet18", size=64).graph) == (N, 1000)
+    assert parameters(build("resnet18", size=64).graph) == EXPECTED["resnet18"][1]
+    assert output(build("squeezenet", size=96).graph) == (N, 1000)
+    assert output(build("unet", size=32, classes=3, in_channels=3).graph) == (N, 3, 32, 32)
+    assert output(build("unet", size=48, channels=(4, 8, 16, 32)).graph) == (N, 1, 48, 48)
+    assert output(build("autoencoder", size=32, in_channels=3).graph) == (N, 3, 32, 32)
+
+
+def test_sizes_that_cannot_be_halved() -> None:
+    with pytest.raises(GraphError, match=r"unet: size must be divisible by 4, .* found 30"):
+        build("unet", size=30)
+    with pytest.raises(GraphError, match="autoencoder: size must be divisible by 4, found 30"):
+        build("autoencoder", size=30)
+
+
+def test_resnet18_has_the_published_stages_and_names() -> None:
+    graph = build("resnet18").graph
+    shapes = {n.name: n.output.shape[1:] for n in graph.operations}
+    assert shapes["stem.conv"] == (64, 112, 112)
+    assert shapes["stem.pool"] == (64, 56, 56)
+    assert shapes["stage1.block2.relu2"] == (64, 56, 56)
+    assert shapes["stage2.block1.conv1"] == (128, 28, 28)
+    assert shapes["stage3.block2.relu2"] == (256, 14, 14)
+    assert shapes["stage4.block2.relu2"] == (512, 7, 7)
+    kinds = [n.op.name for n in graph.operations]
+    assert (kinds.count("conv2d"), kinds.count("batch_norm"), kinds.count("add")) == (20, 20, 8)
+    assert "stage1.block1.conv1.weight" in {state_of(s).key for s in graph.states}
+
+
+def test_squeezenet_has_eight_fire_modules() -> None:
+    graph = build("squeezenet").graph
+    shapes = {n.name: n.output.shape[1:] for n in graph.operations}
+    assert shapes["fire2.concat"] == (128, 55, 55)
+    assert shapes["fire9.concat"] == (512, 13, 13)
+    assert [n.op.name for n in graph.operations].count("concat") == 8
+
+
+def test_unet_joins_each_level_with_its_skip() -> None:
+    graph = build("unet").graph
+    joins = {n.name: n for n in graph.operations if n.op.name == "concat"}
+    assert list(joins) == ["up2.concat", "up1.concat"]
+    assert joins["up1.concat"].inputs[0].node.name == "down1.conv2.relu"
+    assert joins["up1.concat"].output.shape == (N, 32, 64, 64)
+
+
+def test_an_unknown_name_is_met_with_the_nearest() -> None:
+    with pytest.raises(GraphError, match=r"unknown model 'resnet'.*did you mean 'resnet18'"):
+        build("resnet")

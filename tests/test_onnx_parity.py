@@ -1,0 +1,108 @@
+"""The parity report: whole networks against ONNX Runtime, and what it says of a wrong one."""
+
+import builtins
+import json
+import math
+
+import numpy as np
+import pytest
+from graphcnn.errors import ExportError, MissingExtraError, VerifyError
+from graphcnn.onnx.export import export_graph
+from graphcnn.onnx.parity import compare
+from onnx_network import evaluate, network, network_states
+
+
+def ours(inputs):
+    return evaluate(network(), network_states(), inputs)
+
+
+@pytest.fixture
+def model():
+    pytest.importorskip("onnxruntime")
+    return export_graph(network(), network_states())
+
+
+def test_a_network_agrees_at_all_batch_sizes(model, capfd):
+    parity = compare(model, ours)
+    assert parity.passed and parity.worst <= 2e-6
+    found = {(d.output, d.batch, d.optimised) for d in parity.differences}
+    assert found == {
+        (o, n, on) for o in ("logits", "probabilities") for n in (1, 2, 5) for on in (True, False)
+    }
+    assert all(d.argmax_agreement == 1.0 for d in parity.differences)
+    assert parity.require() is parity
+    assert capfd.readouterr().err == ""  # no warnings from ONNX Runtime
+
+
+def test_files_and_fed_inputs(model, tmp_path):
+    path = tmp_path / "m.onnx"
+    export_graph(network(), network_states(), path)
+    fed = []
+
+    def feed(n):
+        fed.append(n)
+        return {"x": np.full((n, 2, 8, 10), 0.25, np.float32)}
+
+    assert compare(path, ours, feed=feed, batches=(3,)).passed
+    assert fed == [3]
+
+
+def test_a_bound_model_runs_at_its_own_batch_size(model):
+    model = export_graph(network().bind(4), network_states())
+    parity = compare(model, ours)
+    assert parity.passed and {d.batch for d in parity.differences} == {4}
+
+
+def test_the_report_reads_well(model):
+    parity = compare(model, ours, batches=(2,))
+    lines = str(parity).splitlines()
+    assert lines[0].split() == ["output", "batch", "optimised", "max", "abs", "normalised", "argmax"]
+    assert lines[1].startswith("logits ") and lines[1].endswith("100.0%")
+    assert lines[-1].startswith("onnxruntime ") and lines[-1].endswith("within 2e-06")
+    report = json.loads(parity.to_json())
+    assert report["passed"] is True and len(report["differences"]) == 4
+
+
+def test_a_wrong_network_is_found(model):
+    def wrong(inputs):
+        y = ours(inputs)
+        return {**y, "logits": y["logits"] * np.float32(1.0001)}
+
+    parity = compare(model, wrong, batches=(2,))
+    assert not parity.passed and 5e-5 < parity.worst < 2e-4
+    with pytest.raises(VerifyError, match="ABOVE 2e-06"):
+        parity.require()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_nan_on_one_side_is_infinitely_wrong(model, bad):
+    parity = compare(model, lambda x: {k: v * np.float32(bad) for k, v in ours(x).items()})
+    assert math.isinf(parity.worst) and not parity.passed
+
+
+def test_other_outputs_and_shapes_are_refused(model):
+    with pytest.raises(VerifyError, match=r"the model has the outputs \['logits', 'probabilities'"):
+        compare(model, lambda x: {"logits": ours(x)["logits"]})
+    with pytest.raises(VerifyError, match=r"output 'logits': ONNX Runtime gives float32\[1, 3\]"):
+        compare(model, lambda x: {k: v[0] for k, v in ours(x).items()})
+
+
+def test_a_model_that_onnx_runtime_refuses(model, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    with pytest.raises(ExportError, match="ONNX Runtime refuses the model"):
+        compare(tmp_path / "m.onnx", ours)
+    with pytest.raises(ExportError, match="ONNX Runtime cannot run the model"):
+        compare(model, ours, feed=lambda n: {"x": np.zeros((n, 2, 8, 9), np.float32)})
+
+
+def test_without_onnx_runtime(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name == "onnxruntime":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtraError, match=r'pip install "graphcnn\[verify\]"'):
+        compare(export_graph(network(), network_states()), ours)

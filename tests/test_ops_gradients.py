@@ -1,0 +1,76 @@
+"""First and second derivatives of every operator that has some, on every sample."""
+
+import numpy as np
+import pytest
+from gradcheck import check_gradient, check_second_derivative, evaluate, is_differentiable
+from samples import Sample, all_samples
+
+from graphcnn.graph import Graph
+from graphcnn.ir import constant_of
+from graphcnn.ops.activation import Tanh
+from graphcnn.ops.reduce import Max, Mean, Sum
+from graphcnn.ops.softmax import Softmax
+from graphcnn.passes.backward import vjp
+from graphcnn.sources import Input
+from graphcnn.tensor_type import DType, N, TensorType
+
+CASES = [s for s in all_samples() if is_differentiable(s)]
+
+
+def test_there_are_many_cases() -> None:
+    assert len(CASES) >= 300
+
+
+@pytest.mark.parametrize("sample", CASES, ids=repr)
+def test_gradient(sample: Sample) -> None:
+    check_gradient(sample)
+
+
+@pytest.mark.parametrize("sample", CASES, ids=repr)
+def test_second_derivative(sample: Sample) -> None:
+    check_second_derivative(sample)
+
+
+class _WrongTanh(Tanh):
+    """Its derivative forgets the square."""
+
+    def gradient(self, node, dy):  # type: ignore[no-untyped-def]
+        return [dy * (1.0 - node.output)]
+
+
+def test_a_wrong_gradient_is_seen() -> None:
+    sample = Sample(_WrongTanh(), (2, 3))
+    with pytest.raises(AssertionError, match="gradient of x along a random direction"):
+        check_gradient(sample)
+
+
+def test_samples_are_drawn_alike_each_time() -> None:
+    sample = CASES[0]
+    for a, b in zip(sample.arrays(), sample.arrays(), strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: Mean((0, 2))(x),
+        lambda x: Sum((0,), True)(x),
+        lambda x: Max((0, 1))(x),
+        lambda x: Softmax(1)(x * constant_of(np.arange(4.0)) + 1.0),
+        lambda x: x / Sum((1, 2), True)(x * x) - Mean((0,))(x),
+    ],
+    ids=["mean", "sum", "max", "softmax", "broadcasts"],
+)
+def test_gradient_before_the_batch_size_is_known(function) -> None:  # type: ignore[no-untyped-def]
+    """Generated with N and then bound, it is the gradient generated for that size."""
+    array = np.random.default_rng(0).normal(size=(5, 3, 4))
+    found = []
+    for n in (N, 5):
+        x = Input("x", TensorType((n, 3, 4), DType.FLOAT64))()
+        y = function(x)
+        loss = Sum(tuple(range(y.type.rank)))(y * y)
+        (dx,) = vjp([loss], [constant_of(1.0, x.dtype)], [x])
+        assert dx is not None and dx.type == x.type
+        graph = Graph.of([x], {"dx": dx}).bind(5)
+        found += evaluate([graph.outputs["dx"]], {graph.inputs[0]: array})
+    np.testing.assert_array_equal(found[0], found[1])
