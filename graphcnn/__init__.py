@@ -11,7 +11,7 @@
 `conv2d(..., flip_kernel=True)` rotates it by 180° first, which is the convolution of mathematics.
 """
 
-from graphcnn import data
+from graphcnn import data, schedules
 from graphcnn.errors import (
     DataError,
     ExportError,
@@ -177,6 +177,7 @@ __all__ = [
     "pow",
     "relu",
     "reshape",
+    "schedules",
     "scope",
     "sigmoid",
     "sign",

@@ -70,8 +70,8 @@ def _dense(node: Node) -> int:
     return known_size(node.output.shape) * known_size(node.inputs[0].shape[1:])
 
 
-@costs("mat_mul")
-def _mat_mul(node: Node) -> int:
+@costs("matmul")
+def _matmul(node: Node) -> int:
     """Every output element sums K products."""
     a = node.inputs[0].shape
     inner = a[-2] if getattr(node.op, "transpose_a", False) else a[-1]

@@ -196,7 +196,9 @@ class _Diagram:
             what = ""  # "C1.relu" says it already, and "relu2" does
         phase = self.phases[node]
         if phase != "forward":
-            return label(name, what, shape), BACKWARD if phase == "backward" else UPDATE
+            layer = f"for {node.origin.forward}" if node.origin.forward else ""
+            style = BACKWARD if phase == "backward" else UPDATE
+            return label(name, what, shape, layer), style
         facts = " · ".join(filter(None, (shape, parameters(node, self.shared))))
         return label(name, what, facts), FAMILIES.get(node.op.family, OTHER)
 

@@ -14,6 +14,7 @@ from graphcnn.ir import Array
 from graphcnn.normalisation import check_labels, check_targets
 from graphcnn.objective import TARGET, Metrics, Objective, with_loss
 from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.data.numpy_files import arrays
 from graphcnn.runtime.reference import Reference
 from graphcnn.tensor_type import TensorType
 
@@ -32,7 +33,7 @@ def as_dataset(data: Data, model: "Model") -> Dataset:
             raise DataError(
                 f"data must be a Dataset or a pair (images, targets), found {type(data).__name__}"
             )
-        data = Dataset(np.asarray(data[0]), np.asarray(data[1]))
+        data = arrays(*data)
     shape = model.graph.inputs[0].shape[1:]
     if len(shape) == 3 and data.image_shape != shape:
         raise DataError(

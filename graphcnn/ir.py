@@ -35,7 +35,7 @@ class Op:
     differentiated). Attributes are normalised and hashable, so that equal operators compare equal.
     """
 
-    #: Name in text and registries, made from the class name: `MaxPool2d` is "max_pool2d".
+    #: Name in text and registries, by default made from the class name: "max_pool2d".
     name: ClassVar[str] = ""
     #: Family that owns the operator, for colours and tables: the name of its module.
     family: ClassVar[str] = ""
@@ -58,7 +58,8 @@ class Op:
         super().__init_subclass__(**kwargs)
         if cls.__name__.startswith("_"):
             return  # a shared base, not an operator
-        cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.name = cls.__dict__.get("name", snake)
         cls.family = cls.__module__.rsplit(".", 1)[-1]
         known = OPS.get(cls.name)
         if known is not None and known.__qualname__ != cls.__qualname__:
@@ -127,6 +128,9 @@ class Value:
 
     node: "Node"
     index: int
+
+    #: An array on the left leaves `array * value` to this class instead of going element by element.
+    __array_ufunc__: ClassVar[None] = None
 
     @property
     def type(self) -> TensorType:
@@ -252,8 +256,12 @@ def _binary(name: str, left: Any, right: Any) -> Value:
 
 
 def as_value(x: Any, dtype: DType) -> Value:
-    """`x` itself if it is a value, else a constant of `dtype`."""
-    return x if isinstance(x, Value) else constant_of(x, dtype)
+    """`x` itself if it is a value, else a constant of `dtype`, which must be able to hold it."""
+    if isinstance(x, Value):
+        return x
+    if not dtype.is_float and np.any(np.asarray(x) != np.asarray(x).astype(dtype.numpy)):
+        raise GraphError(f"{x} cannot be stored in {dtype}; cast the tensor to a float type")
+    return constant_of(x, dtype)
 
 
 def constant_of(x: Any, dtype: DType | None = None) -> Value:

@@ -120,9 +120,7 @@ def format_initializer(initializer: Initializer) -> str:
 def known_initializers() -> dict[str, type[Initializer]]:
     """The initializers that parse back, by their word: those defined in `initializers.py`."""
     home = Custom.__module__
-    return {
-        cls.__name__.lower(): cls for cls in _subclasses(Initializer) if cls.__module__ == home
-    }
+    return {cls.__name__.lower(): cls for cls in _subclasses(Initializer) if cls.__module__ == home}
 
 
 def _subclasses(cls: type[Initializer]) -> Iterator[type[Initializer]]:

@@ -24,9 +24,13 @@ _HEADS = (
     "output",
     "parameters",
     "multiply-adds",
-    "receptive field",
-    "unused pixels",
+    "sees",
+    "unused",
 )
+_LEGEND = {
+    "sees": "receptive field, in pixels of the image",
+    "unused": "input pixels at the bottom and right that no window reads",
+}
 _RIGHT = (3, 4, 5)  # columns of numbers
 
 
@@ -184,7 +188,10 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
     widths = {i: max(len(row[i]) for row in rows) for i in kept}
     lines = []
     for row in rows:
-        cells = (f"{row[i]:>{widths[i]}}" if i in _RIGHT else f"{row[i]:<{widths[i]}}" for i in kept)
+        cells = (
+            f"{row[i]:>{widths[i]}}" if i in _RIGHT else f"{row[i]:<{widths[i]}}" for i in kept
+        )
         lines.append("  ".join(cells).rstrip())
     rule = "-" * max(map(len, lines))
-    return [rule, lines[0], rule, *lines[1:], rule]
+    legend = [f"{_HEADS[i]}: {_LEGEND[_HEADS[i]]}" for i in kept if _HEADS[i] in _LEGEND]
+    return [rule, lines[0], rule, *lines[1:], rule, *legend]

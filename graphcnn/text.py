@@ -48,9 +48,7 @@ def dump_graph(graph: Graph) -> str:
 
 def _format(graph: Graph, large: Callable[[Constant], str]) -> str:
     names = unique_names(graph)
-    inputs = ", ".join(
-        f"{format_name(names[v.node])}: {format_type(v.type)}" for v in graph.inputs
-    )
+    inputs = ", ".join(f"{format_name(names[v.node])}: {format_type(v.type)}" for v in graph.inputs)
     lines = [f"graph {quote(graph.name)} ({inputs}) {{"]
     for node in graph.nodes:
         if not isinstance(node.op, Input):

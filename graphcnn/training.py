@@ -111,16 +111,17 @@ def fit(
     if isinstance(early_stopping, int):
         early_stopping = EarlyStopping(early_stopping)
     held_out = None if validation is None else as_dataset(validation, model)
-    _adopt(model, data, loss, seed)
-    _check_targets(model, loss, data, held_out)
+    evaluation = with_loss(model.graph, loss, metrics)
     optimizer = make_optimizer(optimizer)
+    _check_targets(model, loss, data, held_out)
+    _adopt(model, data, loss, seed)
     folder = resume if resume is not None else checkpoint
     run = _Run(
         model,
         data,
         held_out,
         Session(model, loss, optimizer, metrics, seed=seed),
-        with_loss(model.graph, loss, metrics),
+        evaluation,
         batch_size,
         seed,
         shuffle,

@@ -61,7 +61,6 @@ STAGES: dict[str, Stage] = {
     ),
     "training": Stage(
         {
-            "batch_norm": "batch_norm_train, with statistics of the batch",
             "dropout": "a random mask (training_mode makes it)",
         }
     ),

@@ -23,7 +23,7 @@ def write_tensors(
     path: str | Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> Path:
     """Write tensors and text beside `path`, then rename: the old file stays valid until then."""
-    contiguous = {key: np.ascontiguousarray(array) for key, array in tensors.items()}
+    contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
     return atomic_write(path, save(contiguous, {"format": FORMAT, **metadata}))
 
 

@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar
 
 from graphcnn.errors import GraphError
@@ -82,9 +82,14 @@ class Pass:
         options = [
             f"{f.name}={getattr(self, f.name)!r}"
             for f in fields(self)
-            if f.repr and getattr(self, f.name) != f.default
+            if f.repr and getattr(self, f.name) != _default(f)
         ]
         return self.name + (f"{{{', '.join(options)}}}" if options else "")
+
+
+def _default(option: "Field[Any]") -> Any:
+    made = option.default_factory
+    return option.default if made is MISSING else made()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from graphcnn.ir import Node, Value
 from graphcnn.ops.comparison import Greater, GreaterEqual, Less, LessEqual
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Add, Neg, Sub
+from graphcnn.ops.reduce import Max, Mean, Sum
 from graphcnn.ops.shape import Transpose
 from graphcnn.passes.base import Log, Pass, no
 from graphcnn.passes.patterns import constant_array, filled_with, view_as
@@ -88,10 +89,9 @@ def sub_negative(node: Node, match: Match) -> Result:
 def reshape_of_reduction(node: Node, match: Match) -> Result:
     """reshape(sum(x)) -> sum(x; keepdims), reshape(sum(x; keepdims)) -> sum(x), also mean, max"""
     inner = node.inputs[0].node
-    if inner.op.name not in ("sum", "mean", "max"):
+    if not isinstance(inner.op, Sum | Mean | Max):
         return None
-    op: Any = inner.op
-    other = replace(op, keepdims=not op.keepdims)
+    other = replace(inner.op, keepdims=not inner.op.keepdims)
     if other.infer(inner.inputs[0].type).shape != node.output.shape:
         return None
     if match.uses(inner.output) > 1:

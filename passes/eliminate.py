@@ -2,7 +2,8 @@
 
 Identities are rules, listed at the end. They keep every bit, so some that school teaches are not
 among them: x + 0 turns -0 into 0 (x - 0 and x + (-0) do not), and x · 0 is NaN where x is NaN or
-infinite. `signed_zeros=False` gives up the first of these scruples.
+infinite. `signed_zeros=False` gives up the first of these scruples. The sum of a single number is
+that number, though a library that starts from 0 makes -0 a 0: a sum does not define it.
 
 Repeated computations are nodes with equal operator and inputs; the first is kept. Constants are
 equal when their bits are; inputs, states and impure operators are never merged. Dead code needs no

@@ -1,8 +1,9 @@
-"""A small network for the tests of ONNX export, and a plain evaluator of graphs."""
+"""A small network for the tests of ONNX export and its parameters."""
 
 from functools import cache
 
 import numpy as np
+
 from graphcnn.graph import Graph
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
@@ -26,33 +27,18 @@ def network():
     y = Conv2d(padding=(1, 1, 0, 0))(x, _state("C1.weight", 4, 2, 3, 3), name="C1")
     statistics = [_state(f"bn.{k}", 4) for k in ("gamma", "beta", "mean", "variance")]
     y = Relu()(BatchNorm()(y, *statistics, name="bn"))
-    y = Flatten()(MaxPool2d(ceil_mode=True)(y, name="P1"))
+    y = Flatten()(MaxPool2d((2, 2), (2, 2), ceil_mode=True)(y, name="P1"))
     logits = Dense()(y, _state("fc.weight", 3, 64), _state("fc.bias", 3), name="fc")
     probabilities = Softmax()(logits, name="probabilities")
     return Graph.of([x], {"logits": logits, "probabilities": probabilities}, name="tiny")
 
 
 def network_states():
+    """Parameters for which all layers stay near 1, as in a trained network."""
     rng = np.random.default_rng(7)
-    return {
-        v.node.op.key: rng.uniform(0.1, 1.0, v.shape).astype(np.float32)
-        for v in network().states
-    }
-
-
-def evaluate(graph, states, inputs):
-    """The outputs of a graph at the batch size of its inputs, node by node."""
-    batch = next(len(inputs[v.node.op.key]) for v in graph.inputs)
-    graph = graph.bind(batch)
-    values = {}
-    for node in graph.nodes:
-        op = node.op
-        if isinstance(op, Input | State):
-            results = (inputs if isinstance(op, Input) else states)[op.key]
-        else:
-            results = op.evaluate(*(values[v] for v in node.inputs))
-        results = results if isinstance(results, tuple) else (results,)
-        values.update(zip(node.outputs, results, strict=True))
-    return {key: np.asarray(values[v]) for key, v in graph.outputs.items()}
-
-
+    states = {}
+    for value in network().states:
+        key, shape = value.node.op.key, value.shape
+        low, high = (0.5, 1.5) if key in ("bn.gamma", "bn.variance", "fc.bias") else (-0.25, 0.25)
+        states[key] = rng.uniform(low, high, shape).astype(np.float32)
+    return states

@@ -66,6 +66,13 @@ def test_scopes_are_boxes_and_a_layer_is_none() -> None:
     assert "subgraph" not in to_dot(build("lenet5").graph).source  # "C1.relu" is no scope
 
 
+def test_what_follows_a_layer_stands_beside_it() -> None:
+    start = image()
+    x = cnn.relu(start, name="block")
+    x = cnn.relu(cnn.relu(x, name="block.one"), name="block.two")
+    assert "subgraph" not in to_dot(Graph.of([start], {"y": x})).source
+
+
 def test_a_scope_of_one_node_and_odd_dots_are_no_boxes() -> None:
     x = cnn.relu(cnn.relu(cnn.relu(image(), name="a.b"), name="..x.."), name=".")
     source = to_dot(Graph.of([x.node.inputs[0].node.inputs[0].node.inputs[0]], {"y": x})).source
@@ -179,7 +186,7 @@ def trained() -> Graph:
         g = cnn.sum(g, axes=0, name="summed")
     with inherit(Origin("m.py", 3, ("sgd",))):
         new = cnn.sub(w, g, name="step")
-    return Graph.of([start], {"y": y}, {w: new})
+    return Graph.of([start], {"y": y, "size": cnn.sum(g, name="of_generated")}, {w: new})
 
 
 def test_backward_nodes_and_updates_are_drawn_on_request() -> None:
@@ -187,9 +194,14 @@ def test_backward_nodes_and_updates_are_drawn_on_request() -> None:
     by_name = {n.name: phase for n, phase in phases(graph).items()}
     assert by_name["forward"] == "forward"
     assert by_name["generated"] == by_name["summed"] == "backward"
-    assert by_name["step"] == "update"
+    assert by_name["step"] == by_name["of_generated"] == "update"
     plain, full = to_dot(graph).source, to_dot(graph, backward=True).source
-    assert "generated" not in plain and "step" not in plain and "new w" not in plain
+    assert (
+        "generated" not in plain
+        and "of_generated" not in plain
+        and "step" not in plain
+        and "new w" not in plain
+    )
     assert "generated" in full and "step" in full and r"new w\n1×8×8" in full
     assert len(edges(full)) > len(edges(plain))
 
@@ -199,7 +211,8 @@ def test_a_real_training_graph() -> None:
     graph = model.training_graph("cross_entropy", "sgd")
     plain, full = to_dot(graph).source, to_dot(graph, backward=True).source
     assert "conv2d_weight_grad" not in plain
-    assert "conv2d_weight_grad" in full and "new C1.weight" in full
+    assert r"conv2d_weight_grad 5×5, padding 2\n6×1×5×5\nfor C1" in full
+    assert r"new C1.weight\n6×1×5×5" in full
     assert "61,706 parameters" in plain and "61,706 parameters" in full
 
 

@@ -112,6 +112,8 @@ def test_squeezenet_has_eight_fire_modules() -> None:
     assert shapes["fire2.concat"] == (128, 55, 55)
     assert shapes["fire9.concat"] == (512, 13, 13)
     assert [n.op.name for n in graph.operations].count("concat") == 8
+    even = build("squeezenet", size=226).graph  # pools round up: 112 becomes 56, not 55
+    assert {n.name: n.output.shape for n in even.operations}["fire2.concat"] == (N, 128, 56, 56)
 
 
 def test_unet_joins_each_level_with_its_skip() -> None:

@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from samples import Sample, all_samples
+
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import OPS, build
 from graphcnn.onnx.export import export_graph
 from graphcnn.onnx.table import EXCUSED, EXPORTERS
+from graphcnn.ops.conv import ConvTranspose2d
+from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.sources import Input
 from graphcnn.tensor_type import DType, N
-from samples import all_samples
 
 runtime = pytest.importorskip("onnxruntime")
 
@@ -45,7 +48,29 @@ def float32(sample):
     return not any(t.dtype in others for v in one_node(sample).nodes for t in v.types)
 
 
-SAMPLES = [s for s in all_samples() if s.op.name not in EXCUSED]
+#: Corners that ONNX (Runtime) has refused or computed otherwise, beyond the samples.
+CORNERS = [
+    Sample(
+        ConvTranspose2d((1, 2), (0, 1, 0, 0), (3, 3), output_padding=(2, 2)),
+        (2, 2, 3, 4), (2, 3, 2, 2), (3,),
+    ),
+    Sample(ConvTranspose2d(dilation=(3, 3), output_padding=(2, 0)), (1, 2, 3, 3), (2, 1, 2, 2)),
+    *(
+        Sample(op, (2, 2, 6, 5))
+        for window in (
+            {"kernel": (2, 2), "stride": (2, 2), "padding": (2, 2, 1, 2), "dilation": (2, 2)},
+            {"kernel": (3, 2), "stride": (3, 3), "padding": (0, 1, 1, 0), "ceil_mode": True},
+            {"kernel": (1, 1), "stride": (4, 3), "ceil_mode": True},
+        )
+        for op in (
+            MaxPool2d(**window, indices=True),
+            AvgPool2d(**window),
+            AvgPool2d(**window, count_include_pad=True),
+        )
+    ),
+]  # fmt: skip
+
+SAMPLES = [s for s in all_samples() if s.op.name not in EXCUSED] + CORNERS
 
 
 @pytest.mark.parametrize("opset", ["auto", 21])

@@ -83,20 +83,20 @@ def test_ties_go_to_the_first_maximum_row_by_row() -> None:
     assert indices.tolist() == [[[[1, 2]]]]
     dx = MaxPool2dGrad((2, 2), (2, 2)).evaluate(x, image([10, 20]))
     assert dx.tolist() == image([0, 10, 20, 0], [0, 0, 0, 0]).tolist()
-    assert MaxPool2dPick().evaluate(x, image([1, 2, 3, 4], [5, 6, 7, 8])).tolist() == [[[[2, 3]]]]
+    assert MaxPool2dPick((2, 2), (2, 2)).evaluate(x, image([1, 2, 3, 4], [5, 6, 7, 8])).tolist() == [[[[2, 3]]]]
 
 
 def test_nan_wins_and_the_first_nan_gets_the_gradient() -> None:
     x = image([1, NAN, INF, 2], [NAN, 9, 7, 8])
-    y, indices = MaxPool2d(indices=True).evaluate(x)
+    y, indices = MaxPool2d((2, 2), (2, 2), indices=True).evaluate(x)
     np.testing.assert_array_equal(y, image([NAN, INF]))
     assert indices.tolist() == [[[[1, 2]]]]
-    dx = MaxPool2dGrad().evaluate(x, image([10, 20]))
+    dx = MaxPool2dGrad((2, 2), (2, 2)).evaluate(x, image([10, 20]))
     assert dx.tolist() == image([0, 10, 20, 0], [0, 0, 0, 0]).tolist()
 
 
 def test_infinite_sensitivities_stay_where_they_belong() -> None:
-    dx = MaxPool2dGrad().evaluate(image([1, 2], [3, 4]), image([INF]))
+    dx = MaxPool2dGrad((2, 2), (2, 2)).evaluate(image([1, 2], [3, 4]), image([INF]))
     assert dx.tolist() == image([0, 0], [0, INF]).tolist()
 
 

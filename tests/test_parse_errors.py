@@ -1,6 +1,7 @@
 """Texts that are not graphs: one message each, with the line and what was expected."""
 
 import pytest
+
 from graphcnn.errors import GraphError
 from graphcnn.parse import parse_graph
 from graphcnn.tokens import tokenize

@@ -8,11 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from graphcnn.errors import DataError, MissingExtraError, OutputError
+from graphcnn.runtime.history import History
 from graphcnn.tools.plots import series, training_curves
 
 HISTORY = [
-    {"epoch": 1, "loss": 1.2, "accuracy": 0.5, "validation_loss": 1.3, "validation_accuracy": 0.4},
-    {"epoch": 2, "loss": 0.4, "accuracy": 0.9, "validation_loss": 0.6, "validation_accuracy": 0.8},
+    {"epoch": 1, "loss": 1.2, "accuracy": 0.5, "val_loss": 1.3, "val_accuracy": 0.4},
+    {"epoch": 2, "loss": 0.4, "accuracy": 0.9, "val_loss": 0.6, "val_accuracy": 0.8},
 ]
 
 
@@ -25,8 +26,12 @@ def test_series_pairs_training_with_validation() -> None:
     assert series([{"loss": 1.0, "val_top5": 0.5}])["top5"] == {"validation": [0.5]}
 
 
+def test_the_history_of_a_training_is_taken_as_it_is() -> None:
+    assert series(History(list(HISTORY))) == series(HISTORY)
+
+
 def test_a_missing_value_is_a_gap() -> None:
-    found = series([{"loss": 1.0}, {"loss": 0.5, "validation_loss": 0.7}])
+    found = series([{"loss": 1.0}, {"loss": 0.5, "val_loss": 0.7}])
     assert math.isnan(found["loss"]["validation"][0])
     assert found["loss"]["validation"][1] == 0.7
 
@@ -52,7 +57,7 @@ def test_the_picture_holds_both_curves_of_both_measures(tmp_path: Path) -> None:
 def test_not_a_number_does_not_stop_the_drawing(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     history = [{"loss": 1.0}, {"loss": math.nan}, {"loss": math.inf}]
-    assert training_curves(history, tmp_path / "nan.svg").exists()
+    assert training_curves(history, tmp_path / "nan.svg", title=r"$\not{math$").exists()
 
 
 def test_nothing_to_draw(tmp_path: Path) -> None:

@@ -2,15 +2,15 @@
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from graphcnn.errors import DataError, MissingExtraError, OutputError
 from graphcnn.files import atomic_write
 
-#: How the keys of validation values begin: "validation_loss" belongs to "loss".
-PREFIXES: Final = ("validation_", "val_")
+#: How the keys of validation values begin: "val_loss" belongs to "loss".
+VALIDATION: Final = "val_"
 #: Measures that are always drawn; others are where validation measured them too.
 USUAL: Final = ("loss", "accuracy")
 #: Colour, dash and mark of each curve, distinct in grey and to every eye.
@@ -24,13 +24,13 @@ _METADATA: Final[dict[str, dict[str, None]]] = {
 
 
 def training_curves(
-    history: Sequence[Mapping[str, float]], path: str | os.PathLike[str], title: str = ""
+    history: Iterable[Mapping[str, float]], path: str | os.PathLike[str], title: str = ""
 ) -> Path:
     """Draw loss and accuracy of every epoch, of training and validation, to `path`.
 
     Args:
-        history: one mapping per epoch, such as {"loss": 0.3, "accuracy": 0.9,
-            "validation_loss": 0.4}. Values that are missing or not finite leave a gap.
+        history: a `History`, or one mapping per epoch, such as {"loss": 0.3, "accuracy": 0.9,
+            "val_loss": 0.4}. Values that are missing or not finite leave a gap.
         path: an .svg, .pdf or .png. The same history gives the same bytes.
 
     Returns:
@@ -68,22 +68,19 @@ def training_curves(
     return atomic_write(target, buffer.getvalue())
 
 
-def series(history: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[float]]]:
+def series(history: Iterable[Mapping[str, float]]) -> dict[str, dict[str, list[float]]]:
     """`{"loss": {"train": [...], "validation": [...]}}` from one mapping per epoch."""
-    if not history:
+    epochs = list(history)
+    if not epochs:
         raise DataError("the training history has no epochs: nothing to draw")
-    keys = dict.fromkeys(key for epoch in history for key in epoch)
-    validated = {
-        key.removeprefix(prefix): key for prefix in PREFIXES for key in keys
-        if key.startswith(prefix)
-    }  # fmt: skip
-    names = [*USUAL, *(name for name in validated if name not in USUAL)]
+    keys = dict.fromkeys(key for epoch in epochs for key in epoch)
+    validated = [key.removeprefix(VALIDATION) for key in keys if key.startswith(VALIDATION)]
     found: dict[str, dict[str, list[float]]] = {}
-    for name in names:
-        for curve, key in (("train", name), ("validation", validated.get(name))):
+    for measure in dict.fromkeys((*USUAL, *validated)):
+        for curve, key in (("train", measure), ("validation", VALIDATION + measure)):
             if key in keys:
-                values = [float(epoch.get(key, float("nan"))) for epoch in history]
-                found.setdefault(name, {})[curve] = values
+                values = [float(epoch.get(key, float("nan"))) for epoch in epochs]
+                found.setdefault(measure, {})[curve] = values
     if not found:
         raise DataError(
             f"the training history has no loss and no accuracy, only: {', '.join(keys)}"

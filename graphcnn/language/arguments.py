@@ -99,8 +99,8 @@ def choose(table: Mapping[str, T], key: str, what: str) -> T:
     if key in table:
         return table[key]
     near = difflib.get_close_matches(key, table, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise GraphError(f"unknown {what} {key!r}{hint} Known are {', '.join(table)}.")
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise GraphError(f"unknown {what} {key!r}; {hint}known are {', '.join(table)}")
 
 
 Activation = str | Callable[[Value], Value] | None

@@ -1,10 +1,12 @@
 """Errors of a language function name the function, the layer and the user's line."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from graphcnn.errors import GraphError
+from graphcnn.ir import Value
 from graphcnn.origin import current_origin
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -16,9 +18,18 @@ def located(function: F) -> F:
     Errors of a node that could not be built carry their place already and pass unchanged.
     """
 
+    names = tuple(inspect.signature(function).parameters)
+    tensors = {name for name, t in function.__annotations__.items() if t is Value}
+
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
+            for name, x in (*zip(names, args, strict=False), *kwargs.items()):
+                if name in tensors and not isinstance(x, Value):
+                    raise GraphError(
+                        f"{name} must be a tensor of the graph, found {type(x).__name__}; "
+                        "make inputs with input(...), wrap arrays in constant(...)"
+                    )
             return function(*args, **kwargs)
         except GraphError as error:
             origin = current_origin()

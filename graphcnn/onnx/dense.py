@@ -13,8 +13,8 @@ def dense(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Gemm", *inputs, alpha=1.0, beta=1.0, transA=0, transB=1)]
 
 
-@exports("mat_mul")
-def mat_mul(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+@exports("matmul")
+def matmul(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     sides = zip(inputs, node.inputs, (op.transpose_a, op.transpose_b), strict=True)
     return [emit.add("MatMul", *(_matrix(emit, *side) for side in sides))]

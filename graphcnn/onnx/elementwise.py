@@ -87,5 +87,3 @@ def dropout(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     """The inference form, which passes x on."""
     op: Any = node.op
     return [emit.add("Dropout", inputs[0], emit.scalar(op.rate, node.output.dtype))]
-
-

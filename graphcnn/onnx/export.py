@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata as package_metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,9 +21,10 @@ import graphcnn.onnx.image
 import graphcnn.onnx.pool
 import graphcnn.onnx.tensor  # noqa: F401 - these fill the registry
 from graphcnn.errors import ExportError
+from graphcnn.files import atomic_write
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Array, Node, Value
-from graphcnn.onnx.gate import check, helper_types, write
+from graphcnn.onnx.gate import check, helper_types
 from graphcnn.onnx.table import EXCUSED, EXPORTERS
 from graphcnn.onnx.writer import ELEMENT_TYPES, Emitter, Names, NeedsOpset, value_info
 from graphcnn.sources import Constant, Input, State
@@ -44,7 +45,7 @@ def export_graph(
     states: Mapping[str, Array],
     path: str | Path | None = None,
     *,
-    opset: int | Literal["auto"] = "auto",
+    opset: int | str = "auto",
     metadata: Mapping[str, str] | None = None,
     doc: str = "",
 ) -> onnx.ModelProto:
@@ -58,9 +59,8 @@ def export_graph(
     where the file cannot be written; what stood there before is untouched then.
     """
     graph = Graph.of(graph.inputs, graph.outputs, name=graph.name)
-    _check_opset(opset)
+    level = _first_opset(opset)
     _check_states(graph, states)
-    level = FIRST_OPSET if opset == "auto" else opset
     while True:
         try:
             model = _model(graph, states, level, _properties(metadata), doc)
@@ -74,7 +74,7 @@ def export_graph(
             level = low.need.opset
     check(model)
     if path is not None:
-        write(Path(path), model.SerializeToString(deterministic=True))
+        atomic_write(path, model.SerializeToString(deterministic=True))
     return model
 
 
@@ -85,14 +85,16 @@ class _TooLow(Exception):
     need: NeedsOpset
 
 
-def _check_opset(opset: int | str) -> None:
+def _first_opset(opset: int | str) -> int:
+    """The opset to try first; for "auto" higher ones may follow."""
     if opset == "auto":
-        return
+        return FIRST_OPSET
     newest = min(max(IR_VERSIONS), onnx.defs.onnx_opset_version())
-    if opset not in IR_VERSIONS or int(opset) > newest:
+    if not isinstance(opset, int) or not min(IR_VERSIONS) <= opset <= newest:
         raise ExportError(
             f"opset must be 'auto' or a number from {min(IR_VERSIONS)} to {newest}, found {opset!r}"
         )
+    return opset
 
 
 def _check_states(graph: Graph, states: Mapping[str, Array]) -> None:

@@ -1,17 +1,14 @@
-"""The gate before a file is written: checker, shape inference against ours, and the writing.
+"""The gate before a file is written: the checker, and shape inference against ours.
 
 Shapes are inferred on a skeleton of the model, in which large initializers are mere declarations.
 """
 
-import os
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
 
 import onnx
 from onnx import helper
 
-from graphcnn.errors import ExportError, OutputError
+from graphcnn.errors import ExportError
 
 #: Initializers up to this size stay in the skeleton: shapes, axes and pads are read from them.
 _SMALL = 1 << 10
@@ -119,22 +116,3 @@ def edges(model: onnx.ModelProto) -> Iterable[str]:
     yield from (v.name for v in graph.input)
     yield from (t.name for t in graph.initializer)
     yield from (name for node in graph.node for name in node.output if name)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write beside `path` and rename. Raises `OutputError`; nothing half-written remains."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"cannot write {path}: {reason}") from None

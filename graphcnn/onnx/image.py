@@ -45,11 +45,23 @@ def conv2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 @exports("conv_transpose2d")
 def conv_transpose2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """ONNX Runtime refuses an output_padding that reaches the stride: there the padding is cut off
+    afterwards, after rows of zeros have been added where they are asked for."""
     op: Any = node.op
     x, weight, *bias = inputs
     weight = _flipped(emit, weight) if op.flip_kernel else weight
     window = _window(op, node.inputs[1].shape[2:])
-    y = emit.add("ConvTranspose", x, weight, *bias, **window, output_padding=op.output_padding)
+    extra = op.output_padding
+    if all(r < s for r, s in zip(extra, op.stride, strict=True)):
+        return [emit.add("ConvTranspose", x, weight, *bias, **window, output_padding=extra)]
+    (top, left, bottom, right), window["pads"] = window["pads"], (0, 0, 0, 0)
+    y = emit.add("ConvTranspose", x, weight, **window, output_padding=(0, 0))
+    rest = (0, 0, max(0, extra[0] - bottom), max(0, extra[1] - right))
+    y = emit.pad(y, (0, 0, 0, 0), rest, emit.scalar(0, node.output.dtype)) if any(rest) else y
+    h, w = image_sizes(node.output.type)
+    y = emit.slice(y, (top, left), (top + h, left + w), (2, 3))
+    for b in bias:
+        y = emit.add("Add", y, emit.reshape(b, node.inputs[2].shape, (1, -1, 1, 1)))
     return [y]
 
 
@@ -72,10 +84,8 @@ def conv2d_weight_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str
         dy = emit.reshape(dy, dy_shape, (shape[0], g, o // g, *kernel))
         dy = emit.transpose(dy, 1, 2, 0, 3, 4)
         dy = emit.add("Reshape", dy, emit.integers((o, -1, *kernel), "shape"), allowzero=0)
-    dw = emit.add(
-        "Conv", x, dy, kernel_shape=kernel, strides=op.dilation, dilations=op.stride,
-        pads=onnx_pads(op.padding), group=g,
-    )
+    window = {"strides": op.dilation, "dilations": op.stride, "pads": onnx_pads(op.padding)}
+    dw = emit.add("Conv", x, dy, kernel_shape=kernel, **window, group=g)
     taps = tuple(
         (w.before + w.after + size - (k - 1) * w.stride - 1) // w.dilation + 1
         for w, size, k in zip(op.windows(op.kernel), sizes, kernel, strict=True)
@@ -101,14 +111,14 @@ def pad2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 def pad2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     """Cropping; where the mode copies pixels, two products with 0-1 matrices (dx = R·dy·C)."""
     op: Any = node.op
-    top, bottom, left, right = op.padding
+    top, _, left, _ = op.padding
     h, w = image_sizes(node.output.type)
     if op.mode == "constant":
         return [emit.slice(inputs[0], (top, left), (top + h, left + w), (2, 3))]
     rows, columns = op.source((h, w))
     dtype = node.output.dtype.numpy
-    return [_separable(emit, inputs[0], np.eye(h, dtype=dtype)[:, rows],
-                       np.eye(w, dtype=dtype)[:, columns].T)]
+    left_matrix, right_matrix = np.eye(h, dtype=dtype)[:, rows], np.eye(w, dtype=dtype)[columns]
+    return [_separable(emit, inputs[0], left_matrix, right_matrix)]
 
 
 def _separable(emit: Emitter, x: str, left: Any, right: Any) -> str:
@@ -129,18 +139,13 @@ def upsample2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     scales = emit.constant(np.array((1, 1, *op.scale), np.float32), "scales")
     if op.mode == "nearest":
-        return [
-            emit.add(
-                "Resize", inputs[0], "", scales, mode="nearest", nearest_mode="floor",
-                coordinate_transformation_mode="asymmetric",
-            )
-        ]
-    return [
-        emit.add(
-            "Resize", inputs[0], "", scales, mode="linear",
-            coordinate_transformation_mode="align_corners" if op.align_corners else "half_pixel",
-        )
-    ]
+        how = {"mode": "nearest", "nearest_mode": "floor"}
+        pixels = "asymmetric"
+    else:
+        how = {"mode": "linear"}
+        pixels = "align_corners" if op.align_corners else "half_pixel"
+    how["coordinate_transformation_mode"] = pixels
+    return [emit.add("Resize", inputs[0], "", scales, **how)]
 
 
 @exports("upsample2d_grad")

@@ -91,12 +91,14 @@ def max_pool2d_pick(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 @exports("max_unpool2d")
 def max_unpool2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    return [_scatter(emit, *inputs, node.inputs[0].type, node.output.shape)]
+    x, places = inputs
+    return [_scatter(emit, x, places, node.inputs[0].type, node.output.shape)]
 
 
 @exports("max_unpool2d_grad")
 def max_unpool2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    return [_gather(emit, *inputs, node.inputs[0].shape, node.output.shape)]
+    dy, places = inputs
+    return [_gather(emit, dy, places, node.inputs[0].shape, node.output.shape)]
 
 
 def _flat(shape: Shape) -> Shape:

@@ -54,7 +54,11 @@ def embed_(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 def embed(
-    emit: Emitter, x: str, type: TensorType, shape: Shape, starts: tuple[int, ...],
+    emit: Emitter,
+    x: str,
+    type: TensorType,
+    shape: Shape,
+    starts: tuple[int, ...],
     steps: tuple[int, ...],
 ) -> str:
     """Zeros of `shape` with x at the places start + step·i.
@@ -130,10 +134,8 @@ for _onnx_type in ("ReduceSum", "ReduceMean", "ReduceMax"):
     _reduction(_onnx_type)
 
 
-@exports("arg_max")
-def arg_max(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+@exports("argmax")
+def argmax(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
-    y = emit.add(
-        "ArgMax", inputs[0], axis=op.axis, keepdims=int(op.keepdims), select_last_index=0
-    )
+    y = emit.add("ArgMax", inputs[0], axis=op.axis, keepdims=int(op.keepdims), select_last_index=0)
     return [y]

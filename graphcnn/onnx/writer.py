@@ -44,7 +44,7 @@ class NeedsOpset(Exception):
 
 def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
     """The declaration of one value; the batch symbol becomes the dimension parameter "N"."""
-    shape = ["N" if d is N else d for d in type.shape]
+    shape: list[int | str | None] = [d if isinstance(d, int) else "N" for d in type.shape]
     return helper.make_tensor_value_info(name, ELEMENT_TYPES[type.dtype], shape)
 
 
@@ -179,7 +179,9 @@ class Emitter:
         if N not in shape:
             return self.integers([d for d in shape if isinstance(d, int)], "shape")
         if ("shape", shape) not in self._shared:
-            parts = [self.batch() if d is N else self.integers([d], "size") for d in shape]
+            parts = [
+                self.integers([d], "size") if isinstance(d, int) else self.batch() for d in shape
+            ]
             self._shared["shape", shape] = (
                 parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=0)
             )
@@ -192,21 +194,22 @@ class Emitter:
 
     def reshape(self, x: str, old: Shape, new: Shape) -> str:
         """x of shape `old` under the shape `new`; the batch axis stays dynamic."""
-        if N not in new:
-            target = [d for d in new if isinstance(d, int)]
-        elif new.count(N) > 1:
+        if new.count(N) > 1:
             return self.add("Reshape", x, self.shape(new), allowzero=0)
-        else:
-            axis = new.index(N)
-            kept = axis < len(old) and old[axis] is N  # 0 copies the size at the same axis
-            target = [(0 if kept else -1) if d is N else int(d) for d in new]  # type: ignore[call-overload]
+        # 0 copies the size of the same axis, -1 is what remains
+        free = [0 if old[a : a + 1] == (N,) else -1 for a in range(len(new))]
+        target = [d if isinstance(d, int) else free[a] for a, d in enumerate(new)]
         return self.add("Reshape", x, self.integers(target, "shape"), allowzero=0)
 
     def transpose(self, x: str, *perm: int) -> str:
         return self.add("Transpose", x, perm=perm)
 
     def slice(
-        self, x: str, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int],
+        self,
+        x: str,
+        starts: Sequence[int],
+        ends: Sequence[int],
+        axes: Sequence[int],
         steps: Sequence[int] | None = None,
     ) -> str:
         """x[start:end:step] along each of `axes`."""

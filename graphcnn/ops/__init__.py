@@ -3,3 +3,41 @@
 What others do with an operator (native lowering, ONNX, drawing, cost) stands in their registries.
 Importing this package fills `graphcnn.ir.OPS`.
 """
+
+from graphcnn.ops import (
+    activation,
+    broadcast,
+    comparison,
+    conv,
+    dense,
+    elementwise,
+    loss,
+    norm,
+    padding,
+    pool,
+    random,
+    reduce,
+    resample,
+    shape,
+    softmax,
+    unpool,
+)
+
+__all__ = [
+    "activation",
+    "broadcast",
+    "comparison",
+    "conv",
+    "dense",
+    "elementwise",
+    "loss",
+    "norm",
+    "padding",
+    "pool",
+    "random",
+    "reduce",
+    "resample",
+    "shape",
+    "softmax",
+    "unpool",
+]

@@ -57,6 +57,7 @@ class MatMul(Op):
     transpose_a: bool = False
     transpose_b: bool = False
 
+    name: ClassVar = "matmul"
     operands: ClassVar = ("a", "b")
     anchor: ClassVar[bool] = True
 

@@ -32,8 +32,8 @@ from graphcnn.tensor_type import DType, TensorType
 class _Pool(Op):
     """The window that all pools slide; `ceil_mode` keeps the last window where it is partial."""
 
-    kernel: Pair = (2, 2)
-    stride: Pair = (2, 2)
+    kernel: Pair
+    stride: Pair = (1, 1)
     padding: Sides = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     ceil_mode: bool = False

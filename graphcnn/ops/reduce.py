@@ -94,6 +94,7 @@ class ArgMax(Op):
     axis: int = 0
     keepdims: bool = False
 
+    name: ClassVar = "argmax"
     operands: ClassVar = ("x",)
     piecewise_constant: ClassVar[bool] = True
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
+from graphcnn.language.arguments import IntOrPair, pair
 from graphcnn.normalisation import Normalisation
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.members import Members, Name, members
@@ -22,7 +23,7 @@ _TEST = ("test", "val", "valid", "validation")
 def image_folder(
     path: str | Path,
     *,
-    size: tuple[int, int] | None = None,
+    size: IntOrPair | None = None,
     grey: bool | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
@@ -34,7 +35,7 @@ def image_folder(
 
     Args:
         path: a folder or a zip file.
-        size: (H, W) to resize every picture to; without it all must have one size.
+        size: an int or (H, W) to resize every picture to; without it all must have one size.
         grey: one channel or three; default is one if every picture is grey.
         test_fraction: the share to hold out where there is no folder for testing.
         seed: decides which images are held out.
@@ -45,7 +46,8 @@ def image_folder(
         MissingExtraError: Pillow is not installed.
     """
     path = Path(path).expanduser()
-    if size is not None and (len(size) != 2 or min(size) < 1):
+    hw = None if size is None else pair(size, "size")
+    if hw is not None and min(hw) < 1:
         raise DataError(f"size must be (height, width) of at least 1, found {size!r}")
     with members(path) as files:
         train, test = _parts(files)
@@ -59,7 +61,7 @@ def image_folder(
         names = [entry.name for entry in train + test]
         if grey is None:
             grey = all(is_grey(files.label(name), files.read(name)) for name in names)
-        images = _decode(files, names, grey, size)
+        images = _decode(files, names, grey, hw)
     labels = np.array([classes.index(entry.label) for entry in train + test], np.int64)
     whole = Dataset(images, labels, tuple(classes), name=path.name)
     cut = len(train)
@@ -94,12 +96,9 @@ def _parts(files: Members) -> tuple[list[_Entry], list[_Entry]]:
 
 
 def _is_around(names: list[Name], depth: int) -> bool:
-    """Whether at `depth` there is a single folder, not "train", that holds nothing but folders."""
-    return (
-        len({name[depth] for name in names}) == 1
-        and names[0][depth] != "train"
-        and all(len(name) > depth + 2 for name in names)
-    )
+    """Whether at `depth` there is a single folder that holds nothing but folders."""
+    single = len({name[depth] for name in names}) == 1
+    return single and all(len(name) > depth + 2 for name in names)
 
 
 def _entries(files: Members, below: Name, depth: int) -> list[_Entry]:

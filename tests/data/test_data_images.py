@@ -79,9 +79,17 @@ def test_colours_are_red_green_blue(store):
 
 @pytest.mark.parametrize(
     ("suffix", "format", "mode"),
-    [("PNG", "PNG", "RGBA"), ("png", "PNG", "P"), ("bmp", "BMP", "RGB"), ("gif", "GIF", "L"),
-     ("webp", "WEBP", "RGB"), ("tif", "TIFF", "RGB"), ("ppm", "PPM", "RGB"), ("jpeg", "JPEG", "CMYK")],
-)  # fmt: skip
+    [
+        ("PNG", "PNG", "RGBA"),
+        ("png", "PNG", "P"),
+        ("bmp", "BMP", "RGB"),
+        ("gif", "GIF", "L"),
+        ("webp", "WEBP", "RGB"),
+        ("tif", "TIFF", "RGB"),
+        ("ppm", "PPM", "RGB"),
+        ("jpeg", "JPEG", "CMYK"),
+    ],
+)
 def test_formats(store, suffix, format, mode):
     data = picture(0, format=format, mode=mode)
     path = store({f"{c}/0.{suffix}": data for c in "ab"})
@@ -101,6 +109,7 @@ def test_another_size_names_both_files_unless_resized(store):
     path = store(PARTED | {"train/dog/2.jpg": picture(9, (8, 5))})
     refuses(path, r"train/dog/2.jpg is 8×5, but .*train/cat/0.jpg is 6×5; size=")
     assert image_folder(path, size=(4, 7))[0].images.shape == (5, 3, 4, 7)
+    assert image_folder(path, size=3)[0].image_shape == (3, 3, 3)
     refuses(path, "size must be", size=(0, 3))
 
 

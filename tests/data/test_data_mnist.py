@@ -58,13 +58,14 @@ def test_truncated_header(mnist_folder):
     refuses(mnist_folder, f"{LABELS} is truncated: a header of 8 bytes, found 5")
 
 
-def test_truncated_records(mnist_folder):
+@pytest.mark.parametrize(("cut", "record"), [(1, 4), (12, 4), (20, 3), (60, 0)])
+def test_truncated_records(mnist_folder, cut, record):
     whole = idx(np.zeros((5, 4, 3)))
-    (mnist_folder / IMAGES).write_bytes(gzip.compress(whole[:-20]))
+    (mnist_folder / IMAGES).write_bytes(gzip.compress(whole[:-cut]))
     refuses(
         mnist_folder,
-        rf"{IMAGES} is truncated: record 3 of 5 is incomplete "
-        r"\(header \+ 5 × 4 × 3 = 76 bytes, found 56\)",
+        rf"{IMAGES} is truncated: record {record} of 5 is incomplete "
+        rf"\(header \+ 5 × 4 × 3 = 76 bytes, found {76 - cut}\)",
     )
 
 

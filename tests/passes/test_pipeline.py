@@ -1,0 +1,161 @@
+"""Pipelines as text, their observers, and the driver of rules."""
+
+from dataclasses import dataclass
+
+import pytest
+from rewrites import expression, graph_of
+
+from graphcnn.errors import GraphError
+from graphcnn.graph import Graph
+from graphcnn.ir import Node, Value, build
+from graphcnn.ops.activation import Relu, Sigmoid
+from graphcnn.ops.elementwise import Neg
+from graphcnn.passes.base import PASSES, Applied, Log, Pass, Pipeline, no
+from graphcnn.passes.canonicalize import Canonicalize
+from graphcnn.passes.eliminate import Eliminate
+from graphcnn.passes.fold_constants import FoldConstants
+from graphcnn.passes.rewrite import Match, Result, rewrite, rule
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "canonicalize",
+        "canonicalize, eliminate, fold_constants",
+        "fold_constants{max_bytes=4096}, fuse_pad",
+        "eliminate{signed_zeros=False}, conv_to_dense{max_elements=16}",
+    ],
+)
+def test_text_round_trip(text: str) -> None:
+    pipeline = Pipeline.parse(text)
+    assert str(pipeline) == text
+    assert Pipeline.parse(str(pipeline)) == pipeline
+
+
+def test_options_at_their_default_are_not_written() -> None:
+    assert str(FoldConstants(1 << 20)) == "fold_constants"
+    assert Pipeline.parse("fold_constants{max_bytes=1048576}") == Pipeline((FoldConstants(),))
+    assert Pipeline.parse("eliminate ,canonicalize") == Pipeline((Eliminate(), Canonicalize()))
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("eliminat", "unknown pass 'eliminat'; did you mean 'eliminate'"),
+        ("eliminate{bytes=1}", "no option 'bytes'; it has .'signed_zeros'."),
+        ("fold_constants{max_bytes=many}", "cannot read 'many'"),
+        ("eliminate; canonicalize", "cannot read the pipeline"),
+        ("eliminate{", "cannot read the pipeline"),
+    ],
+)
+def test_text_that_is_not_a_pipeline(text: str, message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        Pipeline.parse(text)
+
+
+def test_every_pass_without_needed_options_is_a_pipeline() -> None:
+    for name, cls in PASSES.items():
+        assert str(cls()) == name
+        assert Pipeline.parse(name) == Pipeline((cls(),))
+
+
+def test_observers_see_every_pass() -> None:
+    seen: list[Applied] = []
+    graph = graph_of(lambda x: 1.0 * x + 2.0, x=(2,))
+    after = Pipeline((Canonicalize(), Eliminate(), Eliminate())).run(graph, [seen.append])
+    assert expression(after.outputs["result"]) == "add(x, 2.0)"
+    assert [(str(a.by), a.changed) for a in seen] == [
+        ("canonicalize", True), ("eliminate", True), ("eliminate", False),
+    ]  # fmt: skip
+    assert seen[0].before is graph and seen[-1].after is after
+    assert seen[0].after is seen[1].before
+    assert all(a.seconds >= 0 for a in seen)
+    assert seen[1].log.fired == {"mul_one": 1}
+
+
+def relu_and_back(name: str) -> Result:
+    @rule("relu", "sigmoid")
+    def swap(node: Node, match: Match) -> Result:
+        """relu(x) -> sigmoid(x) -> relu(x) -> ..."""
+        other = Sigmoid() if isinstance(node.op, Relu) else Relu()
+        return other(*node.inputs, name=name)
+
+    return swap  # type: ignore[return-value]
+
+
+def test_rules_that_do_not_come_to_rest_are_named() -> None:
+    graph = graph_of(lambda x: Relu()(x), x=(2,))
+    with pytest.raises(GraphError, match=r"rules of mine do not come to rest after 4 .* swap"):
+        rewrite(graph, [relu_and_back("y")], Log(), by="mine", sweeps=4)  # type: ignore[list-item]
+
+
+def test_near_misses_of_earlier_sweeps_are_forgotten() -> None:
+    @rule("relu")
+    def refuse(node: Node, match: Match) -> Result:
+        """relu(x) -> x"""
+        return no("never", node) if isinstance(node.inputs[0].node.op, Neg) else node.inputs[0]
+
+    @rule("neg")
+    def drop(node: Node, match: Match) -> Result:
+        """-x -> x"""
+        return node.inputs[0]
+
+    graph, log = graph_of(lambda x: Relu()(-x), x=(2,)), Log()
+    after = rewrite(graph, (refuse, drop), log, by="test")
+    assert expression(after.outputs["result"]) == "x"
+    assert not log.refused
+
+
+def test_uses_are_counted_where_rules_have_moved_them() -> None:
+    counts: list[int] = []
+
+    @rule("neg")
+    def drop(node: Node, match: Match) -> Result:
+        """-x -> x"""
+        return node.inputs[0]
+
+    @rule("sigmoid")
+    def count(node: Node, match: Match) -> Result:
+        """sigmoid(x) -> sigmoid(x)"""
+        counts.append(match.uses(node.inputs[0]))
+        return None
+
+    def build_graph(x: Value) -> tuple[Value, Value]:
+        y = Relu()(x)
+        z = -y
+        return Sigmoid()(z), z * 2.0
+
+    rewrite(graph_of(build_graph, x=(2,)), (drop, count), Log(), by="test")
+    assert counts == [3, 2]  # in the first sweep the negation still counts
+
+
+def test_uses_of_a_node_whose_inputs_were_rewritten() -> None:
+    counts: list[int] = []
+
+    @rule("sigmoid")
+    def count(node: Node, match: Match) -> Result:
+        """sigmoid(x) -> sigmoid(x)"""
+        counts.append(match.uses(node.output))
+        return None
+
+    @rule("neg")
+    def drop(node: Node, match: Match) -> Result:
+        """-x -> x"""
+        return node.inputs[0]
+
+    graph = graph_of(lambda x: Relu()(Sigmoid()(-x)), x=(2,))
+    rewrite(graph, (drop, count), Log(), by="test")
+    assert counts == [1, 1]
+
+
+def test_a_pass_that_changes_nothing_returns_the_same_graph() -> None:
+    @dataclass(frozen=True)
+    class Nothing(Pass):
+        def run(self, graph: Graph, log: Log) -> Graph:
+            return graph.transform(lambda node, inputs: None, by=self.name)
+
+    try:
+        graph = graph_of(lambda x: build(Relu(), (x,)).output, x=(2,))
+        assert Pipeline.parse("nothing").run(graph) is graph
+    finally:
+        del PASSES["nothing"]

@@ -1,0 +1,122 @@
+"""The command `graphcnn`: what every command shares; the commands are in `graphcnn.tools.commands`.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted by Ctrl-C.
+"""
+
+import errno
+import sys
+from typing import Any
+
+import click
+
+from graphcnn import __version__
+from graphcnn.errors import GraphCnnError
+from graphcnn.tools.commands.look import draw, models, passes, summary
+from graphcnn.tools.commands.start import quickstart
+from graphcnn.tools.commands.train import train
+from graphcnn.tools.commands.use import evaluate, export, predict
+
+INTERRUPTED = 130
+_DEBUG = "graphcnn.debug"
+
+
+def _set_debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.meta[_DEBUG] = True
+
+
+#: Understood before and after the name of the command.
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_set_debug,
+    help="Show the Python traceback of an error.",
+)
+
+
+class Commands(click.Group):
+    """A group whose commands turn errors into one message and an exit code."""
+
+    def add_command(self, command: click.Command, name: str | None = None) -> None:
+        super().add_command(debug_option(command), name)
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of use, not of the alphabet
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            context.exit(INTERRUPTED)
+        except Exception as error:
+            closed = isinstance(error, OSError) and error.errno == errno.EPIPE
+            if closed or context.meta.get(_DEBUG):
+                raise
+            raise click.ClickException(_message(error)) from error
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, GraphCnnError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error or 'a smaller --batch-size may help'}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    return (
+        f"internal error, {type(error).__name__}: {error}\n"
+        "This should not happen. Run the same command with --debug to see where."
+    )
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="graphcnn")
+@debug_option
+def cli() -> None:
+    """Define, train, look at and ship convolutional networks.
+
+    \b
+    First steps:
+      graphcnn quickstart                 train on real digits, and see all that comes out
+      graphcnn models                     networks to start from
+      graphcnn summary lenet5             shapes, parameters, costs, receptive fields
+      graphcnn train lenet5 --data mnist:DIR
+      graphcnn predict lenet5.safetensors picture.png
+
+    \b
+    MODEL, where a command takes one, is
+      a built-in name                     lenet5
+      a function of yours                 my_module:my_function, or path/to/file.py:my_function
+      a saved model                       lenet5.safetensors
+
+    \b
+    DATA is
+      digits                              1,797 handwritten digits, 1×8×8, from scikit-learn
+      mnist:DIR                           the four IDX files of MNIST, gzipped or not
+      cifar10:PATH                        CIFAR-10: binary batches, or JPEG pictures (folder, zip)
+      images:PATH                         pictures in one folder per class (folder, zip)
+      npz:FILE                            arrays of your own
+      xo[:n=1000,size=16,seed=0]          generated pictures of X and O
+
+    Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted by Ctrl-C.
+    """
+
+
+for command in (quickstart, train, evaluate, predict, summary, draw, export, passes, models):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the command `graphcnn`."""
+    # Formulas have × and ² in them; a console of another encoding gets a mark in their place.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    cli(prog_name="graphcnn")

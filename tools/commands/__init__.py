@@ -1,0 +1,1 @@
+"""The commands of `graphcnn`, and the arguments they share."""

@@ -1,0 +1,173 @@
+"""Commands that show a model: summary, draw, passes, models."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graphcnn.compile import inference_graph, training_graph
+from graphcnn.models import MODELS
+from graphcnn.optimizers import optimizer as make_optimizer
+from graphcnn.passes.base import Applied
+from graphcnn.passes.report import format_report, to_json
+from graphcnn.tensor_type import format_shape
+from graphcnn.tools.commands.arguments import (
+    json_option,
+    loss_option,
+    model_argument,
+    optimizer_option,
+)
+from graphcnn.tools.resolve import ModelName
+
+TRAINING_LOSS = "Loss of the training step."
+TRAINING_OPTIMIZER = "Optimiser of the training step."
+
+
+@click.command()
+@model_argument
+@json_option
+def summary(model: ModelName, settings: dict[str, Any], as_json: bool) -> None:
+    """Print the layers of MODEL as a table.
+
+    Every layer with its output shape, its parameters and multiply-adds, how much of the image one
+    of its outputs sees (the receptive field), and the rows and columns of its input that no window
+    reads.
+
+    \b
+    Examples:
+      graphcnn summary lenet5
+      graphcnn summary resnet18 --set classes=10 --set size=32 --json
+    """
+    found = model.build(settings).summary()
+    click.echo(found.to_json() if as_json else str(found))
+
+
+@click.command()
+@model_argument
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
+    help="The picture: .svg or .dot; .pdf and .png where the program dot is installed.",
+)  # fmt: skip
+@click.option(
+    "--backward", is_flag=True,
+    help="Draw the whole training step: the generated backward nodes and the updates too.",
+)  # fmt: skip
+@click.option("--states", is_flag=True, help="Draw weights and other states as nodes.")
+@click.option(
+    "--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True,
+    help="From top to bottom, or from left to right.",
+)  # fmt: skip
+@loss_option(TRAINING_LOSS)
+@optimizer_option(TRAINING_OPTIMIZER)
+def draw(
+    model: ModelName,
+    settings: dict[str, Any],
+    output: Path,
+    backward: bool,
+    states: bool,
+    direction: str,
+    loss: str,
+    optimizer: str,
+) -> None:
+    """Draw the graph of MODEL to a file.
+
+    One node per operator with its name, output shape and parameters, coloured by family, in boxes
+    by scope. --loss and --optimizer matter with --backward only.
+
+    \b
+    Examples:
+      graphcnn draw lenet5 -o lenet5.svg
+      graphcnn draw lenet5 -o step.svg --backward --optimizer sgd
+    """
+    from graphcnn.draw import draw as draw_graph
+
+    built = model.build(settings)
+    graph = built.training_graph(loss, optimizer) if backward else built.graph
+    path = draw_graph(graph, output, backward=backward, states=states, direction=direction)
+    click.echo(f"drawn: {path}")
+
+
+@click.command()
+@model_argument
+@click.option("--training", is_flag=True, help="The training step instead of the inference form.")
+@click.option(
+    "--batch", type=click.IntRange(min=1),
+    help="Fix the batch size first. Default: it stays the symbol N.",
+)  # fmt: skip
+@click.option("--graph", "show_graph", is_flag=True, help="Print the graph after all passes too.")
+@loss_option(TRAINING_LOSS)
+@optimizer_option(TRAINING_OPTIMIZER)
+@json_option
+def passes(
+    model: ModelName,
+    settings: dict[str, Any],
+    training: bool,
+    batch: int | None,
+    show_graph: bool,
+    loss: str,
+    optimizer: str,
+    as_json: bool,
+) -> None:
+    """Report what each pass does to MODEL.
+
+    A line per pass: operators before and after, and its time. Below it the rules that fired (+),
+    and the near misses with the reason of each (-). --loss and --optimizer matter with --training
+    only. With GRAPHCNN_VERIFY=numbers in the environment, the graph is also run before and after
+    every pass, and a difference is an error.
+
+    \b
+    Examples:
+      graphcnn passes resnet18
+      graphcnn passes lenet5 --training --batch 64 --graph
+    """
+    built = model.build(settings)
+    graph = built.graph if batch is None else built.graph.bind(N=batch)
+    applied: list[Applied] = []
+    if training:
+        after = training_graph(graph, loss, make_optimizer(optimizer), trace=applied.append)
+    else:
+        after = inference_graph(graph, built.states, trace=applied.append)
+    if as_json:
+        report: dict[str, Any] = {"model": built.name, "passes": to_json(applied)}
+        if show_graph:
+            report["graph"] = str(after)
+        click.echo(json.dumps(report, indent=2))
+        return
+    click.echo(format_report(applied).rstrip("\n"))
+    if show_graph:
+        click.echo(f"\n{after}")
+
+
+@click.command()
+@json_option
+def models(as_json: bool) -> None:
+    """List the built-in networks, with parameters, inputs and settings.
+
+    Settings are changed by --set, as in `graphcnn summary resnet18 --set classes=10`. `graphcnn
+    train` sets classes, size and in_channels from the data.
+    """
+    rows = []
+    for name, function in MODELS.items():
+        model = function()
+        arguments = inspect.signature(function).parameters.values()
+        doc = inspect.getdoc(function) or ""
+        rows.append(
+            {
+                "name": name,
+                "parameters": sum(p.type.size for p in model.graph.parameters),
+                "input": format_shape(model.graph.inputs[0].shape),
+                "settings": {p.name: p.default for p in arguments},
+                "about": doc.split("\n")[0],
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items())
+        click.echo(
+            f"{row['name']:<12}{row['parameters']:>11,} parameters   {row['input']:<15}"
+            f"{settings}\n{'':12}{row['about']}"
+        )

@@ -1,0 +1,141 @@
+"""The MODEL of the command line: a built-in name, `module:function`, or a saved file."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphcnn.errors import GraphCnnError, GraphError
+from graphcnn.language.arguments import choose
+from graphcnn.model import Model, load
+from graphcnn.models import MODELS
+
+
+class UnknownModelError(GraphCnnError):
+    """The text names no model."""
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A model that is known to exist, and how to get it."""
+
+    text: str
+    make: Callable[..., Model]
+    #: A model read from a file has its weights, and no settings.
+    saved: bool = False
+
+    def build(
+        self, settings: Mapping[str, Any] | None = None, fitting: Mapping[str, Any] | None = None
+    ) -> Model:
+        """The model.
+
+        Args:
+            settings: arguments of the function, as the user gave them.
+            fitting: arguments that suit the data, for those that the function happens to have
+                and that `settings` do not name.
+
+        Raises:
+            GraphCnnError: the function fails, has no such argument, or returns no `Model`.
+        """
+        if self.saved:
+            if settings:
+                raise GraphCnnError(f"{self.text} is a saved model, which has no settings")
+            return self.make()
+        known = inspect.signature(self.make).parameters
+        named = [k for k, p in known.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        given = {key: value for key, value in (fitting or {}).items() if key in named}
+        for key, value in (settings or {}).items():
+            if key not in named:
+                raise GraphCnnError(
+                    f"{self.text} has no setting {key!r}; it has {', '.join(named) or 'none'}"
+                )
+            given[key] = value
+        with _user_code(self.text):
+            model = self.make(**given)
+        if not isinstance(model, Model):
+            raise GraphCnnError(
+                f"{self.text} must return a graphcnn.Model, found {type(model).__name__}"
+            )
+        return model
+
+
+def find(text: str) -> ModelName:
+    """The model that `text` names. Raises `UnknownModelError`, with the nearest known name."""
+    if text.endswith(".safetensors") or Path(text).is_file():
+        if not Path(text).is_file():
+            raise UnknownModelError(f"{text}: no such file")
+        return ModelName(text, lambda: load(text), saved=True)
+    if ":" in text:
+        return ModelName(text, _function(text))
+    try:
+        return ModelName(text, choose(MODELS, text, "model"))
+    except GraphError as error:
+        raise UnknownModelError(
+            f"{error} A model may also be module:function or a .safetensors file."
+        ) from None
+
+
+def _function(text: str) -> Callable[..., Model]:
+    """`package.module:function` or `path/to/file.py:function`; the current folder comes first."""
+    place, _, name = text.rpartition(":")
+    module = _import(place, text)
+    found = getattr(module, name, None)
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    functions = {k: v for k, v in vars(module).items() if inspect.isfunction(v)}
+    try:
+        return choose(functions, name, f"function of {place}")
+    except GraphError as error:
+        raise UnknownModelError(str(error)) from None
+
+
+def _import(place: str, text: str) -> Any:
+    if place.endswith(".py"):
+        if not Path(place).is_file():
+            raise UnknownModelError(f"{place}: no such file")
+        spec = importlib.util.spec_from_file_location(Path(place).stem, place)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        with _user_code(text), _first_on_path(Path(place).parent):
+            spec.loader.exec_module(module)
+        return module
+    with _user_code(text), _first_on_path(Path()):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{place}.".startswith(f"{error.name}."):
+                raise  # something that the module itself imports
+            raise UnknownModelError(
+                f"no module {error.name!r} for the model {text!r}, neither installed nor in "
+                f"{Path.cwd()}"
+            ) from None
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    entry = str(folder.resolve())
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        sys.path.remove(entry)
+
+
+@contextmanager
+def _user_code(text: str) -> Iterator[None]:
+    """Errors of the user's own code as one line with its place."""
+    try:
+        yield
+    except GraphCnnError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise GraphCnnError(
+            f"{text} fails: {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
+        ) from error
