@@ -11,6 +11,9 @@
 `conv2d(..., flip_kernel=True)` rotates it by 180° first, which is the convolution of mathematics.
 """
 
+from importlib import import_module
+from types import ModuleType
+
 from graphcnn import data, schedules
 from graphcnn.errors import (
     DataError,
@@ -90,6 +93,14 @@ from graphcnn.training import EarlyStopping
 
 __version__ = "0.1.0"
 
+
+def __getattr__(name: str) -> ModuleType:
+    """`graphcnn.models` is loaded at first use: its networks are written as users write them."""
+    if name == "models":
+        return import_module("graphcnn.models")
+    raise AttributeError(f"module 'graphcnn' has no attribute {name!r}")
+
+
 __all__ = [
     "SGD",
     "Adam",
@@ -166,6 +177,7 @@ __all__ = [
     "maximum",
     "mean",
     "minimum",
+    "models",
     "mse",
     "mul",
     "neg",

@@ -102,7 +102,7 @@ def export_onnx(
         states,
         path,
         opset=opset,
-        metadata=model.metadata(),  # type: ignore[arg-type]
+        metadata=model.metadata(),
     )
     if verify is False or (verify is None and importlib.util.find_spec("onnxruntime") is None):
         return None
@@ -111,4 +111,4 @@ def export_onnx(
         n = len(next(iter(feeds.values())))
         return Reference(model.graph.bind(N=n)).run(feeds, states)[0]
 
-    return compare(exported, model.graph, run)
+    return compare(exported, run)

@@ -146,9 +146,20 @@ class Model:
 
     # Looking
 
-    def summary(self) -> Summary:
-        """A table of the layers: shapes, parameters, multiply-adds, receptive fields."""
-        return summarize(self.graph)
+    def summary(self, *, dense: bool = False) -> Summary:
+        """A table of the layers: shapes, parameters, multiply-adds, receptive fields.
+
+        `dense` adds, for every convolution, the dense layer that it is: how many weights that
+        would have, how many of them are removed, and how many shared.
+        """
+        if not dense:
+            return summarize(self.graph)
+        from graphcnn.passes.conv_to_dense import dense_equivalent
+
+        convolutions = [n for n in self.graph.nodes if n.op.name == "conv2d"]
+        return summarize(
+            self.graph, tuple(f"{n.name}: {dense_equivalent(n)}" for n in convolutions)
+        )
 
     def draw(self, path: str | Path, **options: Any) -> Path:
         """Draw the graph to a .svg or .dot file. Options are those of `graphcnn.draw.draw`."""

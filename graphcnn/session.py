@@ -61,7 +61,8 @@ class Session:
             self.states[state.key] = (
                 state.initial(value.type, seed, state.key) if known is None else known
             )
-        self.states[SEED] = np.array(seed, np.int64)
+        if SEED in self.states:  # a graph without random numbers has none
+            self.states[SEED] = np.array(seed, np.int64)
 
     @property
     def steps(self) -> int:
@@ -79,7 +80,8 @@ class Session:
             TARGET: targets_for(self.model, self._target, targets),
         }
         self.states[LEARNING_RATE] = np.array(self._schedule.at(self.steps + 1), np.float32)
-        outputs, updates = self._runner.run(feeds, self.states)
+        with np.errstate(all="ignore"):  # what NumPy would warn of is explained below
+            outputs, updates = self._runner.run(feeds, self.states)
         if not np.isfinite(outputs["loss"]):
             raise TrainingError(self._explain(feeds, float(outputs["loss"])))
         self.states.update(updates)

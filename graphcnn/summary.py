@@ -73,6 +73,7 @@ class Summary:
     multiply_adds: int
     activation_bytes: int
     unit: str
+    notes: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -91,6 +92,7 @@ class Summary:
                 *_table([_HEADS, *(row.cells() for row in self.rows)]),
                 "",
                 *(f"{what:<14}{number:>{widest},} {more}" for what, number, more in totals),
+                *(("", *self.notes) if self.notes else ()),
             ]
         )
 
@@ -101,8 +103,8 @@ class Summary:
         return json.dumps({**fields, "rows": rows}, default=str, indent=2)
 
 
-def summarize(graph: Graph) -> Summary:
-    """The summary of a graph: one row for each operator, in order."""
+def summarize(graph: Graph, notes: tuple[str, ...] = ()) -> Summary:
+    """The summary of a graph: one row for each operator, in order; `notes` stand below it."""
     names, seen, total = unique_names(graph), receptive_fields(graph), graph_parameters(graph)
     rows = []
     for node in graph.operations:
@@ -129,6 +131,7 @@ def summarize(graph: Graph) -> Summary:
         sum(row.multiply_adds for row in rows),
         activation_bytes(graph),
         whole,
+        notes,
     )
 
 

@@ -4,6 +4,7 @@ A saved model is one file: every parameter and running statistic by name, and in
 graph in text form, the normalisation of its images and the names of its classes.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -24,7 +25,18 @@ def write_tensors(
 ) -> Path:
     """Write tensors and text beside `path`, then rename: the old file stays valid until then."""
     contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
-    return atomic_write(path, save(contiguous, {"format": FORMAT, **metadata}))
+    return atomic_write(path, _sorted(save(contiguous, {"format": FORMAT, **metadata})))
+
+
+def _sorted(file: bytes) -> bytes:
+    """The same safetensors file with its header in order: the library writes the entries of the
+    metadata in another order each time, and equal models shall be equal files."""
+    size = int.from_bytes(file[:8], "little")
+    header = json.dumps(
+        json.loads(file[8 : 8 + size]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + file[8 + size :]
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:

@@ -45,6 +45,13 @@ class DenseEquivalent:
     #: Weights of the kernel that appear at all: taps that never leave the padding do not.
     distinct: int
 
+    def __str__(self) -> str:
+        removed = 1 - self.nonzero / self.weights
+        return (
+            f"{self.parameters:,} parameters = a dense layer of {self.weights:,} weights, "
+            f"{removed:.2%} of them removed, the other {self.nonzero:,} shared"
+        )
+
     @property
     def sharing(self) -> float:
         """How many places of the dense weight one weight of the kernel fills, on average."""

@@ -7,16 +7,19 @@ from graphcnn.passes.base import Applied, Log
 
 
 def format_report(applied: Sequence[Applied]) -> str:
-    """A line per pass (operations before and after, time), then its rules and near misses.
+    """A line per pass (operations before and after, time), then its options, rules, near misses.
 
-    eliminate                  12 ->    9      0.41 ms
+    eliminate    12 ->     9      0.41 ms
+      {signed_zeros=False}
       + dropout_in_inference 2×, view_of_view
-      - add_zero: add "sum" (net.py:7): -0 + 0 is 0, so the sign of a zero would change
+      - mul_one: mul "scaled" (net.py:7): x · 0 is not 0 where x is NaN, infinite or negative
     """
-    width = max([len(str(a.by)) for a in applied] + [len("total")])
+    width = max([len(a.by.name) for a in applied] + [len("total")])
     lines = []
     for each in applied:
-        lines.append(_line(str(each.by), each.before, each.after, each.seconds, width))
+        lines.append(_line(each.by.name, each.before, each.after, each.seconds, width))
+        options = str(each.by).removeprefix(each.by.name)
+        lines += [f"  {options}"] if options else []
         lines += [f"  {text}" for text in _log(each.log)]
     if applied:
         seconds = sum(each.seconds for each in applied)

@@ -56,7 +56,9 @@ class TrainingMode(Pass):
             if isinstance(node.op, BatchNorm) and _trainable(inputs):
                 log.fired["batch_norm_train"] += 1
                 return [_batch_statistics(node, node.op, inputs, updates)]
-            if isinstance(node.op, Dropout) and node.op.rate > 0:
+            if isinstance(node.op, Dropout) and node.op.rate == 0:
+                return [inputs[0]]
+            if isinstance(node.op, Dropout):
                 log.fired["dropout"] += 1
                 return [_drop(node, node.op, inputs[0], seed, now, next(streams))]
             return None

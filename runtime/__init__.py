@@ -1,0 +1,1 @@
+"""Executes graphs: the reference runtime, training data, checkpoints, progress."""

@@ -4,16 +4,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Display(Protocol):
@@ -52,7 +46,7 @@ class Lines:
 class Bar:
     """A bar over all batches with throughput, time left and the loss; a line per epoch above."""
 
-    def __init__(self, progress: Progress, epochs: int, batches: int, done: int) -> None:
+    def __init__(self, progress: "Progress", epochs: int, batches: int, done: int) -> None:
         self.epochs = epochs
         self._progress = progress
         self._task = progress.add_task(
@@ -90,13 +84,27 @@ def display(show: bool | None, epochs: int, batches: int, done: int = 0) -> Iter
     elif not terminal:
         yield Lines(epochs)
     else:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[loss]}"),
-        )
-        with Progress(*columns, console=Console(stderr=True)) as progress:
+        with _progress() as progress:
             yield Bar(progress, epochs, batches, done)
+
+
+def _progress() -> "Progress":
+    # Imported here: only training on a terminal needs rich, which takes a tenth of our import time.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
+    return Progress(*columns, console=Console(stderr=True))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Value
 from graphcnn.sources import Input, State

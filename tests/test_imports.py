@@ -23,7 +23,7 @@ LAYERS = [
     {"passes", "runtime"},
     {"compile", "data"},
     {"model", "models", "evaluation", "training", "session"},
-    {"", "tools"},  # "" is the package itself, which gathers what users see
+    {"", "__main__", "tools"},  # "" is the package itself, which gathers what users see
 ]
 #: Imports against the direction, each inside a function and for a reason.
 EXCUSED = {

@@ -19,9 +19,10 @@ from graphcnn.onnx.table import EXPORTERS
 from graphcnn.ops.activation import HardSwish, Relu
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad
 from graphcnn.ops.elementwise import Add, Mul
+from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.ops.pool import MaxPool2d, MaxPool2dGrad
 from graphcnn.ops.random import RandomUniform
-from graphcnn.ops.shape import ElementCount
+from graphcnn.ops.shape import ElementCount, Reshape
 from graphcnn.sources import Input, State
 from graphcnn.tensor_type import DType, N, TensorType
 
@@ -89,6 +90,62 @@ def test_a_shape_that_onnx_disputes_is_refused(monkeypatch):
         export_graph(Graph.of([x], {"y": Relu()(x)}), {})
 
 
+def test_a_fixed_batch_size_is_refused(monkeypatch):
+    def baked(emit, node, inputs):
+        return [emit.add("Reshape", inputs[0], emit.integers((1, 2, 6, 6)))]
+
+    monkeypatch.setitem(EXPORTERS, "relu", baked)
+    x = image()
+    message = r"'y' has the shape \['N', 2, 6, 6\] here and \[1, 2, 6, 6\] in ONNX's inference"
+    with pytest.raises(ExportError, match=message):
+        export_graph(Graph.of([x], {"y": Relu()(x)}), {})
+
+
+def test_a_size_that_onnx_cannot_infer_is_refused(monkeypatch):
+    def vague(emit, node, inputs):
+        total = emit.reduce("ReduceSum", inputs[0], (0, 1, 2, 3), False)
+        end = emit.reshape(emit.add("Cast", total, to=onnx.TensorProto.INT64), (), (1,))
+        return [emit.add("Slice", inputs[0], emit.integers((0,)), end, emit.integers((3,)))]
+
+    monkeypatch.setitem(EXPORTERS, "relu", vague)
+    x = image()
+    with pytest.raises(ExportError, match=r"'y' has the shape .* here and .*None, None\]"):
+        export_graph(Graph.of([x], {"y": Relu()(x)}), {})
+
+
+def test_a_mapping_may_return_one_value_twice_or_an_input(monkeypatch):
+    def same(emit, node, inputs):
+        return [inputs[0], *[emit.add("Neg", inputs[1])] * 2]
+
+    monkeypatch.setitem(EXPORTERS, "batch_norm_train", same)
+    x, gamma = Input("x", TensorType((N, 2)))(), Input("gamma", TensorType((2,)))()
+    results = build(BatchNormTrain(), (x, gamma, gamma), "bn").outputs
+    graph = Graph.of([x, gamma], {"y": results[0], "m": results[1], "v": results[2]})
+    model = export_graph(graph, {})
+    nodes = {n.output[0]: (n.op_type, n.input[0]) for n in model.graph.node}
+    assert nodes == {"m": ("Neg", "gamma"), "v": ("Identity", "m"), "y": ("Identity", "x")}
+    assert len(set(names_of(model))) == 3
+
+
+def test_what_the_checker_refuses_is_not_written(monkeypatch, tmp_path):
+    def refuse(model, full_check):
+        assert full_check
+        raise onnx.checker.ValidationError("no")
+
+    monkeypatch.setattr(onnx.checker, "check_model", refuse)
+    with pytest.raises(ExportError, match=r"onnx\.checker refuses the exported graph: no"):
+        export_graph(network(), network_states(), tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_batch_size_survives_reshaping():
+    x = image()
+    y = Reshape((N, 36, 2))(Reshape((2, N, 36))(Reshape((N, 72))(x)))
+    model = export_graph(Graph.of([x], {"y": y}), {})
+    targets = {tuple(onnx.numpy_helper.to_array(t)) for t in model.graph.initializer}
+    assert targets == {(0, 72), (2, -1, 36), (-1, 36, 2)}
+
+
 def test_inputs_without_users_stay():
     x, unused = image(), image("unused")
     model = export_graph(Graph.of([x, unused], {"y": Relu()(x)}), {})
@@ -122,6 +179,9 @@ def test_all_attributes_are_explicit():
         "dilations": [1, 1], "group": 1, "kernel_shape": [3, 3], "pads": [1, 0, 1, 0],
         "strides": [1, 1],
     }  # fmt: skip
+    norm = next(n for n in model.graph.node if n.op_type == "BatchNormalization")
+    found = {a.name: onnx.helper.get_attribute_value(a) for a in norm.attribute}
+    assert found == pytest.approx({"epsilon": 1e-5, "momentum": 0.9, "training_mode": 0})
     assert all(a.name != "auto_pad" for n in model.graph.node for a in n.attribute)
 
 

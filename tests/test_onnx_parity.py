@@ -10,12 +10,19 @@ from evaluate import evaluate
 from onnx_network import network, network_states
 
 from graphcnn.errors import ExportError, MissingExtraError, VerifyError
+from graphcnn.graph import Graph
 from graphcnn.onnx.export import export_graph
 from graphcnn.onnx.parity import compare
+from graphcnn.ops.elementwise import Sqrt
+from graphcnn.sources import Input
+from graphcnn.tensor_type import N, TensorType
 
 
 def ours(inputs):
     return evaluate(network().bind(len(inputs["x"])), inputs, network_states())
+
+
+FED = {"x": np.linspace(-1, 1, 160, dtype=np.float32).reshape(1, 2, 8, 10)}
 
 
 @pytest.fixture
@@ -80,6 +87,40 @@ def test_a_wrong_network_is_found(model):
 def test_a_nan_on_one_side_is_infinitely_wrong(model, bad):
     parity = compare(model, lambda x: {k: v * np.float32(bad) for k, v in ours(x).items()})
     assert math.isinf(parity.worst) and not parity.passed
+
+
+def test_errors_are_normalised_by_the_largest_output(model):
+    def wrong(inputs):
+        return {key: 100 * y + np.float32(0.5) for key, y in ours(inputs).items()}
+
+    parity = compare(model, wrong, batches=(1,), feed=lambda n: FED)
+    for d in parity.differences:
+        right, expected = ours(FED)[d.output], wrong(FED)[d.output]
+        error = np.abs(expected - right).max()
+        assert d.max_abs == pytest.approx(error)
+        assert d.normalised == pytest.approx(error / np.abs(expected).max())
+
+
+def test_nan_on_both_sides_agrees():
+    pytest.importorskip("onnxruntime")
+    x = Input("x", TensorType((N, 40)))()
+    graph = Graph.of([x], {"y": Sqrt()(x)})
+    parity = compare(export_graph(graph, {}), lambda f: {"y": Sqrt().evaluate(f["x"])})
+    assert parity.passed
+
+
+def test_optimisations_are_switched_off_for_one_of_two_runs(model, monkeypatch):
+    import onnxruntime
+
+    levels, real = [], onnxruntime.InferenceSession
+
+    def spy(source, options, providers):
+        levels.append((options.graph_optimization_level.name, options.intra_op_num_threads))
+        return real(source, options, providers=providers)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", spy)
+    compare(model, ours)
+    assert sorted(levels) == [("ORT_DISABLE_ALL", 1), ("ORT_ENABLE_ALL", 1)]
 
 
 def test_other_outputs_and_shapes_are_refused(model):

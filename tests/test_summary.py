@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import graphcnn as cnn
 from graphcnn.graph import Graph
 from graphcnn.ops.activation import LeakyRelu
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
@@ -92,3 +93,10 @@ def test_operators_in_few_words(op, text: str) -> None:  # type: ignore[no-untyp
     x = Input("x", TensorType((N, 4, 9, 9)))()
     weight = [state(4, 4 // getattr(op, "groups", 1), 3, 3)()] if "weight" in op.operands else []
     assert describe(op(x, *weight).node) == text
+
+
+def test_convolutions_are_counted_as_the_dense_layers_that_they_are() -> None:
+    """LeNet-5's C3: 16 maps of 10×10 from 6 maps of 14×14, each output reading 6 patches of 5×5."""
+    notes = cnn.models.build("lenet5").summary(dense=True).notes
+    assert notes[1].startswith("C3: 2,400 parameters = a dense layer of 1,881,600 weights, ")
+    assert notes[1].endswith("the other 240,000 shared")

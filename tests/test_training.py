@@ -8,9 +8,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-import graphcnn as cnn
 import numpy as np
 import pytest
+
+import graphcnn as cnn
 from graphcnn.runtime.checkpoint import BEST, LAST
 
 
@@ -85,8 +86,13 @@ def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(
     broken = small()
     history = broken.fit(
         Interrupting(data.images, data.labels, data.classes, data.normalisation, data.name),
-        epochs=4, batch_size=16, optimizer=cnn.Adam(0.01), seed=3, progress=False,
-        validation=stripes(40, 1), checkpoint=tmp_path,
+        epochs=4,
+        batch_size=16,
+        optimizer=cnn.Adam(0.01),
+        seed=3,
+        progress=False,
+        validation=stripes(40, 1),
+        checkpoint=tmp_path,
     )
     assert history.ended == "interrupted"
     resumed = train(small(), validation=stripes(40, 1), resume=tmp_path)
@@ -188,8 +194,9 @@ def test_frozen_parameters_stay_and_get_no_backward_nodes() -> None:
     assert not any(n.op.name == "conv2d_weight_grad" for n in graph.nodes)
     train(model)
     assert np.array_equal(model.parameters["c1.weight"], before)
-    assert not np.array_equal(model.parameters["logits.weight"], small().initialize(1).parameters[
-        "logits.weight"])
+    assert not np.array_equal(
+        model.parameters["logits.weight"], small().initialize(1).parameters["logits.weight"]
+    )
     with pytest.raises(cnn.GraphError, match=r"no parameter matches 'c9\.\*'"):
         model.freeze("c9.*")
 
@@ -293,7 +300,7 @@ def test_an_operator_without_gradient_names_the_path() -> None:
     x = cnn.conv2d(image, 2, 3, name="c1")
     picked = cnn.cast(cnn.argmax(cnn.flatten(x), name="choice"), "float32")
     model = cnn.Model(image, cnn.dense(cnn.reshape(picked, (1,)), 2, name="logits"))
-    with pytest.raises(cnn.GradientError, match=r'c1\.weight.*argmax.*→'):
+    with pytest.raises(cnn.GradientError, match=r"c1\.weight.*argmax.*→"):
         train(model)
 
 

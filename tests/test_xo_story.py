@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 
+import graphcnn as cnn
+from graphcnn.tools.xo_classifier import train
 from graphcnn.tools.xo_story import FEATURES, X, look, network, pixels, story, table
 
 # Where each feature matches all nine pixels of the X.
@@ -68,3 +70,11 @@ def test_it_runs_as_a_program() -> None:
 
 def test_numbers_rounded_to_zero_have_no_sign() -> None:
     assert table(np.array([[-0.001, 0.5]])) == "   0.00  0.50"
+
+
+def test_a_trained_network_tells_x_from_o_under_shift_scale_and_rotation() -> None:
+    model, history = train()
+    assert sum(p.size for p in model.parameters.values()) == 8502
+    assert history[-1]["val_accuracy"] >= 0.99
+    others = cnn.data.xo(400, seed=77, size=16, shift=0.15, scale=0.3, rotation=30, noise=0.1)
+    assert model.evaluate(others)["accuracy"] >= 0.99

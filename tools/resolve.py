@@ -29,6 +29,7 @@ class ModelName:
     make: Callable[..., Model]
     #: A model read from a file has its weights, and no settings.
     saved: bool = False
+    built_in: bool = False
 
     def build(
         self, settings: Mapping[str, Any] | None = None, fitting: Mapping[str, Any] | None = None
@@ -37,8 +38,8 @@ class ModelName:
 
         Args:
             settings: arguments of the function, as the user gave them.
-            fitting: arguments that suit the data, for those that the function happens to have
-                and that `settings` do not name.
+            fitting: arguments that suit the data, for those that a built-in model has and that
+                `settings` do not name. What they mean to a user's function is not known.
 
         Raises:
             GraphCnnError: the function fails, has no such argument, or returns no `Model`.
@@ -49,7 +50,7 @@ class ModelName:
             return self.make()
         known = inspect.signature(self.make).parameters
         named = [k for k, p in known.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        given = {key: value for key, value in (fitting or {}).items() if key in named}
+        given = {k: v for k, v in (fitting or {}).items() if self.built_in and k in named}
         for key, value in (settings or {}).items():
             if key not in named:
                 raise GraphCnnError(
@@ -74,11 +75,9 @@ def find(text: str) -> ModelName:
     if ":" in text:
         return ModelName(text, _function(text))
     try:
-        return ModelName(text, choose(MODELS, text, "model"))
+        return ModelName(text, choose(MODELS, text, "model"), built_in=True)
     except GraphError as error:
-        raise UnknownModelError(
-            f"{error} A model may also be module:function or a .safetensors file."
-        ) from None
+        raise UnknownModelError(f"{error}; or module:function, or a .safetensors file") from None
 
 
 def _function(text: str) -> Callable[..., Model]:

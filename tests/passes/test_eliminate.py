@@ -1,19 +1,22 @@
 """Dead code and common subexpressions; the identities are tested in test_rules.py."""
 
 import numpy as np
+import pytest
 from evaluate import evaluate
 from rewrites import arrays_for, expression, graph_of
 
 from graphcnn.graph import Graph
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir import Value, build, constant_of
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.elementwise import Maximum, Neg
 from graphcnn.ops.padding import Pad2d
+from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.random import RandomUniform
 from graphcnn.passes.base import Log
 from graphcnn.passes.eliminate import Eliminate
-from graphcnn.sources import Input
+from graphcnn.passes.patterns import filled_with
+from graphcnn.sources import Input, State
 from graphcnn.tensor_type import DType, TensorType
 
 
@@ -42,9 +45,9 @@ def test_operands_in_another_order_are_equal_only_where_they_commute() -> None:
     def larger(x: Value, y: Value) -> Value:  # gradients of ties go to the first
         return Maximum()(x, y) * Maximum()(y, x)
 
-    for build, operations in ((sums, 2), (differences, 3), (larger, 3)):
-        graph = graph_of(build, x=(2, 3), y=(2, 3))
-        assert len(Eliminate()(graph).operations) == operations, build
+    for made, operations in ((sums, 2), (differences, 3), (larger, 3)):
+        graph = graph_of(made, x=(2, 3), y=(2, 3))
+        assert len(Eliminate()(graph).operations) == operations, made
 
 
 def test_constants_are_equal_when_their_bits_are() -> None:
@@ -79,6 +82,30 @@ def test_states_are_never_merged_and_random_numbers_only_with_equal_streams() ->
     after = Eliminate()(graph)
     assert len(after.states) == 2
     assert sum(n.op.name == "random_uniform" for n in after.nodes) == 2
+
+
+def test_states_that_have_no_key_yet_stay_apart() -> None:
+    t = TensorType((2,))
+    graph = Graph.of([], {"y": State("", t)() * State("", t)()})
+    assert Eliminate()(graph) is graph
+
+
+def test_indices_that_somebody_reads_stay() -> None:
+    def pooled(x: Value) -> tuple[Value, Value]:
+        pool = build(MaxPool2d((2, 2), (2, 2), indices=True), (x * 1.0,))
+        return pool.outputs[0], pool.outputs[1]
+
+    after = Eliminate()(graph_of(pooled, x=(1, 1, 4, 4)))
+    assert expression(after.outputs["result1"]).endswith("indices=True):1")
+
+
+@pytest.mark.parametrize("numbers", [[-0.0, 0.0, -0.0], [1.0, 2.0, 1.0], []])
+def test_only_the_same_number_everywhere_is_a_number(numbers: list[float]) -> None:
+    values = constant_of(np.array(numbers), DType.FLOAT64)
+    assert filled_with(values) is None
+    if numbers:
+        graph = graph_of(lambda x: (x + values) * values, x=(3,))
+        assert Eliminate()(graph) is graph
 
 
 def test_dead_code_is_gone_and_unused_inputs_stay() -> None:

@@ -29,6 +29,15 @@ def test_text() -> None:
     assert len(lines) == 5
 
 
+def test_options_stand_below_the_pass() -> None:
+    seen: list[Applied] = []
+    graph = graph_of(lambda x: x + 0.0, x=(2,))
+    Pipeline.parse("eliminate{signed_zeros=False}").run(graph, [seen.append])
+    lines = format_report(seen).splitlines()
+    assert lines[0].startswith("eliminate  ")
+    assert lines[1:3] == ["  {signed_zeros=False}", "  + add_any_zero"]
+
+
 def test_data() -> None:
     first, second = json.loads(json.dumps(to_json(applied())))
     assert first["pass"] == "eliminate"

@@ -2,55 +2,42 @@
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
+import numpy as np
 
-from graphcnn.errors import DataError
+from graphcnn.errors import GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.objective import LOSSES
 from graphcnn.optimizers import OPTIMIZERS
 from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.runtime.data.specs import SPECS, load
+from graphcnn.runtime.data.specs import SPECS
 from graphcnn.tools.resolve import ModelName, UnknownModelError, find
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class ModelType(click.ParamType):
-    """The name of a model: wrong use where there is none of that name."""
-
-    name = "model"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> ModelName:
-        if isinstance(value, ModelName):
-            return value
-        try:
-            return find(value)
-        except UnknownModelError as error:
-            self.fail(str(error), param, ctx)
+def _model(context: Any, parameter: Any, text: str) -> ModelName:
+    """The model of that name: wrong use where there is none."""
+    try:
+        return find(text)
+    except UnknownModelError as error:
+        raise click.BadParameter(str(error)) from None
 
 
-class DataType(click.ParamType):
-    """The spelling of a data set. It is read later, by `read_data`."""
-
-    name = "data"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        name, colon, rest = str(value).partition(":")
-        try:
-            form = choose(SPECS, name, "data set").form
-        except Exception:
-            near = ", ".join(spec.form for spec in SPECS.values())
-            self.fail(f"unknown data set {name!r}. Known are {near}.", param, ctx)
-        if "[" not in form and bool(rest) != (":" in form):
-            self.fail(f"{value!r} must be spelled {form}", param, ctx)
-        return str(value)
-
-
-def read_data(spec: str) -> tuple[Dataset, Dataset]:
-    """(train, test)."""
-    return load(spec)
+def _data(context: Any, parameter: Any, text: str) -> str:
+    """The spelling of a data set, checked; it is read later."""
+    name, _, rest = text.partition(":")
+    try:
+        form = choose(SPECS, name, "data set").form
+    except GraphError as error:
+        forms = ", ".join(spec.form for spec in SPECS.values())
+        raise click.BadParameter(f"{error}; they are spelled {forms}") from None
+    if "[" not in form and bool(rest) != (":" in form):
+        raise click.BadParameter(f"{text!r} must be spelled {form}")
+    return text
 
 
 def _settings(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, Any]:
@@ -76,15 +63,15 @@ def model_argument(function: F) -> F:
         callback=_settings,
         help="An argument of the model's function, as in --set classes=100. May be repeated.",
     )(function)
-    return click.argument("model", type=ModelType())(function)
+    return click.argument("model", callback=_model)(function)
 
 
 def data_option(help: str) -> Callable[[F], F]:
-    return click.option("--data", type=DataType(), required=True, metavar="DATA", help=help)
+    return click.option("--data", callback=_data, required=True, metavar="DATA", help=help)
 
 
 batch_size_option = click.option(
-    "--batch-size", type=click.IntRange(min=1), default=256, show_default=True,
+    "--batch-size", type=click.IntRange(min=1), metavar="N", default=256, show_default=True,
     help="Images at a time. Changes memory and speed, not the result.",
 )  # fmt: skip
 
@@ -99,15 +86,15 @@ reconstruct_option = click.option(
 
 def loss_option(help: str, default: str | None = "cross_entropy") -> Callable[[F], F]:
     return click.option(
-        "--loss", type=click.Choice(list(LOSSES)), default=default,
-        show_default=default is not None, help=help,
+        "--loss", type=click.Choice(list(LOSSES)), metavar="NAME", default=default,
+        show_default=default is not None, help=f"{help} One of {', '.join(LOSSES)}.",
     )  # fmt: skip
 
 
 def optimizer_option(help: str) -> Callable[[F], F]:
     return click.option(
-        "--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True,
-        help=help,
+        "--optimizer", type=click.Choice(list(OPTIMIZERS)), metavar="NAME", default="adam",
+        show_default=True, help=f"{help} One of {', '.join(OPTIMIZERS)}.",
     )  # fmt: skip
 
 
@@ -124,17 +111,7 @@ def fitting(data: Dataset) -> dict[str, Any]:
 
 def reconstruction(data: Dataset) -> Dataset:
     """The same images, each with itself as its target."""
-    from dataclasses import replace
-
-    import numpy as np
-
     pixels = data.images
     if pixels.dtype == np.uint8:
         pixels = pixels / np.float32(255)
     return replace(data, labels=pixels, classes=())
-
-
-def check_classes(data: Dataset, path: str) -> None:
-    """Refuse a data set whose labels are no classes where the loss needs some."""
-    if data.labels.dtype.kind == "f":
-        raise DataError(f"{path} has no classes; give --loss mse or --loss l1")

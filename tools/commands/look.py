@@ -93,7 +93,7 @@ def draw(
 @model_argument
 @click.option("--training", is_flag=True, help="The training step instead of the inference form.")
 @click.option(
-    "--batch", type=click.IntRange(min=1),
+    "--batch", type=click.IntRange(min=1), metavar="N",
     help="Fix the batch size first. Default: it stays the symbol N.",
 )  # fmt: skip
 @click.option("--graph", "show_graph", is_flag=True, help="Print the graph after all passes too.")
@@ -148,7 +148,7 @@ def models(as_json: bool) -> None:
     Settings are changed by --set, as in `graphcnn summary resnet18 --set classes=10`. `graphcnn
     train` sets classes, size and in_channels from the data.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, function in MODELS.items():
         model = function()
         arguments = inspect.signature(function).parameters.values()
@@ -168,6 +168,6 @@ def models(as_json: bool) -> None:
     for row in rows:
         settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items())
         click.echo(
-            f"{row['name']:<12}{row['parameters']:>11,} parameters   {row['input']:<15}"
+            f"{row['name']:<12}{row['parameters']:>11,} parameters   {row['input']:<18}"
             f"{settings}\n{'':12}{row['about']}"
         )

@@ -1,0 +1,22 @@
+"""Options of the whole suite: `pytest --full` runs the sweeps at full size as well."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run the full-size sweeps")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason="a full-size sweep; run with --full")
+    for item in items:
+        if "sweep" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether the run is a full one."""
+    return bool(request.config.getoption("--full"))

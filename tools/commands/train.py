@@ -1,0 +1,287 @@
+"""The command that trains."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graphcnn.errors import OutputError
+from graphcnn.evaluation import as_dataset
+from graphcnn.model import Model
+from graphcnn.optimizers import OPTIMIZERS, Optimizer
+from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.data.specs import load
+from graphcnn.runtime.history import History
+from graphcnn.tools.commands.arguments import (
+    data_option,
+    fitting,
+    loss_option,
+    model_argument,
+    optimizer_option,
+    reconstruct_option,
+    reconstruction,
+)
+from graphcnn.tools.resolve import ModelName
+
+#: What suits small networks, where --learning-rate and --momentum say nothing.
+LEARNING_RATES = {"sgd": 0.05, "rmsprop": 0.001, "adam": 0.002, "adamw": 0.002}
+MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command that become those of `fit`."""
+
+    epochs: int
+    batch_size: int
+    seed: int
+    validation_fraction: float
+    early_stopping: int | None
+    checkpoint: Path | None
+    checkpoint_every: int | None
+    resume: Path | None
+    no_progress: bool
+
+
+@click.command()
+@model_argument
+@data_option("What to train on, and to test with at the end; see graphcnn --help.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Passes over the training images, counted from the start of a resumed run.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Images in one step.",
+)
+@optimizer_option("Rule of the updates.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="Default: 0.05 for sgd, 0.001 for rmsprop, 0.002 for adam and adamw.",
+)
+@click.option(
+    "--momentum",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="X",
+    help="Of sgd (default 0.9) and rmsprop (default 0).",
+)
+@click.option(
+    "--weight-decay",
+    type=click.FloatRange(min=0),
+    metavar="X",
+    help="Pull of kernels and matrices towards 0. Default: 0.01 for adamw, else 0.",
+)
+@click.option(
+    "--clip-norm",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="Scale the gradients down to this common norm. Default: never.",
+)
+@loss_option("What is minimised. Default: cross_entropy, or that of a saved MODEL.", default=None)
+@reconstruct_option
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the first weights, the order of the images and dropout. The same seed "
+    "gives the same weights, bit for bit.",
+)
+@click.option(
+    "--validation-fraction",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="X",
+    default=0.0,
+    show_default=True,
+    help="Part of the training images set aside, to be measured after every epoch.",
+)
+@click.option(
+    "--early-stopping",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Stop after N epochs without a lower validation loss, and keep the best "
+    "weights. Needs --validation-fraction.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder for last.safetensors, written after every epoch and at Ctrl-C, and "
+    "best.safetensors, a saved model.",
+)
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write last.safetensors after every N steps too.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Go on with the run whose checkpoint is in DIR, to the same weights as if it "
+    "had never stopped; without one there, begin a run that writes there.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The trained model. Default: NAME.safetensors in the current folder.",
+)
+@click.option(
+    "--curves",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw loss and accuracy by epoch to this .svg, .pdf or .png.",
+)
+@click.option("--no-progress", is_flag=True, help="No bar, and no line per epoch.")
+def train(
+    model: ModelName,
+    settings: dict[str, Any],
+    data: str,
+    optimizer: str,
+    learning_rate: float | None,
+    momentum: float | None,
+    weight_decay: float | None,
+    clip_norm: float | None,
+    loss: str | None,
+    reconstruct: bool,
+    output: Path | None,
+    curves: Path | None,
+    **options: Any,
+) -> None:
+    """Train MODEL on DATA and save it.
+
+    Ends with the accuracy on the test images, which training never sees. A built-in MODEL gets as
+    many classes as the data have; a saved MODEL is trained further.
+
+    Ctrl-C stops after the current step with exit code 130: with --checkpoint or --resume the run
+    can be resumed exactly, without them the weights so far are saved as
+    NAME-interrupted.safetensors.
+
+    \b
+    Examples:
+      graphcnn train digits_cnn --data digits --epochs 10
+      graphcnn train lenet5 --data mnist:DIR --optimizer sgd --checkpoint run
+      graphcnn train lenet5 --data mnist:DIR --optimizer sgd --resume run --epochs 3
+      graphcnn train autoencoder --data mnist:DIR --reconstruct
+    """
+    chosen = Options(**options)
+    _check(chosen)
+    made = _optimizer(optimizer, learning_rate, momentum, weight_decay, clip_norm)
+    training, test = load(data)
+    built = model.build(settings, fitting(training))
+    if reconstruct:
+        training, test = reconstruction(training), reconstruction(test)
+    loss = loss or ("mse" if reconstruct else built.loss or "cross_entropy")
+    target = output or Path(f"{built.name}.safetensors")
+    _check_writable(target)
+    history = _fit(built, training, test, made, loss, chosen)
+    if history.ended == "interrupted":
+        _interrupted(built, chosen, target)
+    if curves is not None and len(history):
+        from graphcnn.tools.plots import training_curves
+
+        training_curves(history.rows, curves, built.name)
+    built.save(target)
+    if history.ended == "stopped early":
+        click.echo(f"stopped early after epoch {len(history)}")
+    click.echo(measured(built.evaluate(test), len(test)))
+    click.echo(f"saved: {target}")
+
+
+def measured(row: dict[str, float], images: int, part: str = "test") -> str:
+    """`test accuracy 98.12 %, loss 0.0623 (10,000 images)`"""
+    words = [f"{key} {100 * row[key]:.2f} %" for key in row if key.endswith("accuracy")]
+    words.append(f"loss {row['loss']:.4f}")
+    return f"{part} {', '.join(words)} ({images:,} images)"
+
+
+def _check(options: Options) -> None:
+    """Combinations that mean nothing are wrong use."""
+    if options.early_stopping and not options.validation_fraction:
+        raise click.UsageError("--early-stopping needs --validation-fraction, such as 0.1")
+    if options.resume and options.checkpoint and options.resume != options.checkpoint:
+        raise click.UsageError("--resume DIR goes on writing to DIR; leave out --checkpoint")
+    if options.checkpoint_every and not (options.checkpoint or options.resume):
+        raise click.UsageError("--checkpoint-every needs --checkpoint or --resume")
+
+
+def _optimizer(
+    name: str,
+    learning_rate: float | None,
+    momentum: float | None,
+    weight_decay: float | None,
+    clip_norm: float | None,
+) -> Optimizer:
+    arguments: dict[str, Any] = {"learning_rate": learning_rate or LEARNING_RATES[name]}
+    if momentum is not None and name not in MOMENTUM:
+        raise click.UsageError(f"--momentum has no meaning for {name}, which has its own")
+    if name in MOMENTUM:
+        arguments["momentum"] = MOMENTUM[name] if momentum is None else momentum
+    if weight_decay is not None:
+        arguments["weight_decay"] = weight_decay
+    return OPTIMIZERS[name](clip_norm=clip_norm, **arguments)
+
+
+def _check_writable(target: Path) -> None:
+    """Learn before training, not after, that the weights have no place to go."""
+    folder = target.parent
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {target}: the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write {target}: the folder {folder} is read-only")
+
+
+def _fit(
+    model: Model,
+    training: Dataset,
+    test: Dataset,
+    optimizer: Optimizer,
+    loss: str,
+    options: Options,
+) -> History:
+    as_dataset(test, model)  # a test set of another shape is found now
+    validation = None
+    if options.validation_fraction:
+        training, validation = training.split(options.validation_fraction, options.seed)
+    return model.fit(
+        training,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        loss=loss,
+        optimizer=optimizer,
+        validation=validation,
+        seed=options.seed,
+        early_stopping=options.early_stopping,
+        checkpoint=options.checkpoint,
+        checkpoint_every=options.checkpoint_every,
+        resume=options.resume,
+        progress=not options.no_progress,
+    )
+
+
+def _interrupted(model: Model, options: Options, target: Path) -> None:
+    """Say how to go on, and leave."""
+    folder = options.resume or options.checkpoint
+    if folder is not None:
+        command = f"the same command with --resume {shlex.quote(str(folder))}"
+        if options.checkpoint:
+            command += " instead of --checkpoint"
+        click.echo(f"interrupted: go on with {command}", err=True)
+    else:
+        # Beside the target: a model that was trained to its end is not lost to half a one.
+        path = model.save(target.with_name(f"{target.stem}-interrupted.safetensors"))
+        click.echo(f"interrupted: the weights so far are in {path}", err=True)
+    raise click.exceptions.Exit(INTERRUPTED)

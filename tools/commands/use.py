@@ -1,0 +1,216 @@
+"""Commands that use a trained model: evaluate, predict, export."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from graphcnn.errors import DataError
+from graphcnn.files import atomic_write
+from graphcnn.ir import Array
+from graphcnn.model import Model
+from graphcnn.runtime.data.specs import load
+from graphcnn.tools.commands.arguments import (
+    batch_size_option,
+    data_option,
+    fitting,
+    json_option,
+    loss_option,
+    model_argument,
+    reconstruct_option,
+    reconstruction,
+)
+from graphcnn.tools.commands.train import measured
+from graphcnn.tools.pictures import read_picture
+from graphcnn.tools.resolve import ModelName
+
+
+@click.command()
+@model_argument
+@data_option("What to measure on; see graphcnn --help.")
+@click.option(
+    "--part", type=click.Choice(["test", "train"]), default="test", show_default=True,
+    help="Which of the two parts of DATA.",
+)  # fmt: skip
+@loss_option("Default: the loss of its training, else cross_entropy.", default=None)
+@reconstruct_option
+@batch_size_option
+@json_option
+def evaluate(
+    model: ModelName,
+    settings: dict[str, Any],
+    data: str,
+    part: str,
+    loss: str | None,
+    reconstruct: bool,
+    batch_size: int,
+    as_json: bool,
+) -> None:
+    """Measure the loss and accuracy of MODEL on DATA.
+
+    \b
+    Examples:
+      graphcnn evaluate lenet5.safetensors --data mnist:DIR
+      graphcnn evaluate lenet5.safetensors --data mnist:DIR --part train --json
+    """
+    parts = dict(zip(("train", "test"), load(data), strict=True))
+    built = model.build(settings, fitting(parts["train"]))
+    _note_untrained(model, built)
+    chosen = reconstruction(parts[part]) if reconstruct else parts[part]
+    loss = loss or ("mse" if reconstruct else None)
+    row = built.evaluate(chosen, loss=loss, batch_size=batch_size)
+    if as_json:
+        report = {"model": built.name, "data": data, "part": part, "images": len(chosen), **row}
+        click.echo(json.dumps(report, indent=2))
+    else:
+        click.echo(measured(row, len(chosen), part))
+
+
+@click.command()
+@model_argument
+@click.argument(
+    "images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path)
+)
+@click.option("--resize", is_flag=True, help="Scale pictures of another size to the model's.")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N", default=3, show_default=True,
+    help="Classes to print for each image, the most probable first.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
+    help="Write all outputs to this .npy file: an array (images, ...).",
+)  # fmt: skip
+@batch_size_option
+@json_option
+def predict(
+    model: ModelName,
+    settings: dict[str, Any],
+    images: tuple[Path, ...],
+    resize: bool,
+    top: int,
+    output: Path | None,
+    batch_size: int,
+    as_json: bool,
+) -> None:
+    """Print what MODEL sees in each IMAGE.
+
+    An IMAGE is a picture file (JPEG, PNG, ...), made grey or colour as MODEL takes it, or a .npy
+    array of one image (C, H, W) or several (n, C, H, W): uint8, or floats in [0, 1]. Pictures must
+    have the size that MODEL takes, unless --resize.
+
+    \b
+    Examples:
+      graphcnn predict lenet5.safetensors seven.png
+      graphcnn predict resnet.safetensors photos/*.jpg --resize --top 5 --json
+    """
+    built = model.build(settings)
+    _note_untrained(model, built)
+    names, pixels = _read_all(built, images, resize)
+    outputs = built.predict(pixels, batch_size=batch_size)
+    first: Array = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
+    if output is not None:
+        _write_array(output, first)
+    if first.ndim != 2:
+        if output is None:
+            raise DataError(
+                f"{built.name} gives {list(first.shape[1:])} numbers per image, which are not "
+                "classes: write them with --output outputs.npy"
+            )
+        click.echo(f"written: {output} {list(first.shape)}")
+        return
+    report: list[dict[str, Any]] = [
+        {"image": name, "classes": ranking(row, built, top)}
+        for name, row in zip(names, first, strict=True)
+    ]
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    width = max(map(len, names))
+    for name, row in zip(names, report, strict=True):
+        likely = "   ".join(_class_text(each, built) for each in row["classes"])
+        click.echo(f"{name:<{width}}  {likely}")
+
+
+def ranking(row: Array, model: Model, top: int) -> list[dict[str, Any]]:
+    """The `top` classes with the largest outputs."""
+    order = np.argsort(-row, kind="stable")[:top]
+    known = len(model.classes) == len(row)
+    return [{"class": model.classes[i] if known else str(i), "value": float(row[i])} for i in order]
+
+
+def _class_text(each: dict[str, Any], model: Model) -> str:
+    probability = model.loss in ("cross_entropy", "binary_cross_entropy")
+    value = f"{100 * each['value']:5.1f} %" if probability else f"{each['value']:9.4g}"
+    return f"{each['class']} {value}"
+
+
+def _read_all(model: Model, paths: tuple[Path, ...], resize: bool) -> tuple[list[str], Array]:
+    """All images as one array, and a name for each."""
+    names: list[str] = []
+    arrays: list[Array] = []
+    for path in paths:
+        found = read_picture(path, model.graph.inputs[0].shape, resize)
+        names += [str(path)] if len(found) == 1 else [f"{path}[{i}]" for i in range(len(found))]
+        arrays.append(found)
+    if len({a.dtype for a in arrays}) > 1:
+        arrays = [a if a.dtype.kind == "f" else a / np.float32(255) for a in arrays]
+    return names, np.concatenate(arrays)
+
+
+def _write_array(path: Path, array: Array) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    atomic_write(path, buffer.getvalue())
+
+
+def _note_untrained(name: ModelName, model: Model) -> None:
+    if not name.saved and not model.is_initialized:
+        click.echo(f"note: {name.text} is not trained; its weights are random", err=True)
+
+
+@click.command()
+@model_argument
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
+    help="The ONNX file.",
+)  # fmt: skip
+@click.option(
+    "--opset", default="auto", show_default=True, metavar="N",
+    help="Version of the operators; auto is the lowest that has all of MODEL, from 17 on.",
+)  # fmt: skip
+@click.option("--no-verify", is_flag=True, help="Do not compare with ONNX Runtime.")
+def export(
+    model: ModelName, settings: dict[str, Any], output: Path, opset: str, no_verify: bool
+) -> None:
+    """Write MODEL as an ONNX file.
+
+    The file is checked, with full shape inference, before it is written. Then ONNX Runtime runs it
+    at three batch sizes with its optimisations on and off, and the differences from our own
+    results are printed; one above the bound is an error. The batch size stays open.
+
+    \b
+    Examples:
+      graphcnn export lenet5.safetensors -o lenet5.onnx
+      graphcnn export resnet18 -o resnet18.onnx --opset 20
+    """
+    if opset != "auto" and not opset.isdecimal():
+        raise click.BadParameter(f"{opset!r} must be auto or a number", param_hint="--opset")
+    built = model.build(settings)
+    _note_untrained(model, built)
+    parity = built.export_onnx(
+        output,
+        opset=opset if opset == "auto" else int(opset),
+        verify=False if no_verify else None,
+    )
+    click.echo(f"written: {output}")
+    if parity is not None:
+        click.echo(str(parity.require()))
+    elif not no_verify:
+        click.echo(
+            "note: not compared, because ONNX Runtime is not installed: run  "
+            'pip install "graphcnn[verify]"',
+            err=True,
+        )
