@@ -58,10 +58,12 @@ def training_pipeline(optimizer: Optimizer) -> Pipeline:
     )
 
 
-def run_reference(graph: Graph, feeds: Mapping[str, Array], states: Mapping[str, Array]) -> Array:
+def run_reference(
+    graph: Graph, feeds: Mapping[str, Array], states: Mapping[str, Array]
+) -> dict[str, Array]:
     """Outputs and updates of one run of the reference, in one dict."""
     outputs, updates = Reference(graph).run(feeds, states)
-    return {**outputs, **{f"update {key}": value for key, value in updates.items()}}  # type: ignore[return-value]
+    return {**outputs, **{f"update {key}": value for key, value in updates.items()}}
 
 
 def observers(trace: Callable[[Applied], None] | None = None) -> Iterable[Observer]:

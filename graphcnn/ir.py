@@ -129,7 +129,7 @@ class Value:
     node: "Node"
     index: int
 
-    #: An array on the left leaves `array * value` to this class instead of going element by element.
+    #: NumPy leaves `array * value` to this class instead of going element by element.
     __array_ufunc__: ClassVar[None] = None
 
     @property
@@ -229,7 +229,7 @@ def build(op: Op, inputs: Sequence[Value], name: str = "", origin: Origin | None
                     f"{op.operand_name(position)} must be a tensor of the graph, "
                     f"found {type(value).__name__}; wrap arrays in constant(...)"
                 )
-        _check_count(op, len(inputs))
+        check_count(op, len(inputs))
         types = op.infer(*(value.type for value in inputs))
     except GraphError as error:
         where = f" ({origin.location})" if origin.location else ""
@@ -239,7 +239,8 @@ def build(op: Op, inputs: Sequence[Value], name: str = "", origin: Origin | None
     return Node(op, tuple(inputs), types, name, origin)
 
 
-def _check_count(op: Op, found: int) -> None:
+def check_count(op: Op, found: int) -> None:
+    """Raise `GraphError` unless the operator takes so many inputs."""
     if op.operands and op.operands[-1].startswith("*"):
         least, most = len(op.operands) - 1, None
     else:

@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -214,7 +215,10 @@ class Model:
         """Train. The arguments are those of `graphcnn.training.fit`, explained there."""
         from graphcnn.training import fit
 
-        return fit(self, train, **options)
+        history = fit(self, train, **options)
+        if history.advice:
+            print(history.advice, file=sys.stderr)
+        return history
 
     def prepare(self, images: Any) -> Array:
         """Images as the first input takes them: checked, scaled, normalised, of its type."""

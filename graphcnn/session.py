@@ -111,6 +111,6 @@ class Session:
         where = f" ({origin.location})" if origin.location else ""
         return (
             f'{text}; the first value that is not finite is made by {node.op.name} "{label}"'
-            f"{where}. The learning rate was {float(self.states[LEARNING_RATE]):g}: try a smaller one, or"
-            " clip_norm. The weights are those before this step."
+            f"{where}. The learning rate was {float(self.states[LEARNING_RATE]):g}: try a smaller "
+            "one, or clip_norm. The weights are those before this step."
         )

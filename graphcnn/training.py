@@ -231,8 +231,7 @@ class _Run:
             if not self._epoch(shown, interrupted):
                 self._save()
                 self.session.sync()
-                self._announce_interruption()
-                return History(at.rows, "interrupted")
+                return History(at.rows, "interrupted", self._advice())
             shown.epoch(at.epoch, at.rows[-1])
             for callback in self.callbacks:
                 callback(at.epoch, at.rows[-1])
@@ -285,10 +284,10 @@ class _Run:
         if self.folder is not None:
             save_checkpoint(self.folder, self.session.states, self.position)
 
-    def _announce_interruption(self) -> None:
+    def _advice(self) -> str:
         at = self.position
         if self.folder is None:
             how = "the model keeps its weights; give checkpoint=FOLDER to be able to resume"
         else:
             how = f"go on with resume={str(self.folder)!r}"
-        print(f"interrupted in epoch {at.epoch + 1} after batch {at.batch}: {how}")
+        return f"interrupted in epoch {at.epoch + 1} after batch {at.batch}: {how}"

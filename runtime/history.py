@@ -16,6 +16,8 @@ class History:
     rows: list[dict[str, float]] = field(default_factory=list)
     #: Why training ended: "finished", "stopped early" or "interrupted".
     ended: str = "finished"
+    #: How to go on with a run that was interrupted.
+    advice: str = ""
 
     @property
     def columns(self) -> list[str]:

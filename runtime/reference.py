@@ -69,12 +69,12 @@ class Reference:
     ) -> tuple[Array, ...]:
         if isinstance(node.op, Input | State):
             source = feeds if isinstance(node.op, Input) else states
-            return (_fed(source, node.op, node),)
+            return (fed(source, node.op, node),)
         results = node.op.evaluate(*(arrays[v] for v in node.inputs))
         return results if isinstance(results, tuple) else (results,)
 
 
-def _fed(source: Mapping[str, Array], op: Input | State, node: Node) -> Array:
+def fed(source: Mapping[str, Array], op: Input | State, node: Node) -> Array:
     """The array for an input or state. Raises `GraphError` if it is missing or of another type."""
     expected = node.types[0]
     if op.key not in source:

@@ -17,7 +17,7 @@ LAYERS = [
     {"errors"},
     {"tensor_type", "geometry", "origin"},
     {"ir"},
-    {"philox", "initializers", "sources", "graph"},
+    {"philox", "initializers", "sources", "graph", "layout"},
     {"ops"},
     {"*"},  # language, verify, text, draw, onnx, optimizers: all that is not named
     {"passes", "runtime"},

@@ -42,6 +42,19 @@ def test_export(here: Path, trained: Path) -> None:
     assert "does not exist" in refused(1, "export", trained, "-o", "none/x.onnx")
 
 
+def test_an_export_that_computes_something_else_fails(
+    here: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+
+    def zeros(_: object, feeds: dict[str, np.ndarray], *__: object) -> tuple[object, object]:
+        return {"logits": np.zeros((len(feeds["image"]), 2), np.float32)}, {}
+
+    monkeypatch.setattr("graphcnn.evaluation.Reference.run", zeros)
+    text = refused(1, "export", trained, "-o", "x.onnx")
+    assert "ONNX Runtime computes something else" in text and "ABOVE" in text
+
+
 # Pictures
 
 

@@ -110,17 +110,40 @@ ERRORS = [
     )
 ]
 ERRORS += [
-    ErrorSample(MaxPool2d((2, 2), (2, 2)), (1, 4, 4), match=r"x must be \(N, C, H, W\), found rank 3"),
-    ErrorSample(MaxPool2d((2, 2), (2, 2)), TensorType(_IMAGE, _I64), match="x must be of a float type"),
-    ErrorSample(AvgPool2d((2, 2), (2, 2)), TensorType(_IMAGE, _I64), match="x must be of a float type"),
+    ErrorSample(
+        MaxPool2d((2, 2), (2, 2)), (1, 4, 4), match=r"x must be \(N, C, H, W\), found rank 3"
+    ),
+    ErrorSample(
+        MaxPool2d((2, 2), (2, 2)), TensorType(_IMAGE, _I64), match="x must be of a float type"
+    ),
+    ErrorSample(
+        AvgPool2d((2, 2), (2, 2)), TensorType(_IMAGE, _I64), match="x must be of a float type"
+    ),
     ErrorSample(GlobalAvgPool2d(), TensorType(_IMAGE, _I64), match="x must be of a float type"),
     ErrorSample(GlobalAvgPool2d(), (1, 4), match="found rank 2"),
-    ErrorSample(MaxPool2dGrad((2, 2), (2, 2)), _IMAGE, (1, 1, 2, 3), match=r"dy must have shape \(1, 1, 2, 2\)"),
     ErrorSample(
-        MaxPool2dGrad((2, 2), (2, 2)), _IMAGE, TensorType((1, 1, 2, 2), DType.FLOAT64), match="one element type"
+        MaxPool2dGrad((2, 2), (2, 2)),
+        _IMAGE,
+        (1, 1, 2, 3),
+        match=r"dy must have shape \(1, 1, 2, 2\)",
     ),
-    ErrorSample(MaxPool2dPick((2, 2), (2, 2)), _IMAGE, (1, 1, 2, 2), match=r"g must have shape \(1, 1, 4, 4\)"),
-    ErrorSample(AvgPool2dGrad((2, 2), (2, 2), size=(4, 4)), (1, 1, 2, 3), match=r"dy must have shape \(1, 1, 2, 2"),
+    ErrorSample(
+        MaxPool2dGrad((2, 2), (2, 2)),
+        _IMAGE,
+        TensorType((1, 1, 2, 2), DType.FLOAT64),
+        match="one element type",
+    ),
+    ErrorSample(
+        MaxPool2dPick((2, 2), (2, 2)),
+        _IMAGE,
+        (1, 1, 2, 2),
+        match=r"g must have shape \(1, 1, 4, 4\)",
+    ),
+    ErrorSample(
+        AvgPool2dGrad((2, 2), (2, 2), size=(4, 4)),
+        (1, 1, 2, 3),
+        match=r"dy must have shape \(1, 1, 2, 2",
+    ),
     ErrorSample(MaxUnpool2d((4, 4)), (1, 1, 2, 2), (1, 1, 2, 2), match="indices must be of type i"),
     ErrorSample(
         MaxUnpool2d((4, 4)), (1, 1, 2, 2), TensorType((1, 1, 2, 1), _I64), match="one shape"

@@ -27,8 +27,12 @@ TRAINING_OPTIMIZER = "Optimiser of the training step."
 
 @click.command()
 @model_argument
+@click.option(
+    "--dense", is_flag=True,
+    help="Count, for every convolution, the weights of the dense layer that it is.",
+)  # fmt: skip
 @json_option
-def summary(model: ModelName, settings: dict[str, Any], as_json: bool) -> None:
+def summary(model: ModelName, settings: dict[str, Any], dense: bool, as_json: bool) -> None:
     """Print the layers of MODEL as a table.
 
     Every layer with its output shape, its parameters and multiply-adds, how much of the image one
@@ -40,7 +44,7 @@ def summary(model: ModelName, settings: dict[str, Any], as_json: bool) -> None:
       graphcnn summary lenet5
       graphcnn summary resnet18 --set classes=10 --set size=32 --json
     """
-    found = model.build(settings).summary()
+    found = model.build(settings).summary(dense=dense)
     click.echo(found.to_json() if as_json else str(found))
 
 

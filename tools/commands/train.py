@@ -25,6 +25,7 @@ from graphcnn.tools.commands.arguments import (
     reconstruction,
 )
 from graphcnn.tools.resolve import ModelName
+from graphcnn.training import fit
 
 #: What suits small networks, where --learning-rate and --momentum say nothing.
 LEARNING_RATES = {"sgd": 0.05, "rmsprop": 0.001, "adam": 0.002, "adamw": 0.002}
@@ -181,9 +182,9 @@ def train(
     _check(chosen)
     made = _optimizer(optimizer, learning_rate, momentum, weight_decay, clip_norm)
     training, test = load(data)
-    built = model.build(settings, fitting(training))
     if reconstruct:
         training, test = reconstruction(training), reconstruction(test)
+    built = model.build(settings, fitting(training))
     loss = loss or ("mse" if reconstruct else built.loss or "cross_entropy")
     target = output or Path(f"{built.name}.safetensors")
     _check_writable(target)
@@ -256,7 +257,8 @@ def _fit(
     validation = None
     if options.validation_fraction:
         training, validation = training.split(options.validation_fraction, options.seed)
-    return model.fit(
+    return fit(
+        model,
         training,
         epochs=options.epochs,
         batch_size=options.batch_size,

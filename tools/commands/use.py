@@ -57,9 +57,11 @@ def evaluate(
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --part train --json
     """
     parts = dict(zip(("train", "test"), load(data), strict=True))
-    built = model.build(settings, fitting(parts["train"]))
+    if reconstruct:
+        parts = {key: reconstruction(each) for key, each in parts.items()}
+    chosen = parts[part]
+    built = model.build(settings, fitting(chosen))
     _note_untrained(model, built)
-    chosen = reconstruction(parts[part]) if reconstruct else parts[part]
     loss = loss or ("mse" if reconstruct else None)
     row = built.evaluate(chosen, loss=loss, batch_size=batch_size)
     if as_json:
