@@ -11,7 +11,9 @@
 `conv2d(..., flip_kernel=True)` rotates it by 180° first, which is the convolution of mathematics.
 """
 
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from graphcnn import data, schedules
@@ -94,6 +96,16 @@ from graphcnn.training import EarlyStopping
 __version__ = "0.1.0"
 
 
+def import_onnx(
+    source: str | Path | bytes,
+    inputs: Mapping[str, Sequence[int | str]] | None = None,
+) -> Model:
+    """The model in an ONNX file or in its bytes. See `graphcnn.onnx.importer.import_onnx`."""
+    from graphcnn.onnx.importer import import_onnx as read  # loads the onnx package
+
+    return read(source, inputs)
+
+
 def __getattr__(name: str) -> ModuleType:
     """`graphcnn.models` is loaded at first use: its networks are written as users write them."""
     if name == "models":
@@ -159,6 +171,7 @@ __all__ = [
     "greater_equal",
     "hard_sigmoid",
     "hard_swish",
+    "import_onnx",
     "input",
     "l1",
     "leaky_relu",

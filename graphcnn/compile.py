@@ -5,8 +5,6 @@ The only module that sees both the passes and the runtimes.
 
 from collections.abc import Callable, Iterable, Mapping
 
-import numpy as np
-
 from graphcnn.config import verify_level
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
@@ -23,7 +21,7 @@ from graphcnn.passes.fold_states import FoldStates
 from graphcnn.passes.fuse_pad import FusePad
 from graphcnn.passes.observers import Differential, Verify
 from graphcnn.passes.training_mode import TrainingMode
-from graphcnn.runtime.reference import Reference, Watch
+from graphcnn.runtime.reference import Reference
 from graphcnn.tensor_type import TensorType
 
 
@@ -97,31 +95,3 @@ def training_graph(
     """One graph for a whole training step: loss and metrics out, every state updated."""
     joint = with_loss(graph, loss, metrics, target)
     return training_pipeline(optimizer).run(joint, observers(trace))
-
-
-class Runner:
-    """Runs one graph at any batch size; what is prepared for a size is kept."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self._executables: dict[int, Reference] = {}
-
-    def executable(self, n: int) -> Reference:
-        """The graph, ready for batches of `n` items."""
-        if n not in self._executables:
-            self._executables[n] = Reference(self.graph.bind(N=n))
-        return self._executables[n]
-
-    def run(
-        self,
-        feeds: Mapping[str, Array],
-        states: Mapping[str, Array],
-        watch: Watch | None = None,
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Outputs by name and new values of updated states, for the batch that is fed."""
-        return self.executable(batch_size(feeds)).run(feeds, states, watch)
-
-
-def batch_size(feeds: Mapping[str, Array]) -> int:
-    """Number of items in the first fed array."""
-    return int(np.shape(next(iter(feeds.values())))[0])

@@ -7,7 +7,7 @@ normalisation, shapes) count none: their time is that of reading and writing mem
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphcnn.graph import Graph
 from graphcnn.ir import Node
@@ -76,6 +76,26 @@ def _matmul(node: Node) -> int:
     a = node.inputs[0].shape
     inner = a[-2] if getattr(node.op, "transpose_a", False) else a[-1]
     return known_size(node.output.shape) * known_size((inner,))
+
+
+@costs("max_pool2d_grad")
+def _max_pool2d_grad(node: Node) -> int:
+    """None: maxima are compared, and shares are chosen."""
+    return 0
+
+
+@costs("fused")
+def _fused(node: Node) -> int:
+    """The sum over the body."""
+    body = node.op.attributes["body"]
+    return sum(map(multiply_adds, body.nodes))
+
+
+@costs("placed")
+def _placed(node: Node) -> int:
+    """Those of the operator that is placed."""
+    plain = [replace(t, layout="plain") for t in node.types]
+    return multiply_adds(Node(node.op.attributes["op"], node.inputs, tuple(plain)))
 
 
 def _taps(kernel: Shape) -> int:

@@ -42,6 +42,8 @@ FAMILIES: Final[dict[str, Style]] = {
     "shape": _PLAIN,
     "broadcast": _PLAIN,
     "random": _PLAIN,
+    "fused": _CONVOLUTION,
+    "layout": _PLAIN,
 }
 OTHER: Final = _PLAIN
 BACKWARD: Final[Style] = _box("#fff4ec", "#d55e00")

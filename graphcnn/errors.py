@@ -41,6 +41,10 @@ class ExportError(GraphCnnError):
     """A graph that has no equivalent in the format asked for."""
 
 
+class ImportModelError(GraphCnnError):
+    """A model file that is damaged, breaks the rules of its format, or asks for what we lack."""
+
+
 class MissingExtraError(GraphCnnError, ImportError):
     """An optional package is not installed; the message holds the command that installs it."""
 

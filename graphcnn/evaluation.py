@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphcnn.compile import Runner
 from graphcnn.errors import DataError
 from graphcnn.graph import state_of
 from graphcnn.ir import Array
 from graphcnn.normalisation import check_labels, check_targets
 from graphcnn.objective import TARGET, Metrics, Objective, with_loss
+from graphcnn.runner import Runner
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.numpy_files import arrays
 from graphcnn.runtime.reference import Reference
@@ -43,14 +43,14 @@ def as_dataset(data: Data, model: "Model") -> Dataset:
     return data
 
 
-def predict(model: "Model", images: Any, batch_size: int) -> dict[str, Array]:
+def predict(model: "Model", images: Any, batch_size: int, runner: Runner) -> dict[str, Array]:
     """All outputs by name, batch after batch."""
     name = model.graph.inputs[0].node.name
     feeds = (
         {name: model.prepare(images[i : i + batch_size])}
         for i in range(0, max(1, len(images)), batch_size)
     )
-    results = [model.runner.run(feed, model.states)[0] for feed in feeds]
+    results = [runner.run(feed, model.states)[0] for feed in feeds]
     return {key: np.concatenate([r[key] for r in results]) for key in model.graph.outputs}
 
 
@@ -60,11 +60,14 @@ def evaluate(
     loss: str | Objective,
     batch_size: int,
     metrics: Metrics,
+    runtime: str | None = None,
+    threads: int | None = None,
+    precision: str | None = None,
 ) -> dict[str, float]:
     """Loss and metrics as means over all items, summed in float64."""
     dataset = as_dataset(data, model)
     graph = with_loss(model.graph, loss, metrics)
-    return measure(model, Runner(graph), dataset, batch_size)
+    return measure(model, Runner(graph, runtime, threads, precision), dataset, batch_size)
 
 
 def measure(model: "Model", runner: Runner, data: Dataset, batch_size: int) -> dict[str, float]:

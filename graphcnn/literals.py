@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from graphcnn.errors import GraphError
+from graphcnn.graph import Graph
 from graphcnn.initializers import Custom, Initializer
 from graphcnn.ir import Array, Op
 from graphcnn.tensor_type import DType, N, TensorType
@@ -86,6 +87,12 @@ def format_value(value: Any) -> str:
             return format_type(value)
         case Initializer():
             return format_initializer(value)
+        case Graph():
+            from graphcnn.text import dump_graph
+
+            return dump_graph(value).strip().replace("\n", "\n  ")
+        case Op():
+            return f"{value.name}({format_op(value)})"
     if value is N:
         return "N"
     raise GraphError(f"an attribute of type {type(value).__name__} has no text form: {value!r}")
@@ -99,7 +106,7 @@ def format_fields(thing: Any, skip: tuple[str, ...] = ()) -> list[str]:
     written = []
     for f in fields(thing):
         value = getattr(thing, f.name)
-        if f.name in skip or (callable(value) and not isinstance(value, Initializer)):
+        if f.name in skip or (callable(value) and not isinstance(value, Initializer | Op)):
             continue
         text = format_value(value)
         default = f.default if f.default_factory is MISSING else f.default_factory()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from graphcnn.compile import Runner, training_graph
+from graphcnn.compile import training_graph
 from graphcnn.errors import GraphError, WeightsError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node, Value, build
@@ -21,6 +21,7 @@ from graphcnn.objective import LOSSES, Metrics, Objective
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.parse import parse_graph
+from graphcnn.runner import Runner
 from graphcnn.sources import Input, Role, State
 from graphcnn.summary import Summary, summarize
 from graphcnn.text import dump_graph
@@ -67,7 +68,7 @@ class Model:
         self.loss: str | None = None
         self._states: dict[str, Array] | None = None
         self._seed = 0
-        self._runner: Runner | None = None
+        self._runners: dict[tuple[str | None, int | None, str | None], Runner] = {}
 
     @property
     def name(self) -> str:
@@ -83,10 +84,13 @@ class Model:
     def initialize(self, seed: int = 0) -> Self:
         """Draw new initial values for all states. The same seed gives the same bits."""
         self._seed = seed
-        self._states = {
-            state_of(s).key: state_of(s).initial(s.type, seed, state_of(s).key)
-            for s in self.graph.states
-        }
+        self._states = {}
+        self.update_states(
+            {
+                state_of(s).key: state_of(s).initial(s.type, seed, state_of(s).key)
+                for s in self.graph.states
+            }
+        )
         return self
 
     @property
@@ -102,6 +106,15 @@ class Model:
         assert self._states is not None
         return self._states
 
+    def update_states(self, arrays: Mapping[str, Array]) -> None:
+        """Replace states by arrays of the right types, which are read-only from now on.
+
+        So a state changes only by being replaced, and nobody computes with an old copy.
+        """
+        for key, array in arrays.items():
+            array.flags.writeable = False
+            self.states[key] = array
+
     @property
     def parameters(self) -> Mapping[str, Array]:
         """The learned tensors by name. Change them with `set_parameters`."""
@@ -116,7 +129,7 @@ class Model:
             for key, array in arrays.items()
         }
         check_states(new, [known[key] for key in new if key in known], "the mapping")
-        self.states.update(new)
+        self.update_states(new)
 
     def freeze(self, pattern: str = "*") -> list[str]:
         """Take the parameters whose names match (like file names: "stage1.*") out of training.
@@ -162,11 +175,36 @@ class Model:
             self.graph, tuple(f"{n.name}: {dense_equivalent(n)}" for n in convolutions)
         )
 
-    def draw(self, path: str | Path, **options: Any) -> Path:
-        """Draw the graph to a .svg or .dot file. Options are those of `graphcnn.draw.draw`."""
-        from graphcnn.draw import draw
+    def draw(self, path: str | Path, *, backward: bool = False, **options: Any) -> Path:
+        """Draw the graph in the format of the file's suffix. Options are those of
+        `graphcnn.pictures.graph_picture`; `backward` draws a whole training step instead."""
+        from graphcnn.pictures import graph_picture, training_picture
 
-        return draw(self.graph, path, **options)
+        if backward:
+            step = self.training_graph(self.loss or "cross_entropy")
+            return training_picture(step, **options).save(path)
+        return graph_picture(self.graph, **options).save(path)
+
+    def draw_volume(self, path: str | Path, image: Any = None, **options: Any) -> Path:
+        """Draw the tensors as volumes; with an image, its real feature maps are painted on them."""
+        from graphcnn.pictures import volume_picture
+
+        paint = self.activations(image) if image is not None else None
+        return volume_picture(self.graph, paint=paint, **options).save(path)
+
+    def activations(self, image: Any) -> dict[str, Array]:
+        """The result of every operator for an image (C, H, W), by name, in a batch of one."""
+        own = {*self.graph.operations, *(v.node for v in self.graph.inputs)}
+        values = {n.name: n.outputs[0] for n in self.graph.nodes if n in own}
+        x = self.prepare(image[None] if np.ndim(image) == 3 else image)
+        runner = Runner(self.graph.with_outputs(values), "reference")
+        return runner.run({self.graph.inputs[0].node.name: x}, self.states)[0]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows: the graph."""
+        from graphcnn.pictures import graph_picture
+
+        return graph_picture(self.graph)._repr_mimebundle_()
 
     def training_graph(
         self,
@@ -179,7 +217,16 @@ class Model:
 
     # Using
 
-    def predict(self, images: Any, *, batch_size: int = 256, raw: bool = False) -> Any:
+    def predict(
+        self,
+        images: Any,
+        *,
+        batch_size: int = 256,
+        raw: bool = False,
+        runtime: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+    ) -> Any:
         """The outputs for images (n, C, H, W) of uint8 or float, in batches.
 
         After training with cross-entropy these are probabilities (softmax of the logits), after
@@ -188,7 +235,7 @@ class Model:
         """
         from graphcnn.evaluation import predict
 
-        outputs = predict(self, images, batch_size)
+        outputs = predict(self, images, batch_size, self.runner(runtime, threads, precision))
         readable = _READABLE.get(self.loss or "")
         if readable and not raw:
             first = next(iter(outputs))
@@ -202,6 +249,9 @@ class Model:
         loss: str | Objective | None = None,
         batch_size: int = 256,
         metrics: Metrics = None,
+        runtime: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
     ) -> dict[str, float]:
         """Loss and metrics over a data set, exact means over all its items.
 
@@ -209,7 +259,8 @@ class Model:
         """
         from graphcnn.evaluation import evaluate
 
-        return evaluate(self, data, loss or self.loss or "cross_entropy", batch_size, metrics)
+        chosen = loss or self.loss or "cross_entropy"
+        return evaluate(self, data, chosen, batch_size, metrics, runtime, threads, precision)
 
     def fit(self, train: "Data", **options: Any) -> "History":
         """Train. The arguments are those of `graphcnn.training.fit`, explained there."""
@@ -225,14 +276,21 @@ class Model:
         t = self.graph.inputs[0].type
         shape = t.shape[1:] if t.rank == 4 else None
         checked = check_images(images, shape)  # type: ignore[arg-type]
-        return (self.normalisation or Normalisation()).apply(checked).astype(t.dtype.numpy)
+        scaled = (self.normalisation or Normalisation()).apply(checked)
+        return scaled.astype(t.dtype.numpy, copy=False)
 
-    @property
-    def runner(self) -> Runner:
-        """Runs the inference graph at any batch size."""
-        if self._runner is None or self._runner.graph is not self.graph:
-            self._runner = Runner(self.graph)
-        return self._runner
+    def runner(
+        self,
+        runtime: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+    ) -> Runner:
+        """Runs the inference graph at any batch size; kept until the graph changes."""
+        settings = (runtime, threads, precision)
+        known = self._runners.get(settings)
+        if known is None or known.graph is not self.graph:
+            known = self._runners[settings] = Runner(self.graph, *settings)
+        return known
 
     # Keeping
 
@@ -258,7 +316,8 @@ class Model:
         """
         tensors, metadata = read_tensors(path)
         check_states(tensors, self.graph.states, path)
-        self._states = tensors
+        self._states = {}
+        self.update_states(tensors)
         self._take(metadata)
         return self
 
@@ -296,7 +355,8 @@ def load(path: str | Path) -> Model:
     graph = parse_graph(metadata["graph"])
     model = Model(graph.inputs, graph.outputs, graph.name)
     check_states(tensors, model.graph.states, path)
-    model._states = tensors
+    model._states = {}
+    model.update_states(tensors)
     model._take(metadata)
     return model
 

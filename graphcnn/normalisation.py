@@ -65,8 +65,10 @@ class Normalisation:
             )
         factor = self.scale if pixels.dtype == np.uint8 else 1.0
         y: Array = pixels * np.float32(factor)
-        y -= np.asarray(self.mean, np.float32)[:, None, None]
-        y /= np.asarray(self.std, np.float32)[:, None, None]
+        if any(self.mean):
+            y -= np.asarray(self.mean, np.float32)[:, None, None]
+        if any(each != 1 for each in self.std):
+            y /= np.asarray(self.std, np.float32)[:, None, None]
         return y
 
     def to_json(self) -> str:

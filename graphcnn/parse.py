@@ -5,7 +5,8 @@
            | "return" NAME "=" value | "update" value "<-" value
     value  = NAME [":" NUMBER]
 
-Types may be left out, except those of states and constants.
+An attribute may be a text itself, or an operator with its attributes. Types may be left out,
+except those of states and constants.
 """
 
 import difflib
@@ -17,7 +18,7 @@ from typing import Any, Final
 import graphcnn.ops  # noqa: F401  fills OPS
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
-from graphcnn.ir import OPS, Array, Node, Value, build
+from graphcnn.ir import OPS, Array, Node, Op, Value, build
 from graphcnn.literals import (
     PLAIN,
     QUOTED,
@@ -63,18 +64,27 @@ def parse_graph(text: str, constants: Mapping[str, Array] | None = None) -> Grap
     Raises:
         GraphError: with the line, what was expected there and what was found.
     """
-    return _Parser(text, constants or {}).graph()
+    return _Parser(Words(text), constants or {}).whole()
 
 
 class _Parser:
-    def __init__(self, text: str, constants: Mapping[str, Array]) -> None:
-        self.words = Words(text)
+    def __init__(self, words: Words, constants: Mapping[str, Array], depth: int = 0) -> None:
+        self.words = words
         self.constants = constants
+        self.depth = depth
         self.nodes: dict[str, Node] = {}
+
+    def whole(self) -> Graph:
+        """The graph, and nothing after it."""
+        self.words.blank_lines()
+        graph = self.graph()
+        self.words.blank_lines()
+        if self.words.word.kind != "end":
+            self.words.unexpected("nothing after the graph")
+        return graph
 
     def graph(self) -> Graph:
         words = self.words
-        words.blank_lines()
         words.expect("graph")
         name = words.string("the graph's name in quotes")
         words.expect("(")
@@ -105,9 +115,6 @@ class _Parser:
                 words.unexpected("a node (name = operator(...)), return, update or '}'")
             words.blank_lines()
         line = words.take().line
-        words.blank_lines()
-        if words.word.kind != "end":
-            words.unexpected("nothing after the graph")
         return located(line, _assemble, inputs, outputs, updates, self.nodes.values(), name)
 
     def signature(self) -> Value:
@@ -232,9 +239,22 @@ class _Parser:
             if depth == MAX_DEPTH:
                 fail(word.line, f"expected at most {MAX_DEPTH} tuples inside each other")
             return tuple(words.separated(lambda: self.attribute(depth + 1), ")"))
+        if word.text == "graph":
+            if self.depth == MAX_DEPTH:
+                fail(word.line, f"expected at most {MAX_DEPTH} graphs inside each other")
+            return _Parser(words, self.constants, self.depth + 1).graph()
+        if word.kind == "name" and word.text in OPS and word.text not in known_initializers():
+            return self.operator()
         if word.kind == "name":
             return self.initializer()
         words.unexpected("a value: a number, a string, True, False, None, N, a tuple or a type")
+
+    def operator(self) -> Any:
+        """An operator with its attributes, as an attribute of another: `relu()`."""
+        words = self.words
+        line, op = words.line, words.bare("an operator")
+        words.expect("(")
+        return located(line, _make, op, self.arguments()[1])
 
     def initializer(self) -> Any:
         words, known = self.words, known_initializers()
@@ -274,13 +294,17 @@ class _Parser:
 def _build(
     op: str, attributes: dict[str, Any], operands: list[Value], name: str, origin: Origin
 ) -> Node:
-    check_attributes(op, OPS[op], attributes)
     try:
-        return build(OPS[op](**attributes), operands, name, origin)
+        return build(_make(op, attributes), operands, name, origin)
     except GraphError:
         raise
     except Exception as error:  # attributes of the right types may still make no sense
         raise GraphError(f"{op} {name!r} cannot be built: {error}") from error
+
+
+def _make(op: str, attributes: dict[str, Any]) -> Op:
+    check_attributes(op, OPS[op], attributes)
+    return OPS[op](**attributes)
 
 
 def _assemble(

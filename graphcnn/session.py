@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphcnn.compile import Runner, training_graph
+from graphcnn.compile import training_graph
+from graphcnn.engine import Arrays, make_engine
 from graphcnn.errors import TrainingError
 from graphcnn.evaluation import targets_for
 from graphcnn.graph import Graph, state_of
@@ -23,6 +24,8 @@ from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.passes.apply_optimizer import LEARNING_RATE
 from graphcnn.passes.training_mode import SEED, STEP
+from graphcnn.runner import batch_size
+from graphcnn.runtime.reference import Reference
 from graphcnn.schedules import schedule
 from graphcnn.tensor_type import TensorType
 
@@ -35,7 +38,13 @@ class Session:
 
     Attributes:
         graph: the whole training step: forward, loss, backward and update.
-        states: values of all states by name, the optimiser's included.
+        steps: steps taken.
+
+    Args:
+        seed: of the random numbers inside the step (dropout).
+        target: type of the targets, where the loss does not tell.
+        runtime: "native" or "reference"; None is the default one.
+        threads, precision: of the native runtime; see `fit`.
     """
 
     def __init__(
@@ -47,27 +56,36 @@ class Session:
         *,
         seed: int = 0,
         target: TensorType | None = None,
+        runtime: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
     ) -> None:
         self.model = model
         self.optimizer = make_optimizer(optimizer)
         self.graph: Graph = training_graph(model.graph, loss, self.optimizer, metrics, target)
         self._schedule = schedule(self.optimizer.learning_rate)
-        self._runner = Runner(self.graph)
         self._target = next(v.type for v in self.graph.inputs if v.node.name == TARGET)
-        self.states: dict[str, Array] = {}
+        states: dict[str, Array] = {}
         for value in self.graph.states:
             state = state_of(value)
             known = model.states.get(state.key)
-            self.states[state.key] = (
+            states[state.key] = (
                 state.initial(value.type, seed, state.key) if known is None else known
             )
-        if SEED in self.states:  # a graph without random numbers has none
-            self.states[SEED] = np.array(seed, np.int64)
+        if SEED in states:  # a graph without random numbers has none
+            states[SEED] = np.array(seed, np.int64)
+        self._engine = make_engine(self.graph, states, runtime, threads, precision)
+        self.steps = 0
 
     @property
-    def steps(self) -> int:
-        """Steps taken."""
-        return int(self.states[STEP])
+    def states(self) -> dict[str, Array]:
+        """The values of all states by name, the optimiser's included, after the last step."""
+        return self._engine.states()
+
+    def load(self, states: Mapping[str, Array]) -> None:
+        """Replace the values of states, as when a run is resumed."""
+        self._engine.load(states)
+        self.steps = int(self.states[STEP])
 
     def step(self, images: Any, targets: Any) -> dict[str, float]:
         """Train on one batch; returns its loss and metrics, taken before the update.
@@ -79,17 +97,18 @@ class Session:
             self.graph.inputs[0].node.name: self.model.prepare(images),
             TARGET: targets_for(self.model, self._target, targets),
         }
-        self.states[LEARNING_RATE] = np.array(self._schedule.at(self.steps + 1), np.float32)
+        rate = np.array(self._schedule.at(self.steps + 1), np.float32)
         with np.errstate(all="ignore"):  # what NumPy would warn of is explained below
-            outputs, updates = self._runner.run(feeds, self.states)
-        if not np.isfinite(outputs["loss"]):
+            outputs = self._engine.step(feeds, {LEARNING_RATE: rate}, _is_finite)
+        if not _is_finite(outputs):
             raise TrainingError(self._explain(feeds, float(outputs["loss"])))
-        self.states.update(updates)
+        self.steps += 1
         return {name: float(value) for name, value in outputs.items()}
 
     def sync(self) -> None:
         """Give the model the current values of its states."""
-        self.model.states.update({key: self.states[key] for key in self.model.states})
+        states = self.states
+        self.model.update_states({key: states[key] for key in self.model.states})
 
     def _explain(self, feeds: Mapping[str, Array], loss: float) -> str:
         """Run the step again, watching, to find where the numbers went wrong."""
@@ -101,7 +120,8 @@ class Session:
                 found.append(node)
 
         with np.errstate(all="ignore"):
-            self._runner.run(feeds, self.states, watch)
+            n = batch_size(feeds)
+            Reference(self.graph.bind(N=n)).run(feeds, self.states, watch)
         text = f"the loss is {loss} at step {self.steps + 1}"
         if not found:
             return text
@@ -114,3 +134,7 @@ class Session:
             f"{where}. The learning rate was {float(self.states[LEARNING_RATE]):g}: try a smaller "
             "one, or clip_norm. The weights are those before this step."
         )
+
+
+def _is_finite(outputs: Arrays) -> bool:
+    return bool(np.isfinite(outputs["loss"]))

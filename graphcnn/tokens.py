@@ -18,6 +18,9 @@ _TOKEN: Final = re.compile(
     rf"|(?P<name>{PLAIN})|(?P<sign><-|[()\[\]{{}},;:=@])"
 )
 
+_OPENING: Final = frozenset("([{")
+_CLOSING: Final = frozenset(")]}")
+
 T = TypeVar("T")
 
 
@@ -48,21 +51,29 @@ def located(line: int, function: Callable[..., T], *args: Any) -> T:
 
 
 def tokenize(text: str) -> Iterator[Token]:
-    """The words in order, ended by one of kind "end". Line ends inside parentheses are left out.
+    """The words in order, ended by one of kind "end".
+
+    Line ends inside parentheses are left out, but not those of a graph's lines in braces.
 
     Raises `GraphError` where a character begins no word.
     """
     if len(text) > MAX_CHARACTERS:
         raise GraphError(f"the text has {len(text)} characters, at most {MAX_CHARACTERS} are read")
-    position, line, depth = 0, 1, 0
+    position, line, before = 0, 1, ""
+    opened: list[bool] = []  # for each bracket that is open: whether line ends count inside
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             fail(line, _no_word(text, position))
         kind, word = str(match.lastgroup), match.group()
-        if kind == "sign":
-            depth += (word in "([") - (word in ")]")
-        if kind != "space" and not (depth > 0 and kind in ("newline", "comment")):
+        if word in _OPENING and kind == "sign":
+            opened.append(word == "{" and before == ")")
+        elif word in _CLOSING and kind == "sign" and opened:
+            opened.pop()
+        counts = not opened or opened[-1]
+        if kind not in ("space", "newline", "comment"):
+            before = word
+        if kind != "space" and (counts or kind not in ("newline", "comment")):
             yield Token(kind, word, line)
         line += kind == "newline"
         position = match.end()

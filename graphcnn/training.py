@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphcnn.compile import Runner
 from graphcnn.errors import DataError, GraphError
 from graphcnn.evaluation import Data, as_dataset, measure, targets_for
-from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.objective import Metrics, Objective, target_type, with_loss
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
+from graphcnn.runner import Runner
 from graphcnn.runtime.checkpoint import (
     BEST,
     Position,
@@ -75,6 +74,9 @@ def fit(
     checkpoint_every: int | None = None,
     resume: str | Path | None = None,
     progress: bool | None = None,
+    runtime: str | None = None,
+    threads: int | None = None,
+    precision: str | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> History:
     """Train a model.
@@ -93,6 +95,10 @@ def fit(
         checkpoint_every: also write `last` after every so many batches.
         resume: folder of a run to go on with, to the same bits as if it had not stopped. A
             folder without a checkpoint begins a run that writes there.
+        runtime: "native" or "reference"; None is the default one (GRAPHCNN_RUNTIME).
+        threads: of the native runtime; the result is the same for any number.
+        precision: of the native runtime: "fast", or "strict" without Winograd's algorithm, which
+            rounds more than a plain sum; None is GRAPHCNN_PRECISION, else "fast".
         progress: True, False, or None for a bar where there is a terminal.
         callbacks: called as f(epoch, row) after every epoch.
 
@@ -120,8 +126,17 @@ def fit(
         model,
         data,
         held_out,
-        Session(model, loss, optimizer, metrics, seed=seed),
-        evaluation,
+        Session(
+            model,
+            loss,
+            optimizer,
+            metrics,
+            seed=seed,
+            runtime=runtime,
+            threads=threads,
+            precision=precision,
+        ),
+        Runner(evaluation, runtime, threads, precision),
         batch_size,
         seed,
         shuffle,
@@ -199,7 +214,7 @@ class _Run:
     data: Dataset
     held_out: Dataset | None
     session: Session
-    evaluation: Graph
+    runner: Runner
     batch_size: int
     seed: int
     shuffle: bool
@@ -210,15 +225,12 @@ class _Run:
     position: Position = field(default_factory=Position)
     best_states: dict[str, Array] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._runner = Runner(self.evaluation)
-
     def resume(self, folder: Path) -> None:
         """Take up states and position of the checkpoint in `folder`."""
         states, position = load_checkpoint(folder)
         check_config(position.config, self.position.config, folder)
         check_states(states, self.session.graph.states, folder)
-        self.session.states.update(states)
+        self.session.load(states)
         self.session.sync()
         self.position = position
         if (folder / BEST).exists():
@@ -237,7 +249,7 @@ class _Run:
                 callback(at.epoch, at.rows[-1])
         early = at.epoch < epochs
         if self.stopping is not None and self.stopping.restore_best and self.best_states:
-            self.model.states.update(self.best_states)
+            self.model.update_states(self.best_states)
         return History(at.rows, "stopped early" if early else "finished")
 
     def _epoch(self, shown: Display, interrupted: Callable[[], bool]) -> bool:
@@ -257,7 +269,7 @@ class _Run:
         self.session.sync()
         row = {key: total / len(self.data) for key, total in at.totals.items()}
         if self.held_out is not None:
-            measured = measure(self.model, self._runner, self.held_out, 256)
+            measured = measure(self.model, self.runner, self.held_out, 256)
             row.update({f"val_{key}": value for key, value in measured.items()})
         at.rows.append(row)
         at.epoch, at.batch, at.totals = at.epoch + 1, 0, {}

@@ -14,6 +14,8 @@ from graphcnn.errors import GraphError, VerifyError
 from graphcnn.graph import Graph, state_of, topological_order
 from graphcnn.ir import OPS, Node, Value, build
 from graphcnn.literals import format_type
+from graphcnn.ops.fused import Fused, is_fusible
+from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.sources import Input, State
 
 #: Yields one sentence for each way in which a graph fails a condition.
@@ -48,6 +50,35 @@ def every_state_named(graph: Graph) -> Iterator[str]:
             yield f"{describe(value.node)} has no key, expected one under which it is stored"
 
 
+def every_body_fusible(graph: Graph) -> Iterator[str]:
+    """Bodies hold at most one heavy operator, else elementwise ones, broadcasts and constants."""
+    for node in graph.nodes:
+        for inner in bodies(node):
+            if not is_fusible(inner.op):
+                yield f"{describe(node)} holds {describe(inner)}, expected elementwise operators"
+
+
+def every_layout_placed(graph: Graph) -> Iterator[str]:
+    """Only states, relayouts and placed operators have other layouts than plain ones."""
+    for node in graph.nodes:
+        if isinstance(node.op, State | Relayout | Placed):
+            continue
+        for t in (*(v.type for v in node.inputs), *node.types):
+            if t.layout != "plain":
+                yield f"{describe(node)} touches {format_type(t)}, expected it to be placed"
+                break
+    for key, value in graph.outputs.items():
+        if value.type.layout != "plain":
+            yield f"the output {key!r} is {format_type(value.type)}, expected a plain layout"
+
+
+def bodies(node: Node) -> Iterator[Node]:
+    """The operations inside a fused node, placed or not."""
+    op = node.op.op if isinstance(node.op, Placed) else node.op
+    if isinstance(op, Fused):
+        yield from op.body.operations
+
+
 STAGES: dict[str, Stage] = {
     "definition": Stage(),
     "model": Stage(conditions=(every_state_named,)),
@@ -63,6 +94,13 @@ STAGES: dict[str, Stage] = {
         {
             "dropout": "a random mask (training_mode makes it)",
         }
+    ),
+    "fused": Stage(
+        {"dropout": "nothing, or a random mask", "relayout": "no layouts", "placed": "no layouts"},
+        (every_body_fusible,),
+    ),
+    "placed": Stage(
+        {"dropout": "nothing, or a random mask"}, (every_body_fusible, every_layout_placed)
     ),
     "bound": Stage(conditions=(every_size_known, every_state_named)),
 }
@@ -134,6 +172,9 @@ def _typed(node: Node) -> Iterator[str]:
     except GraphError as error:
         yield f"{describe(node)} has no types: {error}"
         return
+    if isinstance(op, Fused):
+        for problem in _problems(op.body, []):
+            yield f"{describe(node)}, body: {problem}"
     if expected != node.types:
         found, inferred = (", ".join(map(format_type, ts)) for ts in (node.types, expected))
         yield f"{describe(node)} has the type {found}, expected {inferred}"

@@ -1,6 +1,15 @@
 """Options of the whole suite: `pytest --full` runs the sweeps at full size as well."""
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
+
+_USER = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+# Compiled code of tests never goes to the user's own cache; one run finds that of the last.
+_CACHE = Path(tempfile.gettempdir()) / f"graphcnn-tests-{_USER}"
+os.environ.setdefault("GRAPHCNN_CACHE", str(_CACHE))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -61,12 +61,14 @@ def test_onnx_runtime_agrees_on_all_held_out_digits(done: tuple[Path, str]) -> N
     model = cnn.load(folder / "digits.safetensors")
     session = onnxruntime.InferenceSession(str(folder / "digits.onnx"))
     theirs = session.run(None, {"image": model.prepare(test.images)})[0]
-    ours = model.predict(test.images, raw=True)
+    ours = model.predict(test.images, raw=True, runtime="reference")
     difference = np.abs(theirs - ours).max()
     printed = float(re.search(r"largest difference (\S+),", text)[1])  # type: ignore[index]
     assert printed < 2e-5  # on logits of about 20
     assert 0.5 * printed <= difference <= 2 * printed  # other batches, other order of sums
     assert "same digit in 100 %" in text
+    native = model.predict(test.images, raw=True, runtime="native")
+    assert np.abs(native - theirs).max() < 1e-4 * np.abs(theirs).max()
 
 
 def test_the_same_seed_leaves_the_same_files(done: tuple[Path, str], tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ def test_the_commands_work(mnist: Path, tmp_path: Path, monkeypatch: pytest.Monk
     commands = [line for line in lines if line.startswith("graphcnn ")]
     assert len(commands) >= 9
     for command in commands:
-        words = shlex.split(command.replace("mnist:DIR", f"mnist:{mnist.as_posix()}"))
+        command = command.replace("mnist:DIR", f"mnist:{mnist.as_posix()}")
+        words = shlex.split(command, comments=True)
         result = CliRunner().invoke(cli, words[1:])
         assert result.exit_code == 0, f"{command}\n{result.output}"
 

@@ -11,7 +11,11 @@ import click
 
 from graphcnn import __version__
 from graphcnn.errors import GraphCnnError
-from graphcnn.tools.commands.look import draw, models, passes, summary
+from graphcnn.tools.commands.import_ import import_
+from graphcnn.tools.commands.look import models, passes, summary
+from graphcnn.tools.commands.pictures import diff, draw, plan, volume
+from graphcnn.tools.commands.profile import profile
+from graphcnn.tools.commands.speed import bench, cache
 from graphcnn.tools.commands.start import quickstart
 from graphcnn.tools.commands.train import train
 from graphcnn.tools.commands.use import evaluate, export, predict
@@ -95,6 +99,7 @@ def cli() -> None:
       a built-in name                     lenet5
       a function of yours                 my_module:my_function, or path/to/file.py:my_function
       a saved model                       lenet5.safetensors
+      an ONNX file                        squeezenet.onnx
 
     \b
     DATA is
@@ -109,7 +114,25 @@ def cli() -> None:
     """
 
 
-for command in (quickstart, train, evaluate, predict, summary, draw, export, passes, models):
+COMMANDS = (
+    quickstart,
+    train,
+    evaluate,
+    predict,
+    summary,
+    draw,
+    volume,
+    export,
+    import_,
+    passes,
+    diff,
+    plan,
+    profile,
+    models,
+    bench,
+    cache,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

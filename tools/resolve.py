@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphcnn import import_onnx
 from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
@@ -68,16 +69,20 @@ class ModelName:
 
 def find(text: str) -> ModelName:
     """The model that `text` names. Raises `UnknownModelError`, with the nearest known name."""
-    if text.endswith(".safetensors") or Path(text).is_file():
+    if text.endswith((".safetensors", ".onnx")) or Path(text).is_file():
         if not Path(text).is_file():
             raise UnknownModelError(f"{text}: no such file")
+        if text.endswith(".onnx"):
+            return ModelName(text, lambda: import_onnx(text), saved=True)
         return ModelName(text, lambda: load(text), saved=True)
     if ":" in text:
         return ModelName(text, _function(text))
     try:
         return ModelName(text, choose(MODELS, text, "model"), built_in=True)
     except GraphError as error:
-        raise UnknownModelError(f"{error}; or module:function, or a .safetensors file") from None
+        raise UnknownModelError(
+            f"{error}; or module:function, or a .safetensors or .onnx file"
+        ) from None
 
 
 def _function(text: str) -> Callable[..., Model]:

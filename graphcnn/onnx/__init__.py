@@ -1,5 +1,9 @@
-"""ONNX out: any graph in standard operators, checked, and compared with ONNX Runtime.
+"""ONNX, both ways, by way of standard operators.
 
-`export_graph` writes a file, `compare` runs it against our own executor. What each operator
-becomes stands in the registry of `graphcnn.onnx.table`, one file per family.
+Out: `export.export_graph` writes a file, `parity.compare` runs it against our own executor. What
+each operator becomes stands in the registry of `table`, one file per family.
+
+In: `importer.import_onnx` reads a file that need not be trusted. What each ONNX operator becomes
+stands in the registry of `context`, one file per family (`import_image`, `import_tensor`, ...);
+`report` tells what was understood, `backend` runs the conformance suite of the onnx package.
 """

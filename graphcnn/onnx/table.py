@@ -23,6 +23,9 @@ EXCUSED: Final = {
     "input": "the graph's own inputs; written by export_graph",
     "state": "the graph's own initializers; written by export_graph",
     "constant": "an initializer; written by export_graph",
+    "fused": "made for the native runtime; export the graph before fuse_ops",
+    "relayout": "made for the native runtime; export the graph before assign_layout",
+    "placed": "made for the native runtime; export the graph before assign_layout",
     "random_uniform": "ONNX's RandomUniform draws other numbers, and a seed given at run time has "
     "no place in it; the inference graph has no random numbers",
 }

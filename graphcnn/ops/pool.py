@@ -139,6 +139,7 @@ class MaxPool2dGrad(_MaxPool):
 
     operands: ClassVar = ("x", "dy")
     results: ClassVar = ("dx",)
+    anchor: ClassVar = True
 
     def infer(self, x: TensorType, dy: TensorType) -> TensorType:
         check_same_dtype(x=x, dy=dy)

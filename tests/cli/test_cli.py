@@ -12,7 +12,10 @@ import graphcnn as cnn
 from graphcnn.models import MODELS
 from graphcnn.tools.cli import cli
 
-COMMANDS = "quickstart train evaluate predict summary draw export passes models".split()
+COMMANDS = (
+    "quickstart train evaluate predict summary draw volume export import passes diff plan profile "
+    "models bench cache"
+).split()
 
 
 # Help and the entry points
@@ -128,17 +131,6 @@ def test_debug_shows_the_traceback(here: Path) -> None:
 
 
 # Looking
-
-
-def test_draw(here: Path) -> None:
-    done("draw", "lenet5", "-o", "forward.dot")
-    done("draw", "lenet5", "-o", "step.dot", "--backward", "--optimizer", "sgd")
-    forward, step = Path("forward.dot").read_text(), Path("step.dot").read_text()
-    assert "C3" in forward and "cross_entropy" not in forward
-    assert step.count(" -> ") > 2 * forward.count(" -> ")
-    assert "unknown file type '.bmp'" in refused(1, "draw", "lenet5", "-o", "x.bmp")
-    assert "does not exist" in refused(1, "draw", "lenet5", "-o", "none/x.dot")
-    assert "'-o'" in refused(2, "draw", "lenet5")
 
 
 def test_passes() -> None:

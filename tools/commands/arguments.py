@@ -1,6 +1,7 @@
 """Arguments that several commands take."""
 
 import ast
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
+from graphcnn.config import PRECISIONS, RUNTIMES
 from graphcnn.errors import GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.objective import LOSSES
@@ -74,6 +76,47 @@ batch_size_option = click.option(
     "--batch-size", type=click.IntRange(min=1), metavar="N", default=256, show_default=True,
     help="Images at a time. Changes memory and speed, not the result.",
 )  # fmt: skip
+
+
+def _environment(name: str) -> Callable[[Any, Any, Any], None]:
+    """Hand an option on to all that the command runs, as if the environment had said it."""
+
+    def store(context: Any, parameter: Any, value: Any) -> None:
+        if value is None:
+            return
+        before = os.environ.get(name)
+        os.environ[name] = str(value)
+
+        def restore() -> None:
+            if before is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = before
+
+        context.call_on_close(restore)
+
+    return store
+
+
+def runtime_options(function: F) -> F:
+    """--runtime, --threads and --precision."""
+    function = click.option(
+        "--precision", type=click.Choice(PRECISIONS), expose_value=False,
+        callback=_environment("GRAPHCNN_PRECISION"),
+        help="Of the native runtime: strict does without algorithms that round more than a plain "
+        "sum (Winograd). [default: fast]",
+    )(function)  # fmt: skip
+    function = click.option(
+        "--threads", type=click.IntRange(min=1), metavar="N", expose_value=False,
+        callback=_environment("GRAPHCNN_THREADS"),
+        help="Threads of the native runtime; the numbers are the same for any N. [default: cores]",
+    )(function)  # fmt: skip
+    return click.option(
+        "--runtime", type=click.Choice(RUNTIMES), expose_value=False,
+        callback=_environment("GRAPHCNN_RUNTIME"),
+        help="Machine code, or the NumPy reference that defines the numbers. [default: native]",
+    )(function)  # fmt: skip
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 

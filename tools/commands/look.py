@@ -1,17 +1,19 @@
-"""Commands that show a model: summary, draw, passes, models."""
+"""Commands that show a model in words: summary, passes, models."""
 
 import inspect
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
 from graphcnn.compile import inference_graph, training_graph
+from graphcnn.graph import Graph
+from graphcnn.model import Model
 from graphcnn.models import MODELS
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.passes.base import Applied
 from graphcnn.passes.report import format_report, to_json
+from graphcnn.plan import Plan
 from graphcnn.tensor_type import format_shape
 from graphcnn.tools.commands.arguments import (
     json_option,
@@ -50,57 +52,17 @@ def summary(model: ModelName, settings: dict[str, Any], dense: bool, as_json: bo
 
 @click.command()
 @model_argument
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
-    help="The picture: .svg or .dot; .pdf and .png where the program dot is installed.",
-)  # fmt: skip
-@click.option(
-    "--backward", is_flag=True,
-    help="Draw the whole training step: the generated backward nodes and the updates too.",
-)  # fmt: skip
-@click.option("--states", is_flag=True, help="Draw weights and other states as nodes.")
-@click.option(
-    "--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True,
-    help="From top to bottom, or from left to right.",
-)  # fmt: skip
-@loss_option(TRAINING_LOSS)
-@optimizer_option(TRAINING_OPTIMIZER)
-def draw(
-    model: ModelName,
-    settings: dict[str, Any],
-    output: Path,
-    backward: bool,
-    states: bool,
-    direction: str,
-    loss: str,
-    optimizer: str,
-) -> None:
-    """Draw the graph of MODEL to a file.
-
-    One node per operator with its name, output shape and parameters, coloured by family, in boxes
-    by scope. --loss and --optimizer matter with --backward only.
-
-    \b
-    Examples:
-      graphcnn draw lenet5 -o lenet5.svg
-      graphcnn draw lenet5 -o step.svg --backward --optimizer sgd
-    """
-    from graphcnn.draw import draw as draw_graph
-
-    built = model.build(settings)
-    graph = built.training_graph(loss, optimizer) if backward else built.graph
-    path = draw_graph(graph, output, backward=backward, states=states, direction=direction)
-    click.echo(f"drawn: {path}")
-
-
-@click.command()
-@model_argument
 @click.option("--training", is_flag=True, help="The training step instead of the inference form.")
 @click.option(
     "--batch", type=click.IntRange(min=1), metavar="N",
     help="Fix the batch size first. Default: it stays the symbol N.",
 )  # fmt: skip
 @click.option("--graph", "show_graph", is_flag=True, help="Print the graph after all passes too.")
+@click.option(
+    "--native", is_flag=True,
+    help="The passes of the native runtime too (fusion, layouts, order), and its plan of memory. "
+    "The batch size is 1 unless --batch says another.",
+)  # fmt: skip
 @loss_option(TRAINING_LOSS)
 @optimizer_option(TRAINING_OPTIMIZER)
 @json_option
@@ -110,6 +72,7 @@ def passes(
     training: bool,
     batch: int | None,
     show_graph: bool,
+    native: bool,
     loss: str,
     optimizer: str,
     as_json: bool,
@@ -125,23 +88,47 @@ def passes(
     Examples:
       graphcnn passes resnet18
       graphcnn passes lenet5 --training --batch 64 --graph
+      graphcnn passes resnet18 --native --batch 8
     """
     built = model.build(settings)
-    graph = built.graph if batch is None else built.graph.bind(N=batch)
-    applied: list[Applied] = []
-    if training:
-        after = training_graph(graph, loss, make_optimizer(optimizer), trace=applied.append)
-    else:
-        after = inference_graph(graph, built.states, trace=applied.append)
+    after, applied, plan = apply_passes(built, training, native, batch, loss, optimizer)
     if as_json:
         report: dict[str, Any] = {"model": built.name, "passes": to_json(applied)}
+        if plan is not None:
+            report["plan"] = {
+                "steps": len(plan.steps),
+                "arena_bytes": plan.arena_bytes,
+                "sum_bytes": plan.sum_bytes,
+                "lower_bound": plan.lower_bound,
+            }
         if show_graph:
             report["graph"] = str(after)
         click.echo(json.dumps(report, indent=2))
         return
     click.echo(format_report(applied).rstrip("\n"))
+    if plan is not None:
+        click.echo(f"\n{plan}")
     if show_graph:
         click.echo(f"\n{after}")
+
+
+def apply_passes(
+    built: Model, training: bool, native: bool, batch: int | None, loss: str, optimizer: str
+) -> tuple[Graph, list[Applied], Plan | None]:
+    """The graph after all passes, what each of them did, and the plan of the native runtime."""
+    graph = built.graph if batch is None else built.graph.bind(N=batch)
+    applied: list[Applied] = []
+    if training:
+        after = training_graph(graph, loss, make_optimizer(optimizer), trace=applied.append)
+    else:  # the native runtime keeps weights as states, which can be replaced
+        states = None if native else built.states
+        after = inference_graph(graph, states, trace=applied.append)
+    if not native:
+        return after, applied, None
+    from graphcnn.native import planned
+
+    plan = planned(after.bind(N=batch or 1), trace=applied.append)
+    return plan.graph, applied, plan
 
 
 @click.command()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from graphcnn.tools.commands.arguments import runtime_options
+
 
 @click.command()
 @click.option(
@@ -14,6 +16,7 @@ import click
     "--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True,
     help="Of the first weights and the order of the images.",
 )  # fmt: skip
+@runtime_options
 @click.option("--no-progress", is_flag=True, help="No bar, and no line per epoch.")
 def quickstart(folder: Path, seed: int, no_progress: bool) -> None:
     """Train a small network on real handwritten digits, in seconds.

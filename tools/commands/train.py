@@ -23,6 +23,7 @@ from graphcnn.tools.commands.arguments import (
     optimizer_option,
     reconstruct_option,
     reconstruction,
+    runtime_options,
 )
 from graphcnn.tools.resolve import ModelName
 from graphcnn.training import fit
@@ -146,6 +147,7 @@ class Options:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw loss and accuracy by epoch to this .svg, .pdf or .png.",
 )
+@runtime_options
 @click.option("--no-progress", is_flag=True, help="No bar, and no line per epoch.")
 def train(
     model: ModelName,

@@ -22,6 +22,7 @@ from graphcnn.tools.commands.arguments import (
     model_argument,
     reconstruct_option,
     reconstruction,
+    runtime_options,
 )
 from graphcnn.tools.commands.train import measured
 from graphcnn.tools.pictures import read_picture
@@ -38,6 +39,7 @@ from graphcnn.tools.resolve import ModelName
 @loss_option("Default: the loss of its training, else cross_entropy.", default=None)
 @reconstruct_option
 @batch_size_option
+@runtime_options
 @json_option
 def evaluate(
     model: ModelName,
@@ -86,6 +88,7 @@ def evaluate(
     help="Write all outputs to this .npy file: an array (images, ...).",
 )  # fmt: skip
 @batch_size_option
+@runtime_options
 @json_option
 def predict(
     model: ModelName,

@@ -1,0 +1,112 @@
+"""Training engines: who holds the states of a session and takes one step after another.
+
+The two are interchangeable; the reference defines the numbers, the native one is fast. The states
+of the native engine live in its own memory and are copied out when somebody asks for them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from graphcnn.config import check_precision, check_runtime, default_runtime
+from graphcnn.graph import Graph
+from graphcnn.ir import Array
+from graphcnn.runner import batch_size
+from graphcnn.runtime.reference import Reference
+
+if TYPE_CHECKING:
+    from graphcnn.runtime.native.executable import NativeExecutable
+
+Arrays = Mapping[str, Array]
+#: Looks at the outputs of a step; False leaves the states as they were.
+Accept = Callable[[Arrays], bool]
+
+
+class Engine(Protocol):
+    """Runs a training graph on states of its own."""
+
+    def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
+        """Outputs of one step with some states set from outside; the others take their updates."""
+
+    def states(self) -> dict[str, Array]:
+        """The values of all states."""
+
+    def load(self, states: Arrays) -> None:
+        """Replace the values of these states."""
+
+
+class ReferenceEngine:
+    """The reference runtime: states in a dict."""
+
+    def __init__(self, graph: Graph, states: Arrays) -> None:
+        self._graph = graph
+        self._references: dict[int, Reference] = {}
+        self._states = dict(states)
+
+    def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
+        self._states.update(settings)
+        n = batch_size(feeds)
+        if n not in self._references:
+            self._references[n] = Reference(self._graph.bind(N=n))
+        outputs, updates = self._references[n].run(feeds, self._states)
+        if accept(outputs):
+            self._states.update(updates)
+        return outputs
+
+    def states(self) -> dict[str, Array]:
+        return dict(self._states)
+
+    def load(self, states: Arrays) -> None:
+        self._states.update(states)
+
+
+class NativeEngine:
+    """Machine code, one executable per batch size; the states are in the one that ran last."""
+
+    def __init__(
+        self, graph: Graph, states: Arrays, threads: int | None, precision: str | None
+    ) -> None:
+        self._graph, self._threads = graph, threads
+        self._precision = check_precision(precision)
+        self._executables: dict[int, NativeExecutable] = {}
+        self._active: NativeExecutable | None = None
+        self._states = dict(states)  # their values while no executable is active
+
+    def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
+        executable = self._activate(batch_size(feeds))
+        for key, value in settings.items():
+            executable.write_state(key, value)
+        return executable.step(feeds, accept)
+
+    def _activate(self, n: int) -> "NativeExecutable":
+        executable = self._executables.get(n)
+        if executable is None:
+            from graphcnn.native import training_executable  # LLVM is loaded when it is needed
+
+            executable = training_executable(self._graph.bind(N=n), self._threads, self._precision)
+            self._executables[n] = executable
+        if executable is not self._active:
+            executable.bind_states(self.states())
+            self._active = executable
+        return executable
+
+    def states(self) -> dict[str, Array]:
+        if self._active is not None:
+            self._states = {key: self._active.read_state(key) for key in self._states}
+        return dict(self._states)
+
+    def load(self, states: Arrays) -> None:
+        self._states = {**self.states(), **states}
+        self._active = None
+
+
+def make_engine(
+    graph: Graph,
+    states: Arrays,
+    runtime: str | None = None,
+    threads: int | None = None,
+    precision: str | None = None,
+) -> Engine:
+    """The engine of a runtime, "native" or "reference"; None is the default one."""
+    if check_runtime(runtime or default_runtime()) == "reference":
+        return ReferenceEngine(graph, states)
+    return NativeEngine(graph, states, threads, precision)

@@ -1,0 +1,128 @@
+"""graphcnn as a backend of the `onnx` package: what its conformance suite and score board run.
+
+    import graphcnn.onnx.backend as backend
+    rep = backend.prepare(model)
+    outputs = rep.run([x])
+
+A graph of ours has fixed shapes, so a model is imported when it is run, for the shapes that are
+fed. Inputs that decide shapes (of a Reshape, say) count as constants of that run.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx.backend.base import Backend, BackendRep
+
+from graphcnn.errors import ImportModelError
+from graphcnn.ir import Array
+from graphcnn.onnx.context import NeedsValueError
+from graphcnn.onnx.importer import import_proto
+from graphcnn.onnx.translate import Imported
+
+
+class GraphCnnRep(BackendRep):
+    """A model, ready to be run. What was imported for one set of shapes is kept."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = model
+        stored = {t.name for t in model.graph.initializer}
+        self.names = [v.name for v in model.graph.input if v.name not in stored]
+        self._imported: dict[Any, tuple[Imported, dict[str, Array]]] = {}
+
+    def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """The outputs of the model in their order; inputs in theirs, or by name."""
+        if isinstance(inputs, Mapping):
+            feeds = {name: np.asarray(inputs[name]) for name in self.names if name in inputs}
+        else:
+            given = inputs if isinstance(inputs, Sequence) else [inputs]
+            feeds = {n: np.asarray(a) for n, a in zip(self.names, given, strict=False)}
+        found = self._import(feeds)
+        results = run_graph(found, feeds)
+        return tuple(results[v.name] for v in self.model.graph.output)
+
+    def _import(self, feeds: Mapping[str, Array]) -> Imported:
+        """The graph for these inputs, those that decide shapes taken as constants."""
+        key = tuple((name, a.shape, a.dtype.str) for name, a in feeds.items())
+        if key in self._imported:
+            found, known = self._imported[key]
+            if all(np.array_equal(feeds[name], array) for name, array in known.items()):
+                return found
+        known = {name: a for name, a in feeds.items() if not a.size}
+        while True:
+            shapes = {n: a.shape for n, a in feeds.items() if n not in known}
+            try:
+                found = import_proto(self.model, shapes, known=known)
+            except NeedsValueError as need:
+                more = {k: feeds[k] for k in need.keys if k in feeds and k not in known}
+                if not more:
+                    raise
+                known |= more
+                continue
+            self._imported[key] = found, known
+            return found
+
+
+def run_graph(found: Imported, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """The outputs of an imported graph, by name."""
+    from graphcnn.runtime.reference import Reference
+
+    graph = found.graph
+    batch = next((len(feeds[v.node.name]) for v in graph.inputs if not v.type.is_bound), 1)
+    used = {v.node.name: feeds[v.node.name] for v in graph.inputs}
+    with np.errstate(all="ignore"):
+        results, _ = Reference(graph.bind(N=batch)).run(used, found.states)
+    return {name: np.asarray(a) for name, a in results.items()}
+
+
+class GraphCnnBackend(Backend):
+    """What `onnx.backend` asks of a framework."""
+
+    @classmethod
+    def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> GraphCnnRep:
+        if not cls.supports_device(device):
+            raise ImportModelError(f"device {device!r} is not supported, expected 'CPU'")
+        return GraphCnnRep(model)
+
+    @classmethod
+    def run_model(
+        cls, model: onnx.ModelProto, inputs: Any, device: str = "CPU", **kwargs: Any
+    ) -> tuple[Any, ...]:
+        return cls.prepare(model, device, **kwargs).run(inputs)
+
+    @classmethod
+    def run_node(
+        cls,
+        node: onnx.NodeProto,
+        inputs: Any,
+        device: str = "CPU",
+        outputs_info: Any = None,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """One node as a model of its own."""
+        arrays = [np.asarray(a) for a in inputs]
+        infos = [
+            onnx.helper.make_tensor_value_info(
+                name, onnx.helper.np_dtype_to_tensor_dtype(a.dtype), a.shape
+            )
+            for name, a in zip(filter(None, node.input), arrays, strict=False)
+        ]
+        results = [onnx.ValueInfoProto(name=name) for name in node.output if name]
+        graph = onnx.helper.make_graph([node], "node", infos, results)
+        return cls.run_model(onnx.helper.make_model(graph), arrays, device)
+
+    @classmethod
+    def supports_device(cls, device: str) -> bool:
+        return device.split(":")[0] == "CPU"
+
+    @classmethod
+    def is_compatible(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> bool:
+        return True
+
+
+is_compatible = GraphCnnBackend.is_compatible
+prepare = GraphCnnBackend.prepare
+run_model = GraphCnnBackend.run_model
+run_node = GraphCnnBackend.run_node
+supports_device = GraphCnnBackend.supports_device

@@ -1,0 +1,257 @@
+"""Arithmetic, comparisons and activations of ONNX in our operators."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphcnn.errors import ImportModelError
+from graphcnn.ir import Array, Op, Value, constant_of
+from graphcnn.onnx.context import NUMPY_TYPES, Call, UnsupportedError, cast_to, imports, reshaped
+from graphcnn.onnx.fold import FOLDS
+from graphcnn.onnx.tensors import element_type
+from graphcnn.ops import activation, comparison, elementwise
+from graphcnn.ops.activation import Elu, Gelu, HardSigmoid, LeakyRelu, Sigmoid, Softplus, Tanh
+from graphcnn.ops.comparison import NotEqual, Where
+from graphcnn.ops.elementwise import Abs, Div, Exp, Log, Maximum, Minimum, Pow
+from graphcnn.tensor_type import DType
+
+UNARY: dict[str, Op] = {
+    "Neg": elementwise.Neg(), "Exp": elementwise.Exp(), "Log": elementwise.Log(),
+    "Sqrt": elementwise.Sqrt(), "Abs": elementwise.Abs(), "Sign": elementwise.Sign(),
+    "Erf": elementwise.Erf(), "Relu": activation.Relu(), "Sigmoid": activation.Sigmoid(),
+    "Tanh": activation.Tanh(), "Softplus": activation.Softplus(),
+    "HardSwish": activation.HardSwish(), "Not": comparison.Not(),
+}  # fmt: skip
+
+BINARY: dict[str, Op] = {
+    "Add": elementwise.Add(), "Sub": elementwise.Sub(), "Mul": elementwise.Mul(),
+    "And": comparison.And(), "Or": comparison.Or(), "Xor": comparison.NotEqual(),
+    "Equal": comparison.Equal(), "Less": comparison.Less(), "Greater": comparison.Greater(),
+    "LessOrEqual": comparison.LessEqual(), "GreaterOrEqual": comparison.GreaterEqual(),
+}  # fmt: skip
+
+
+def _unary(name: str, op: Op) -> None:
+    @imports(name)
+    def rule(call: Call) -> Value:
+        return op(call.value(0))
+
+
+def _binary(name: str, op: Op) -> None:
+    @imports(name)
+    def rule(call: Call) -> Value:
+        return op(*operands(call))
+
+
+for _name, _op in UNARY.items():
+    _unary(_name, _op)
+for _name, _op in BINARY.items():
+    _binary(_name, _op)
+
+
+def operands(call: Call) -> tuple[Value, Value]:
+    """Both inputs. In opset 6, b is a part of a's shape, beginning at `axis`, if `broadcast`."""
+    a, b = call.value(0), call.value(1)
+    if call.opset < 7 and call.attribute("broadcast", 0):
+        rank = a.type.rank
+        start = call.axis(call.attribute("axis", rank - b.type.rank), rank + 1)
+        behind = rank - start - b.type.rank
+        if behind < 0:
+            raise ImportModelError(f"axis {start} leaves no room for b {b.type} in a {a.type}")
+        b = reshaped(b, (*b.shape, *(1,) * behind))
+    return a, b
+
+
+@imports("Div")
+def div(call: Call) -> Value | Array:
+    """Integers are divided while importing only: they are sizes."""
+    a, b = operands(call)
+    return Div()(a, b) if a.dtype.is_float else of_integers(call, a)
+
+
+@imports("Pow")
+def pow_(call: Call) -> Value | Array:
+    """The exponent may be of another type; the result has that of the base."""
+    a, b = operands(call)
+    if not a.dtype.is_float:
+        return of_integers(call, a)
+    return Pow()(a, cast_to(b, a.dtype))
+
+
+def of_integers(call: Call, like: Value) -> Array:
+    """The result for integers, which have to be known: our operators lack it for them."""
+    if like.dtype not in (DType.INT32, DType.INT64):
+        raise UnsupportedError(f"{call.op_type} of {like.type}, expected floats")
+    arrays = [call.known(i, f"operand {i} of {call.op_type}") for i in range(2)]
+    result = FOLDS[call.op_type](call, arrays)
+    return np.asarray(result)
+
+
+def _variadic(name: str, op: Op, mean: bool = False) -> None:
+    @imports(name)
+    def rule(call: Call) -> Value:
+        values = call.values()
+        if not values:
+            raise ImportModelError("expected at least one input")
+        y = values[0]
+        for value in values[1:]:
+            y = op(y, value)
+        return y / len(values) if mean and len(values) > 1 else y
+
+
+_variadic("Max", elementwise.Maximum())
+_variadic("Min", elementwise.Minimum())
+_variadic("Sum", elementwise.Add())
+_variadic("Mean", elementwise.Add(), mean=True)
+
+
+@imports("Where")
+def where(call: Call) -> Value:
+    return Where()(call.value(0), call.value(1), call.value(2))
+
+
+@imports("Cast")
+def cast(call: Call) -> Value:
+    x, dtype = call.value(0), element_type(call.attribute("to", 0), "the target")
+    return cast_to(x, dtype)
+
+
+@imports("CastLike")
+def cast_like(call: Call) -> Value:
+    like = call.given(1)
+    if isinstance(like, Value):
+        return cast_to(call.value(0), like.dtype)
+    if like.array.dtype not in NUMPY_TYPES:
+        raise UnsupportedError(f"the target has the element type {like.array.dtype}")
+    return cast_to(call.value(0), NUMPY_TYPES[like.array.dtype])
+
+
+@imports("Reciprocal")
+def reciprocal(call: Call) -> Value:
+    return 1.0 / call.value(0)
+
+
+@imports("IsNaN")
+def is_nan(call: Call) -> Value:
+    return NotEqual()(call.value(0), call.value(0))
+
+
+@imports("IsInf")
+def is_inf(call: Call) -> Value:
+    x = call.value(0)
+    infinite = call.like(math.inf, x)
+    if not call.attribute("detect_negative", 1):
+        return comparison.Equal()(x, infinite)
+    if not call.attribute("detect_positive", 1):
+        return comparison.Equal()(-x, infinite)
+    return comparison.Equal()(Abs()(x), infinite)
+
+
+@imports("Clip")
+def clip(call: Call) -> Value:
+    """Bounds were attributes until opset 11. Where they cross, the upper one wins."""
+    y = call.value(0)
+    for index, key, op in ((1, "min", Maximum()), (2, "max", Minimum())):
+        if call.has(index):
+            y = op(y, call.value(index))
+        elif call.opset < 11 and key in call.attributes:
+            y = op(y, call.like(call.attributes[key], y))
+    return y
+
+
+# Activations
+
+
+def _activation(name: str, make: Callable[[Call], Op]) -> None:
+    @imports(name)
+    def rule(call: Call) -> Value:
+        return make(call)(call.value(0))
+
+
+_activation("LeakyRelu", lambda c: LeakyRelu(c.attribute("alpha", 0.01)))
+_activation("Elu", lambda c: Elu(c.attribute("alpha", 1.0)))
+_activation(
+    "HardSigmoid", lambda c: HardSigmoid(c.attribute("alpha", 0.2), c.attribute("beta", 0.5))
+)
+_activation("Gelu", lambda c: Gelu(c.attribute("approximate", "none")))
+
+
+@imports("Selu")
+def selu(call: Call) -> Value:
+    alpha = float(call.attribute("alpha", 1.67326319217681884765625))
+    gamma = float(call.attribute("gamma", 1.05070102214813232421875))
+    return Elu(alpha)(call.value(0)) * gamma
+
+
+@imports("Celu")
+def celu(call: Call) -> Value:
+    """max(x, 0) + min(0, alpha·(e^(x/alpha) - 1)), which is alpha·elu(x/alpha)."""
+    alpha = float(call.attribute("alpha", 1.0))
+    return Elu(1.0)(call.value(0) / alpha) * alpha
+
+
+@imports("Softsign")
+def softsign(call: Call) -> Value:
+    x = call.value(0)
+    return x / (Abs()(x) + 1.0)
+
+
+@imports("Mish")
+def mish(call: Call) -> Value:
+    x = call.value(0)
+    return x * Tanh()(Softplus()(x))
+
+
+@imports("Swish")
+def swish(call: Call) -> Value:
+    x, alpha = call.value(0), call.attribute("alpha", 1.0)
+    return x * Sigmoid()(x if alpha == 1.0 else x * alpha)
+
+
+@imports("ThresholdedRelu")
+def thresholded_relu(call: Call) -> Value:
+    x = call.value(0)
+    return Where()(x > call.attribute("alpha", 1.0), x, call.like(0, x))
+
+
+@imports("Shrink")
+def shrink(call: Call) -> Value:
+    x, bias, lambd = call.value(0), call.attribute("bias", 0.0), call.attribute("lambd", 0.5)
+    zero = call.like(0, x)
+    return Where()(x < -lambd, x + bias, Where()(x > lambd, x - bias, zero))
+
+
+@imports("PRelu")
+def prelu(call: Call) -> Value:
+    """x where x > 0, else slope·x. Before opset 7, one slope per channel (axis 1)."""
+    x, slope = call.value(0), call.value(1)
+    if call.opset < 7 and slope.type.rank == 1:
+        slope = reshaped(slope, (*slope.shape, *(1,) * (x.type.rank - 2)))
+    return Where()(x > 0.0, x, x * slope)
+
+
+def _of_float(name: str, function: Callable[[Value], Value]) -> None:
+    @imports(name)
+    def rule(call: Call) -> Value:
+        return function(call.value(0))
+
+
+_of_float("Sinh", lambda x: (Exp()(x) - Exp()(-x)) * 0.5)
+_of_float("Cosh", lambda x: (Exp()(x) + Exp()(-x)) * 0.5)
+_of_float("Atanh", lambda x: Log()((x + 1.0) / (1.0 - x)) * 0.5)
+
+
+@imports("Trilu")
+def trilu(call: Call) -> Value:
+    """Products with a mask of zeros and ones would keep NaN: chosen by a constant mask."""
+    x = call.value(0)
+    k = int(call.scalar(1, "k")) if call.has(1) else 0
+    rows, columns = x.shape[-2:]
+    if not isinstance(rows, int) or not isinstance(columns, int):
+        raise UnsupportedError(f"a triangle of {x.type} needs known sizes")
+    k = max(-rows, min(columns, k))
+    ones: Any = np.ones((rows, columns), bool)
+    mask: Any = np.triu(ones, k) if call.attribute("upper", 1) else np.tril(ones, k)
+    return Where()(constant_of(mask, DType.BOOL), x, call.like(0, x))

@@ -1,0 +1,136 @@
+"""Several operators as one step: a graph inside an operator.
+
+Fusion keeps a body instead of growing a list of operators such as conv_bias_relu: types, values
+and checks follow from the body, the native runtime reads anchor and epilogue from it, and
+unfusing is putting the body in the operator's place.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+from graphcnn.errors import GraphError
+from graphcnn.graph import Graph, topological_order
+from graphcnn.ir import Array, Node, Op, Value, build
+from graphcnn.sources import Constant, Input
+from graphcnn.tensor_type import TensorType
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fused(Op):
+    """The outputs of `body`, computed from its inputs in order.
+
+    `anchor` is the place among `body.nodes` of the one heavy operator (a convolution or a matrix
+    product) whose epilogue the other nodes are; None where all are elementwise, of one shape.
+    Names and origins inside the body do not count when two are compared, so that equal bodies
+    share one kernel. It has no derivative: a graph is differentiated before it is fused.
+    """
+
+    body: Graph
+    anchor: int | None = field(default=None, kw_only=True)  # type: ignore[misc,assignment]
+
+    operands: ClassVar = ("*inputs",)
+    results: ClassVar = ("*outputs",)
+
+    @cached_property
+    def signature(self) -> str:
+        """The body without names: equal for bodies that compute the same in the same way."""
+        return structure(self.body)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fused):
+            return NotImplemented
+        return (self.anchor, self.signature) == (other.anchor, other.signature)
+
+    def __hash__(self) -> int:
+        return hash((self.anchor, self.signature))
+
+    def __repr__(self) -> str:
+        return f"Fused({self.signature}, anchor={self.anchor})"
+
+    @property
+    def anchor_node(self) -> Node | None:
+        """The heavy operator of the body."""
+        return None if self.anchor is None else self.body.nodes[self.anchor]
+
+    @property
+    def epilogue(self) -> tuple[Node, ...]:
+        """The elementwise operators of the body, in order; constants and inputs left out."""
+        return tuple(n for n in self.body.operations if n is not self.anchor_node)
+
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+        expected = tuple(v.type for v in self.body.inputs)
+        if inputs != expected:
+            found = ", ".join(map(str, inputs))
+            raise GraphError(f"the body reads ({', '.join(map(str, expected))}), found ({found})")
+        anchors = [i for i, n in enumerate(self.body.nodes) if n.op.anchor]
+        if anchors != ([] if self.anchor is None else [self.anchor]):
+            raise GraphError(f"anchor is {self.anchor}, but the body has its anchors at {anchors}")
+        if self.anchor_node and not set(self.anchor_node.inputs) <= set(self.body.inputs):
+            raise GraphError(f"{self.anchor_node.op.name} must read inputs of the body only")
+        types = tuple(v.type for v in self.body.outputs.values())
+        return types if len(types) != 1 else types[0]
+
+    def evaluate(self, *inputs: Array) -> Array | tuple[Array, ...]:
+        known: dict[Value, Any] = dict(zip(self.body.inputs, inputs, strict=True))
+        for node in self.body.nodes:
+            if node.output not in known:
+                made = node.op.evaluate(*(known[v] for v in node.inputs))
+                made = made if isinstance(made, tuple) else (made,)
+                known.update(zip(node.outputs, made, strict=True))
+        results = tuple(known[v] for v in self.body.outputs.values())
+        return results if len(results) != 1 else results[0]
+
+    def bind(self, n: int) -> "Fused":
+        body = self.body.bind(n)
+        return self if body is self.body else fused(body)
+
+
+#: Operators of a body besides the elementwise ones: they cost nothing where they are read.
+FREE = frozenset({"broadcast_to"})
+
+
+def is_fusible(op: Op) -> bool:
+    """Whether an operator may stand in a body: heavy, elementwise, a broadcast."""
+    return not isinstance(op, Fused) and (op.anchor or op.elementwise or op.name in FREE)
+
+
+def fused(body: Graph) -> Fused:
+    """The operator of a body; its anchor is found. Raises `GraphError` where there are several."""
+    anchors = [i for i, n in enumerate(body.nodes) if n.op.anchor]
+    if len(anchors) > 1:
+        names = ", ".join(body.nodes[i].op.name for i in anchors)
+        raise GraphError(f"a body has at most one heavy operator, found {names}")
+    return Fused(body, anchor=anchors[0] if anchors else None)
+
+
+def inlined(op: Fused, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The nodes of the body, reading `inputs`: what the operator stands for."""
+    new = dict(zip(op.body.inputs, inputs, strict=True))
+    for node in op.body.nodes:
+        if node.output not in new:
+            operands = tuple(new[v] for v in node.inputs)
+            made = build(node.op, operands, node.name, node.origin)
+            new.update(zip(node.outputs, made.outputs, strict=True))
+    return tuple(new[v] for v in op.body.outputs.values())
+
+
+def structure(graph: Graph) -> str:
+    """A text that is equal for graphs of the same structure: operators, wires and types.
+
+    Inputs and outputs are known by their order, constants by their digest; names do not count.
+    """
+    order = topological_order(v.node for v in (*graph.inputs, *graph.outputs.values()))
+    places = {node: i for i, node in enumerate(order)}
+
+    def wires(values: Iterable[Value]) -> str:
+        return ", ".join(f"%{places[v.node]}:{v.index}" for v in values)
+
+    lines = [wires(graph.inputs)]
+    for node in order:
+        op = node.op
+        what = "input" if isinstance(op, Input) else repr(op)
+        what = f"constant {op.digest}" if isinstance(op, Constant) else what
+        lines.append(f"{what}({wires(node.inputs)}) : {', '.join(map(str, node.types))}")
+    return "; ".join([*lines, wires(graph.outputs.values())])

@@ -1,0 +1,28 @@
+"""Pictures of graphs: diagrams, training steps, differences of passes, failures, volumes, memory.
+
+Each function takes a graph and returns a `Picture`, which is saved by the suffix of its file. No
+program and no package is needed, but for PNG files (extra "png").
+"""
+
+from graphcnn.pictures.compare import Difference, difference
+from graphcnn.pictures.diagram import graph_picture
+from graphcnn.pictures.differences import difference_picture, passes_picture
+from graphcnn.pictures.failure import failure_picture
+from graphcnn.pictures.memory import plan_picture
+from graphcnn.pictures.picture import SUFFIXES, Picture
+from graphcnn.pictures.training import training_picture
+from graphcnn.pictures.volume import volume_picture
+
+__all__ = [
+    "SUFFIXES",
+    "Difference",
+    "Picture",
+    "difference",
+    "difference_picture",
+    "failure_picture",
+    "graph_picture",
+    "passes_picture",
+    "plan_picture",
+    "training_picture",
+    "volume_picture",
+]

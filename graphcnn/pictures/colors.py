@@ -1,0 +1,164 @@
+"""Paints by name, for light and dark readers, and the families of operators that they tell apart.
+
+Every pair of text and ground has a contrast of at least 4.5 to 1 in both themes (the tests compute
+it after the Web Content Accessibility Guidelines 2.2), and no meaning hangs on colour alone: a
+family has two letters and a corner radius of its own, a state of change has a sign.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Fill and stroke, light and dark. None is not painted."""
+
+    fill: str | None = None
+    stroke: str | None = None
+    dark_fill: str | None = None
+    dark_stroke: str | None = None
+    width: float = 1.0
+    dash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Operators of one kind: name in the legend, letters on the card, radius of its corners."""
+
+    title: str
+    letters: str
+    radius: float
+    paint: str
+
+
+FAMILIES: Final[dict[str, Family]] = {
+    "conv": Family("convolution", "Cv", 2, "conv"),
+    "norm": Family("normalisation", "No", 5, "norm"),
+    "activation": Family("activation", "Ac", 9, "activation"),
+    "pool": Family("pooling and resampling", "Po", 0, "pool"),
+    "merge": Family("arithmetic and joining", "Me", 7, "merge"),
+    "shape": Family("shape", "Sh", 1, "shape"),
+    "dense": Family("dense", "De", 4, "dense"),
+    "loss": Family("loss", "Lo", 11, "loss"),
+    "end": Family("input and output", "IO", 12, "end"),
+    "state": Family("state and constant", "St", 6, "state"),
+    "several": Family("several operators", "··", 3, "several"),
+}
+
+_OF_MODULE: Final = {
+    "conv": "conv", "norm": "norm", "activation": "activation", "softmax": "activation",
+    "pool": "pool", "unpool": "pool", "resample": "pool", "elementwise": "merge",
+    "comparison": "merge", "erf": "merge", "reduce": "merge", "shape": "shape",
+    "padding": "shape", "broadcast": "shape", "random": "shape", "unfold": "shape",
+    "dense": "dense", "loss": "loss", "sources": "state",
+}  # fmt: skip
+_OF_NAME: Final = {"concat": "merge", "input": "end", "matmul": "dense"}
+
+
+def family_of(op_name: str, module: str) -> str:
+    """The family of an operator, from its name and its `Op.family`."""
+    return _OF_NAME.get(op_name) or _OF_MODULE.get(module, "merge")
+
+
+#: Steps of the scale from little to much.
+HEAT: Final = 7
+_HEAT_LIGHT = ("#fff9ec", "#fdebc8", "#fbd9a0", "#f9c47a", "#f5ab58", "#ee8f3d", "#e27527")
+_HEAT_DARK = ("#26221c", "#3a2c18", "#4d3414", "#613b10", "#75420d", "#88480b", "#974d0a")
+
+PAINTS: Final[dict[str, Paint]] = {
+    "ground": Paint("#ffffff", None, "#14171b", None),
+    "text": Paint("#15191e", None, "#eef1f5", None),
+    "muted": Paint("#4b535c", None, "#b3bbc5", None),
+    "body": Paint("#ffffff", "#9aa3ad", "#1d2126", "#5d6671"),
+    "conv": Paint("#cfe2f7", "#2b6cb0", "#1d3a5f", "#6ea8e6"),
+    "norm": Paint("#d3ecd6", "#2f7d43", "#1d4028", "#6fc186"),
+    "activation": Paint("#fbeec0", "#8a6800", "#4a3b0c", "#d9b445"),
+    "pool": Paint("#fbd9cd", "#b5482a", "#55261a", "#ee8f73"),
+    "merge": Paint("#d2eff0", "#1f7a82", "#13434a", "#5cc3cd"),
+    "shape": Paint("#e6e7e9", "#666b72", "#3a3e44", "#a5abb3"),
+    "dense": Paint("#e3d8f3", "#6b46a8", "#3a2a57", "#b094e6"),
+    "loss": Paint("#f7d3e2", "#a8326a", "#551c38", "#ee86b4"),
+    "end": Paint("#ffffff", "#15191e", "#14171b", "#eef1f5", width=1.4),
+    "state": Paint("#f4f4f2", "#77756c", "#2b2b28", "#a09d92", dash="4 2"),
+    "several": Paint("#e8ebf0", "#4b535c", "#2c323a", "#b3bbc5"),
+    "backward": Paint("#ffe6d3", "#b34700", "#54290c", "#f39a5b"),
+    "update": Paint("#f2dcf2", "#8a3a8a", "#4b214b", "#d98fd9"),
+    "frame": Paint(None, "#8b949e", None, "#69727d", dash="5 3"),
+    "repeat": Paint("#f6f8fa", "#4b535c", "#191d22", "#9aa3ad", width=1.4),
+    "badge": Paint("#15191e", None, "#eef1f5", None),
+    "badge_text": Paint("#ffffff", None, "#14171b", None),
+    "edge": Paint(None, "#6a737d", None, "#8b949e"),
+    "head": Paint("#6a737d", None, "#8b949e", None),
+    "skip": Paint(None, "#2b6cb0", None, "#6ea8e6", dash="6 3"),
+    "skip_head": Paint("#2b6cb0", None, "#6ea8e6", None),
+    "gradient": Paint(None, "#b34700", None, "#f39a5b"),
+    "gradient_head": Paint("#b34700", None, "#f39a5b", None),
+    "update_line": Paint(None, "#8a3a8a", None, "#d98fd9"),
+    "update_head": Paint("#8a3a8a", None, "#d98fd9", None),
+    "saved": Paint(None, "#2f7d43", None, "#6fc186", dash="1.5 2.5"),
+    "saved_text": Paint("#256636", None, "#7fcf95", None),
+    "outline": Paint(None, "#15191e", None, "#eef1f5", width=2.4),
+    "kept": Paint("#eceef0", "#8b949e", "#2b3036", "#69727d"),
+    "removed": Paint("#fbd5d5", "#b42318", "#57201c", "#f0877e", dash="4 2"),
+    "added": Paint("#d3ecd6", "#1f7a35", "#1d4028", "#6fc186", width=1.6),
+    "changed": Paint("#fbeec0", "#8a6800", "#4a3b0c", "#d9b445", width=1.6),
+    "fused": Paint("#dcd9f7", "#4f46a5", "#2e2b5a", "#a59ff0"),
+    "link": Paint(None, "#8b949e", None, "#69727d", dash="1.5 2.5"),
+    "fused_link": Paint(None, "#4f46a5", None, "#a59ff0", width=1.4),
+    "fused_head": Paint("#4f46a5", None, "#a59ff0", None),
+    "error": Paint("#fbd5d5", "#b42318", "#57201c", "#f0877e", width=2.2),
+    "error_text": Paint("#8f1a11", None, "#ffb3ac", None),
+    "error_line": Paint(None, "#b42318", None, "#f0877e", width=1.6),
+    "error_head": Paint("#b42318", None, "#f0877e", None),
+    "kernel": Paint("#fff3b8", "#a65f00", "#6a4b00", "#ffce5c", width=1.3),
+    "ray": Paint(None, "#a65f00", None, "#ffce5c", width=0.8),
+    "leader": Paint(None, "#8b949e", None, "#69727d", width=0.7),
+    "tie": Paint(None, "#15191e", None, "#eef1f5", width=1.2, dash="1.5 2"),
+    "limit": Paint(None, "#b42318", None, "#f0877e", width=1.4),
+    "bound": Paint(None, "#256636", None, "#7fcf95", width=1.4, dash="6 3"),
+    "axis": Paint(None, "#4b535c", None, "#b3bbc5", width=0.8),
+    **{
+        f"heat{i}": Paint(light, "#8a6232", dark, "#c79a63")
+        for i, (light, dark) in enumerate(zip(_HEAT_LIGHT, _HEAT_DARK, strict=True))
+    },
+}
+
+
+def mixed(one: str, other: str, share: float) -> str:
+    """The colour between two, `share` of the way to the other."""
+    parts = []
+    for i in (1, 3, 5):
+        a, b = int(one[i : i + 2], 16), int(other[i : i + 2], 16)
+        parts.append(f"{round(a + (b - a) * share):02x}")
+    return "#" + "".join(parts)
+
+
+def _add_sides() -> None:
+    """For each family the ground of its letters, and the sides of its volumes."""
+    for name in [family.paint for family in FAMILIES.values()]:
+        p = PAINTS[name]
+        assert p.fill and p.stroke and p.dark_fill and p.dark_stroke
+        PAINTS[f"{name}_side"] = Paint(p.stroke, p.stroke, p.dark_stroke, p.dark_stroke)
+        for part, share in (("top", 0.12), ("front", 0.4)):
+            PAINTS[f"{name}_{part}"] = Paint(
+                mixed(p.fill, p.stroke, share), p.stroke,
+                mixed(p.dark_fill, p.dark_stroke, share), p.dark_stroke, width=0.8,
+            )  # fmt: skip
+
+
+_add_sides()
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of `#rrggbb`, between 0 and 1."""
+    linear = []
+    for i in (1, 3, 5):
+        c = int(color[i : i + 2], 16) / 255
+        linear.append(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours, between 1 and 21: (lighter + 0.05) / (darker + 0.05)."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)

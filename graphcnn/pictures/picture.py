@@ -1,0 +1,101 @@
+"""A picture that is ready to be shown, saved or read aloud."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from graphcnn.errors import OutputError
+from graphcnn.files import atomic_write
+from graphcnn.graph import Graph
+from graphcnn.pictures.facts import to_json
+from graphcnn.pictures.page import to_html
+from graphcnn.pictures.pdf import to_pdf
+from graphcnn.pictures.png import to_png
+from graphcnn.pictures.scene import Scene
+from graphcnn.pictures.svg import to_svg
+from graphcnn.pictures.tikz import to_tikz
+from graphcnn.pictures.words import to_text
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A scene, and the graph that it shows where it shows one.
+
+    A notebook shows a picture that is the last line of a cell. The same graph and options give
+    the same bytes in every format but PNG, whose text depends on the fonts of the machine.
+    """
+
+    scene: Scene
+    graph: Graph | None = None
+
+    def svg(self) -> str:
+        return to_svg(self.scene)
+
+    def html(self) -> str:
+        """One page without references to anything: search, zoom, keyboard."""
+        return to_html(self.scene)
+
+    def png(self, scale: float = 2.0) -> bytes:
+        return to_png(self.scene, scale)
+
+    def pdf(self) -> bytes:
+        return to_pdf(self.scene)
+
+    def tikz(self) -> str:
+        return to_tikz(self.scene)
+
+    def json(self) -> str:
+        return to_json(self.scene)
+
+    def text(self) -> str:
+        """Everything that the picture says, in lines of text."""
+        return to_text(self.scene)
+
+    def dot(self) -> str:
+        """The graph in Graphviz's language. Raises `OutputError` for pictures of other things."""
+        if self.graph is None:
+            raise OutputError(f"{self.scene.title!r} shows no single graph: it has no DOT form")
+        from graphcnn.draw import to_dot
+
+        return str(to_dot(self.graph, backward=True).source)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture in the format of the file's suffix, whole or not at all.
+
+        Raises:
+            OutputError: unknown suffix, or a file that cannot be written.
+            MissingExtraError: .png without the extra "png".
+        """
+        target = Path(path)
+        write = _WRITERS.get(target.suffix.lower())
+        if write is None:
+            raise OutputError(
+                f"cannot draw to {target}: unknown file type "
+                f"{target.suffix or 'without a suffix'!r}; known are {', '.join(_WRITERS)}"
+            )
+        return atomic_write(target, write(self))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows: the drawing, and its text where drawings are not shown."""
+        return {"image/svg+xml": self.svg(), "text/plain": self.text()}
+
+    def __repr__(self) -> str:
+        size = f"{self.scene.width:.0f}×{self.scene.height:.0f}"
+        return f"<picture {self.scene.title!r}: {size} pixels>"
+
+
+_WRITERS: Final[dict[str, Callable[[Picture], bytes | str]]] = {
+    ".svg": Picture.svg,
+    ".html": Picture.html,
+    ".png": Picture.png,
+    ".pdf": Picture.pdf,
+    ".dot": Picture.dot,
+    ".gv": Picture.dot,
+    ".json": Picture.json,
+    ".txt": Picture.text,
+    ".tex": Picture.tikz,
+}
+#: Suffixes of the files that a picture can be saved to.
+SUFFIXES: Final = tuple(_WRITERS)

@@ -1,0 +1,290 @@
+"""The loop over the steps of a plan, and what threads need to walk it together, in LLVM IR.
+
+Steps lie in memory as records of four words: kernel, operand table, units, flags. Every thread of
+a run walks all of them, does its share of each, and where the flag asks for it waits until all
+others have come as far.
+
+    run(steps, count, part, parts, barrier)       the steps, as part `part` of `parts`
+    launch(boxes, steps, count, parts, barrier)   gives parts 1 … parts - 1 to workers, is part 0
+    work(box)                                     a worker: sleeps and runs until told to stop
+    stop(box)                                     tells it
+
+A thread that waits spins for a while (the others are usually microseconds away), now and then
+giving way to one that may need this very processor; then it sleeps: on a futex on Linux, in short
+naps elsewhere. What is waited for is always that a word leaves a known value. Who sleeps first
+counts itself as a sleeper and then looks at the word again; who changes the word looks for sleepers
+afterwards; both in the one order that all threads see (`seq_cst`), so nobody sleeps through.
+"""
+
+import functools
+import sys
+from dataclasses import dataclass
+
+from graphcnn.runtime.native.jit import cached_object, check_runnable, load
+from graphcnn.runtime.native.target import host
+
+#: Words of 8 bytes of a step: kernel, operand table, units, flags.
+STEP_WORDS = 4
+#: Flag of a step: wait for all threads before it.
+BARRIER = 1
+
+#: A barrier: threads that have come, epoch, sleepers, spins; i32, each in a cache line of its own.
+BARRIER_BYTES, BARRIER_SPINS = 256, 192
+#: A worker's box: ticket, sleeping, stop, spins (i32); steps, count, part, parts, barrier.
+BOX_BYTES, BOX_SPINS = 128, 12
+
+_ENTRIES = ("run", "launch", "work", "stop")
+
+_TEXT = """
+target triple = "{triple}"
+
+define internal void @await(ptr %word, i32 %old, ptr %sleepers, i32 %spins) noinline {{
+entry:
+  br label %look
+look:
+  %left = phi i32 [ %spins, %entry ], [ %fewer, %spin ], [ %fewer, %polite ]
+  %now = load atomic i32, ptr %word acquire, align 4
+  %changed = icmp ne i32 %now, %old
+  br i1 %changed, label %done, label %patience
+patience:
+  %out = icmp sle i32 %left, 0
+  br i1 %out, label %bed, label %spin
+spin:
+  {pause}
+  %fewer = sub i32 %left, 1
+  %low = and i32 %fewer, 63
+  %often = icmp eq i32 %low, 0
+  br i1 %often, label %polite, label %look
+polite:
+  {give_way}
+  br label %look
+bed:
+  %counted = atomicrmw add ptr %sleepers, i32 1 seq_cst
+  br label %again
+again:
+  %late = load atomic i32, ptr %word seq_cst, align 4
+  %moved = icmp ne i32 %late, %old
+  br i1 %moved, label %up, label %sleep
+sleep:
+  {sleep}
+  br label %again
+up:
+  %gone = atomicrmw sub ptr %sleepers, i32 1 seq_cst
+  br label %done
+done:
+  ret void
+}}
+
+define internal void @advance(ptr %word, ptr %sleepers) {{
+  %before = atomicrmw add ptr %word, i32 1 seq_cst
+  %asleep = load atomic i32, ptr %sleepers seq_cst, align 4
+  %any = icmp ne i32 %asleep, 0
+  br i1 %any, label %call, label %done
+call:
+  {wake}
+  br label %done
+done:
+  ret void
+}}
+
+define internal void @meet(ptr %barrier, i64 %parts) {{
+  %word = getelementptr i8, ptr %barrier, i64 64
+  %sleepers = getelementptr i8, ptr %barrier, i64 128
+  %epoch = load atomic i32, ptr %word seq_cst, align 4
+  %come = atomicrmw add ptr %barrier, i32 1 seq_cst
+  %all = trunc i64 %parts to i32
+  %mine = add i32 %come, 1
+  %last = icmp eq i32 %mine, %all
+  br i1 %last, label %open, label %wait
+open:
+  store atomic i32 0, ptr %barrier seq_cst, align 4
+  call void @advance(ptr %word, ptr %sleepers)
+  ret void
+wait:
+  %spins_at = getelementptr i8, ptr %barrier, i64 192
+  %spins = load i32, ptr %spins_at
+  call void @await(ptr %word, i32 %epoch, ptr %sleepers, i32 %spins)
+  ret void
+}}
+
+define void @run(ptr %steps, i64 %count, i64 %part, i64 %parts, ptr %barrier) {{
+entry:
+  %alone = icmp eq i64 %parts, 1
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %tail ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %step, label %end
+step:
+  %record = getelementptr [4 x i64], ptr %steps, i64 %i
+  %kernel = load ptr, ptr %record
+  %table_at = getelementptr i64, ptr %record, i64 1
+  %table = load ptr, ptr %table_at
+  br i1 %alone, label %whole, label %shared
+whole:
+  call void %kernel(ptr %table, i64 0, i64 1)
+  br label %tail
+shared:
+  %units_at = getelementptr i64, ptr %record, i64 2
+  %units = load i64, ptr %units_at
+  %flags_at = getelementptr i64, ptr %record, i64 3
+  %flags = load i64, ptr %flags_at
+  %flag = and i64 %flags, 1
+  %must = icmp ne i64 %flag, 0
+  br i1 %must, label %barred, label %free
+barred:
+  call void @meet(ptr %barrier, i64 %parts)
+  br label %free
+free:
+  %fewer = icmp slt i64 %units, %parts
+  %shares = select i1 %fewer, i64 %units, i64 %parts
+  %mine = icmp slt i64 %part, %shares
+  br i1 %mine, label %share, label %tail
+share:
+  call void %kernel(ptr %table, i64 %part, i64 %shares)
+  br label %tail
+tail:
+  %next = add i64 %i, 1
+  br label %head
+end:
+  br i1 %alone, label %done, label %last
+last:
+  call void @meet(ptr %barrier, i64 %parts)
+  br label %done
+done:
+  ret void
+}}
+
+define void @launch(ptr %boxes, ptr %steps, i64 %count, i64 %parts, ptr %barrier) {{
+entry:
+  br label %head
+head:
+  %part = phi i64 [ 1, %entry ], [ %next, %post ]
+  %more = icmp slt i64 %part, %parts
+  br i1 %more, label %post, label %run
+post:
+  %before = sub i64 %part, 1
+  %box = getelementptr [128 x i8], ptr %boxes, i64 %before
+  %steps_at = getelementptr i8, ptr %box, i64 16
+  store ptr %steps, ptr %steps_at
+  %count_at = getelementptr i8, ptr %box, i64 24
+  store i64 %count, ptr %count_at
+  %part_at = getelementptr i8, ptr %box, i64 32
+  store i64 %part, ptr %part_at
+  %parts_at = getelementptr i8, ptr %box, i64 40
+  store i64 %parts, ptr %parts_at
+  %barrier_at = getelementptr i8, ptr %box, i64 48
+  store ptr %barrier, ptr %barrier_at
+  %sleeping = getelementptr i8, ptr %box, i64 4
+  call void @advance(ptr %box, ptr %sleeping)
+  %next = add i64 %part, 1
+  br label %head
+run:
+  call void @run(ptr %steps, i64 %count, i64 0, i64 %parts, ptr %barrier)
+  ret void
+}}
+
+define void @work(ptr %box) {{
+entry:
+  %sleeping = getelementptr i8, ptr %box, i64 4
+  %stop_at = getelementptr i8, ptr %box, i64 8
+  %spins_at = getelementptr i8, ptr %box, i64 12
+  br label %idle
+idle:
+  %seen = phi i32 [ 0, %entry ], [ %ticket, %job ]
+  %spins = load i32, ptr %spins_at
+  call void @await(ptr %box, i32 %seen, ptr %sleeping, i32 %spins)
+  %ticket = add i32 %seen, 1
+  %stop = load atomic i32, ptr %stop_at seq_cst, align 4
+  %ended = icmp ne i32 %stop, 0
+  br i1 %ended, label %done, label %job
+job:
+  %steps_at = getelementptr i8, ptr %box, i64 16
+  %steps = load ptr, ptr %steps_at
+  %count_at = getelementptr i8, ptr %box, i64 24
+  %count = load i64, ptr %count_at
+  %part_at = getelementptr i8, ptr %box, i64 32
+  %part = load i64, ptr %part_at
+  %parts_at = getelementptr i8, ptr %box, i64 40
+  %parts = load i64, ptr %parts_at
+  %barrier_at = getelementptr i8, ptr %box, i64 48
+  %barrier = load ptr, ptr %barrier_at
+  call void @run(ptr %steps, i64 %count, i64 %part, i64 %parts, ptr %barrier)
+  br label %idle
+done:
+  ret void
+}}
+
+define void @stop(ptr %box) {{
+  %stop_at = getelementptr i8, ptr %box, i64 8
+  store atomic i32 1, ptr %stop_at seq_cst, align 4
+  %sleeping = getelementptr i8, ptr %box, i64 4
+  call void @advance(ptr %box, ptr %sleeping)
+  ret void
+}}
+{declarations}
+"""
+
+#: How a processor is told that a loop only waits.
+_PAUSE = {
+    "x86_64": "call void @llvm.x86.sse2.pause()",
+    "aarch64": 'call void asm sideeffect "yield", ""()',
+    "arm64": 'call void asm sideeffect "yield", ""()',
+}
+#: Number of the system call futex.
+_FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
+_WAIT, _WAKE, _ALL = 128, 129, 2**31 - 1  # both private to the process
+
+_NAP = 200  # microseconds, where there is no futex
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Addresses of the functions."""
+
+    run: int
+    launch: int
+    work: int
+    stop: int
+
+
+@functools.cache
+def driver() -> Driver:
+    """The functions for this machine."""
+    target = host()
+    check_runnable(target)
+    text = driver_text(target.triple, sys.platform)
+    return Driver(*load(cached_object(text, lambda: text, target), *_ENTRIES))
+
+
+def can_sleep() -> bool:
+    """Whether threads can be used: on Windows nothing to sleep with is known here."""
+    return sys.platform != "win32"
+
+
+def driver_text(triple: str, system: str) -> str:
+    """The LLVM IR for a processor and an operating system (as `sys.platform`)."""
+    machine = triple.split("-")[0]
+    pause = _PAUSE.get(machine, "")
+    declarations = ["declare void @llvm.x86.sse2.pause()"] if "x86" in pause else []
+    if system.startswith("linux") and machine in _FUTEX:
+        declarations.append("declare i64 @syscall(i64, ...)")
+        call = f"call i64 (i64, ...) @syscall(i64 {_FUTEX[machine]}, ptr %word,"
+        sleep = f"%slept = zext i32 %old to i64\n  {call} i64 {_WAIT}, i64 %slept, ptr null)"
+        wake = f"{call} i64 {_WAKE}, i64 {_ALL})"
+    elif system == "win32":
+        sleep = wake = ""
+    else:
+        declarations.append("declare i32 @usleep(i32)")
+        sleep, wake = f"call i32 @usleep(i32 {_NAP})", ""
+    give_way = "call i32 @sched_yield()" if system != "win32" else ""
+    if give_way:
+        declarations.append("declare i32 @sched_yield()")
+    return _TEXT.format(
+        triple=triple,
+        pause=pause,
+        give_way=give_way,
+        sleep=sleep,
+        wake=wake,
+        declarations="\n".join(declarations),
+    )

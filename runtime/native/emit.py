@@ -1,0 +1,234 @@
+"""LLVM IR that reads like the loops it makes. The only place that touches pointer types.
+
+Every kernel has the same signature, `void kernel(ptr table, i64 part, i64 parts)`: the table holds
+the addresses of its operands, and (part, parts) says which share of the work to do. An `Emitter`
+is open inside one kernel:
+
+    def emit(e):                                   # y = 2 x over n elements
+        x, y = e.operands
+        first, last = e.share(n // 16)             # cut by output: the same bits for any `parts`
+        def body(i):
+            v = e.load(e.at(x, F32, (i, 16)), F32, 16)
+            e.store(e.mul(v, e.splat(2.0, F32, 16)), e.at(y, F32, (i, 16)))
+        e.loop(first, last, body)
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import llvmlite.ir as ir
+
+from graphcnn.runtime.native.target import Target
+from graphcnn.tensor_type import DType
+
+Int: TypeAlias = "int | ir.Value"
+Count: TypeAlias = int  # inside the class, `int` is a method
+
+I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+POINTER = ir.PointerType()
+VOID = ir.VoidType()
+
+#: How the elements of a type lie in memory. Truth values are bytes, 0 or 1.
+STORED = {
+    DType.FLOAT16: ir.HalfType(),
+    DType.FLOAT32: ir.FloatType(),
+    DType.FLOAT64: ir.DoubleType(),
+    DType.UINT8: I8,
+    DType.INT32: I32,
+    DType.INT64: I64,
+    DType.BOOL: I8,
+}
+
+
+class Emitter:
+    """Builds the body of one kernel.
+
+    Attributes:
+        b: the llvmlite builder, for what has no shorthand here.
+        operands: pointers to the operands, in order: inputs, outputs, scratch.
+        part, parts: the share of the work, i64 values.
+    """
+
+    def __init__(self, name: str, target: Target, operands: Count, noalias: bool = True) -> None:
+        self.target = target
+        self.module = ir.Module(name)
+        self.module.triple = target.triple
+        entry = ir.Function(self.module, ir.FunctionType(VOID, (POINTER, I64, I64)), name)
+        body = ir.Function(
+            self.module, ir.FunctionType(VOID, (*(POINTER,) * operands, I64, I64)), name + ".body"
+        )
+        body.linkage = "internal"
+        body.attributes.add("noinline")
+        if noalias:
+            for argument in body.args[:operands]:
+                argument.add_attribute("noalias")
+        self.b = ir.IRBuilder(entry.append_basic_block("entry"))
+        table, part, parts = entry.args
+        pointers = [
+            self.b.load(self.b.gep(table, [I64(i)], source_etype=POINTER), typ=POINTER)
+            for i in range(operands)
+        ]
+        self.b.call(body, [*pointers, part, parts])
+        self.b.ret_void()
+        self.function = body
+        self.b = ir.IRBuilder(body.append_basic_block("entry"))
+        self.operands: list[ir.Value] = list(body.args[:operands])
+        self.part, self.parts = body.args[operands:]
+
+    def finish(self) -> ir.Module:
+        """Close the body; the module is ready to be compiled."""
+        self.b.ret_void()
+        return self.module
+
+    # Integers and addresses
+
+    def int(self, i: Int) -> ir.Value:
+        return I64(i) if isinstance(i, int) else i
+
+    def iadd(self, a: Int, b: Int) -> Int:
+        if isinstance(a, int) and isinstance(b, int):
+            return a + b
+        return self.b.add(self.int(a), self.int(b))
+
+    def imul(self, a: Int, b: Int) -> Int:
+        if isinstance(a, int) and isinstance(b, int):
+            return a * b
+        return self.b.mul(self.int(a), self.int(b))
+
+    def divmod(self, a: Int, by: Count) -> tuple[Int, Int]:
+        """Quotient and rest of a non-negative number by a constant."""
+        if isinstance(a, int):
+            return divmod(a, by)
+        return self.b.udiv(a, I64(by)), self.b.urem(a, I64(by))
+
+    def unravel(self, index: Int, shape: Sequence[Count]) -> list[Int]:
+        """The coordinates of a row-major position."""
+        coordinates: list[Int] = []
+        for size in reversed(shape[1:]):
+            index, rest = self.divmod(index, size)
+            coordinates.append(rest)
+        return [index, *reversed(coordinates)]
+
+    def at(self, pointer: ir.Value, dtype: DType, *terms: tuple[Int, Count]) -> ir.Value:
+        """The address of the element sum(index · stride) after `pointer`, strides in elements."""
+        offset: Int = 0
+        for index, stride in terms:
+            offset = self.iadd(offset, self.imul(index, stride))
+        return self.b.gep(pointer, [self.int(offset)], source_etype=STORED[dtype])
+
+    def share(self, units: Count) -> tuple[ir.Value, ir.Value]:
+        """First and last + 1 of the units that this part does: contiguous, as even as can be."""
+        n = I64(units)
+        first = self.b.udiv(self.b.mul(self.part, n), self.parts)
+        last = self.b.udiv(self.b.mul(self.b.add(self.part, I64(1)), n), self.parts)
+        return first, last
+
+    # Control
+
+    def loop(
+        self,
+        start: Int,
+        stop: Int,
+        body: Callable[..., Sequence[ir.Value] | None],
+        step: Count = 1,
+        carry: Sequence[ir.Value] = (),
+    ) -> list[ir.Value]:
+        """for i in range(start, stop, step): carry = body(i, *carry). Returns the last carry."""
+        if isinstance(start, int) and isinstance(stop, int) and start + step >= stop > start:
+            return list(body(I64(start), *carry) or ())
+        function, before = self.function, self.b.block
+        head = function.append_basic_block("loop")
+        inside = function.append_basic_block("body")
+        after = function.append_basic_block("end")
+        self.b.branch(head)
+        self.b.position_at_end(head)
+        i = self.b.phi(I64)
+        i.add_incoming(self.int(start), before)
+        carried = []
+        for value in carry:
+            phi = self.b.phi(value.type)
+            phi.add_incoming(value, before)
+            carried.append(phi)
+        self.b.cbranch(self.b.icmp_signed("<", i, self.int(stop)), inside, after)
+        self.b.position_at_end(inside)
+        results = body(i, *carried) or ()
+        back = self.b.block
+        i.add_incoming(self.b.add(i, I64(step)), back)
+        for phi, value in zip(carried, results, strict=True):
+            phi.add_incoming(value, back)
+        self.b.branch(head)
+        self.b.position_at_end(after)
+        return carried
+
+    def when(self, condition: ir.Value, body: Callable[[], None]) -> None:
+        """if condition: body()"""
+        with self.b.if_then(condition):
+            body()
+
+    # Memory
+
+    def load(
+        self, pointer: ir.Value, dtype: DType, lanes: Count = 1, aligned: bool = False
+    ) -> ir.Value:
+        """A scalar, or a vector of `lanes` elements from consecutive addresses."""
+        kind = STORED[dtype] if lanes == 1 else ir.VectorType(STORED[dtype], lanes)
+        align = dtype.bytes * lanes if aligned else dtype.bytes
+        return self.b.load(pointer, typ=kind, align=align)
+
+    def store(self, value: ir.Value, pointer: ir.Value, aligned: bool = False) -> None:
+        """A scalar or a vector to consecutive addresses."""
+        kind = value.type
+        element = kind.element if isinstance(kind, ir.VectorType) else kind
+        size = {ir.HalfType: 2, ir.FloatType: 4, ir.DoubleType: 8}.get(type(element))
+        size = size or max(1, element.width // 8)
+        lanes = kind.count if isinstance(kind, ir.VectorType) else 1
+        self.b.store(value, pointer, align=size * lanes if aligned else size)
+
+    # Arithmetic on floats, scalars and vectors alike
+
+    def splat(self, number: float, dtype: DType, lanes: Count = 1) -> ir.Value:
+        """A constant in every lane."""
+        kind = STORED[dtype]
+        number = float(number) if dtype.is_float else int(number)
+        return kind(number) if lanes == 1 else ir.VectorType(kind, lanes)([number] * lanes)
+
+    def broadcast(self, scalar: ir.Value, lanes: Count) -> ir.Value:
+        """A scalar in every lane."""
+        if lanes == 1:
+            return scalar
+        vector = ir.VectorType(scalar.type, lanes)
+        one = self.b.insert_element(vector(ir.Undefined), scalar, I32(0))
+        first = ir.VectorType(I32, lanes)([0] * lanes)
+        return self.b.shuffle_vector(one, vector(ir.Undefined), first)
+
+    def add(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.b.fadd(a, b)
+
+    def sub(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.b.fsub(a, b)
+
+    def mul(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.b.fmul(a, b)
+
+    def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """a · b + c, rounded once where the processor can (a product and a sum where not)."""
+        if self.target.name == "sse2":
+            return self.b.fadd(self.b.fmul(a, b), c)
+        return self.intrinsic("llvm.fma", a.type, a, b, c)
+
+    def intrinsic(self, name: str, kind: ir.Type, *arguments: ir.Value) -> ir.Value:
+        """An LLVM intrinsic overloaded on one type: `intrinsic("llvm.sqrt", v.type, v)`."""
+        full = f"{name}.{_suffix(kind)}"
+        function: Any = self.module.globals.get(full)
+        if function is None:
+            signature = ir.FunctionType(kind, [a.type for a in arguments])
+            function = ir.Function(self.module, signature, full)
+        return self.b.call(function, arguments)
+
+
+def _suffix(kind: ir.Type) -> str:
+    """`f32`, `v16f32`, `i64`: how LLVM names a type in its intrinsics."""
+    if isinstance(kind, ir.VectorType):
+        return f"v{kind.count}{_suffix(kind.element)}"
+    names = {ir.HalfType: "f16", ir.FloatType: "f32", ir.DoubleType: "f64"}
+    return names.get(type(kind)) or f"i{kind.width}"

@@ -1,0 +1,350 @@
+"""First layers: few input channels, plain, to blocked output; and their weight gradient.
+
+With 1, 3 or 6 channels a block of input channels would be mostly padding. Here every pair
+(channel, tap) is one step of the reduction: x is packed as `Planes` in scratch and read number by
+number, vectors lie over output channels. The kernel is plain too, and turned in scratch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import llvmlite.ir as ir
+
+from graphcnn.runtime.native.emit import Emitter, Int
+from graphcnn.runtime.native.kernels.blocked import Blocked, Epilogue, Place
+from graphcnn.runtime.native.kernels.conv_plain import Tap
+from graphcnn.runtime.native.kernels.packing import Planes, copy, scratch_bytes, transpose
+from graphcnn.runtime.native.kernels.tiles import (
+    Tile,
+    add_to,
+    blocks,
+    choose_tile,
+    multiply,
+    table,
+    zero,
+)
+from graphcnn.runtime.native.target import Target
+from graphcnn.tensor_type import DType
+
+
+@dataclass(frozen=True)
+class FirstConv:
+    """A convolution from plain images of few channels to blocked ones."""
+
+    batch: int
+    channels: int
+    planes: Planes
+    taps: tuple[Tap, ...]
+    y: Blocked
+    tile: Tile
+    bands: int = 1
+    dtype: DType = DType.FLOAT32
+
+    @property
+    def units(self) -> int:
+        return self.batch * self.bands
+
+    @property
+    def image(self) -> int:
+        """Elements of scratch that one packed image takes."""
+        return (
+            scratch_bytes(self.channels * self.planes.size * self.dtype.bytes) // self.dtype.bytes
+        )
+
+    @property
+    def steps(self) -> int:
+        """Pairs (channel, tap)."""
+        return self.channels * len(self.taps)
+
+    @property
+    def scratch(self) -> int:
+        kernels = self.steps * self.y.lanes * self.y.blocks
+        return scratch_bytes((self.image + kernels) * self.dtype.bytes)
+
+    @property
+    def flops(self) -> int:
+        pixels = self.y.sizes[0] * self.y.sizes[1]
+        return 2 * self.batch * self.channels * len(self.taps) * self.y.channels * pixels
+
+    def emit(
+        self,
+        e: Emitter,
+        x: ir.Value,
+        weight: ir.Value,
+        y: ir.Value,
+        scratch: ir.Value,
+        bias: ir.Value | None = None,
+        epilogue: Epilogue | None = None,
+    ) -> None:
+        """The loops over this part's share of the units; `scratch` is the part's own."""
+        dtype, (h, w) = self.dtype, self.planes.sizes
+        height = self.y.sizes[0]
+        panels = self.y.blocks // self.tile.vectors
+        weight = self._kernel(e, weight, e.at(scratch, dtype, (self.image, 1)))
+
+        def unit(u: Int) -> None:
+            n, band = e.divmod(u, self.bands)
+            begin, _ = e.divmod(e.imul(band, height), self.bands)
+            end, _ = e.divmod(e.imul(e.iadd(band, 1), height), self.bands)
+            source = e.at(x, dtype, (n, self.channels * h * w))
+            if self.planes.in_place:
+                packed = source
+            else:
+                packed = scratch
+                self.planes.pack(e, dtype, source, packed, self.channels)
+
+            def panel(p: Int) -> None:
+                first = e.imul(p, self.tile.vectors)
+                written = e.at(y, dtype, (n, self.y.image), (first, self.y.plane))
+                if any(self.y.halo):
+                    e.when(
+                        e.b.icmp_signed("==", e.int(band), e.int(0)),
+                        lambda: self._clear(e, written),
+                    )
+                e.loop(
+                    begin, end,
+                    lambda q: blocks(
+                        e, self.y.sizes[1], self.tile.rows,
+                        lambda r, size: self._tile(
+                            e, (packed, weight, written), (n, p), (q, r), size, bias, epilogue
+                        ),
+                    ),
+                )  # fmt: skip
+
+            e.loop(0, panels, panel)
+
+        e.loop(*e.share(self.units), unit)
+
+    def _kernel(self, e: Emitter, weight: ir.Value, to: ir.Value) -> ir.Value:
+        """The plain kernel as [O/(L·b)][C·KH·KW][L·b], the rest of the last panel zeros."""
+        dtype, lanes, vectors = self.dtype, self.y.lanes, self.tile.vectors
+
+        def block(o: Int, count: int) -> None:
+            index, _ = e.divmod(o, lanes)
+            panel, v = e.divmod(index, vectors)
+            target = e.at(to, dtype, (panel, self.steps * lanes * vectors), (v, lanes))
+            source = e.at(weight, dtype, (o, self.steps))
+            transpose(e, dtype, source, target, count, self.steps, self.steps, lanes * vectors)
+
+        blocks(e, self.y.channels, lanes, block)
+        return to
+
+    def _clear(self, e: Emitter, written: ir.Value) -> None:
+        e.loop(
+            0, self.tile.vectors,
+            lambda v: self.y.clear_halo(
+                e, self.dtype, e.at(written, self.dtype, (v, self.y.plane))
+            ),
+        )  # fmt: skip
+
+    def _tile(
+        self,
+        e: Emitter,
+        pointers: tuple[ir.Value, ir.Value, ir.Value],
+        outer: tuple[Int, Int],
+        corner: tuple[Int, Int],
+        size: int,
+        bias: ir.Value | None,
+        epilogue: Epilogue | None,
+    ) -> None:
+        """`size` pixels of a row, one panel of output channels."""
+        (packed, weight, written), (n, panel), (q, r) = pointers, outer, corner
+        dtype, lanes, taps = self.dtype, self.y.lanes, len(self.taps)
+        vectors = self.tile.vectors
+        width, steps = lanes * vectors, self.channels * taps
+        kernel = e.at(weight, dtype, (panel, steps * width))
+        first = e.imul(panel, vectors)
+        read = table(e, "pixels", [self.planes.offset(*t.pixel) for t in self.taps])
+        number = table(e, "taps", [t.weight for t in self.taps])
+        base = e.at(packed, dtype, (q, self.planes.grid[1]), (r, 1))
+
+        def left(k: list[Int]) -> list[ir.Value]:
+            at = e.at(base, dtype, (k[0], self.planes.channel_stride), (read(k[1]), 1))
+            return [e.at(at, dtype, (p, 1)) for p in range(size)]
+
+        def right(k: list[Int]) -> list[ir.Value]:
+            at = e.at(kernel, dtype, (k[0], taps * width), (number(k[1]), width))
+            return [e.at(at, dtype, (v * lanes, 1)) for v in range(vectors)]
+
+        start = [zero(dtype, lanes)] * vectors
+        if bias is not None:
+            base_bias = e.at(bias, dtype, (first, lanes))
+            start = [
+                e.load(e.at(base_bias, dtype, (v, lanes)), dtype, lanes) for v in range(vectors)
+            ]
+        sums = multiply(e, dtype, start * size, (self.channels, taps), left, right)
+        for p in range(size):
+            for v in range(vectors):
+                value, column = sums[p * vectors + v], e.iadd(r, p)
+                if epilogue is not None:
+                    value = epilogue(e, value, Place(n, e.iadd(first, v), q, column, lanes))
+                to = e.at(
+                    written, dtype, (q, self.y.row), (column, lanes),
+                    (v * self.y.plane + self.y.offset(0, 0), 1),
+                )  # fmt: skip
+                e.store(value, to, aligned=True)
+
+
+def first_conv(
+    batch: int,
+    channels: int,
+    planes: Planes,
+    taps: Sequence[Tap],
+    y: Blocked,
+    target: Target,
+    vectors: int | None = None,
+    dtype: DType = DType.FLOAT32,
+) -> FirstConv:
+    """A first layer tiled for a processor; `vectors` is given with a kernel."""
+    wide = vectors or (2 if y.blocks % 2 == 0 and y.sizes[1] < 8 else 1)
+    tile = Tile(choose_tile(target, y.sizes[1], wide).rows, wide)
+    limit = (target.registers - 1 - (target.name == "sse2") - wide) // wide
+    count = -(-y.sizes[1] // min(limit, 16))
+    tile = Tile(-(-y.sizes[1] // count), wide)
+    bands = min(y.sizes[0], max(1, -(-8 // batch)))
+    return FirstConv(batch, channels, planes, tuple(taps), y, tile, bands, dtype)
+
+
+#: What happens to a number of the gradient at last: f(e, number, filter, pair) -> number.
+Follow = Callable[[Emitter, ir.Value, Int, Int], ir.Value]
+
+
+@dataclass(frozen=True)
+class FirstWeightGrad:
+    """The weight gradient of a `FirstConv`: rows are pairs (channel, tap), written out in code."""
+
+    batch: int
+    channels: int
+    planes: Planes
+    taps: tuple[Tap, ...]
+    dy: Blocked
+    tile: Tile
+    dtype: DType = DType.FLOAT32
+
+    @property
+    def units(self) -> int:
+        return self.dy.blocks // self.tile.vectors
+
+    @property
+    def image(self) -> int:
+        """Elements of scratch that one packed image takes."""
+        return (
+            scratch_bytes(self.channels * self.planes.size * self.dtype.bytes) // self.dtype.bytes
+        )
+
+    @property
+    def steps(self) -> int:
+        """Pairs (channel, tap)."""
+        return self.channels * len(self.taps)
+
+    @property
+    def scratch(self) -> int:
+        kernels = self.steps * self.dy.lanes * self.tile.vectors
+        return scratch_bytes((self.image + kernels) * self.dtype.bytes)
+
+    @property
+    def flops(self) -> int:
+        pixels = self.dy.sizes[0] * self.dy.sizes[1]
+        return 2 * self.batch * self.channels * len(self.taps) * self.dy.channels * pixels
+
+    def emit(
+        self,
+        e: Emitter,
+        x: ir.Value,
+        dy: ir.Value,
+        dw: ir.Value,
+        scratch: ir.Value,
+        follow: Follow | None = None,
+    ) -> None:
+        """The loops over this part's share of the units; `scratch` is the part's own."""
+        dtype, (h, w), lanes = self.dtype, self.planes.sizes, self.dy.lanes
+        vectors, (oh, ow) = self.tile.vectors, self.dy.sizes
+        width, steps = lanes * vectors, self.channels * len(self.taps)
+        pairs = sorted(
+            (c * len(self.taps) + t.weight,
+             c * self.planes.channel_stride + self.planes.offset(*t.pixel))
+            for c in range(self.channels)
+            for t in self.taps
+        )  # fmt: skip
+        nothing = zero(dtype, lanes)
+        sums = e.at(scratch, dtype, (self.image, 1))
+
+        def unit(panel: Int) -> None:
+            e.loop(
+                0, steps * width, lambda i: e.store(nothing, e.at(sums, dtype, (i, 1))), step=lanes
+            )
+
+            def image(n: Int) -> None:
+                packed = e.at(x, dtype, (n, self.channels * h * w))
+                if not self.planes.in_place:
+                    self.planes.pack(e, dtype, packed, scratch, self.channels)
+                    packed = scratch
+                shown = e.at(
+                    dy, dtype, (n, self.dy.image), (panel, vectors * self.dy.plane),
+                    (self.dy.offset(0, 0), 1),
+                )  # fmt: skip
+                for first in range(0, steps, self.tile.rows):
+                    some = pairs[first : first + self.tile.rows]
+
+                    def left(k: list[Int], some: list[tuple[int, int]] = some) -> list[ir.Value]:
+                        at = e.at(packed, dtype, (k[0], self.planes.grid[1]), (k[1], 1))
+                        return [e.at(at, dtype, (offset, 1)) for _, offset in some]
+
+                    def right(k: list[Int]) -> list[ir.Value]:
+                        at = e.at(shown, dtype, (k[0], self.dy.row), (k[1], lanes))
+                        return [e.at(at, dtype, (v * self.dy.plane, 1)) for v in range(vectors)]
+
+                    places = [
+                        e.at(sums, dtype, (number * width + v * lanes, 1))
+                        for number, _ in some
+                        for v in range(vectors)
+                    ]
+                    start = [nothing] * len(places)
+                    add_to(e, dtype, places, multiply(e, dtype, start, (oh, ow), left, right))
+
+            e.loop(0, self.batch, image)
+            self._write(e, sums, dw, panel, follow)
+
+        e.loop(*e.share(self.units), unit)
+
+    def _write(
+        self, e: Emitter, sums: ir.Value, dw: ir.Value, panel: Int, follow: Follow | None
+    ) -> None:
+        """The sums of a panel, [pair][filter], into the plain gradient [filter][pair]."""
+        dtype, width = self.dtype, self.dy.lanes * self.tile.vectors
+
+        def filters(o: Int, count: int) -> None:
+            def pair(i: Int) -> None:
+                read = e.at(sums, dtype, (i, width))
+                to = e.at(dw, dtype, (o, self.steps), (i, 1))
+                if follow is None:
+                    copy(e, dtype, read, to, count, 1, self.steps)
+                    return
+
+                def one(f: Int) -> None:
+                    value = e.load(e.at(read, dtype, (f, 1)), dtype)
+                    value = follow(e, value, e.iadd(o, f), i)
+                    e.store(value, e.at(to, dtype, (f, self.steps)))
+
+                e.loop(0, count, one)
+
+            e.loop(0, self.steps, pair)
+
+        blocks(e, self.dy.channels, width, filters, (panel, e.iadd(panel, 1)))
+
+
+def first_weight_grad(
+    batch: int,
+    channels: int,
+    planes: Planes,
+    taps: Sequence[Tap],
+    dy: Blocked,
+    vectors: int,
+    target: Target,
+    dtype: DType = DType.FLOAT32,
+) -> FirstWeightGrad:
+    """The gradient for kernels of `vectors` vectors, tiled for a processor."""
+    limit = (target.registers - 1 - (target.name == "sse2") - vectors) // vectors
+    steps = channels * len(taps)
+    rows = -(-steps // -(-steps // min(limit, 28)))
+    return FirstWeightGrad(batch, channels, planes, tuple(taps), dy, Tile(rows, vectors), dtype)

@@ -1,0 +1,150 @@
+"""Worker threads: Python threads that live inside native code, asleep until there is work.
+
+There is one pool in a process, and one run at a time has its workers; a run that finds them busy
+does its parts alone, with the same result. Workers start when they are first wanted. A forked child
+has none and starts its own.
+"""
+
+import atexit
+import ctypes
+import functools
+import os
+import threading
+from collections.abc import Callable
+
+from graphcnn.errors import GraphCnnError
+from graphcnn.runtime.native.driver import (
+    BARRIER_BYTES,
+    BARRIER_SPINS,
+    BOX_BYTES,
+    BOX_SPINS,
+    can_sleep,
+    driver,
+)
+from graphcnn.runtime.native.limits import available_processors
+
+MOST = 256
+
+#: Looks at a word before a thread goes to sleep: some 50 µs, about what a sleep costs.
+_SPINS = 2000
+#: The same where threads share processors: the one waited for may need this very one.
+_SPINS_CROWDED = 20
+
+
+class Pool:
+    """The workers of this process."""
+
+    def __init__(self) -> None:
+        self.busy = threading.Lock()
+        self.workers: list[threading.Thread] = []
+        self.closed = not can_sleep()
+        memory = ctypes.create_string_buffer(BARRIER_BYTES + MOST * BOX_BYTES + 64)
+        self._memory = memory
+        self._barrier = -(-ctypes.addressof(memory) // 64) * 64
+        self._boxes = self._barrier + BARRIER_BYTES
+
+    def run(self, steps: int, count: int, parts: int) -> bool:
+        """Run `count` steps in `parts` parts at once. False, and nothing done, if that cannot be.
+
+        Not while another run has the workers, nor where no thread can be started.
+        """
+        if not self.busy.acquire(blocking=False):
+            return False
+        try:
+            if self.closed or not self._start(parts - 1):
+                return False
+            _entry("launch")(self._boxes, steps, count, parts, self._barrier)
+            return True
+        finally:
+            self.busy.release()
+
+    def close(self) -> None:
+        """End the workers: the code they sleep in is about to go."""
+        with self.busy:
+            self.closed = True
+            for i in range(len(self.workers)):
+                _entry("stop")(self._boxes + i * BOX_BYTES)
+            for worker in self.workers:
+                worker.join(1.0)
+            self.workers.clear()
+
+    def _start(self, wanted: int) -> bool:
+        if len(self.workers) >= wanted:
+            return True
+        spins = _SPINS if wanted < available_processors() else _SPINS_CROWDED
+        ctypes.c_int32.from_address(self._barrier + BARRIER_SPINS).value = spins
+        while len(self.workers) < wanted:
+            number = len(self.workers)
+            box = self._boxes + number * BOX_BYTES
+            ctypes.c_int32.from_address(box + BOX_SPINS).value = spins
+            worker = threading.Thread(
+                target=_entry("work"), args=(box,), name=f"graphcnn-{number + 1}", daemon=True
+            )
+            try:
+                worker.start()
+            except RuntimeError:  # too many threads, or the interpreter is about to end
+                return False
+            self.workers.append(worker)
+        return True
+
+
+_pool: Pool | None = None
+_making = threading.Lock()
+
+
+def pool() -> Pool:
+    """The pool of this process."""
+    global _pool
+    if _pool is None:
+        with _making:
+            if _pool is None:
+                _pool = Pool()
+                atexit.register(_pool.close)
+    return _pool
+
+
+def run_steps(steps: int, count: int, parts: int) -> None:
+    """Run `count` steps from the address `steps`, in `parts` parts at once where that can be."""
+    if parts == 1 or not pool().run(steps, count, parts):
+        _entry("run")(steps, count, 0, 1, 0)
+
+
+def thread_count(threads: int | None = None) -> int:
+    """Threads of a run: the argument, else GRAPHCNN_THREADS, else the processors at hand."""
+    if threads is not None:
+        return _checked(threads, "threads")
+    text = os.environ.get("GRAPHCNN_THREADS", "").strip()
+    if text:
+        return _checked(int(text) if text.isdecimal() else text, "GRAPHCNN_THREADS")
+    return min(available_processors(), MOST)
+
+
+def _checked(threads: object, what: str) -> int:
+    if isinstance(threads, int) and 1 <= threads <= MOST:
+        return int(threads)
+    raise GraphCnnError(f"{what} must be a number from 1 to {MOST}, found {threads!r}")
+
+
+@functools.cache
+def _entry(name: str) -> Callable[..., None]:
+    """A function of the driver. The interpreter's lock is released while it runs."""
+    pointer, word = ctypes.c_void_p, ctypes.c_int64
+    kinds = {
+        "run": (pointer, word, word, word, pointer),
+        "launch": (pointer, pointer, word, word, pointer),
+        "work": (pointer,),
+        "stop": (pointer,),
+    }
+    return ctypes.CFUNCTYPE(None, *kinds[name])(getattr(driver(), name))
+
+
+def _forget() -> None:
+    """In a forked child: the workers stayed behind."""
+    global _pool, _making
+    if _pool is not None:
+        atexit.unregister(_pool.close)
+    _pool, _making = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

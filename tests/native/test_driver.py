@@ -1,0 +1,102 @@
+"""The loop over steps and the barrier between them."""
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+from native.chains import mean_kernel, scale_kernel
+
+from graphcnn.runtime.native import threads
+from graphcnn.runtime.native.driver import BARRIER, STEP_WORDS, driver_text
+from graphcnn.runtime.native.jit import compile_kernel
+from graphcnn.runtime.native.target import host
+
+SIZE = 64
+
+
+class Steps:
+    """Steps to and fro between two arrays."""
+
+    def __init__(self, kernels, flags):
+        self.arrays = [np.linspace(-1, 1, SIZE, dtype=np.float32), np.zeros(SIZE, np.float32)]
+        a, b = (array.ctypes.data for array in self.arrays)
+        self.tables = [np.array([a, b]), np.array([b, a])]
+        self.records = np.zeros((len(kernels), STEP_WORDS), np.int64)
+        for i, (kernel, flag) in enumerate(zip(kernels, flags, strict=True)):
+            table = self.tables[i % 2].ctypes.data
+            self.records[i] = compile_kernel(kernel, host()), table, kernel.units, flag
+
+    def run(self, parts):
+        threads.run_steps(self.records.ctypes.data, len(self.records), parts)
+        return self.arrays[len(self.records) % 2].copy()
+
+
+def test_steps_run_in_order():
+    steps = Steps([scale_kernel(2.0), scale_kernel(3.0), scale_kernel(5.0)], [0, 1, 1])
+    expected = 30 * steps.arrays[0]
+    assert np.allclose(steps.run(1), expected)
+
+
+def test_no_steps():
+    steps = Steps([], [])
+    assert steps.run(1) is not None
+    assert steps.run(2) is not None
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 64])
+def test_every_number_of_parts_gives_the_same_bits(units):
+    kernels = [mean_kernel(SIZE, units if i % 3 else 1) for i in range(200)]
+    flags = [BARRIER] * 200
+    one = Steps(kernels, flags).run(1)
+    assert np.isfinite(one).all() and np.ptp(one) >= 0
+    for parts in (2, 3, 4):
+        for _ in range(5):
+            assert Steps(kernels, flags).run(parts).tobytes() == one.tobytes()
+
+
+def test_without_barriers_it_goes_wrong():
+    """The test above would notice: shares of the next step begin too early."""
+    kernels = [mean_kernel(SIZE, 64) for _ in range(400)]
+    one = Steps(kernels, [BARRIER] * 400).run(1)
+    results = {Steps(kernels, [0] * 400).run(4).tobytes() for _ in range(200)}
+    assert results != {one.tobytes()}
+
+
+def test_single_units_in_a_row_need_no_barrier():
+    kernels = [mean_kernel(SIZE, 1) for _ in range(100)]
+    one = Steps(kernels, [0] * 100).run(1)
+    assert Steps(kernels, [0] * 100).run(3).tobytes() == one.tobytes()
+
+
+@pytest.mark.parametrize(
+    "triple, system",
+    [
+        ("x86_64-unknown-linux-gnu", "linux"),
+        ("aarch64-unknown-linux-gnu", "linux"),
+        ("arm64-apple-darwin", "darwin"),
+        ("x86_64-pc-windows-msvc", "win32"),
+        ("s390x-unknown-linux-gnu", "linux"),
+    ],
+)
+def test_is_valid_everywhere(triple, system):
+    text = driver_text(triple, system)
+    llvm.parse_assembly(text).verify()
+    assert ("@syscall" in text) == (system == "linux" and "s390x" not in triple)
+
+
+def test_sleeps_without_a_futex(monkeypatch):
+    """The way of other systems, on this one."""
+    from graphcnn.runtime.native import driver, jit
+
+    text = driver_text(host().triple, "darwin")
+    code = jit.cached_object(text, lambda: text, host())
+    functions = driver.Driver(*jit.load(code, "run", "launch", "work", "stop"))
+    monkeypatch.setattr(threads, "driver", lambda: functions)
+    monkeypatch.setattr(threads, "_pool", None)
+    threads._entry.cache_clear()
+    try:
+        kernels = [mean_kernel(SIZE, 4)] * 50
+        one = Steps(kernels, [BARRIER] * 50).run(1)
+        assert Steps(kernels, [BARRIER] * 50).run(3).tobytes() == one.tobytes()
+        threads.pool().close()
+    finally:
+        threads._entry.cache_clear()

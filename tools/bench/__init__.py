@@ -1,0 +1,1 @@
+"""`graphcnn bench`: our speed, and with --peers that of whatever else is installed, in one run."""

@@ -1,0 +1,59 @@
+"""What is timed: the networks, the kinds of work, and how a contender offers itself."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphcnn.ir import Array
+from graphcnn.model import Model
+from graphcnn.models import build
+from graphcnn.optimizers import SGD
+
+#: Network to batch size of training and of inference in large batches.
+NETS = {"lenet5": 64, "mnist_cnn": 128, "vgg_cifar": 64, "resnet18": 8}
+WORK = ("train", "infer", "single")
+OPTIMIZER = SGD(0.01, momentum=0.9)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of work on one network: the same weights and inputs for everybody.
+
+    `work` is "train" (forward, backward and SGD with momentum 0.9 on cross-entropy), "infer" (a
+    large batch) or "single" (batch 1); both from NumPy array to NumPy array.
+    """
+
+    net: str
+    work: str
+    batch: int
+    threads: int
+    model: Model
+    images: Array
+    labels: Array
+
+    @property
+    def label(self) -> str:
+        return f"{self.net} {self.work} batch {self.batch}, {self.threads} thread(s)"
+
+
+#: Makes the function to time, or raises `Unavailable`.
+Contender = Callable[[Case], Callable[[], object]]
+
+
+class Unavailable(Exception):
+    """This contender cannot do this case here; the message says why."""
+
+
+def make_cases(nets: tuple[str, ...], work: tuple[str, ...], threads: int) -> Iterator[Case]:
+    """All cases of some networks and kinds of work, with seeded weights and inputs."""
+    for net in nets:
+        model = build(net).initialize(0)
+        shape = tuple(int(d) for d in model.graph.inputs[0].shape[1:] if isinstance(d, int))
+        classes = next(iter(model.graph.outputs.values())).shape[1]
+        for kind in work:
+            batch = 1 if kind == "single" else NETS[net]
+            rng = np.random.default_rng(0)
+            images = rng.normal(size=(batch, *shape)).astype(np.float32)
+            labels = rng.integers(0, classes, batch)  # type: ignore[arg-type]
+            yield Case(net, kind, batch, threads, model, images, labels)

@@ -1,0 +1,98 @@
+"""The networks of the benchmark as anyone would write them in PyTorch, given our weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from graphcnn.ir import Array
+
+
+def torch_module(net: str, states: Mapping[str, Array]) -> Any:
+    """A `torch.nn.Module` that computes what our network of that name does."""
+    import torch
+
+    builders = {
+        "lenet5": _lenet5,
+        "mnist_cnn": _mnist_cnn,
+        "vgg_cifar": _vgg_cifar,
+        "resnet18": _resnet18,
+    }
+    module = builders[net]()
+    ours = [states[key] for key in states]
+    theirs = list(module.state_dict().items())
+    kept = [(key, t) for key, t in theirs if not key.endswith("num_batches_tracked")]
+    if len(kept) != len(ours):
+        raise AssertionError(f"{net}: {len(kept)} tensors in PyTorch, {len(ours)} here")
+    for (key, tensor), array in zip(kept, ours, strict=True):
+        if tuple(tensor.shape) != array.shape:
+            raise AssertionError(f"{net}: {key} is {tuple(tensor.shape)}, ours {array.shape}")
+    loaded = {key: torch.from_numpy(np.array(a)) for (key, _), a in zip(kept, ours, strict=True)}
+    module.load_state_dict(loaded, strict=False)
+    return module
+
+
+def _lenet5() -> Any:
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def _mnist_cnn() -> Any:
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1600, 10),
+    )  # fmt: skip
+
+
+def _vgg_cifar() -> Any:
+    from torch import nn
+
+    layers: list[Any] = []
+    channels = 3
+    for i, width in enumerate((32, 64, 128)):
+        for _ in range(2):
+            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False),
+                       nn.BatchNorm2d(width), nn.ReLU()]  # fmt: skip
+            channels = width
+        if i < 2:
+            layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
+
+
+def _resnet18() -> Any:
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):  # type: ignore[misc]
+        def __init__(self, channels: int, width: int, stride: int) -> None:
+            super().__init__()
+            if stride > 1:
+                self.shortcut: Any = nn.Sequential(
+                    nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width)
+                )
+            else:
+                self.shortcut = nn.Identity()
+            self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+            self.norm1 = nn.BatchNorm2d(width)
+            self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+            self.norm2 = nn.BatchNorm2d(width)
+
+        def forward(self, x: Any) -> Any:
+            y = torch.relu(self.norm1(self.conv1(x)))
+            return torch.relu(self.shortcut(x) + self.norm2(self.conv2(y)))
+
+    layers: list[Any] = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
+                         nn.MaxPool2d(3, 2, 1)]  # fmt: skip
+    channels = 64
+    for stage, width in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            layers.append(Block(channels, width, 2 if stage and not block else 1))
+            channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))

@@ -1,0 +1,232 @@
+"""Commands that draw a model: draw, volume, diff, plan."""
+
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+
+from graphcnn.pictures import (
+    SUFFIXES,
+    Picture,
+    graph_picture,
+    passes_picture,
+    plan_picture,
+    training_picture,
+    volume_picture,
+)
+from graphcnn.pictures.content import DETAILS
+from graphcnn.pictures.solids import SCALES
+from graphcnn.pictures.volume import STYLES
+from graphcnn.tools.commands.arguments import loss_option, model_argument, optimizer_option
+from graphcnn.tools.commands.look import TRAINING_LOSS, TRAINING_OPTIMIZER, apply_passes
+from graphcnn.tools.pictures import read_picture
+from graphcnn.tools.resolve import ModelName
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COLORS = ("op", "params", "macs", "bytes", "field")
+
+
+def file_options(function: F) -> F:
+    """-o, and --open to look at once."""
+    function = click.option(
+        "--open", "show", is_flag=True, help="Show the picture in the browser too."
+    )(function)
+    return click.option(
+        "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
+        help=f"The picture, in the format of its suffix: {', '.join(SUFFIXES)}.",
+    )(function)  # fmt: skip
+
+
+training_option = click.option(
+    "--training", is_flag=True, help="The training step instead of the inference form."
+)
+
+
+def _finish(picture: Picture, output: Path, show: bool) -> None:
+    path = picture.save(output)
+    click.echo(f"drawn: {path}")
+    if show:
+        webbrowser.open(path.resolve().as_uri())
+
+
+@click.command()
+@model_argument
+@file_options
+@click.option(
+    "--detail", type=click.Choice(["auto", *DETAILS]), default="auto", show_default=True,
+    help="A card per scope, per layer or per operator, or parameters too. auto: layers, or blocks "
+    "for more than 60 cards.",
+)  # fmt: skip
+@click.option(
+    "--color", type=click.Choice(COLORS), default="op", show_default=True,
+    help="Colour by kind of operator, or from little to much: parameters, multiply-adds, bytes of "
+    "activations, size of the receptive field.",
+)  # fmt: skip
+@click.option("--no-fold", is_flag=True, help="Draw every copy of a repeated block.")
+@click.option(
+    "--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True,
+    help="From top to bottom, or from left to right.",
+)  # fmt: skip
+@click.option(
+    "--backward", is_flag=True,
+    help="Draw the whole training step instead, in three columns: forward, generated backward, "
+    "updates. Takes none of the four options before.",
+)  # fmt: skip
+@loss_option(TRAINING_LOSS)
+@optimizer_option(TRAINING_OPTIMIZER)
+@click.pass_context
+def draw(
+    context: click.Context,
+    model: ModelName,
+    settings: dict[str, Any],
+    output: Path,
+    show: bool,
+    detail: str,
+    color: str,
+    no_fold: bool,
+    direction: str,
+    backward: bool,
+    loss: str,
+    optimizer: str,
+) -> None:
+    """Draw the graph of MODEL to a file.
+
+    A card for each layer with its output shape and parameters, a line for each value; a block that
+    repeats is drawn once, with its count. --loss and --optimizer matter with --backward only.
+
+    \b
+    Examples:
+      graphcnn draw lenet5 -o lenet5.svg --open
+      graphcnn draw resnet18 -o resnet18.html --detail ops --color macs
+      graphcnn draw lenet5 -o step.svg --backward --optimizer sgd
+    """
+    if not backward:
+        graph = model.build(settings).graph
+        picture = graph_picture(
+            graph, detail=detail, color=color, fold=not no_fold, direction=direction
+        )
+    else:
+        for name in ("detail", "color", "no_fold", "direction"):
+            if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+                option = f"--{name.replace('_', '-')}"
+                raise click.UsageError(f"{option} does not apply to --backward")
+        picture = training_picture(model.build(settings).training_graph(loss, optimizer))
+    _finish(picture, output, show)
+
+
+@click.command()
+@model_argument
+@file_options
+@click.option(
+    "--style", type=click.Choice(STYLES), default="box", show_default=True,
+    help="Oblique boxes, stacked maps, or flat bars for many layers.",
+)  # fmt: skip
+@click.option(
+    "--scale", type=click.Choice(list(SCALES)), default="sqrt", show_default=True,
+    help="How sizes become lengths.",
+)  # fmt: skip
+@click.option(
+    "--paint", type=click.Path(dir_okay=False, path_type=Path), metavar="IMAGE",
+    help="Run MODEL on this image, scaled to its size, and draw the real feature maps.",
+)  # fmt: skip
+def volume(
+    model: ModelName,
+    settings: dict[str, Any],
+    output: Path,
+    show: bool,
+    style: str,
+    scale: str,
+    paint: Path | None,
+) -> None:
+    """Draw the tensors of MODEL as bodies in a row, as papers do.
+
+    \b
+    Examples:
+      graphcnn volume vgg_cifar -o vgg.svg
+      graphcnn volume lenet5.safetensors -o digit.svg --style lenet --paint digit.png
+    """
+    built = model.build(settings)
+    maps = None
+    if paint is not None:
+        images = read_picture(paint, built.graph.inputs[0].shape, resize=True)
+        maps = built.activations(np.asarray(images[0]))
+    _finish(volume_picture(built.graph, style=style, scale=scale, paint=maps), output, show)
+
+
+@click.command()
+@model_argument
+@file_options
+@training_option
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N",
+    help="Fix the batch size first. Default: it stays the symbol N.",
+)  # fmt: skip
+@click.option("--native", is_flag=True, help="The passes of the native runtime too.")
+@loss_option(TRAINING_LOSS)
+@optimizer_option(TRAINING_OPTIMIZER)
+def diff(
+    model: ModelName,
+    settings: dict[str, Any],
+    output: Path,
+    show: bool,
+    training: bool,
+    batch: int | None,
+    native: bool,
+    loss: str,
+    optimizer: str,
+) -> None:
+    """Draw what the passes do to MODEL, as a film strip.
+
+    A panel for each pass that changed something: what it kept, removed, fused, changed and added.
+    `graphcnn passes` says the same in words, with the reasons.
+
+    \b
+    Examples:
+      graphcnn diff resnet18 -o passes.svg
+      graphcnn diff lenet5 -o passes.html --training --open
+    """
+    built = model.build(settings)
+    _, applied, _ = apply_passes(built, training, native, batch, loss, optimizer)
+    steps = [(a.by.name, a.before, a.after) for a in applied]
+    _finish(passes_picture(steps, title=f"{built.name}: passes"), output, show)
+
+
+@click.command()
+@model_argument
+@file_options
+@training_option
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", default=1, show_default=True,
+    help="The batch size.",
+)  # fmt: skip
+@loss_option(TRAINING_LOSS)
+@optimizer_option(TRAINING_OPTIMIZER)
+def plan(
+    model: ModelName,
+    settings: dict[str, Any],
+    output: Path,
+    show: bool,
+    training: bool,
+    batch: int,
+    loss: str,
+    optimizer: str,
+) -> None:
+    """Draw the memory that MODEL runs in.
+
+    Each buffer of the native runtime is a rectangle, as wide as the steps that need it and as high
+    as its bytes.
+
+    \b
+    Examples:
+      graphcnn plan resnet18 -o memory.svg --batch 8
+      graphcnn plan lenet5 -o memory.html --training --batch 64 --open
+    """
+    built = model.build(settings)
+    _, _, made = apply_passes(built, training, True, batch, loss, optimizer)
+    assert made is not None
+    title = f"{built.name}{', one training step' if training else ''}, batch of {batch}: memory"
+    _finish(plan_picture(made, title=title), output, show)

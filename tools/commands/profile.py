@@ -1,0 +1,70 @@
+"""The command that shows where the time goes."""
+
+import json
+from typing import Any
+
+import click
+
+from graphcnn.compile import inference_graph, training_graph
+from graphcnn.config import PRECISIONS
+from graphcnn.optimizers import optimizer as make_optimizer
+from graphcnn.tools.commands.arguments import (
+    json_option,
+    loss_option,
+    model_argument,
+    optimizer_option,
+)
+from graphcnn.tools.resolve import ModelName
+
+
+@click.command()
+@model_argument
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", default=1, show_default=True,
+    help="Images in one run.",
+)  # fmt: skip
+@click.option("--training", is_flag=True, help="The training step instead of the prediction.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N",
+    help="Threads of the run. Default: GRAPHCNN_THREADS, else the cores.",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS),
+    help="strict does without Winograd's algorithm. [default: fast]",
+)  # fmt: skip
+@loss_option("Loss of the training step.")
+@optimizer_option("Optimiser of the training step.")
+@json_option
+def profile(
+    model: ModelName,
+    settings: dict[str, Any],
+    batch: int,
+    training: bool,
+    threads: int | None,
+    precision: str | None,
+    loss: str,
+    optimizer: str,
+    as_json: bool,
+) -> None:
+    """Time every step of the machine code of MODEL.
+
+    A line per step: its node, the algorithm, the time (median of many runs), GFLOP/s and the share
+    of the machine's measured peak, the bytes of its operands, and what would limit it on a perfect
+    machine: arithmetic or memory. GFLOP/s count the multiply-adds of the definition, of which
+    Winograd's algorithm does fewer, so that its share can be above 100 %. --loss and --optimizer
+    matter with --training only.
+
+    \b
+    Examples:
+      graphcnn profile resnet18 --threads 1
+      graphcnn profile lenet5 --training --batch 64 --json
+    """
+    from graphcnn.profiling import profile as measure
+
+    built = model.build(settings)
+    if training:
+        graph = training_graph(built.graph, loss, make_optimizer(optimizer))
+    else:
+        graph = inference_graph(built.graph)
+    found = measure(graph.bind(N=batch), built.states, threads, precision)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))
