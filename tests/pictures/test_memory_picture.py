@@ -108,6 +108,20 @@ def test_results_over_their_input_are_tied_and_views_named() -> None:
     assert "written over" not in apart.text()
 
 
+def test_what_is_copied_at_the_end_stays_until_then() -> None:
+    graph = build("lenet5").training_graph("cross_entropy", "sgd").bind(N=2)
+    plan = plan_memory(graph)  # nothing may be written in place: new states are copied
+    picture = plan_picture(plan)
+    check_picture(picture)
+    copied = {(c.source.offset, c.source.bytes) for c in plan.copies if c.source.role in IN_ARENA}
+    assert len(copied) >= 10
+    until = {
+        (b["offset"], b["bytes"]) for b in data(picture)["buffers"] if b["last"] == len(plan.steps)
+    }
+    assert until == copied
+    assert "copies" in picture.text()
+
+
 def test_colours_tell_results_gradients_and_scratch_apart() -> None:
     found = data(plan_picture(training()))["buffers"]
     kinds = {b["kind"] for b in found}
