@@ -13,7 +13,6 @@ from graphcnn.errors import GraphError
 from graphcnn.ir import Node, Op, Value, build
 from graphcnn.origin import inherit
 from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import N
 
 Rewrite = Callable[[Node, tuple[Value, ...]], Sequence[Value] | None]
 
@@ -233,8 +232,3 @@ def unique_names(graph: Graph) -> dict[Node, str]:
         names[node] = name
         taken.add(name)
     return names
-
-
-def free_batch(graph: Graph) -> bool:
-    """Whether the batch size is still the symbol `N`."""
-    return any(N in t.shape for node in graph.nodes for t in node.types)

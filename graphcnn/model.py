@@ -22,7 +22,7 @@ from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.parse import parse_graph
 from graphcnn.runner import Runner
-from graphcnn.sources import Input, Role, State
+from graphcnn.sources import Input, State
 from graphcnn.summary import Summary, summarize
 from graphcnn.text import dump_graph
 from graphcnn.weights import check_states, read_tensors, write_tensors
@@ -379,6 +379,3 @@ def _apply(name: str, logits: Array) -> Array:
 
     result: Array = (Softmax(axis=1) if name == "softmax" else Sigmoid()).evaluate(logits)
     return result
-
-
-__all__ = ["Model", "Role", "load"]

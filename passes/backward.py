@@ -53,7 +53,8 @@ def vjp(
             _accumulate(adjoint, value, cotangent)
     for node in reversed(order):
         arriving = [adjoint.get(v) for v in node.outputs]
-        if not any(v in wanted for v in node.inputs) or not any(arriving_known(arriving)):
+        reached = any(cotangent is not None for cotangent in arriving)
+        if not reached or not any(v in wanted for v in node.inputs):
             continue
         with inherit(_origin(node)):
             for value, gradient in zip(
@@ -62,10 +63,6 @@ def vjp(
                 if gradient is not None and value in wanted:
                     _accumulate(adjoint, value, gradient)
     return [adjoint.get(v) for v in wrt]
-
-
-def arriving_known(cotangents: Iterable[Value | None]) -> list[bool]:
-    return [c is not None for c in cotangents]
 
 
 def _accumulate(adjoint: dict[Value, Value], value: Value, gradient: Value) -> None:

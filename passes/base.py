@@ -6,11 +6,14 @@ text: "canonicalize, fold_constants{max_bytes=4096}".
 """
 
 import ast
+import pkgutil
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar
 
 from graphcnn.errors import GraphError
@@ -143,7 +146,16 @@ class Pipeline:
         return cls(tuple(_parse_pass(name, options) for name, options in items))
 
 
+@cache
+def load_passes() -> None:
+    """Import every module of the package, so that `PASSES` is complete."""
+    package = import_module("graphcnn.passes")
+    for module in pkgutil.iter_modules(package.__path__):
+        import_module(f"{package.__name__}.{module.name}")
+
+
 def _parse_pass(name: str, options: str) -> Pass:
+    load_passes()
     made = choose(PASSES, name, "pass")
     known = {f.name for f in fields(made)}
     arguments: dict[str, Any] = {}

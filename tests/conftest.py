@@ -23,9 +23,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "sweep" in item.keywords:
             item.add_marker(skip)
-
-
-@pytest.fixture
-def full(request: pytest.FixtureRequest) -> bool:
-    """Whether the run is a full one."""
-    return bool(request.config.getoption("--full"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, free_batch, topological_order, unique_names
+from graphcnn.graph import Graph, topological_order, unique_names
 from graphcnn.graph_compare import difference, same_structure
 from graphcnn.ir import Node, Value, build
 from graphcnn.networkx_view import to_networkx
@@ -117,9 +117,9 @@ def test_transform_rebuilds_only_what_follows() -> None:
 def test_bind() -> None:
     x = image()
     g = Graph.of([x], {"y": Reshape((N, 16))(x)})
-    assert free_batch(g) and not g.is_bound
+    assert not g.is_bound
     bound = g.bind(3)
-    assert bound.outputs["y"].shape == (3, 16) and bound.is_bound and not free_batch(bound)
+    assert bound.outputs["y"].shape == (3, 16) and bound.is_bound
     assert bound.outputs["y"].node.op == Reshape((3, 16))
     assert bound.bind(5) is bound
     with pytest.raises(GraphError, match="at least 1, found N = 0"):

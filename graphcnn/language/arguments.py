@@ -68,7 +68,7 @@ def sides(x: Any, sizes: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Si
     if x == "valid":
         return 0, 0, 0, 0
     if x == "same":
-        return same_padding(sizes, kernel, tuple_max1(stride), dilation)
+        return same_padding(sizes, kernel, _at_least_one(stride), dilation)
     if is_int(x):
         return int(x), int(x), int(x), int(x)
     if isinstance(x, tuple | list) and all(map(is_int, x)):
@@ -89,7 +89,7 @@ def cut_off(x: Any) -> Sides:
     return sides(x, (0, 0), (1, 1), (1, 1), (1, 1))
 
 
-def tuple_max1(stride: Pair) -> Pair:
+def _at_least_one(stride: Pair) -> Pair:
     """The stride with 0 and less read as 1, so that its own check reports it, not a division."""
     return max(1, stride[0]), max(1, stride[1])
 

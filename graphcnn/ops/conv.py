@@ -84,7 +84,7 @@ class Conv2d(_Convolution):
         return x.with_shape((n, o, *output_sizes(image_sizes(x), self.windows(kernel))))
 
     def evaluate(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
-        patches = split_channels(unfold(x, self.windows(weight.shape[2:])), self.groups)
+        patches = np.split(unfold(x, self.windows(weight.shape[2:])), self.groups, axis=1)
         kernels = np.split(_oriented(weight, self.flip_kernel), self.groups, axis=0)
         parts = [
             np.tensordot(patch, kernel, axes=((1, 4, 5), (1, 2, 3)))  # (N, OH, OW, O/groups)
@@ -183,7 +183,7 @@ class Conv2dWeightGrad(_Convolution):
         return x.with_shape((o, c // self.groups, *self.kernel))
 
     def evaluate(self, x: Array, dy: Array) -> Array:
-        patches = split_channels(unfold(x, self.windows(self.kernel)), self.groups)
+        patches = np.split(unfold(x, self.windows(self.kernel)), self.groups, axis=1)
         parts = [
             np.moveaxis(np.tensordot(patch, part, axes=((0, 2, 3), (0, 2, 3))), -1, 0)
             for patch, part in zip(patches, np.split(dy, self.groups, axis=1), strict=True)
@@ -209,7 +209,3 @@ def _kernel(weight: TensorType) -> tuple[int, int, Pair]:
 def _oriented(weight: Array, flip: bool) -> Array:
     """The weight, rotated by 180° in its two spatial axes when `flip` is set."""
     return weight[:, :, ::-1, ::-1] if flip else weight
-
-
-def split_channels(patches: Array, groups: int) -> list[Array]:
-    return np.split(patches, groups, axis=1)
