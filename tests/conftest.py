@@ -16,6 +16,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the full-size sweeps")
 
 
+@pytest.fixture
+def full(pytestconfig: pytest.Config) -> bool:
+    """Whether this run is `pytest --full`: for tests that are one size here, another there."""
+    return bool(pytestconfig.getoption("--full"))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--full"):
         return
