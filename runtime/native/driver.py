@@ -1,8 +1,8 @@
 """The loop over the steps of a plan, and what threads need to walk it together, in LLVM IR.
 
-Steps lie in memory as records of four words: kernel, operand table, units, flags. Every thread of
-a run walks all of them, does its share of each, and where the flag asks for it waits until all
-others have come as far.
+Steps lie in memory as records of four words: kernel, operand table, shares, flags. Every thread of
+a run walks all of them, does its share of each if it has one, and where the flag asks for it waits
+until all others have come as far. The flags also say which thread has the first share.
 
     run(steps, count, part, parts, barrier)       the steps, as part `part` of `parts`
     launch(boxes, steps, count, parts, barrier)   gives parts 1 … parts - 1 to workers, is part 0
@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from graphcnn.runtime.native.jit import cached_object, check_runnable, load
 from graphcnn.runtime.native.target import host
 
-#: Words of 8 bytes of a step: kernel, operand table, units, flags.
+#: Words of 8 bytes of a step: kernel, operand table, shares, flags.
 STEP_WORDS = 4
 #: Flag of a step: wait for all threads before it.
 BARRIER = 1
+#: Times the number of the thread that has the first share, the next one having the second.
+FIRST = 2
 
 #: A barrier: threads that have come, epoch, sleepers, spins; i32, each in a cache line of its own.
 BARRIER_BYTES, BARRIER_SPINS = 256, 192
@@ -138,10 +140,15 @@ barred:
 free:
   %fewer = icmp slt i64 %units, %parts
   %shares = select i1 %fewer, i64 %units, i64 %parts
-  %mine = icmp slt i64 %part, %shares
+  %first = lshr i64 %flags, 1
+  %after = sub i64 %part, %first
+  %around = add i64 %after, %parts
+  %before = icmp slt i64 %after, 0
+  %own = select i1 %before, i64 %around, i64 %after
+  %mine = icmp slt i64 %own, %shares
   br i1 %mine, label %share, label %tail
 share:
-  call void %kernel(ptr %table, i64 %part, i64 %shares)
+  call void %kernel(ptr %table, i64 %own, i64 %shares)
   br label %tail
 tail:
   %next = add i64 %i, 1

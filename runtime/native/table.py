@@ -10,11 +10,12 @@ from graphcnn.cost import multiply_adds
 from graphcnn.layout import storage_bytes
 from graphcnn.plan import Buffer, Plan, Step
 from graphcnn.runtime.native import kernels
-from graphcnn.runtime.native.driver import BARRIER, STEP_WORDS
+from graphcnn.runtime.native.driver import BARRIER, FIRST, STEP_WORDS
 from graphcnn.runtime.native.jit import compile_kernel
 from graphcnn.runtime.native.kernel import Kernel, lower
 from graphcnn.runtime.native.memory import Memory, phases
 from graphcnn.runtime.native.target import Target
+from graphcnn.runtime.native.turns import turns
 
 STEP_BYTES = 8 * STEP_WORDS
 
@@ -44,12 +45,12 @@ class Table:
         for start, buffers in zip(starts, operands, strict=False):
             for i, buffer in enumerate(buffers, int(start)):
                 self._places.setdefault(buffer, []).append(i)
-        units = [kernel.units for kernel in self.kernels]
-        flags = [
-            BARRIER if i and (units[i - 1] > 1 or units[i] > 1) else 0 for i in range(len(units))
-        ]
-        last = len(units) if two_phases else first_update(plan, memory.updated)
-        cuts = cut([work_of(step) for step in plan.steps], last)
+        work = [work_of(step) for step in plan.steps]
+        turn = turns(plan, [kernel.units for kernel in self.kernels], work, parts)
+        shares = [t.shares for t in turn]
+        flags = [BARRIER * t.meet + FIRST * t.first for t in turn]
+        last = len(work) if two_phases else first_update(plan, memory.updated)
+        cuts = cut(work, last)
         self._tables = []
         self._records = []
         self.pieces: list[list[tuple[int, int]]] = []
@@ -65,7 +66,7 @@ class Table:
                 np.int64,
             )
             base = address_of(table)
-            rows = zip(codes, (base + 8 * starts).tolist(), units, flags, strict=False)
+            rows = zip(codes, (base + 8 * starts).tolist(), shares, flags, strict=False)
             records = np.array([*rows], np.int64).reshape(-1, STEP_WORDS)
             first = address_of(records)
             self.pieces.append([(first + STEP_BYTES * a, b - a) for a, b in cuts])

@@ -10,6 +10,7 @@ from graphcnn.compile import training_graph
 from graphcnn.models import MODELS
 from graphcnn.native import native_pipeline
 from graphcnn.plan import is_step
+from graphcnn.runtime.native import turns
 from graphcnn.runtime.native.jit import can_run, compile_object
 from graphcnn.runtime.native.kernel import lower
 from graphcnn.runtime.native.target import host, named
@@ -30,8 +31,10 @@ def processor(monkeypatch):
     host.cache_clear()
 
 
+@pytest.mark.parametrize("divided_from", [0, turns.DIVIDED_FROM])
 @pytest.mark.parametrize(("name", "n"), [("lenet5", 5), ("vgg_cifar", 2), ("mixed", 7)])
-def test_any_number_of_threads_gives_the_same_bits(name, n):
+def test_any_number_of_threads_gives_the_same_bits(name, n, divided_from, monkeypatch):
+    monkeypatch.setattr(turns, "DIVIDED_FROM", divided_from)
     steps = 50
     losses, states = trained(name, n, steps, threads=1)
     for threads in (2, 3, 4):
