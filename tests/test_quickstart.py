@@ -16,10 +16,8 @@ from graphcnn.tools.cli import cli
 for needed in ("sklearn", "PIL", "matplotlib", "onnxruntime"):
     pytest.importorskip(needed)
 
-FILES = {
-    "NEXT-STEPS.txt", "architecture.svg", "curves.svg", "digit-0.png", "digit-1.png",
-    "digit-2.png", "digits.onnx", "digits.safetensors",
-}  # fmt: skip
+DIGITS = {f"digit-{digit}.png" for digit in range(10)}
+FILES = {"NEXT-STEPS.txt", "architecture.svg", "curves.svg", "digits.onnx", "digits.safetensors"}
 
 
 def run(*arguments: object) -> Result:
@@ -37,11 +35,22 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_it_leaves_everything(done: tuple[Path, str]) -> None:
     folder, text = done
-    assert {p.name for p in folder.iterdir()} == FILES
-    for name in FILES - {"digit-0.png", "digit-1.png", "digit-2.png"}:
+    assert {p.name for p in folder.iterdir()} == FILES | DIGITS
+    for name in FILES:
         assert str(folder / name) in text
     for name in ("architecture.svg", "curves.svg"):
         assert b"<svg" in (folder / name).read_bytes()
+
+
+def test_the_sample_digits_are_what_their_names_say(done: tuple[Path, str]) -> None:
+    from PIL import Image
+
+    folder, _ = done
+    _, test = cnn.data.digits()
+    for digit in range(10):
+        pixels = np.asarray(Image.open(folder / f"digit-{digit}.png"))
+        same = [np.array_equal(np.rint(255 * image[0]), pixels) for image in test.images]
+        assert digit in test.labels[same]
 
 
 def test_it_reads_97_percent_of_the_held_out_digits(done: tuple[Path, str]) -> None:

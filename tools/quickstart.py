@@ -20,8 +20,6 @@ from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.tools.plots import training_curves
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 15, 32, 0.002
-#: Held-out digits that are left as pictures, to try `graphcnn predict` on.
-SAMPLES = 3
 
 #: What the quickstart needs beside graphcnn itself: (module, package, extra).
 NEEDED = (
@@ -42,16 +40,16 @@ This folder holds a network that reads handwritten digits, trained on {train} re
                        {test} held-out digits was {difference:.1e}
   architecture.svg     the network as a picture: open it in a browser
   curves.svg           loss and accuracy, epoch by epoch
-  digit-0.png ...      held-out digits, 8 pixels high
+  digit-0.png ...      a held-out digit of each kind, 8 pixels high, named by what it is
 
 Try these, in this folder:
 
-  graphcnn predict digits.safetensors digit-0.png digit-1.png digit-2.png
+  graphcnn predict digits.safetensors digit-3.png digit-7.png digit-8.png
   graphcnn evaluate digits.safetensors --data digits
   graphcnn summary digits.safetensors
   graphcnn passes digits.safetensors
   graphcnn draw digits.safetensors -o training-step.svg --backward
-  graphcnn volume digits.safetensors -o volume.svg --style lenet --paint digit-0.png
+  graphcnn volume digits.safetensors -o volume.svg --style lenet --paint digit-7.png
   graphcnn train digits.safetensors --data digits --epochs 2 -o digits-longer.safetensors
   graphcnn train digits_cnn --data digits --optimizer sgd --epochs 5 --checkpoint run
   graphcnn models
@@ -164,13 +162,14 @@ def compare_onnx(model: Model, test: Dataset, path: Path) -> tuple[float, float]
 
 
 def write_samples(test: Dataset, folder: Path) -> None:
-    """The first held-out digits as grey PNG files."""
+    """The first held-out digit of each kind as a grey PNG file."""
     import io
 
     from PIL import Image
 
-    for i, image in enumerate(test.images[:SAMPLES]):
+    for digit in range(10):
+        image = test.images[np.flatnonzero(test.labels == digit)[0]]
         pixels = np.rint(255 * image[0]).astype(np.uint8)
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG")
-        atomic_write(folder / f"digit-{i}.png", buffer.getvalue())
+        atomic_write(folder / f"digit-{digit}.png", buffer.getvalue())
