@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from graphcnn import data, schedules
 from graphcnn.errors import (
@@ -52,11 +53,15 @@ from graphcnn.language.dense import dense, matmul
 from graphcnn.language.elementwise import (
     abs,
     add,
+    atan,
     cast,
+    ceil,
+    cos,
     div,
     equal,
     erf,
     exp,
+    floor,
     greater,
     greater_equal,
     less,
@@ -71,7 +76,11 @@ from graphcnn.language.elementwise import (
     neg,
     not_equal,
     pow,
+    quotient,
+    remainder,
+    round,
     sign,
+    sin,
     sqrt,
     sub,
     where,
@@ -81,11 +90,13 @@ from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.norm import batch_norm, dropout
 from graphcnn.language.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_unpool2d
-from graphcnn.language.reduce import argmax, max, mean, sum
+from graphcnn.language.reduce import argmax, max, mean, prod, sum
+from graphcnn.language.selection import gather, scatter, top_k
 from graphcnn.language.shape import concat, flatten, one_hot, reshape, slice, split, transpose
 from graphcnn.language.sources import constant, input, parameter
 from graphcnn.model import Model, load
 from graphcnn.normalisation import Normalisation
+from graphcnn.onnx.limits import Limits
 from graphcnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from graphcnn.parse import parse_graph
 from graphcnn.passes.backward import gradients
@@ -93,17 +104,31 @@ from graphcnn.session import Session
 from graphcnn.tensor_type import DType, N, TensorType
 from graphcnn.training import EarlyStopping
 
+if TYPE_CHECKING:
+    from graphcnn.check import Check
+
 __version__ = "0.1.0"
 
 
 def import_onnx(
     source: str | Path | bytes,
     inputs: Mapping[str, Sequence[int | str]] | None = None,
+    limits: Limits | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> Model:
     """The model in an ONNX file or in its bytes. See `graphcnn.onnx.importer.import_onnx`."""
     from graphcnn.onnx.importer import import_onnx as read  # loads the onnx package
 
-    return read(source, inputs)
+    return read(source, inputs, limits, outputs)
+
+
+def check_onnx(
+    source: str | Path | bytes, inputs: Mapping[str, Any] | None = None, **options: Any
+) -> "Check":
+    """Compare an ONNX model with ONNX Runtime. See `graphcnn.check.check_onnx`."""
+    from graphcnn.check import check_onnx as check  # loads the onnx package
+
+    return check(source, inputs, **options)
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -128,6 +153,7 @@ __all__ = [
     "GraphError",
     "He",
     "Initializer",
+    "Limits",
     "MissingExtraError",
     "Model",
     "N",
@@ -146,14 +172,18 @@ __all__ = [
     "accuracy",
     "add",
     "argmax",
+    "atan",
     "avg_pool2d",
     "batch_norm",
     "binary_cross_entropy",
     "cast",
+    "ceil",
+    "check_onnx",
     "concat",
     "constant",
     "conv2d",
     "conv_transpose2d",
+    "cos",
     "cross_entropy",
     "data",
     "dense",
@@ -164,6 +194,8 @@ __all__ = [
     "erf",
     "exp",
     "flatten",
+    "floor",
+    "gather",
     "gelu",
     "global_avg_pool2d",
     "gradients",
@@ -200,13 +232,19 @@ __all__ = [
     "parameter",
     "parse_graph",
     "pow",
+    "prod",
+    "quotient",
     "relu",
+    "remainder",
     "reshape",
+    "round",
+    "scatter",
     "schedules",
     "scope",
     "sigmoid",
     "sign",
     "silu",
+    "sin",
     "slice",
     "softmax",
     "softplus",
@@ -215,6 +253,7 @@ __all__ = [
     "sub",
     "sum",
     "tanh",
+    "top_k",
     "top_k_accuracy",
     "transpose",
     "upsample2d",

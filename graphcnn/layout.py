@@ -10,6 +10,7 @@ A type keeps its logical shape whatever its layout. With L the lanes of a vector
                    reversed, [I/(L·B)][O/L][KH][KW][L out][L·B in]
     w4oLiLxB       kernels (O, I, 3, 3) transformed for tiles of 4 × 4 outputs of Winograd's
                    convolution, G g Gᵀ as [36][O/(L·B)][I][L·B]; w2... for 2 × 2; w4iLoLxB likewise
+    dL             kernels (C, 1, KH, KW) of depthwise convolutions as [C/L][KH][KW][L]
     vL             vectors, one number per channel, padded to a multiple of L
 
 Sizes that are no multiples are rounded up and the rest is zeros. Matrices (O, I) have the layouts
@@ -35,6 +36,7 @@ NO_HALO: Sides = (0, 0, 0, 0)
 
 _IMAGE = re.compile(r"c(4|8|16)(?:\+(\d+),(\d+),(\d+),(\d+))?")
 _KERNEL = re.compile(r"([oi])(4|8|16)([oi])(4|8|16)x([1-9]\d?)")
+_DEPTHWISE = re.compile(r"d(4|8|16)")
 _VECTOR = re.compile(r"v(4|8|16)")
 _TRANSFORMED = re.compile(r"w([24])([oi].*)")
 
@@ -114,9 +116,11 @@ class Kernels:
     def pack(self, x: Array, storage: Array) -> None:
         x = self.turned(x if x.ndim == 4 else x[:, :, None, None])
         blocks, inner, kh, kw, lanes, wide = storage.shape
-        full = np.zeros((blocks * wide, inner * lanes, kh, kw), x.dtype)
-        full[: x.shape[0], : x.shape[1]] = x
-        split = full.reshape(blocks, wide, inner, lanes, kh, kw)
+        if x.shape[:2] != (blocks * wide, inner * lanes):
+            full = np.zeros((blocks * wide, inner * lanes, kh, kw), x.dtype)
+            full[: x.shape[0], : x.shape[1]] = x
+            x = full
+        split = x.reshape(blocks, wide, inner, lanes, kh, kw)
         storage[...] = split.transpose(0, 2, 4, 5, 3, 1)
 
     def unpack(self, storage: Array, shape: tuple[int, ...]) -> Array:
@@ -128,6 +132,31 @@ class Kernels:
     def turned(self, x: Array) -> Array:
         """(outer, inner, KH, KW): the kernel as it is, or exchanged and reversed."""
         return x.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1] if self.transposed else x
+
+
+@dataclass(frozen=True)
+class DepthwiseKernels:
+    """`d16`: the kernels of a convolution in which each channel is a group."""
+
+    lanes: int
+
+    rank = (4,)
+
+    def __str__(self) -> str:
+        return f"d{self.lanes}"
+
+    def storage(self, shape: Shape) -> Shape:
+        c, one, kh, kw = shape
+        if one != 1:
+            raise GraphError(f"layout {self} is for kernels (C, 1, KH, KW), found {shape}")
+        return _blocks(c, self.lanes), kh, kw, self.lanes
+
+    def pack(self, x: Array, storage: Array) -> None:
+        Images(self.lanes).pack(x.transpose(1, 0, 2, 3), storage[None])
+
+    def unpack(self, storage: Array, shape: tuple[int, ...]) -> Array:
+        c, _, kh, kw = shape
+        return Images(self.lanes).unpack(storage[None], (1, c, kh, kw)).transpose(1, 0, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -193,7 +222,7 @@ class TransformedKernels:
         return np.ascontiguousarray(x, storage.dtype)
 
 
-Layout = Images | Kernels | Vectors | TransformedKernels
+Layout = Images | Kernels | DepthwiseKernels | Vectors | TransformedKernels
 
 
 @dataclass(frozen=True)
@@ -231,6 +260,8 @@ def parse_layout(name: str) -> Layout | None:
         if match[1] == match[3] or match[2] != match[4]:
             raise GraphError(f"layout {name!r} must name both o and i with the same lanes")
         found = Kernels(int(match[2]), int(match[5]), match[1] == "i")
+    elif match := _DEPTHWISE.fullmatch(name):
+        found = DepthwiseKernels(int(match[1]))
     elif match := _VECTOR.fullmatch(name):
         found = Vectors(int(match[1]))
     elif match := _TRANSFORMED.fullmatch(name):
@@ -240,7 +271,7 @@ def parse_layout(name: str) -> Layout | None:
     else:
         raise GraphError(
             f"unknown layout {name!r}; known are plain, c16, c16+1,1,1,1, o16i16x2, i16o16x2, "
-            "w4o16i16x2, w2o16i16x2, v16 and the same with 4 or 8 lanes"
+            "w4o16i16x2, w2o16i16x2, d16, v16 and the same with 4 or 8 lanes"
         )
     if str(found) != name:
         raise GraphError(f"layout {name!r} is written {found}")

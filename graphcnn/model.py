@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +24,7 @@ from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.parse import parse_graph
 from graphcnn.runner import Runner
 from graphcnn.sources import Input, State
+from graphcnn.state_values import StateValues
 from graphcnn.summary import Summary, summarize
 from graphcnn.text import dump_graph
 from graphcnn.weights import check_states, read_tensors, write_tensors
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from graphcnn.evaluation import Data
     from graphcnn.onnx.parity import Parity
     from graphcnn.runtime.history import History
+    from graphcnn.training_parity import TrainingParity
 
 #: What turns the outputs of a network into what people read, by the loss it was trained with.
 _READABLE = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -49,6 +52,7 @@ class Model:
         normalisation: how images become the input; set by `fit` from the data, saved along.
         classes: names of the classes; set by `fit` from the data, saved along.
         loss: name of the loss of the last `fit`.
+        seed: of the last `fit`, else of the initial weights; None for weights from elsewhere.
     """
 
     def __init__(
@@ -66,9 +70,9 @@ class Model:
         self.normalisation: Normalisation | None = None
         self.classes: tuple[str, ...] = ()
         self.loss: str | None = None
-        self._states: dict[str, Array] | None = None
-        self._seed = 0
-        self._runners: dict[tuple[str | None, int | None, str | None], Runner] = {}
+        self._states: StateValues | None = None
+        self.seed: int | None = None
+        self._runners: dict[tuple[str | int | None, ...], Runner] = {}
 
     @property
     def name(self) -> str:
@@ -83,14 +87,11 @@ class Model:
 
     def initialize(self, seed: int = 0) -> Self:
         """Draw new initial values for all states. The same seed gives the same bits."""
-        self._seed = seed
-        self._states = {}
-        self.update_states(
-            {
-                state_of(s).key: state_of(s).initial(s.type, seed, state_of(s).key)
-                for s in self.graph.states
-            }
-        )
+        self.seed, self._states = seed, StateValues()
+        for value in self.graph.states:
+            state = state_of(value)
+            self._states.put_later(state.key, partial(state.initial, value.type, seed, state.key))
+        self._states.values()  # drawn now, and again if they were dropped meanwhile
         return self
 
     @property
@@ -99,10 +100,10 @@ class Model:
         return self._states is not None
 
     @property
-    def states(self) -> dict[str, Array]:
+    def states(self) -> StateValues:
         """All states by name: parameters and running statistics. Drawn at first use."""
         if self._states is None:
-            self.initialize(self._seed)
+            self.initialize(self.seed or 0)
         assert self._states is not None
         return self._states
 
@@ -112,8 +113,12 @@ class Model:
         So a state changes only by being replaced, and nobody computes with an old copy.
         """
         for key, array in arrays.items():
-            array.flags.writeable = False
-            self.states[key] = array
+            self.states.put(key, array)
+
+    def replace_states(self, arrays: Mapping[str, Array]) -> None:
+        """Forget all states and take these."""
+        self._states = StateValues()
+        self.update_states(arrays)
 
     @property
     def parameters(self) -> Mapping[str, Array]:
@@ -226,16 +231,18 @@ class Model:
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
+        tune: bool | None = None,
     ) -> Any:
         """The outputs for images (n, C, H, W) of uint8 or float, in batches.
 
         After training with cross-entropy these are probabilities (softmax of the logits), after
         binary cross-entropy likewise (sigmoid); `raw` gives the outputs of the graph themselves,
-        and so does a model that was never trained. Several outputs come as a dict.
+        and so does a model that was never trained. Several outputs come as a dict. The last four
+        are explained at `fit`.
         """
         from graphcnn.evaluation import predict
 
-        outputs = predict(self, images, batch_size, self.runner(runtime, threads, precision))
+        outputs = predict(self, images, batch_size, self.runner(runtime, threads, precision, tune))
         readable = _READABLE.get(self.loss or "")
         if readable and not raw:
             first = next(iter(outputs))
@@ -252,6 +259,7 @@ class Model:
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
+        tune: bool | None = None,
     ) -> dict[str, float]:
         """Loss and metrics over a data set, exact means over all its items.
 
@@ -260,7 +268,8 @@ class Model:
         from graphcnn.evaluation import evaluate
 
         chosen = loss or self.loss or "cross_entropy"
-        return evaluate(self, data, chosen, batch_size, metrics, runtime, threads, precision)
+        options = runtime, threads, precision, tune
+        return evaluate(self, data, chosen, batch_size, metrics, *options)
 
     def fit(self, train: "Data", **options: Any) -> "History":
         """Train. The arguments are those of `graphcnn.training.fit`, explained there."""
@@ -284,9 +293,10 @@ class Model:
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
+        tune: bool | None = None,
     ) -> Runner:
         """Runs the inference graph at any batch size; kept until the graph changes."""
-        settings = (runtime, threads, precision)
+        settings = (runtime, threads, precision, tune)
         known = self._runners.get(settings)
         if known is None or known.graph is not self.graph:
             known = self._runners[settings] = Runner(self.graph, *settings)
@@ -301,6 +311,8 @@ class Model:
             data["normalisation"] = self.normalisation.to_json()
         if self.loss is not None:
             data["loss"] = self.loss
+        if self.seed is not None:
+            data["seed"] = str(self.seed)
         return data
 
     def save(self, path: str | Path) -> Path:
@@ -316,8 +328,7 @@ class Model:
         """
         tensors, metadata = read_tensors(path)
         check_states(tensors, self.graph.states, path)
-        self._states = {}
-        self.update_states(tensors)
+        self.replace_states(tensors)
         self._take(metadata)
         return self
 
@@ -325,24 +336,30 @@ class Model:
         self.classes = tuple(json.loads(metadata.get("classes", "[]")))
         loss = metadata.get("loss")
         self.loss = loss if loss in LOSSES else None
+        self.seed = int(metadata["seed"]) if "seed" in metadata else None
         if "normalisation" in metadata:
             self.normalisation = Normalisation.from_json(metadata["normalisation"])
 
-    def export_onnx(
-        self, path: str | Path, *, opset: int | str = "auto", verify: bool | None = None
-    ) -> "Parity | None":
+    def export_onnx(self, path: str | Path, **options: Any) -> "Parity | None":
         """Write an ONNX file, checked, and compared with ONNX Runtime where it is installed.
 
-        Args:
-            opset: "auto" is the lowest that can express the graph, from 17 on.
-            verify: True insists on the comparison, False skips it.
-
-        Returns:
-            The comparison, or None where there was none.
+        The options (opset, target, float16, fold_batch_norm, external_data, verify) are those of
+        `graphcnn.exporting.export_onnx`, explained there. Returns the comparison, if there was one.
         """
-        from graphcnn.evaluation import export_onnx
+        from graphcnn.exporting import export_onnx
 
-        return export_onnx(self, path, opset, verify)
+        return export_onnx(self, path, **options)
+
+    def export_onnx_training(self, folder: str | Path, **options: Any) -> "TrainingParity | None":
+        """Write a folder with which ONNX Runtime trains this model, from Python or JavaScript.
+
+        The options (loss, optimizer, seed, verify, ...) are those of
+        `graphcnn.training_export.export_onnx_training`, explained there. Returns the comparison of
+        some training steps with ours, if there was one.
+        """
+        from graphcnn.training_export import export_onnx_training
+
+        return export_onnx_training(self, folder, **options)
 
 
 def load(path: str | Path) -> Model:
@@ -355,8 +372,7 @@ def load(path: str | Path) -> Model:
     graph = parse_graph(metadata["graph"])
     model = Model(graph.inputs, graph.outputs, graph.name)
     check_states(tensors, model.graph.states, path)
-    model._states = {}
-    model.update_states(tensors)
+    model.replace_states(tensors)
     model._take(metadata)
     return model
 

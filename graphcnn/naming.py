@@ -15,7 +15,7 @@ def named(graph: Graph) -> Graph:
     the weight of the convolution "C1" becomes "C1.weight".
     """
     names = unique_names(graph)
-    keys = {v.node: key for v, key in _state_keys(graph, names).items()}
+    keys = {v.node: key for v, key in state_keys(graph, names).items()}
 
     def rename(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
         if isinstance(node.op, Constant):
@@ -29,7 +29,7 @@ def named(graph: Graph) -> Graph:
     return graph.transform(rename)
 
 
-def _state_keys(graph: Graph, names: dict[Node, str]) -> dict[Value, str]:
+def state_keys(graph: Graph, names: dict[Node, str]) -> dict[Value, str]:
     """A key for every state that has none."""
     taken = {v.node.op.key for v in graph.states if isinstance(v.node.op, State)}
     keys: dict[Value, str] = {}

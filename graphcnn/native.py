@@ -6,7 +6,7 @@ With `graphcnn.compile` the only place where passes and runtime meet.
 from collections.abc import Callable, Mapping
 
 from graphcnn.compile import observers
-from graphcnn.config import check_precision, verify_level
+from graphcnn.config import check_precision, check_tune, verify_level
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Node
 from graphcnn.layout import Choice
@@ -19,32 +19,41 @@ from graphcnn.passes.fuse_ops import FuseOps
 from graphcnn.passes.plan_memory import plan_memory
 from graphcnn.passes.schedule import Schedule
 from graphcnn.passes.split_states import split_states
+from graphcnn.passes.widen_types import WidenTypes
 from graphcnn.plan import Plan
+from graphcnn.runtime.native import stored_plan
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.kernel import Kernel, lower
-from graphcnn.runtime.native.kernels.placed import choices
+from graphcnn.runtime.native.kernels.placed import choices, heavy_op
+from graphcnn.runtime.native.stored_plan import Compiled
 from graphcnn.runtime.native.table import load_lowerings
 from graphcnn.runtime.native.target import Target, host
 from graphcnn.runtime.native.threads import thread_count
+from graphcnn.runtime.native.tuning import measured
 from graphcnn.runtime.reference import Reference
 
 
-def native_pipeline(target: Target, precision: str = "fast") -> Pipeline:
+def native_pipeline(
+    target: Target, precision: str = "fast", tune: bool = False, threads: int | None = None
+) -> Pipeline:
     """A bound graph to the form that becomes machine code for `target`.
 
-    In precision "strict" no convolution is computed by Winograd's algorithm.
+    In precision "strict" no convolution is computed by Winograd's algorithm; one that is to be
+    exact never is. With `tune` the choices are timed on this machine, on so many threads, instead
+    of estimated.
     """
     load_lowerings()
 
     def offered(node: Node) -> list[Choice]:
         found = choices(node, target)
-        if precision == "strict":
-            return [c for c in found if not c.algorithm.startswith("winograd")]
-        return found
+        if precision == "strict" or heavy_op(node).attributes.get("exact"):
+            found = [c for c in found if not c.algorithm.startswith("winograd")]
+        return measured(node, found, target, thread_count(threads)) if tune else found
 
     return Pipeline(
         (
+            WidenTypes(),
             FoldConstants(),
             Eliminate(),
             FuseOps(),
@@ -57,7 +66,13 @@ def native_pipeline(target: Target, precision: str = "fast") -> Pipeline:
 
 def native_plan(graph: Graph, threads: int | None = None, target: Target | None = None) -> Plan:
     """Order and memory of a graph that went through `native_pipeline`."""
-    target = target or host()
+    return _compiled(graph, threads, target or host()).plan
+
+
+def _compiled(
+    graph: Graph, threads: int | None, target: Target, prepare: Graph | None = None
+) -> Compiled:
+    """Plan and kernels of a graph that went through `native_pipeline`."""
     kernels: dict[Node, Kernel] = {}
 
     def kernel(node: Node) -> Kernel:
@@ -65,12 +80,13 @@ def native_plan(graph: Graph, threads: int | None = None, target: Target | None 
             kernels[node] = lower(node, target)
         return kernels[node]
 
-    return plan_memory(
+    plan = plan_memory(
         graph,
         scratch=lambda node: kernel(node).scratch,
         inplace=lambda node: kernel(node).inplace,
         parts=thread_count(threads),
     )
+    return Compiled(plan, tuple(kernel(step.node) for step in plan.steps), prepare)
 
 
 def planned(
@@ -78,22 +94,48 @@ def planned(
     threads: int | None = None,
     precision: str | None = None,
     trace: Callable[[Applied], None] | None = None,
+    tune: bool | None = None,
 ) -> Plan:
     """The plan of what runs for a bound graph of inference or training; nothing is compiled."""
-    pipeline = native_pipeline(host(), check_precision(precision))
+    pipeline = native_pipeline(host(), check_precision(precision), check_tune(tune), threads)
     placed = pipeline.run(graph, observers(trace))
     return native_plan(placed if graph.updates else split_states(placed)[1], threads)
 
 
-def native_executable(
-    graph: Graph, threads: int | None = None, target: Target | None = None
-) -> NativeExecutable:
-    """The machine code of a graph that went through `native_pipeline`.
+def compiled(
+    graph: Graph,
+    threads: int | None = None,
+    precision: str | None = None,
+    tune: bool | None = None,
+) -> Compiled:
+    """What runs for a bound graph, as this machine remembers it or made now.
+
+    Nothing is remembered where the numbers of every pass are to be compared
+    (GRAPHCNN_VERIFY=numbers), nor with `tune`, whose measurements are.
+    """
+    target, precision, tune = host(), check_precision(precision), check_tune(tune)
+    level, parts = verify_level(), thread_count(threads)
+    forget = tune or level == "numbers"
+    entry = None if forget else stored_plan.entry_of(graph, target, precision, parts, level)
+    found = None if entry is None else stored_plan.fetch(entry, graph, target)
+    if found is not None:
+        return found
+    pipeline = native_pipeline(target, precision, tune, threads)
+    placed = pipeline.run(graph, observers())
+    prepare, run = (None, placed) if graph.updates else split_states(placed)
+    made = _compiled(run, threads, target, prepare)
+    if entry is not None:
+        stored_plan.store(entry, graph, made)
+    return made
+
+
+def native_executable(found: Compiled, threads: int | None = None) -> NativeExecutable:
+    """The machine code of a plan.
 
     With GRAPHCNN_VERIFY=numbers each of its steps is compared with the reference.
     """
-    plan = native_plan(graph, threads, target)
-    executable = NativeExecutable(graph, threads, target, plan=plan)
+    plan, kernels = found.plan, found.kernels
+    executable = NativeExecutable(plan.graph, threads, plan=plan, kernels=kernels)
     if verify_level() == "numbers":
         executable.watch = Comparison(executable.plan)
     return executable
@@ -104,11 +146,15 @@ class Prepared:
     by the reference: batch norms folded into kernels, kernels packed for the processor."""
 
     def __init__(
-        self, graph: Graph, threads: int | None = None, precision: str | None = None
+        self,
+        graph: Graph,
+        threads: int | None = None,
+        precision: str | None = None,
+        tune: bool | None = None,
     ) -> None:
-        pipeline = native_pipeline(host(), check_precision(precision))
-        self._prepare, run = split_states(pipeline.run(graph, observers()))
-        self.executable = native_executable(run, threads)
+        found = compiled(graph, threads, precision, tune)
+        self._prepare = found.prepare
+        self.executable = native_executable(found, threads)
 
     def bind_states(self, states: Mapping[str, Array]) -> None:
         """Take other values of the states."""
@@ -123,8 +169,10 @@ class Prepared:
 
 
 def training_executable(
-    graph: Graph, threads: int | None = None, precision: str | None = None
+    graph: Graph,
+    threads: int | None = None,
+    precision: str | None = None,
+    tune: bool | None = None,
 ) -> NativeExecutable:
     """The machine code of a bound training step."""
-    pipeline = native_pipeline(host(), check_precision(precision))
-    return native_executable(pipeline.run(graph, observers()), threads)
+    return native_executable(compiled(graph, threads, precision, tune), threads)

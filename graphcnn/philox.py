@@ -8,8 +8,10 @@ import numpy as np
 
 from graphcnn.ir import Array
 
-_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_WEYL = 0x9E3779B9, 0xBB67AE85
+ROUNDS = 10
+MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
+WEYL = 0x9E3779B9, 0xBB67AE85
+
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 
@@ -18,15 +20,16 @@ def philox(counter: Array, key: tuple[int, int]) -> Array:
     """Ten rounds of Philox: counters (4, n) of uint32 to random words (4, n) of uint32."""
     c0, c1, c2, c3 = counter.astype(np.uint64)
     k0, k1 = key
-    for _ in range(10):
-        p0, p1 = _MULTIPLIERS[0] * c0, _MULTIPLIERS[1] * c2
+    m0, m1 = map(np.uint64, MULTIPLIERS)
+    for _ in range(ROUNDS):
+        p0, p1 = m0 * c0, m1 * c2
         c0, c1, c2, c3 = (
             (p1 >> _HALF) ^ c1 ^ np.uint64(k0),
             p1 & _LOW,
             (p0 >> _HALF) ^ c3 ^ np.uint64(k1),
             p0 & _LOW,
         )
-        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
+        k0, k1 = (k0 + WEYL[0]) & 0xFFFFFFFF, (k1 + WEYL[1]) & 0xFFFFFFFF
     return np.stack([c0, c1, c2, c3]).astype(np.uint32)
 
 

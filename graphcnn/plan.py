@@ -8,14 +8,16 @@ inputs, outputs, constants and states lie elsewhere, at addresses that the execu
 `verify_plan` replays a plan and is always on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from graphcnn.errors import VerifyError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Node, Value
 from graphcnn.layout import PLAIN, same_storage
+from graphcnn.literals import printable
 from graphcnn.sources import Constant, Input, State
 
 #: Every buffer begins at a multiple of so many bytes: a cache line, and the widest vector.
@@ -87,9 +89,13 @@ class Copy:
 class Plan:
     """What runs, in order, and where everything lies.
 
+    No state changes before step `commit`, and all outputs are there by then: up to that moment a
+    run can be given up, and everything is as it was.
+
     Attributes:
         graph: the graph that is planned; its nodes stand in the order of the steps.
-        steps, copies: first all steps, then the copies, each in order.
+        steps, copies: first all steps, then the copies, each in order; those to outputs are made
+            before step `commit`.
         buffers: every buffer; `at` has the one in which a value lies.
         inputs, outputs, states: buffers by key.
         constants: values that are packed into their buffer when the plan is loaded. Each is a
@@ -112,6 +118,12 @@ class Plan:
     sum_bytes: int
     lower_bound: int
 
+    @cached_property
+    def commit(self) -> int:
+        """The first step that changes a state; the number of steps if copies alone do."""
+        changes = (any(b.role is BufferRole.STATE for b in step.writes) for step in self.steps)
+        return next((i for i, change in enumerate(changes) if change), len(self.steps))
+
     def __str__(self) -> str:
         return "\n".join(_table(self))
 
@@ -131,14 +143,15 @@ def _table(plan: Plan) -> Iterator[str]:
     rows = [
         (
             step.node.op.name,
-            step.node.name,
+            printable(step.node.name),
             ", ".join(map(_place, step.writes)),
             f"scratch {_size(step.scratch.bytes)}" if step.scratch else "",
         )
         for step in plan.steps
     ]
     rows += [
-        ("copy", c.target.name, _place(c.target), f"from {_place(c.source)}") for c in plan.copies
+        ("copy", printable(c.target.name), _place(c.target), f"from {_place(c.source)}")
+        for c in plan.copies
     ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
     for i, row in enumerate(rows):
@@ -166,8 +179,8 @@ def verify_plan(plan: Plan) -> None:
 
     Kept track of is which value every buffer holds. A write makes all buffers that it overlaps
     forget theirs; a value that is read must be held. So no two buffers overlap while both are
-    needed, and nothing is read before it was written. At the end outputs and states must hold
-    what the graph says.
+    needed, and nothing is read before it was written. The outputs must hold what the graph says
+    before a state changes, the states at the end.
     """
     for problem in _Replay(plan).problems():
         raise VerifyError(f"plan of {plan.graph.name!r}: {problem}")
@@ -187,10 +200,24 @@ class _Replay:
         for v in plan.graph.states:
             self.holds[plan.at[v]] = v
         self.holds.update({buffer: v for v, buffer in plan.constants.items()})
-        for number, step in enumerate(plan.steps):
+        yield from self.steps(0, plan.commit)
+        yield from self.copies(c for c in plan.copies if c.target.role is BufferRole.OUTPUT)
+        late = [*self.outputs()]
+        yield from self.steps(plan.commit, len(plan.steps))
+        yield from self.copies(c for c in plan.copies if c.target.role is not BufferRole.OUTPUT)
+        yield from late
+        yield from self.end()
+
+    def steps(self, first: int, last: int) -> Iterator[str]:
+        for number in range(first, last):
+            step = self.plan.steps[number]
             for problem in self.step(step):
                 yield f"step {number}, {step.node.op.name} {step.node.name!r}: {problem}"
-        for copy in plan.copies:
+            if number >= self.plan.commit and any(b.role is BufferRole.OUTPUT for b in step.writes):
+                yield f"step {number} makes an output when states have changed already"
+
+    def copies(self, copies: Iterable[Copy]) -> Iterator[str]:
+        for copy in copies:
             if copy.target.role not in (*IN_ARENA, BufferRole.OUTPUT, BufferRole.STATE):
                 yield f"a copy writes to {copy.target}"
             if not self.held(copy.value, copy.source):
@@ -198,7 +225,14 @@ class _Replay:
             if copy.source.overlaps(copy.target) or copy.target.bytes < copy.source.bytes:
                 yield f"copy from {copy.source} to {copy.target}: they overlap, or it is too small"
             self.write(copy.target, copy.value)
-        yield from self.end()
+
+    def outputs(self) -> Iterator[str]:
+        for key, value in self.plan.graph.outputs.items():
+            buffer = self.plan.outputs[key]
+            if buffer.role is not BufferRole.OUTPUT:
+                yield f"the output {key!r} lies in {buffer}"
+            if not self.held(value, buffer):
+                yield f"the output {key!r} is not in {buffer} when the states begin to change"
 
     def misplaced(self) -> Iterator[str]:
         """Whether every buffer lies where its role says, aligned, inside the arena."""
@@ -262,11 +296,6 @@ class _Replay:
 
     def end(self) -> Iterator[str]:
         graph, plan = self.plan.graph, self.plan
-        for key, value in graph.outputs.items():
-            if plan.outputs[key].role is not BufferRole.OUTPUT:
-                yield f"the output {key!r} lies in {plan.outputs[key]}"
-            if not self.held(value, plan.outputs[key]):
-                yield f"the output {key!r} is not in {plan.outputs[key]} at the end"
         for state in graph.states:
             new, buffer = graph.updates.get(state, state), plan.states[state_of(state).key]
             if not self.held(new, buffer):

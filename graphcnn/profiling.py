@@ -13,9 +13,11 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node
 from graphcnn.layout import storage_bytes
+from graphcnn.literals import printable
 from graphcnn.native import Prepared, training_executable
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
+from graphcnn.passes.apply_optimizer import LEARNING_RATE
 from graphcnn.passes.observers import random_feeds
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.machine import Machine, machine
@@ -109,6 +111,7 @@ def profile(
     states: Mapping[str, Array],
     threads: int | None = None,
     precision: str | None = None,
+    tune: bool | None = None,
 ) -> Profile:
     """Time every step of a bound graph: an inference graph, or a whole training step.
 
@@ -123,10 +126,11 @@ def profile(
     }
     feeds = random_feeds(graph)
     if graph.updates:
-        executable = training_executable(graph, threads, precision)
+        executable = training_executable(graph, threads, precision, tune)
+        values[LEARNING_RATE] = np.zeros_like(values[LEARNING_RATE])  # the weights stay in range
         executable.bind_states(values)
     else:
-        prepared = Prepared(graph, threads, precision)
+        prepared = Prepared(graph, threads, precision, tune)
         prepared.bind_states(values)
         executable = prepared.executable
     seconds, times = _measured(executable, feeds)
@@ -146,7 +150,8 @@ def _measured(
     executable: NativeExecutable, feeds: Mapping[str, Array]
 ) -> tuple[float, list[float]]:
     """Medians: of the whole run, of each step."""
-    executable.run(feeds)
+    run = executable.step if executable.graph.updates else executable.run
+    run(feeds)
     whole: list[float] = []
     rounds: list[list[float]] = []
     start = time.perf_counter()
@@ -154,7 +159,7 @@ def _measured(
         time.perf_counter() - start < SECONDS and len(rounds) < MOST
     ):  # by turns, so that a slow moment of the machine meets both
         begin = time.perf_counter()
-        executable.run(feeds)
+        run(feeds)
         whole.append(time.perf_counter() - begin)
         rounds.append(executable.time_steps(feeds))
     return statistics.median(whole), np.median(np.array(rounds), axis=0).tolist()
@@ -209,8 +214,8 @@ def _table(p: Profile) -> Iterator[str]:
         f"{rate / 1e9:.0f} GB/s up to {most / 1e6:.0f} MB" for most, rate in p.machine.bandwidths
     )
     yield (
-        f"{p.name}: batch {p.batch}, {p.threads} thread{'s' * (p.threads > 1)}; measured peak "
-        f"{p.machine.peak / 1e9:.0f} GFLOP/s in float32, copying {rates}"
+        f"{printable(p.name)}: batch {p.batch}, {p.threads} thread{'s' * (p.threads > 1)}; "
+        f"measured peak {p.machine.peak / 1e9:.0f} GFLOP/s in float32, copying {rates}"
     )
     total = sum(s.seconds for s in p.steps) or 1.0
     rows = [_HEADS]
@@ -242,4 +247,5 @@ def _table(p: Profile) -> Iterator[str]:
 
 
 def _short(text: str) -> str:
+    text = printable(text)
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

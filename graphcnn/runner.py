@@ -1,13 +1,14 @@
 """Runs a graph at any batch size, in either runtime; what is prepared for a size is kept."""
 
 import operator
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from graphcnn.compile import inference_graph
-from graphcnn.config import check_precision, check_runtime, default_runtime
+from graphcnn.config import check_precision, check_runtime, check_tune, default_runtime
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.runtime.reference import Reference
@@ -32,6 +33,7 @@ class Runner:
         runtime: "native" or "reference"; None is the default one.
         threads: of the native runtime; None leaves it to GRAPHCNN_THREADS and the machine.
         precision: of the native runtime, "fast" or "strict"; None leaves it to GRAPHCNN_PRECISION.
+        tune: measure instead of estimating what is fastest; None leaves it to GRAPHCNN_TUNE.
     """
 
     def __init__(
@@ -40,13 +42,15 @@ class Runner:
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
+        tune: bool | None = None,
     ) -> None:
         self.graph = graph
         self.runtime = check_runtime(runtime or default_runtime())
-        self._threads, self._precision = threads, check_precision(precision)
+        self._options = threads, check_precision(precision), check_tune(tune)
         self._references: dict[int, Reference] = {}
         self._prepared: dict[int, Prepared] = {}
-        self._bound: dict[int, tuple[Array, ...]] = {}  # the states each executable has
+        #: The states each executable has.
+        self._bound: dict[int, list[weakref.ref[Array]]] = {}
         self._form: Graph | None = None
         self._per_item = all(v.shape[:1] == (N,) for v in graph.outputs.values())
 
@@ -60,10 +64,11 @@ class Runner:
             return self.reference(n).run(feeds, states)
         size = self._size_for(n)
         executable = self.prepared(size)
-        values, bound = tuple(states.values()), self._bound.get(size, ())
-        if len(values) != len(bound) or not all(map(operator.is_, values, bound)):
+        values, bound = [*states.values()], self._bound.get(size, ())
+        known = [reference() for reference in bound]
+        if len(values) != len(known) or not all(map(operator.is_, values, known)):
             executable.bind_states(states)
-            self._bound[size] = values
+            self._bound[size] = [*map(weakref.ref, values)]
         if size == n:
             return executable.run(feeds)
         outputs, _ = executable.run({key: _filled(array, size) for key, array in feeds.items()})
@@ -82,7 +87,7 @@ class Runner:
 
             if self._form is None:
                 self._form = inference_graph(self.graph)
-            self._prepared[n] = Prepared(self._form.bind(N=n), self._threads, self._precision)
+            self._prepared[n] = Prepared(self._form.bind(N=n), *self._options)
         return self._prepared[n]
 
     def _size_for(self, n: int) -> int:

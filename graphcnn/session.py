@@ -9,6 +9,7 @@
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,13 +39,12 @@ class Session:
 
     Attributes:
         graph: the whole training step: forward, loss, backward and update.
-        steps: steps taken.
 
     Args:
         seed: of the random numbers inside the step (dropout).
         target: type of the targets, where the loss does not tell.
         runtime: "native" or "reference"; None is the default one.
-        threads, precision: of the native runtime; see `fit`.
+        threads, precision, tune: of the native runtime; see `fit`.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Session:
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
+        tune: bool | None = None,
     ) -> None:
         self.model = model
         self.optimizer = make_optimizer(optimizer)
@@ -74,8 +75,15 @@ class Session:
             )
         if SEED in states:  # a graph without random numbers has none
             states[SEED] = np.array(seed, np.int64)
-        self._engine = make_engine(self.graph, states, runtime, threads, precision)
-        self.steps = 0
+        self._engine = make_engine(self.graph, states, runtime, threads, precision, tune)
+        self._keys = [key for key in model.states if key in states]
+        self._shares = False
+        model.states.drop()
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return int(self._engine.state(STEP))
 
     @property
     def states(self) -> dict[str, Array]:
@@ -85,7 +93,7 @@ class Session:
     def load(self, states: Mapping[str, Array]) -> None:
         """Replace the values of states, as when a run is resumed."""
         self._engine.load(states)
-        self.steps = int(self.states[STEP])
+        self._forget()
 
     def step(self, images: Any, targets: Any) -> dict[str, float]:
         """Train on one batch; returns its loss and metrics, taken before the update.
@@ -98,17 +106,31 @@ class Session:
             TARGET: targets_for(self.model, self._target, targets),
         }
         rate = np.array(self._schedule.at(self.steps + 1), np.float32)
+        self._forget()
         with np.errstate(all="ignore"):  # what NumPy would warn of is explained below
             outputs = self._engine.step(feeds, {LEARNING_RATE: rate}, _is_finite)
         if not _is_finite(outputs):
             raise TrainingError(self._explain(feeds, float(outputs["loss"])))
-        self.steps += 1
         return {name: float(value) for name, value in outputs.items()}
 
     def sync(self) -> None:
         """Give the model the current values of its states."""
-        states = self.states
-        self.model.update_states({key: states[key] for key in self.model.states})
+        self.model.update_states({key: self._engine.state(key) for key in self._keys})
+        self._shares = False
+
+    def share(self) -> None:
+        """Let the model read its states here from now on, so that they are in memory only once.
+
+        It then has the current values, whatever steps follow; `sync` gives it values of its own.
+        """
+        for key in self._keys:
+            self.model.states.put_later(key, partial(self._engine.state, key))
+        self._shares = True
+
+    def _forget(self) -> None:
+        """The states are about to change: what the model read here is out of date."""
+        if self._shares:
+            self.model.states.drop()
 
     def _explain(self, feeds: Mapping[str, Array], loss: float) -> str:
         """Run the step again, watching, to find where the numbers went wrong."""

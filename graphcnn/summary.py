@@ -14,7 +14,7 @@ from graphcnn.cost import multiply_adds
 from graphcnn.geometry import Pair
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Node
-from graphcnn.literals import format_name, format_op
+from graphcnn.literals import format_name, format_op, printable
 from graphcnn.receptive_field import receptive_fields
 from graphcnn.tensor_type import Shape, format_shape
 
@@ -88,7 +88,7 @@ class Summary:
         widest = max(len(f"{number:,}") for _, number, _ in totals)
         return "\n".join(
             [
-                self.name,
+                printable(self.name),
                 *_table([_HEADS, *(row.cells() for row in self.rows)]),
                 "",
                 *(f"{what:<14}{number:>{widest},} {more}" for what, number, more in totals),

@@ -6,25 +6,47 @@ kernels) whatever the layout in memory.
 """
 
 import math
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+import ml_dtypes as ml_dtypes  # makes the names of the small types known to NumPy
 import numpy as np
 
 from graphcnn.errors import GraphError
 
 
 class DType(StrEnum):
-    """Element type. The value is the short name that the text form prints."""
+    """Element type. The value is the short name that the text form prints.
+
+    The members are NumPy's names, and those of `ml_dtypes` for the types that NumPy lacks. Those
+    of less than a byte take a byte each.
+    """
 
     FLOAT16 = "f16"
     FLOAT32 = "f32"
     FLOAT64 = "f64"
-    UINT8 = "u8"
+    INT8 = "i8"
+    INT16 = "i16"
     INT32 = "i32"
     INT64 = "i64"
+    UINT8 = "u8"
+    UINT16 = "u16"
+    UINT32 = "u32"
+    UINT64 = "u64"
     BOOL = "bool"
+    BFLOAT16 = "bf16"
+    FLOAT8_E4M3FN = "f8e4m3fn"
+    FLOAT8_E4M3FNUZ = "f8e4m3fnuz"
+    FLOAT8_E5M2 = "f8e5m2"
+    FLOAT8_E5M2FNUZ = "f8e5m2fnuz"
+    FLOAT8_E8M0FNU = "f8e8m0fnu"
+    FLOAT4_E2M1FN = "f4e2m1fn"
+    INT4 = "i4"
+    INT2 = "i2"
+    UINT4 = "u4"
+    UINT2 = "u2"
 
     @classmethod
     def of(cls, name: Any) -> "DType":
@@ -36,7 +58,7 @@ class DType(StrEnum):
         try:
             return cls[np.dtype(name).name.upper()]
         except (TypeError, KeyError):
-            known = ", ".join(d.numpy.name for d in cls)
+            known = ", ".join(d.name.lower() for d in cls)
             raise GraphError(f"unknown element type {name!r}; known are {known}") from None
 
     @property
@@ -45,7 +67,23 @@ class DType(StrEnum):
 
     @property
     def is_float(self) -> bool:
-        return self.name.startswith("FLOAT")
+        return "FLOAT" in self.name
+
+    @property
+    def is_unsigned(self) -> bool:
+        """Whether it is an integer type without negative numbers, or bool."""
+        return self.name.startswith("UINT") or self is DType.BOOL
+
+    @property
+    def bits(self) -> int:
+        """Bits that count: 4 of the byte that an i4 takes."""
+        digits = re.match(r"B?[A-Z]+(\d+)", self.name)
+        return int(digits[1]) if digits else 1
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is stored only, and computed with in wider types."""
+        return self is not DType.BOOL and self.bits < (32 if self.is_float else 8)
 
     @property
     def bytes(self) -> int:

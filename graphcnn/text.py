@@ -46,13 +46,20 @@ def dump_graph(graph: Graph) -> str:
     return _format(graph, lambda constant: f"base64 {quote(format_bytes(constant.array))}")
 
 
-def _format(graph: Graph, large: Callable[[Constant], str]) -> str:
+def fingerprint(graph: Graph) -> str:
+    """A text that is equal for equal graphs, wherever they come from, and for no others."""
+    return _format(graph, lambda constant: constant.digest, origins=False)
+
+
+def _format(graph: Graph, large: Callable[[Constant], str], origins: bool = True) -> str:
     names = unique_names(graph)
     inputs = ", ".join(f"{format_name(names[v.node])}: {format_type(v.type)}" for v in graph.inputs)
     lines = [f"graph {quote(graph.name)} ({inputs}) {{"]
     for node in graph.nodes:
         if not isinstance(node.op, Input):
-            lines.append(f"  {_line(node, names, large)}")
+            origin = format_origin(node.origin) if origins else ""
+            comment = f"  # {origin}" if origin else ""
+            lines.append(f"  {_line(node, names, large)}{comment}")
     for key, value in graph.outputs.items():
         lines.append(f"  return {format_name(key)} = {_reference(value, names)}")
     for state, value in graph.updates.items():
@@ -71,9 +78,7 @@ def _line(node: Node, names: dict[Node, str], large: Callable[[Constant], str]) 
         operands = ", ".join(_reference(v, names) for v in node.inputs)
         inner = "; ".join(filter(None, [operands, format_op(op)]))
     types = ", ".join(map(format_type, node.types))
-    origin = format_origin(node.origin)
-    comment = f"  # {origin}" if origin else ""
-    return f"{format_name(name)} = {op.name}({inner}) : {types}{comment}"
+    return f"{format_name(name)} = {op.name}({inner}) : {types}"
 
 
 def _elements(array: Array) -> str | None:

@@ -77,6 +77,7 @@ def fit(
     runtime: str | None = None,
     threads: int | None = None,
     precision: str | None = None,
+    tune: bool | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> History:
     """Train a model.
@@ -99,6 +100,8 @@ def fit(
         threads: of the native runtime; the result is the same for any number.
         precision: of the native runtime: "fast", or "strict" without Winograd's algorithm, which
             rounds more than a plain sum; None is GRAPHCNN_PRECISION, else "fast".
+        tune: of the native runtime: time the algorithms and layouts on this machine, in place of
+            estimates, and remember what is fastest; None is GRAPHCNN_TUNE, else False.
         progress: True, False, or None for a bar where there is a terminal.
         callbacks: called as f(epoch, row) after every epoch.
 
@@ -135,8 +138,9 @@ def fit(
             runtime=runtime,
             threads=threads,
             precision=precision,
+            tune=tune,
         ),
-        Runner(evaluation, runtime, threads, precision),
+        Runner(evaluation, runtime, threads, precision, tune),
         batch_size,
         seed,
         shuffle,
@@ -175,6 +179,7 @@ def _adopt(model: "Model", data: Dataset, loss: str | Objective, seed: int) -> N
     if data.classes and not model.classes:
         model.classes = data.classes
     model.loss = loss if isinstance(loss, str) else None
+    model.seed = seed
 
 
 def _check_targets(
@@ -231,26 +236,35 @@ class _Run:
         check_config(position.config, self.position.config, folder)
         check_states(states, self.session.graph.states, folder)
         self.session.load(states)
-        self.session.sync()
         self.position = position
         if (folder / BEST).exists():
             self.best_states = read_tensors(folder / BEST)[0]
 
     def train(self, epochs: int, shown: Display, interrupted: Callable[[], bool]) -> History:
-        """Train up to `epochs`; the history tells how it ended."""
+        """Train up to `epochs`; the history tells how it ended.
+
+        Whatever happens, the model ends with the states after the last step.
+        """
+        self.session.share()
+        try:
+            history = self._train(epochs, shown, interrupted)
+        finally:
+            self.session.sync()
+        restore = self.stopping is not None and self.stopping.restore_best
+        if restore and self.best_states and history.ended != "interrupted":
+            self.model.update_states(self.best_states)
+        return history
+
+    def _train(self, epochs: int, shown: Display, interrupted: Callable[[], bool]) -> History:
         at = self.position
         while at.epoch < epochs and not self._exhausted():
             if not self._epoch(shown, interrupted):
                 self._save()
-                self.session.sync()
                 return History(at.rows, "interrupted", self._advice())
             shown.epoch(at.epoch, at.rows[-1])
             for callback in self.callbacks:
                 callback(at.epoch, at.rows[-1])
-        early = at.epoch < epochs
-        if self.stopping is not None and self.stopping.restore_best and self.best_states:
-            self.model.update_states(self.best_states)
-        return History(at.rows, "stopped early" if early else "finished")
+        return History(at.rows, "stopped early" if at.epoch < epochs else "finished")
 
     def _epoch(self, shown: Display, interrupted: Callable[[], bool]) -> bool:
         """The rest of one epoch. False if it was interrupted."""
@@ -266,7 +280,6 @@ class _Run:
                 return False
             if self.every and at.batch % self.every == 0:
                 self._save()
-        self.session.sync()
         row = {key: total / len(self.data) for key, total in at.totals.items()}
         if self.held_out is not None:
             measured = measure(self.model, self.runner, self.held_out, 256)

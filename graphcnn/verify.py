@@ -106,25 +106,28 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def verify(graph: Graph, stage: str = "definition") -> None:
+def verify(graph: Graph, stage: str = "definition", known: set[Node] | None = None) -> None:
     """Raise `VerifyError` naming the first node that breaks an invariant.
 
     Args:
         stage: a key of `STAGES`, or several joined by "+".
+        known: nodes whose types were found right before; those of this graph are added.
     """
     stages = []
     for name in stage.split("+"):
         if name not in STAGES:
             raise VerifyError(f"unknown stage {name!r}; known are {', '.join(STAGES)}")
         stages.append(STAGES[name])
-    for problem in _problems(graph, stages):
+    for problem in _problems(graph, stages, set() if known is None else known):
         raise VerifyError(f"graph {graph.name!r}, stage {stage!r}: {problem}")
 
 
-def _problems(graph: Graph, stages: list[Stage]) -> Iterator[str]:
+def _problems(graph: Graph, stages: list[Stage], known: set[Node]) -> Iterator[str]:
     yield from _ordered(graph)
     for node in graph.nodes:
-        yield from _typed(node)
+        if node not in known:
+            yield from _typed(node)
+            known.add(node)
     yield from _sources(graph)
     yield from _reachable(graph)
     for stage in stages:
@@ -142,12 +145,15 @@ def _ordered(graph: Graph) -> Iterator[str]:
         yield f"{len(graph.nodes)} nodes are listed, expected {len(place)}: one stands twice"
     for i, node in enumerate(graph.nodes):
         for position, value in enumerate(node.inputs):
+            before = place.get(value.node)
+            if before is not None and before < i and _is_result(value):
+                continue
             operand = f"{describe(node)} reads {describe(value.node)} as {_operand(node, position)}"
-            if value.node not in place:
+            if before is None:
                 yield f"{operand}, which is not among the nodes of the graph"
-            elif place[value.node] >= i:
-                yield f"{operand}, which stands at {place[value.node]}, expected before {i}"
-            elif not _is_result(value):
+            elif before >= i:
+                yield f"{operand}, which stands at {before}, expected before {i}"
+            else:
                 yield f"{operand}, result {value.index} of {len(value.node.types)}"
     for key, value in graph.outputs.items():
         if value.node not in place or not _is_result(value):
@@ -173,7 +179,7 @@ def _typed(node: Node) -> Iterator[str]:
         yield f"{describe(node)} has no types: {error}"
         return
     if isinstance(op, Fused):
-        for problem in _problems(op.body, []):
+        for problem in _problems(op.body, [], set()):
             yield f"{describe(node)}, body: {problem}"
     if expected != node.types:
         found, inferred = (", ".join(map(format_type, ts)) for ts in (node.types, expected))

@@ -20,12 +20,23 @@ which the parameter is read.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
+from types import NoneType
 from typing import Any, ClassVar
 
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Value, build
-from graphcnn.layout import PLAIN, Choice, same_storage, storage_bytes, without_halo
+from graphcnn.layout import (
+    PLAIN,
+    Choice,
+    Kernels,
+    TransformedKernels,
+    parse_layout,
+    same_storage,
+    storage_bytes,
+    without_halo,
+)
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.origin import inherit
 from graphcnn.passes.base import Log, Pass
@@ -131,6 +142,12 @@ class _Problem:
         for node in graph.nodes:
             for i, value in enumerate(node.inputs):
                 self.readers.setdefault(value, []).append((node, i))
+        self.touching: dict[Value, list[Node]] = {}
+        for node in graph.nodes:
+            for value in node.outputs:
+                users = [user for user, _ in self.readers.get(value, ())]
+                self.touching[value] = [node, *users, *self.state_of.get(value, ())]
+        self.costs: dict[Value, dict[tuple[int, ...], float]] = {v: {} for v in self.touching}
         self.constants = {
             v for n in graph.nodes for v in n.outputs if isinstance(root(v).node.op, Constant)
         }
@@ -177,12 +194,19 @@ class _Problem:
         return made if follows else want
 
     def moving(self, value: Value, chosen: Assignment) -> float:
-        """Cost of the relayouts of one value."""
+        """Cost of the relayouts of one value, which is known by the choices of who touches it."""
+        key = tuple([chosen[node] for node in self.touching[value]])
+        known = self.costs[value]
+        if key not in known:
+            known[key] = self.moved(value, chosen)
+        return known[key]
+
+    def moved(self, value: Value, chosen: Assignment) -> float:
         made, wanted = self.layout(value, chosen), self.wanted(value, chosen)
         wanted.discard(made)
         if not wanted or value in self.constants:
             return 0.0
-        cost = sum(self.relayout(value, made, layout) for layout in wanted)
+        cost = sum(self.relayout(value, made, layout) for layout in sorted(wanted))
         return cost * PREPARED if value in self.prepared else cost
 
     def relayout(self, value: Value, made: str, layout: str) -> float:
@@ -192,6 +216,9 @@ class _Problem:
             old, new = _as(value.type, made), _as(value.type, layout)
             moved = storage_bytes(old) + storage_bytes(new)
             cost = self.options.call + moved / self.options.bytes_per_second
+            kinds = [type(parse_layout(name)) for name in (made, layout)]
+            if NoneType not in kinds and kinds[0] is not kinds[1]:  # by way of plain only
+                cost = cost if kinds == [Kernels, TransformedKernels] else inf
             self.known[key] = 0.0 if same_storage(old, layout) else cost
         return self.known[key]
 

@@ -20,6 +20,8 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Node
 from graphcnn.language.arguments import choose
+from graphcnn.optimizers import OPTIMIZERS
+from graphcnn.schedules import Schedule
 
 #: Every pass by name: filled as the classes are defined.
 PASSES: dict[str, "type[Pass]"] = {}
@@ -158,13 +160,32 @@ def _parse_pass(name: str, options: str) -> Pass:
     load_passes()
     made = choose(PASSES, name, "pass")
     known = {f.name for f in fields(made)}
+    try:
+        call = ast.parse(f"{name}({options})", mode="eval").body
+    except SyntaxError:
+        raise GraphError(f"options of pass {name}: cannot read {options!r}") from None
+    assert isinstance(call, ast.Call)
     arguments: dict[str, Any] = {}
-    for part in filter(None, (p.strip() for p in options.split(","))):
-        key, _, value = part.partition("=")
+    for option in call.keywords:
+        key, text = option.arg, ast.unparse(option.value)
         if key not in known:
             raise GraphError(f"pass {name} has no option {key!r}; it has {sorted(known) or 'none'}")
         try:
-            arguments[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            raise GraphError(f"option {key} of pass {name}: cannot read {value!r}") from None
+            arguments[key] = _value(option.value)
+        except (ValueError, TypeError):
+            raise GraphError(f"option {key} of pass {name}: cannot read {text!r}") from None
+    if call.args:
+        raise GraphError(f"options of pass {name}: expected option=value, found {options!r}")
     return made(**arguments)
+
+
+def _value(text: ast.expr) -> Any:
+    """What an expression says: a literal, or an optimiser or schedule of such values."""
+    if not isinstance(text, ast.Call):
+        return ast.literal_eval(text)
+    known = {c.__name__: c for c in (*OPTIMIZERS.values(), *Schedule.__subclasses__())}
+    name = text.func.id if isinstance(text.func, ast.Name) else ""
+    if name not in known or any(k.arg is None for k in text.keywords):
+        raise ValueError(name)
+    keywords = {str(k.arg): _value(k.value) for k in text.keywords}
+    return known[name](*map(_value, text.args), **keywords)

@@ -14,8 +14,9 @@ to B through a third group. Such a path is looked for before each merge, and the
 if there is one. So the graph of the groups never has a cycle, and its order is that of the result.
 
 Edges whose value nobody else reads are merged first: they save a write and a read. Then the others,
-which save a read; their value becomes one more result of the group. The numbers are the same bits:
-the body does what the nodes did. `inline` undoes it.
+which save a read; their value becomes one more result of the group. What gives states their new
+values (`graphcnn.passes.closing`) is merged with its like alone, so that it can run last. The
+numbers are the same bits: the body does what the nodes did. `inline` undoes it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,7 @@ from graphcnn.ir import Node, Value, build
 from graphcnn.ops.fused import FREE, Fused, fused, inlined
 from graphcnn.origin import inherit
 from graphcnn.passes.base import Log, Pass, Refusal
+from graphcnn.passes.closing import closing
 from graphcnn.sources import Constant, Input
 
 
@@ -90,6 +92,7 @@ class _Groups:
         self.graph, self.options, self.log = graph, options, log
         self.place = {node: i for i, node in enumerate(graph.nodes)}
         self.of = {node: _Group([node], i, i) for i, node in enumerate(graph.nodes)}
+        self.closing = closing(graph)
 
     # Which groups to merge
 
@@ -113,6 +116,8 @@ class _Groups:
     def _may_merge(self, node: Node, user: Node, a: _Group, b: _Group, shared: bool) -> bool:
         if not user.op.elementwise or user.output.shape != node.output.shape:
             return False
+        if (node in self.closing) != (user in self.closing):
+            return False
         anchors = (*a.anchors, *b.anchors)
         inside = {*a.nodes, *b.nodes}
         if len(anchors) > 1 or any(v.node in inside for n in anchors for v in n.inputs):
@@ -129,6 +134,12 @@ class _Groups:
                 anchors[0],
                 f"with {_label(user)} it would have {len(results)} results, allowed are "
                 f"{self.options.anchor_results}",
+            )
+            return False
+        if anchors and any(v.dtype is not anchors[0].output.dtype for v in results):
+            self._refuse(
+                anchors[0],
+                f"with {_label(user)} its result would be of another element type than the sums",
             )
             return False
         operands = len(results) + len(self._operands(inside))

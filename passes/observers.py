@@ -9,7 +9,7 @@ import numpy as np
 
 from graphcnn.errors import OutputError, VerifyError
 from graphcnn.graph import Graph, state_of
-from graphcnn.ir import Array
+from graphcnn.ir import Array, Node
 from graphcnn.passes.base import Applied
 from graphcnn.passes.culprit import changed_part
 from graphcnn.philox import uniform, words
@@ -24,11 +24,13 @@ Run = Callable[[Graph, Arrays, Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Verify:
-    """Check the invariants of every graph that a pass makes."""
+    """Check the invariants of every graph that a pass makes; a node's types only once."""
+
+    known: set[Node] = field(default_factory=set, compare=False, repr=False)
 
     def __call__(self, applied: Applied) -> None:
         try:
-            verify(applied.after, stage=applied.by.stage)
+            verify(applied.after, applied.by.stage, self.known)
         except VerifyError as error:
             raise VerifyError(f"pass {applied.by} made an invalid graph: {error}") from None
 
@@ -108,7 +110,10 @@ def relative_error(expected: Array, found: Array) -> float:
     a, b = np.asarray(expected), np.asarray(found)
     if (a.shape, a.dtype) != (b.shape, b.dtype):
         return np.inf
-    if a.dtype.kind != "f":
+    dtype = DType.of(a.dtype)
+    if dtype.is_float and dtype.is_small:
+        a, b = a.astype(np.float32), b.astype(np.float32)
+    if not dtype.is_float:
         return 0.0 if np.array_equal(a, b) else np.inf
     finite = np.isfinite(a) & np.isfinite(b)
     if not np.array_equal(a[~finite], b[~finite], equal_nan=True):

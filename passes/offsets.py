@@ -6,7 +6,7 @@ that fits. What decides is the order: several are tried, and then what ended on 
 earlier, until the arena is as small as the lower bound or the tries are used up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphcnn.plan import ALIGN, BufferRole
@@ -52,48 +52,58 @@ def most_alive(slots: Sequence[Slot]) -> int:
 def place_slots(slots: Sequence[Slot]) -> int:
     """Give every slot its offset; returns the size of the arena. Deterministic."""
     bound = most_alive(slots)
-    beside = {
-        s: [t for t in slots if t is not s and t.first <= s.last and s.first <= t.last]
-        for s in slots
-    }
-    orders = [
-        sorted(slots, key=lambda s: -s.room),
-        sorted(slots, key=lambda s: -s.room * (s.last - s.first + 1)),
-        sorted(slots, key=lambda s: s.first - s.last),
-        sorted(slots, key=lambda s: (s.first, -s.room)),
-        sorted(slots, key=lambda s: (-s.last, -s.room)),
+    rooms = [s.room for s in slots]
+    spans = [(s.first, s.last) for s in slots]
+    beside = [
+        [j for j, (first, last) in enumerate(spans) if j != i and first <= b and a <= last]
+        for i, (a, b) in enumerate(spans)
     ]
-    best, least = _offsets(orders[0], beside)
+
+    def ordered(key: Callable[[Slot], int | tuple[int, int]]) -> list[int]:
+        return sorted(range(len(slots)), key=lambda i: key(slots[i]))
+
+    orders = [
+        ordered(lambda s: -s.room),
+        ordered(lambda s: -s.room * (s.last - s.first + 1)),
+        ordered(lambda s: s.first - s.last),
+        ordered(lambda s: (s.first, -s.room)),
+        ordered(lambda s: (-s.last, -s.room)),
+    ]
+    best, least = _offsets(orders[0], rooms, beside)
     for order in orders[1:]:
         if least > bound:
-            offsets, size = _offsets(order, beside)
+            offsets, size = _offsets(order, rooms, beside)
             best, least = (offsets, size) if size < least else (best, least)
     order = orders[0]
-    offsets, size = _offsets(order, beside)
+    offsets, size = _offsets(order, rooms, beside)
     for _ in range(TRIES):
         if least <= bound:
             break
-        high = [s for s in order if offsets[s] + s.room == size]
-        order = [*high, *(s for s in order if s not in high)]
-        offsets, size = _offsets(order, beside)
+        high = [i for i in order if offsets[i] + rooms[i] == size]
+        order = [*high, *(i for i in order if i not in high)]
+        offsets, size = _offsets(order, rooms, beside)
         best, least = (offsets, size) if size < least else (best, least)
-    for slot, offset in best.items():
+    for slot, offset in zip(slots, best, strict=True):
         slot.offset = offset
     return least
 
 
-def _offsets(order: Sequence[Slot], beside: dict[Slot, list[Slot]]) -> tuple[dict[Slot, int], int]:
+def _offsets(
+    order: Sequence[int], rooms: Sequence[int], beside: Sequence[Sequence[int]]
+) -> tuple[list[int], int]:
     """Each slot into the tightest gap between those that it meets in time; and the arena's size."""
-    offsets: dict[Slot, int] = {}
+    offsets = [-1] * len(rooms)
     size = 0
-    for slot in order:
-        taken = sorted((offsets[t], t.room) for t in beside[slot] if t in offsets)
+    for i in order:
+        room = rooms[i]
+        taken = sorted([(offsets[j], rooms[j]) for j in beside[i] if offsets[j] >= 0])
         best, least, end = -1, -1, 0
-        for offset, room in taken:
+        for offset, length in taken:
             gap = offset - end
-            if gap >= slot.room and (best < 0 or gap < least):
+            if gap >= room and (best < 0 or gap < least):
                 best, least = end, gap
-            end = max(end, offset + room)
-        offsets[slot] = end if best < 0 else best
-        size = max(size, offsets[slot] + slot.room)
+            if offset + length > end:
+                end = offset + length
+        offsets[i] = end if best < 0 else best
+        size = max(size, offsets[i] + room)
     return offsets, size

@@ -4,6 +4,9 @@ Values that are the same bytes share a place (views). A result may take the plac
 nobody reads afterwards, where the kernel allows it. A state's new value is written over the old
 one where no step reads the old one afterwards, else it is copied there at the end. All others, and
 scratch, share one arena (`graphcnn.passes.offsets`).
+
+States are overwritten by the last steps only, which do nothing else (`graphcnn.passes.closing`),
+and by copies after them: a run can be given up until then.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +15,7 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Node, Value
 from graphcnn.layout import storage_bytes
+from graphcnn.passes.closing import closing
 from graphcnn.passes.offsets import Slot, most_alive, place_slots, rounded
 from graphcnn.plan import (
     Buffer,
@@ -61,6 +65,9 @@ class _Planner:
         self.nodes = [n for n in graph.nodes if is_step(n)]
         self.end = len(self.nodes)
         self.place = {node: i for i, node in enumerate(self.nodes)}
+        last = closing(graph)
+        others = (i for i, node in enumerate(self.nodes) if node not in last)
+        self.commit = max(others, default=-1) + 1
         self.at: dict[Value, Buffer | Slot] = {}  # by the value that owns the memory
         self.slots: list[Slot] = []
         self.copies: list[tuple[Value | Slot, Buffer | Slot, Value]] = []
@@ -133,7 +140,7 @@ class _Planner:
     def may_replace(self, state: Value, owner: Value) -> bool:
         """Whether the step that makes `owner` may write it over the old value of `state`."""
         made = self.place[owner.node]
-        if self.last_read(state) > made:
+        if made < self.commit or self.last_read(state) > made:
             return False
         return self.allows(owner.node, owner.index, lambda v: root(v) is state)
 

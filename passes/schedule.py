@@ -6,7 +6,9 @@ frees memory runs at once, compete with it; the lowest peak wins, the graph's ow
 they are equal. The same graph gives the same order, always.
 
 A state's new value can be written straight over the old one if every node that reads the old one
-has run. So each reader is put before the update, unless it reads the new value, too.
+has run. So each reader is put before the update, unless it reads the new value, too. And what does
+nothing but update states, element by element, comes last: until then a run can be given up, with
+every state as it was, and no second copy of the states is needed for that.
 """
 
 import heapq
@@ -19,8 +21,12 @@ from graphcnn.graph import Graph
 from graphcnn.ir import Node, Value
 from graphcnn.layout import storage_shape
 from graphcnn.passes.base import Log, Pass
+from graphcnn.passes.closing import closing
 from graphcnn.plan import is_step, root
 from graphcnn.tensor_type import TensorType, known_size
+
+#: What comes first among the nodes that can run: rule(node, bytes more), the smallest.
+Rule = Callable[[Node, int], tuple[int, int, int]]
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,11 @@ class Schedule(Pass):
     def run(self, graph: Graph, log: Log) -> Graph:
         memory = _Memory(graph)
         place = {node: i for i, node in enumerate(graph.nodes)}
-        rules: dict[str, Callable[[Node, int], tuple[int, int]]] = {
-            "given": lambda node, more: (0, place[node]),
-            "greedy": lambda node, more: (more, place[node]),
-            "eager": lambda node, more: (min(more, 0), place[node]),
+        last = closing(graph)
+        rules: dict[str, Rule] = {
+            "given": lambda node, more: (node in last, 0, place[node]),
+            "greedy": lambda node, more: (node in last, more, place[node]),
+            "eager": lambda node, more: (node in last, min(more, 0), place[node]),
         }
         orders = {name: memory.order(rule) for name, rule in rules.items()}
         peaks = {name: memory.peak(order) for name, order in orders.items()}
@@ -96,7 +103,7 @@ class _Memory:
                     before[update].add(node)
         return before
 
-    def order(self, rule: Callable[[Node, int], tuple[int, int]]) -> list[Node]:
+    def order(self, rule: Rule) -> list[Node]:
         """List scheduling: always the ready node with the smallest rule(node, bytes more)."""
         after: dict[Node, list[Node]] = {node: [] for node in self.graph.nodes}
         for node, earlier in self.before.items():
@@ -105,7 +112,7 @@ class _Memory:
         waiting = {node: len(earlier) for node, earlier in self.before.items()}
         readers = self._readers()
         place = {node: i for i, node in enumerate(self.graph.nodes)}
-        queue: list[tuple[tuple[int, int], int, Node]] = []
+        queue: list[tuple[tuple[int, int, int], int, Node]] = []
 
         def push(node: Node) -> None:
             heapq.heappush(queue, (rule(node, self._more(node, readers)), place[node], node))

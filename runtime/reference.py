@@ -70,8 +70,12 @@ class Reference:
         if isinstance(node.op, Input | State):
             source = feeds if isinstance(node.op, Input) else states
             return (fed(source, node.op, node),)
-        results = node.op.evaluate(*(arrays[v] for v in node.inputs))
-        return results if isinstance(results, tuple) else (results,)
+        found = node.op.evaluate(*(arrays[v] for v in node.inputs))
+        results = found if isinstance(found, tuple) else (found,)
+        if any(t.dtype.is_small for t in node.types):  # NumPy gives some of their results in f32
+            typed = zip(results, node.types, strict=True)
+            return tuple(np.asarray(y).astype(t.dtype.numpy, copy=False) for y, t in typed)
+        return results
 
 
 def fed(source: Mapping[str, Array], op: Input | State, node: Node) -> Array:

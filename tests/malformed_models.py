@@ -158,7 +158,9 @@ def cases() -> Iterator[tuple[str, onnx.ModelProto, str]]:
     yield "weight of rank 3", conv(array("W", 4, 4, 3)), "weight"
     yield "weight of other channels", conv(array("W", 4, 5, 3, 3)), "weight"
     yield "unknown auto_pad", conv(auto_pad="SAME"), "auto_pad"
-    yield "pool pad >= kernel", pool(pads=[9] * 4), ""
+    yield "pool pad >= kernel", pool(pads=[2] * 4), "less than the window"
+    yield "pool height of padding", pool(pads=[2, 0, 0, 0]), "less than the window"
+    yield "pool width of padding", pool(pads=[0, 0, 0, 2]), "less than the window"
     yield "pool stride 0", pool(strides=[0, 0]), "strides"
     yield "pool dilation huge", pool(dilations=[1 << 40] * 2), "dilations"
     yield "pool kernel > input", pool(kernel_shape=[99, 99]), "does not fit"
@@ -197,7 +199,7 @@ def cases() -> Iterator[tuple[str, onnx.ModelProto, str]]:
     for name, value in (("NaN", float("nan")), ("infinite", float("inf"))):
         n = node("BatchNormalization", "x", *"abcd", epsilon=value)
         yield f"{name} epsilon", model([n], stored=bn), "epsilon"
-    yield "declared output lies", changed(model([relu()]), lying_output), "declared"
+    yield "declared output lies", changed(model([relu()]), lying_output), "as declared"
     yield "metadata key twice", changed(model([relu()]), metadata_twice), "metadata"
     yield "recursive function", called(function("F", "G"), function("G", "F")), "calls itself"
     yield "self-recursive function", called(function("F", "F")), "calls itself"

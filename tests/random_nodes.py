@@ -37,6 +37,8 @@ def model_of(node, arrays, opset):
     )
     if node.op_type in ("ArgMax", "ArgMin"):
         graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    if node.op_type == "TopK":
+        graph.output[1].type.tensor_type.elem_type = TensorProto.INT64
     model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", opset)])
     return model, fed
 

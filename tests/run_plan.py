@@ -12,7 +12,7 @@ from graphcnn.graph import state_of
 from graphcnn.ir import Array, Node
 from graphcnn.layout import pack, unpack
 from graphcnn.ops.fused import Fused
-from graphcnn.plan import Buffer, Plan, root
+from graphcnn.plan import Buffer, BufferRole, Plan, root
 from graphcnn.tensor_type import TensorType
 
 JUNK = 0xFF
@@ -62,8 +62,16 @@ def run_plan(
     for value, buffer in plan.constants.items():
         source = value if value.node.op.name == "constant" else root(value.node.inputs[0])
         put(buffer, source.node.op.evaluate().reshape(value.shape), value.type)
+
+    def copy(to_outputs: bool) -> None:
+        for c in plan.copies:
+            if (c.target.role is BufferRole.OUTPUT) == to_outputs:
+                memory[c.target][: c.source.bytes] = memory[c.source]
+
     with np.errstate(all="ignore"):
-        for step in plan.steps:
+        for number, step in enumerate(plan.steps):
+            if number == plan.commit:
+                copy(to_outputs=True)
             operands = [get(b, v.type) for b, v in zip(step.reads, step.node.inputs, strict=True)]
             if step.scratch:
                 memory[step.scratch][:] = JUNK
@@ -71,8 +79,9 @@ def run_plan(
             results = made if isinstance(made, tuple) else (made,)
             for buffer, array, kind in zip(step.writes, results, step.node.types, strict=True):
                 put(buffer, array, kind)
-    for copy in plan.copies:
-        memory[copy.target][: copy.source.bytes] = memory[copy.source]
+    if plan.commit == len(plan.steps):
+        copy(to_outputs=True)
+    copy(to_outputs=False)
     return (
         {key: get(plan.outputs[key], v.type) for key, v in plan.graph.outputs.items()},
         {state_of(s).key: get(plan.states[state_of(s).key], s.type) for s in plan.graph.updates},

@@ -51,13 +51,25 @@ def test_numbers_on_either_side(name: str, expected: np.ndarray, x: Value) -> No
     assert function(x, np.float32(2)).dtype == left.dtype
 
 
-@pytest.mark.parametrize("name", ["neg", "exp", "abs", "sign", "sqrt", "log"])
+@pytest.mark.parametrize(
+    "name",
+    ["neg", "exp", "abs", "sign", "sqrt", "log", "sin", "cos", "atan", "floor", "ceil", "round"],
+)
 def test_functions_of_one_operand(name: str) -> None:
     x = np.abs(X)
+    theirs = {"neg": "negative", "atan": "arctan"}.get(name, name)
     np.testing.assert_allclose(
-        value(getattr(elementwise, name)(constant(x))),
-        getattr(np, name.replace("neg", "negative"))(x),
+        value(getattr(elementwise, name)(constant(x))), getattr(np, theirs)(x)
     )
+
+
+def test_divisions_with_a_rest(x: Value) -> None:
+    whole = elementwise.cast(x * 10.0, "int64")
+    np.testing.assert_array_equal(value(elementwise.quotient(whole, 7)), np.trunc(X * 10 / 7))
+    np.testing.assert_array_equal(value(elementwise.remainder(whole, 7)), np.mod(X * 10, 7))
+    rest = elementwise.remainder(x, -0.7, truncated=True)
+    np.testing.assert_allclose(value(rest), np.fmod(X, -0.7))
+    np.testing.assert_array_equal(value(whole**2), (X * 10) ** 2)
 
 
 def test_where_logic_and_cast(x: Value) -> None:
@@ -73,6 +85,7 @@ def test_where_logic_and_cast(x: Value) -> None:
 def test_reductions(x: Value) -> None:
     assert value(reduce.sum(x)) == X.sum()
     np.testing.assert_allclose(value(reduce.mean(x, -1)), X.mean(1))
+    np.testing.assert_allclose(value(reduce.prod(x, 0)), X.prod(0))
     np.testing.assert_allclose(value(reduce.max(x, (0, -1), keepdims=True)), X.max(keepdims=True))
     np.testing.assert_array_equal(value(reduce.argmax(x)), X.argmax(1))
     np.testing.assert_array_equal(value(reduce.argmax(x, 0)), X.argmax(0))

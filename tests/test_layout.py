@@ -104,6 +104,18 @@ def test_vectors(size: int) -> None:
     np.testing.assert_array_equal(unpack(stored, kind), x)
 
 
+def test_depthwise_kernels() -> None:
+    kind, x = typed((19, 1, 2, 3), "d8"), numbered((19, 1, 2, 3))
+    storage = pack(x, kind).reshape(storage_shape(kind))
+    assert storage.shape == (3, 2, 3, 8)
+    for c, i, j in np.ndindex(19, 2, 3):
+        assert storage[c // 8, i, j, c % 8] == x[c, 0, i, j]
+    assert not storage[2, :, :, 3:].any()
+    np.testing.assert_array_equal(unpack(storage.reshape(-1), kind), x)
+    with pytest.raises(GraphError, match=r"is for kernels \(C, 1, KH, KW\)"):
+        storage_shape(typed((19, 2, 2, 3), "d8"))
+
+
 @pytest.mark.parametrize("tile", [2, 4])
 @pytest.mark.parametrize("kernels", ["o16i16x1", "i4o4x2"])
 def test_transformed_kernels(tile: int, kernels: str) -> None:
@@ -139,7 +151,7 @@ def test_other_element_types() -> None:
 
 
 def test_names() -> None:
-    for name in ("c16", "c8+1,1,1,1", "o16i16x2", "i4o4x1", "v8", "w4o16i16x2", "w2i8o8x1"):
+    for name in ("c16", "c8+1,1,1,1", "o16i16x2", "i4o4x1", "v8", "d4", "w4o16i16x2", "w2i8o8x1"):
         assert str(parse_layout(name)) == name
     assert parse_layout("plain") is None
     assert parse_layout("c4+1,2,3,4") == Images(4, (1, 2, 3, 4))

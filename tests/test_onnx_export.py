@@ -15,16 +15,15 @@ from graphcnn.graph import Graph
 from graphcnn.ir import build, constant_of
 from graphcnn.onnx.export import IR_VERSIONS, export_graph
 from graphcnn.onnx.gate import edges
-from graphcnn.onnx.table import EXPORTERS
+from graphcnn.onnx.table import EXCUSED, EXPORTERS
 from graphcnn.ops.activation import HardSwish, Relu
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.ops.pool import MaxPool2d, MaxPool2dGrad
-from graphcnn.ops.random import RandomUniform
 from graphcnn.ops.shape import ElementCount, Reshape
 from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.tensor_type import N, TensorType
 
 
 def image(key="x", channels=2, size=6):
@@ -207,8 +206,8 @@ def test_opset_auto_takes_the_lowest_that_suffices(monkeypatch):
 
 def test_an_opset_that_is_too_low_is_refused():
     x = image()
-    pool = MaxPool2d((2, 2), (2, 2))(x)
-    graph = Graph.of([x], {"dx": build(MaxPool2dGrad((2, 2), (2, 2)), (x, pool), "back").output})
+    pool = MaxPool2d((2, 2), (1, 1))(x)  # the windows overlap
+    graph = Graph.of([x], {"dx": build(MaxPool2dGrad((2, 2), (1, 1)), (x, pool), "back").output})
     message = "max_pool2d_grad 'back' becomes ScatterElements with reduction, which needs opset 16"
     with pytest.raises(ExportError, match=message):
         export_graph(graph, {}, opset=15)
@@ -222,10 +221,14 @@ def test_unknown_opsets(opset):
         export_graph(Graph.of([x], {"y": HardSwish()(x)}), {}, opset=opset)
 
 
-def test_random_numbers_are_refused_with_the_reason():
-    seed, step = (Input(k, TensorType((), DType.INT64))() for k in ("seed", "step"))
-    graph = Graph.of([seed, step], {"y": RandomUniform((2,))(seed, step, name="noise")})
-    with pytest.raises(ExportError, match="random_uniform 'noise' has no equivalent in ONNX"):
+def test_what_has_no_equivalent_is_refused_with_the_reason(monkeypatch):
+    x = image()
+    graph = Graph.of([x], {"y": Relu()(x, name="act")})
+    monkeypatch.delitem(EXPORTERS, "relu")
+    with pytest.raises(ExportError, match="relu 'act' has no equivalent in ONNX: no mapping is"):
+        export_graph(graph, {})
+    monkeypatch.setitem(EXCUSED, "relu", "too simple")
+    with pytest.raises(ExportError, match="relu 'act' has no equivalent in ONNX: too simple"):
         export_graph(graph, {})
 
 

@@ -30,14 +30,14 @@ def theirs(model, fed):
         return None
 
 
-def differences(seed, count):
+def differences(seed, count, makers=MAKERS):
     """(compared, refused by ONNX Runtime, texts of what differs) of `count` random nodes."""
     compared, refused, wrong = Counter(), Counter(), []
-    names = list(MAKERS)
+    names = list(makers)
     for i in range(count):
         random = Random(f"{seed} {i}")
         name = names[i % len(names)]
-        node, arrays, opset = MAKERS[name](random)
+        node, arrays, opset = makers[name](random)
         model, fed = model_of(node, arrays, opset)
         expected = theirs(model, fed)
         if expected is None:

@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from malformed_models import array, model, node, relu
 from onnx import TensorProto, helper
 
+from graphcnn.errors import ImportModelError
 from graphcnn.models import MODELS
+from graphcnn.onnx.importer import import_onnx
 from graphcnn.onnx.report import report
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.look import summary
@@ -23,13 +25,13 @@ def run(*arguments):
     return CliRunner().invoke(group, list(map(str, arguments)))
 
 
-def with_round(declared):
+def with_noise(declared):
     """Relu, an operator that we lack, Relu."""
     made = model(
         [
             relu(to="a"),
-            node("Round", "a", outputs=("b",), name="r1"),
-            node("Round", "b", outputs=("c",), name="r2"),
+            node("RandomNormalLike", "a", outputs=("b",), name="r1"),
+            node("RandomNormalLike", "b", outputs=("c",), name="r2"),
             relu("c"),
         ],
         (None, 4),
@@ -56,10 +58,11 @@ def test_a_network_that_runs(tmp_path):
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_what_is_missing_is_named(declared):
-    found = report(with_round(declared).SerializeToString())
+    found = report(with_noise(declared).SerializeToString())
     (missing,) = found.unsupported
-    assert (missing.op_type, missing.nodes) == ("Round", ("r1", "r2") if declared else ("r1",))
-    assert found.rest_runs is declared
+    assert (missing.op_type, missing.nodes) == ("RandomNormalLike", ("r1", "r2"))
+    assert found.rest_runs and found.assumed == (() if declared else ("RandomNormalLike",))
+    assert ("shaped like their first input" in str(found)) is not declared
     assert "r1" in str(found) and "nearest supported" in str(found)
 
 
@@ -76,9 +79,9 @@ def test_the_command(tmp_path):
     assert find(str(saved)).build().graph.outputs["y"].shape[1:] == (3, 6, 6)
     assert json.loads(run("import", path, "--input", "x=N,2,8,8", "--json").output)
     assert run("import", path, "--input", "x=a").exit_code == 2
-    path.write_bytes(with_round(True).SerializeToString())
+    path.write_bytes(with_noise(True).SerializeToString())
     lacking = run("import", path)
-    assert lacking.exit_code == 1 and "Round" in lacking.output
+    assert lacking.exit_code == 1 and "RandomNormalLike" in lacking.output
 
 
 def test_onnx_files_are_models(tmp_path):
@@ -91,3 +94,47 @@ def test_onnx_files_are_models(tmp_path):
     assert run("summary", path).exit_code == 0
     with pytest.raises(UnknownModelError, match="no such file"):
         find(str(tmp_path / "none.onnx"))
+
+
+def test_what_stands_before_an_unsupported_node_can_be_read(tmp_path):
+    made = model(
+        [
+            relu(to="a"),
+            helper.make_node("Frobnicate", ["a"], ["b"], "f1", domain="own"),
+            relu("b", "y"),
+            node("Neg", "x", outputs=("n",)),
+            node("Add", "n", "a", outputs=("z",)),
+        ],
+        (None, 1, 2, 2),
+        outputs=("y", "z"),
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("own", 1)],
+    )
+    content = made.SerializeToString()
+    found = report(content)
+    assert found.rest_runs and found.assumed == ("Frobnicate",) and found.before == ("z", "a")
+    assert "'own' is unknown" in str(found) and "--until z --until a" in str(found)
+    cut = report(content, outputs=found.before)
+    assert cut.runs and list(cut.outputs) == ["z", "a"]
+    assert report(content, outputs=["z"]).operators == {"Relu": 1, "Neg": 1, "Add": 1}
+    x = np.array([-1, 2, 3, -4], np.float32).reshape(1, 1, 2, 2)
+    m = import_onnx(content, outputs=["a"])
+    np.testing.assert_array_equal(m.predict(x), np.maximum(x, 0))
+    assert len(m.graph.outputs) == 1
+    for outputs, match in ((["none"], "no value 'none'"), ([], "different names")):
+        with pytest.raises(ImportModelError, match=match):
+            import_onnx(content, outputs=outputs)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content)
+    assert run("import", path).exit_code == 1
+    assert run("import", path, "--until", "a").exit_code == 0
+
+
+def test_a_selection_of_boxes_at_the_end_is_in_the_way_of_nothing():
+    boxes = [array("b", 1, 3, 4), array("s", 1, 2, 3)]
+    nodes = [
+        node("Add", "b", "x", outputs=("boxes",)),
+        node("NonMaxSuppression", "boxes", "s", outputs=("chosen",)),
+    ]
+    found = report(model(nodes, (1, 3, 4), boxes, ("chosen",)).SerializeToString())
+    assert found.rest_runs and not found.assumed and found.before == ("boxes",)
+    assert "decided by the boxes" in str(found)

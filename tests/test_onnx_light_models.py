@@ -1,11 +1,16 @@
-"""Real architectures against ONNX Runtime, before the softmax, with weights that mean something."""
+"""Real architectures against ONNX Runtime, before the softmax, with weights that mean something.
+
+The comparison itself is tested too: networks with one wrong node must not pass it.
+"""
+
+from functools import cache
 
 import numpy as np
 import pytest
-from light_models import NAMES, light_model
 
-from graphcnn.onnx.importer import import_onnx
-from graphcnn.runtime.reference import Reference
+from graphcnn.first_difference import RUN
+from graphcnn.onnx.importer import import_graph
+from graphcnn.tools.bench.light import NAMES, light_model
 
 runtime = pytest.importorskip("onnxruntime")
 
@@ -15,45 +20,77 @@ BOUND = 2e-6
 #: Networks that take up to three seconds; the others are for the full run.
 QUICK = NAMES[:6]
 
+#: Those whose every mutation is tried in the quick run too.
+MUTATED = ("squeezenet", "shufflenet")
 
-def error(model, name, wrong=None):
-    """How far the imported network (or `wrong`, a model to import instead) is from the original."""
-    x = np.random.default_rng(1).normal(size=(1, 3, 224, 224)).astype(np.float32)
+X = np.random.default_rng(1).normal(size=(1, 3, 224, 224)).astype(np.float32)
+
+
+def some(names):
+    return [n if n in names else pytest.param(n, marks=pytest.mark.sweep) for n in NAMES]
+
+
+def theirs(model, name):
     options = runtime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
     content = model.SerializeToString()
     session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    (theirs,) = session.run(None, {name: x})
-    found = import_onnx((wrong or model).SerializeToString())
-    (ours,) = Reference(found.graph).run({name: x}, found.states)[0].values()
-    assert ours.shape == theirs.shape
-    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+    (found,) = session.run(None, {name: X})
+    return found
 
 
-@pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.sweep) for n in NAMES]
-)
-def test_computes_what_onnx_runtime_computes(name):
-    assert error(*light_model(name)) < BOUND
+@cache
+def ours(name, which):
+    model, fed = light_model(name)
+    found = import_graph(model.SerializeToString())
+    (array,) = RUN[which](found.graph.bind(N=1), {fed: X}, found.states).values()
+    return array
 
 
-def without_relu(m):
-    relu = [n for n in m.graph.node if n.op_type == "Relu"]
-    relu[len(relu) // 2].op_type = "Identity"
+def error(found, expected):
+    assert found.shape == expected.shape
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
-def average_for_max(m):
-    next(n for n in m.graph.node if n.op_type == "MaxPool").op_type = "AveragePool"
+@pytest.mark.parametrize("which", RUN)
+@pytest.mark.parametrize("name", some(QUICK))
+def test_computes_what_onnx_runtime_computes(name, which):
+    found = error(ours(name, which), theirs(*light_model(name)))
+    print(f"{name} {which}: {found:.1e}")
+    assert found < BOUND
 
 
-def without_residual(m):
-    node = next(n for n in m.graph.node if n.op_type == "Sum")
-    del node.input[1:]
+# The same comparison with one wrong node
 
 
-@pytest.mark.parametrize("mutate", [without_relu, average_for_max, without_residual])
-def test_one_wrong_node_is_noticed(mutate):
-    model, name = light_model("shufflenet")
-    wrong, _ = light_model("shufflenet")
-    mutate(wrong)
-    assert error(model, name, wrong) > 10 * BOUND
+def mutants(name):
+    """The network with one node wrong, again and again: what was done, and the model."""
+    model, fed = light_model(name)
+    nodes = model.graph.node
+    for i, node in enumerate(nodes):
+        other = {"Relu": "Identity", "MaxPool": "AveragePool", "AveragePool": "MaxPool"}
+        if node.op_type in other:
+            before = node.op_type
+            node.op_type = other[before]
+            yield f"{before} {i} is {node.op_type}", model, fed
+            node.op_type = before
+        elif node.op_type == "Sum" and len(node.input) == 2:
+            for kept in (0, 1):
+                both = list(node.input)
+                node.input[:] = [both[kept]]
+                yield f"Sum {i} without input {1 - kept}", model, fed
+                node.input[:] = both
+
+
+@pytest.mark.parametrize("which", RUN)
+@pytest.mark.parametrize("name", some(MUTATED))
+def test_every_wrong_node_is_noticed(name, which):
+    """Each Relu removed, each pool of the other kind, each residual dropped, one at a time."""
+    expected, missed, count = ours(name, which), [], 0
+    for what, model, fed in mutants(name):
+        count += 1
+        found = error(theirs(model, fed), expected)
+        if found < 10 * BOUND:
+            missed.append(f"{what}: {found:.1e}")
+    print(f"{name} {which}: {count} mutants, {count - len(missed)} noticed")
+    assert count and not missed, missed

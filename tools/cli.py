@@ -11,6 +11,8 @@ import click
 
 from graphcnn import __version__
 from graphcnn.errors import GraphCnnError
+from graphcnn.literals import printable
+from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.look import models, passes, summary
 from graphcnn.tools.commands.pictures import diff, draw, plan, volume
@@ -65,8 +67,8 @@ class Commands(click.Group):
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, GraphCnnError):
-        return str(error)
+    if isinstance(error, GraphCnnError):  # which may hold names from files
+        return "\n".join(map(printable, str(error).split("\n")))
     if isinstance(error, MemoryError):
         return f"out of memory: {error or 'a smaller --batch-size may help'}"
     if isinstance(error, OSError) and error.filename:
@@ -124,6 +126,7 @@ COMMANDS = (
     volume,
     export,
     import_,
+    check,
     passes,
     diff,
     plan,

@@ -38,14 +38,26 @@ def mul(a: Any, b: Any, *, name: str = "") -> Value:
 
 @located
 def div(a: Any, b: Any, *, name: str = "") -> Value:
-    """a / b, for float types. Division by 0 gives ±inf or NaN."""
+    """a / b, for float types; see `quotient`. Division by 0 gives ±inf or NaN."""
     return _apply(ops.Div(), a, b, name=name)
 
 
 @located
 def pow(a: Any, b: Any, *, name: str = "") -> Value:
-    """a to the power b, for float types. A negative a with a fractional b gives NaN."""
+    """a to the power b. A negative a with a fractional b gives NaN; integers wrap around."""
     return _apply(ops.Pow(), a, b, name=name)
+
+
+@located
+def quotient(a: Any, b: Any, *, name: str = "") -> Value:
+    """The whole part of a / b, for integers. Division by 0 gives 0."""
+    return _apply(ops.Quotient(), a, b, name=name)
+
+
+@located
+def remainder(a: Any, b: Any, *, truncated: bool = False, name: str = "") -> Value:
+    """What the division of a by b leaves, with the sign of b, or, `truncated`, that of a."""
+    return _apply(ops.Remainder(bool(truncated)), a, b, name=name)
 
 
 @located
@@ -100,6 +112,42 @@ def sign(x: Value, *, name: str = "") -> Value:
 def erf(x: Value, *, name: str = "") -> Value:
     """The error function, 2/√π times the integral of exp(-t²) from 0 to x."""
     return _apply(ops.Erf(), x, name=name)
+
+
+@located
+def sin(x: Value, *, name: str = "") -> Value:
+    """The sine of x in radians."""
+    return _apply(ops.Sin(), x, name=name)
+
+
+@located
+def cos(x: Value, *, name: str = "") -> Value:
+    """The cosine of x in radians."""
+    return _apply(ops.Cos(), x, name=name)
+
+
+@located
+def atan(x: Value, *, name: str = "") -> Value:
+    """The angle from -π/2 to π/2 whose tangent is x."""
+    return _apply(ops.Atan(), x, name=name)
+
+
+@located
+def floor(x: Value, *, name: str = "") -> Value:
+    """The largest whole number that is at most x."""
+    return _apply(ops.Floor(), x, name=name)
+
+
+@located
+def ceil(x: Value, *, name: str = "") -> Value:
+    """The smallest whole number that is at least x."""
+    return _apply(ops.Ceil(), x, name=name)
+
+
+@located
+def round(x: Value, *, name: str = "") -> Value:
+    """The nearest whole number; of two equally near ones the even one. It has no gradient."""
+    return _apply(ops.Round(), x, name=name)
 
 
 @located

@@ -6,7 +6,7 @@ from graphcnn.ir import Value
 from graphcnn.language.arguments import scoped
 from graphcnn.language.axes import many_axes, one_axis
 from graphcnn.language.errors import located
-from graphcnn.ops.reduce import ArgMax, Max, Mean, Sum
+from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod, Sum
 
 Axes = int | Sequence[int] | None
 
@@ -26,6 +26,12 @@ def sum(x: Value, axes: Axes = None, *, keepdims: bool = False, name: str = "") 
 def mean(x: Value, axes: Axes = None, *, keepdims: bool = False, name: str = "") -> Value:
     """Mean over `axes` (an int, several, or None for all); see `sum`."""
     return Mean(many_axes(x, axes), bool(keepdims))(x, name=scoped(name, "mean"))
+
+
+@located
+def prod(x: Value, axes: Axes = None, *, keepdims: bool = False, name: str = "") -> Value:
+    """Product over `axes` (an int, several, or None for all); see `sum`."""
+    return Prod(many_axes(x, axes), bool(keepdims))(x, name=scoped(name, "prod"))
 
 
 @located

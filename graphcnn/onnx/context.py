@@ -11,9 +11,11 @@ then float initializers become states (they are trained) and all others constant
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
 import numpy as np
+import onnx
 
 from graphcnn.errors import ImportModelError
 from graphcnn.initializers import Constant as Fill
@@ -21,6 +23,8 @@ from graphcnn.initializers import He
 from graphcnn.ir import Array, Value, freeze
 from graphcnn.onnx.affine import Affine, dims_of
 from graphcnn.onnx.limits import Limits
+from graphcnn.onnx.load import is_external
+from graphcnn.onnx.tensors import array_of, stored_bytes
 from graphcnn.ops.elementwise import Add, Cast
 from graphcnn.ops.shape import Concat, ElementCount, Reshape
 from graphcnn.sources import Constant, Input, Role, State
@@ -54,6 +58,8 @@ class Known:
     learned: bool = False
     value: Value | None = None
 
+    is_tensor: ClassVar[bool] = True
+
 
 Operand = Value | Known
 Results = Operand | Array | None | Sequence[Operand | Array | None]
@@ -83,8 +89,9 @@ class Store:
     states: dict[str, Array] = field(default_factory=dict)
     folded_bytes: int = 0
     edge_bytes: int = 0
+    external_bytes: int = 0
     #: Places of maxima counted through the whole batch: the places in their image, and its size.
-    #: Where the batch size is open, the two are the same value, which only `Mod` may read.
+    #: Where the batch size is open, the former is a stand-in, of which only these are read.
     places: dict[Value, tuple[Value, int]] = field(default_factory=dict)
 
     def fold(self, shape: Sequence[int], dtype: Any) -> None:
@@ -97,15 +104,27 @@ class Store:
                 f"{self.limits.folded_bytes:,} (limits.folded_bytes)"
             )
 
+    def array(self, tensor: onnx.TensorProto, what: str, folder: Path | None) -> Array:
+        """The array of a tensor of the file, or of a file beside it, which is counted first."""
+        self.external_bytes += stored_bytes(tensor) if is_external(tensor) else 0
+        if self.external_bytes > self.limits.external_bytes:
+            raise ImportModelError(
+                f"external data of {self.external_bytes:,} bytes, expected at most "
+                f"{self.limits.external_bytes:,} (limits.external_bytes)"
+            )
+        return array_of(tensor, what, folder, self.limits)
+
     def value(self, operand: Operand, role: Role = Role.PARAMETER) -> Value:
         """The operand as a value of the graph: a state or a constant where it is an array."""
         if isinstance(operand, Value):
-            if self.places.get(operand, (None, 0))[0] is operand:
+            if operand in self.places and not operand.type.is_bound:
                 raise UnsupportedError(
                     "places of maxima in the whole batch need a fixed batch size, as in "
                     'inputs={"name": (1, ...)}'
                 )
             return operand
+        if not operand.is_tensor:
+            raise UnsupportedError("a sequence, where a tensor is expected")
         if operand.value is None:
             operand.value = self._source(operand, role)
         return operand.value
@@ -185,6 +204,8 @@ class Call:
             raise ImportModelError(f"input {index} is missing")
         found = self.inputs[index]
         assert found is not None
+        if isinstance(found, Known) and not found.is_tensor:
+            raise ImportModelError(f"input {index} is a sequence, expected a tensor")
         return found
 
     def value(self, index: int, role: Role = Role.PARAMETER) -> Value:
@@ -207,7 +228,8 @@ class Call:
 
         order = topological_order([value.node])
         keys = frozenset(n.op.key for n in order if isinstance(n.op, Input))
-        if keys or any(not t.is_bound for n in order for t in n.types):
+        open_ = any(n.op.bind(1) is not n.op or not all(t.is_bound for t in n.types) for n in order)
+        if keys or open_:
             names = ", ".join(map(repr, sorted(keys))) or "the batch size"
             raise NeedsValueError(
                 f"{what} must be known while importing, but depends on {names}", keys

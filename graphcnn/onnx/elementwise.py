@@ -5,16 +5,18 @@ from typing import Any
 
 from graphcnn.ir import Node
 from graphcnn.onnx.table import exports, plain
-from graphcnn.onnx.writer import ELEMENT_TYPES, Emitter
+from graphcnn.onnx.writer import ELEMENT_TYPES, Emitter, NeedsOpset
+from graphcnn.tensor_type import DType
 
 _PLAIN = {
     "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow",
     "maximum": "Max", "minimum": "Min",
     "neg": "Neg", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "abs": "Abs", "sign": "Sign",
-    "erf": "Erf",
+    "erf": "Erf", "sin": "Sin", "cos": "Cos", "atan": "Atan", "quotient": "Div",
+    "floor": "Floor", "ceil": "Ceil", "round": "Round",
     "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater",
     "greater_equal": "GreaterOrEqual", "equal": "Equal",
-    "and": "And", "or": "Or", "not": "Not", "where": "Where",
+    "and": "And", "or": "Or", "not": "Not",
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus",
     "hard_swish": "HardSwish",
 }  # fmt: skip
@@ -28,9 +30,50 @@ def not_equal(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Not", emit.add("Equal", *inputs))]
 
 
+@exports("where")
+def where(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """ONNX Runtime chooses among numbers only: of booleans, (c and a) or (not c and b)."""
+    if node.output.dtype is not DType.BOOL:
+        return [emit.add("Where", *inputs)]
+    condition, a, b = inputs
+    chosen = emit.add("And", condition, a)
+    return [emit.add("Or", chosen, emit.add("And", emit.add("Not", condition), b))]
+
+
+@exports("remainder")
+def remainder(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """ONNX's rest of floats has the sign of a; where b has the other sign, b is added."""
+    op: Any = node.op
+    dtype = node.output.dtype
+    if op.truncated or not dtype.is_float:
+        return [emit.add("Mod", *inputs, fmod=int(op.truncated))]
+    rest, zero = emit.add("Mod", *inputs, fmod=1), emit.scalar(0.0, dtype)
+    signs = (emit.add("Less", v, zero) for v in (rest, inputs[1]))
+    differ = emit.add(
+        "And", emit.add("Xor", *signs), emit.add("Not", emit.add("Equal", rest, zero))
+    )
+    return [emit.add("Where", differ, emit.add("Add", rest, inputs[1]), rest)]
+
+
+#: The first opset in which Cast knows an element type, where that is late.
+_SINCE = {
+    DType.FLOAT8_E4M3FN: 19, DType.FLOAT8_E4M3FNUZ: 19, DType.FLOAT8_E5M2: 19,
+    DType.FLOAT8_E5M2FNUZ: 19, DType.INT4: 21, DType.UINT4: 21, DType.FLOAT4_E2M1FN: 23,
+    DType.FLOAT8_E8M0FNU: 24, DType.INT2: 25, DType.UINT2: 25,
+}  # fmt: skip
+
+
 @exports("cast")
 def cast(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    return [emit.add("Cast", inputs[0], to=int(ELEMENT_TYPES[node.output.dtype]))]
+    """Floats of 8 bits become NaN or infinite where the number is too large, as ours do."""
+    dtype = node.output.dtype
+    for each in (node.inputs[0].dtype, dtype):
+        if emit.opset < _SINCE.get(each, 0):
+            raise NeedsOpset(f"the element type {each}", _SINCE[each])
+    how: dict[str, Any] = {"saturate": 0} if dtype.is_float and dtype.bits == 8 else {}
+    if dtype is DType.FLOAT8_E8M0FNU:
+        how["round_mode"] = "nearest"
+    return [emit.add("Cast", inputs[0], to=ELEMENT_TYPES[dtype], **how)]
 
 
 @exports("leaky_relu")

@@ -19,13 +19,19 @@ import graphcnn.onnx.dense
 import graphcnn.onnx.elementwise
 import graphcnn.onnx.image
 import graphcnn.onnx.pool
-import graphcnn.onnx.tensor  # noqa: F401 - these fill the registry
+import graphcnn.onnx.random
+import graphcnn.onnx.scatter
+import graphcnn.onnx.tensor
+import graphcnn.onnx.weight_grad  # noqa: F401 - these fill the registry
 from graphcnn.errors import ExportError
-from graphcnn.files import atomic_write
+from graphcnn.files import atomic_write, atomic_write_together
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Array, Node, Value
+from graphcnn.onnx import external
+from graphcnn.onnx.external import DataFile
 from graphcnn.onnx.gate import check, helper_types
 from graphcnn.onnx.table import EXCUSED, EXPORTERS
+from graphcnn.onnx.targets import first_release, newest_for
 from graphcnn.onnx.writer import ELEMENT_TYPES, Emitter, Names, NeedsOpset, value_info
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
@@ -48,24 +54,36 @@ def export_graph(
     opset: int | str = "auto",
     metadata: Mapping[str, str] | None = None,
     doc: str = "",
+    target: str | None = None,
+    external_data: bool | None = None,
 ) -> onnx.ModelProto:
     """`graph` with the values of its `states` as an ONNX model, written to `path` unless None.
 
     Inputs, outputs and initializers bear the keys of the graph, nodes their unique names. Updates
     of states are left out. `metadata` goes into the model's properties. Equal arguments give equal
-    bytes.
+    bytes. `target` keeps opset and IR version to what releases of ONNX Runtime read, as in
+    "onnxruntime>=1.16". With `external_data` large arrays go to a file of their own beside `path`;
+    None does so where the model would take more than `EXTERNAL_ABOVE` bytes.
 
     Raises `ExportError` where the graph cannot be expressed (in this opset), and `OutputError`
     where the file cannot be written; what stood there before is untouched then.
     """
     graph = Graph.of(graph.inputs, graph.outputs, name=graph.name)
-    level = _first_opset(opset)
+    level = _first_opset(opset, target)
     _check_states(graph, states)
     while True:
         try:
-            model = _model(graph, states, level, _properties(metadata), doc)
+            model, data = _model(
+                graph, states, level, _properties(metadata), doc, path, external_data
+            )
             break
         except _TooLow as low:
+            if target is not None and low.need.opset > newest_for(target)[0]:
+                first = first_release(low.need.opset, IR_VERSIONS[low.need.opset])
+                raise ExportError(
+                    f"{low.node.op.name} {low.name!r} becomes {low.need.what}, which needs opset "
+                    f"{low.need.opset}; found target = {target!r}. Ask for {first!r}"
+                ) from None
             if opset != "auto":
                 raise ExportError(
                     f"{low.node.op.name} {low.name!r} becomes {low.need.what}, which needs opset "
@@ -74,7 +92,14 @@ def export_graph(
             level = low.need.opset
     check(model)
     if path is not None:
-        atomic_write(path, model.SerializeToString(deterministic=True))
+        content = model.SerializeToString(deterministic=True)
+        if data is None:
+            atomic_write(path, content)
+        else:
+            model_path = Path(path)
+            atomic_write_together(
+                {model_path.with_name(data.location): data.pieces(), model_path: (content,)}
+            )
     return model
 
 
@@ -85,14 +110,20 @@ class _TooLow(Exception):
     need: NeedsOpset
 
 
-def _first_opset(opset: int | str) -> int:
+def _first_opset(opset: int | str, target: str | None) -> int:
     """The opset to try first; for "auto" higher ones may follow."""
-    if opset == "auto":
-        return FIRST_OPSET
     newest = min(max(IR_VERSIONS), onnx.defs.onnx_opset_version())
+    most, most_ir = newest_for(target) if target is not None else (newest, IR_VERSIONS[newest])
+    if opset == "auto":
+        return min(FIRST_OPSET, most)
     if not isinstance(opset, int) or not min(IR_VERSIONS) <= opset <= newest:
         raise ExportError(
             f"opset must be 'auto' or a number from {min(IR_VERSIONS)} to {newest}, found {opset!r}"
+        )
+    if opset > most or IR_VERSIONS[opset] > most_ir:
+        first = first_release(opset, IR_VERSIONS[opset])
+        raise ExportError(
+            f"opset {opset} needs {first}, found target = {target!r}, which reads {most} at most"
         )
     return opset
 
@@ -127,8 +158,14 @@ def _version() -> str:
 
 
 def _model(
-    graph: Graph, states: Mapping[str, Array], opset: int, properties: Mapping[str, str], doc: str
-) -> onnx.ModelProto:
+    graph: Graph,
+    states: Mapping[str, Array],
+    opset: int,
+    properties: Mapping[str, str],
+    doc: str,
+    path: str | Path | None,
+    external_data: bool | None,
+) -> tuple[onnx.ModelProto, DataFile | None]:
     nodes = unique_names(graph)
     values = _value_names(graph, nodes)
     emit = Emitter(opset, [*values.values(), *graph.outputs], list(nodes.values()), graph.inputs)
@@ -137,12 +174,15 @@ def _model(
     for key, value in graph.outputs.items():
         if values[value] != key:  # an input, a constant, or a value that has two keys
             emit.alias(values[value], key)
+    data, initializers = _initializers(emit, path, external_data)
+    if data is not None:
+        properties = {**properties, "external_data.sha256": data.digest()}
     proto = helper.make_graph(
         emit.nodes,
         graph.name,
         [value_info(values[v], v.type) for v in graph.inputs],
         [value_info(key, v.type) for key, v in graph.outputs.items()],
-        _initializers(emit),
+        initializers,
         doc_string=doc or None,
     )
     model = helper.make_model(
@@ -159,7 +199,7 @@ def _model(
     for name in sorted((made & set(ours)) - declared):
         model.graph.value_info.append(value_info(name, ours[name]))
     model.graph.value_info.extend(helper_types(model))
-    return model
+    return model, data
 
 
 def _value_names(graph: Graph, nodes: Mapping[Node, str]) -> dict[Value, str]:
@@ -206,13 +246,30 @@ def _emit(
     emit.finish(results, [values[v] for v in node.outputs])
 
 
-def _initializers(emit: Emitter) -> Sequence[onnx.TensorProto]:
+def _initializers(
+    emit: Emitter, path: str | Path | None, external_data: bool | None
+) -> tuple[DataFile | None, Sequence[onnx.TensorProto]]:
+    """What the nodes read, large arrays as references to a file of data where it is wanted."""
     read = {name for node in emit.nodes for name in node.input}
-    return [
-        numpy_helper.from_array(_little(array), name)
-        for name, array in emit.arrays.items()
-        if name in read
-    ]
+    arrays = {name: _little(array) for name, array in emit.arrays.items() if name in read}
+    if external_data is None:
+        external_data = sum(a.nbytes for a in arrays.values()) > external.EXTERNAL_ABOVE
+    if not external_data:
+        return None, [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    if path is None:
+        raise ExportError("external data lies beside the model: give a path to write it to")
+    data = DataFile.beside(path, arrays)
+    offsets = dict(data.offsets())
+    tensors = []
+    for name, array in arrays.items():
+        if name in offsets:
+            code = ELEMENT_TYPES[DType.of(array.dtype)]
+            tensor = onnx.TensorProto(name=name, data_type=code, dims=array.shape)
+            data.declare(tensor, offsets[name])
+        else:
+            tensor = numpy_helper.from_array(array, name)
+        tensors.append(tensor)
+    return data, tensors
 
 
 def _little(array: Array) -> Array:

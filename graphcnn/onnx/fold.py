@@ -9,30 +9,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array
 from graphcnn.onnx.affine import shape_array, simplified
 from graphcnn.onnx.context import Call, Known, UnsupportedError, imports
+from graphcnn.onnx.tensors import element_type
 from graphcnn.tensor_type import N
 
 Fold = Callable[[Call, list[Any]], Any]
 
 FOLDS: dict[str, Fold] = {}
 
-NUMPY_OF: dict[int, str] = {
-    TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64", TensorProto.FLOAT16: "float16",
-    TensorProto.UINT8: "uint8", TensorProto.INT8: "int8", TensorProto.UINT16: "uint16",
-    TensorProto.INT16: "int16", TensorProto.INT32: "int32", TensorProto.INT64: "int64",
-    TensorProto.UINT32: "uint32", TensorProto.UINT64: "uint64", TensorProto.BOOL: "bool",
-}  # fmt: skip
-
 
 def numpy_type(code: int) -> "np.dtype[Any]":
-    if code not in NUMPY_OF:
-        raise UnsupportedError(f"element type number {code} is not supported")
-    return np.dtype(NUMPY_OF[code])
+    return element_type(code, "the result").numpy
 
 
 def folds(*names: str) -> Callable[[Fold], Fold]:
@@ -44,13 +35,23 @@ def folds(*names: str) -> Callable[[Fold], Fold]:
 
 
 def folded(call: Call) -> list[Array] | None:
-    """The results of a node whose inputs are all known, None where it is not one of those."""
+    """The results of a node whose inputs are all known, None where it is not one of those.
+
+    A tensor without elements cannot be part of a graph: what is done to one has to be known.
+    """
     fold = FOLDS.get(call.op_type)
-    if fold is None or not all(i is None or isinstance(i, Known) for i in call.inputs):
+    if fold is None:
+        return None
+    first = call.inputs[0] if call.inputs else None
+    if isinstance(first, Known) and 0 in first.array.shape and call.op_type != "Concat":
+        for i in range(len(call.inputs)):
+            if call.has(i):
+                call.known(i, f"input {i} of {call.op_type}, whose first input is empty,")
+    elif not all(i is None or isinstance(i, Known) for i in call.inputs):
         return None
     if any(isinstance(i, Known) and i.learned for i in call.inputs):
         return None
-    arrays = [i.array if isinstance(i, Known) else None for i in call.inputs]
+    arrays = [call.known(i, "an input") if call.has(i) else None for i in range(len(call.inputs))]
     with np.errstate(all="ignore"):
         found = fold(call, arrays)
     if found is None:
@@ -132,15 +133,6 @@ def _mod(call: Call, arrays: list[Any]) -> Any:
     if a.dtype.kind in "iu" and not np.all(b):
         raise ImportModelError("division of integers by 0")
     return np.fmod(a, b) if call.attribute("fmod", 0) else a % b
-
-
-@folds("Cast")
-def _cast(call: Call, arrays: list[Any]) -> Any:
-    dtype = numpy_type(call.attribute("to", 0))
-    if arrays[0].dtype == object:
-        return arrays[0] if dtype.kind in "iu" else None
-    call.store.fold(arrays[0].shape, dtype)
-    return arrays[0].astype(dtype)
 
 
 @folds("Clip")
@@ -257,6 +249,8 @@ def _transpose(call: Call, arrays: list[Any]) -> Any:
 
 @folds("Expand")
 def _expand(call: Call, arrays: list[Any]) -> Any:
+    if arrays[1].dtype == object:
+        return None
     target = call.numbers(1, "shape")
     call.limits.check_shape(target, "the shape")
     shape = np.broadcast_shapes(arrays[0].shape, target)
@@ -282,27 +276,6 @@ def _split(call: Call, arrays: list[Any]) -> Any:
     axis = call.axis(call.attribute("axis", 0), arrays[0].ndim)
     sizes = split_sizes(call, arrays[0].shape[axis])
     return np.split(arrays[0], np.cumsum(sizes)[:-1].tolist(), axis)
-
-
-def _reducer(name: str, function: Any) -> None:
-    @folds(name)
-    def fold(call: Call, arrays: list[Any]) -> Any:
-        axes = call.listed("axes", 1)
-        if not axes:
-            if call.attribute("noop_with_empty_axes", 0):
-                return arrays[0]
-            axes = tuple(range(arrays[0].ndim))
-        axes = call.axes(axes, arrays[0].ndim)
-        keep = bool(call.attribute("keepdims", 1))
-        y = function(arrays[0], axis=axes, keepdims=keep)
-        return y if arrays[0].dtype == object else np.asarray(y).astype(arrays[0].dtype)
-
-
-for _name, _reduction in {
-    "ReduceSum": np.sum, "ReduceProd": np.prod, "ReduceMax": np.max, "ReduceMin": np.min,
-    "ReduceMean": np.mean,
-}.items():  # fmt: skip
-    _reducer(_name, _reduction)
 
 
 # Tensors out of nothing. These have no other rule: what they make has to be known.
@@ -362,7 +335,9 @@ def _eye_like(call: Call) -> Array:
     if N in shape or len(shape) != 2:
         raise UnsupportedError(f"the shape must be two numbers, found {shape}")
     rows, columns = shape
-    dtype = numpy_type(call.attribute("dtype", TensorProto.FLOAT))
+    x = call.given(0)
+    own = x.array.dtype if isinstance(x, Known) else x.dtype.numpy
+    dtype = numpy_type(call.attributes["dtype"]) if "dtype" in call.attributes else own
     call.store.fold((rows, columns), dtype)
     return np.eye(rows, columns, call.attribute("k", 0), dtype)
 
@@ -373,6 +348,5 @@ def _non_zero(call: Call, arrays: list[Any]) -> Any:
 
 
 _only_known("Constant")
-_only_known("ConstantOfShape", "the shape")
 _only_known("Range", "start", "limit", "delta")
 _only_known("NonZero", "the input")

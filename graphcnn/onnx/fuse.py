@@ -20,12 +20,13 @@ from graphcnn.sources import Constant
 Match = tuple[Op, tuple[Value, ...]]
 
 
-def fuse(graph: Graph) -> Graph:
-    """The graph with these patterns replaced: silu, hard swish, gelu, not equal."""
+def fuse(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
+    """The graph with these patterns replaced: silu, hard swish, gelu, not equal; and what every
+    value became. Values inside of a pattern become values that the new graph has not."""
     patterns = _Patterns(graph)
     found = {node: match for node in graph.nodes if (match := patterns.match(node))}
     if not found:
-        return graph
+        return graph, {v: v for node in graph.nodes for v in node.outputs}
     new: dict[Value, Value] = {}
 
     def rewrite(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value]:
@@ -38,7 +39,7 @@ def fuse(graph: Graph) -> Graph:
         new.update(zip(node.outputs, results, strict=True))
         return results
 
-    return graph.transform(rewrite)
+    return graph.transform(rewrite), new
 
 
 @dataclass(frozen=True)

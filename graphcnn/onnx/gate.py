@@ -9,6 +9,7 @@ import onnx
 from onnx import helper
 
 from graphcnn.errors import ExportError
+from graphcnn.onnx.load import is_external
 
 #: Initializers up to this size stay in the skeleton: shapes, axes and pads are read from them.
 _SMALL = 1 << 10
@@ -23,7 +24,7 @@ def _skeleton(model: onnx.ModelProto, declared: bool) -> onnx.ModelProto:
     inputs = list(graph.input)
     arrays = []
     for tensor in graph.initializer:
-        if tensor.ByteSize() <= _SMALL:
+        if tensor.ByteSize() <= _SMALL and not is_external(tensor):
             arrays.append(tensor)
         else:
             inputs.append(
@@ -90,8 +91,10 @@ def check(model: onnx.ModelProto) -> None:
         raise ExportError(
             f"the model takes {model.ByteSize():,} bytes, one ONNX file holds at most {_LIMIT:,}"
         )
+    # where arrays lie in a file that is not written yet, the checker sees their declarations
+    apart = any(is_external(t) for t in model.graph.initializer)
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(_skeleton(model, True) if apart else model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"onnx.checker refuses the exported graph: {error}") from None
     found = _inferred(model, declared=False)

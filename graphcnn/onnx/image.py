@@ -18,7 +18,7 @@ def onnx_pads(padding: Sides) -> Sides:
     return top, left, bottom, right
 
 
-def _flipped(emit: Emitter, weight: str) -> str:
+def flipped(emit: Emitter, weight: str) -> str:
     """The kernel rotated by 180°: in the file for an initializer, while running for others."""
     if weight in emit.arrays:
         return emit.constant(np.ascontiguousarray(emit.arrays[weight][:, :, ::-1, ::-1]), "flipped")
@@ -39,7 +39,7 @@ def _window(op: Any, kernel: Any) -> dict[str, Any]:
 def conv2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     x, weight, *bias = inputs
-    weight = _flipped(emit, weight) if op.flip_kernel else weight
+    weight = flipped(emit, weight) if op.flip_kernel else weight
     return [emit.add("Conv", x, weight, *bias, **_window(op, node.inputs[1].shape[2:]))]
 
 
@@ -49,7 +49,7 @@ def conv_transpose2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     afterwards, after rows of zeros have been added where they are asked for."""
     op: Any = node.op
     x, weight, *bias = inputs
-    weight = _flipped(emit, weight) if op.flip_kernel else weight
+    weight = flipped(emit, weight) if op.flip_kernel else weight
     window = _window(op, node.inputs[1].shape[2:])
     extra = op.output_padding
     if all(r < s for r, s in zip(extra, op.stride, strict=True)):
@@ -63,37 +63,6 @@ def conv_transpose2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     for b in bias:
         y = emit.add("Add", y, emit.reshape(b, node.inputs[2].shape, (1, -1, 1, 1)))
     return [y]
-
-
-@exports("conv2d_weight_grad")
-def conv2d_weight_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    """A convolution of x with dy as its kernel: stride and dilation change places, and the batch
-    is what is summed over. Rows that the forward convolution left unread make extra taps, which
-    are cut off."""
-    op: Any = node.op
-    x, dy = inputs
-    shape, dy_shape, g = node.inputs[0].shape, node.inputs[1].shape, op.groups
-    sizes, kernel = image_sizes(node.inputs[0].type), image_sizes(node.inputs[1].type)
-    c, o = int(shape[1]), int(dy_shape[1])  # type: ignore[arg-type]
-    if g == 1:
-        x, dy = emit.transpose(x, 1, 0, 2, 3), emit.transpose(dy, 1, 0, 2, 3)
-    else:
-        x = emit.reshape(x, shape, (shape[0], g, c // g, *sizes))
-        x = emit.transpose(x, 2, 1, 0, 3, 4)
-        x = emit.add("Reshape", x, emit.integers((c // g, -1, *sizes), "shape"), allowzero=0)
-        dy = emit.reshape(dy, dy_shape, (shape[0], g, o // g, *kernel))
-        dy = emit.transpose(dy, 1, 2, 0, 3, 4)
-        dy = emit.add("Reshape", dy, emit.integers((o, -1, *kernel), "shape"), allowzero=0)
-    window = {"strides": op.dilation, "dilations": op.stride, "pads": onnx_pads(op.padding)}
-    dw = emit.add("Conv", x, dy, kernel_shape=kernel, **window, group=g)
-    taps = tuple(
-        (w.before + w.after + size - (k - 1) * w.stride - 1) // w.dilation + 1
-        for w, size, k in zip(op.windows(op.kernel), sizes, kernel, strict=True)
-    )
-    if taps != op.kernel:
-        dw = emit.slice(dw, (0, 0), op.kernel, (2, 3))
-    dw = emit.transpose(dw, 1, 0, 2, 3)
-    return [_flipped(emit, dw) if op.flip_kernel else dw]
 
 
 @exports("pad2d")

@@ -15,6 +15,7 @@ from graphcnn.ir import Array, Value, constant_of
 from graphcnn.onnx.context import Call, UnsupportedError, imports, reshaped
 from graphcnn.onnx.import_image import as_before, as_image
 from graphcnn.onnx.import_tensor import cut, take
+from graphcnn.ops.comparison import Where
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.resample import Upsample2d
@@ -114,6 +115,9 @@ def _copied(size: int, before: int, after: int, mode: str) -> Array:
 
 # Resampling
 
+#: The coordinates of a box: its corners are given, as parts of the axes.
+CROP = "tf_crop_and_resize"
+
 
 @imports("Upsample")
 def upsample(call: Call) -> Value:
@@ -159,6 +163,11 @@ def resize(call: Call) -> Value:
         how |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     scales = _scales(call, 1 if call.opset < 11 else 2)
     axes = [call.axis(a, rank) for a in call.ints("axes", tuple(range(rank)))]
+    if how.get("coordinate_transformation_mode") == CROP:
+        roi = [float(r) for r in call.known(1, "roi").reshape(2, -1).T.reshape(-1)]
+        if len(roi) != 2 * len(axes):
+            raise ImportModelError(f"roi must have two numbers for each of {len(axes)} axes")
+        how["roi"] = {a: (roi[2 * i], roi[2 * i + 1]) for i, a in enumerate(axes)}
     whole: list[float] = [1.0] * rank
     sizes = list(x.shape)
     if scales is not None:
@@ -189,21 +198,34 @@ def resample(
     call: Call, x: Value, sizes: list[Any], scales: list[float], how: dict[str, Any]
 ) -> Value:
     """Axis by axis; the last two by our own upsampling where it does the same."""
-    changed = [a for a in range(x.type.rank) if sizes[a] != x.shape[a] or scales[a] != 1]
+    spans = how.get("roi", {})
+    changed = [
+        a for a in range(x.type.rank)
+        if sizes[a] != x.shape[a] or scales[a] != 1 or spans.get(a, (0, 1)) != (0, 1)
+    ]  # fmt: skip
     if not changed:
         return x
     call.limits.check_shape(sizes, "the result")
     if min(_known(sizes[a]) for a in changed) < 1:
         raise ImportModelError(f"the result has the sizes {sizes}, expected at least 1")
-    matrices = {}
+    matrices, beyond = {}, np.zeros([1] * x.type.rank, bool)
     for a in changed:
-        call.store.fold((sizes[a], _known(x.shape[a])), np.float64)
-        matrices[a] = matrix(call, _known(x.shape[a]), sizes[a], scales[a], how)
+        size = _known(x.shape[a])
+        call.store.fold((sizes[a], size), np.float64)
+        how["span"] = spans.get(a)
+        matrices[a] = matrix(call, size, sizes[a], scales[a], how)
+        if a in spans:
+            at = _coordinates(size, sizes[a], scales[a], how)
+            outside = (at < 0) | (at > size - 1)
+            beyond = beyond | outside.reshape([-1 if b == a else 1 for b in range(x.type.rank)])
     ours = _upsampled(x, matrices, sizes)
     if ours is not None:
         return ours
     for a, m in matrices.items():
         x = _along(x, a, m.astype(x.dtype.numpy))
+    if beyond.any():
+        value = constant_of(how.get("extrapolation_value", 0.0), x.dtype)
+        x = Where()(constant_of(beyond), value, x)
     return x
 
 
@@ -254,7 +276,7 @@ def _along(x: Value, axis: int, m: Array) -> Value:
 
 def matrix(call: Call, size: int, new: int, scale: float, how: dict[str, Any]) -> Array:
     """(new, size): row j holds the weights of the pixels that output pixel j mixes."""
-    at = _coordinates(size, new, scale, how.get("coordinate_transformation_mode", "half_pixel"))
+    at = _coordinates(size, new, scale, how)
     mode = how.get("mode", "nearest")
     m: Array = np.zeros((new, size))
     rows = np.arange(new)
@@ -280,8 +302,9 @@ def matrix(call: Call, size: int, new: int, scale: float, how: dict[str, Any]) -
     return m / np.where(total == 0, 1.0, total) if exclude or stretch > 1 else m
 
 
-def _coordinates(size: int, new: int, scale: float, mode: str) -> Array:
+def _coordinates(size: int, new: int, scale: float, how: dict[str, Any]) -> Array:
     """Where the output pixels lie in the input."""
+    mode = how.get("coordinate_transformation_mode", "half_pixel")
     j = np.arange(new, dtype=np.float64)
     at: Array
     if mode == "asymmetric":
@@ -293,6 +316,11 @@ def _coordinates(size: int, new: int, scale: float, mode: str) -> Array:
         at = j * 0
     elif mode in ("half_pixel", "pytorch_half_pixel"):
         at = (j + 0.5) / scale - 0.5
+    elif mode == CROP:
+        start, end = how["span"] or (0.0, 1.0)
+        middle = (start + end) / 2 * (size - 1)
+        step = (end - start) * (size - 1) / (new - 1) if new > 1 else 0.0
+        at = start * (size - 1) + j * step if new > 1 else j + middle
     elif mode == "half_pixel_symmetric":
         length = size * scale
         at = size / 2 * (1 - new / length) + (j + 0.5) / scale - 0.5

@@ -6,15 +6,13 @@ from typing import Any
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.context import Call, UnsupportedError, cast_to, imports, reshaped
-from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.comparison import Equal
 from graphcnn.ops.dense import Dense, MatMul
-from graphcnn.ops.elementwise import Abs, Exp, Log, Pow, Sqrt
+from graphcnn.ops.elementwise import Abs, Pow, Sqrt
 from graphcnn.ops.loss import CrossEntropy
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain
 from graphcnn.ops.pool import AvgPool2d
-from graphcnn.ops.random import Dropout
-from graphcnn.ops.reduce import ArgMax, Max, Mean, Sum
+from graphcnn.ops.reduce import ArgMax, Mean, Sum
 from graphcnn.ops.shape import OneHot, Transpose
 from graphcnn.ops.softmax import LogSoftmax, Softmax
 from graphcnn.sources import Role
@@ -165,23 +163,6 @@ def lp_normalization(call: Call) -> Value:
     return Where()(Equal()(norm, zero), zero, x / norm)
 
 
-@imports("Dropout")
-def dropout(call: Call) -> list[Value]:
-    """The inference form. The mask, where it is asked for, keeps everything."""
-    x = call.value(0)
-    ratio = call.attribute("ratio", 0.5)
-    if call.has(1):
-        ratio = short(call.scalar(1, "ratio"), x.dtype)
-    training = bool(call.scalar(2, "training_mode")) if call.has(2) else False
-    if training and ratio:
-        raise UnsupportedError("dropout in training mode draws random numbers of its own")
-    y = Dropout(ratio)(x)
-    if call.wanted < 2:
-        return [y]
-    one = constant_of(True, DType.BOOL)
-    return [y, BroadcastTo(x.shape)(one)]
-
-
 def short(number: float, dtype: DType) -> float:
     """The shortest decimal that is this number in `dtype`."""
     return float(str(dtype.numpy.type(number)))
@@ -231,46 +212,7 @@ def _hard(axis: int) -> Callable[[Value], Value]:
     return hard
 
 
-# Reductions
-
-
-def _reduction(name: str, function: Callable[[Value, Any], Value], of_all: bool = False) -> None:
-    @imports(name)
-    def rule(call: Call) -> Value:
-        x = call.value(0)
-        axes = call.listed("axes", 1)
-        if not axes:
-            if call.attribute("noop_with_empty_axes", 0):
-                return function(x, lambda op, v: v) if of_all else x
-            axes = range(x.type.rank)
-        axes = call.axes(tuple(axes), x.type.rank)
-        keep = bool(call.attribute("keepdims", 1))
-        return function(x, lambda op, v: op(axes, keep)(v) if axes else v)
-
-
-_reduction("ReduceSum", lambda x, over: over(Sum, x))
-_reduction("ReduceMean", lambda x, over: over(Mean, x))
-_reduction("ReduceMax", lambda x, over: over(Max, x))
-_reduction("ReduceMin", lambda x, over: -over(Max, -x))
-_reduction("ReduceL1", lambda x, over: over(Sum, Abs()(x)), True)
-_reduction("ReduceL2", lambda x, over: Sqrt()(over(Sum, x * x)), True)
-_reduction("ReduceSumSquare", lambda x, over: over(Sum, x * x), True)
-_reduction("ReduceLogSum", lambda x, over: Log()(over(Sum, x)), True)
-
-
-@imports("ReduceLogSumExp")
-def reduce_log_sum_exp(call: Call) -> Value:
-    """m + log(sum of e^(x - m)) with m the maximum."""
-    x = call.value(0)
-    axes = call.listed("axes", 1) or tuple(range(x.type.rank))
-    axes = call.axes(tuple(axes), x.type.rank)
-    if call.attribute("noop_with_empty_axes", 0) and not call.listed("axes", 1):
-        return x
-    largest = Max(axes, True)(x)
-    y = Log()(Sum(axes, True)(Exp()(x - largest))) + largest
-    if call.attribute("keepdims", 1):
-        return y
-    return reshaped(y, tuple(d for a, d in enumerate(y.shape) if a not in axes))
+# Positions of extremes
 
 
 @imports("ArgMax")

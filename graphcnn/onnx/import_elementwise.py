@@ -7,14 +7,27 @@ from typing import Any
 import numpy as np
 
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Array, Op, Value, constant_of
-from graphcnn.onnx.context import NUMPY_TYPES, Call, UnsupportedError, cast_to, imports, reshaped
-from graphcnn.onnx.fold import FOLDS
-from graphcnn.onnx.tensors import element_type
+from graphcnn.ir import Op, Value, constant_of
+from graphcnn.onnx.context import Call, UnsupportedError, cast_to, imports, reshaped
+from graphcnn.onnx.fold import folds
 from graphcnn.ops import activation, comparison, elementwise
 from graphcnn.ops.activation import Elu, Gelu, HardSigmoid, LeakyRelu, Sigmoid, Softplus, Tanh
 from graphcnn.ops.comparison import NotEqual, Where
-from graphcnn.ops.elementwise import Abs, Div, Exp, Log, Maximum, Minimum, Pow
+from graphcnn.ops.elementwise import (
+    Abs,
+    Atan,
+    Cos,
+    Div,
+    Exp,
+    Log,
+    Maximum,
+    Minimum,
+    Pow,
+    Quotient,
+    Sign,
+    Sin,
+    Sqrt,
+)
 from graphcnn.tensor_type import DType
 
 UNARY: dict[str, Op] = {
@@ -22,7 +35,9 @@ UNARY: dict[str, Op] = {
     "Sqrt": elementwise.Sqrt(), "Abs": elementwise.Abs(), "Sign": elementwise.Sign(),
     "Erf": elementwise.Erf(), "Relu": activation.Relu(), "Sigmoid": activation.Sigmoid(),
     "Tanh": activation.Tanh(), "Softplus": activation.Softplus(),
-    "HardSwish": activation.HardSwish(), "Not": comparison.Not(),
+    "HardSwish": activation.HardSwish(), "Not": comparison.Not(), "Floor": elementwise.Floor(),
+    "Ceil": elementwise.Ceil(), "Round": elementwise.Round(), "Sin": elementwise.Sin(),
+    "Cos": elementwise.Cos(), "Atan": elementwise.Atan(),
 }  # fmt: skip
 
 BINARY: dict[str, Op] = {
@@ -65,28 +80,19 @@ def operands(call: Call) -> tuple[Value, Value]:
 
 
 @imports("Div")
-def div(call: Call) -> Value | Array:
-    """Integers are divided while importing only: they are sizes."""
+def div(call: Call) -> Value:
+    """Quotients of integers are cut towards 0."""
     a, b = operands(call)
-    return Div()(a, b) if a.dtype.is_float else of_integers(call, a)
+    return Div()(a, b) if a.dtype.is_float else Quotient()(a, b)
 
 
 @imports("Pow")
-def pow_(call: Call) -> Value | Array:
+def pow_(call: Call) -> Value:
     """The exponent may be of another type; the result has that of the base."""
     a, b = operands(call)
-    if not a.dtype.is_float:
-        return of_integers(call, a)
+    if not a.dtype.is_float and b.dtype.is_float:
+        return cast_to(Pow()(cast_to(a, DType.FLOAT64), cast_to(b, DType.FLOAT64)), a.dtype)
     return Pow()(a, cast_to(b, a.dtype))
-
-
-def of_integers(call: Call, like: Value) -> Array:
-    """The result for integers, which have to be known: our operators lack it for them."""
-    if like.dtype not in (DType.INT32, DType.INT64):
-        raise UnsupportedError(f"{call.op_type} of {like.type}, expected floats")
-    arrays = [call.known(i, f"operand {i} of {call.op_type}") for i in range(2)]
-    result = FOLDS[call.op_type](call, arrays)
-    return np.asarray(result)
 
 
 def _variadic(name: str, op: Op, mean: bool = False) -> None:
@@ -110,22 +116,6 @@ _variadic("Mean", elementwise.Add(), mean=True)
 @imports("Where")
 def where(call: Call) -> Value:
     return Where()(call.value(0), call.value(1), call.value(2))
-
-
-@imports("Cast")
-def cast(call: Call) -> Value:
-    x, dtype = call.value(0), element_type(call.attribute("to", 0), "the target")
-    return cast_to(x, dtype)
-
-
-@imports("CastLike")
-def cast_like(call: Call) -> Value:
-    like = call.given(1)
-    if isinstance(like, Value):
-        return cast_to(call.value(0), like.dtype)
-    if like.array.dtype not in NUMPY_TYPES:
-        raise UnsupportedError(f"the target has the element type {like.array.dtype}")
-    return cast_to(call.value(0), NUMPY_TYPES[like.array.dtype])
 
 
 @imports("Reciprocal")
@@ -238,6 +228,11 @@ def _of_float(name: str, function: Callable[[Value], Value]) -> None:
         return function(call.value(0))
 
 
+_of_float("Tan", lambda x: Sin()(x) / Cos()(x))
+_of_float("Asin", lambda x: Atan()(x / Sqrt()((1.0 - x) * (x + 1.0))))
+_of_float("Acos", lambda x: Atan()(Sqrt()((1.0 - x) / (x + 1.0))) * 2.0)
+_of_float("Asinh", lambda x: Sign()(x) * Log()(Abs()(x) + Sqrt()(x * x + 1.0)))
+_of_float("Acosh", lambda x: Log()(x + Sqrt()((x - 1.0) * (x + 1.0))))
 _of_float("Sinh", lambda x: (Exp()(x) - Exp()(-x)) * 0.5)
 _of_float("Cosh", lambda x: (Exp()(x) + Exp()(-x)) * 0.5)
 _of_float("Atanh", lambda x: Log()((x + 1.0) / (1.0 - x)) * 0.5)
@@ -255,3 +250,9 @@ def trilu(call: Call) -> Value:
     ones: Any = np.ones((rows, columns), bool)
     mask: Any = np.triu(ones, k) if call.attribute("upper", 1) else np.tril(ones, k)
     return Where()(constant_of(mask, DType.BOOL), x, call.like(0, x))
+
+
+@folds("Trilu")
+def _trilu(call: Call, arrays: list[Any]) -> Any:
+    k = 0 if len(arrays) < 2 or arrays[1] is None else int(arrays[1].reshape(()))
+    return (np.triu if call.attribute("upper", 1) else np.tril)(arrays[0], k)

@@ -4,6 +4,7 @@ Signals (N, C, L) are taken as images of height 1. `auto_pad` is resolved to num
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,14 @@ from graphcnn.errors import ImportModelError
 from graphcnn.geometry import Pair, Sides, windows
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.context import Call, UnsupportedError, imports, reshaped
-from graphcnn.onnx.fold import FOLDS
 from graphcnn.ops.checks import image_sizes
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
-from graphcnn.ops.elementwise import Abs, Add, Pow
+from graphcnn.ops.elementwise import Abs, Add, Cast, Pow, Remainder
+from graphcnn.ops.gather import Gather
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from graphcnn.ops.reduce import Max, Mean
-from graphcnn.ops.shape import Slice
+from graphcnn.ops.shape import Reshape, Slice
 from graphcnn.tensor_type import DType, N
 
 NONE: Sides = (0, 0, 0, 0)
@@ -60,7 +61,9 @@ def padding(
     if auto == "VALID":
         return NONE
     if auto not in ("SAME_UPPER", "SAME_LOWER"):
-        raise ImportModelError(f"attribute 'auto_pad' = {auto!r} is unknown")
+        raise ImportModelError(
+            f"attribute 'auto_pad' = {auto!r} must be NOTSET, VALID, SAME_UPPER or SAME_LOWER"
+        )
     sides: list[int] = []
     for i, k, s, d in zip(sizes, kernel, stride, dilation, strict=True):
         total = max(0, (-(-i // s) - 1) * s + d * (k - 1) + 1 - i)
@@ -110,7 +113,8 @@ def conv(call: Call) -> Value:
     stride, dilation = pair(call, "strides", 1, rank), pair(call, "dilations", 1, rank)
     sides = padding(call, image_sizes(image.type), kernel, stride, dilation, rank)
     bias = [call.value(2)] if call.has(2) else []
-    op = Conv2d(stride, sides, dilation, call.attribute("group", 1))
+    whole = call.op_type in ("ConvInteger", "QLinearConv")
+    op = Conv2d(stride, sides, dilation, call.attribute("group", 1), exact=whole)
     return as_before(op(image, weight, *bias), x)
 
 
@@ -178,6 +182,12 @@ def _window(call: Call, image: Value, rank: int) -> dict[str, Any]:
     kernel = pair(call, "kernel_shape", 0, rank)
     stride, dilation = pair(call, "strides", 1, rank), pair(call, "dilations", 1, rank)
     sides = padding(call, image_sizes(image.type), kernel, stride, dilation, rank)
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    if max(sides[:2]) >= spans[0] or max(sides[2:]) >= spans[1]:
+        raise ImportModelError(
+            f"attribute 'pads' = {call.attribute('pads')} must be less than the window, {spans}: "
+            "one would lie in the padding alone"
+        )
     ceil = bool(call.attribute("ceil_mode", 0)) and call.attribute("auto_pad", "NOTSET") == "NOTSET"
     if ceil:  # where floor counts the same windows, it is the plain form
         rounded = (windows(kernel, stride, sides, dilation, up) for up in (True, False))
@@ -196,6 +206,10 @@ def _window(call: Call, image: Value, rank: int) -> dict[str, Any]:
 def max_pool(call: Call) -> Value | list[Value]:
     """Places count through the whole batch here, row-major or (storage_order) column-major."""
     x = call.value(0)
+    if x.dtype.bytes == 1:  # small integers are whole numbers as floats, too
+        call = replace(call, inputs=(Cast(DType.FLOAT32)(x),))
+        y, *rest = _listed(max_pool(call))
+        return [Cast(x.dtype)(y), *rest]
     image = as_image(x)
     window = _window(call, image, x.type.rank)
     before, after = window["padding"][::2], window["padding"][1::2]
@@ -210,11 +224,17 @@ def max_pool(call: Call) -> Value | list[Value]:
     op = MaxPool2d(**window, indices=True)
     y, places = op(image, name=call.name).node.outputs
     if x.type.rank == 4 and x.shape[0] is N:
-        call.store.places[places] = places, _plane(image)
-        return [y, places]
+        stand_in = Reshape(places.shape)(places, name=f"{call.name}.indices")
+        call.store.places[stand_in] = places, _plane(image)
+        return [y, stand_in]
     whole = _through_batch(call, places, image)
-    call.store.places[whole] = places, _plane(image)
+    if not call.attribute("storage_order", 0):
+        call.store.places[whole] = places, _plane(image)
     return [as_before(y, x), as_before(whole, x)]
+
+
+def _listed(found: Any) -> list[Value]:
+    return found if isinstance(found, list) else [found]
 
 
 def _plane(image: Value) -> int:
@@ -226,22 +246,23 @@ def _through_batch(call: Call, places: Value, image: Value) -> Value:
     n, c, h, _ = image.shape
     if not isinstance(n, int) or not isinstance(c, int):
         raise UnsupportedError("places of maxima need a fixed batch size, as in inputs={...}")
-    if call.attribute("storage_order", 0) and h != 1:
-        raise UnsupportedError("attribute 'storage_order' = 1")
     start = np.arange(n * c).reshape(n, c, 1, 1) * _plane(image)
+    if call.attribute("storage_order", 0) and h != 1:  # row·W + column as column·H + row
+        columns = np.arange(_plane(image)).reshape(int(h), -1).T.reshape(-1)  # type: ignore[arg-type]
+        places = Gather()(constant_of(np.argsort(columns), DType.INT64), places)
     return Add()(places, constant_of(start, DType.INT64), name=f"{call.name}.indices")
 
 
 @imports("Mod")
-def mod(call: Call) -> Any:
-    """Numbers while importing; and places through the batch, modulo an image: places in it."""
+def mod(call: Call) -> Value:
+    """The rest has the sign of b, with `fmod` that of a. Places of maxima through the batch,
+    modulo an image, are places in it."""
     found = call.given(0)
     if isinstance(found, Value) and found in call.store.places:
         places, plane = call.store.places[found]
         if call.scalar(1, "the divisor") == plane:
             return places
-    arrays = [call.known(i, f"operand {i} of Mod") for i in range(2)]
-    return np.asarray(FOLDS["Mod"](call, arrays))
+    return Remainder(bool(call.attribute("fmod", 0)))(call.value(0), call.value(1))
 
 
 @imports("AveragePool")

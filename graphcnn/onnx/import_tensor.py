@@ -7,18 +7,20 @@ import numpy as np
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value, constant_of
 from graphcnn.onnx.context import Call, Known, Operand, UnsupportedError, cast_to, imports, reshaped
-from graphcnn.onnx.fold import bounds, check_indices
+from graphcnn.onnx.fold import bounds
 from graphcnn.ops.broadcast import BroadcastTo, broadcast_shape
 from graphcnn.ops.comparison import Equal, Where
-from graphcnn.ops.dense import MatMul
-from graphcnn.ops.reduce import Sum
-from graphcnn.ops.shape import Concat, Flatten, OneHot, Slice, Transpose
+from graphcnn.ops.gather import Gather
+from graphcnn.ops.shape import Concat, Flatten, Slice, Transpose
 from graphcnn.tensor_type import Dim, DType, N, Shape, known_size
+
+#: A selection of more pieces than this is one gather instead of slices.
+MANY_PIECES = 8
 
 
 @imports("Identity")
-def identity(call: Call) -> Operand:
-    return call.given(0)
+def identity(call: Call) -> Operand | None:
+    return call.inputs[0]
 
 
 @imports("Reshape")
@@ -114,7 +116,11 @@ def unsqueeze(call: Call) -> Value:
 
 @imports("Concat")
 def concat(call: Call) -> Value:
-    xs = call.values()
+    xs = [
+        call.store.value(x)
+        for x in call.inputs
+        if x is not None and not (isinstance(x, Known) and 0 in x.array.shape)
+    ]
     if not xs:
         raise ImportModelError("expected at least one input")
     if len(xs) > call.limits.pieces:
@@ -138,13 +144,14 @@ def split_sizes(call: Call, size: int) -> tuple[int, ...]:
 
 
 @imports("Split")
-def split(call: Call) -> list[Value]:
+def split(call: Call) -> list[Value | Array]:
     x = call.value(0)
     axis = call.axis(call.attribute("axis", 0), x.type.rank)
-    parts, start = [], 0
+    parts: list[Value | Array] = []
+    start = 0
     for i, size in enumerate(split_sizes(call, _number(x, axis))):
         name = call.name_of(i) if i < len(call.outputs) else ""
-        parts.append(cut(x, axis, start, size, 1, name))
+        parts.append(cut(x, axis, start, size, 1, name) if size else nothing(x, axis))
         start += size
     return parts
 
@@ -167,7 +174,7 @@ def cut(x: Value, axis: int, start: int, size: int, step: int = 1, name: str = "
 
 
 @imports("Slice")
-def slice_(call: Call) -> Value:
+def slice_(call: Call) -> Value | Array:
     """Steps below 0 run backwards; positions beyond the ends are cut to them."""
     x = call.value(0)
     starts, ends = call.listed("starts", 1), call.listed("ends", 2)
@@ -188,7 +195,7 @@ def slice_(call: Call) -> Value:
             continue
         taken = range(*bounds(start, end, step, _number(x, axis)))
         if not taken:
-            raise UnsupportedError(f"axis {axis} from {start} to {end} is empty")
+            return nothing(x, axis)
         if step < 0 and len(taken) > 1:
             backwards[axis] = taken
         else:
@@ -200,8 +207,16 @@ def slice_(call: Call) -> Value:
     return x
 
 
+def nothing(x: Value, axis: int) -> Array:
+    """The part of x without any elements of one axis."""
+    if N in x.shape:
+        raise UnsupportedError(f"a part of {x.type} without elements along axis {axis}")
+    shape = tuple(0 if a == axis else int(d) for a, d in enumerate(x.shape))  # type: ignore[arg-type]
+    return np.zeros(shape, x.dtype.numpy)
+
+
 def take(call: Call, x: Value, axis: int, indices: Array) -> Value:
-    """x at known indices along one axis: slices, joined where one is not enough."""
+    """x at known indices along one axis: slices, joined where one is not enough, or rows."""
     runs: list[list[int]] = []  # start, size, step
     for i in indices.tolist():
         if runs:
@@ -213,74 +228,22 @@ def take(call: Call, x: Value, axis: int, indices: Array) -> Value:
                 runs[-1][1] += 1
                 continue
         runs.append([i, 1, 1])
-        if len(runs) > call.limits.pieces:
-            raise ImportModelError(
-                f"more than {call.limits.pieces} pieces of axis {axis} (limits.pieces)"
-            )
+        if len(runs) > MANY_PIECES:
+            rows = Gather()(_front(x, axis), constant_of(indices, DType.INT64))
+            return _front(rows, axis, back=True)
     if not runs:
         raise UnsupportedError("a selection of nothing")
     parts = [cut(x, axis, start, size, step) for start, size, step in runs]
     return parts[0] if len(parts) == 1 else Concat(axis)(*parts)
 
 
-@imports("Gather")
-def gather(call: Call) -> Value:
-    """Known indices select slices; those of the run pick by products with 0 and 1."""
-    x = call.value(0)
-    axis = call.axis(call.attribute("axis", 0), x.type.rank)
-    found = call.given(1)
-    if isinstance(found, Known):
-        size = _number(x, axis)
-        check_indices(found.array, size)
-        indices = found.array % size
-        y = take(call, x, axis, indices.reshape(-1))
-        return reshaped(y, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
-    return _picked(call, x, axis, cast_to(found, DType.INT64))
-
-
-def _picked(call: Call, x: Value, axis: int, index: Value) -> Value:
-    """x at indices of the run along one axis: rows of 0 and 1 times x, its axis in front."""
-    size = _number(x, axis)
-    rest = (*x.shape[:axis], *x.shape[axis + 1 :])
-    if N in rest or not x.dtype.is_float:
-        raise UnsupportedError(f"a gather of {x.type} along axis {axis} at indices of the run")
-    call.limits.check_shape((*index.shape, size), "the indicators of the indices")
-    wrapped = Where()(index < 0, index + size, index)
-    rows = OneHot(size, x.dtype)(wrapped if index.shape else reshaped(wrapped, (1,)))
-    if axis:
-        x = Transpose((axis, *(a for a in range(x.type.rank) if a != axis)))(x)
-    y = MatMul()(rows, reshaped(x, (size, known_size(rest))))
-    y = reshaped(y, (*index.shape, *rest))
-    if not axis:
-        return y
-    k = index.type.rank
-    perm = (*range(k, k + axis), *range(k), *range(k + axis, y.type.rank))
-    return Transpose(perm)(y)
-
-
-@imports("GatherElements")
-def gather_elements(call: Call) -> Value:
-    """y[i, j] = x[i, index[i, j]]: the sum over all k of x[i, k] where k is the index."""
-    x, index = call.value(0), cast_to(call.value(1), DType.INT64)
-    rank = x.type.rank
-    if index.type.rank != rank:
-        raise ImportModelError(f"indices {index.type} must have as many axes as x {x.type}")
-    axis = call.axis(call.attribute("axis", 0), rank)
-    for a, (have, need) in enumerate(zip(x.shape, index.shape, strict=True)):
-        if a != axis and have != need:
-            x = cut(x, a, 0, _number(index, a))
-    size = _number(x, axis)
-    call.limits.check_shape((*index.shape, size), "the indicators of the indices")
-    wrapped = Where()(index < 0, index + size, index)
-    hit = Equal()(reshaped(wrapped, (*index.shape, 1)), constant_of(np.arange(size), DType.INT64))
-    last = (*(a for a in range(rank) if a != axis), axis)
-    moved = x if axis == rank - 1 else Transpose(last)(x)
-    wide = reshaped(moved, (*moved.shape[:-1], 1, size))
-    order = (*last, rank)
-    hit = hit if axis == rank - 1 else Transpose(order)(hit)
-    y = Sum((rank,))(Where()(hit, wide, call.like(0, x)))
-    back = tuple(last.index(a) for a in range(rank))
-    return y if axis == rank - 1 else Transpose(back)(y)
+def _front(x: Value, axis: int, back: bool = False) -> Value:
+    """x with an axis brought to the front, or from there back to its place."""
+    others = [a for a in range(x.type.rank) if a != (0 if back else axis)]
+    if back:
+        others.insert(axis, 0)
+    perm = tuple(others) if back else (axis, *others)
+    return Transpose(perm)(x) if axis else x
 
 
 @imports("Expand")

@@ -6,8 +6,7 @@ it; so are the functions that the model brings along. The first axis of an input
 open becomes the batch symbol N.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import onnx
 from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.graph import state_of
 from graphcnn.ir import Array
+from graphcnn.onnx.cut import cut_model
 from graphcnn.onnx.limits import Limits
 from graphcnn.onnx.load import one_line, read_model
 from graphcnn.onnx.messages import faults
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 def import_onnx(
-    source: str | Path | bytes, inputs: Shapes | None = None, limits: Limits | None = None
+    source: str | Path | bytes,
+    inputs: Shapes | None = None,
+    limits: Limits | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> "Model":
     """The model in an ONNX file (or its bytes): float initializers are its parameters.
 
@@ -37,33 +40,43 @@ def import_onnx(
         inputs: shapes by name where the file leaves sizes open, or to change them:
             `{"x": (1, 3, 224, 224)}`. The batch axis N stays open as `None`, `"N"` or `N`.
         limits: budgets for hostile files.
+        outputs: names of values that are the outputs instead of those of the file: what comes
+            behind them is left out, such as the selection of boxes at the end of a detector.
 
     Raises:
         ImportModelError: one line with the node, the attribute, and what was expected.
     """
     from graphcnn.model import Model
 
-    found = import_graph(source, inputs, limits)
+    found = import_graph(source, inputs, limits, outputs)
     graph = found.graph
+    for name, array in found.empty.items():
+        raise ImportModelError(
+            f"output {name!r} has the shape {array.shape}, expected sizes of at least 1"
+        )
     with faults("the model"):
         model = Model(graph.inputs, graph.outputs, graph.name)
     keys = [state_of(s).key for s in model.graph.states]
-    model._states = {}
-    model.update_states({key: found.states[key] for key in keys})
+    model.replace_states({key: found.states[key] for key in keys})
     if found.model.producer_name == "graphcnn":
         try:
             model._take(found.metadata)
-        except (GraphCnnError, json.JSONDecodeError, TypeError) as error:
+        except (GraphCnnError, ValueError, TypeError) as error:
             raise ImportModelError(f"the metadata of the model: {one_line(error)}") from None
     return model
 
 
 def import_graph(
-    source: str | Path | bytes, inputs: Shapes | None = None, limits: Limits | None = None
+    source: str | Path | bytes,
+    inputs: Shapes | None = None,
+    limits: Limits | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> Imported:
     """The graph in an ONNX file, with the arrays of its states."""
     limits = limits or Limits()
     model, folder = read_model(source, limits)
+    if outputs is not None:
+        model = cut_model(model, outputs)
     name = "" if isinstance(source, bytes | bytearray | memoryview) else Path(source).stem
     return import_proto(model, inputs, limits, folder, name)
 

@@ -14,10 +14,11 @@ MAX_DIM = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds for reading a model. The defaults let every published network of up to 2 GiB pass.
+    """Bounds for reading a model. The defaults let every published network pass.
 
     Attributes:
-        file_bytes: of the file, and of each file of external data.
+        file_bytes: of the file.
+        external_bytes: of all arrays that lie in other files, together.
         nodes: of the graph, its subgraphs and the functions it calls, written out.
         rank: axes of one tensor.
         elements: of one tensor, with the batch counted as 1.
@@ -25,10 +26,11 @@ class Limits:
         folded_bytes: of all tensors that are computed while importing.
         nesting: of subgraphs and of functions that call functions.
         window: kernel, stride, dilation and padding along one axis.
-        pieces: parts that one operator may be cut into.
+        pieces: parts that one operator may be cut into, and turns of a loop.
     """
 
     file_bytes: int = (1 << 31) - 1
+    external_bytes: int = 1 << 32
     nodes: int = 100_000
     rank: int = 8
     elements: int = 1 << 28

@@ -11,12 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
 
 from graphcnn.errors import ImportModelError
 from graphcnn.files import reason
+from graphcnn.ir import Array
 from graphcnn.onnx.limits import Limits
 
 #: What an entry of external data may say.
@@ -88,9 +90,12 @@ def _too_large(what: str, size: int, limits: Limits) -> str:
     return f"{what}: {size:,} bytes, expected at most {limits.file_bytes:,} (limits.file_bytes)"
 
 
-def external_bytes(
-    tensor: onnx.TensorProto, folder: Path | None, expected: int, limits: Limits
-) -> bytes:
+def is_external(tensor: onnx.TensorProto) -> bool:
+    """Whether the array lies in another file."""
+    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
+
+
+def external_bytes(tensor: onnx.TensorProto, folder: Path | None, expected: int) -> Array:
     """The bytes of a tensor that lie in a file of their own; `expected` is how many it needs."""
     where = f"external data of {tensor.name!r}"
     entries = _entries(tensor, where)
@@ -100,7 +105,7 @@ def external_bytes(
         raise ImportModelError(f"{where}: length {length}, expected {expected}")
     if folder is None:
         raise ImportModelError(f"{where}: a model given as bytes has no folder to read it from")
-    parts = _parts(entries["location"], where)
+    parts = safe_parts(entries["location"], where)
     with ExitStack() as stack:
         descriptor = _open(folder, parts, where, stack)
         info = os.fstat(descriptor)
@@ -108,8 +113,6 @@ def external_bytes(
             raise ImportModelError(f"{where}: {'/'.join(parts)} is no regular file")
         if info.st_nlink > 1:
             raise ImportModelError(f"{where}: {'/'.join(parts)} has a second name (hard link)")
-        if info.st_size > limits.file_bytes:
-            raise ImportModelError(_too_large("/".join(parts), info.st_size, limits))
         if offset + length > info.st_size:
             raise ImportModelError(
                 f"{where}: offset {offset} + length {length} lies past the end of "
@@ -136,8 +139,9 @@ def _number(text: str, what: str) -> int:
     return int(text)
 
 
-def _parts(location: str, where: str) -> tuple[str, ...]:
-    """The location in parts, all of them names of files or folders."""
+def safe_parts(location: str, where: str) -> tuple[str, ...]:
+    """The location in parts, all of them names of files or folders. Raises `ImportModelError` for
+    one that leads, on some system, out of the folder."""
     inside = not PurePosixPath(location).is_absolute() and not PureWindowsPath(location).anchor
     parts = tuple(p for p in location.replace("\\", "/").split("/") if p not in ("", "."))
     if not inside or not parts or ".." in parts or "\0" in location or ":" in location:
@@ -165,14 +169,14 @@ def _open(folder: Path, parts: tuple[str, ...], where: str, stack: ExitStack) ->
     return at
 
 
-def _read(descriptor: int, offset: int, length: int, where: str) -> bytes:
+def _read(descriptor: int, offset: int, length: int, where: str) -> Array:
+    array = np.empty(length, np.uint8)
     os.lseek(descriptor, offset, os.SEEK_SET)
-    chunks: list[Any] = []
-    missing = length
-    while missing:
-        chunk = os.read(descriptor, min(missing, 1 << 26))
-        if not chunk:
-            raise ImportModelError(f"{where}: the file became shorter while it was read")
-        chunks.append(chunk)
-        missing -= len(chunk)
-    return b"".join(chunks)
+    with open(descriptor, "rb", buffering=0, closefd=False) as file:
+        done = 0
+        while done < length:
+            count = file.readinto(array.data[done:])
+            if not count:
+                raise ImportModelError(f"{where}: the file became shorter while it was read")
+            done += count
+    return array

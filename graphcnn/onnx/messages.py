@@ -12,7 +12,8 @@ from onnx import AttributeProto, FunctionProto, NodeProto
 from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.onnx.context import Known, Operand
 from graphcnn.onnx.load import one_line
-from graphcnn.onnx.validate import FIRST_OPSET, STANDARD, find_schema
+from graphcnn.onnx.sequences import Items
+from graphcnn.onnx.validate import FIRST_OPSET, STANDARD, find_schema, shown
 from graphcnn.onnx.writer import ELEMENT_TYPES
 from graphcnn.origin import UNKNOWN, Origin
 
@@ -80,19 +81,52 @@ def origin_of(doc: str) -> Origin:
     return Origin(match["file"], int(match["line"]), passes)
 
 
+def open_axis(name: str, axis: int, tensor: Any) -> str:
+    """What to do about an input whose size is open, with an example."""
+    dims = tensor.shape.dim
+    sizes = ", ".join(shown(str(e.dim_value or e.dim_param or "?")) for e in dims)
+    example = ["N" if not a else str(e.dim_value or 224) for a, e in enumerate(dims)]
+    return (
+        f"input {name!r} leaves axis {axis} open ({shown(dims[axis].dim_param) or '?'}); only the "
+        f"batch axis may be: give all sizes of ({sizes}), for example "
+        f"inputs={{{name!r}: ({', '.join(example).replace('N', repr('N'), 1)})}}, or "
+        f"graphcnn import --input {name}={','.join(example)}"
+    )
+
+
+def unknown_domain(domain: str) -> str:
+    hint = ""
+    if domain.startswith("com.microsoft"):
+        hint = (
+            "; these are ONNX Runtime's own: save the model without its optimisations, and "
+            "quantise to the QDQ format"
+        )
+    return (
+        f"domain {shown(domain)!r} is unknown, expected standard operators or functions of the "
+        f"model{hint}"
+    )
+
+
 def type_proto(operand: Operand | None) -> bytes:
+    found = _type_proto(operand)
+    return b"" if found is None else found.SerializeToString()
+
+
+def _type_proto(operand: Operand | None) -> Any:
     if operand is None:
-        return b""
+        return None
+    if isinstance(operand, Items):
+        element = _type_proto(operand.items[0]) if operand.items else onnx.TypeProto()
+        return onnx.helper.make_sequence_type_proto(element)
     if isinstance(operand, Known):
-        code = onnx.helper.np_dtype_to_tensor_dtype(
+        code: int = onnx.helper.np_dtype_to_tensor_dtype(
             np.dtype(np.int64) if operand.array.dtype == object else operand.array.dtype
         )
         shape: list[Any] = list(operand.array.shape)
     else:
         code = ELEMENT_TYPES[operand.dtype]
         shape = [d if isinstance(d, int) else "N" for d in operand.shape]
-    content: bytes = onnx.helper.make_tensor_type_proto(code, shape).SerializeToString()
-    return content
+    return onnx.helper.make_tensor_type_proto(code, shape)
 
 
 def schema_function(

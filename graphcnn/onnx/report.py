@@ -8,7 +8,7 @@ import difflib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ import onnx
 
 from graphcnn.cost import total_multiply_adds
 from graphcnn.errors import ImportModelError
+from graphcnn.ir import Value
+from graphcnn.literals import printable
 from graphcnn.onnx.context import RULES, NeedsValueError, UnsupportedError
+from graphcnn.onnx.cut import cut_model
 from graphcnn.onnx.limits import Limits
 from graphcnn.onnx.load import read_model
 from graphcnn.onnx.messages import faults
@@ -27,13 +30,13 @@ from graphcnn.sources import Input
 from graphcnn.tensor_type import TensorType, format_shape
 
 #: What stands for an operator that we lack, where names do not tell.
+_NOISE = "none (make the random numbers an input of the model)"
 SIMILAR = {
     "LSTM": "MatMul, Sigmoid, Tanh", "GRU": "MatMul, Sigmoid, Tanh", "RNN": "MatMul, Tanh",
-    "Loop": "the body repeated", "Scan": "the body repeated", "TopK": "ArgMax, ReduceMax",
-    "Einsum": "MatMul, Transpose, ReduceSum", "GridSample": "Resize", "RoiAlign": "Resize",
-    "QLinearConv": "Conv", "QLinearMatMul": "MatMul", "ConvInteger": "Conv",
-    "ReduceProd": "ReduceSum of Log", "CumSum": "MatMul with a triangle of ones",
-    "ScatterND": "Where", "ScatterElements": "Where", "NonMaxSuppression": "none",
+    "Loop": "the body repeated", "Scan": "the body repeated", "NonZero": "Where",
+    "Compress": "Where", "NonMaxSuppression": "TopK", "Unique": "none",
+    "Bernoulli": _NOISE, "Multinomial": _NOISE, "RandomNormal": _NOISE, "RandomUniform": _NOISE,
+    "RandomNormalLike": _NOISE, "RandomUniformLike": _NOISE,
 }  # fmt: skip
 
 
@@ -64,6 +67,10 @@ class Report:
     lowered: dict[str, int]
     unsupported: tuple[Unsupported, ...]
     rest_runs: bool
+    #: Operators whose results are taken to be of the type of their first input.
+    assumed: tuple[str, ...] = ()
+    #: Values before what is unsupported: with these as outputs, the model can be read.
+    before: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
@@ -88,17 +95,28 @@ class Report:
             rows.append(("computed now", _counts(self.folded)))
         if self.lowered:
             rows.append(("written out", _counts(self.lowered)))
-        lines = [f"{key:<14} {text}" for key, text in rows]
+        lines = [f"{key:<14} {printable(text)}" for key, text in rows]
         for u in self.unsupported:
             more = f" and {len(u.nodes) - 3} more" if len(u.nodes) > 3 else ""
+            what = printable(f"{u.op_type}: {', '.join(u.nodes[:3])}")
             lines.append(
-                f"{'unsupported':<14} {u.op_type}: {', '.join(u.nodes[:3])}{more}\n"
-                f"{'':14} {u.reason}; nearest supported: {u.nearest}"
+                f"{'unsupported':<14} {what}{more}\n"
+                f"{'':14} {printable(u.reason)}; nearest supported: {u.nearest}"
             )
         if self.unsupported:
-            word = "runs" if self.rest_runs else "could not be tried to its end"
-            lines.append(f"{'':14} the rest of the model {word}")
+            lines += [f"{'':14} {printable(text)}" for text in self._rest()]
         return "\n".join(lines)
+
+    def _rest(self) -> list[str]:
+        word = "runs" if self.rest_runs else "could not be tried to its end"
+        if self.rest_runs and self.assumed:
+            word += f", if results of {', '.join(self.assumed)} are shaped like their first input"
+        lines = [f"the rest of the model {word}"]
+        if self.before:
+            values = ", ".join(repr(name) for name in self.before)
+            options = " ".join(f"--until {name}" for name in self.before)
+            lines.append(f"the part before can be read: outputs=[{values}], or {options}")
+        return lines
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -107,29 +125,43 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def report(
-    source: str | Path | bytes, inputs: Shapes | None = None, limits: Limits | None = None
+    source: str | Path | bytes,
+    inputs: Shapes | None = None,
+    limits: Limits | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> Report:
     """Read a file and tell what is in it. Raises `ImportModelError` where it breaks a rule."""
     limits = limits or Limits()
     model, folder = read_model(source, limits)
+    if outputs is not None:
+        model = cut_model(model, outputs)
     with faults("the model"):
         validate(model, limits)
         run = Run(model, inputs or {}, limits, folder, {})
         run.sources()
     missing: dict[str, tuple[list[str], str]] = {}
-    rest = True
+    lost: list[onnx.NodeProto] = []
+    rest, assumed = True, set[str]()
     for node in model.graph.node:
         if any(name and name not in run.env for name in node.input):
-            rest = False  # behind a result whose type is not declared
+            rest = False  # behind a result whose type is unknown
             continue
         try:
             run.node(node, run.env, run.opsets, 0)
         except (UnsupportedError, NeedsValueError) as error:
             reason = str(error).removeprefix(f"{label(node)}: ")
             missing.setdefault(node.op_type, ([], reason))[0].append(node.name or node.output[0])
-            rest = _stand_in(run, node) and rest
+            lost.append(node)
+            if not _stand_in(run, node) and _is_read(run, node):
+                assumed.add(node.op_type)
+                rest = _like_input(run, node) and rest
+        except ImportModelError:
+            if not assumed:
+                raise
+            rest = False  # a type that was assumed does not fit
     found = run.finish() if not missing else None
-    return _made(source, model, run, found, missing, rest)
+    made = _made(source, model, run, found, missing, rest)
+    return replace(made, assumed=tuple(sorted(assumed)), before=_before(run, lost))
 
 
 def _stand_in(run: Run, node: onnx.NodeProto) -> bool:
@@ -149,6 +181,41 @@ def _stand_in(run: Run, node: onnx.NodeProto) -> bool:
         except ImportModelError:
             whole = False
     return whole
+
+
+def _is_read(run: Run, node: onnx.NodeProto) -> bool:
+    """Whether other nodes need the results of one."""
+    return any(name in node.output for other in run.model.graph.node for name in other.input)
+
+
+def _like_input(run: Run, node: onnx.NodeProto) -> bool:
+    """Values of the type of its first input for the results of a node; False without one."""
+    first = next((run.env[name] for name in node.input if name), None)
+    if not isinstance(first, Value):
+        return False
+    for name in filter(None, node.output):
+        if name not in run.env:
+            run.env[name] = Input(f"result of {label(node)} {name}", first.type)()
+    return True
+
+
+def _before(run: Run, lost: Sequence[onnx.NodeProto]) -> tuple[str, ...]:
+    """What the unsupported nodes read and the outputs that do not need them, in order."""
+    behind = {name for node in lost for name in node.output}
+    for node in run.model.graph.node:
+        if behind.intersection(node.input):
+            behind.update(node.output)
+    made = {name for node in run.model.graph.node for name in node.output if name}
+    reads = [name for node in lost for name in node.input]
+    names = [*(v.name for v in run.model.graph.output), *reads]
+    return tuple(
+        dict.fromkeys(
+            name
+            for name in names
+            if lost and name in made and name not in behind
+            and isinstance(run.env.get(name), Value)
+        )
+    )  # fmt: skip
 
 
 def _made(

@@ -26,8 +26,6 @@ EXCUSED: Final = {
     "fused": "made for the native runtime; export the graph before fuse_ops",
     "relayout": "made for the native runtime; export the graph before assign_layout",
     "placed": "made for the native runtime; export the graph before assign_layout",
-    "random_uniform": "ONNX's RandomUniform draws other numbers, and a seed given at run time has "
-    "no place in it; the inference graph has no random numbers",
 }
 
 

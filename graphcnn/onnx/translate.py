@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +14,42 @@ import graphcnn.onnx.import_border
 import graphcnn.onnx.import_dense
 import graphcnn.onnx.import_elementwise
 import graphcnn.onnx.import_image
-import graphcnn.onnx.import_tensor  # noqa: F401 - these fill the registry
+import graphcnn.onnx.import_quantized
+import graphcnn.onnx.import_reduce
+import graphcnn.onnx.import_sampling
+import graphcnn.onnx.import_scatter
+import graphcnn.onnx.import_selection
+import graphcnn.onnx.import_sums
+import graphcnn.onnx.import_tensor
+import graphcnn.onnx.import_training
+import graphcnn.onnx.import_volume  # noqa: F401 - these fill the registry
 from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Value
+from graphcnn.ir import Array, Node, Value, constant_of
 from graphcnn.onnx.affine import simplified
 from graphcnn.onnx.context import RULES, Call, Known, NeedsValueError, Operand, Store
 from graphcnn.onnx.context import UnsupportedError as UnsupportedError
 from graphcnn.onnx.fold import folded
 from graphcnn.onnx.fuse import fuse
+from graphcnn.onnx.import_control import CONTROL, Place
+from graphcnn.onnx.imported import Imported as Imported
 from graphcnn.onnx.limits import Limits
 from graphcnn.onnx.messages import (
     decimal,
     faults,
     first_line,
+    open_axis,
     origin_of,
     plain_name,
     resolved,
     schema_function,
+    unknown_domain,
 )
-from graphcnn.onnx.tensors import array_of, element_type, type_name
+from graphcnn.onnx.sequences import Items, items_of
+from graphcnn.onnx.tensors import element_type, type_name
 from graphcnn.onnx.validate import (
     STANDARD,
+    TRAINING,
     check_opsets,
     function_key,
     label,
@@ -47,23 +61,6 @@ from graphcnn.tensor_type import Dim, N, Shape, TensorType
 
 #: Shapes of inputs that replace the declared ones; N, "N" or None is the batch axis.
 Shapes = Mapping[str, Sequence[Any]]
-
-
-@dataclass
-class Imported:
-    """A graph, the arrays of its states by key, and what the import did."""
-
-    graph: Graph
-    states: dict[str, Array]
-    model: onnx.ModelProto
-    #: Nodes whose results were computed while importing, by operator.
-    folded: Counter[str] = field(default_factory=Counter)
-    #: Nodes that were written out by a function, by operator.
-    lowered: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        return {p.key: p.value for p in self.model.metadata_props}
 
 
 class Run:
@@ -88,6 +85,8 @@ class Run:
         self.inputs: list[Value] = []
         self.folded: Counter[str] = Counter()
         self.lowered: Counter[str] = Counter()
+        #: What the values of `env` became in the finished graph.
+        self.final: Mapping[Value, Value] = {}
         self.nodes = 0
         self.own = model.producer_name == "graphcnn"
 
@@ -105,7 +104,7 @@ class Run:
             )
         for info in graph.input:
             if info.name in self.given:
-                self.env[info.name] = Known(np.asarray(self.given[info.name]), info.name)
+                self.env[info.name] = items_of(self.given[info.name])
             elif info.name not in self.env:
                 value = self.input(info)
                 self.inputs.append(value)
@@ -113,12 +112,16 @@ class Run:
 
     def initializers(self, graph: GraphProto, env: MutableMapping[str, Operand]) -> None:
         for tensor in graph.initializer:
-            array = array_of(tensor, f"initializer {tensor.name!r}", self.folder, self.limits)
-            learned = array.dtype.kind == "f" and array.ndim > 0 and array.size > 0
+            array = self.store.array(tensor, f"initializer {tensor.name!r}", self.folder)
+            of_floats = array.dtype.name in ("float16", "float32", "float64")
+            learned = of_floats and array.ndim > 0 and array.size > 0
             env[tensor.name] = Known(array, tensor.name, learned)
 
     def input(self, info: onnx.ValueInfoProto) -> Value:
         what = f"input {info.name!r}"
+        kind = info.type.WhichOneof("value") or "tensor_type"
+        if kind != "tensor_type":
+            raise ImportModelError(f"{what} is a {kind.removesuffix('_type')}, expected a tensor")
         tensor = info.type.tensor_type
         dtype = element_type(tensor.elem_type, what)
         shape: Shape
@@ -140,11 +143,7 @@ class Run:
             elif axis == 0:
                 shape.append(N)
             else:
-                sizes = ", ".join(str(e.dim_value or e.dim_param or "?") for e in tensor.shape.dim)
-                raise ImportModelError(
-                    f"input {name!r} leaves axis {axis} open ({d.dim_param or '?'}); only the "
-                    f"batch axis may be: give all sizes of ({sizes}) by inputs={{{name!r}: (...)}}"
-                )
+                raise ImportModelError(open_axis(name, axis, tensor))
         return tuple(shape)
 
     def _override(self, name: str, given: Sequence[Any], tensor: Any) -> Shape:
@@ -165,13 +164,27 @@ class Run:
     def finish(self, name: str = "") -> Imported:
         """The graph of all outputs, small patterns of old files replaced by our operators."""
         outputs: dict[str, Value] = {}
+        empty: dict[str, Array] = {}
+        sequences: dict[str, list[str]] = {}
         for info in self.model.graph.output:
+            found = self.env[info.name]
+            if isinstance(found, Items):
+                sequences[info.name] = [f"{info.name}.{i}" for i in range(len(found.items))]
+                parts = dict(zip(sequences[info.name], found.items, strict=True))
+                outputs |= {key: self.store.value(part) for key, part in parts.items()}
+                continue
+            if isinstance(found, Known) and 0 in found.array.shape:
+                empty[info.name] = found.array
+                continue
             with inherit(UNKNOWN):
                 outputs[info.name] = self._output(info)
-        graph = fuse(Graph.of(self.inputs, outputs, name=self.model.graph.name or name or "model"))
+        if not outputs:
+            outputs["nothing"] = constant_of(0)  # a graph has outputs
+        title = self.model.graph.name or name or "model"
+        graph, self.final = fuse(Graph.of(self.inputs, outputs, name=title))
         keys = [s.node.op.key for s in graph.states]  # type: ignore[attr-defined]
         states = {key: np.array(self.store.states[key]) for key in keys}
-        return Imported(graph, states, self.model, self.folded, self.lowered)
+        return Imported(graph, states, self.model, self.folded, self.lowered, empty, sequences)
 
     def _output(self, info: onnx.ValueInfoProto) -> Value:
         value = self.store.value(self.env[info.name])
@@ -187,8 +200,8 @@ class Run:
                 a is None or b is N or a == b for a, b in zip(declared, value.shape, strict=True)
             )
             if not fits:
-                raise ImportModelError(f"{what} is declared with sizes {declared}, found "
-                                       f"{value.type}")  # fmt: skip
+                raise ImportModelError(f"{what} is {value.type}, expected sizes "
+                                       f"{declared} as declared")  # fmt: skip
         return value
 
     # Nodes
@@ -240,6 +253,8 @@ class Run:
         if function is not None:
             self.lowered[node.op_type] += 1
             return self.inline(function, inputs, given, depth, prefix + (node.name or node.op_type))
+        if node.domain not in (*STANDARD, TRAINING):
+            raise UnsupportedError(unknown_domain(node.domain))
         call = Call(
             node.op_type,
             prefix + plain_name(node),
@@ -249,8 +264,9 @@ class Run:
             {name: self.plain(a) for name, a in given.items() if a.type != AttributeProto.GRAPH},
             self.store,
         )
-        if node.op_type == "If" and node.domain in STANDARD:
-            return self.branch(call, given, env, opsets, depth, prefix)
+        if node.op_type in CONTROL and node.domain in STANDARD:
+            self.lowered[node.op_type] += 1
+            return CONTROL[node.op_type](Place(self, env, opsets, depth, prefix, given), call)
         constants = folded(call)
         if constants is not None:
             self.folded[node.op_type] += 1
@@ -280,13 +296,15 @@ class Run:
         if a.type == kinds.FLOATS:
             return [decimal(f) for f in a.floats]
         if a.type == kinds.TENSOR:
-            return array_of(a.t, f"attribute {a.name!r}", self.folder, self.limits)
+            return self.store.array(a.t, f"attribute {a.name!r}", self.folder)
         if a.type == kinds.STRING:
             return a.s.decode("utf-8", "replace")
         if a.type == kinds.INT:
             return int(a.i)
         if a.type == kinds.INTS:
             return list(a.ints)
+        if a.type == kinds.TYPE_PROTO:
+            return a.tp.WhichOneof("value")
         raise UnsupportedError(f"attribute {a.name!r} is of an unsupported kind")
 
     def named(self, call: Call, found: Any) -> list[Operand | None]:
@@ -320,7 +338,7 @@ class Run:
                 "(limits.edge_bytes)"
             )
 
-    # Functions and branches
+    # Functions
 
     def inline(
         self,
@@ -356,21 +374,3 @@ class Run:
         results = self.inline(function, inputs, {**defaults, **given}, depth, prefix + call.name)
         self.lowered[node.op_type] += 1
         return results
-
-    def branch(
-        self,
-        call: Call,
-        given: Mapping[str, AttributeProto],
-        env: MutableMapping[str, Operand],
-        opsets: Mapping[str, int],
-        depth: int,
-        prefix: str,
-    ) -> list[Operand | None]:
-        """The branch of an If whose condition is known."""
-        taken = given["then_branch" if call.scalar(0, "the condition") else "else_branch"].g
-        inner = dict(env)
-        self.initializers(taken, inner)
-        for node in taken.node:
-            self.node(node, inner, opsets, depth + 1, None, prefix)
-        self.folded["If"] += 1
-        return [inner[v.name] for v in taken.output]

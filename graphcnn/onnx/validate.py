@@ -20,12 +20,15 @@ from graphcnn.onnx.tensors import check_tensor, check_type
 FIRST_IR, FIRST_OPSET = 3, 6
 
 STANDARD = ("", "ai.onnx")
+#: The domain of ONNX's operators of training.
+TRAINING = "ai.onnx.preview.training"
 
 _FIELDS = {
     AttributeProto.FLOAT: "f",
     AttributeProto.INT: "i",
     AttributeProto.STRING: "s",
     AttributeProto.TENSOR: "t",
+    AttributeProto.TYPE_PROTO: "tp",
     AttributeProto.GRAPH: "g",
     AttributeProto.FLOATS: "floats",
     AttributeProto.INTS: "ints",
@@ -60,9 +63,11 @@ def check_opsets(imports: Iterable[Any], what: str) -> dict[str, int]:
             raise ImportModelError(f"{what} imports the domain {domain or 'ai.onnx'!r} twice")
         opsets[domain] = entry.version
     newest = onnx.defs.onnx_opset_version()
+    if "" not in opsets and TRAINING in opsets:
+        opsets[""] = newest
     if "" not in opsets:
-        raise ImportModelError(f"{what} imports no opset of the standard operators")
-    if not FIRST_OPSET <= opsets[""] <= newest:
+        raise ImportModelError(f"{what} imports no opset of the standard operators, expected one")
+    if not 1 <= opsets[""] <= newest:
         raise ImportModelError(
             f"{what} has opset {opsets['']}, expected {FIRST_OPSET} to {newest}, "
             f"the newest that onnx {onnx.__version__} knows"
@@ -134,7 +139,7 @@ class _State:
         self.body(f.node, known, opsets, 1, what)
         for name in f.output:
             if name not in known:
-                raise ImportModelError(f"{what}: output {name!r} is made by no node")
+                raise ImportModelError(f"{what}: output {name!r}: no node makes it, expected one")
 
     def graph(
         self, graph: GraphProto, opsets: Mapping[str, int], outer: Sequence[set[str]], depth: int
@@ -169,7 +174,7 @@ class _State:
             _unique((n.name for n in graph.node if n.name), "node name")
         for v in graph.output:
             if not any(v.name in names for names in scope):
-                raise ImportModelError(f"output {v.name!r} is made by no node")
+                raise ImportModelError(f"output {v.name!r}: no node makes it, expected one")
 
     def body(
         self,
@@ -195,11 +200,13 @@ class _State:
                         f"{where}: input {name!r} is made by a later node, expected nodes in order "
                         "and no cycle"
                     )
-                raise ImportModelError(f"{where}: input {name!r} is neither an input, an "
-                                       "initializer nor the result of a node")  # fmt: skip
+                raise ImportModelError(f"{where}: input {name!r} is unknown, expected an input, an "
+                                       "initializer or the result of a node")  # fmt: skip
             for name in filter(None, node.output):
                 if name in known or any(name in names for names in scope):
-                    raise ImportModelError(f"{where}: output {name!r} exists already")
+                    raise ImportModelError(
+                        f"{where}: output {name!r} exists already, expected a new name"
+                    )
                 known.add(name)
             self.attributes(node, where, bool(what), opsets)
             self.schema(node, where, opsets)
@@ -215,7 +222,9 @@ class _State:
             what = f"{where}: attribute {a.name!r}"
             if a.ref_attr_name:
                 if not in_function:
-                    raise ImportModelError(f"{what} refers to one of a function, but is in none")
+                    raise ImportModelError(
+                        f"{what} refers to one of a function, expected in functions only"
+                    )
                 continue
             if a.type not in _FIELDS:
                 raise ImportModelError(f"{what} has type {a.type}, expected a known one")
@@ -223,7 +232,7 @@ class _State:
             if not filled <= {_FIELDS[a.type]}:
                 raise ImportModelError(
                     f"{what} says it is {AttributeProto.AttributeType.Name(a.type)} but holds "
-                    f"{', '.join(sorted(filled))}"
+                    f"{', '.join(sorted(filled))}, expected {_FIELDS[a.type]}"
                 )
             for number in (a.f, *a.floats):
                 if number != number:
@@ -240,14 +249,25 @@ class _State:
             self._count(where, "inputs", len(node.input), 0, len(f.input))
             self._count(where, "outputs", len(node.output), 0, len(f.output))
             return
-        if node.domain not in STANDARD:
+        domain = "" if node.domain in STANDARD else node.domain
+        if domain not in opsets:
             raise ImportModelError(
-                f"{where}: domain {node.domain!r} is unknown, expected standard operators or "
-                "functions of the model"
+                f"{where}: domain {shown(node.domain)!r}, expected one that the model imports"
             )
-        schema = find_schema(node.op_type, opsets[""])
+        if domain not in ("", TRAINING):
+            return  # the walk tells which nodes of a domain of someone's own are in the way
+        schema = find_schema(node.op_type, opsets[domain], domain)
+        if not domain and opsets[""] < FIRST_OPSET and schema is not None:
+            first = find_schema(node.op_type, FIRST_OPSET)
+            if first is None or first.since_version != schema.since_version:
+                raise ImportModelError(
+                    f"{where}: opset {opsets['']} has an older {node.op_type!r}, expected that of "
+                    f"opset {FIRST_OPSET} or a later one"
+                )
         if schema is None:
-            raise ImportModelError(f"{where}: opset {opsets['']} has no operator {node.op_type!r}")
+            raise ImportModelError(
+                f"{where}: opset {opsets['']} has no operator {node.op_type!r}, expected one it has"
+            )
         self._count(where, "inputs", len(node.input), schema.min_input, schema.max_input)
         self._count(where, "outputs", len(node.output), schema.min_output, schema.max_output)
         for a in node.attribute:
@@ -261,7 +281,7 @@ class _State:
         given = {a.name for a in node.attribute}
         for name, expected in schema.attributes.items():
             if expected.required and name not in given:
-                raise ImportModelError(f"{where}: attribute {name!r} is missing")
+                raise ImportModelError(f"{where}: attribute {name!r} is missing, expected one")
 
     def _count(self, where: str, what: str, found: int, least: int, most: int) -> None:
         if not least <= found <= most:
@@ -273,10 +293,10 @@ FINITE = frozenset({"epsilon", "momentum", "alpha", "beta", "gamma", "bias", "ra
 
 
 @cache
-def find_schema(op_type: str, opset: int) -> Any:
+def find_schema(op_type: str, opset: int, domain: str = "") -> Any:
     """ONNX's description of an operator at an opset, or None."""
     try:
-        return onnx.defs.get_schema(op_type, opset, "")
+        return onnx.defs.get_schema(op_type, opset, domain)
     except onnx.defs.SchemaError:
         return None
 
@@ -284,9 +304,9 @@ def find_schema(op_type: str, opset: int) -> Any:
 def label(node: NodeProto) -> str:
     """A node in a message: `node "conv1" (Conv)`, by its first output where it has no name."""
     name = node.name or next(iter(node.output), "")
-    return f'node "{_shown(name)}" ({_shown(node.op_type)})'
+    return f'node "{shown(name)}" ({shown(node.op_type)})'
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A text of a file on one line, not too long."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:80])

@@ -19,14 +19,11 @@ from graphcnn.errors import ExportError
 from graphcnn.ir import Array, Value
 from graphcnn.tensor_type import DType, N, Shape, TensorType
 
-ELEMENT_TYPES = {
-    DType.FLOAT16: onnx.TensorProto.FLOAT16,
-    DType.FLOAT32: onnx.TensorProto.FLOAT,
-    DType.FLOAT64: onnx.TensorProto.DOUBLE,
-    DType.UINT8: onnx.TensorProto.UINT8,
-    DType.INT32: onnx.TensorProto.INT32,
-    DType.INT64: onnx.TensorProto.INT64,
-    DType.BOOL: onnx.TensorProto.BOOL,
+#: ONNX's element types by ours, those that the installed onnx knows.
+ELEMENT_TYPES: dict[DType, int] = {
+    d: int(helper.np_dtype_to_tensor_dtype(d.numpy))
+    for d in DType
+    if d.numpy in {helper.tensor_dtype_to_np_dtype(c) for c in helper.get_all_tensor_dtypes()}
 }
 
 #: The end of an axis for ONNX's Slice.

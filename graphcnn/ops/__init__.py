@@ -12,6 +12,7 @@ from graphcnn.ops import (
     dense,
     elementwise,
     fused,
+    gather,
     layout,
     loss,
     norm,
@@ -22,6 +23,7 @@ from graphcnn.ops import (
     resample,
     shape,
     softmax,
+    top_k,
     unpool,
 )
 
@@ -33,6 +35,7 @@ __all__ = [
     "dense",
     "elementwise",
     "fused",
+    "gather",
     "layout",
     "loss",
     "norm",
@@ -43,5 +46,6 @@ __all__ = [
     "resample",
     "shape",
     "softmax",
+    "top_k",
     "unpool",
 ]

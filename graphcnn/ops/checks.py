@@ -41,6 +41,13 @@ def check_number(**operands: TensorType) -> None:
             raise GraphError(f"{name} must be of a number type, found {t}; use cast")
 
 
+def check_integer(**operands: TensorType) -> None:
+    check_number(**operands)
+    for name, t in operands.items():
+        if t.dtype.is_float:
+            raise GraphError(f"{name} must be of an integer type, found {t}; use cast")
+
+
 def check_same_dtype(**operands: TensorType) -> None:
     """All operands have one element type, a float one."""
     check_float(**operands)

@@ -31,6 +31,7 @@ from graphcnn.geometry import (
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.checks import channels, check_bias, check_same_dtype, image_sizes
 from graphcnn.ops.reduce import Sum
+from graphcnn.ops.shape import Slice
 from graphcnn.ops.unfold import fold, unfold
 from graphcnn.tensor_type import TensorType
 
@@ -64,8 +65,12 @@ class Conv2d(_Convolution):
     """y[n,o,i,j] = b[o] + sum over c,u,v of x[n, c, s·i + d·u - p, s·j + d·v - p] · w[o,c,u,v].
 
     Shapes: x (N, C, H, W), weight (O, C/groups, KH, KW), bias (O); y (N, O, OH, OW) with
-    OH = floor((H + top + bottom - d·(KH - 1) - 1) / s) + 1. Any one float dtype.
+    OH = floor((H + top + bottom - d·(KH - 1) - 1) / s) + 1. Any one float dtype. Whole numbers
+    stay whole if it is `exact`: then it is computed as this sum and by no algorithm that rounds
+    more.
     """
+
+    exact: bool = False
 
     operands: ClassVar = ("x", "weight", "bias?")
 
@@ -101,8 +106,9 @@ class Conv2d(_Convolution):
             (sizes[0] + both[0].before + both[0].after - both[0].span) % self.stride[0],
             (sizes[1] + both[1].before + both[1].after - both[1].span) % self.stride[1],
         )
-        dx = ConvTranspose2d(**self.attributes, output_padding=unread)(dy, weight)
-        dw = Conv2dWeightGrad(**self.attributes, kernel=_kernel(weight.type)[2])(x, dy)
+        shared = {k: v for k, v in self.attributes.items() if k != "exact"}
+        dx = ConvTranspose2d(**shared, output_padding=unread)(dy, weight)
+        dw = Conv2dWeightGrad(**shared, kernel=_kernel(weight.type)[2])(x, dy)
         return [dx, dw, *(Sum(axes=(0, 2, 3))(dy) for _ in bias)]
 
 
@@ -155,9 +161,26 @@ class ConvTranspose2d(_Convolution):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         x, weight, *bias = node.inputs
         shared = {k: v for k, v in self.attributes.items() if k != "output_padding"}
-        dx = Conv2d(**shared)(dy, weight)
-        dw = Conv2dWeightGrad(**shared, kernel=_kernel(weight.type)[2])(dy, x)
+        read, shared["padding"] = self._read_back(dy)
+        dx = Conv2d(**shared)(read, weight)
+        dw = Conv2dWeightGrad(**shared, kernel=_kernel(weight.type)[2])(read, x)
         return [dx, dw, *(Sum(axes=(0, 2, 3))(dy) for _ in bias)]
+
+    def _read_back(self, dy: Value) -> tuple[Value, Sides]:
+        """dy and the padding with which the convolution gives as many pixels as x has.
+
+        An output_padding of a stride or more would give it further pixels to make: so much less
+        padding it gets at the end, and where there is less, the last rows of dy, which no pixel of
+        x reaches, are left out.
+        """
+        padding, sizes = list(self.padding), list(image_sizes(dy.type))
+        for axis, (extra, stride) in enumerate(zip(self.output_padding, self.stride, strict=True)):
+            surplus = extra - extra % stride
+            sizes[axis] -= max(0, surplus - padding[2 * axis + 1])
+            padding[2 * axis + 1] = max(0, padding[2 * axis + 1] - surplus)
+        if tuple(sizes) != image_sizes(dy.type):
+            dy = Slice((0, 0, 0, 0), (*dy.shape[:2], *sizes), (1, 1, 1, 1))(dy)
+        return dy, (padding[0], padding[1], padding[2], padding[3])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphcnn.ir import Array, Node, Op, Value, constant_of
 from graphcnn.ops.broadcast import broadcast_type, unbroadcast
-from graphcnn.ops.checks import check_float, check_number
+from graphcnn.ops.checks import check_float, check_integer, check_number
 from graphcnn.ops.comparison import Equal, GreaterEqual, Where
 from graphcnn.ops.erf import erf
 from graphcnn.sources import Constant
@@ -86,17 +86,56 @@ class Div(_Binary):
 
 
 @dataclass(frozen=True)
-class Pow(_Binary):
-    """a to the power b. A negative a with a fractional b gives NaN.
+class Quotient(_Binary):
+    """The whole part of a / b for integers: 7 by -2 is -3, and division by 0 gives 0."""
 
-    The derivative by b, y·log(a), exists for a > 0; it is 0 elsewhere.
+    piecewise_constant: ClassVar[bool] = True
+
+    def infer(self, a: TensorType, b: TensorType) -> TensorType:
+        check_integer(a=a, b=b)
+        return broadcast_type(a=a, b=b)
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        with np.errstate(divide="ignore", over="ignore"):
+            floor = np.floor_divide(a, b)
+            rest = a - floor * b
+            return np.where(b == 0, 0, floor + ((rest != 0) & ((a < 0) != (b < 0)))).astype(a.dtype)
+
+
+@dataclass(frozen=True)
+class Remainder(_Binary):
+    """What a division leaves: a - b·⌊a / b⌋ with the sign of b, or, `truncated`, that of a.
+
+    By 0 it is NaN for floats and 0 for integers. The derivative by b, the negative quotient, is
+    left out where the quotient jumps.
     """
 
-    of_floats: ClassVar[bool] = True
+    truncated: bool = False
 
     def evaluate(self, a: Array, b: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.power(a, b)
+            return (np.fmod if self.truncated else np.remainder)(a, b)
+
+    def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        a, b = node.inputs
+        return [dy, -(dy * Round()((a - node.output) / b))]
+
+
+@dataclass(frozen=True)
+class Pow(_Binary):
+    """a to the power b. A negative a with a fractional b gives NaN.
+
+    Integers wrap around; to a negative power they give the whole part. The derivative by b,
+    y·log(a), exists for a > 0; it is 0 elsewhere.
+    """
+
+    def evaluate(self, a: Array, b: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if a.dtype.kind not in "iu":
+                return np.power(a, b)
+            whole = np.power(a, np.maximum(b, 0))
+            unit = np.where(b % 2 != 0, a, 1)  # of 1 and -1, which alone have inverses
+            return np.where(b >= 0, whole, np.where(np.abs(a) == 1, unit, 0)).astype(a.dtype)
 
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
         a, b = node.inputs
@@ -236,8 +275,78 @@ class Erf(_Unary):
 
 
 @dataclass(frozen=True)
+class Sin(_Unary):
+    """The sine of x in radians."""
+
+    def evaluate(self, x: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.sin(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy * Cos()(node.inputs[0])]
+
+
+@dataclass(frozen=True)
+class Cos(_Unary):
+    """The cosine of x in radians."""
+
+    def evaluate(self, x: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.cos(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [-(dy * Sin()(node.inputs[0]))]
+
+
+@dataclass(frozen=True)
+class Atan(_Unary):
+    """The angle from -π/2 to π/2 whose tangent is x."""
+
+    def evaluate(self, x: Array) -> Array:
+        return np.arctan(x)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x = node.inputs[0]
+        return [dy / (x * x + 1.0)]
+
+
+@dataclass(frozen=True)
+class Floor(_Unary):
+    """The largest whole number that is at most x."""
+
+    piecewise_constant: ClassVar[bool] = True
+
+    def evaluate(self, x: Array) -> Array:
+        return np.floor(x)
+
+
+@dataclass(frozen=True)
+class Ceil(_Unary):
+    """The smallest whole number that is at least x."""
+
+    piecewise_constant: ClassVar[bool] = True
+
+    def evaluate(self, x: Array) -> Array:
+        return np.ceil(x)
+
+
+@dataclass(frozen=True)
+class Round(_Unary):
+    """The nearest whole number; of two equally near ones the even one."""
+
+    piecewise_constant: ClassVar[bool] = True
+
+    def evaluate(self, x: Array) -> Array:
+        return np.rint(x)
+
+
+@dataclass(frozen=True)
 class Cast(Op):
-    """x as another element type. Floats are cut towards 0 to become integers; bool is x ≠ 0."""
+    """x as another element type.
+
+    Floats are cut towards 0 to become integers, and rounded to the nearest, the even of two, to
+    become shorter floats; bool is x ≠ 0. Integers lose what is too high for the result.
+    """
 
     dtype: DType = DType.FLOAT32
 
@@ -248,7 +357,8 @@ class Cast(Op):
         return x.with_dtype(self.dtype)
 
     def evaluate(self, x: Array) -> Array:
-        return x.astype(self.dtype.numpy)
+        with np.errstate(all="ignore"):
+            return x.astype(self.dtype.numpy)
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         x = node.inputs[0]

@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ir import Array, Node, Op, Value, constant_of
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.checks import check_float, check_number
-from graphcnn.ops.comparison import Equal
+from graphcnn.ops.comparison import Equal, Where
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.shape import ElementCount, Reshape
 from graphcnn.tensor_type import DType, Shape, TensorType
@@ -54,6 +54,29 @@ class Sum(_Reduction):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         shape = node.inputs[0].shape
         return [BroadcastTo(shape)(self.restored(dy, shape))]
+
+
+@dataclass(frozen=True)
+class Prod(_Reduction):
+    """y = product of x over `axes`. Integers wrap around.
+
+    The gradient is right where elements are 0, too; that of the gradient is not.
+    """
+
+    def evaluate(self, x: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.asarray(np.prod(x, axis=self.axes, keepdims=self.keepdims, dtype=x.dtype))
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        """The product of the others: y / x, but where x is the only 0 that of all else."""
+        x = node.inputs[0]
+        zero, one = constant_of(0.0, x.dtype), constant_of(1.0, x.dtype)
+        absent = Equal()(x, zero)
+        safe = Where()(absent, one, x)
+        others = Prod(self.axes, keepdims=True)(safe)
+        zeros = Sum(self.axes, keepdims=True)(Where()(absent, one, zero))
+        alone = Where()(absent, Equal()(zeros, one), Equal()(zeros, zero))
+        return [self.restored(dy, x.shape) * Where()(alone, others / safe, zero)]
 
 
 @dataclass(frozen=True)

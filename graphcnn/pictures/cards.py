@@ -1,17 +1,24 @@
 """Cards as drawn: measured first, so that everything fits, and placed later."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from graphcnn.pictures.colors import FAMILIES
-from graphcnn.pictures.content import Card
+from graphcnn.pictures.content import Card, Tab
 from graphcnn.pictures.fonts import elide, text_width
-from graphcnn.pictures.scene import Box, Group, Item, Rect, Text
-from graphcnn.pictures.units import counted, dimensions, joined, short
+from graphcnn.pictures.legend import BADGE, badge
+from graphcnn.pictures.scene import Box, Group, Item, Path, Rect, Text
+from graphcnn.pictures.units import counted, dimensions, short
 
 TITLE: Final = 11.0
 BODY: Final = 9.5
+#: Size of the texts on tabs, and height of their row.
+TAB: Final = 9.5
+_TABS: Final = 14.5
+#: Where the tabs stand, above the lower edge of a card.
+TAB_LINE: Final = 6.5
 #: Height of the title's band and of a line below it, and the margin of texts.
 HEAD: Final = 19.0
 LINE: Final = 13.5
@@ -21,7 +28,6 @@ NARROWEST: Final = 96.0
 WIDEST: Final = 230.0
 #: Texts may turn out this much wider than measured.
 SLACK: Final = 1.06
-_CHIP: Final = 17.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Sheet:
     height: float
     lines: tuple[tuple[str, str], ...]
     chips: tuple[tuple[str, str], ...]
+    tabs: tuple[str, ...]
     title: str
 
     def draw(self, left: float, top: float, ground: str | None = None, *, outlined: bool = False
@@ -59,6 +66,7 @@ class Sheet:
             if position == 0:
                 items += self._chips(left, y)
                 y += (LINE + 2) * bool(self.chips)
+        items += self._tabs(left, box.bottom, "text" if ground else "muted")
         return Group(
             tuple(items),
             "card",
@@ -70,24 +78,42 @@ class Sheet:
 
     def _head(self, left: float, top: float) -> list[Item]:
         kind = FAMILIES[self.card.family]
-        chip = Box(left + 4, top + 3.5, left + 4 + _CHIP, top + 15.5)
         return [
-            Rect(chip, f"{kind.paint}_side", min(kind.radius, 6)),
-            Text(chip.center, top + 12.6, kind.letters, 8.5, "badge_text", "middle", True),
-            Text(chip.right + 4, top + 13.4, self.title, TITLE, "text", bold=True),
+            badge(kind, left + 4, top + 3.5),
+            Text(left + 8 + BADGE, top + 13.4, self.title, TITLE, "text", bold=True),
         ]
+
+    def _tabs(self, left: float, bottom: float, paint: str) -> list[Item]:
+        """Weights as tabs that stand on the lower edge of the card."""
+        steps: list[tuple[Any, ...]] = []
+        items: list[Item] = []
+        x = left + MARGIN - 3
+        for text in self.tabs:
+            right, top = x + _tab_width(text), bottom - _TABS + 1.5
+            steps += [("M", x, bottom), ("L", x, top), ("L", right, top), ("L", right, bottom)]
+            items.append(Text(x + 3.5, bottom - 3.5, text, TAB, paint))
+            x = right + 4
+        return [Path(tuple(steps), "tab"), *items] if steps else []
 
     def _chips(self, left: float, y: float) -> list[Item]:
         items: list[Item] = []
         x = left + MARGIN
         for family, text in self.chips:
-            width = text_width(text, BODY) * SLACK + 8
-            kind = FAMILIES[family]
-            chip = Box(x, y - 10, x + width, y + 3.5)
-            items.append(Rect(chip, kind.paint, min(kind.radius, 6)))
-            items.append(Text(x + 4, y, text, BODY, "text"))
-            x += width + 4
+            items.append(_chip(family, text, x, y - 10))
+            x += _chip_width(text) + 4
         return items
+
+
+def _chip(family: str, text: str, left: float, top: float) -> Group:
+    """What was drawn into a card, as a small label in the colour of its family."""
+    kind = FAMILIES[family]
+    box = Box(left, top, left + _chip_width(text), top + 13.5)
+    ground = Rect(box, kind.paint, min(kind.radius, 6))
+    return Group((ground, Text(left + 4, top + 10, text, BODY, "text")), "badge", box=box)
+
+
+def _chip_width(text: str) -> float:
+    return math.ceil(text_width(text, BODY) * SLACK + 8)
 
 
 def sheet(card: Card, title: str = "", facts: Sequence[str] = ()) -> Sheet:
@@ -108,17 +134,33 @@ def sheet(card: Card, title: str = "", facts: Sequence[str] = ()) -> Sheet:
     )
     if any(numbers):
         lines.append(numbers)
-    notes = joined((_unread(card), "shares weights" if card.shared else ""))
-    lines += [(note, "") for note in (notes, *facts) if note]
-    width = text_width(title, TITLE, bold=True) + _CHIP + 8
+    lines += [(note, "") for note in (_unread(card), *facts) if note]
+    tabs = _tab_texts(card.tabs)
+    width = text_width(title, TITLE, bold=True) + BADGE + 8
     for start, end in lines:
         both = text_width(start, BODY) + text_width(end, BODY) + (12 if start and end else 0)
         width = max(width, both)
-    width = max(width, sum(text_width(t, BODY) * SLACK + 12 for _, t in chips) - 4)
+    width = max(width, sum(_chip_width(t) + 4 for _, t in chips) - 4)
+    width = max(width, sum(_tab_width(t) + 4 for t in tabs) - 10)
     count = sum(any(line) for line in lines)
-    height = HEAD + LINE * count + (LINE + 2) * bool(chips) + 2
+    height = HEAD + LINE * count + (LINE + 2) * bool(chips) + _TABS * bool(tabs) + 2
     most = max(NARROWEST, stepped(width * SLACK + 2 * MARGIN))
-    return Sheet(card, most, height, tuple(lines), chips, title)
+    return Sheet(card, most, height, tuple(lines), chips, tabs, title)
+
+
+def _tab_width(text: str) -> float:
+    return math.ceil(text_width(text, TAB) * SLACK + 7)
+
+
+def _tab_texts(tabs: Sequence[Tab]) -> tuple[str, ...]:
+    """`W 6×1×5×5`, with the name of shared weights in front; at most three."""
+    texts = [
+        elide(
+            f"{f'{tab.shared}: ' if tab.shared else ''}{tab.letters} {tab.shape}", TAB, WIDEST / 2
+        )
+        for tab in tabs
+    ]
+    return tuple(texts if len(texts) <= 3 else [*texts[:2], f"{len(texts) - 2} more"])
 
 
 def stepped(width: float) -> float:
@@ -144,19 +186,23 @@ def _unread(card: Card) -> str:
 
 def spoken(card: Card) -> str:
     """The card in words, its numbers exact."""
-    name = card.name if len(card.name) <= 120 else f"{card.name[:60]}…{card.name[-59:]}"
     return ", ".join(
         filter(
             None,
             (
-                f"{name}: {card.what}",
+                f"{_shortened(card.name)}: {card.what}",
                 *(text for _, text in card.extra),
                 f"output {dimensions(card.output.type)}" if card.output is not None else "",
                 f"{card.parameters:,} parameters" if card.parameters else "",
                 f"{card.multiply_adds:,} multiply-adds" if card.multiply_adds else "",
                 _seen(card),
                 _unread(card),
-                f"shares {', '.join(card.shared)}" if card.shared else "",
+                f"shares {', '.join(map(_shortened, card.shared))}" if card.shared else "",
+                *(f"{tab.letters} {tab.shape}" for tab in card.tabs),
             ),
         )
     )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 120 else f"{name[:60]}…{name[-59:]}"

@@ -50,6 +50,7 @@ _OF_MODULE: Final = {
     "pool": "pool", "unpool": "pool", "resample": "pool", "elementwise": "merge",
     "comparison": "merge", "erf": "merge", "reduce": "merge", "shape": "shape",
     "padding": "shape", "broadcast": "shape", "random": "shape", "unfold": "shape",
+    "gather": "shape", "top_k": "merge",
     "dense": "dense", "loss": "loss", "sources": "state",
 }  # fmt: skip
 _OF_NAME: Final = {"concat": "merge", "input": "end", "matmul": "dense"}
@@ -67,7 +68,7 @@ _HEAT_DARK = ("#26221c", "#3a2c18", "#4d3414", "#613b10", "#75420d", "#88480b", 
 
 PAINTS: Final[dict[str, Paint]] = {
     "ground": Paint("#ffffff", None, "#14171b", None),
-    "text": Paint("#15191e", None, "#eef1f5", None),
+    "text": Paint("#111111", None, "#eeeeee", None),
     "muted": Paint("#4b535c", None, "#b3bbc5", None),
     "body": Paint("#ffffff", "#9aa3ad", "#1d2126", "#5d6671"),
     "conv": Paint("#cfe2f7", "#2b6cb0", "#1d3a5f", "#6ea8e6"),
@@ -111,8 +112,10 @@ PAINTS: Final[dict[str, Paint]] = {
     "error_line": Paint(None, "#b42318", None, "#f0877e", width=1.6),
     "error_head": Paint("#b42318", None, "#f0877e", None),
     "kernel": Paint("#fff3b8", "#a65f00", "#6a4b00", "#ffce5c", width=1.3),
+    "window": Paint(None, "#d9480f", None, "#d9480f", width=1.6),
     "ray": Paint(None, "#a65f00", None, "#ffce5c", width=0.8),
     "leader": Paint(None, "#8b949e", None, "#69727d", width=0.7),
+    "tab": Paint(None, "#888888", None, "#888888"),
     "tie": Paint(None, "#15191e", None, "#eef1f5", width=1.2, dash="1.5 2"),
     "limit": Paint(None, "#b42318", None, "#f0877e", width=1.4),
     "bound": Paint(None, "#256636", None, "#7fcf95", width=1.4, dash="6 3"),
@@ -134,11 +137,12 @@ def mixed(one: str, other: str, share: float) -> str:
 
 
 def _add_sides() -> None:
-    """For each family the ground of its letters, and the sides of its volumes."""
+    """For each family the ground of its letters, a line, and the sides of its volumes."""
     for name in [family.paint for family in FAMILIES.values()]:
         p = PAINTS[name]
         assert p.fill and p.stroke and p.dark_fill and p.dark_stroke
-        PAINTS[f"{name}_side"] = Paint(p.stroke, p.stroke, p.dark_stroke, p.dark_stroke)
+        PAINTS[f"{name}_line"] = Paint(None, p.stroke, None, p.dark_stroke)
+        PAINTS[f"{name}_side"] = Paint(p.stroke, None, p.dark_stroke)
         for part, share in (("top", 0.12), ("front", 0.4)):
             PAINTS[f"{name}_{part}"] = Paint(
                 mixed(p.fill, p.stroke, share), p.stroke,

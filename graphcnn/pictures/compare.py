@@ -7,8 +7,9 @@ structure of the new graph says so, nothing is guessed.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from graphcnn.analysis import activation_bytes, graph_parameters
 from graphcnn.cost import total_multiply_adds
@@ -17,6 +18,8 @@ from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Node, Value
 from graphcnn.pictures.units import dimensions
 from graphcnn.sources import Constant, State
+
+Row = TypeVar("Row")
 
 #: States of a pair, with the sign that stands for them.
 SIGNS: Mapping[str, str] = {"kept": "=", "removed": "−", "added": "+", "changed": "~", "fused": "⊂"}
@@ -70,7 +73,7 @@ class Difference:
             return ""
         old, new = unique_names(self.before), unique_names(self.after)
         lines = [f"--- {self.before.name}", f"+++ {self.after.name}"]
-        for pair in shortened(self.pairs, context):
+        for pair in shortened(self.pairs, context, lambda pair: pair.state == "kept"):
             if isinstance(pair, int):
                 lines.append(f"@@ {pair} kept @@")
                 continue
@@ -89,16 +92,16 @@ def line(node: Node, names: Mapping[Node, str]) -> str:
     return f"{names[node]} = {describe(node)} ({reads}) -> {dimensions(node.output.type)}"
 
 
-def shortened(pairs: tuple[Pair, ...], context: int) -> list[Pair | int]:
-    """The pairs that changed with `context` others around them; the rest as numbers."""
+def shortened(rows: Sequence[Row], context: int, kept: Callable[[Row], bool]) -> list[Row | int]:
+    """The rows that are not kept, with `context` others around them; the rest as numbers."""
     near = {
-        j for i, pair in enumerate(pairs) if pair.state != "kept"
+        j for i, row in enumerate(rows) if not kept(row)
         for j in range(i - context, i + context + 1)
     }  # fmt: skip
-    result: list[Pair | int] = []
-    for i, pair in enumerate(pairs):
+    result: list[Row | int] = []
+    for i, row in enumerate(rows):
         if i in near:
-            result.append(pair)
+            result.append(row)
         elif result and isinstance(result[-1], int):
             result[-1] += 1
         else:

@@ -7,8 +7,8 @@ another reads.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 from graphcnn.analysis import count_parameters, unread_pixels
 from graphcnn.cost import multiply_adds
@@ -28,7 +28,20 @@ DETAILS: Final = ("blocks", "layers", "ops", "all")
 COMFORTABLE: Final = 60
 
 _LEADS: Final = {"conv", "dense", "norm", "merge", "end"}
+#: How weights are called on their tabs, by the name of the operand.
+_LETTERS: Final = {
+    "weight": "W", "bias": "b", "gamma": "γ", "beta": "β", "mean": "μ", "variance": "σ²",
+}  # fmt: skip
 _FOLLOWS: Final = {"norm", "activation"}
+
+
+class Tab(NamedTuple):
+    """Weights of a card that have the same shape: their letters, as "W" or "γ β", and where they
+    are shared with other cards, by what name."""
+
+    letters: str
+    shape: str
+    shared: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +62,7 @@ class Card:
     unread: Pair = (0, 0)
     location: str = ""
     shared: tuple[str, ...] = ()
+    tabs: tuple[Tab, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,8 +173,31 @@ def _blocks(chains: list[list[Node]], names: Mapping[Node, str], depth: int) -> 
     blocks: dict[object, list[int]] = {}
     for i in range(len(chains)):
         blocks.setdefault(group_of.get(i, i), []).append(i)
-    order = sorted(blocks.values(), key=lambda members: members[-1])
+    order = _sorted(list(blocks.values()), chains, at)
     return [[n for i in members for n in chains[i]] for members in order]
+
+
+def _sorted(
+    blocks: list[list[int]], chains: list[list[Node]], at: Mapping[Node, int]
+) -> list[list[int]]:
+    """Blocks after all that they read. One that waits for itself, by way of others, is split."""
+    result: list[list[int]] = []
+    done: set[int] = set()
+    waiting = sorted(blocks)
+    while waiting:
+        for members in waiting:
+            reads = {at[v.node] for i in members for n in chains[i] for v in n.inputs
+                     if v.node in at}  # fmt: skip
+            if reads.difference(members) <= done:
+                break
+        else:
+            members = next(m for m in waiting if len(m) > 1)
+            waiting = sorted([m for m in waiting if m is not members] + [[i] for i in members])
+            continue
+        waiting.remove(members)
+        result.append(members)
+        done.update(members)
+    return result
 
 
 class _Facts:
@@ -182,6 +219,8 @@ class _Facts:
 
     def content(self, groups: list[list[Node]], detail: str) -> Content:
         cards = [self._card(f"n{i}", group) for i, group in enumerate(groups)]
+        if detail == "all":  # weights have cards of their own
+            cards = [replace(card, tabs=()) for card in cards]
         at = {node: i for i, group in enumerate(groups) for node in group}
         links: dict[Link, None] = {}
         for i, group in enumerate(groups):
@@ -232,6 +271,21 @@ class _Facts:
             (max(u[0] for u in unread), max(u[1] for u in unread)),
             head.origin.location,
             tuple(dict.fromkeys(self.names[v.node] for v in states if v in self.shared)),
+            () if block else self._tabs(nodes),
+        )
+
+    def _tabs(self, nodes: list[Node]) -> tuple[Tab, ...]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for node in nodes:
+            for i, value in enumerate(node.inputs):
+                if isinstance(value.node.op, State):
+                    operand = node.op.operand_name(i)
+                    shared = self.names[value.node] if value in self.shared else ""
+                    shape = "×".join(map(str, value.shape)) or "scalar"
+                    found.setdefault((shape, shared), []).append(_LETTERS.get(operand, operand))
+        return tuple(
+            Tab(" ".join(dict.fromkeys(letters)), shape, shared)
+            for (shape, shared), letters in found.items()
         )
 
 

@@ -1,41 +1,39 @@
 """The diagram of a graph: cards in rows, lines with shapes, skips in their lanes, frames."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from graphcnn.analysis import activation_bytes, graph_parameters
-from graphcnn.cost import total_multiply_adds
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, unique_names
+from graphcnn.graph import Graph
 from graphcnn.ir import Value
 from graphcnn.language.arguments import choose
 from graphcnn.pictures import legend as around
+from graphcnn.pictures import totals
 from graphcnn.pictures.cards import Sheet, sheet, stepped
 from graphcnn.pictures.coloring import Heat, coloring
-from graphcnn.pictures.colors import FAMILIES
 from graphcnn.pictures.content import (
     COMFORTABLE,
     DETAILS,
-    Card,
     Content,
     content,
     edge_text,
     value_bytes,
 )
+from graphcnn.pictures.engine import ENGINES, placed
 from graphcnn.pictures.flow import LABEL, Flow, flow, ports, route
 from graphcnn.pictures.fold import fold as folded
 from graphcnn.pictures.fonts import elide, text_width
 from graphcnn.pictures.frames import Band, bands, common_scope, draw_band, room
-from graphcnn.pictures.layout import Edge, Size, arrange, rows_of
+from graphcnn.pictures.layout import Edge, Size, rows_of
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene import Box, Group, Item, Rect, Scene, Text
-from graphcnn.pictures.units import counted, in_bytes, joined, short
+from graphcnn.pictures.ties import ties
+from graphcnn.pictures.units import counted
 
 _GAP: Final = 22.0
 _LANE: Final = 8.0
-_SMALL: Final = 8.5
+_SMALL: Final = 9.5
 _MARGIN: Final = 14.0
 _TOP: Final = 62.0
 
@@ -49,6 +47,7 @@ def graph_picture(
     unfold: Sequence[str] = (),
     direction: str = "TB",
     wrap: bool = True,
+    engine: str = "built-in",
     times: Mapping[str, float] | None = None,
     title: str | None = None,
 ) -> Picture:
@@ -64,15 +63,19 @@ def graph_picture(
         unfold: beginnings of names that are not folded, as "stage3".
         direction: "TB" from top to bottom, or "LR" from left to right.
         wrap: break a long network into columns of the page.
+        engine: who finds the places of cards: "built-in", or "dot" for Graphviz, whose program
+            `dot` or the extra "svg" it needs. Everything is drawn by the same code.
         times: seconds by node name, for `color="time"`.
         title: heading; by default the name of the graph.
     """
     if detail != "auto":
         choose(dict.fromkeys(DETAILS), detail, "detail")
+    choose(dict.fromkeys(ENGINES), engine, "engine")
     if direction not in ("TB", "LR"):
         raise GraphError(f'direction must be "TB" or "LR", found {direction!r}')
     shown = _shown(graph, detail, unfold if fold else None)
-    drawing = _Drawing(graph, shown, coloring(shown.cards, color, times), direction == "LR", wrap)
+    heat = coloring(shown.cards, color, times)
+    drawing = _Drawing(graph, shown, heat, direction == "LR", wrap, engine)
     return Picture(drawing.scene(graph.name if title is None else title), graph)
 
 
@@ -89,7 +92,13 @@ def _shown(graph: Graph, detail: str, unfold: Sequence[str] | None) -> Content:
 
 class _Drawing:
     def __init__(
-        self, graph: Graph, shown: Content, heat: Heat | None, turned: bool, wrap: bool
+        self,
+        graph: Graph,
+        shown: Content,
+        heat: Heat | None,
+        turned: bool,
+        wrap: bool,
+        engine: str,
     ) -> None:
         self.graph, self.shown, self.heat, self.turned = graph, shown, heat, turned
         bundles: dict[Value, int] = {}
@@ -99,13 +108,12 @@ class _Drawing:
         self.edges = [Edge(k.source, k.target, bundles[k.value]) for k in shown.links]
         self.bands = bands(shown, rows_of(len(shown.cards), self.edges))
         self.sheets = self._sheets()
-        self.layout = arrange([self._size(i) for i in range(len(self.sheets))], self.edges,
-                              _GAP, _LANE)  # fmt: skip
+        sizes = [self._size(i) for i in range(len(self.sheets))]
+        self.layout = placed(engine, sizes, self.edges, _GAP, _LANE)
         self.leaving: dict[int, list[list[int]]] = {}
         for way in self.layout.ways:
             self.leaving.setdefault(way[0], []).append(way)
         self.flow = self._flow(wrap)
-        self.digest = digest(graph)
 
     def _sheets(self) -> list[Sheet]:
         """The cards, their names without the scope that a frame around them says."""
@@ -180,6 +188,8 @@ class _Drawing:
             )
             for one, box in zip(self.sheets, places, strict=True)
         ]
+        columns = [self.flow.column[self.layout.row[i]] for i in range(len(places))]
+        shared = ties(self.sheets, places, columns)
         drawn: list[Group] = [*frames, *labels, *cards]
         right = max(g.box.right for g in drawn if g.box) + _MARGIN
         bottom = max([g.box.bottom for g in drawn if g.box]) + _MARGIN
@@ -187,11 +197,12 @@ class _Drawing:
             right = max(right, max(self.flow.leave[:-1], default=0) + _MARGIN)
         else:
             right = max(right, self.flow.columns[-1][1] + _MARGIN)
-        subtitle = self._subtitle()
+        subtitle = totals.subtitle(self.graph)
         wide = max(text_width(title, 15, True), text_width(subtitle, 10)) * 1.06 + 28
         width = math.ceil(max(right, min(wide, 720), 420))
-        extra, bottom = self._below(width, bottom + 6)
-        footer = self._footer()
+        bottom += self.flow.tracks
+        extra, bottom = self._below(width, bottom + 6, bool(shared))
+        footer = totals.footer(self.graph, self.shown)
         notes, bottom = around.notes(footer, width, bottom + 2)
         height = math.ceil(bottom + 6)
         items: tuple[Item, ...] = (
@@ -199,6 +210,7 @@ class _Drawing:
             *around.heading(title, subtitle, width),
             *frames,
             *lines,
+            *shared,
             *labels,
             *cards,
             *extra,
@@ -208,7 +220,8 @@ class _Drawing:
             f"Diagram of {title}: {counted(len(self.sheets), 'card')}, "
             f"{counted(len(self.edges), 'line')}. {subtitle}."
         )
-        return Scene(width, height, items, title, description, tuple(footer), self._data())
+        return Scene(width, height, items, title, description, tuple(footer),
+                     totals.data(self.graph, self.shown))  # fmt: skip
 
     def _place(self, i: int) -> Box:
         one = self.sheets[i]
@@ -264,76 +277,22 @@ class _Drawing:
                 )
         return labels
 
-    def _below(self, width: float, top: float) -> tuple[list[Group], float]:
+    def _below(self, width: float, top: float, tied: bool) -> tuple[list[Group], float]:
         groups = []
         if self.heat:
             values = self.heat.values.values()
             group, top = around.scale(self.heat.what, 0, max(values, default=0), self.heat.write,
                                       width, top)  # fmt: skip
             groups.append(group)
-        used = [c.family for c in self.shown.cards] + [
-            f for c in self.shown.cards for f, _ in c.extra
-        ]
-        entries = around.families(used)
-        if self.heat:
-            entries = [("ground", e[1], e[2], e[3]) for e in entries]
+        cards = self.shown.cards
+        entries = around.families((f for c in cards for f, _ in c.extra), (c.family for c in cards))
         entries.append(around.line_entry("edge", "value, wider for more bytes"))
         if any(len(way) > 2 for way in self.layout.ways):
             entries.append(around.line_entry("skip", "skips layers"))
+        if tied:
+            entries.append(around.line_entry("tie", "shared weights"))
         group, top = around.legend(entries, width, top)
         return [*groups, group], top
-
-    def _subtitle(self) -> str:
-        parameters = graph_parameters(self.graph).total
-        work = total_multiply_adds(self.graph)
-        return joined(
-            (
-                counted(parameters, "parameter") if parameters else "",
-                f"{short(work)} multiply-adds" if work else "",
-                counted(len(self.graph.operations), "operator"),
-            )
-        )
-
-    def _footer(self) -> list[str]:
-        graph = self.graph
-        batch = "per item (N = 1)" if not graph.is_bound else "for the whole batch"
-        repeats = [f for f in self.shown.frames if f.times > 1]
-        return [
-            joined(
-                (
-                    f"{counted(len(graph.operations), 'operator')} on {len(self.sheets)} cards",
-                    counted(graph_parameters(graph).total, "parameter"),
-                    f"{total_multiply_adds(graph):,} multiply-adds",
-                    f"activations {in_bytes(activation_bytes(graph))}",
-                    batch,
-                    f"detail: {self.shown.detail}",
-                    f"{counted(len(repeats), 'repeated block')} folded" if repeats else "",
-                    f"graph {self.digest}",
-                )
-            )
-        ]
-
-    def _data(self) -> dict[str, Any]:
-        return {
-            "graph": self.graph.name,
-            "digest": self.digest,
-            "detail": self.shown.detail,
-            "cards": [_facts(card) for card in self.shown.cards],
-            "edges": [
-                {
-                    "from": self.shown.cards[k.source].key,
-                    "to": self.shown.cards[k.target].key,
-                    "type": str(k.value.type),
-                    "bytes": value_bytes(k.value),
-                }
-                for k in self.shown.links
-            ],
-            "repeats": [
-                {"title": f.title, "times": f.times, "cards": [c.key for c in f.cards]}
-                for f in self.shown.frames
-                if f.times > 1
-            ],
-        }
 
 
 def _texts(shown: Content) -> dict[int, list[str]]:
@@ -349,33 +308,3 @@ def _texts(shown: Content) -> dict[int, list[str]]:
         i: found if len(found) == 1 else [f"{found[0]} + {len(found) - 1} more"]
         for i, found in texts.items()
     }
-
-
-def _facts(card: Card) -> dict[str, Any]:
-    return {
-        "key": card.key,
-        "name": card.name,
-        "what": card.what,
-        "family": FAMILIES[card.family].title,
-        "with": [text for _, text in card.extra],
-        "operators": [n.op.name for n in card.nodes],
-        "output": str(card.output.type) if card.output is not None else None,
-        "parameters": card.parameters,
-        "multiply_adds": card.multiply_adds,
-        "bytes": card.bytes,
-        "receptive_field": list(card.field.size) if card.field else None,
-        "unread": list(card.unread),
-        "source": card.location,
-    }
-
-
-def digest(graph: Graph) -> str:
-    """Eight hex digits that tell graphs apart: of its text form without the users' lines."""
-    names = unique_names(graph)
-    hash_ = hashlib.sha256()
-    for node in graph.nodes:
-        inputs = ",".join(f"{names[v.node]}:{v.index}" for v in node.inputs)
-        attributes = getattr(node.op, "digest", None) or repr(node.op)
-        types = " ".join(map(str, node.types))
-        hash_.update(f"{names[node]}={attributes}({inputs}){types}\n".encode("utf-8", "replace"))
-    return hash_.hexdigest()[:8]

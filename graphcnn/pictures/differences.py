@@ -1,5 +1,6 @@
 """Pictures of what passes did: before and after side by side, and a whole pipeline as a strip."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -91,13 +92,13 @@ def _panel(
     rows: list[list[list[Cell]]] = []
     keys: dict[tuple[int, Node], str] = {}
     across: list[Across] = []
-    shown = _gathered(shortened(found.pairs, context))
+    shown = shortened(_gathered(found.pairs), context, lambda row: _state(row) == "kept")
     if compact and len(shown) > _MOST:
         rest = sum(p if isinstance(p, int) else 1 for p in shown[_MOST:])
         shown = [*shown[:_MOST], rest]
     for number, pair in enumerate(shown):
         if isinstance(pair, list):
-            state = pair[0].state
+            state = _state(pair)
             text = f"{counted(len(pair), 'operator')} on weights"
             one = cell(f"{prefix}w{number}", text, (), state, SIGNS[state],
                        label=f"{SIGNS[state]} {_WORDS[state]}: {text}")  # fmt: skip
@@ -139,18 +140,26 @@ def _panel(
     return table.draw(left, top)
 
 
-def _gathered(pairs: Sequence[Pair | int]) -> list[Pair | int | list[Pair]]:
-    """The pairs, arithmetic on weights that came or went together as one list."""
-    result: list[Pair | int | list[Pair]] = []
-    for pair in pairs:
-        last = result[-1] if result else None
-        if isinstance(pair, int) or not pair.on_weights or pair.state == "kept":
-            result.append(pair)
-        elif isinstance(last, list) and last[0].state == pair.state:
-            last.append(pair)
-        else:
-            result.append([pair])
-    return [p[0] if isinstance(p, list) and len(p) == 1 else p for p in result]
+def _gathered(pairs: Sequence[Pair]) -> list[Pair | list[Pair]]:
+    """The pairs, arithmetic on weights that came, went or changed together as one list."""
+    result: list[Pair | list[Pair]] = []
+    runs = itertools.groupby(pairs, lambda p: (p.on_weights, p.state if _once(p) else "changed"))
+    for (on_weights, _), members in runs:
+        run = list(members)
+        changed = any(pair.state != "kept" for pair in run)
+        result += [run] if on_weights and changed and len(run) > 1 else run
+    return result
+
+
+def _once(pair: Pair) -> bool:
+    """Whether a pair stands on one side only."""
+    return pair.before is None or pair.after is None
+
+
+def _state(row: Pair | list[Pair]) -> str:
+    if isinstance(row, Pair):
+        return row.state
+    return next(pair.state for pair in row if pair.state != "kept")
 
 
 def _cell(key: str, node: Node, pair: Pair, side: int, compact: bool) -> Cell:

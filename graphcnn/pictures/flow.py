@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graphcnn.pictures.layout import Layout
-from graphcnn.pictures.scene import Box, Path, arrow
+from graphcnn.pictures.scene import Box, Group, Path, arrow
 
 #: Pixels between rows: for the label below a box, and for the lines to bend.
 LABEL: Final = 17.0
@@ -20,7 +20,14 @@ BEND: Final = 15.0
 GUTTER: Final = 46.0
 #: Length along which a picture is not wrapped yet.
 SHORT: Final = 760.0
+#: Values that may pass from column to column, where a page with fewer is this far from square.
+CARRIED: Final = 3
+_LONG: Final = 2.2
+#: How much empty room in columns counts against the page's being square.
+_EMPTY: Final = 1.5
 _HEAD: Final = 6.0
+#: Between lines that pass to the next column side by side.
+_TRACK: Final = 6.0
 _PORT: Final = 13.0
 
 Point = tuple[float, float]
@@ -47,6 +54,13 @@ class Flow:
     shift: list[float] = field(default_factory=list)
     start: float = 0.0
     columns: list[tuple[float, float]] = field(default_factory=list)  # extents across
+    # Of the lines that go on in the next column: their place among those, from left to right.
+    turns: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def tracks(self) -> float:
+        """How far lines to the next column reach past the last row."""
+        return _TRACK * max((count - 1 for _, count in self.turns.values()), default=0)
 
     def across(self, index: int) -> float:
         return self.layout.x[index] + self.shift[self.layout.row[index]]
@@ -96,8 +110,13 @@ def flow(
         for r in range(count)
     ]
     sides = [_extent(layout, row, extents) for row in layout.order]
-    pieces = _pieces(layout, whole)
-    groups = _columns(pieces, steps, sides, turned) if wrap and sum(steps) > SHORT else [pieces]
+    groups = [_pieces(layout, whole, 1)]
+    if wrap and sum(steps) > SHORT:
+        groups, misfit = _columns(groups[0], steps, sides, turned)
+        for most in range(2, CARRIED + 1):
+            if misfit > _LONG:  # lines that skip layers may go on in the next column too
+                other, worth = _columns(_pieces(layout, whole, most), steps, sides, turned)
+                groups, misfit = min((groups, misfit), (other, worth), key=lambda pair: pair[1])
     edge = 0.0
     result.start = start
     for number, group in enumerate(groups):
@@ -116,7 +135,22 @@ def flow(
             along += BEND
         result.columns.append((edge, edge + right - left))
         edge += right - left + GUTTER
+    result.turns = _turns(result)
     return result
+
+
+def _turns(flow_: Flow) -> dict[int, tuple[int, int]]:
+    row, column = flow_.layout.row, flow_.column
+    leaving: dict[int, dict[int, None]] = {}
+    for way in flow_.layout.ways:
+        for here, there in itertools.pairwise(way):
+            if column[row[here]] != column[row[there]]:
+                leaving.setdefault(column[row[here]], {})[here] = None
+    return {
+        here: (place, len(ends))
+        for ends in leaving.values()
+        for place, here in enumerate(sorted(ends, key=flow_.across))
+    }
 
 
 def _extent(layout: Layout, row: list[int], extents: Sequence[tuple[float, float]]) -> Point:
@@ -126,8 +160,8 @@ def _extent(layout: Layout, row: list[int], extents: Sequence[tuple[float, float
     )
 
 
-def _pieces(layout: Layout, whole: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Rows that stay together: between pieces exactly one value passes."""
+def _pieces(layout: Layout, whole: Sequence[tuple[int, int]], most: int) -> list[list[int]]:
+    """Rows that stay together: between pieces at most `most` values pass."""
     count = len(layout.order)
     passing: list[set[int]] = [set() for _ in range(count)]
     for way in layout.ways:
@@ -137,19 +171,25 @@ def _pieces(layout: Layout, whole: Sequence[tuple[int, int]]) -> list[list[int]]
     pieces: list[list[int]] = [[]]
     for r in range(count):
         pieces[-1].append(r)
-        if r < count - 1 and len(passing[r]) == 1 and r not in closed:
+        if r < count - 1 and len(passing[r]) <= most and r not in closed:
             pieces.append([])
     return pieces
 
 
 def _columns(
     pieces: list[list[int]], steps: list[float], sides: list[Point], turned: bool
-) -> list[list[list[int]]]:
-    """The pieces in columns, so that the page comes out about as wide as it is high."""
+) -> tuple[list[list[list[int]]], float]:
+    """The pieces in columns, so that the page comes out about as wide as it is high; and how far
+    from that it is.
+
+    Columns that are mostly empty count against it: a long piece that cannot be broken is not
+    set between two short ones.
+    """
     best, worst = [pieces], float("inf")
     lengths = [sum(steps[r] for r in piece) for piece in pieces]
     across = max(right - left for left, right in sides) + GUTTER
     fewest = max(1, int(math.sqrt(sum(steps) / across)) - 4)
+    total = sum(steps)
     for count in range(fewest, min(len(pieces), fewest + 9) + 1):
         groups = _split(pieces, lengths, count)
         if len(groups) < count:
@@ -161,10 +201,10 @@ def _columns(
         ) + GUTTER * (count - 1)
         wide, high = (along, across) if turned else (across, along)
         ratio = wide / high / 1.15
-        misfit = max(ratio, 1 / ratio)
+        misfit = max(ratio, 1 / ratio) * (along * len(groups) / total) ** _EMPTY
         if misfit < worst:
             best, worst = groups, misfit
-    return best
+    return best, worst
 
 
 def _split(pieces: list[list[int]], lengths: list[float], count: int) -> list[list[list[int]]]:
@@ -209,7 +249,7 @@ def ports(flow_: Flow, ways: Sequence[Sequence[int]], room: Sequence[float]) -> 
 
 def route(
     flow_: Flow, way: Sequence[int], begin: float, port: float, paint: str, width: float
-) -> tuple[Path, Path]:
+) -> tuple[Path, Group]:
     """The line of an edge and its head. `begin` is where its source ends, along."""
     layout = flow_.layout
     x = flow_.across(way[0])
@@ -220,7 +260,7 @@ def route(
         end = flow_.top[below] - (_HEAD - 1 if there == way[-1] else 0)
         along = flow_.leave[row]
         if flow_.column[row] != flow_.column[below]:
-            x, along = _turn(flow_, steps, x, along, below, there)
+            x, along = _turn(flow_, steps, x, along, here, there)
         else:
             steps.append(("L", *flow_.point(x, along)))
         if abs(goal - x) < 0.6:
@@ -235,23 +275,31 @@ def route(
             if low < end:
                 steps.append(("L", *flow_.point(goal, end)))
         x = goal
-    tip = flow_.top[layout.row[way[-1]]]
-    direction = flow_.point(0.0, 1.0)
-    head = arrow(*flow_.point(port, tip), *direction, paint=_head_of(paint))
-    return Path(_joined(steps), paint, round(width, 1)), head
+    x, y = flow_.point(port, flow_.top[layout.row[way[-1]]])
+    head = arrow(x, y, *flow_.point(0.0, 1.0), paint=_head_of(paint))
+    return Path(_joined(steps), paint, round(width, 1)), Group(
+        (head,), "badge", box=Box(x, y, x, y)
+    )
 
 
 def _turn(
-    flow_: Flow, steps: list[tuple[Any, ...]], x: float, along: float, below: int, there: int
+    flow_: Flow, steps: list[tuple[Any, ...]], x: float, along: float, here: int, there: int
 ) -> Point:
-    """Through the gutter to the head of the next column; returns where the line goes on."""
+    """Through the gutter to the head of the next column; returns where the line goes on.
+
+    Several lines keep apart: the right ones turn first and pass above the left ones.
+    """
+    below = flow_.layout.row[there]
     column = flow_.column[below]
-    middle = (flow_.columns[column - 1][1] + flow_.columns[column][0]) / 2
-    goal = flow_.across(_main_of(flow_, below))
-    top = flow_.start - 4
-    for across, place in ((x, along), (middle, along), (middle, top), (goal, top)):
-        steps.append(("L", *flow_.point(across, place)))
-    return goal, top
+    place, count = flow_.turns[here]
+    inner = _TRACK * (count - 1 - place)
+    middle = (flow_.columns[column - 1][1] + flow_.columns[column][0]) / 2 + inner
+    middle -= _TRACK * (count - 1) / 2
+    goal = flow_.across(there if place else _main_of(flow_, below))
+    top = flow_.start - 4 - _TRACK * place
+    for across, level in ((x, along + inner), (middle, along + inner), (middle, top), (goal, top)):
+        steps.append(("L", *flow_.point(across, level)))
+    return goal, flow_.start - 4
 
 
 def _main_of(flow_: Flow, row: int) -> int:

@@ -17,6 +17,8 @@ from typing import Final
 
 #: Sweeps of ordering and of placing.
 SWEEPS: Final = 8
+#: A lane with boxes on both sides: it stays where it is.
+_BETWEEN: Final = 2
 #: How much lines want to be straight: along the longest path, within a lane, elsewhere.
 _MAIN, _LANE, _PLAIN, _TO_LANE = 8.0, 0.02, 1.0, 0.001
 
@@ -78,7 +80,7 @@ def arrange(sizes: Sequence[Size], edges: Sequence[Edge], gap: float, lane: floa
     """
     rows = rows_of(len(sizes), edges)
     layout = Layout(rows, [], boxes=len(sizes))
-    _add_lanes(layout, edges)
+    add_lanes(layout, edges)
     count = len(layout.row)
     up: list[list[int]] = [[] for _ in range(count)]
     down: list[list[int]] = [[] for _ in range(count)]
@@ -91,7 +93,7 @@ def arrange(sizes: Sequence[Size], edges: Sequence[Edge], gap: float, lane: floa
                 up[step[1]].append(step[0])
     _order(layout, up, down, len(sizes))
     widths = [(s.left, s.right) for s in sizes] + [(lane / 2, lane / 2)] * (count - len(sizes))
-    _place(layout, up, down, widths, gap, _main_path(len(sizes), edges))
+    _place(layout, up, down, widths, gap, main_path(len(sizes), edges))
     return layout
 
 
@@ -108,7 +110,8 @@ def rows_of(count: int, edges: Sequence[Edge]) -> list[int]:
     return [first[i] - 1 if not fed[i] and first[i] < count else row for i, row in enumerate(rows)]
 
 
-def _add_lanes(layout: Layout, edges: Sequence[Edge]) -> None:
+def add_lanes(layout: Layout, edges: Sequence[Edge]) -> None:
+    """Fill the rows: the boxes in their order, then a lane for every row that a line passes."""
     layout.order = [[] for _ in range(max(layout.row, default=-1) + 1)]
     for i, row in enumerate(layout.row):
         layout.order[row].append(i)
@@ -171,7 +174,7 @@ def _inversions(pairs: list[tuple[int, int]]) -> int:
     return total
 
 
-def _main_path(count: int, edges: Sequence[Edge]) -> set[tuple[int, int]]:
+def main_path(count: int, edges: Sequence[Edge]) -> set[tuple[int, int]]:
     """The steps of a longest path: they are drawn straight."""
     length, before = [0] * count, [-1] * count
     for edge in sorted(edges, key=lambda e: (e.target, e.source)):
@@ -250,7 +253,9 @@ def _straighten(
     def side(b: int) -> int:
         row, i = place[b]
         boxes = [k for k, other in enumerate(row) if other < layout.boxes]
-        return 0 if not boxes else 1 if i > boxes[-1] else -1 if i < boxes[0] else 0
+        if not boxes:
+            return 0
+        return 1 if i > boxes[-1] else -1 if i < boxes[0] else _BETWEEN
 
     sides = {c: {side(b) for b in c} for c in chains}
 

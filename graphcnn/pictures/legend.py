@@ -2,16 +2,23 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from graphcnn.pictures.colors import FAMILIES, HEAT
+from graphcnn.pictures.colors import FAMILIES, HEAT, Family
 from graphcnn.pictures.fonts import elide, text_width
 from graphcnn.pictures.scene import Box, Group, Item, Path, Rect, Text
 
 SIZE = 9.5
 HEIGHT = 18.0
+#: Width of a badge.
+BADGE = 17.0
 
 
 def heading(title: str, subtitle: str, width: float) -> tuple[Item, ...]:
-    """Two lines at the top left of a picture; they take 44 pixels."""
+    """Two lines at the top left of a picture; they take 44 pixels.
+
+    Of a long second line the last parts are left out.
+    """
+    while " · " in subtitle and text_width(subtitle, 10) > width - 28:
+        subtitle = subtitle.rpartition(" · ")[0]
     return (
         Text(14, 24, elide(title, 15, width - 28, bold=True), 15, "text", bold=True),
         Text(14, 39, elide(subtitle, 10, width - 28), 10, "muted"),
@@ -21,14 +28,26 @@ def heading(title: str, subtitle: str, width: float) -> tuple[Item, ...]:
 Entry = tuple[str, str, float, str]  # paint, letters, radius, text
 
 
-def families(used: Iterable[str]) -> list[Entry]:
-    """Legend entries of the families that occur, in the order of their table."""
-    present = set(used)
+def families(used: Iterable[str], badges: Iterable[str] = ()) -> list[Entry]:
+    """Legend entries of the families that occur, in the order of their table.
+
+    Those among `badges` are shown as the badge that stands on their cards.
+    """
+    heads = set(badges)
+    present = heads.union(used)
     return [
-        (kind.paint, kind.letters, kind.radius, kind.title)
+        (kind.paint + "_side" * (name in heads), kind.letters, kind.radius, kind.title)
         for name, kind in FAMILIES.items()
         if name in present
     ]
+
+
+def badge(kind: Family, left: float, top: float) -> Group:
+    """The two letters of a family on its colour."""
+    box = Box(left, top, left + BADGE, top + 12)
+    ground = Rect(box, f"{kind.paint}_side", min(kind.radius, 6))
+    letters = Text(box.center, top + 9.1, kind.letters, 8.5, "badge_text", "middle", True)
+    return Group((ground, letters), "badge", box=box)
 
 
 def line_entry(paint: str, text: str) -> Entry:
@@ -47,6 +66,9 @@ def legend(entries: Sequence[Entry], width: float, top: float) -> tuple[Group, f
         swatch = Box(x, y, x + 18, y + 12)
         if radius < 0:
             items.append(Path((("M", x, y + 6), ("L", x + 18, y + 6)), paint, 1.6))
+        elif paint.endswith("_side"):
+            kind = next(k for k in FAMILIES.values() if f"{k.paint}_side" == paint)
+            items.append(badge(kind, x, y))
         else:
             items.append(Rect(swatch, paint, min(radius, 6)))
             items.append(Text(x + 9, y + 9.2, letters, 8.5, "text", "middle", True))

@@ -22,7 +22,7 @@ input,button{font:inherit;color:inherit;background:transparent;border:1px solid 
 border-radius:4px;padding:3px 8px}
 button:focus-visible,input:focus-visible,#view:focus-visible{outline:2px solid #2b6cb0}
 #view{height:calc(100vh - 52px);overflow:hidden;cursor:grab;touch-action:none}
-#view svg{width:100%;height:100%;max-width:none!important;display:block}
+#view svg{width:100%;height:100%!important;max-width:none!important;display:block}
 g.card{cursor:pointer;outline:none}
 g.card:focus-visible{outline:2px solid #2b6cb0;outline-offset:2px}
 svg.chosen g.card,svg.chosen g.edge{opacity:.22}

@@ -1,9 +1,10 @@
 """A scene as a PDF of one page, written here: lines, text in Helvetica, images. No time stamps.
 
-Text stays text, searchable. The fonts that every reader of PDF has know Latin letters only: arrows
-are spelled out, letters of other scripts appear as "?"; SVG and PNG show them.
+Text stays text, searchable. The fonts that every reader of PDF has know Latin and Greek letters and
+some signs; letters of other scripts appear as "?", which SVG and PNG show.
 """
 
+import itertools
 import struct
 import zlib
 from typing import Any, Final
@@ -28,9 +29,21 @@ _HELVETICA_BOLD: Final = """
 """
 _WIDTHS: Final = tuple([*map(int, table.split())] for table in (_HELVETICA, _HELVETICA_BOLD))
 _COMMON: Final = {0xD7: 584, 0xB7: 278, 0x85: 1000, 0xB2: 333}
-_SPELLED: Final = str.maketrans(
-    {"→": "->", "←": "<-", "−": "-", "≤": "<=", "≥": ">=", "√": "sqrt ", "″": '"', "′": "'"}
+_SPELLED: Final = str.maketrans({"↻": "+="})
+#: Letters of the font Symbol, their codes in its encoding, and their widths.
+_SYMBOLS: Final = "αβχδεφγηικλμνοπθρστυωξψζΑΒΧΔΕΦΓΗΙΚΛΜΝΟΠΘΡΣΤΥΩΞΨΖ→←↑↓−≤≥√∂⊂∅∞≈"
+_CODES: Final = b"abcdefghiklmnopqrstuwxyzABCDEFGHIKLMNOPQRSTUWXYZ" + bytes.fromhex(
+    "ae ac ad af 2d a3 b3 d6 b6 cc c6 a5 bb"
 )
+_SYMBOL_WIDTHS: Final = """
+631 549 549 494 439 521 411 603 329 549 549 576 521 549 549 521 549 603 439 576 686 493 686 494
+722 667 722 612 611 763 603 722 333 722 686 889 722 722 768 741 556 592 611 690 768 645 795 611
+987 987 603 603 549 549 549 549 494 713 823 713 549
+"""
+_SYMBOL: Final = {
+    letter: (code, int(width))
+    for letter, code, width in zip(_SYMBOLS, _CODES, _SYMBOL_WIDTHS.split(), strict=True)
+}
 #: How far a quarter of a circle pulls its curve.
 _ROUND: Final = 0.5523
 
@@ -53,8 +66,21 @@ def to_pdf(scene: Scene) -> bytes:
 
 
 def encoded(text: str) -> bytes:
-    """Text in the encoding of the built-in fonts."""
+    """Text in the encoding of the built-in fonts for Latin letters."""
     return printable(text).translate(_SPELLED).encode("cp1252", errors="replace")
+
+
+def _runs(text: str, bold: bool) -> list[tuple[int, bytes, int]]:
+    """The text in pieces of one font: its number, the encoded letters, their width."""
+    runs = []
+    for symbols, letters in itertools.groupby(printable(text), _SYMBOL.__contains__):
+        if symbols:
+            pairs = [_SYMBOL[letter] for letter in letters]
+            runs.append((2, bytes(code for code, _ in pairs), sum(width for _, width in pairs)))
+        else:
+            data = encoded("".join(letters))
+            runs.append((int(bold), data, _width(data, bold)))
+    return runs
 
 
 def _n(x: float) -> str:
@@ -73,12 +99,12 @@ def _width(line: bytes, bold: bool) -> int:
 
 
 def _text(line: Text) -> str:
-    data = encoded(line.text)
+    runs = _runs(line.text, line.bold)
     shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[line.anchor]
-    x = line.x - shift * _width(data, line.bold) * line.size / 1000
+    x = line.x - shift * sum(width for _, _, width in runs) * line.size / 1000
     color = _color(PAINTS[line.paint].fill or "#000000", "rg")
-    font = f"/F{int(line.bold)} {_n(line.size)} Tf"
-    return f"BT {color} {font} 1 0 0 -1 {_n(x)} {_n(line.y)} Tm <{data.hex()}> Tj ET"
+    parts = [f"/F{font} {_n(line.size)} Tf <{data.hex()}> Tj" for font, data, _ in runs]
+    return f"BT {color} 1 0 0 -1 {_n(x)} {_n(line.y)} Tm {' '.join(parts)} ET"
 
 
 def _drawn(shape: Rect | Path) -> str:
@@ -115,16 +141,17 @@ def _outline(rect: Rect) -> tuple[tuple[Any, ...], ...]:
 
 
 def _file(scene: Scene, content: bytes, images: list[Image]) -> bytes:
-    names = " ".join(f"/I{i} {7 + i} 0 R" for i in range(len(images)))
+    names = " ".join(f"/I{i} {8 + i} 0 R" for i in range(len(images)))
     font = "<< /Type /Font /Subtype /Type1 /BaseFont /{} /Encoding /WinAnsiEncoding >>"
-    resources = f"<< /Font << /F0 4 0 R /F1 5 0 R >> /XObject << {names} >> >>"
+    resources = f"<< /Font << /F0 4 0 R /F1 5 0 R /F2 6 0 R >> /XObject << {names} >> >>"
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R /Lang (en) >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {_n(scene.width)} {_n(scene.height)}] "
-        f"/Contents 6 0 R /Resources {resources} >>".encode(),
+        f"/Contents 7 0 R /Resources {resources} >>".encode(),
         font.format("Helvetica").encode(),
         font.format("Helvetica-Bold").encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Symbol >>",
         _stream("", content),
         *map(_image, images),
         b"<< /Title <" + encoded(scene.title).hex().encode() + b"> >>",

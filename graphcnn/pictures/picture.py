@@ -24,7 +24,8 @@ class Picture:
     """A scene, and the graph that it shows where it shows one.
 
     A notebook shows a picture that is the last line of a cell. The same graph and options give
-    the same bytes in every format but PNG, whose text depends on the fonts of the machine.
+    the same bytes in every format, on every machine; in PNG files names in Chinese and other
+    scripts that DejaVu Sans lacks take the fonts of the machine.
     """
 
     scene: Scene
@@ -71,10 +72,8 @@ class Picture:
         target = Path(path)
         write = _WRITERS.get(target.suffix.lower())
         if write is None:
-            raise OutputError(
-                f"cannot draw to {target}: unknown file type "
-                f"{target.suffix or 'without a suffix'!r}; known are {', '.join(_WRITERS)}"
-            )
+            kind = f"unknown file type {target.suffix!r}" if target.suffix else "no file type"
+            raise OutputError(f"cannot draw to {target}: {kind}; known are {', '.join(_WRITERS)}")
         return atomic_write(target, write(self))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

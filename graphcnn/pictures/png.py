@@ -1,9 +1,20 @@
-"""A scene as pixels, by resvg: a small package without system libraries (extra "png")."""
+"""A scene as pixels, by resvg: a small package without system libraries (extra "png").
+
+Text is drawn in DejaVu Sans, whose widths `graphcnn.pictures.fonts` measures by. Its files come
+with Matplotlib, so the same scene gives the same bytes whatever fonts a machine has. Only texts
+with letters that DejaVu Sans may lack, as Chinese, ask for the fonts of the machine too.
+"""
+
+import importlib.util
+from pathlib import Path
 
 from graphcnn.errors import MissingExtraError, OutputError
-from graphcnn.pictures.scene import Scene
+from graphcnn.pictures.fonts import is_measured
+from graphcnn.pictures.scene import Scene, Text, shapes
 from graphcnn.pictures.svg import to_svg
 
+#: The family that text is drawn in.
+FAMILY = "DejaVu Sans"
 #: Pixels of the largest picture, so that a slip does not fill the memory.
 MOST_PIXELS = 400_000_000
 
@@ -11,10 +22,8 @@ MOST_PIXELS = 400_000_000
 def to_png(scene: Scene, scale: float = 2.0) -> bytes:
     """The scene as a PNG file of `scale` times its size, on its light ground.
 
-    Text is drawn with the fonts of this machine, so the bytes may differ between machines.
-
     Raises:
-        MissingExtraError: resvg-py is not installed.
+        MissingExtraError: resvg-py or Matplotlib, which has the font, is not installed.
         OutputError: the scale is not positive, or the picture would be too large.
     """
     if not scale > 0:
@@ -29,10 +38,31 @@ def to_png(scene: Scene, scale: float = 2.0) -> bytes:
         import resvg_py
     except ImportError:
         raise MissingExtraError("a PNG", "resvg-py", "png") from None
+    files = _font_files()
+    lines = [s.text for s in shapes(scene.items) if isinstance(s, Text)]
     try:
         data = resvg_py.svg_to_bytes(
-            svg_string=to_svg(scene), zoom=scale, dpi=96.0, sans_serif_family="DejaVu Sans"
+            svg_string=to_svg(scene, fonts=FAMILY),
+            zoom=scale,
+            dpi=96.0,
+            skip_system_fonts=bool(files) and all(map(is_measured, lines)),
+            font_files=files,
+            font_family=FAMILY,
+            sans_serif_family=FAMILY,
         )
     except ValueError as error:
         raise OutputError(f"the picture cannot be rasterised: {error}") from None
     return bytes(data)
+
+
+def _font_files() -> list[str]:
+    """Regular and bold. Matplotlib is looked up, not imported: that takes long.
+
+    Some distributions of Linux keep the fonts elsewhere, among those of the machine: then none.
+    """
+    found = importlib.util.find_spec("matplotlib")
+    if found is None or found.origin is None:
+        raise MissingExtraError("the text of a PNG", "matplotlib", "png")
+    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+    files = [folder / name for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")]
+    return [str(file) for file in files] if all(file.is_file() for file in files) else []

@@ -110,7 +110,8 @@ class Group:
     """Shapes that belong together, with what they are called.
 
     Attributes:
-        kind: "card", "edge", "label", "frame", "legend" or "": what the tests and the page ask for.
+        kind: "card", "edge", "label", "frame", "legend", "tie" or "": what the tests and the page
+            ask for. A "badge" looks the same wherever it stands; `box` begins where it does.
         key: an identifier, unique in the scene; "" where nothing refers to the group.
         label: the group in words. A reader of the text form or of the page hears it.
         title: what a pointer that rests on the group shows.

@@ -75,6 +75,7 @@ class Solid:
     parts: Callable[[float, float], list[Item]]
     face: Face | None = None
     size: tuple[int, int] = (1, 1)
+    painted: bool = False
     box: Box = field(default=Box(0, 0, 0, 0))
 
     def place(self, left: float, top: float) -> list[Item]:
@@ -142,10 +143,10 @@ def _box(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) -> 
         ]
         if maps is not None:
             items.insert(2, _painted(face.moved(left, upper), strongest(maps, 1)[0], maps))
-            items.insert(3, face.moved(left, upper).path(0, 0, 1, 1, "axis"))
+            items.insert(3, face.moved(left, upper).path(0, 0, 1, 1, f"{paint}_line"))
         return items
 
-    return Solid(card, thick + dx, high - dy, parts, face, (h, w))
+    return Solid(card, thick + dx, high - dy, parts, face, (h, w), maps is not None)
 
 
 def _stack(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) -> Solid:
@@ -164,12 +165,12 @@ def _stack(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) -
             box = Box(x, y, x + wide, y + high)
             if maps is not None:
                 one = Face((x, y), (wide, 0), (0, high))
-                items += [_painted(one, chosen[count - 1 - i], maps), _frame(box)]
+                items += [_painted(one, chosen[count - 1 - i], maps), _frame(box, paint)]
             else:
                 items.append(Rect(box, paint))
         return items
 
-    return Solid(card, wide + shift, high + shift, parts, face, (h, w))
+    return Solid(card, wide + shift, high + shift, parts, face, (h, w), maps is not None)
 
 
 def _flat(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) -> Solid:
@@ -180,7 +181,7 @@ def _flat(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) ->
     def parts(left: float, upper: float) -> list[Item]:
         return [Rect(Box(left, upper, left + wide, upper + high), f"{paint}_top", 1.5)]
 
-    return Solid(card, wide, high, parts, face, (h, w))
+    return Solid(card, wide, high, parts, face, (h, w), maps is not None)
 
 
 def _bar(card: Card, units: int, m: Measure, maps: Array | None) -> Solid:
@@ -194,7 +195,7 @@ def _bar(card: Card, units: int, m: Measure, maps: Array | None) -> Solid:
             return [Rect(box, f"{paint}_top", 1.5)]
         column = maps.reshape(-1, 1)
         face = Face((left, upper), (wide, 0), (0, high))
-        return [_painted(face, column, maps), _frame(box)]
+        return [_painted(face, column, maps), _frame(box, paint)]
 
     return Solid(card, wide, high, parts)
 
@@ -213,8 +214,10 @@ def _dot(card: Card) -> Solid:
     return Solid(card, 22, 22, parts)
 
 
-def _frame(box: Box) -> Path:
-    return Face((box.left, box.top), (box.width, 0), (0, box.height)).path(0, 0, 1, 1, "axis")
+def _frame(box: Box, paint: str) -> Path:
+    """A line around a painted map, in the colour of its family."""
+    face = Face((box.left, box.top), (box.width, 0), (0, box.height))
+    return face.path(0, 0, 1, 1, f"{paint}_line")
 
 
 def strongest(maps: Array, count: int) -> list[Array]:

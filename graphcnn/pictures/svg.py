@@ -1,4 +1,4 @@
-"""A scene as SVG: one file without references, light as it stands, dark where the reader asks.
+"""A scene as SVG: one file without references to others, light as it stands, dark on demand.
 
 Colours are attributes, so every program shows them; a style sheet repeats them for dark readers.
 Neither variables nor foreign objects are used, which rasterisers drop.
@@ -6,13 +6,15 @@ Neither variables nor foreign objects are used, which rasterisers drop.
 
 import base64
 import hashlib
+import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 from xml.sax.saxutils import escape
 
 from graphcnn.pictures.colors import PAINTS, Paint
 from graphcnn.pictures.fonts import FAMILY, printable
-from graphcnn.pictures.scene import Group, Image, Item, Path, Rect, Scene, Text, shapes
+from graphcnn.pictures.scene import Box, Group, Image, Item, Path, Rect, Scene, Text, shapes
 
 #: Longest text of a title or label, in characters.
 LONGEST: Final = 500
@@ -21,25 +23,31 @@ _SIZE: Final = 9.5
 _TEXT: Final = "muted"
 
 
-def to_svg(scene: Scene, *, page: bool = False) -> str:
+def to_svg(scene: Scene, *, page: bool = False, fonts: str = FAMILY) -> str:
     """The scene as an SVG document. The same scene gives the same text.
 
-    `page` writes it for a page of its own: without a fixed size, its cards open to screen readers.
+    `page` writes it for a page of its own: without a fixed size, its cards open to screen readers
+    and the keyboard, its lines with the cards that they join.
+    `fonts` are the families that a reader's machine is asked for.
     """
-    body = "".join(_items(scene.items, "@"))
-    key = "g" + hashlib.sha256(body.encode()).hexdigest()[:7]
-    body = body.replace('id="@', f'id="{key}')
+    stamps: dict[str, str] = {}
+    body = "".join(_items(scene.items, stamps, page))
+    if stamps:
+        body = f"<defs>{''.join(_stamp_of(*pair) for pair in stamps.items())}</defs>\n{body}"
+    key = "g" + hashlib.sha256(body.encode()).hexdigest()[:4]
+    body = body.replace('id="@', f'id="{key}').replace('href="#@', f'href="#{key}')
     width, height = number(scene.width), number(scene.height)
     role = "group" if page else "img"  # inside an image nothing is read aloud
+    prefix = f' data-prefix="{key}"' if page else ""
     size = "" if page else f' width="{width}" height="{height}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" id="{key}" viewBox="0 0 {width} {height}"{size}'
         f' style="max-width:100%;height:auto" role="{role}" aria-labelledby="{key}-t {key}-d"'
-        f' font-family="{attribute(FAMILY)}" font-size="{_SIZE}"{_painted(_TEXT)}'
-        f' data-prefix="{key}">\n'
+        f' font-family="{attribute(fonts)}" font-size="{_SIZE}"{_painted(_TEXT)}'
+        f"{prefix}>\n"
         f'<title id="{key}-t">{text(scene.title)}</title>\n'
         f'<desc id="{key}-d">{text(scene.description)}</desc>\n'
-        f"<style>{_style(scene, key)}</style>\n{body}</svg>\n"
+        f"<style>{_style(scene)}</style>\n{body}</svg>\n"
     )
 
 
@@ -61,30 +69,34 @@ def text(value: str) -> str:
 
 
 def short_class(paint: str) -> str:
-    """The class of a paint: `conv` is c0, and so on, by its place in the table."""
+    """The class of a paint: the first of the table is gc0, and so on."""
     return _CLASSES[paint]
 
 
-_CLASSES: Final = {name: f"c{i}" for i, name in enumerate(PAINTS)}
+_CLASSES: Final = {name: f"gc{i}" for i, name in enumerate(PAINTS)}
 
 
-def _style(scene: Scene, key: str) -> str:
-    """Rules for dark readers, and only for the paints that occur."""
+def _style(scene: Scene) -> str:
+    """Rules for dark readers, and only for the paints that occur.
+
+    They name classes alone: what is put in its place by reference has no ancestors to name.
+    """
     used = sorted({s.paint for s in shapes(scene.items) if not isinstance(s, Image)} | {_TEXT})
     rules = []
     for name in used:
         paint = PAINTS[name]
         fill = f"fill:{paint.dark_fill};" if paint.dark_fill else ""
         stroke = f"stroke:{paint.dark_stroke};" if paint.dark_stroke else ""
-        own = f"#{key}," if name == _TEXT else ""
-        rules.append(f"{own}#{key} .{_CLASSES[name]}{{{(fill + stroke).rstrip(';')}}}")
+        rules.append(f".{_CLASSES[name]}{{{(fill + stroke).rstrip(';')}}}")
     return "@media (prefers-color-scheme:dark){" + "".join(rules) + "}"
 
 
-def _items(items: Iterable[Item], key: str) -> Iterable[str]:
+def _items(items: Iterable[Item], stamps: dict[str, str], page: bool) -> Iterable[str]:
     for item in items:
-        if isinstance(item, Group):
-            yield _group(item, key)
+        if isinstance(item, Group) and item.kind == "badge" and item.box is not None:
+            yield _stamped(item, item.box, stamps)
+        elif isinstance(item, Group):
+            yield _group(item, stamps, page)
         elif isinstance(item, Rect):
             yield _rect(item)
         elif isinstance(item, Path):
@@ -95,17 +107,37 @@ def _items(items: Iterable[Item], key: str) -> Iterable[str]:
             yield _image(item)
 
 
-def _group(group: Group, key: str) -> str:
-    name = f' id="{key}-{attribute(group.key)}"' if group.key else ""
+def _stamped(badge: Group, box: Box, stamps: dict[str, str]) -> str:
+    """A badge is written once, at the origin, and put to its places by reference."""
+    moved: list[Item] = []
+    for item in badge.items:
+        if isinstance(item, Rect):
+            moved.append(replace(item, box=item.box.moved(-box.left, -box.top)))
+        elif isinstance(item, Text):
+            moved.append(replace(item, x=item.x - box.left, y=item.y - box.top))
+        elif isinstance(item, Path):
+            shift = itertools.cycle((box.left, box.top))
+            steps = tuple((kind, *(v - next(shift) for v in at)) for kind, *at in item.steps)
+            moved.append(replace(item, steps=steps))
+    name = stamps.setdefault("".join(_items(moved, stamps, False)), f"b{len(stamps)}")
+    return f'<use href="#@-{name}" x="{number(box.left)}" y="{number(box.top)}"/>'
+
+
+def _stamp_of(markup: str, name: str) -> str:
+    return f'<g id="@-{name}">{markup}</g>'
+
+
+def _group(group: Group, stamps: dict[str, str], page: bool) -> str:
+    name = f' id="@-{attribute(group.key)}"' if group.key else ""
     kind = f' class="{group.kind}"' if group.kind else ""
     label = ""
     if group.label:
         label = f' aria-label="{attribute(group.label)}"'
-        if group.kind == "card":
+        if group.kind == "card" and page:
             label = f' role="img" tabindex="0"{label}'
-    links = f' data-links="{attribute(" ".join(group.links))}"' if group.links else ""
+    links = f' data-links="{attribute(" ".join(group.links))}"' if group.links and page else ""
     title = f"<title>{text(group.title)}</title>" if group.title else ""
-    inside = "".join(_items(group.items, key))
+    inside = "".join(_items(group.items, stamps, page))
     if group.kind == "label":
         return inside + "\n"
     return f"<g{name}{kind}{label}{links}>{title}{inside}</g>\n"
@@ -138,7 +170,19 @@ def _rect(rect: Rect) -> str:
 
 
 def path_data(path: Path) -> str:
-    return "".join(f"{step[0]}{' '.join(map(number, step[1:]))}" for step in path.steps)
+    """The steps, level and upright lines in their short form."""
+    parts, at = [], ("", "")
+    for kind, *numbers in path.steps:
+        written = [number(x) for x in numbers]
+        end = (written[-2], written[-1]) if written else ("", "")
+        if kind == "L" and end[0] == at[0]:
+            parts.append(f"V{end[1]}")
+        elif kind == "L" and end[1] == at[1]:
+            parts.append(f"H{end[0]}")
+        else:
+            parts.append(kind + " ".join(written))
+        at = end
+    return "".join(parts)
 
 
 def _path(path: Path) -> str:

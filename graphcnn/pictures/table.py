@@ -4,6 +4,7 @@ A column holds in each row a stack of cards. Lines inside a column run straight 
 neighbours, and in lanes beside the column otherwise; lines between columns run across.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +23,7 @@ ROW: Final = 16.0
 LANE: Final = 8.0
 WIDEST: Final = 196.0
 #: Where titles begin, after the sign.
-_INDENT: Final = 25.0
+_INDENT: Final = 28.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Cell:
     label: str
     radius: float = 3.0
     tip: str = ""
+    marks: tuple[str, ...] = ()  # small signs at the right of the title
 
 
 @dataclass(frozen=True)
@@ -225,9 +227,14 @@ class Table:
 
 
 def _width(cell: Cell) -> float:
-    title = text_width(cell.title, TITLE, True) + _INDENT + 4
-    return -(-max(min(title, WIDEST), min(text_width(cell.facts, BODY), WIDEST) + 4) * 1.06 // 8
+    title = min(text_width(cell.title, TITLE, True) + _INDENT + 4, WIDEST)
+    title += sum(map(_mark_width, cell.marks))
+    return -(-max(title, min(text_width(cell.facts, BODY), WIDEST) + 4) * 1.06 // 8
              ) * 8 + 10  # fmt: skip
+
+
+def _mark_width(mark: str) -> float:
+    return math.ceil(text_width(mark, 8.5, True) * 1.06 + 11)
 
 
 def cell(
@@ -247,6 +254,12 @@ def draw_cell(one: Cell, box: Box) -> Group:
         Text(box.left + 6, box.top + 12.5, one.sign, TITLE, "text", bold=True),
         Text(box.left + _INDENT, box.top + 12.5, one.title, TITLE, "text", bold=True),
     ]
+    x = box.right - 1
+    for mark in reversed(one.marks):
+        x -= _mark_width(mark)
+        ground = Box(x, box.top + 3.5, x + _mark_width(mark) - 3, box.top + 15.5)
+        items.append(Rect(ground, "badge", 6))
+        items.append(Text(ground.center, box.top + 12.6, mark, 8.5, "badge_text", "middle", True))
     if one.facts:
         items.append(Text(box.left + 6, box.top + 25, one.facts, BODY, "text"))
     return Group(tuple(items), "card", one.key, one.label, one.tip, box)

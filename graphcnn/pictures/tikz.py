@@ -11,6 +11,10 @@ _SPECIAL: Final = {
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "×": r"$\times$", "·": r"$\cdot$", "→": r"$\rightarrow$", "←": r"$\leftarrow$",
     "…": r"\dots{}", "−": r"$-$", "≤": r"$\le$", "≥": r"$\ge$", "²": r"$^2$", "√": r"$\surd$",
+    "↻": r"$\circlearrowright$", "∂": r"$\partial$", "⊂": r"$\subset$", "µ": r"$\mu$",
+    **{letter: rf"$\{name}$" for letter, name in zip("αβγδεθλμπρστφω", (
+        "alpha", "beta", "gamma", "delta", "epsilon", "theta", "lambda", "mu", "pi", "rho",
+        "sigma", "tau", "phi", "omega"), strict=True)},
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
 }  # fmt: skip
 _ANCHORS: Final = {"start": "base west", "middle": "base", "end": "base east"}
@@ -27,6 +31,7 @@ def to_tikz(scene: Scene) -> str:
         r"\documentclass[tikz,border=2pt]{standalone}",
         r"\usepackage[T1]{fontenc}",
         r"\usepackage[scaled]{helvet}",
+        r"\usepackage{amssymb}",
         r"\renewcommand{\familydefault}{\sfdefault}",
     ]
     for name in used:

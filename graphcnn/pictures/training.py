@@ -13,10 +13,11 @@ from graphcnn.ir import Node, Value
 from graphcnn.pictures import legend as around
 from graphcnn.pictures.colors import FAMILIES
 from graphcnn.pictures.content import family, value_bytes
-from graphcnn.pictures.diagram import digest
+from graphcnn.pictures.panels import draw_panels
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene import Box, Item, Rect, Scene
 from graphcnn.pictures.table import Across, Cell, Table, Wire, cell
+from graphcnn.pictures.totals import digest
 from graphcnn.pictures.units import counted, dimensions, in_bytes, joined, short
 from graphcnn.sources import Constant, Input, State
 
@@ -29,7 +30,8 @@ def training_picture(graph: Graph, *, title: str | None = None) -> Picture:
     Forward operators run down on the left. Each generated backward operator stands in the row of
     the forward operator that it was generated for, and the gradient runs up. Tensors that the
     backward operators read are dotted, with the bytes that must be kept for them. On the right,
-    each parameter is updated in the row of the operator that reads it.
+    each parameter is updated in the row of the operator that reads it. A long step stands in
+    panels side by side; lines from panel to panel are numbers on the cards that they join.
 
     Raises:
         GraphError: the graph has no backward operators; make one with `Model.training_graph`.
@@ -80,7 +82,7 @@ class _Step:
             [*self._saved(), *across],
             ("left", "right", "right"),
         )
-        groups, area = table.draw(14, 54)
+        groups, area = draw_panels(table, 14, 54)
         width = max(int(area.right + 14) + 1, 560)
         entries = [
             *around.families(family(n) for n in self.forward),
@@ -212,8 +214,10 @@ class _Step:
         return cells, lines
 
     def _row_of(self, state: Value) -> int | None:
+        """That of the first operator that reads it, else of the layer that it is named after."""
         readers = [n for n in self.graph.users.get(state, ()) if n in self.row]
-        return self.row[readers[0]] if readers else None
+        layer = self.named.get(state_of(state).key.rpartition(".")[0])
+        return self.row[readers[0]] if readers else layer
 
     def _upstream(self, values: Iterable[Value]) -> list[Node]:
         found: dict[Node, None] = {}

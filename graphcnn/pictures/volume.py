@@ -9,6 +9,7 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.language.arguments import choose
 from graphcnn.pictures import legend as around
+from graphcnn.pictures.arms import arms
 from graphcnn.pictures.content import Card, Content, content
 from graphcnn.pictures.fold import fold as folded
 from graphcnn.pictures.fonts import elide, text_width
@@ -20,12 +21,13 @@ from graphcnn.pictures.solids import RULES, SCALES, as_maps, measure, solid
 from graphcnn.pictures.units import counted, joined, short
 from graphcnn.tensor_type import N, Shape
 
-STYLES: Final = ("box", "lenet", "bars")
+STYLES: Final = ("box", "lenet", "bars", "unet")
 #: Width at which a figure goes on in a new row.
 PAGE: Final = 1250.0
 _GAP: Final = 30.0
 _RAIL: Final = 26.0
-_LABEL: Final = 44.0
+#: Width of a line about the operator.
+_WORDS: Final = 112.0
 _ARC: Final = 16.0
 
 Paint = Mapping[str, Any] | Callable[[str], Any]
@@ -43,7 +45,8 @@ def volume_picture(
     """The tensors of a network as bodies in a row.
 
     Args:
-        style: "box" (oblique boxes), "lenet" (stacked maps) or "bars" (flat, for many layers).
+        style: "box" (oblique boxes), "lenet" (stacked maps), "bars" (flat, for many layers) or
+            "unet" (bars on a level for each size of maps, copies straight across).
         scale: how sizes become lengths: "sqrt", "linear" or "log". The figure says which.
         paint: real values, drawn on the faces: a mapping or function from the name of a node to
             its array, of one item or of a batch (then the first is taken).
@@ -70,7 +73,8 @@ class _Figure:
         rule = measure(self.shapes, scale)
         maps = [_values(card, paint) for card in self.cards]
         self.solids = [
-            solid(card, style, rule, m) for card, m in zip(self.cards, maps, strict=True)
+            solid(card, "bars" if style == "unet" else style, rule, m)
+            for card, m in zip(self.cards, maps, strict=True)
         ]
         self.painted = any(m is not None for m in maps)
         edges = [Edge(s.source, s.target, 0) for s in self.steps]
@@ -78,20 +82,64 @@ class _Figure:
         self.rail = rails(self.rank, self.steps)
         self.times = {c.key: f.times for f in shown.frames for c in f.cards}
         self.labels = [self._label(card) for card in self.cards]
+        self.label_height = 8.0 + 12 * max(map(len, self.labels))
 
     def _label(self, card: Card) -> list[tuple[str, float, bool]]:
-        """Name, channels and size, operator: three lines below a body."""
+        """Name, channels and size, operator: three or four lines below a body."""
         assert card.output is not None
         times = f" ×{self.times[card.key]}" if card.key in self.times else ""
         name = card.name.rsplit(".", 1)[-1] if card.name.count(".") > 1 else card.name
         what = "" if not card.nodes or not card.nodes[0].inputs else card.what
+        parts = [what]
+        if text_width(what, 8.5) > _WORDS:  # at the comma, in two lines
+            head, comma, tail = what.partition(", ")
+            parts = [head + comma.strip(), tail]
         return [
             (elide(name, 9.5, 110, bold=True) + times, 9.5, True),
             (_size(card.output.shape), 9.0, False),
-            (elide(what, 8.0, 104), 8.0, False),
+            *((elide(part, 8.5, _WORDS), 8.5, False) for part in parts),
         ]
 
     def scene(self, title: str) -> Scene:
+        if self.style == "unet":
+            groups, area = arms(self.cards, self.solids, self.steps, self.times, 60)
+            right, top = area.right, area.bottom + 22
+            above: list[Group] = []
+        else:
+            groups, above, right, top = self._rows()
+        width = max(int(right + 14), 520)
+        facts = joined((
+            f"{graph_parameters(self.graph).total:,} parameters",
+            f"{short(total_multiply_adds(self.graph))} multiply-adds per item",
+        ))  # fmt: skip
+        entries = around.families(c.family for c in self.cards)
+        windows = any(node_windows(c.nodes[0]) for c in self.cards if c.nodes)
+        if windows and self.style in ("box", "lenet"):
+            paint = "window" if self.painted else "kernel"
+            entries.append((paint, "", 0, "window, to the scale of its map"))
+        if any(g.items[0].paint == "skip" for g in groups if isinstance(g.items[0], Path)):
+            entries.append(around.line_entry("skip", "passes layers"))
+        key, bottom = around.legend(entries, width, top)
+        rule = RULES[self.scale]
+        footer = [joined((rule, counted(len(self.cards), "tensor"),
+                  "maps: black is the smallest value of a layer, white the largest; "
+                  "the strongest channels are shown" if self.painted else ""))]  # fmt: skip
+        notes, bottom = around.notes(footer, width, bottom)
+        items: tuple[Item, ...] = (
+            Rect(Box(0, 0, width, bottom + 6), "ground"),
+            *around.heading(title, facts, width),
+            *groups,
+            *above,
+            key,
+            *notes,
+        )
+        data = {"tensors": [{"name": c.name, "shape": list(map(str, s))}
+                            for c, s in zip(self.cards, self.shapes, strict=True)]}  # fmt: skip
+        description = f"The tensors of {title} as {self.style} figures. {facts}."
+        return Scene(width, bottom + 6, items, title, description, tuple(footer), data)
+
+    def _rows(self) -> tuple[list[Group], list[Group], float, float]:
+        """Bodies in rows: what is drawn, what lies on top of it, and where it ends."""
         ranks = max(self.rank) + 1
         members: list[list[int]] = [[] for _ in range(ranks)]
         for i, rank in enumerate(self.rank):
@@ -120,38 +168,11 @@ class _Figure:
                             self.line_of[i] = number
                     self.extent[r] = (x, x + widths[r])
                     x += widths[r] + _GAP
-                y += high + _LABEL + _RAIL
+                y += high + self.label_height + _RAIL
                 right = max(right, x - _GAP + 26)
             top = y
-        drawn = self._lines(lines, members)
-        width = max(int(right + 14), 520)
-        facts = joined((
-            f"{graph_parameters(self.graph).total:,} parameters",
-            f"{short(total_multiply_adds(self.graph))} multiply-adds per item",
-        ))  # fmt: skip
-        entries = around.families(c.family for c in self.cards)
-        windows = any(node_windows(c.nodes[0]) for c in self.cards if c.nodes)
-        if windows and self.style != "bars":
-            entries.append(("kernel", "", 0, "window, to the scale of its map"))
-        key, bottom = around.legend(entries, width, top)
-        rule = RULES[self.scale]
-        footer = [joined((rule, counted(len(self.cards), "tensor"),
-                  "maps: black is the smallest value of a layer, white the largest; "
-                  "the strongest channels are shown" if self.painted else ""))]  # fmt: skip
-        notes, bottom = around.notes(footer, width, bottom)
-        items: tuple[Item, ...] = (
-            Rect(Box(0, 0, width, bottom + 6), "ground"),
-            *around.heading(title, facts, width),
-            *drawn[0],
-            *groups,
-            *drawn[1],
-            key,
-            *notes,
-        )
-        data = {"tensors": [{"name": c.name, "shape": list(map(str, s))}
-                            for c, s in zip(self.cards, self.shapes, strict=True)]}  # fmt: skip
-        description = f"The tensors of {title} as {self.style} figures. {facts}."
-        return Scene(width, bottom + 6, items, title, description, tuple(footer), data)
+        below, above = self._lines(lines, members)
+        return [*below, *groups], above, right, top
 
     def _wide(self, i: int) -> float:
         label = max(text_width(t, s, b) for t, s, b in self.labels[i]) * 1.06
@@ -195,7 +216,7 @@ class _Figure:
         assert card.output is not None
         label = f"{card.name}: {card.what}, output {_size(card.output.shape)}"
         return Group(tuple(items), "card", card.key, label, card.location,
-                     Box(x, top, x + width, top + high + _LABEL))  # fmt: skip
+                     Box(x, one.box.top, x + width, top + high + self.label_height))  # fmt: skip
 
     def _arcs(self, line: list[int]) -> list[tuple[Step, int]]:
         """The skips of a row with the level of their arc: nested ones lie below."""
@@ -256,15 +277,32 @@ class _Figure:
 
     def _arc(self, step: Step, level: int) -> tuple[Item, ...]:
         a, b = self.solids[step.source].box, self.solids[step.target].box
-        row = [self.solids[i].box for i in self.line_of
-               if self.line_of[i] == self.line_of[step.source]]  # fmt: skip
+        first, last = self.rank[step.source], self.rank[step.target]
+        row = [self.solids[i].box for i in self.line_of if first <= self.rank[i] <= last]
         y = min(box.top for box in row) - 10 - _ARC * level
         x0, x1 = a.center + 3, b.center - 3
+        start: tuple[tuple[Any, ...], ...] = (("M", x0, a.top),)
+        end: tuple[tuple[Any, ...], ...] = (("L", x1, b.top - 5),)
+        head = arrow(x1, b.top, 0, 1, "skip_head", 5)
+        if self._covered(step.source):  # out beside the column, not through what stands above
+            x0 = self.extent[first][1] + _GAP / 4
+            start = (("M", a.right + 3, _middle(a)), ("L", x0, _middle(a)))
+        if self._covered(step.target):
+            x1, low = self.extent[last][0] - _GAP / 4, _middle(b)
+            end = (("L", x1, low), ("L", b.left - 6, low))
+            head = arrow(b.left - 2, low, 1, 0, "skip_head", 5)
         steps = (
-            ("M", x0, a.top), ("L", x0, y + 6), ("C", x0, y, x0, y, x0 + 6, y),
-            ("L", x1 - 6, y), ("C", x1, y, x1, y, x1, y + 6), ("L", x1, b.top - 5),
+            *start, ("L", x0, y + 6), ("C", x0, y, x0, y, x0 + 6, y),
+            ("L", x1 - 6, y), ("C", x1, y, x1, y, x1, y + 6), *end,
         )  # fmt: skip
-        return Path(steps, "skip", 1.4), arrow(x1, b.top, 0, 1, "skip_head", 5)
+        return Path(steps, "skip", 1.4), head
+
+    def _covered(self, i: int) -> bool:
+        """Whether another body of the same rank stands above."""
+        return any(
+            self.rank[k] == self.rank[i] and self.rail[k] < self.rail[i]
+            for k in range(len(self.cards))
+        )
 
     def _arrow(self, step: Step) -> tuple[Item, ...]:
         """Straight along the lower rail; from rail to rail between the columns of the bodies."""
@@ -275,9 +313,11 @@ class _Figure:
             early = self.rail[step.target] > self.rail[step.source]
             right = self.extent[self.rank[step.source]][1]
             bend = right if early else self.extent[self.rank[step.target]][0] - _GAP
-            half = bend + _GAP / 2
+            half, round_ = bend + _GAP / 2, 7 if y1 > y0 else -7
+            # One upright line for all that leave or enter together, its corners rounded.
             steps = (
-                ("M", x0, y0), ("L", bend, y0), ("C", half, y0, half, y1, bend + _GAP - 4, y1),
+                ("M", x0, y0), ("L", half - 7, y0), ("C", half, y0, half, y0, half, y0 + round_),
+                ("L", half, y1 - round_), ("C", half, y1, half, y1, half + 7, y1),
                 ("L", x1 - 4, y1),
             )  # fmt: skip
         return Path(steps, "edge", 1.2), arrow(x1, y1, 1, 0, "head", 5)
@@ -293,7 +333,9 @@ class _Figure:
         (h, w), (down, across) = source.size, both
         high, wide = min(1.0, down.span / h), min(1.0, across.span / w)
         u, v = (1 - wide) * 0.55, (1 - high) * 0.62
-        patch = source.face.path(u, v, u + wide, v + high, "kernel")
+        # Real maps are seen through the window.
+        paint = "window" if source.painted else "kernel"
+        patch = source.face.path(u, v, u + wide, v + high, paint)
         goal = (target.box.left, _middle(target.box))
         if target.face is not None and self.style == "lenet":
             goal = target.face.point(0.3, 0.5)

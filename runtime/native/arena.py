@@ -153,6 +153,12 @@ def _protect(address: int, size: int) -> None:
         raise OSError(ctypes.get_errno(), "mprotect")
 
 
+def give_back() -> None:
+    """Give freed memory back to the system, which the GNU library keeps for later requests."""
+    with suppress(OSError, AttributeError, TypeError):  # another library, another system
+        _libc().malloc_trim(0)
+
+
 @functools.cache
 def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)

@@ -246,10 +246,11 @@ def _llvm_version() -> str:
 
 @functools.cache
 def _source_hash() -> str | None:
-    """Hash of all source that decides about the code; None if some of it changed meanwhile."""
+    """Hash of all source that decides about the code and the plans; None if some changed."""
     here = Path(__file__).resolve().parent
     package = Path(str(sys.modules["graphcnn"].__file__)).parent
-    files = [*here.rglob("*.py"), *(package / "ops").rglob("*.py"), *package.glob("*.py")]
+    folders = [here, package / "ops", package / "passes"]
+    files = [*(f for folder in folders for f in folder.rglob("*.py")), *package.glob("*.py")]
     found = hashlib.sha256()
     for path in sorted(files):
         if path.stat().st_mtime > _STARTED:

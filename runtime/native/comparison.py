@@ -16,6 +16,7 @@ from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
 from graphcnn.plan import Plan, root
 from graphcnn.sources import Constant, Input, State
+from graphcnn.tensor_type import DType
 
 #: Largest difference that rounding explains, as a share of the largest magnitude, by bytes of a
 #: float: half, single and double precision.
@@ -86,7 +87,8 @@ class Comparison:
             for s, v in graph.updates.items()
         ]
         for what, value, found in leaving:
-            if not np.array_equal(self.value(value), found, equal_nan=found.dtype.kind == "f"):
+            of_floats = DType.of(found.dtype).is_float
+            if not np.array_equal(self.value(value), found, equal_nan=of_floats):
                 raise VerifyError(
                     f"the {what} is not what {_label(value.node)} made: it was overwritten, or "
                     "moved to the wrong place"
@@ -97,6 +99,9 @@ def difference(expected: Array, found: Array, algorithm: str = "", group: bool =
     """How `found` differs from `expected` beyond rounding; "" where it does not."""
     if (expected.shape, expected.dtype) != (found.shape, found.dtype):
         return f"{found.dtype}{list(found.shape)}, expected {expected.dtype}{list(expected.shape)}"
+    dtype = DType.of(expected.dtype)
+    if dtype.is_float and dtype.is_small and dtype is not DType.FLOAT16:
+        expected, found = expected.astype(np.float32), found.astype(np.float32)
     if expected.dtype.kind != "f":
         differing = int(np.sum(expected != found))
         allowed = TURNED * expected.size if group else 0

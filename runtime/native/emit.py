@@ -24,20 +24,17 @@ from graphcnn.tensor_type import DType
 Int: TypeAlias = "int | ir.Value"
 Count: TypeAlias = int  # inside the class, `int` is a method
 
-I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 POINTER = ir.PointerType()
 VOID = ir.VoidType()
 
-#: How the elements of a type lie in memory. Truth values are bytes, 0 or 1.
-STORED = {
-    DType.FLOAT16: ir.HalfType(),
+#: How the elements of a type lie in memory. Truth values are bytes, 0 or 1; of the types that
+#: are stored only, the bits.
+STORED: dict[DType, ir.Type] = {
     DType.FLOAT32: ir.FloatType(),
     DType.FLOAT64: ir.DoubleType(),
-    DType.UINT8: I8,
-    DType.INT32: I32,
-    DType.INT64: I64,
-    DType.BOOL: I8,
 }
+STORED |= {d: ir.IntType(8 * d.bytes) for d in DType if d not in STORED}
 
 
 class Emitter:
@@ -183,6 +180,15 @@ class Emitter:
         size = size or max(1, element.width // 8)
         lanes = kind.count if isinstance(kind, ir.VectorType) else 1
         self.b.store(value, pointer, align=size * lanes if aligned else size)
+
+    def prefetch(self, pointer: ir.Value, write: bool = False) -> None:
+        """Have the processor fetch the cache line of an address that will be read or written."""
+        name = "llvm.prefetch.p0"
+        function = self.module.globals.get(name)
+        if function is None:
+            signature = ir.FunctionType(VOID, (POINTER, I32, I32, I32))
+            function = ir.Function(self.module, signature, name)
+        self.b.call(function, (pointer, I32(1 if write else 0), I32(2), I32(1)))
 
     # Arithmetic on floats, scalars and vectors alike
 

@@ -6,16 +6,17 @@
     executable.bind_states(states)                         in training the states stay inside
     outputs = executable.step(feeds)                       and take their new values after the step
 
-Updated states have two places, for the value and for the next one, which change roles after a
-step: one that is interrupted or whose result is refused leaves everything as it was. With
-`keep_previous=False` there is one place, which a step changes as it goes.
+States have one place. A step computes everything else first, outputs and gradients; then it is
+accepted or refused; then the states change, in one native call in which nothing can interrupt it.
+So a step that is interrupted or refused leaves everything as it was.
 """
 
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -23,12 +24,13 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node, Value
 from graphcnn.layout import PLAIN, pack, unpack
-from graphcnn.plan import Buffer, BufferRole, Plan, Step, verify_plan
-from graphcnn.runtime.native.arena import usable_in_place
+from graphcnn.plan import BufferRole, Plan, verify_plan
+from graphcnn.runtime.native.arena import Arena, usable_in_place
 from graphcnn.runtime.native.comparison import Comparison
-from graphcnn.runtime.native.memory import Memory, phases
+from graphcnn.runtime.native.kernel import Kernel
+from graphcnn.runtime.native.memory import Memory, States
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.table import Table, load_lowerings, work_of
+from graphcnn.runtime.native.table import Table, load_lowerings, state_copies, work_of
 from graphcnn.runtime.native.target import Target, host
 from graphcnn.runtime.native.threads import run_steps, thread_count
 from graphcnn.runtime.reference import fed
@@ -63,10 +65,11 @@ class NativeExecutable:
         target: Target | None = None,
         plan: Plan | None = None,
         guard: bool | None = None,
-        keep_previous: bool = True,
+        kernels: Sequence[Kernel] | None = None,
     ) -> None:
         """`plan` is one for this graph with scratch for so many threads; else a simple one is made.
 
+        `kernels` are those of the plan's steps, if they are known.
         `guard` runs step by step between guard pages, with NaN in all memory that holds nothing.
         """
         if not graph.is_bound:
@@ -79,18 +82,16 @@ class NativeExecutable:
         verify_plan(self.plan)
         if threads is None and sum(map(work_of, self.plan.steps)) < _SMALL:
             self.threads = 1
-        self.keeps_previous = keep_previous
-        self.memory = Memory(self.plan, keep_previous, guard)
-        self._table = Table(self.plan, self.memory, self.target, self.threads)
+        self.memory = Memory(self.plan, guard)
+        self._table = Table(self.plan, self.memory, self.target, self.threads, kernels)
         self._lock = threading.Lock()
-        at = self.plan.at
-        self._inputs = {s.key: s for s in (_Source(v, at[v], self) for v in self.graph.inputs)}
-        self._states = {s.key: s for s in (_Source(v, at[v], self) for v in self.graph.states)}
+        self._inputs = {s.key: s for s in (_Source(v, self) for v in self.graph.inputs)}
+        self._states = {s.key: s for s in (_Source(v, self) for v in self.graph.states)}
+        self._updated = [state_of(s).key for s in self.graph.updates]
         self._unbound = set(self._states)
+        self._outputs = _outputs(self.plan, self.memory)
+        self._copies = state_copies(self.plan)
         self.watch: Comparison | None = None
-        self._phase = 0  # which of its two places holds an updated state's value
-        ends = (0, 1) if keep_previous else (0,)
-        self._finals = [_Final(self, phase) for phase in ends]
         _alive.add(self)
 
     def run(
@@ -99,25 +100,29 @@ class NativeExecutable:
         """Outputs by name, and the new values of the states that the graph updates.
 
         `states` replaces the values bound before; None keeps them. The new values are returned
-        and not taken over (unless `keep_previous` is off).
+        and not taken over.
         """
         with self._lock:
             if states is not None:
                 self._bind(states)
-            outputs = self._execute(feeds)
-            return outputs, {key: read() for key, read in self._finals[self._phase].updates}
+            outputs = self._compute(feeds)
+            if not self._updated:
+                if self.watch is not None:
+                    self.watch.end(outputs, {})
+                return outputs, {}
+            with self._restored():
+                self._update(outputs)
+                return outputs, {key: self._states[key].read() for key in self._updated}
 
     def step(self, feeds: Mapping[str, Array], accept: Accept | None = None) -> dict[str, Array]:
         """Outputs by name; the states take their new values.
 
         Unless `accept(outputs)` says no, or the run is interrupted: then they keep the old ones.
         """
-        if accept is not None and not self.keeps_previous:
-            raise GraphError("a step can only be refused where the previous states are kept")
         with self._lock:
-            outputs = self._execute(feeds)
-            if self.keeps_previous and (accept is None or accept(outputs)):
-                self._phase ^= 1
+            outputs = self._compute(feeds)
+            if accept is None or accept(outputs):
+                self._update(outputs)
             return outputs
 
     def bind_states(self, states: Mapping[str, Array]) -> None:
@@ -125,20 +130,53 @@ class NativeExecutable:
         with self._lock:
             self._bind(states, copy=True)
 
-    def write_state(self, key: str, value: Array) -> None:
-        """Replace the value of one state, a learning rate for example."""
+    def write_states(self, states: Mapping[str, Array]) -> None:
+        """Replace the values of these states, a learning rate for example; all of them or none."""
         with self._lock:
-            if key not in self._states:
-                raise GraphError(f"graph {self.graph.name!r} has no state {key!r}")
-            self._states[key].feed({key: value}, self._phase, copy=True)
-            self._unbound.discard(key)
+            for key in states:
+                if key not in self._states:
+                    raise GraphError(f"graph {self.graph.name!r} has no state {key!r}")
+                self._states[key].checked(states)
+            for key in states:
+                self._states[key].feed(states, copy=True)
+            self._unbound -= states.keys()
 
     def read_state(self, key: str) -> Array:
         """A copy of the present value of a state."""
         with self._lock:
             if key not in self._states or key in self._unbound:
                 raise GraphError(f"state {key!r} has no value in graph {self.graph.name!r}")
-            return self._states[key].read(self._phase)
+            return self._states[key].read()
+
+    def take_states(self, other: "NativeExecutable") -> None:
+        """Go on with the states of another executable of the same states, which has none then.
+
+        If it keeps them in the same layouts its memory is used by both from now on.
+        """
+        mine, theirs = self.memory, other.memory
+        if mine.states is theirs.states:
+            return
+        with self._lock, other._lock:
+            if mine.states.kinds == theirs.states.kinds:
+                self._use(theirs.states)
+            else:
+                self._bind(_Reading(other), copy=True)
+                other._use(States(other.plan, theirs.guard))
+                other._unbound = set(other._states)
+            self._unbound.clear()
+
+    def use_arena(self, arena: Arena) -> None:
+        """Work in another arena, at least as large; it holds nothing from run to run."""
+        with self._lock:
+            if arena is self.memory.arena or arena.size < self.plan.arena_bytes:
+                return
+            self.memory.arena = arena
+            for buffer in self.plan.buffers:
+                if buffer.offset is not None:
+                    self._table.point(buffer, self.memory.address(buffer))
+            for source in (*self._inputs.values(), *self._states.values()):
+                source.settle()
+            self._outputs = _outputs(self.plan, self.memory)
 
     @property
     def algorithms(self) -> list[str]:
@@ -148,9 +186,9 @@ class NativeExecutable:
     def time_steps(self, feeds: Mapping[str, Array]) -> list[float]:
         """Seconds that each step takes, run by itself; the call's own time is taken off."""
         clock = time.perf_counter
-        with self._lock:
+        with self._lock, self._restored():
             self._feed(feeds)
-            records = [self._table.record(i, self._phase) for i in range(len(self.plan.steps))]
+            records = [self._table.record(i) for i in range(len(self.plan.steps))]
             stops = []
             for count in (0, 1):
                 stops.append([clock()])
@@ -162,135 +200,153 @@ class NativeExecutable:
 
     def _bind(self, states: Mapping[str, Array], copy: bool = False) -> None:
         for source in self._states.values():
-            source.feed(states, self._phase, copy)
+            source.feed(states, copy)
         self._unbound.clear()
+
+    def _use(self, states: States) -> None:
+        """Let the states lie elsewhere."""
+        self.memory.states = states
+        for source in self._states.values():
+            source.settle()
+
+    @contextmanager
+    def _restored(self) -> Iterator[None]:
+        """The states have their old values again afterwards."""
+        before = {key: self._states[key].read() for key in self._updated}
+        try:
+            yield
+        finally:
+            for key in self._updated:
+                self._states[key].feed(before, copy=True)
 
     def _feed(self, feeds: Mapping[str, Array]) -> None:
         if self._unbound:
             raise GraphError(f"state {min(self._unbound)!r} was not given a value")
         for source in self._inputs.values():
-            source.feed(feeds, self._phase)
+            source.feed(feeds)
 
-    def _execute(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    def _compute(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Everything but new values of states."""
         self._feed(feeds)
-        phase = self._phase
         if self.memory.guard or self.watch is not None:
-            self._run_apart(phase)
+            if self.watch is not None:
+                sources = (*self._inputs.values(), *self._states.values())
+                self.watch.begin({source.key: source.read() for source in sources})
+            self._run_apart(0, self.plan.commit)
         else:
-            for address, count in self._table.pieces[phase]:
+            for address, count in self._table.pieces:
                 run_steps(address, count, self.threads)
-        outputs = self._finals[phase].finish()
-        if self.watch is not None:
-            self.watch.end(outputs, {key: read() for key, read in self._finals[phase].updates})
-        return outputs
+        return {key: read() for key, read in self._outputs}
 
-    def _run_apart(self, phase: int) -> None:
-        """One step after the other, with what a test run wants done in between."""
+    def _update(self, outputs: Mapping[str, Array]) -> None:
+        """Give the states their new values, all of them in one native call."""
+        if self.memory.guard or self.watch is not None:
+            self._run_apart(self.plan.commit, len(self.plan.steps))
+            for i in range(len(self._copies)):
+                run_steps(self._table.record(len(self.plan.steps) + i), 1, self.threads)
+        elif self._updated:
+            run_steps(*self._table.rest, self.threads)
         if self.watch is not None:
-            sources = (*self._inputs.values(), *self._states.values())
-            self.watch.begin({source.key: source.read(phase) for source in sources})
-        for i, step in enumerate(self.plan.steps):
+            self.watch.end(outputs, {key: self._states[key].read() for key in self._updated})
+
+    def _run_apart(self, first: int, last: int) -> None:
+        """One step after the other, with what a test run wants done in between."""
+        for i in range(first, last):
             if self.memory.guard:
                 self.memory.poison_before(i)
-            run_steps(self._table.record(i, phase), 1, self.threads)
+            run_steps(self._table.record(i), 1, self.threads)
             if self.watch is not None:
-                algorithm = self._table.kernels[i].algorithm
-                self.watch.step(i, algorithm, tuple(self._results(step, phase)))
-
-    def _results(self, step: Step, phase: int) -> Iterator[Array]:
-        """Copies of what a step wrote."""
-        for buffer, kind in zip(step.writes, step.node.types, strict=True):
-            new = self.keeps_previous and buffer in self.memory.updated
-            yield reader(self.memory.view(buffer, kind, phase ^ new), kind)()
+                step = self.plan.steps[i]
+                results = zip(step.writes, step.node.types, strict=True)
+                found = tuple(reader(self.memory.view(b, kind), kind)() for b, kind in results)
+                self.watch.step(i, self._table.kernels[i].algorithm, found)
 
 
 class _Source:
     """An input or a state: where its value comes from and where the steps find it."""
 
-    def __init__(self, value: Value, buffer: Buffer, executable: NativeExecutable) -> None:
+    def __init__(self, value: Value, executable: NativeExecutable) -> None:
         op, plan, memory = value.node.op, executable.plan, executable.memory
         assert isinstance(op, Input | State)
         self.key, self.op, self.type = op.key, op, value.type
         self.node: Node = value.node
         self.shape, self.dtype = value.shape, value.dtype.numpy
-        self.buffer, self._table = buffer, executable._table
-        ends = (0, 1) if executable.keeps_previous and buffer in memory.updated else (0, 0)
-        self._views = [memory.view(buffer, self.type, phase) for phase in ends]
-        self._home = memory.address(buffer)
+        self.buffer, self._table, self._memory = plan.at[value], executable._table, memory
         self._array: Array | None = None  # in use where it lies
         small = isinstance(op, Input) and value.type.bytes <= _COPY
-        busy = any(c.source is buffer for c in plan.copies) or buffer in memory.updated
-        elsewhere = buffer.role not in (BufferRole.INPUT, BufferRole.STATE)
+        busy = any(c.source is self.buffer for c in plan.copies) or self.buffer in memory.updated
+        elsewhere = self.buffer.role not in (BufferRole.INPUT, BufferRole.STATE)
         self._packed = value.type.layout != PLAIN
         self._copy = small or busy or elsewhere or self._packed
+        self._view = memory.view(self.buffer, self.type)
 
-    def read(self, phase: int) -> Array:
+    def read(self) -> Array:
         """A copy of the value."""
-        array = self._array if self._array is not None else self._views[phase]
-        return reader(array, self.type)()
+        return reader(self._array if self._array is not None else self._view, self.type)()
 
-    def feed(self, source: Mapping[str, Array], phase: int, copy: bool = False) -> None:
-        """Take the value from `source`."""
+    def settle(self) -> None:
+        """Lie where the memory says."""
+        self._view = self._memory.view(self.buffer, self.type)
+        self._table.point(self.buffer, self._memory.address(self.buffer))
+        self._array = None
+
+    def checked(self, source: Mapping[str, Array]) -> Array:
+        """The value in `source`, of the right type. Raises `GraphError` for another."""
         array = source.get(self.key)
-        if type(array) is not np.ndarray or (
-            array.dtype is not self.dtype or array.shape != self.shape
-        ):
-            array = fed(source, self.op, self.node)
+        if type(array) is np.ndarray and array.dtype is self.dtype and array.shape == self.shape:
+            return array
+        return fed(source, self.op, self.node)
+
+    def feed(self, source: Mapping[str, Array], copy: bool = False) -> None:
+        """Take the value from `source`."""
+        array = self.checked(source)
         if copy or self._copy or not usable_in_place(array):
             if self._array is not None:
-                self._table.point(self.buffer, self._home)
-                self._array = None
-            if self._packed:
-                self._views[phase].reshape(-1)[...] = pack(array, self.type)
+                self.settle()
+            if _is_zero(array) and _is_zero(self._view):
+                pass  # as it is for velocities at first; what is not written takes no memory
+            elif self._packed:
+                self._view.reshape(-1)[...] = pack(array, self.type)
             else:
-                np.copyto(self._views[phase], array)
+                np.copyto(self._view, array)
         elif array is not self._array:
             self._table.point(self.buffer, array.__array_interface__["data"][0])
             self._array = array
 
 
-class _Final:
-    """What happens after the steps, in one phase: the plan's copies, and results as arrays."""
+class _Reading(Mapping[str, Array]):
+    """The states of an executable, each read when it is asked for."""
 
-    def __init__(self, executable: NativeExecutable, phase: int) -> None:
-        plan, memory = executable.plan, executable.memory
-        kept = executable.keeps_previous
+    def __init__(self, executable: NativeExecutable) -> None:
+        self._states = executable._states
 
-        def view(buffer: Buffer, kind: TensorType, new: int) -> Array:
-            return memory.view(buffer, kind, phase ^ new if kept else 0)
+    def __getitem__(self, key: str) -> Array:
+        return self._states[key].read()
 
-        names: dict[Buffer, list[str]] = {}
-        for key, buffer in plan.outputs.items():
-            names.setdefault(buffer, []).append(key)
-        moves: list[Callable[[dict[str, Array]], None]] = []
-        copied = set()
-        for copy, (old, new) in zip(plan.copies, phases(plan, memory.updated)[1], strict=True):
-            source = view(copy.source, copy.value.type, old)
-            if copy.target in names:
-                copied.add(copy.target)
-                for key in names[copy.target]:
-                    moves.append(_giver(key, reader(source, plan.graph.outputs[key].type)))
-            else:
-                moves.append(_mover(view(copy.target, copy.value.type, new), source))
-        for buffer, keys in names.items():
-            for key in () if buffer in copied else keys:
-                kind = plan.graph.outputs[key].type
-                moves.append(_giver(key, reader(view(buffer, kind, 0), kind)))
-        self._moves = moves
-        self._order = dict.fromkeys(plan.graph.outputs, np.empty(0))
-        #: New values of the updated states.
-        self.updates: list[tuple[str, Read]] = []
-        for state in plan.graph.updates:
-            key = state_of(state).key
-            updated = view(plan.states[key], state.type, 1)
-            self.updates.append((key, reader(updated, state.type)))
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
 
-    def finish(self) -> dict[str, Array]:
-        """The outputs; next values that lie elsewhere come to their place."""
-        found: dict[str, Array] = dict(self._order)
-        for move in self._moves:
-            move(found)
-        return found
+    def __len__(self) -> int:
+        return len(self._states)
+
+
+def _outputs(plan: Plan, memory: Memory) -> list[tuple[str, Read]]:
+    """What reads each output: from where a step made it, or from where it is copied."""
+    copied = {c.target: c.source for c in plan.copies if c.target.role is BufferRole.OUTPUT}
+    return [
+        (key, reader(memory.view(copied.get(buffer, buffer), value.type), value.type))
+        for (key, value), buffer in zip(
+            plan.graph.outputs.items(), plan.outputs.values(), strict=True
+        )
+    ]
+
+
+def _is_zero(array: Array) -> bool:
+    """Whether all bytes of a large array are zero."""
+    if array.nbytes < _COPY or not array.flags.c_contiguous:
+        return False
+    data = array.reshape(-1).view(np.uint8)
+    return not data[:_COPY].any() and not data.max()
 
 
 def reader(view: Array, kind: TensorType) -> Read:
@@ -298,17 +354,6 @@ def reader(view: Array, kind: TensorType) -> Read:
     if kind.layout == PLAIN:
         return view.reshape(tuple(int(d) for d in kind.shape if isinstance(d, int))).copy
     return lambda: np.array(unpack(view.reshape(-1), kind))
-
-
-def _giver(key: str, read: Read) -> Callable[[dict[str, Array]], None]:
-    def give(found: dict[str, Array]) -> None:
-        found[key] = read()
-
-    return give
-
-
-def _mover(target: Array, source: Array) -> Callable[[dict[str, Array]], None]:
-    return lambda found: np.copyto(target, source)
 
 
 _alive: "weakref.WeakSet[NativeExecutable]" = weakref.WeakSet()

@@ -82,7 +82,7 @@ def _parsed(text: str) -> Any:
     That takes a quarter of the time.
     """
     try:
-        module = llvm.parse_assembly(text)
+        module = llvm.parse_assembly(text, llvm.create_context())  # goes with the module
         module.verify()
     except RuntimeError as error:
         raise AssertionError(f"invalid LLVM IR: {error}\n{text}") from None
@@ -115,7 +115,7 @@ def check_runnable(target: Target) -> None:
 @functools.cache
 def can_run(target: Target) -> bool:
     """Whether this machine runs code for `target`: its architecture, its vector instructions."""
-    if target.triple.split("-")[0] != llvm.get_default_triple().split("-")[0]:
+    if not _is_native(target):
         return False
     if target.name == "host" or platform.machine() not in ("x86_64", "AMD64"):
         return True
@@ -124,10 +124,19 @@ def can_run(target: Target) -> bool:
     return all(features.get(f) for f in needed)
 
 
+def _is_native(target: Target) -> bool:
+    """Whether code for `target` is code for this machine's architecture."""
+    return bool(target.triple.split("-")[0] == llvm.get_default_triple().split("-")[0])
+
+
 @functools.cache
 def _machine(target: Target) -> Any:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
+    if _is_native(target):
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+    else:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
     found = llvm.Target.from_triple(target.triple)
     return found.create_target_machine(
         cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"

@@ -7,7 +7,7 @@ Against this every step of a profile is held:
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ F32 = DType.FLOAT32
 _NUMBERS = 1 << 16
 #: Memory that surely lies outside the caches, and a limit to it.
 _LARGE, _LARGEST = 64 << 20, 256 << 20
+LEAST_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,29 @@ def machine(threads: int = 1) -> Machine:
     return Machine(peak(threads), tuple(rates))
 
 
-def measure(kernel: Kernel, sizes: Sequence[int], seconds: float = 0.2, parts: int = 1) -> float:
-    """The least time of a run over random operands of so many bytes."""
+def measure(
+    kernel: Kernel,
+    sizes: Sequence[int],
+    seconds: float = 0.2,
+    parts: int = 1,
+    between: Callable[[], None] | None = None,
+) -> float:
+    """The least time of a run over random operands of so many bytes, of three runs at least.
+
+    `between` is called before each run and not timed.
+    """
     scratch = [kernel.scratch * parts] if kernel.scratch else []
     buffers = [_operand(size) for size in (*sizes, *scratch)]
     table = np.array([b.__array_interface__["data"][0] for b in buffers], np.int64)
     record = np.zeros(STEP_WORDS, np.int64)
     record[:3] = compile_kernel(kernel, host()), address_of(table), kernel.units
-    best, start = float("inf"), time.perf_counter()
-    while time.perf_counter() - start < seconds:
+    best, runs, start = float("inf"), 0, time.perf_counter()
+    while runs < LEAST_RUNS or time.perf_counter() - start < seconds:
+        if between is not None:
+            between()
         begin = time.perf_counter()
         run_steps(address_of(record), 1, parts)
-        best = min(best, time.perf_counter() - begin)
+        best, runs = min(best, time.perf_counter() - begin), runs + 1
     return best
 
 

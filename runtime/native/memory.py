@@ -1,9 +1,10 @@
-"""Where the buffers of a plan lie: what lives from run to run, and the arena of one run.
+"""Where the buffers of a plan lie: the arena of one run, the states, and all else outside.
 
-A state that the graph updates has two places, which change roles after a step: the step reads the
-value in the one and writes the next value to the other. `phase` says which is which.
+The states lie in a block of their own, which several plans may share: a session has one executable
+for each batch size, and one set of states.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from graphcnn.graph import state_of
 from graphcnn.ir import Array, Value
-from graphcnn.layout import pack
+from graphcnn.layout import pack, storage_bytes
 from graphcnn.plan import Buffer, Plan, root
 from graphcnn.runtime.native.arena import (
     ALIGNMENT,
@@ -24,24 +25,47 @@ from graphcnn.sources import Constant
 from graphcnn.tensor_type import TensorType
 
 
+class States:
+    """The states of a plan in one block. Its memory is given when it is first touched.
+
+    Attributes:
+        kinds: what there is, by key: shapes, element types and layouts.
+    """
+
+    def __init__(self, plan: Plan, guard: bool | None = None) -> None:
+        self.kinds = {state_of(v).key: v.type for v in plan.graph.states}
+        sizes = [round_up(storage_bytes(kind), ALIGNMENT) for kind in self.kinds.values()]
+        starts = itertools.accumulate(sizes, initial=0)
+        self._starts = dict(zip(self.kinds, starts, strict=False))
+        self.bytes = sum(sizes)
+        self._block = Arena(self.bytes, guard)
+
+    def address(self, key: str) -> int:
+        return self._block.address + self._starts[key]
+
+    def view(self, key: str, kind: TensorType | None = None) -> Array:
+        """The memory of a state as an array."""
+        return self._block.view(self._starts[key], kind or self.kinds[key])
+
+
 class Memory:
-    """Two blocks: the plan's arena, and all that lies outside it.
+    """Three blocks: the plan's arena, its states, and all that lies outside both.
 
     Raises `GraphCnnError` before anything is allocated if there is not so much memory.
     """
 
-    def __init__(self, plan: Plan, two_phases: bool, guard: bool | None = None) -> None:
-        self.plan, self.two_phases = plan, two_phases
+    def __init__(self, plan: Plan, guard: bool | None = None) -> None:
+        self.plan = plan
         self.updated = frozenset(plan.states[state_of(s).key] for s in plan.graph.updates)
-        self._places: dict[Buffer, tuple[int, int]] = {}
+        self._keys = {buffer: key for key, buffer in plan.states.items()}
+        self._places: dict[Buffer, int] = {}
         size = 0
         for buffer in plan.buffers:
-            if buffer.offset is None:
-                step = round_up(buffer.bytes, ALIGNMENT)
-                again = step if two_phases and buffer in self.updated else 0
-                self._places[buffer] = (size, size + again)
-                size += step + again
-        self.bytes = plan.arena_bytes + size
+            if buffer.offset is None and buffer not in self._keys:
+                self._places[buffer] = size
+                size += round_up(buffer.bytes, ALIGNMENT)
+        states = sum(round_up(b.bytes, ALIGNMENT) for b in self._keys)
+        self.bytes = plan.arena_bytes + size + states
         self._allocate(size, guard)
         for value, buffer in plan.constants.items():
             self.view(buffer, value.type).reshape(-1)[...] = pack(_constant(value), value.type)
@@ -53,21 +77,26 @@ class Memory:
         require_memory(self.bytes, largest)
         try:
             self.outside = Arena(outside, guard)
+            self.states = States(self.plan, guard)
             self.arena = Arena(self.plan.arena_bytes, guard)
         except OSError:
             raise out_of_memory(self.bytes, largest) from None
         self.guard = self.arena.guard
 
-    def address(self, buffer: Buffer, phase: int = 0) -> int:
+    def address(self, buffer: Buffer) -> int:
         if buffer.offset is not None:
             return self.arena.address + buffer.offset
-        return self.outside.address + self._places[buffer][phase]
+        if buffer in self._keys:
+            return self.states.address(self._keys[buffer])
+        return self.outside.address + self._places[buffer]
 
-    def view(self, buffer: Buffer, kind: TensorType, phase: int = 0) -> Array:
+    def view(self, buffer: Buffer, kind: TensorType) -> Array:
         """The memory of a buffer as an array."""
         if buffer.offset is not None:
             return self.arena.view(buffer.offset, kind)
-        return self.outside.view(self._places[buffer][phase], kind)
+        if buffer in self._keys:
+            return self.states.view(self._keys[buffer], kind)
+        return self.outside.view(self._places[buffer], kind)
 
     def poison_before(self, step: int) -> None:
         """Fill with NaN what neither this step nor a later one reads before it is written."""
@@ -86,25 +115,6 @@ class Memory:
             needed = frozenset(needed) - set(step.writes) - scratch | set(step.reads)
             found[i] = needed
         return found
-
-
-def phases(plan: Plan, updated: frozenset[Buffer]) -> tuple[list[list[int]], list[tuple[int, int]]]:
-    """Which place of a state each operand means, 0 the value, 1 the next value.
-
-    For every step its reads and writes, for every copy source and target.
-    """
-    written: set[Buffer] = set()
-    steps = []
-    for step in plan.steps:
-        reads = [int(b in written) for b in step.reads]
-        written |= updated & set(step.writes)
-        steps.append(reads + [int(b in updated) for b in step.writes])
-    copies = []
-    for copy in plan.copies:
-        source = int(copy.source in written)
-        written |= updated & {copy.target}
-        copies.append((source, int(copy.target in updated)))
-    return steps, copies
 
 
 def _constant(value: Value) -> Array:

@@ -1,19 +1,23 @@
 """A plan as the driver reads it: a record for each step, and the addresses of its operands."""
 
 import importlib
+import itertools
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
 from graphcnn.cost import multiply_adds
 from graphcnn.layout import storage_bytes
-from graphcnn.plan import Buffer, Plan, Step
+from graphcnn.plan import Buffer, BufferRole, Copy, Plan, Step
 from graphcnn.runtime.native import kernels
+from graphcnn.runtime.native.arena import give_back
+from graphcnn.runtime.native.copies import copy_kernel, lines_of
 from graphcnn.runtime.native.driver import BARRIER, FIRST, STEP_WORDS
 from graphcnn.runtime.native.jit import compile_kernel
 from graphcnn.runtime.native.kernel import Kernel, lower
-from graphcnn.runtime.native.memory import Memory, phases
+from graphcnn.runtime.native.memory import Memory
 from graphcnn.runtime.native.target import Target
 from graphcnn.runtime.native.turns import turns
 
@@ -23,65 +27,75 @@ STEP_BYTES = 8 * STEP_WORDS
 LONG = 1 << 30
 #: How many multiply-adds a processor does while it moves a byte.
 PER_BYTE = 4
+#: A copy of fewer lines of 64 bytes is not divided among threads.
+LEAST_LINES = 1 << 12
 
 
 class Table:
-    """The steps of a plan in memory, once for each phase of the states.
+    """The steps of a plan in memory, and after them its copies, but for those to outputs.
 
     Attributes:
         kernels: of the steps, in order.
-        pieces: for each phase the (address, number) of steps to run in one call; more than one
-            where a run takes so long that Python should look after signals in between.
+        pieces: (address, number) of steps to run in one call, those before the plan's `commit`;
+            more than one where a run takes so long that Python should look after signals.
+        rest: the same of all from there on, in one piece: no signal comes between.
     """
 
-    def __init__(self, plan: Plan, memory: Memory, target: Target, parts: int) -> None:
-        two_phases = memory.two_phases
-        self.kernels = tuple(lower(step.node, target) for step in plan.steps)
+    def __init__(
+        self,
+        plan: Plan,
+        memory: Memory,
+        target: Target,
+        parts: int,
+        kernels: Sequence[Kernel] | None = None,
+    ) -> None:
+        made = kernels or (lower(step.node, target) for step in plan.steps)
+        self.kernels = tuple(made)
         codes = [compile_kernel(kernel, target) for kernel in self.kernels]
-        operands = [_operands(s, k, parts) for s, k in zip(plan.steps, self.kernels, strict=True)]
-        starts = np.cumsum([0, *map(len, operands)])
-        means, _ = phases(plan, memory.updated)
-        self._places: dict[Buffer, list[int]] = {}
-        for start, buffers in zip(starts, operands, strict=False):
-            for i, buffer in enumerate(buffers, int(start)):
-                self._places.setdefault(buffer, []).append(i)
+        rows = [_operands(s, k, parts) for s, k in zip(plan.steps, self.kernels, strict=True)]
         work = [work_of(step) for step in plan.steps]
-        turn = turns(plan, [kernel.units for kernel in self.kernels], work, parts)
-        shares = [t.shares for t in turn]
-        flags = [BARRIER * t.meet + FIRST * t.first for t in turn]
-        last = len(work) if two_phases else first_update(plan, memory.updated)
-        cuts = cut(work, last)
-        self._tables = []
-        self._records = []
-        self.pieces: list[list[tuple[int, int]]] = []
-        for phase in (0, 1) if two_phases else (0,):
-            table = np.array(
-                [
-                    memory.address(buffer, phase ^ (means[i][j] if j < len(means[i]) else 0))
-                    if two_phases
-                    else memory.address(buffer)
-                    for i, buffers in enumerate(operands)
-                    for j, buffer in enumerate(buffers)
-                ],
-                np.int64,
-            )
-            base = address_of(table)
-            rows = zip(codes, (base + 8 * starts).tolist(), shares, flags, strict=False)
-            records = np.array([*rows], np.int64).reshape(-1, STEP_WORDS)
-            first = address_of(records)
-            self.pieces.append([(first + STEP_BYTES * a, b - a) for a, b in cuts])
-            self._tables.append(table)
-            self._records.append(records)
+        if parts == 1:
+            shares, flags = [1] * len(codes), [0] * len(codes)
+        else:
+            turn = turns(plan, [kernel.units for kernel in self.kernels], work, parts)
+            shares = [t.shares for t in turn]
+            flags = [BARRIER * t.meet + FIRST * t.first for t in turn]
+        operands: list[Buffer | int] = [buffer for row in rows for buffer in row]
+        starts = list(itertools.accumulate(map(len, rows), initial=0))
+        for copy in state_copies(plan):
+            lines = lines_of(copy)
+            codes.append(compile_kernel(copy_kernel(), target))
+            operands += [copy.source, copy.target, lines]
+            starts.append(len(operands))
+            shares.append(min(parts, -(-lines // LEAST_LINES)))
+            flags.append(BARRIER)
+        self._places: dict[Buffer, list[int]] = {}
+        for i, operand in enumerate(operands):
+            if isinstance(operand, Buffer):
+                self._places.setdefault(operand, []).append(i)
+        self._table = np.array([o if isinstance(o, int) else 0 for o in operands], np.int64)
+        for buffer in self._places:
+            self.point(buffer, memory.address(buffer))
+        base = address_of(self._table)
+        addresses = [base + 8 * start for start in starts]
+        records = zip(codes, addresses, shares, flags, strict=False)
+        self._records = np.array([*records], np.int64).reshape(-1, STEP_WORDS)
+        self.pieces = [(self.record(a), b - a) for a, b in cut(work[: plan.commit])]
+        self.rest = self.record(plan.commit), len(codes) - plan.commit
+        give_back()  # what compiling took
 
-    def record(self, step: int, phase: int) -> int:
-        """Address of the record of a step."""
-        return address_of(self._records[phase]) + STEP_BYTES * step
+    def record(self, step: int) -> int:
+        """Address of the record of a step; those of the copies come after them."""
+        return address_of(self._records) + STEP_BYTES * step
 
     def point(self, buffer: Buffer, address: int) -> None:
         """Let all steps find `buffer` at `address`."""
-        for table in self._tables:
-            for i in self._places.get(buffer, ()):
-                table[i] = address
+        self._table[self._places.get(buffer, [])] = address
+
+
+def state_copies(plan: Plan) -> list[Copy]:
+    """The copies that are made after the steps: what states become."""
+    return [copy for copy in plan.copies if copy.target.role is not BufferRole.OUTPUT]
 
 
 def _operands(step: Step, kernel: Kernel, parts: int) -> list[Buffer]:
@@ -100,18 +114,12 @@ def work_of(step: Step) -> int:
     return max(multiply_adds(step.node), PER_BYTE * moved)
 
 
-def first_update(plan: Plan, updated: frozenset[Buffer]) -> int:
-    """The first step that writes a state."""
-    writes = (i for i, step in enumerate(plan.steps) if updated & set(step.writes))
-    return next(writes, len(plan.steps))
-
-
-def cut(work: list[int], last: int, long: int = LONG) -> list[tuple[int, int]]:
-    """Ranges of steps that are run in one call, cut before step `last` at the latest."""
+def cut(work: Sequence[int], long: int = LONG) -> list[tuple[int, int]]:
+    """Ranges of steps that are run in one call."""
     ranges, first, total = [], 0, 0
     for i, amount in enumerate(work):
         total += amount
-        if total > long and i < last:
+        if total > long:
             ranges.append((first, i + 1))
             first, total = i + 1, 0
     return [*ranges, (first, len(work))] if first < len(work) else ranges

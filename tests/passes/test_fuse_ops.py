@@ -248,6 +248,16 @@ def test_any_element_type(dtype: DType) -> None:
     assert steps(after) == ["fused(equal cast cast where cast)"]
 
 
+def test_an_epilogue_ends_in_the_element_type_of_the_sums() -> None:
+    def quantised(x: Value, w: Value) -> Value:
+        whole = Cast(DType.INT32)(Conv2d(padding=(1, 1, 1, 1))(x, w))
+        return Cast(DType.UINT8)(Cast(DType.FLOAT32)(whole) * 0.5)
+
+    log = Log()
+    assert steps(fuse(quantised, log, **CONV)) == ["conv2d", "fused(cast cast mul cast)"]
+    assert any("another element type than the sums" in str(r) for r in log.refused)
+
+
 def test_equal_blocks_share_their_operator() -> None:
     def blocks(x: Value, w: Value) -> Value:
         for i in range(3):

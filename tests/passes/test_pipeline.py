@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 from rewrites import expression, graph_of
 
+import graphcnn as cnn
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Value, build
 from graphcnn.ops.activation import Relu, Sigmoid
+from graphcnn.optimizers import Optimizer
+from graphcnn.passes.apply_optimizer import ApplyOptimizer
 from graphcnn.passes.base import PASSES, Applied, Log, Pass, Pipeline, no
 from graphcnn.passes.canonicalize import Canonicalize
 from graphcnn.passes.eliminate import Eliminate
 from graphcnn.passes.fold_constants import FoldConstants
 from graphcnn.passes.fold_states import FoldStates
 from graphcnn.passes.rewrite import Match, Result, rewrite, rule
+from graphcnn.schedules import Cosine
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,22 @@ def test_text_round_trip(text: str) -> None:
     assert Pipeline.parse(str(pipeline)) == pipeline
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        cnn.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, clip_norm=1.0),
+        cnn.Adam(1e-3),
+        cnn.SGD(Cosine(0.1, steps=100, warmup=5)),
+    ],
+)
+def test_optimizers_are_written_and_read(optimizer: Optimizer) -> None:
+    pipeline = Pipeline((Eliminate(), ApplyOptimizer(optimizer), FoldConstants(16)))
+    assert Pipeline.parse(str(pipeline)) == pipeline
+    assert Pipeline.parse(f"apply_optimizer{{optimizer={optimizer!r}}}").passes == (
+        ApplyOptimizer(optimizer),
+    )
+
+
 def test_options_at_their_default_are_not_written() -> None:
     assert str(FoldConstants(1 << 20)) == "fold_constants"
     assert Pipeline.parse("fold_constants{max_bytes=1048576}") == Pipeline((FoldConstants(),))
@@ -45,6 +65,11 @@ def test_options_at_their_default_are_not_written() -> None:
         ("eliminat", "unknown pass 'eliminat'; did you mean 'eliminate'"),
         ("eliminate{bytes=1}", "no option 'bytes'; it has .'signed_zeros'."),
         ("fold_constants{max_bytes=many}", "cannot read 'many'"),
+        ("apply_optimizer{optimizer=SGDD(0.1)}", "option optimizer of .*: cannot read 'SGDD.0.1.'"),
+        ("apply_optimizer{optimizer=SGD(momentu=0.9)}", "cannot read 'SGD.momentu=0.9.'"),
+        ("apply_optimizer{optimizer=open('file')}", "cannot read"),
+        ("apply_optimizer{SGD(0.1)}", "expected option=value, found 'SGD.0.1.'"),
+        ("fold_constants{max_bytes=}", "options of pass fold_constants: cannot read 'max_bytes='"),
         ("eliminate; canonicalize", "cannot read the pipeline"),
         ("eliminate{", "cannot read the pipeline"),
     ],

@@ -165,8 +165,15 @@ def test_a_state_that_is_read_later_is_replaced_by_a_copy() -> None:
     graph = Graph.of([x], {"y": Tanh()(new) * a}, {a: new})
     plan = planned(graph, inplace=inplace)
     assert len(plan.copies) == 1
+    plan = planned(Graph.of([x], {"y": Tanh()(x)}, {a: new}), inplace=inplace)
+    assert not plan.copies and plan.steps[1].writes == (plan.states["a"],)
+
+
+def test_no_state_is_replaced_before_the_outputs_are_there() -> None:
+    a, x = state("a"), fed()
+    new = a + x
     plan = planned(Graph.of([x], {"y": Tanh()(new)}, {a: new}), inplace=inplace)
-    assert not plan.copies and plan.steps[0].writes == (plan.states["a"],)
+    assert plan.commit == 2 and [c.target for c in plan.copies] == [plan.states["a"]]
 
 
 def test_an_old_state_that_leaves_is_not_replaced_before() -> None:

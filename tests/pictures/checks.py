@@ -39,11 +39,14 @@ def check_files(picture: Picture) -> None:
     ids = [e.get("id") for e in root.iter() if e.get("id")]
     assert len(ids) == len(set(ids)), "an id stands twice"
     tags = {e.tag.removeprefix(f"{{{_NAMESPACE}}}") for e in root.iter()}
-    assert tags <= {"svg", "title", "desc", "style", "g", "rect", "path", "text", "image"}
+    assert tags <= {
+        "svg", "title", "desc", "style", "g", "rect", "path", "text", "image", "defs", "use",
+    }  # fmt: skip
     for element in root.iter():
         for key, value in element.attrib.items():
             if key.rsplit("}", 1)[-1] == "href":
-                assert value.startswith("data:image/png;base64,"), value[:60]
+                inside = value.startswith("#") and value[1:] in ids
+                assert inside or value.startswith("data:image/png;base64,"), value[:60]
             assert not key.startswith("on"), f"{key} runs code"
     assert "var(" not in svg and "foreignObject" not in svg and "@import" not in svg
     assert "prefers-color-scheme:dark" in svg
@@ -71,6 +74,7 @@ class _Links(HTMLParser):
         self.scripts += tag == "script"
         for key, value in attrs:
             loads = key in ("src", "href", "xlink:href", "action", "data", "srcset")
+            loads = loads and not (value or "").startswith("#")
             if loads and not (value or "").startswith("data:image/png;base64,"):
                 self.links.append(f"{tag} {key}={value}")
             if key.startswith("on"):

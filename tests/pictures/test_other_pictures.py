@@ -24,6 +24,7 @@ from graphcnn.pictures import (
     training_picture,
     volume_picture,
 )
+from graphcnn.pictures.colors import PAINTS
 from graphcnn.pictures.pixels import write_png
 from graphcnn.pictures.scene import Group, Path, shapes
 from graphcnn.pictures.volume import STYLES
@@ -194,9 +195,29 @@ def test_other_failures(make: Callable[[], object]) -> None:
     ids=[*MODELS, "alexnet", "vgg16", "inception", "densenet"],
 )
 def test_volumes(make: Callable[[], cnn.Model], style: str) -> None:
-    picture = volume_picture(make().graph, style=style)
+    graph = make().graph
+    if style == "unet" and graph.name == "resnet18":
+        with pytest.raises(GraphError, match='another size past others: take style "box"'):
+            volume_picture(graph, style=style)
+        return
+    picture = volume_picture(graph, style=style)
     check_picture(picture)
     check_lines(picture.scene)
+
+
+def test_a_u_has_a_level_for_each_size() -> None:
+    picture = volume_picture(build("unet").graph, style="unet")
+    cards = {g.label.split(":")[0]: g.box for g in picture.scene.groups("card")}
+    tops = {name: box.top for name, box in cards.items() if box}
+    assert tops["image"] == tops["down1.conv2"] == tops["up1.concat"] == tops["logits"]
+    assert tops["down1.pool"] == tops["up2.concat"] < tops["down2.pool"] == tops["bottom.conv1"]
+    assert tops["image"] < tops["down1.pool"]
+    lefts = [box.left for box in cards.values() if box]
+    assert lefts == sorted(lefts)
+    copies = [g for g in picture.scene.groups("edge")
+              if getattr(g.items[0], "paint", "") == "skip"]  # fmt: skip
+    assert len(copies) == 2 and "passes layers" in picture.text()
+    assert 1 <= picture.scene.width / picture.scene.height <= 2
 
 
 @pytest.mark.parametrize(
@@ -223,6 +244,10 @@ def test_real_maps_are_painted() -> None:
     sizes = [(i.rows, i.columns) for i in images(picture.scene)]
     assert sizes == [(28, 28), *[(14, 14)] * 6, (120, 1)]
     assert picture.svg().count("<image") == 8 and "black is the smallest" in picture.text()
+    lines = shapes(tuple(picture.scene.groups("edge")))
+    paints = {getattr(line, "paint", "") for line in lines}
+    # Real maps are seen through the window on them.
+    assert {"window", "kernel"} <= paints and PAINTS["window"].fill is None
     again = volume_picture(build("lenet5").graph, style="lenet", paint=maps.get)
     assert again.svg() == picture.svg()
 

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 import zlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from pictures.checks import check_picture
+from pictures.checks import check_picture, text_box
 from pictures.networks import hostile
 
 from graphcnn.errors import DataError, MissingExtraError, OutputError
@@ -21,6 +23,7 @@ from graphcnn.models import build
 from graphcnn.pictures import SUFFIXES, Picture, graph_picture, training_picture, volume_picture
 from graphcnn.pictures.colors import PAINTS, contrast, luminance
 from graphcnn.pictures.fonts import elide, printable, text_width
+from graphcnn.pictures.pdf import to_pdf
 from graphcnn.pictures.pixels import to_grey, write_png
 from graphcnn.pictures.png import to_png
 from graphcnn.pictures.scene import Box, Group, Image, Rect, Scene, Text
@@ -223,21 +226,6 @@ def test_the_page_answers_keys_search_and_mouse(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-BROWSERS = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-BROWSER = next(filter(None, BROWSERS), "")
-
-
-@pytest.mark.skipif(not BROWSER, reason="needs Chromium")
-@pytest.mark.parametrize("suffix", [".svg", ".html"])
-def test_a_browser_has_nothing_to_complain_about(suffix: str, tmp_path: Path) -> None:
-    path = graph_picture(build("resnet18").graph).save(tmp_path / f"net{suffix}")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-               "--dump-dom", path.as_uri()]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
-    assert b"aria-label" in done.stdout
-    assert b"CONSOLE" not in done.stderr, done.stderr.decode()
-
-
 def test_grey_pixels() -> None:
     assert to_grey([[0.0, 0.5, 1.0]]).tolist() == [[0, 128, 255]]
     assert to_grey([[-1.0, 1.0]], -1, 1).tolist() == [[0, 255]]
@@ -293,3 +281,53 @@ def test_dot_keeps_to_the_graphviz_package() -> None:
 )
 def test_numbers_are_short(written: str, expected: str) -> None:
     assert written == expected
+
+
+def test_every_text_leaves_its_ink() -> None:
+    """Rasterised with and without its texts, the picture differs where each of them stands."""
+    pil = pytest.importorskip("PIL.Image")
+    pytest.importorskip("resvg_py")
+    import io
+
+    def pixels(scene: Scene) -> np.ndarray[Any, Any]:
+        return np.asarray(pil.open(io.BytesIO(to_png(scene, 2))).convert("L")).astype(int)
+
+    def silent(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            replace(i, items=silent(i.items)) if isinstance(i, Group) else i
+            for i in items
+            if not isinstance(i, Text)
+        )
+
+    scene = graph_picture(build("vgg_cifar").graph).scene
+    ink = pixels(scene) != pixels(replace(scene, items=silent(scene.items)))
+    for line in texts(scene.items):
+        box = text_box(line)
+        left, top, right, bottom = (round(2 * v) for v in box)
+        assert ink[top:bottom, left:right].any(), line.text
+        ink[top - 4 : bottom + 4, left - 4 : right + 4] = False
+    assert not ink.any(), "some text lies outside its measured box"
+
+
+def test_greek_and_arrows_in_pdf_take_the_font_of_symbols() -> None:
+    items = (Rect(Box(0, 0, 90, 40), "ground"), Text(80, 20, "γ β → x", 10, "text", "end"))
+    data = to_pdf(Scene(90, 40, items, "t", "d"))
+    packed = re.search(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", data, re.S)
+    assert packed
+    content = zlib.decompress(packed[1]).decode()
+    # gamma is g and beta b in Symbol, the arrow AE; widths 411 + 278 + 549 + 278 + 987 + 278 + 500
+    assert "/F2 10 Tf <67> Tj /F0 10 Tf <20> Tj /F2 10 Tf <62> Tj" in content
+    assert "/F2 10 Tf <ae> Tj /F0 10 Tf <2078> Tj ET" in content
+    assert f"1 0 0 -1 {80 - 32.81:.2f} 20 Tm" in content
+    assert b"/BaseFont /Symbol" in data
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
+def test_tikz_compiles(tmp_path: Path) -> None:
+    path = training_picture(build("vgg_cifar").training_graph()).save(tmp_path / "net.tex")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
+    if b"File `standalone.cls' not found" in done.stdout:
+        pytest.skip("needs the class standalone")
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert (tmp_path / "net.pdf").read_bytes().startswith(b"%PDF")

@@ -1,5 +1,7 @@
 """Samples of the three convolution operators."""
 
+from typing import Any
+
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.tensor_type import DType, TensorType
 from samples import ErrorSample, Sample
@@ -40,16 +42,26 @@ def _output(sample: Sample) -> tuple[int, ...]:
     return sample.op.infer(*sample.types()).shape
 
 
+def _shared(sample: Sample) -> dict[str, Any]:
+    """The attributes that the other two operators have, too."""
+    return {k: v for k, v in sample.op.attributes.items() if k != "exact"}
+
+
 SAMPLES = _forward()
 SAMPLES += [
-    Sample(Conv2dWeightGrad(**s.op.attributes, kernel=s.inputs[1][2:]), s.inputs[0], _output(s))
+    Sample(Conv2dWeightGrad(**_shared(s), kernel=s.inputs[1][2:]), s.inputs[0], _output(s))
     for s in SAMPLES[:18]
 ]
+SAMPLES += [Sample(ConvTranspose2d(**_shared(s)), _output(s), *s.inputs[1:2]) for s in SAMPLES[:18]]
 SAMPLES += [
-    Sample(ConvTranspose2d(**s.op.attributes), _output(s), *s.inputs[1:2]) for s in SAMPLES[:18]
-]
-SAMPLES += [
+    Sample(Conv2d(padding=(1, 1, 1, 1), exact=True), (1, 16, 6, 6), (16, 16, 3, 3)),
     Sample(ConvTranspose2d((2, 2), output_padding=(1, 0)), (2, 3, 3, 4), (3, 2, 3, 3), (2,)),
+    Sample(
+        ConvTranspose2d((1, 2), (1, 1, 0, 3), (3, 3), output_padding=(2, 2)),
+        (2, 2, 3, 4),
+        (2, 3, 2, 2),
+        (3,),
+    ),
     Sample(
         ConvTranspose2d((2, 3), (1, 1, 1, 1), output_padding=(1, 2)), (1, 2, 3, 3), (2, 1, 3, 3)
     ),

@@ -1,6 +1,6 @@
 """Samples of reductions."""
 
-from graphcnn.ops.reduce import ArgMax, Max, Mean, Sum
+from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod, Sum
 from graphcnn.tensor_type import DType, TensorType
 from samples import Draw, ErrorSample, Sample
 
@@ -23,7 +23,7 @@ SAMPLES = [
         Draw(shape, distinct=True),
         label=f"{op.__name__}-{shape}-{axes}-{keepdims}",
     )
-    for op in (Sum, Mean, Max)
+    for op in (Sum, Mean, Max, Prod)
     for shape, axes, keepdims in _CASES
 ]
 SAMPLES += [
@@ -31,7 +31,7 @@ SAMPLES += [
     for shape, axis, keepdims in [((3, 4), 1, False), ((3, 4), 0, True), ((2, 3, 2, 2), 1, False)]
 ]
 _INT = Draw((3, 4), -9, 9, "int32")
-SAMPLES += [Sample(op((1,)), _INT, label=f"{op.__name__}-int32") for op in (Sum, Max)] + [
+SAMPLES += [Sample(op((1,)), _INT, label=f"{op.__name__}-int32") for op in (Sum, Max, Prod)] + [
     Sample(ArgMax(1), _INT, label="argmax-int32")
 ]
 

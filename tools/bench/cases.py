@@ -14,6 +14,23 @@ from graphcnn.optimizers import SGD
 NETS = {"lenet5": 64, "mnist_cnn": 128, "vgg_cifar": 64, "resnet18": 8}
 WORK = ("train", "infer", "single")
 OPTIMIZER = SGD(0.01, momentum=0.9)
+#: The networks of the `onnx` package that are timed.
+LIGHT = ("resnet50", "squeezenet", "densenet121", "shufflenet", "inception_v2", "vgg19")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run; the words are those of `graphcnn bench`."""
+
+    cases: tuple[str, ...]
+    nets: tuple[str, ...] = tuple(NETS)
+    work: tuple[str, ...] = WORK
+    peers: bool = False
+    rounds: int = 9
+    runtime: str = "native"
+    precisions: tuple[str, ...] = ("fast",)
+    tune: bool = False
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -21,7 +38,8 @@ class Case:
     """One kind of work on one network: the same weights and inputs for everybody.
 
     `work` is "train" (forward, backward and SGD with momentum 0.9 on cross-entropy), "infer" (a
-    large batch) or "single" (batch 1); both from NumPy array to NumPy array.
+    large batch) or "single" (batch 1); both from NumPy array to NumPy array. `onnx` is the file of
+    a network that came as one.
     """
 
     net: str
@@ -31,10 +49,7 @@ class Case:
     model: Model
     images: Array
     labels: Array
-
-    @property
-    def label(self) -> str:
-        return f"{self.net} {self.work} batch {self.batch}, {self.threads} thread(s)"
+    onnx: bytes | None = None
 
 
 #: Makes the function to time, or raises `Unavailable`.
@@ -42,7 +57,7 @@ Contender = Callable[[Case], Callable[[], object]]
 
 
 class Unavailable(Exception):
-    """This contender cannot do this case here; the message says why."""
+    """This contender does not do this kind of case at all; the message says why."""
 
 
 def make_cases(nets: tuple[str, ...], work: tuple[str, ...], threads: int) -> Iterator[Case]:
@@ -57,3 +72,16 @@ def make_cases(nets: tuple[str, ...], work: tuple[str, ...], threads: int) -> It
             images = rng.normal(size=(batch, *shape)).astype(np.float32)
             labels = rng.integers(0, classes, batch)  # type: ignore[arg-type]
             yield Case(net, kind, batch, threads, model, images, labels)
+
+
+def light_cases(threads: int) -> Iterator[Case]:
+    """Single images through the imported networks of the `onnx` package, weights seeded."""
+    from graphcnn.onnx.importer import import_onnx
+    from graphcnn.tools.bench.light import light_model
+
+    for name in LIGHT:
+        content = light_model(name)[0].SerializeToString()
+        model = import_onnx(content)
+        image = np.random.default_rng(1).normal(size=(1, 3, 224, 224)).astype(np.float32)
+        labels = np.zeros(1, np.int64)
+        yield Case(f"light_{name}", "single", 1, threads, model, image, labels, content)

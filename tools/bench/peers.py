@@ -18,6 +18,8 @@ def torch_contender(mode: str) -> Contender:
     def prepare(case: Case) -> Callable[[], object]:
         import torch
 
+        if case.onnx is not None:
+            raise Unavailable("reads no ONNX files")
         torch.set_num_threads(case.threads)
         net = torch_module(case.net, case.model.states)
         images, labels = torch.from_numpy(case.images.copy()), torch.from_numpy(case.labels)
@@ -54,6 +56,8 @@ def _onnx_bytes(case: Case) -> bytes:
 
     if case.work == "train":
         raise Unavailable("inference only")
+    if case.onnx is not None:
+        return case.onnx
     exported: bytes = export_graph(case.model.graph, case.model.states).SerializeToString()
     return exported
 
@@ -65,6 +69,7 @@ def onnxruntime_contender(case: Case) -> Callable[[], object]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = case.threads
     options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # no warnings about the file
     session = onnxruntime.InferenceSession(
         _onnx_bytes(case), options, providers=["CPUExecutionProvider"]
     )

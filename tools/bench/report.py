@@ -1,76 +1,124 @@
-"""Run the benchmark and tell the result: a table for people, JSON for machines."""
+"""Run the benchmark and tell the result: tables for people, JSON for machines."""
 
 import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
 from graphcnn.errors import GraphCnnError
-from graphcnn.tools.bench.cases import Case, Contender, Unavailable, make_cases
-from graphcnn.tools.bench.ours import graphcnn_contender
+from graphcnn.tools.bench.cases import (
+    NETS,
+    Case,
+    Contender,
+    Options,
+    Unavailable,
+    light_cases,
+    make_cases,
+)
+from graphcnn.tools.bench.ours import OURS, our_contenders
 from graphcnn.tools.bench.peers import available_peers
 from graphcnn.tools.bench.timing import Run, Timing, race, ratio
 
-OURS = "graphcnn"
+#: Kinds of cases, with the title of their table.
+CASES = {
+    "nets": "milliseconds per call",
+    "light": "imported ONNX networks, milliseconds per image",
+    "epoch": "seconds for an epoch of MNIST, from the files on",
+    "memory": "MiB at the peak, the whole process",
+    "compile": "seconds to import the package, and to compile a training step",
+}
 
 
 @dataclass
 class Result:
-    """One case: milliseconds per call (median over the rounds) of each contender."""
+    """One row: medians over the rounds by contender.
 
+    `ratios` has for each of our own the number of the best peer divided by ours, above 1 where we
+    are better. `skipped` says why others are missing.
+    """
+
+    case: str
     net: str
     work: str
     batch: int
     threads: int
-    milliseconds: dict[str, float]
-    ratio: float | None
+    unit: str
+    values: dict[str, float] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
+    def take(self, found: Mapping[str, Timing], scale: float = 1.0) -> "Result":
+        """Fill in values and ratios."""
+        self.values = {name: scale * t.median for name, t in found.items()}
+        peers = [t for name, t in found.items() if not name.startswith(OURS)]
+        if peers:
+            ours = {name: t for name, t in found.items() if name.startswith(OURS)}
+            self.ratios = {name: ratio(t, peers) for name, t in ours.items()}
+        return self
 
-def run_case(case: Case, contenders: Mapping[str, Contender], rounds: int) -> Result:
+    def prepared(self, make: Mapping[str, Callable[[], Run]]) -> dict[str, Run]:
+        """The functions to time, each called once; who cannot do it is skipped."""
+        runs: dict[str, Run] = {}
+        for name, prepare in make.items():
+            try:
+                run = prepare()
+                run()
+                runs[name] = run
+            except Unavailable as reason:
+                self.skipped[name] = str(reason)
+            except Exception as error:  # a peer that fails must not end the whole run
+                self.skipped[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        return runs
+
+
+def run_case(kind: str, case: Case, contenders: Mapping[str, Contender], rounds: int) -> Result:
     """Prepare and race all contenders that can do this case."""
-    runs: dict[str, Run] = {}
-    skipped: dict[str, str] = {}
-    for name, prepare in contenders.items():
-        try:
-            runs[name] = prepare(case)
-            runs[name]()
-        except Unavailable as reason:
-            skipped[name] = str(reason)
-        except Exception as error:  # a peer that fails must not end the whole run
-            runs.pop(name, None)
-            skipped[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    times: dict[str, Timing] = race(runs, rounds)
-    peers = [t for name, t in times.items() if name != OURS]
-    ours = times.get(OURS)
-    return Result(
-        case.net,
-        case.work,
-        case.batch,
-        case.threads,
-        {name: 1e3 * t.median for name, t in times.items()},
-        ratio(ours, peers) if ours and peers else None,
-        skipped,
-    )
+    result = Result(kind, case.net, case.work, case.batch, case.threads, "ms")
+    make = {name: lambda p=prepare: p(case) for name, prepare in contenders.items()}
+    return result.take(race(result.prepared(make), rounds), 1e3)
 
 
-def run_here(
-    nets: tuple[str, ...],
-    work: tuple[str, ...],
-    threads: int,
-    peers: bool,
-    rounds: int,
-    runtime: str,
-) -> list[Result]:
-    """All cases in this process, with `threads` threads for everybody."""
-    contenders = {OURS: graphcnn_contender(runtime), **(available_peers() if peers else {})}
-    return [run_case(case, contenders, rounds) for case in make_cases(nets, work, threads)]
+def run_epoch(options: Options, threads: int) -> Result:
+    """The loops over MNIST, at most three rounds: each takes seconds."""
+    from graphcnn.tools.bench.epoch import BATCH, NET, epochs
+
+    result = Result("epoch", NET, "epoch", BATCH, threads, "s")
+    if not options.data:
+        result.skipped["epoch"] = "needs --data mnist:FOLDER"
+        return result
+    runs = result.prepared(epochs(options, threads))
+    return result.take(race(runs, min(options.rounds, 3), seconds=0.0))
 
 
-def run_apart(arguments: list[str], threads: int) -> list[Result]:
+def run_here(options: Options, threads: int) -> Iterator[Result]:
+    """All cases in this process (but for what needs its own), with `threads` for everybody."""
+    from graphcnn.tools.bench import processes
+
+    peers = available_peers() if options.peers else {}
+    contenders = {**our_contenders(options), **peers}
+    if "nets" in options.cases:
+        for case in make_cases(options.nets, options.work, threads):
+            yield run_case("nets", case, contenders, options.rounds)
+    if "light" in options.cases:
+        for case in light_cases(threads):
+            yield run_case("light", case, contenders, options.rounds)
+    if "epoch" in options.cases:
+        yield run_epoch(options, threads)
+    if "memory" in options.cases:
+        result = Result("memory", "resnet18", "train", NETS["resnet18"], threads, "MiB")
+        yield result.take(processes.memory(options, threads))
+    for net in options.nets if "compile" in options.cases else ():
+        result = Result("compile", net, "train", NETS[net], threads, "s")
+        result.values = {
+            name: t.median for name, t in processes.compilation(options, net, threads).items()
+        }
+        yield result
+
+
+def run_apart(options: Options, threads: int) -> list[Result]:
     """The same in a process of its own, because libraries fix their threads when they start."""
     environment = {
         **os.environ,
@@ -78,8 +126,11 @@ def run_apart(arguments: list[str], threads: int) -> list[Result]:
         "OPENBLAS_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
     }
-    command = [sys.executable, "-m", "graphcnn.tools.bench.worker", *arguments, str(threads)]
-    done = subprocess.run(command, env=environment, check=False, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "graphcnn.tools.bench.worker", str(threads)]
+    done = subprocess.run(
+        command, env=environment, check=False, input=json.dumps(asdict(options)), text=True,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
     if done.returncode:
         raise GraphCnnError(f"the benchmark with {threads} thread(s) ended with {done.returncode}")
     return [Result(**row) for row in json.loads(done.stdout.splitlines()[-1])]
@@ -97,23 +148,32 @@ def to_json(results: list[Result]) -> str:
 
 
 def table(results: list[Result]) -> str:
-    """Milliseconds per call, and the ratio of the fastest peer to us (above 1 we are faster)."""
-    names = list(dict.fromkeys(name for r in results for name in r.milliseconds))
-    head = ["case", "threads", *names, "ratio"]
-    rows = [head]
+    """A table for each kind of case: the numbers, and the ratio of the best peer to us."""
+    kinds = dict.fromkeys(r.case for r in results)
+    return "\n\n".join(
+        "\n".join([CASES[kind], *_lines([r for r in results if r.case == kind])]) for kind in kinds
+    )
+
+
+def _lines(results: list[Result]) -> Iterator[str]:
+    names = list(dict.fromkeys(name for r in results for name in r.values))
+    ours = list(dict.fromkeys(name for r in results for name in r.ratios))
+    ratios = [f"ratio{name.removeprefix(OURS)}" for name in ours]
+    rows = [["case", "threads", *names, *ratios]]
     for r in results:
-        cells = [f"{r.milliseconds[n]:.3f}" if n in r.milliseconds else "-" for n in names]
-        speed = f"{r.ratio:.2f}" if r.ratio is not None else "-"
-        rows.append([f"{r.net} {r.work} {r.batch}", str(r.threads), *cells, speed])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = [
-        "  ".join(
+        cells = [f"{r.values[n]:.3f}" if n in r.values else "-" for n in names]
+        better = [f"{r.ratios[n]:.2f}" if n in r.ratios else "-" for n in ours]
+        rows.append([f"{r.net} {r.work} {r.batch}", str(r.threads), *cells, *better])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
             c.ljust(w) if i == 0 else c.rjust(w)
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    skipped = {
-        f"{n}: {why}" for r in results for n, why in r.skipped.items() if why != "inference only"
-    }
-    return "\n".join(["milliseconds per call", *lines, *sorted(skipped)])
+        ]
+        yield "  ".join(cells).rstrip()
+    told = {f"{n}: {why}" for r in results for n, why in r.skipped.items() if why not in EXPECTED}
+    yield from sorted(told)
+
+
+#: What a dash in the table says well enough.
+EXPECTED = ("inference only", "reads no ONNX files")

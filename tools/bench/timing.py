@@ -20,7 +20,9 @@ class Timing:
 
 
 def calls_for(run: Run, seconds: float) -> int:
-    """How many calls fill `seconds`, at least one. Warms up on the way."""
+    """How many calls fill `seconds`, at least one. Warms up on the way; not for 0 seconds."""
+    if not seconds:
+        return 1
     run()
     start = time.perf_counter()
     run()

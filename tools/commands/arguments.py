@@ -85,7 +85,7 @@ def _environment(name: str) -> Callable[[Any, Any, Any], None]:
         if value is None:
             return
         before = os.environ.get(name)
-        os.environ[name] = str(value)
+        os.environ[name] = str(int(value)) if isinstance(value, bool) else str(value)
 
         def restore() -> None:
             if before is None:
@@ -99,7 +99,13 @@ def _environment(name: str) -> Callable[[Any, Any, Any], None]:
 
 
 def runtime_options(function: F) -> F:
-    """--runtime, --threads and --precision."""
+    """--runtime, --threads, --precision and --tune."""
+    function = click.option(
+        "--tune", is_flag=True, default=None, expose_value=False,
+        callback=_environment("GRAPHCNN_TUNE"),
+        help="Time the algorithms and layouts on this machine, in place of estimates, and remember "
+        "what is fastest. The first run takes longer.",
+    )(function)  # fmt: skip
     function = click.option(
         "--precision", type=click.Choice(PRECISIONS), expose_value=False,
         callback=_environment("GRAPHCNN_PRECISION"),

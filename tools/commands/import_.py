@@ -1,30 +1,51 @@
 """The command that looks into ONNX files."""
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from graphcnn.errors import ImportModelError
+from graphcnn.onnx.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
 
 
-def _shapes(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
-    """`x=1,3,224,224` as {"x": (1, 3, 224, 224)}; N is the batch axis."""
+def shapes_of(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+    """`x=1,3,224,224`, or `x=1x3x224x224`, as {"x": (1, 3, 224, 224)}; N is the batch axis."""
     found: dict[str, tuple[Any, ...]] = {}
     for text in values:
         name, equals, sizes = text.rpartition("=")
-        parts = [part.strip() for part in sizes.split(",")]
+        parts = [part.strip() for part in sizes.replace("x", ",").split(",")]
         if not equals or not all(part == "N" or part.isdecimal() for part in parts):
             raise click.BadParameter(f"{text!r} must be spelled NAME=SIZES, as in x=N,3,224,224")
         found[name] = tuple("N" if part == "N" else int(part) for part in parts)
     return found
 
 
+def _limits(context: Any, parameter: Any, values: tuple[str, ...]) -> Limits:
+    """`nodes=200000` as the limits with that one changed."""
+    known = {f.name: f.default for f in fields(Limits)}
+    changed = {}
+    for text in values:
+        name, _, number = text.partition("=")
+        if name not in known or not number.isdecimal():
+            names = ", ".join(f"{key}={value}" for key, value in known.items())
+            raise click.BadParameter(f"{text!r} must be one of {names}, with another number")
+        changed[name] = int(number)
+    return replace(Limits(), **changed)
+
+
+limit_option = click.option(
+    "--limit", "limits", metavar="NAME=N", multiple=True, callback=_limits,
+    help="Change a budget for hostile files, as in nodes=200000. May be repeated.",
+)  # fmt: skip
+
+
 @click.command("import")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--input", "shapes", metavar="NAME=SIZES", multiple=True, callback=_shapes,
+    "--input", "shapes", metavar="NAME=SIZES", multiple=True, callback=shapes_of,
     help="The shape of an input, where the file leaves it open, as in x=N,3,224,224. N is the "
     "batch axis. May be repeated.",
 )  # fmt: skip
@@ -32,9 +53,20 @@ def _shapes(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, 
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
     help="Save the model: a .safetensors file, with which every command works.",
 )  # fmt: skip
+@click.option(
+    "--until", "outputs", metavar="VALUE", multiple=True,
+    help="Read the model up to this value, the result of a node, and make it an output instead of "
+    "those of the file. May be repeated.",
+)  # fmt: skip
+@limit_option
 @json_option
 def import_(
-    file: Path, shapes: dict[str, tuple[Any, ...]], output: Path | None, as_json: bool
+    file: Path,
+    shapes: dict[str, tuple[Any, ...]],
+    output: Path | None,
+    outputs: tuple[str, ...],
+    limits: Limits,
+    as_json: bool,
 ) -> None:
     """Tell what is in an ONNX FILE, and read it.
 
@@ -46,15 +78,17 @@ def import_(
     Examples:
       graphcnn import resnet50.onnx
       graphcnn import detector.onnx --input images=N,3,640,640 -o detector.safetensors
+      graphcnn import detector.onnx --until boxes --until scores -o detector.safetensors
     """
     from graphcnn.onnx.importer import import_onnx  # these load the onnx package
     from graphcnn.onnx.report import report
 
-    found = report(file, shapes)
+    until = outputs or None
+    found = report(file, shapes, limits, until)
     click.echo(found.to_json() if as_json else str(found))
     if not found.runs:
         names = ", ".join(u.op_type for u in found.unsupported)
         raise ImportModelError(f"{file} needs operators that are not supported: {names}")
     if output is not None:
-        path = import_onnx(file, shapes).save(output)
+        path = import_onnx(file, shapes, limits, until).save(output)
         click.echo(f"saved: {path}", err=as_json)

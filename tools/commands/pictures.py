@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
+from graphcnn.compile import inference_graph
+from graphcnn.model import Model
 from graphcnn.pictures import (
     SUFFIXES,
     Picture,
@@ -18,6 +20,7 @@ from graphcnn.pictures import (
     volume_picture,
 )
 from graphcnn.pictures.content import DETAILS
+from graphcnn.pictures.engine import ENGINES
 from graphcnn.pictures.solids import SCALES
 from graphcnn.pictures.volume import STYLES
 from graphcnn.tools.commands.arguments import loss_option, model_argument, optimizer_option
@@ -27,7 +30,7 @@ from graphcnn.tools.resolve import ModelName
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-COLORS = ("op", "params", "macs", "bytes", "field")
+COLORS = ("op", "params", "macs", "bytes", "field", "time")
 
 
 def file_options(function: F) -> F:
@@ -36,8 +39,10 @@ def file_options(function: F) -> F:
         "--open", "show", is_flag=True, help="Show the picture in the browser too."
     )(function)
     return click.option(
-        "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
-        help=f"The picture, in the format of its suffix: {', '.join(SUFFIXES)}.",
+        "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+        required=True,
+        help=f"The picture, in the format of its suffix: {', '.join(SUFFIXES)}; - writes SVG to "
+        "the standard output.",
     )(function)  # fmt: skip
 
 
@@ -47,10 +52,23 @@ training_option = click.option(
 
 
 def _finish(picture: Picture, output: Path, show: bool) -> None:
+    if str(output) == "-":
+        click.echo(picture.svg(), nl=False)
+        return
     path = picture.save(output)
     click.echo(f"drawn: {path}")
     if show:
         webbrowser.open(path.resolve().as_uri())
+
+
+def _times(model: Model) -> dict[str, float]:
+    """Seconds by the name of the operator; those fused into it are part of its time."""
+    from graphcnn.profiling import profile
+
+    times: dict[str, float] = {}
+    for step in profile(inference_graph(model.graph).bind(N=1), model.states).steps:
+        times[step.node] = times.get(step.node, 0.0) + step.seconds
+    return times
 
 
 @click.command()
@@ -64,7 +82,7 @@ def _finish(picture: Picture, output: Path, show: bool) -> None:
 @click.option(
     "--color", type=click.Choice(COLORS), default="op", show_default=True,
     help="Colour by kind of operator, or from little to much: parameters, multiply-adds, bytes of "
-    "activations, size of the receptive field.",
+    "activations, size of the receptive field, time measured in machine code for a batch of one.",
 )  # fmt: skip
 @click.option("--no-fold", is_flag=True, help="Draw every copy of a repeated block.")
 @click.option(
@@ -72,9 +90,13 @@ def _finish(picture: Picture, output: Path, show: bool) -> None:
     help="From top to bottom, or from left to right.",
 )  # fmt: skip
 @click.option(
+    "--engine", type=click.Choice(ENGINES), default="built-in", show_default=True,
+    help="Who finds the places of cards. dot: Graphviz, as a program or as the extra [svg].",
+)  # fmt: skip
+@click.option(
     "--backward", is_flag=True,
     help="Draw the whole training step instead, in three columns: forward, generated backward, "
-    "updates. Takes none of the four options before.",
+    "updates. Takes none of the five options before.",
 )  # fmt: skip
 @loss_option(TRAINING_LOSS)
 @optimizer_option(TRAINING_OPTIMIZER)
@@ -89,6 +111,7 @@ def draw(
     color: str,
     no_fold: bool,
     direction: str,
+    engine: str,
     backward: bool,
     loss: str,
     optimizer: str,
@@ -105,12 +128,18 @@ def draw(
       graphcnn draw lenet5 -o step.svg --backward --optimizer sgd
     """
     if not backward:
-        graph = model.build(settings).graph
+        built = model.build(settings)
         picture = graph_picture(
-            graph, detail=detail, color=color, fold=not no_fold, direction=direction
+            built.graph,
+            detail=detail,
+            color=color,
+            fold=not no_fold,
+            direction=direction,
+            engine=engine,
+            times=_times(built) if color == "time" else None,
         )
     else:
-        for name in ("detail", "color", "no_fold", "direction"):
+        for name in ("detail", "color", "no_fold", "direction", "engine"):
             if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
                 option = f"--{name.replace('_', '-')}"
                 raise click.UsageError(f"{option} does not apply to --backward")
@@ -123,7 +152,7 @@ def draw(
 @file_options
 @click.option(
     "--style", type=click.Choice(STYLES), default="box", show_default=True,
-    help="Oblique boxes, stacked maps, or flat bars for many layers.",
+    help="Oblique boxes, stacked maps, flat bars for many layers, or bars in the shape of a U.",
 )  # fmt: skip
 @click.option(
     "--scale", type=click.Choice(list(SCALES)), default="sqrt", show_default=True,

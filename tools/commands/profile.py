@@ -32,6 +32,10 @@ from graphcnn.tools.resolve import ModelName
     "--precision", type=click.Choice(PRECISIONS),
     help="strict does without Winograd's algorithm. [default: fast]",
 )  # fmt: skip
+@click.option(
+    "--tune", is_flag=True, default=None,
+    help="Time the algorithms and layouts first, in place of estimates; what is fastest is kept.",
+)  # fmt: skip
 @loss_option("Loss of the training step.")
 @optimizer_option("Optimiser of the training step.")
 @json_option
@@ -42,6 +46,7 @@ def profile(
     training: bool,
     threads: int | None,
     precision: str | None,
+    tune: bool | None,
     loss: str,
     optimizer: str,
     as_json: bool,
@@ -66,5 +71,5 @@ def profile(
         graph = training_graph(built.graph, loss, make_optimizer(optimizer))
     else:
         graph = inference_graph(built.graph)
-    found = measure(graph.bind(N=batch), built.states, threads, precision)
+    found = measure(graph.bind(N=batch), built.states, threads, precision, tune)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from graphcnn.config import RUNTIMES
+from graphcnn.config import PRECISIONS, RUNTIMES
 from graphcnn.files import atomic_write
 
 
@@ -24,6 +24,7 @@ def _listed(known: tuple[str, ...]) -> Any:
 
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
+CASES = ("nets", "light", "epoch", "memory", "compile")
 
 
 @click.command()
@@ -34,6 +35,10 @@ WORK = ("train", "infer", "single")
 @click.option(
     "--work", default=",".join(WORK), show_default=True, callback=_listed(WORK), metavar="A,B",
     help="Training steps, inference in large batches, inference of single images.",
+)  # fmt: skip
+@click.option(
+    "--case", "cases", default="nets", show_default=True, callback=_listed(CASES), metavar="A,B",
+    help=f"What to measure, out of {', '.join(CASES)}; see above.",
 )  # fmt: skip
 @click.option(
     "--peers", is_flag=True,
@@ -49,33 +54,47 @@ WORK = ("train", "infer", "single")
 )  # fmt: skip
 @click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0], show_default=True,
               help="Ours to time.")  # fmt: skip
+@click.option(
+    "--precision", "precisions", type=click.Choice(PRECISIONS), multiple=True, default=("fast",),
+    show_default=True,
+    help="Of ours: strict does without Winograd's algorithm. May be repeated: a column for each.",
+)  # fmt: skip
+@click.option("--tune", is_flag=True,
+              help="Ours with algorithms and layouts timed instead of estimated.")  # fmt: skip
+@click.option("--data", default="", metavar="mnist:DIR", help="The images of the case epoch.")
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path),
               help="Also write all numbers to this file.")  # fmt: skip
-def bench(
-    nets: tuple[str, ...],
-    work: tuple[str, ...],
-    peers: bool,
-    threads: tuple[int, ...],
-    rounds: int,
-    runtime: str,
-    target: Path | None,
-) -> None:
-    """Time training steps and predictions, alone or against others.
+def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None:
+    """Measure our speed and memory, alone or against others.
 
     All contenders get the same weights and inputs and take turns in one run, so that the noise of
-    the machine meets all alike. The ratio is that of the fastest peer to us, above 1 we are faster.
-    A training step is forward, backward and SGD with momentum 0.9 on cross-entropy.
+    the machine meets all alike. Numbers are medians. The ratio is that of the best peer to us:
+    above 1 we are better. A training step is forward, backward and SGD with momentum 0.9 on
+    cross-entropy.
+
+    \b
+    Cases:
+      nets     training steps and predictions of the networks in --nets
+      light    single images through networks of the onnx package, weights seeded
+      epoch    lenet5 over all of MNIST in batches of 64, reading of the files included
+      memory   the peak of a process that trains resnet18, batch 8
+      compile  the training step of each network, with an empty cache and again
 
     \b
     Examples:
       graphcnn bench --nets lenet5
       graphcnn bench --peers --threads 1 --threads 2 --json bench.json
+      graphcnn bench --peers --precision fast --precision strict
+      graphcnn bench --peers --case epoch,memory,compile,light --data mnist:DIR
     """
+    from graphcnn.tools.bench.cases import Options
     from graphcnn.tools.bench.report import run_apart, table, to_json
 
-    arguments = [",".join(nets), ",".join(work), "peers" if peers else "alone", str(rounds),
-                 runtime]  # fmt: skip
-    results = [result for n in threads for result in run_apart(arguments, n)]
+    data = str(options["data"])
+    if data and not data.startswith("mnist:"):
+        raise click.BadParameter(f"{data!r} must be spelled mnist:DIR", param_hint="--data")
+    chosen = Options(**options)
+    results = [result for n in threads for result in run_apart(chosen, n)]
     click.echo(table(results))
     if target is not None:
         atomic_write(target, to_json(results))
@@ -86,9 +105,10 @@ def bench(
 def cache(clear: bool) -> None:
     """Show the cache of compiled code, or clear it.
 
-    Machine code is kept in the user's cache folder (GRAPHCNN_CACHE, else XDG_CACHE_HOME/graphcnn,
-    else ~/.cache/graphcnn), readable by the user alone. An entry is used only for the processor,
-    the compiler and the version that it was made with, and checked by its content hash first.
+    Machine code, and the times that --tune measured, are kept in the user's cache folder
+    (GRAPHCNN_CACHE, else XDG_CACHE_HOME/graphcnn, else ~/.cache/graphcnn), readable by the user
+    alone. An entry is used only for the processor, the compiler and the version that it was made
+    with, and checked by its content hash first.
 
     \b
     Examples:

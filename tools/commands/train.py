@@ -182,7 +182,7 @@ def train(
     """
     chosen = Options(**options)
     _check(chosen)
-    made = _optimizer(optimizer, learning_rate, momentum, weight_decay, clip_norm)
+    made = make_optimizer(optimizer, learning_rate, momentum, weight_decay, clip_norm)
     training, test = load(data)
     if reconstruct:
         training, test = reconstruction(training), reconstruction(test)
@@ -221,13 +221,14 @@ def _check(options: Options) -> None:
         raise click.UsageError("--checkpoint-every needs --checkpoint or --resume")
 
 
-def _optimizer(
+def make_optimizer(
     name: str,
     learning_rate: float | None,
-    momentum: float | None,
-    weight_decay: float | None,
-    clip_norm: float | None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    clip_norm: float | None = None,
 ) -> Optimizer:
+    """The optimiser of that name; None stands for what suits small networks."""
     arguments: dict[str, Any] = {"learning_rate": learning_rate or LEARNING_RATES[name]}
     if momentum is not None and name not in MOMENTUM:
         raise click.UsageError(f"--momentum has no meaning for {name}, which has its own")

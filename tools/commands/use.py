@@ -11,6 +11,7 @@ import numpy as np
 from graphcnn.errors import DataError
 from graphcnn.files import atomic_write
 from graphcnn.ir import Array
+from graphcnn.literals import printable
 from graphcnn.model import Model
 from graphcnn.runtime.data.specs import load
 from graphcnn.tools.commands.arguments import (
@@ -24,6 +25,8 @@ from graphcnn.tools.commands.arguments import (
     reconstruction,
     runtime_options,
 )
+from graphcnn.tools.commands.export_options import file_options
+from graphcnn.tools.commands.export_training import Training, export_training, training_options
 from graphcnn.tools.commands.train import measured
 from graphcnn.tools.pictures import read_picture
 from graphcnn.tools.resolve import ModelName
@@ -149,7 +152,7 @@ def ranking(row: Array, model: Model, top: int) -> list[dict[str, Any]]:
 def _class_text(each: dict[str, Any], model: Model) -> str:
     probability = model.loss in ("cross_entropy", "binary_cross_entropy")
     value = f"{100 * each['value']:5.1f} %" if probability else f"{each['value']:9.4g}"
-    return f"{each['class']} {value}"
+    return f"{printable(each['class'])} {value}"
 
 
 def _read_all(model: Model, paths: tuple[Path, ...], resize: bool) -> tuple[list[str], Array]:
@@ -179,39 +182,47 @@ def _note_untrained(name: ModelName, model: Model) -> None:
 @click.command()
 @model_argument
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
-    help="The ONNX file.",
+    "-o", "--output", type=click.Path(path_type=Path), required=True,
+    help="The ONNX file; with --training the folder.",
 )  # fmt: skip
-@click.option(
-    "--opset", default="auto", show_default=True, metavar="N",
-    help="Version of the operators; auto is the lowest that has all of MODEL, from 17 on.",
-)  # fmt: skip
+@file_options
+@training_options
 @click.option("--no-verify", is_flag=True, help="Do not compare with ONNX Runtime.")
 def export(
-    model: ModelName, settings: dict[str, Any], output: Path, opset: str, no_verify: bool
+    model: ModelName,
+    settings: dict[str, Any],
+    output: Path,
+    report: Path | None,
+    training: Training,
+    no_verify: bool,
+    **form: Any,
 ) -> None:
-    """Write MODEL as an ONNX file.
+    """Write MODEL as an ONNX file, or with --training as a folder that trains.
 
     The file is checked, with full shape inference, before it is written. Then ONNX Runtime runs it
     at three batch sizes with its optimisations on and off, and the differences from our own
     results are printed; one above the bound is an error. The batch size stays open.
 
+    With --training, the folder holds the whole training step as standard ONNX operators, gradients
+    and first weights too, and a short program each for Python (train.py) and Node.js (train.mjs).
+    Thirty steps of ONNX Runtime are compared with ours. A folder that exists keeps its other files.
+
     \b
     Examples:
       graphcnn export lenet5.safetensors -o lenet5.onnx
-      graphcnn export resnet18 -o resnet18.onnx --opset 20
+      graphcnn export resnet18 -o resnet18.onnx --target "onnxruntime>=1.16" --float16
+      graphcnn export lenet5 --training -o lenet5-training --optimizer sgd
     """
-    if opset != "auto" and not opset.isdecimal():
-        raise click.BadParameter(f"{opset!r} must be auto or a number", param_hint="--opset")
     built = model.build(settings)
+    if training.wanted:
+        export_training(built, output, training, form["opset"], no_verify)
+        return
     _note_untrained(model, built)
-    parity = built.export_onnx(
-        output,
-        opset=opset if opset == "auto" else int(opset),
-        verify=False if no_verify else None,
-    )
+    parity = built.export_onnx(output, verify=False if no_verify else None, **form)
     click.echo(f"written: {output}")
     if parity is not None:
+        if report is not None:
+            atomic_write(report, parity.to_json() + "\n")
         click.echo(str(parity.require()))
     elif not no_verify:
         click.echo(

@@ -22,8 +22,10 @@ from graphcnn.runtime.native.kernels import (  # noqa: F401  # convolutions, pro
     reduce,
     relayout,
     resample,
+    scatter,
     shape,
     softmax,
+    top_k,
     transpose,
     unpool,
 )

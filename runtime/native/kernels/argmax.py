@@ -56,7 +56,7 @@ def _better(
     if fold.dtype.is_float:
         larger = e.b.fcmp_unordered(">", x, best)
         larger = e.b.and_(larger, e.b.fcmp_ordered("ord", best, best))
-    elif fold.dtype is DType.UINT8:
+    elif fold.dtype.is_unsigned:
         larger = e.b.icmp_unsigned(">", x, best)
     else:
         larger = e.b.icmp_signed(">", x, best)

@@ -5,7 +5,9 @@ nothing. Over the images of a batch every number counts, and a tap that lies out
 
     y[n, c, i, j] = sum over taps (u, v), channels o: x[n, o, i + p - u, j + p - v] · w[o, c, u, v]
 
-for two vectors of images at a time, transposed into scratch, [pixel][channel][image], and back.
+for two vectors of images at a time, transposed into scratch, [pixel][channel][image], and back. A
+unit is a band of rows of the result; the bands of the same images follow each other, and who does
+several of them transposes the images once.
 """
 
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ from graphcnn.tensor_type import DType
 
 #: Vectors of images of one unit.
 _VECTORS = 2
+#: Pieces of work wanted.
+_UNITS = 8
 #: Channels of the result up to which this form is the better one.
 _FEW = 8
 
@@ -56,6 +60,18 @@ class BatchTranspose:
         return self.lanes * _VECTORS
 
     @property
+    def bands(self) -> int:
+        """Bands of rows, all as high, of at least a vector of pixels."""
+        rows, columns = self.output
+        most = max(1, _UNITS // (self.batch // self.images))
+        fits = (d for d in range(most, 0, -1) if rows % d == 0)
+        return next(d for d in fits if d == 1 or rows // d * columns >= self.lanes)
+
+    @property
+    def units(self) -> int:
+        return self.batch // self.images * self.bands
+
+    @property
     def read(self) -> int:
         """Elements of scratch for x."""
         return self.sizes[0] * self.sizes[1] * self.channels * self.images
@@ -72,7 +88,7 @@ class BatchTranspose:
             node_key(self.group.node),
             lambda e: self._emit(e, scratch),
             operands=self.group.count + 1,
-            units=self.batch // self.images,
+            units=self.units,
             scratch=scratch,
             algorithm=f"images {self.few}×{_VECTORS}",
         )
@@ -81,10 +97,12 @@ class BatchTranspose:
         x, weight, *bias, y = self.group.operands(e)
         own, dtype, images = own_scratch(e, e.operands[-1], scratch), self.dtype, self.images
         result = e.at(own, dtype, (self.read, 1))
-        area = self.sizes[0] * self.sizes[1]
+        area, rows = self.sizes[0] * self.sizes[1], self.output[0] // self.bands
+        share = e.share(self.units)
 
         def unit(u: Int) -> None:
-            first = e.imul(u, images)
+            block, band = e.divmod(u, self.bands)
+            first, begin = e.imul(block, images), e.imul(band, rows)
 
             def channel(o: Int) -> None:
                 for v in range(_VECTORS):
@@ -97,16 +115,22 @@ class BatchTranspose:
                         self.channels * images,
                     )  # fmt: skip
 
-            e.loop(0, self.channels, channel)
+            def turn() -> None:
+                e.loop(0, self.channels, channel)
+
+            fresh = e.b.icmp_signed("==", e.int(band), e.int(0))
+            fresh = e.b.or_(fresh, e.b.icmp_signed("==", e.int(u), share[0]))
+            e.when(fresh, turn)
             e.loop(
-                0, self.output[0],
+                begin, e.iadd(begin, rows),
                 lambda i: e.loop(
                     0, self.output[1], lambda j: self._pixel(e, own, weight, bias, result, i, j)
                 ),
             )  # fmt: skip
-            e.loop(0, self.few, lambda c: self._write(e, result, y, first, c))
+            start = e.imul(begin, self.output[1])
+            e.loop(0, self.few, lambda c: self._write(e, result, y, first, c, start))
 
-        e.loop(*e.share(self.batch // images), unit)
+        e.loop(*share, unit)
 
     def _taps(self, e: Emitter, at: Int, axis: int) -> tuple[Int, Int, Int]:
         """First tap and last + 1 that meet the image, and the pixel that tap 0 would read."""
@@ -163,11 +187,14 @@ class BatchTranspose:
                 to = e.at(result, dtype, (pixel, self.images), (c * self.pixels * self.images, 1))
                 e.store(done[c * _VECTORS + v], e.at(to, dtype, (v * lanes, 1)))
 
-    def _write(self, e: Emitter, result: ir.Value, y: ir.Value, first: Int, c: Int) -> None:
-        """One channel back: squares of pixels by images, and what follows."""
+    def _write(
+        self, e: Emitter, result: ir.Value, y: ir.Value, first: Int, c: Int, start: Int
+    ) -> None:
+        """A band of one channel back: squares of pixels by images, and what follows."""
         dtype, lanes = self.dtype, self.lanes
 
-        def square(f: Int) -> None:
+        def square(place: Int) -> None:
+            f = e.iadd(start, place)
             for v in range(_VECTORS):
                 at = e.at(
                     result, dtype, (c, self.pixels * self.images), (f, self.images), (v * lanes, 1)
@@ -181,7 +208,7 @@ class BatchTranspose:
                     to = e.at(y, dtype, (n, self.few * self.pixels), (c, self.pixels), (f, 1))
                     e.store(self.group.apply_plain(e, value, (n, c, f), 2), to)
 
-        tiles(e, 0, self.pixels, lanes, square)
+        tiles(e, 0, self.pixels // self.bands, lanes, square)
 
 
 def batch_transpose(group: Group, target: Target) -> BatchTranspose | None:

@@ -7,10 +7,15 @@ from typing import cast
 
 from graphcnn.geometry import Pair, Sides
 from graphcnn.ir import Node
-from graphcnn.layout import PLAIN, Choice, Images, Kernels, Vectors
+from graphcnn.layout import PLAIN, Choice, DepthwiseKernels, Images, Kernels, Vectors
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.runtime.native.kernels.conv_direct import ConvGeometry, choose_schedule
-from graphcnn.runtime.native.kernels.conv_geometry import geometry, numbered_back
+from graphcnn.runtime.native.kernels.conv_geometry import (
+    block_groups,
+    geometry,
+    is_depthwise,
+    numbered_back,
+)
 from graphcnn.runtime.native.kernels.epilogue import Group, group_of
 from graphcnn.runtime.native.kernels.placed import CHOICES
 from graphcnn.runtime.native.kernels.weight_grad_tiles import tiled_weight_gradient
@@ -40,7 +45,8 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     steps = pixels * c * o // op.groups * prod(kernel) / lanes
     found = [_plain(node, steps * 1.2 * _wasted(op, group, lanes))]
     others = _others(group)
-    if op.groups != 1 or group.result.dtype is not DType.FLOAT32 or others is None:
+    groups = block_groups(op, c, o, lanes)
+    if groups is None or group.result.dtype is not DType.FLOAT32 or others is None:
         return found
     vectors = (str(Vectors(lanes)),) * len(bias)
     fill_o, fill_c = _fill(o, lanes), _fill(c, lanes)
@@ -49,14 +55,17 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     def add(read: list[str], kernels: str, algorithm: str, cost: float) -> None:
         for x_layout, halo in product(read, sorted(writes)):
             written = str(Images(lanes, halo))
-            for extra in {written, str(Images(lanes))} if others else {""}:
+            for extra in dict.fromkeys((written, str(Images(lanes)))) if others else ("",):
                 reads = _all_reads(group, (x_layout, kernels, *vectors), extra)
                 found.append(Choice(reads, (written,), algorithm, cost / RATE))
 
-    if isinstance(op, Conv2d) and c <= FIRST:
+    if isinstance(op, Conv2d) and c <= FIRST and op.groups == 1:
         add([PLAIN], PLAIN, "first", steps * fill_o * 1.1)
     g = geometry(op, n, (c, (h, w)), (o, (oh, ow)), kernel, lanes)
     read = [str(Images(lanes, halo)) for halo in _read_halos(op, g)]
+    if is_depthwise(op, c, o):
+        add(read, str(DepthwiseKernels(lanes)), "depthwise", steps * fill_o * 1.5)
+        return found
     transposed = isinstance(op, ConvTranspose2d)
     kernels = str(Kernels(lanes, choose_schedule(g, target).vectors, transposed))
     add(read, kernels, "direct", steps * fill_o * fill_c * 1.07)
@@ -110,12 +119,14 @@ def weight_gradient(node: Node, target: Target) -> list[Choice]:
     g = geometry(forward, n, (c, (h, w)), (o, (oh, ow)), op.kernel, lanes)
     vectors = choose_schedule(g, target).vectors
     written = str(Kernels(lanes, vectors))
-    tiled = applies(g) and tiled_weight_gradient(g, vectors, target) is not None
+    costs = {"direct": steps * fill_o * fill_c * 1.1}
+    tiled = tiled_weight_gradient(g, vectors, target) if applies(g) else None
+    if tiled is not None:
+        costs["winograd4"] = tiled.steps
     for halo, layout in product(_read_halos(forward, g), shown):
         reads = _all_reads(group, (str(Images(lanes, halo)), layout), written)
-        cost = steps * fill_o * fill_c * 1.1 / RATE
-        for algorithm in ("winograd4", "direct") if tiled else ("direct",):  # the first of equals
-            found.append(Choice(reads, (written,), algorithm, cost))
+        for algorithm, cost in costs.items():
+            found.append(Choice(reads, (written,), algorithm, cost / RATE))
     return found
 
 

@@ -44,7 +44,11 @@ class BlockedPart:
 
 @dataclass(frozen=True)
 class ConvGeometry:
-    """A convolution from one blocked value to another, in one group."""
+    """A convolution from one blocked value to another.
+
+    `groups` is the number of groups in terms of blocks: every block is one in a depthwise
+    convolution.
+    """
 
     batch: int
     x: Blocked
@@ -53,11 +57,17 @@ class ConvGeometry:
     reading: Pair
     step: Pair
     parts: tuple[BlockedPart, ...]
+    groups: int = 1
+
+    @property
+    def depth(self) -> int:
+        """Blocks of input channels of one group."""
+        return self.x.blocks // self.groups
 
     @property
     def flops(self) -> int:
         pixels = sum(p.sizes[0] * p.sizes[1] * len(p.taps) for p in self.parts)
-        return 2 * self.batch * self.x.channels * self.y.channels * pixels
+        return 2 * self.batch * self.x.channels * self.y.channels // self.groups * pixels
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ def choose_schedule(g: ConvGeometry, target: Target, vectors: int | None = None)
     main = max(g.parts, key=lambda p: p.sizes[0] * p.sizes[1])
     height, width = main.sizes
     for b in range(1, 5) if vectors is None else (vectors,):
-        if g.y.blocks % b:
+        if g.y.blocks // g.groups % b:
             continue
         for pixels in range(1, (limit - b) // b + 1):
             rows = min(height, max(1, pixels // width))
@@ -113,6 +123,11 @@ class DirectConv:
     dtype: DType = F32
 
     @property
+    def of_tap(self) -> int:
+        """Numbers of one tap, of a block of input channels and a panel."""
+        return self.g.x.lanes * self.g.y.lanes * self.s.vectors
+
+    @property
     def bands(self) -> int:
         """Pieces along the height of the largest part."""
         height = max(p.sizes[0] for p in self.g.parts)
@@ -133,14 +148,14 @@ class DirectConv:
     ) -> None:
         """The loops over this part's share of the units."""
         g, s, dtype = self.g, self.s, self.dtype
-        panels, lanes = g.y.blocks // s.vectors, g.x.lanes
-        width = lanes * s.vectors
+        panels = g.y.blocks // s.vectors
 
         def unit(u: Int) -> None:
             rest, band = e.divmod(u, self.bands)
             n, panel = e.divmod(rest, panels)
-            image = e.at(x, dtype, (n, g.x.image))
-            kernel = e.at(weight, dtype, (panel, g.x.blocks * g.taps * lanes * width))
+            group, _ = e.divmod(panel, panels // g.groups)
+            image = e.at(x, dtype, (n, g.x.image), (group, g.depth * g.x.plane))
+            kernel = e.at(weight, dtype, (panel, g.depth * g.taps * self.of_tap))
             first = e.imul(panel, s.vectors)
             written = e.at(y, dtype, (n, g.y.image), (first, g.y.plane))
             if any(g.y.halo):
@@ -219,7 +234,7 @@ class DirectConv:
         """One tile of pixels from `corner`, for all vectors of the panel."""
         g, s, dtype = self.g, self.s, self.dtype
         (image, kernel, written), (n, first), (q, r) = pointers, outer, corner
-        lanes, width = g.x.lanes, g.x.lanes * s.vectors
+        lanes = g.x.lanes
         (ry, rx), x = g.reading, g.x
         pixels = [(i, j) for i in range(size[0]) for j in range(size[1])]
         moves = [i * ry * x.row + j * rx * x.lanes for i, j in pixels]
@@ -231,14 +246,12 @@ class DirectConv:
         def channels(k: list[Int], sums: Sequence[ir.Value]) -> list[ir.Value]:
             block, tap = k
             pixel = e.at(base, dtype, (block, x.plane), (read(tap), 1))
-            panel = e.at(
-                kernel, dtype, (block, g.taps * lanes * width), (number(tap), lanes * width)
-            )
+            panel = e.at(kernel, dtype, (block, g.taps * self.of_tap), (number(tap), self.of_tap))
             return self._channels(e, pixel, panel, moves, sums)
 
         if part.taps:
             sums = e.loop(
-                0, x.blocks,
+                0, g.depth,
                 lambda c, *a: e.loop(
                     0, len(part.taps), lambda t, *b: channels([c, t], b), carry=a
                 ),

@@ -1,11 +1,11 @@
-"""First layers: few input channels, plain, to blocked output; and their weight gradient.
+"""First layers: few input channels, plain, to blocked output.
 
 With 1, 3 or 6 channels a block of input channels would be mostly padding. Here every pair
 (channel, tap) is one step of the reduction: x is packed as `Planes` in scratch and read number by
 number, vectors lie over output channels. The kernel is plain too, and turned in scratch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import llvmlite.ir as ir
@@ -13,10 +13,9 @@ import llvmlite.ir as ir
 from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernels.blocked import Blocked, Epilogue, Place
 from graphcnn.runtime.native.kernels.conv_plain import Tap
-from graphcnn.runtime.native.kernels.packing import Planes, copy, scratch_bytes, transpose
+from graphcnn.runtime.native.kernels.packing import Planes, scratch_bytes, transpose
 from graphcnn.runtime.native.kernels.tiles import (
     Tile,
-    add_to,
     blocks,
     choose_tile,
     multiply,
@@ -203,148 +202,3 @@ def first_conv(
     tile = Tile(-(-y.sizes[1] // count), wide)
     bands = min(y.sizes[0], max(1, -(-8 // batch)))
     return FirstConv(batch, channels, planes, tuple(taps), y, tile, bands, dtype)
-
-
-#: What happens to a number of the gradient at last: f(e, number, filter, pair) -> number.
-Follow = Callable[[Emitter, ir.Value, Int, Int], ir.Value]
-
-
-@dataclass(frozen=True)
-class FirstWeightGrad:
-    """The weight gradient of a `FirstConv`: rows are pairs (channel, tap), written out in code."""
-
-    batch: int
-    channels: int
-    planes: Planes
-    taps: tuple[Tap, ...]
-    dy: Blocked
-    tile: Tile
-    dtype: DType = DType.FLOAT32
-
-    @property
-    def units(self) -> int:
-        return self.dy.blocks // self.tile.vectors
-
-    @property
-    def image(self) -> int:
-        """Elements of scratch that one packed image takes."""
-        return (
-            scratch_bytes(self.channels * self.planes.size * self.dtype.bytes) // self.dtype.bytes
-        )
-
-    @property
-    def steps(self) -> int:
-        """Pairs (channel, tap)."""
-        return self.channels * len(self.taps)
-
-    @property
-    def scratch(self) -> int:
-        kernels = self.steps * self.dy.lanes * self.tile.vectors
-        return scratch_bytes((self.image + kernels) * self.dtype.bytes)
-
-    @property
-    def flops(self) -> int:
-        pixels = self.dy.sizes[0] * self.dy.sizes[1]
-        return 2 * self.batch * self.channels * len(self.taps) * self.dy.channels * pixels
-
-    def emit(
-        self,
-        e: Emitter,
-        x: ir.Value,
-        dy: ir.Value,
-        dw: ir.Value,
-        scratch: ir.Value,
-        follow: Follow | None = None,
-    ) -> None:
-        """The loops over this part's share of the units; `scratch` is the part's own."""
-        dtype, (h, w), lanes = self.dtype, self.planes.sizes, self.dy.lanes
-        vectors, (oh, ow) = self.tile.vectors, self.dy.sizes
-        width, steps = lanes * vectors, self.channels * len(self.taps)
-        pairs = sorted(
-            (c * len(self.taps) + t.weight,
-             c * self.planes.channel_stride + self.planes.offset(*t.pixel))
-            for c in range(self.channels)
-            for t in self.taps
-        )  # fmt: skip
-        nothing = zero(dtype, lanes)
-        sums = e.at(scratch, dtype, (self.image, 1))
-
-        def unit(panel: Int) -> None:
-            e.loop(
-                0, steps * width, lambda i: e.store(nothing, e.at(sums, dtype, (i, 1))), step=lanes
-            )
-
-            def image(n: Int) -> None:
-                packed = e.at(x, dtype, (n, self.channels * h * w))
-                if not self.planes.in_place:
-                    self.planes.pack(e, dtype, packed, scratch, self.channels)
-                    packed = scratch
-                shown = e.at(
-                    dy, dtype, (n, self.dy.image), (panel, vectors * self.dy.plane),
-                    (self.dy.offset(0, 0), 1),
-                )  # fmt: skip
-                for first in range(0, steps, self.tile.rows):
-                    some = pairs[first : first + self.tile.rows]
-
-                    def left(k: list[Int], some: list[tuple[int, int]] = some) -> list[ir.Value]:
-                        at = e.at(packed, dtype, (k[0], self.planes.grid[1]), (k[1], 1))
-                        return [e.at(at, dtype, (offset, 1)) for _, offset in some]
-
-                    def right(k: list[Int]) -> list[ir.Value]:
-                        at = e.at(shown, dtype, (k[0], self.dy.row), (k[1], lanes))
-                        return [e.at(at, dtype, (v * self.dy.plane, 1)) for v in range(vectors)]
-
-                    places = [
-                        e.at(sums, dtype, (number * width + v * lanes, 1))
-                        for number, _ in some
-                        for v in range(vectors)
-                    ]
-                    start = [nothing] * len(places)
-                    add_to(e, dtype, places, multiply(e, dtype, start, (oh, ow), left, right))
-
-            e.loop(0, self.batch, image)
-            self._write(e, sums, dw, panel, follow)
-
-        e.loop(*e.share(self.units), unit)
-
-    def _write(
-        self, e: Emitter, sums: ir.Value, dw: ir.Value, panel: Int, follow: Follow | None
-    ) -> None:
-        """The sums of a panel, [pair][filter], into the plain gradient [filter][pair]."""
-        dtype, width = self.dtype, self.dy.lanes * self.tile.vectors
-
-        def filters(o: Int, count: int) -> None:
-            def pair(i: Int) -> None:
-                read = e.at(sums, dtype, (i, width))
-                to = e.at(dw, dtype, (o, self.steps), (i, 1))
-                if follow is None:
-                    copy(e, dtype, read, to, count, 1, self.steps)
-                    return
-
-                def one(f: Int) -> None:
-                    value = e.load(e.at(read, dtype, (f, 1)), dtype)
-                    value = follow(e, value, e.iadd(o, f), i)
-                    e.store(value, e.at(to, dtype, (f, self.steps)))
-
-                e.loop(0, count, one)
-
-            e.loop(0, self.steps, pair)
-
-        blocks(e, self.dy.channels, width, filters, (panel, e.iadd(panel, 1)))
-
-
-def first_weight_grad(
-    batch: int,
-    channels: int,
-    planes: Planes,
-    taps: Sequence[Tap],
-    dy: Blocked,
-    vectors: int,
-    target: Target,
-    dtype: DType = DType.FLOAT32,
-) -> FirstWeightGrad:
-    """The gradient for kernels of `vectors` vectors, tiled for a processor."""
-    limit = (target.registers - 1 - (target.name == "sse2") - vectors) // vectors
-    steps = channels * len(taps)
-    rows = -(-steps // -(-steps // min(limit, 28)))
-    return FirstWeightGrad(batch, channels, planes, tuple(taps), dy, Tile(rows, vectors), dtype)

@@ -53,7 +53,22 @@ def geometry(
         reading,
         step,
         parts,
+        block_groups(op, x[0], y[0], lanes) or 1,
     )
+
+
+def is_depthwise(op: Convolution, x: int, y: int) -> bool:
+    """Whether every channel is a group of its own, on both sides."""
+    return op.groups == x == y and op.groups > 1
+
+
+def block_groups(op: Convolution, x: int, y: int, lanes: int) -> int | None:
+    """Groups in terms of blocks of channels; None where a block would belong to two groups."""
+    if is_depthwise(op, x, y):
+        return -(-x // lanes)
+    whole = all(channels // op.groups % lanes == 0 for channels in (x, y))
+    fits = op.groups == 1 or (whole and isinstance(op, Conv2d))
+    return op.groups if fits else None
 
 
 def numbered_back(g: ConvGeometry) -> ConvGeometry:

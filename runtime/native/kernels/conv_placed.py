@@ -7,23 +7,37 @@ import llvmlite.ir as ir
 from graphcnn.errors import GraphError
 from graphcnn.geometry import Pair
 from graphcnn.ir import Node
-from graphcnn.layout import PLAIN, Kernels, TransformedKernels, parse_layout, plain
+from graphcnn.layout import (
+    PLAIN,
+    DepthwiseKernels,
+    Kernels,
+    TransformedKernels,
+    parse_layout,
+    plain,
+)
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.layout import Placed
 from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernel import Kernel, node_key
+from graphcnn.runtime.native.kernels.conv_depthwise import DepthwiseConv
 from graphcnn.runtime.native.kernels.conv_direct import (
     ConvGeometry,
     DirectConv,
     choose_schedule,
 )
-from graphcnn.runtime.native.kernels.conv_first import first_conv, first_weight_grad
-from graphcnn.runtime.native.kernels.conv_geometry import geometry, numbered_back
+from graphcnn.runtime.native.kernels.conv_first import first_conv
+from graphcnn.runtime.native.kernels.conv_geometry import (
+    block_groups,
+    geometry,
+    is_depthwise,
+    numbered_back,
+)
 from graphcnn.runtime.native.kernels.conv_plain import planes_for, window_taps
 from graphcnn.runtime.native.kernels.epilogue import Group, group_of, images
 from graphcnn.runtime.native.kernels.packing import own_scratch
 from graphcnn.runtime.native.kernels.placed import places
 from graphcnn.runtime.native.kernels.weight_grad import weight_gradient
+from graphcnn.runtime.native.kernels.weight_grad_first import first_weight_grad
 from graphcnn.runtime.native.kernels.weight_grad_tiles import tiled_weight_gradient
 from graphcnn.runtime.native.kernels.winograd import (
     WinogradConv,
@@ -65,12 +79,17 @@ def convolution(node: Node, target: Target) -> Kernel:
     """Direct, Winograd or first-layer code, as the layouts and the algorithm say."""
     group = group_of(node)
     result = images(group.result)
-    if cast(Conv2d, group.op).groups != 1 or group.result.dtype is not DType.FLOAT32:
-        raise GraphError(f"{group.op.name} in groups or in {group.result.dtype} stays plain")
+    if group.result.dtype is not DType.FLOAT32:
+        raise GraphError(f"{group.op.name} in {group.result.dtype} stays plain")
     if result is None:
         raise GraphError(f"{group.op.name} writes blocked images, found {group.result}")
-    if group.types[0].layout == PLAIN:
+    op, channels = cast(Conv2d | ConvTranspose2d, group.op), _ints(group.types[0])[1]
+    if block_groups(op, channels, result.channels, result.lanes) is None:
+        raise GraphError(f"{op.name} in groups of parts of blocks stays plain")
+    if group.types[0].layout == PLAIN and op.groups == 1:
         return _first(group, target)
+    if is_depthwise(op, channels, result.channels):
+        return _depthwise(group, target)
     read = parse_layout(group.types[1].layout)
     layout = read.kernels if isinstance(read, TransformedKernels) else read
     if not isinstance(layout, Kernels):
@@ -90,13 +109,31 @@ def convolution(node: Node, target: Target) -> Kernel:
         code.emit(e, x, weight, y, bias[0] if bias else None, group.blocked_epilogue())
 
     return Kernel(
-        node_key(group.node), emit, group.count, code.units, algorithm=f"direct {schedule}"
-    )
+        node_key(group.node), emit, group.count, code.units, inplace=group.inplace,
+        algorithm=f"direct {schedule}",
+    )  # fmt: skip
+
+
+def _depthwise(group: Group, target: Target) -> Kernel:
+    read, result = parse_layout(group.types[1].layout), images(group.result)
+    if not isinstance(read, DepthwiseKernels) or result is None:
+        raise GraphError(f"a depthwise convolution reads kernels such as d16, found {read}")
+    g = geometry_of(group, result.lanes)
+    code = DepthwiseConv(g, choose_schedule(g, target, 1))
+
+    def emit(e: Emitter) -> None:
+        x, weight, *bias, y = group.operands(e)
+        code.emit(e, x, weight, y, bias[0] if bias else None, group.blocked_epilogue())
+
+    return Kernel(
+        node_key(group.node), emit, group.count, code.units, inplace=group.inplace,
+        algorithm=f"depthwise {code.s}",
+    )  # fmt: skip
 
 
 def _winograd(group: Group, g: ConvGeometry, layout: TransformedKernels, target: Target) -> Kernel:
     if not in_order(g):
-        raise GraphError(f"winograd is for kernels 3×3 of stride 1, not flipped, found {group.op}")
+        raise GraphError(f"winograd is for kernels 3×3 of stride 1, found {group.op}")
     code = WinogradConv(g, choose_winograd(g, target, layout.tile, layout.kernels.vectors))
 
     def emit(e: Emitter) -> None:
@@ -105,7 +142,7 @@ def _winograd(group: Group, g: ConvGeometry, layout: TransformedKernels, target:
         code.emit(e, x, weight, y, own, bias[0] if bias else None, group.blocked_epilogue())
 
     return Kernel(
-        node_key(group.node), emit, group.count + 1, code.units, code.scratch,
+        node_key(group.node), emit, group.count + 1, code.units, code.scratch, group.inplace,
         algorithm=f"winograd {code.s}",
     )  # fmt: skip
 
@@ -128,7 +165,7 @@ def _first(group: Group, target: Target) -> Kernel:
         code.emit(e, x, weight, y, own, bias[0] if bias else None, group.blocked_epilogue())
 
     return Kernel(
-        node_key(group.node), emit, group.count + 1, code.units, code.scratch,
+        node_key(group.node), emit, group.count + 1, code.units, code.scratch, group.inplace,
         algorithm=f"first {code.tile}",
     )  # fmt: skip
 
@@ -179,7 +216,7 @@ def weight_grad(node: Node, target: Target) -> Kernel:
             tiled.emit(e, x, dy, dw, scratch, group.apply_stored if group.body else None)
 
         return Kernel(
-            node_key(node), emit_tiled, group.count + 1, tiled.units, tiled.scratch,
+            node_key(node), emit_tiled, group.count + 1, tiled.units, tiled.scratch, group.inplace,
             algorithm=f"winograd {tiled}",
         )  # fmt: skip
     places_of = dict(g.parts[0].taps)

@@ -41,6 +41,8 @@ from graphcnn.tensor_type import DType, Shape
 
 #: Pieces of work wanted per image and group when the batch alone gives too few.
 _UNITS = 8
+#: Multiply-adds of an image and group from which on they are cut by rows, and the rows left then.
+_LARGE, _ROWS = 1 << 22, 6
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,13 @@ class TapProduct:
         """The kernel of the group around this product."""
         lanes = target.lanes(self.dtype)
         longest = max(self.flat(part) for part in self.parts)
-        tile = choose_tile(target, self.rows, ceil(longest / lanes))
-        count = -(-self.rows // tile.rows)
-        split = min(count, max(1, _UNITS // (self.batch * self.groups)))
+        wanted = max(1, _UNITS // (self.batch * self.groups))
+        large = (
+            self.rows * self.depth * sum(len(p.taps) * self.flat(p) for p in self.parts) > _LARGE
+        )
+        rows = min(self.rows, max(_ROWS, ceil(self.rows / wanted))) if large else self.rows
+        tile = choose_tile(target, rows, ceil(longest / lanes))
+        split = min(-(-self.rows // tile.rows), wanted)
         body = _TapEmitter(self, group, tile, lanes, split)
         return Kernel(
             node_key(group.node),

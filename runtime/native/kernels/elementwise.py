@@ -35,6 +35,7 @@ from graphcnn.runtime.native.kernels.loops import (
     sizes_of,
 )
 from graphcnn.runtime.native.target import Target
+from graphcnn.sources import Input
 from graphcnn.tensor_type import DType, TensorType
 
 #: compute(e, lanes, registers of the inputs) -> registers of the outputs.
@@ -107,10 +108,14 @@ def _computation(op: Op, node: Node) -> tuple[Compute, list[DType]]:
 
         return group, [t.dtype for inside in body.nodes for t in inside.types]
     refuse_half(node)
-    single = Node(op, node.inputs, node.types)
+    # An operand each, also where a value is read twice: x + x is the same kernel as x + y.
+    inputs = tuple(
+        Input(f"x{i}", v.type)() if v in node.inputs[:i] else v for i, v in enumerate(node.inputs)
+    )
+    single = Node(op, inputs, node.types)
 
     def alone(e: Emitter, lanes: int, vectors: Sequence[ir.Value]) -> list[ir.Value]:
-        given = dict(zip(node.inputs, vectors, strict=True))
+        given = dict(zip(inputs, vectors, strict=True))
         return [emit_expression(e, [single], given, lanes)[single.output]]
 
     return alone, []

@@ -62,6 +62,13 @@ class Group:
         """Pointers that the kernel takes besides scratch."""
         return len(self.node.inputs) + len(self.node.types)
 
+    @property
+    def inplace(self) -> tuple[tuple[int, int], ...]:
+        """Pairs (operand, result) for operands of the epilogue that lie as the result does: for
+        code that reads them at a place just before it writes there, and nowhere else."""
+        inputs = enumerate(self.node.inputs)
+        return tuple((i, 0) for i, v in inputs if i not in self.places and v.type == self.result)
+
     def blocked_epilogue(self) -> Epilogue | None:
         """The epilogue on blocked images."""
         return None if self.body is None else self._blocked

@@ -14,8 +14,10 @@ import llvmlite.ir as ir
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Op, Value
-from graphcnn.runtime.native.emit import I1, I8, I32, STORED, Emitter
+from graphcnn.runtime.native.emit import I1, I8, STORED, Emitter
+from graphcnn.runtime.native.kernels import integers
 from graphcnn.runtime.native.kernels import math as vector
+from graphcnn.runtime.native.kernels.casts import cast
 from graphcnn.runtime.native.kernels.math import (
     absolute,
     at_least,
@@ -87,8 +89,10 @@ def _constant(op: Op, dtype: DType, lanes: int) -> ir.Value:
     if array.size != 1:
         raise GraphError(f"a constant of shape {array.shape} must be an operand, not in the body")
     kind = I1 if dtype is DType.BOOL else STORED[dtype]
+    if dtype.is_small:  # its bits
+        array = array.view(f"u{dtype.bytes}")
     number = array.reshape(()).item()
-    number = float(number) if dtype.is_float else int(number)
+    number = float(number) if array.dtype.kind == "f" else int(number)
     return constant(ir.VectorType(kind, lanes) if lanes > 1 else kind, number)
 
 
@@ -109,15 +113,11 @@ def to_memory(e: Emitter, value: ir.Value) -> ir.Value:
 # Arithmetic
 
 
-def _unsigned(dtype: DType) -> bool:
-    return dtype in (DType.UINT8, DType.BOOL)
-
-
 def _compare(e: Emitter, sign: str, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
     if dtype.is_float:
         compare = e.b.fcmp_unordered if sign == "!=" else e.b.fcmp_ordered
     else:
-        compare = e.b.icmp_unsigned if _unsigned(dtype) else e.b.icmp_signed
+        compare = e.b.icmp_unsigned if dtype.is_unsigned else e.b.icmp_signed
     return compare(sign, a, b)
 
 
@@ -159,14 +159,25 @@ def _minimum(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.V
     return _extreme(e, "<", dtype, a, b)
 
 
+@expresses("quotient")
+def _quotient(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
+    return integers.quotient(e, dtype, a, b)
+
+
+@expresses("remainder")
+def _remainder(e: Emitter, op: Any, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
+    return integers.remainder(e, dtype, op.truncated, a, b)
+
+
 @expresses("pow")
 def _pow(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
-    return vector.power(e, a, b)
+    return vector.power(e, a, b) if dtype.is_float else integers.power(e, dtype, a, b)
 
 
 def whole_exponent(node: Node) -> int | None:
     """The exponent of a power, if it is a constant that a product or two can replace."""
-    exponent = node.inputs[1].node.op if node.op.name == "pow" else None
+    of_floats = node.op.name == "pow" and node.types[0].dtype.is_float
+    exponent = node.inputs[1].node.op if of_floats else None
     if not isinstance(exponent, Constant) or exponent.array.size != 1:
         return None
     return next((k for k in (-1, 1, 2, 3) if exponent.array.reshape(()) == k), None)
@@ -190,7 +201,7 @@ def _neg(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
 def _abs(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
     if dtype.is_float:
         return absolute(e, x)
-    if _unsigned(dtype):
+    if dtype.is_unsigned:
         return x
     zero = constant(x.type, 0)
     return e.b.select(e.b.icmp_signed("<", x, zero), e.b.sub(zero, x), x)
@@ -200,14 +211,9 @@ def _abs(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
 def _sign(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
     zero, one = constant(x.type, 0), constant(x.type, 1)
     y = e.b.select(_compare(e, ">", dtype, x, zero), one, x)
-    if _unsigned(dtype):
+    if dtype.is_unsigned:
         return y
     return e.b.select(_compare(e, "<", dtype, x, zero), constant(x.type, -1), y)
-
-
-@expresses("sqrt")
-def _sqrt(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
-    return e.intrinsic("llvm.sqrt", x.type, x)
 
 
 def _function(name: str, code: Callable[[Emitter, ir.Value], ir.Value]) -> None:
@@ -224,8 +230,20 @@ for _name, _code in {
     "tanh": vector.tanh,
     "sigmoid": vector.sigmoid,
     "softplus": vector.softplus,
+    "sin": vector.sin,
+    "cos": vector.cos,
+    "atan": vector.atan,
 }.items():
     _function(_name, _code)
+
+
+def _instruction(name: str, intrinsic: str) -> None:
+    _function(name, lambda e, x: e.intrinsic(intrinsic, x.type, x))
+
+
+for _name in ("sqrt", "floor", "ceil"):
+    _instruction(_name, f"llvm.{_name}")
+_instruction("round", "llvm.rint")
 
 
 # Comparison and choice
@@ -331,45 +349,13 @@ def _cast(e: Emitter, op: Any, dtype: DType, x: ir.Value) -> ir.Value:
     return cast(e, x, dtype, op.dtype)
 
 
-def cast(e: Emitter, x: ir.Value, source: DType, result: DType) -> ir.Value:
-    """x as another element type. Floats are cut towards 0; what does not fit becomes the nearest
-    number that does, NaN becomes 0."""
-    if source is result:
-        return x
-    kind = retyped(x.type, I1 if result is DType.BOOL else STORED[result])
-    if result is DType.BOOL:
-        return _compare(e, "!=", source, x, constant(x.type, 0))
-    if source.is_float and result.is_float:
-        return (e.b.fpext if result.bytes > source.bytes else e.b.fptrunc)(x, kind)
-    if source.is_float:
-        if result.bytes >= 4:
-            return _saturated(e, x, kind)
-        return e.b.trunc(_saturated(e, x, retyped(x.type, I32)), kind)
-    if result.is_float:
-        return (e.b.uitofp if _unsigned(source) else e.b.sitofp)(x, kind)
-    if source is not DType.BOOL and result.bytes < source.bytes:
-        return e.b.trunc(x, kind)
-    return (e.b.zext if _unsigned(source) else e.b.sext)(x, kind)
-
-
-def _saturated(e: Emitter, x: ir.Value, kind: ir.Type) -> ir.Value:
-    name = f"llvm.fptosi.sat.{_mangled(kind)}.{_mangled(x.type)}"
-    function = e.module.globals.get(name)
-    if function is None:
-        function = ir.Function(e.module, ir.FunctionType(kind, [x.type]), name)
-    return e.b.call(function, [x])
-
-
-def _mangled(kind: ir.Type) -> str:
-    element = element_of(kind)
-    short = {ir.FloatType: "f32", ir.DoubleType: "f64"}.get(type(element)) or f"i{element.width}"
-    return f"v{kind.count}{short}" if isinstance(kind, ir.VectorType) else short
-
-
 def refuse_half(node: Node) -> None:
-    """Raise `GraphError` where a node has float16 operands or results."""
+    """Raise `GraphError` where a node computes with types that are stored only, f16 for one."""
+    if node.op.name in ("cast", "input", "constant"):
+        return
     for t in (*(v.type for v in node.inputs), *node.types):
-        if t.dtype is DType.FLOAT16:
+        if t.dtype.is_small:
             raise GraphError(
-                f"{node.op.name} has no native lowering for f16, found {t}; cast to f32"
+                f"{node.op.name} has no native lowering for {t.dtype}, found {t}; cast to a "
+                "wider type, as the pass widen_types does"
             )

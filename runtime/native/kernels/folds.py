@@ -23,18 +23,22 @@ BLOCK = 32
 
 @dataclass(frozen=True)
 class Fold:
-    """How elements are combined: `dtype` as they come, `identity` changes nothing."""
+    """How elements are combined: `dtype` as they come, `identity` changes nothing.
+
+    They are added, or multiplied, or the largest is found.
+    """
 
     dtype: DType
     largest: bool = False
+    product: bool = False
 
     @property
     def identity(self) -> float:
         if not self.largest:
-            return 0
+            return int(self.product)
         if self.dtype.is_float:
             return -math.inf
-        return 0 if self.dtype is DType.UINT8 else -(2 ** (8 * self.dtype.bytes - 1))
+        return 0 if self.dtype.is_unsigned else -(2 ** (8 * self.dtype.bytes - 1))
 
     def start(self, e: Emitter, lanes: int) -> ir.Value:
         kind = STORED[self.dtype]
@@ -44,6 +48,8 @@ class Fold:
     def combine(self, e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
         if self.largest:
             return maximum(e, self.dtype, a, b)
+        if self.product:
+            return e.b.fmul(a, b) if self.dtype.is_float else e.b.mul(a, b)
         return e.b.fadd(a, b) if self.dtype.is_float else e.b.add(a, b)
 
     def lanes(self, e: Emitter, vector: ir.Value) -> ir.Value:

@@ -313,3 +313,21 @@ def _exp_double(e: Emitter, x: ir.Value) -> ir.Value:
     n = b.sub(b.bitcast(shifted, whole), b.bitcast(shift, whole))
     bits = b.shl(b.add(n, constant(whole, 1023)), constant(whole, 52))
     return e.mul(polynomial(e, r, _TAYLOR), b.bitcast(bits, kind))
+
+
+# Angles: float32 goes through float64 here.
+
+
+def _angle(name: str, doc: str) -> Callable[[Emitter, ir.Value], ir.Value]:
+    def function(e: Emitter, x: ir.Value) -> ir.Value:
+        if _is_double(x):
+            return libm(e, name, x)
+        return e.b.fptrunc(libm(e, name, e.b.fpext(x, retyped(x.type, DOUBLE))), x.type)
+
+    function.__doc__ = doc
+    return function
+
+
+sin = _angle("sin", "The sine.")
+cos = _angle("cos", "The cosine.")
+atan = _angle("atan", "The angle whose tangent is x.")

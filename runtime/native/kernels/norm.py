@@ -23,7 +23,7 @@ from graphcnn.ir import Node
 from graphcnn.ops.layout import inner
 from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernel import Kernel, lowers, node_key
-from graphcnn.runtime.native.kernels.channels import At, Channels, Terms, channels_of
+from graphcnn.runtime.native.kernels.channels import At, Blocks, Channels, Terms, channels_of
 from graphcnn.runtime.native.kernels.planes import least
 from graphcnn.runtime.native.kernels.sums import Values
 from graphcnn.runtime.native.target import Target
@@ -246,4 +246,7 @@ def batch_norm_grad(node: Node, target: Target) -> Kernel:
 
         groups(e, c, group)
 
-    return Kernel(node_key(node), emit, 9, c.units, scratch_bytes(c), algorithm="two passes")
+    pairs = tuple(
+        (i, 0) for i in (0, 4) if isinstance(c, Blocks) and node.inputs[i].type == node.types[0]
+    )  # each place is read for the last time just before it is written
+    return Kernel(node_key(node), emit, 9, c.units, scratch_bytes(c), pairs, "two passes")

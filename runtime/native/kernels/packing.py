@@ -124,6 +124,19 @@ def copy(
     write_step: int = 1,
 ) -> None:
     """Copy `count` elements that lie `step` apart to places `write_step` apart."""
+    lanes = e.target.lanes(dtype)
+    if step == 2 and write_step == 1 and count >= lanes:
+        even = ir.VectorType(I32, lanes)(list(range(0, 2 * lanes, 2)))
+
+        def pair(i: Int) -> None:
+            at = e.at(source, dtype, (i, 2))
+            read = [e.load(p, dtype, lanes) for p in (at, e.at(at, dtype, (lanes, 1)))]
+            e.store(e.b.shuffle_vector(*read, even), e.at(to, dtype, (i, 1)))
+
+        whole = count // lanes * lanes
+        e.loop(0, whole, pair, step=lanes)
+        source, to = e.at(source, dtype, (whole, 2)), e.at(to, dtype, (whole, 1))
+        count -= whole
     if step > 1 or write_step > 1:
 
         def one(i: Int) -> None:
@@ -132,7 +145,6 @@ def copy(
 
         e.loop(0, count, one)
         return
-    lanes = e.target.lanes(dtype)
     whole = count // lanes * lanes
 
     def vector(i: Int) -> None:

@@ -42,7 +42,7 @@ def entry(e: Emitter, numbers: ir.Value, i: Int) -> ir.Value:
 @lowers("pad2d")
 def _pad(node: Node, target: Target) -> Kernel:
     op, dtype = cast(Pad2d, node.op), node.types[0].dtype
-    if dtype is DType.FLOAT16:
+    if dtype.is_small:
         raise GraphError(f"pad2d of {dtype} has no native code: use f32 or f64")
     planes, h, w = image_shape(node)
     _, height, width = image_shape(node, output=True)

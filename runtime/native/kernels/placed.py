@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Node
+from graphcnn.ir import Node, Op
 from graphcnn.layout import Choice
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import Placed, inner
@@ -37,11 +37,16 @@ def places(*ops: str) -> Callable[[Lowering], Lowering]:
     return register
 
 
-def heavy(node: Node) -> str:
-    """The name of a node's operator, of the heavy one where it is a group."""
+def heavy_op(node: Node) -> Op:
+    """A node's operator, the heavy one where it is a group."""
     op = inner(node.op)
     anchor = op.anchor_node if isinstance(op, Fused) else None
-    return op.name if anchor is None else anchor.op.name
+    return op if anchor is None else anchor.op
+
+
+def heavy(node: Node) -> str:
+    """The name of that operator."""
+    return heavy_op(node).name
 
 
 def choices(node: Node, target: Target) -> list[Choice]:

@@ -1,4 +1,4 @@
-"""Sum, mean and maximum over any axes.
+"""Sum, mean, product and maximum over any axes.
 
 Axes are merged to groups that are kept or reduced in turn. Where the last group is reduced its
 rows are folded with vectors and the lanes combined at the end; where it is kept, each lane folds
@@ -12,7 +12,7 @@ from math import prod
 import llvmlite.ir as ir
 
 from graphcnn.ir import Node
-from graphcnn.ops.reduce import Max, Mean, Sum
+from graphcnn.ops.reduce import Max, Mean, Prod, Sum
 from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernel import Kernel, lowers, node_key
 from graphcnn.runtime.native.kernels.expressions import refuse_half
@@ -34,21 +34,25 @@ from graphcnn.tensor_type import DType
 Group = tuple[int, int]
 
 
-@lowers("sum", "mean", "max")
+@lowers("sum", "mean", "max", "prod")
 def lower_reduction(node: Node, target: Target) -> Kernel:
-    assert isinstance(node.op, Sum | Mean | Max)
+    assert isinstance(node.op, Sum | Mean | Max | Prod)
     sizes = sizes_of(node.inputs[0].type)
     return reduction(node, node.op, sizes, node.op.axes, target)
 
 
 def reduction(
-    node: Node, op: Sum | Mean | Max, sizes: Sequence[int], axes: Sequence[int], target: Target
+    node: Node,
+    op: Sum | Mean | Max | Prod,
+    sizes: Sequence[int],
+    axes: Sequence[int],
+    target: Target,
 ) -> Kernel:
     """The kernel over a contiguous array of `sizes`, the result in the order of the kept axes."""
     refuse_half(node)
     kept, reduced = _groups(sizes, axes)
     dtype = node.types[0].dtype
-    fold = Fold(dtype, largest=isinstance(op, Max))
+    fold = Fold(dtype, largest=isinstance(op, Max), product=isinstance(op, Prod))
     count = prod(size for size, _ in reduced) if isinstance(op, Mean) else 1
     lanes = lanes_for(target, dtype)
     rows = reduced and (not kept or reduced[-1][1] < kept[-1][1])

@@ -6,7 +6,15 @@ import llvmlite.ir as ir
 
 from graphcnn.errors import GraphError
 from graphcnn.ir import Node
-from graphcnn.layout import Images, Kernels, TransformedKernels, Vectors, parse_layout
+from graphcnn.layout import (
+    PLAIN,
+    DepthwiseKernels,
+    Images,
+    Kernels,
+    TransformedKernels,
+    Vectors,
+    parse_layout,
+)
 from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernel import Kernel, lowers, node_key
 from graphcnn.runtime.native.kernels.blocked import Blocked
@@ -29,11 +37,20 @@ def relayout(node: Node, target: Target) -> Kernel:
         return _images(key, source, result)
     if all(k is None or isinstance(k, Kernels) for k in kinds) and any(kinds):
         return kernels(key, source, result)
+    if all(k is None or isinstance(k, DepthwiseKernels) for k in kinds):
+        return _images(key, _as_image(source), _as_image(result))
     if isinstance(kinds[1], TransformedKernels):
         return transformed(key, source, result, target)
     if all(k is None or isinstance(k, Vectors) for k in kinds):
         return Kernel(key, lambda e: _vector(e, source, result), 2, algorithm="copy")
     raise GraphError(f"no relayout from {source} to {result}")
+
+
+def _as_image(t: TensorType) -> TensorType:
+    """Kernels (C, 1, KH, KW) as the image (1, C, KH, KW) that lies like them."""
+    c, _, *window = t.shape
+    layout = t.layout if t.layout == PLAIN else t.layout.replace("d", "c")
+    return TensorType((1, c, *window), t.dtype, layout)
 
 
 # Images

@@ -9,7 +9,8 @@ from graphcnn.ir import Node
 from graphcnn.ops.shape import Concat, Embed, OneHot, Slice
 from graphcnn.runtime.native.emit import I32, I64, Emitter, Int
 from graphcnn.runtime.native.kernel import Kernel, lowers, node_key
-from graphcnn.runtime.native.kernels.expressions import cast, refuse_half
+from graphcnn.runtime.native.kernels.casts import cast
+from graphcnn.runtime.native.kernels.expressions import refuse_half
 from graphcnn.runtime.native.kernels.loops import (
     ALONE,
     Access,

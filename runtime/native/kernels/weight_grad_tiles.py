@@ -22,7 +22,7 @@ from graphcnn.runtime.native.kernels.conv_direct import ConvGeometry
 from graphcnn.runtime.native.kernels.packing import scratch_bytes
 from graphcnn.runtime.native.kernels.tiles import add_to, minimum, multiply_step, zero
 from graphcnn.runtime.native.kernels.weight_grad import Follow
-from graphcnn.runtime.native.kernels.winograd import input_transform, tap_grid, tile_count
+from graphcnn.runtime.native.kernels.winograd import AHEAD, input_transform, tap_grid, tile_count
 from graphcnn.runtime.native.target import Target
 from graphcnn.tensor_type import DType
 
@@ -36,6 +36,8 @@ POINTS = EDGE**2
 
 #: Vector operations that transforms of one tile and one block take, for the choice of a schedule.
 _OF_X, _OF_DY = 200, 130
+#: Time of a multiply-add of a product against one of the direct form's.
+_PRODUCT = 1.25
 
 
 def spread(e: Emitter, y: Sequence[ir.Value]) -> Vectors:
@@ -86,6 +88,15 @@ class TiledWeightGrad:
     def units(self) -> int:
         all_panels = self.g.y.blocks // self.vectors
         return self.g.x.blocks // self.inputs * (all_panels // self.panels)
+
+    @property
+    def steps(self) -> float:
+        """Vector steps, as direct products have them: of products, transforms and sums."""
+        products = POINTS * self.inputs * self.lanes * self.panels * self.vectors * _PRODUCT
+        turned = _OF_X * self.inputs + _OF_DY * self.panels * self.vectors
+        sums = POINTS * self.inputs * self.panels * self.square // self.lanes
+        tiles = tile_count(self.g, M)
+        return self.units * (tiles * (products + turned) + -(-tiles // self.block) * sums)
 
     @property
     def depth(self) -> int:
@@ -162,22 +173,31 @@ class TiledWeightGrad:
         edge, transform = (M, spread) if origin is None else (EDGE, input_transform)
         (start, number), lanes, (b, count) = tiles, lying.lanes, blocks
         rows, columns = (-(-size // M) for size in self.g.y.sizes)
+        ahead = -(-AHEAD // count)
 
-        def tile(t: Int) -> None:
-            n, rest = e.divmod(e.iadd(start, t), rows * columns)
+        def pixels(index: Int) -> tuple[Vectors, list[Int], list[list[ir.Value | None]]]:
+            n, rest = e.divmod(index, rows * columns)
             at = [e.imul(i, M) for i in e.divmod(rest, columns)]
             lines, ok = zip(
                 *(self._positions(e, lying, origin, axis, at[axis], edge) for axis in (0, 1)),
                 strict=True,
             )
             image = e.at(images, F32, (n, lying.image), (b, lying.plane))
-            starts = [e.at(image, F32, (r, lying.row)) for r in lines[0]]
+            return [e.at(image, F32, (r, lying.row)) for r in lines[0]], lines[1], list(ok)
+
+        def tile(t: Int) -> None:
+            starts, places, ok = pixels(e.iadd(start, t))
+            last = self.g.batch * rows * columns - 1
+            later = pixels(minimum(e, e.iadd(start, e.iadd(t, ahead)), last))
 
             def block(c: Int) -> None:
+                for line in later[0]:
+                    for q in later[1][edge - M :]:
+                        e.prefetch(e.at(line, F32, (c, lying.plane), (q, lanes)))
                 half = []
                 for i, line in enumerate(starts):
                     moved = e.at(line, F32, (c, lying.plane))
-                    read = [e.load(e.at(moved, F32, (q, lanes)), F32, lanes) for q in lines[1]]
+                    read = [e.load(e.at(moved, F32, (q, lanes)), F32, lanes) for q in places]
                     for j, value in enumerate(read):
                         for inside in (ok[0][i], ok[1][j]):
                             if inside is not None:
@@ -329,7 +349,7 @@ def tiled_weight_gradient(g: ConvGeometry, vectors: int, target: Target) -> Tile
     def time(inputs: int, panels: int) -> float:
         """On one thread and on two."""
         units = g.x.blocks // inputs * (all_panels // panels)
-        products = POINTS * inputs * lanes * panels * vectors * 1.25
+        products = POINTS * inputs * lanes * panels * vectors * _PRODUCT
         one = products + _OF_X * inputs + _OF_DY * panels * vectors
         return one * sum(-(-units // threads) for threads in (1, 2))
 
@@ -341,13 +361,10 @@ def tiled_weight_gradient(g: ConvGeometry, vectors: int, target: Target) -> Tile
     ]  # fmt: skip
     inputs, panels = min(fitting, key=lambda each: time(*each))
     per_tile = POINTS * F32.bytes * lanes * (inputs + panels * vectors + 2)
-    room = target.l2 * 0.85 - sums(inputs, panels)
+    room = target.l2 * 0.5 - sums(inputs, panels)
     block = min(tiles, max(12, int(room / per_tile)))
     block = -(-tiles // -(-tiles // block))
     done = TiledWeightGrad(g, vectors, inputs, panels, block, rows)
     pixels = g.batch * g.y.sizes[0] * g.y.sizes[1]
     direct = 9 * pixels * g.x.blocks * lanes * g.y.blocks * 1.1
-    units = done.units
-    products = POINTS * inputs * lanes * panels * vectors
-    cost = tiles * units * (products * 1.25 + _OF_X * inputs + _OF_DY * panels * vectors)
-    return done if cost + units * sums(inputs, panels) / 16 < 0.8 * direct else None
+    return done if done.steps < 0.8 * direct else None

@@ -27,6 +27,9 @@ from graphcnn.tensor_type import DType
 F32 = DType.FLOAT32
 Vectors = list[ir.Value]
 
+#: Pixels are fetched while so many tiles of one block of channels are transformed before them.
+AHEAD = 16
+
 
 def input_transform(e: Emitter, d: Sequence[ir.Value]) -> Vectors:
     """Bᵀ d along one axis: 4 or 6 values."""
@@ -82,7 +85,13 @@ class WinogradSchedule:
 
 def applies(g: ConvGeometry) -> bool:
     """Whether a geometry is a 3×3 convolution of stride 1."""
-    if len(g.parts) != 1 or g.step != (1, 1) or g.reading != (1, 1) or len(g.parts[0].taps) != 9:
+    if (
+        g.groups != 1
+        or len(g.parts) != 1
+        or g.step != (1, 1)
+        or g.reading != (1, 1)
+        or len(g.parts[0].taps) != 9
+    ):
         return False
     rows, columns = ({at[axis] for _, at in g.parts[0].taps} for axis in (0, 1))
     return all(sorted(s) == list(range(min(s), min(s) + 3)) for s in (rows, columns))
@@ -96,8 +105,10 @@ def tap_grid(g: ConvGeometry) -> tuple[Pair, list[list[int]]]:
 
 
 def in_order(g: ConvGeometry) -> bool:
-    """Whether taps are numbered as the window has them, as transformed kernels suppose."""
-    return applies(g) and tap_grid(g)[1] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    """Whether taps are numbered as the window has them, forwards or backwards: transformed kernels
+    suppose that, and images read and written backwards do for a kernel that is."""
+    numbers = [t for row in tap_grid(g)[1] for t in row] if applies(g) else []
+    return numbers in (list(range(9)), list(range(8, -1, -1)))
 
 
 def choose_winograd(
@@ -136,6 +147,11 @@ class WinogradConv:
 
     g: ConvGeometry
     s: WinogradSchedule
+
+    @property
+    def turn(self) -> int:
+        """The step through the pixels of a tile: -1 where taps are numbered backwards."""
+        return 1 if tap_grid(self.g)[1][0][0] == 0 else -1
 
     @property
     def tiles(self) -> Pair:
@@ -217,20 +233,28 @@ class WinogradConv:
         g, edge = self.g, self.s.m + 2
         (y0, x0), _ = tap_grid(g)
         top, left = y0 + g.x.halo[0], x0 + g.x.halo[2]
-        lanes = g.x.lanes
+        lanes, ahead = g.x.lanes, -(-AHEAD // g.x.blocks)
 
-        def tile(t: Int) -> None:
-            n, i, j = self._tile(e, e.iadd(first, t))
+        def pixels(index: Int) -> tuple[Vectors, list[Int]]:
+            n, i, j = self._tile(e, index)
             rows = self._clamped(e, e.iadd(i, top), edge, 0)
-            columns = self._clamped(e, e.iadd(j, left), edge, 1)
             image = e.at(x, F32, (n, g.x.image))
             starts = [e.at(image, F32, (r, g.x.row)) for r in rows]
+            return starts, self._clamped(e, e.iadd(j, left), edge, 1)
+
+        def tile(t: Int) -> None:
+            starts, columns = pixels(e.iadd(first, t))
+            later = pixels(minimum(e, e.iadd(first, e.iadd(t, ahead)), self.count - 1))
 
             def block(c: Int) -> None:
-                moved = [e.at(start, F32, (c, g.x.plane)) for start in starts]
+                for start in later[0]:
+                    for q in later[1][2:]:
+                        e.prefetch(e.at(start, F32, (c, g.x.plane), (q, lanes)))
+                moved = [e.at(start, F32, (c, g.x.plane)) for start in starts[:: self.turn]]
                 half = []
                 for start in moved:
-                    line = [e.load(e.at(start, F32, (q, lanes)), F32, lanes) for q in columns]
+                    read = (e.at(start, F32, (q, lanes)) for q in columns[:: self.turn])
+                    line = [e.load(pointer, F32, lanes) for pointer in read]
                     half.append(input_transform(e, line))
                 target = e.at(to, F32, (t, self.depth), (c, lanes))
                 for q in range(edge):
@@ -307,8 +331,9 @@ class WinogradConv:
 
         def tile(t: Int) -> None:
             n, i, j = self._tile(e, e.iadd(first, t))
-            rows = [self._inside(e, e.iadd(i, k), 0) for k in range(s.m)]
-            columns = [self._inside(e, e.iadd(j, k), 1) for k in range(s.m)]
+            order = range(s.m)[:: self.turn]
+            rows = [self._inside(e, e.iadd(i, k), 0) for k in order]
+            columns = [self._inside(e, e.iadd(j, k), 1) for k in order]
 
             def block(o: Int) -> None:
                 local = e.b.sub(e.int(o), e.int(start))

@@ -4,27 +4,34 @@ As shipped all their weights are 0.02 and their outputs constant: nothing would 
 weights are seeded, and the output is the value before the last softmax.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+from graphcnn.ir import Array
+
+FOLDER = Path(str(onnx.__file__)).parent / "backend" / "test" / "data" / "light"
 
 NAMES = (
     "squeezenet", "shufflenet", "inception_v1", "densenet121", "inception_v2", "resnet50",
     "bvlc_alexnet", "zfnet512", "vgg19",
 )  # fmt: skip
 
+#: What each value is used for first: the node and the place among its inputs.
+Uses = Mapping[str, tuple[Any, int]]
 
-def light_model(name, seed=0):
-    """The network with seeded weights as initializers, and the name of its input."""
+
+def light_model(name: str, seed: int = 0) -> tuple[Any, str]:
+    """The network (a `ModelProto`) with seeded weights as initializers, the name of its input."""
     model = onnx.load(FOLDER / f"light_{name}.onnx")
     graph = model.graph
     rng = np.random.default_rng(seed)
     shapes = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    uses = {}
+    uses: dict[str, tuple[Any, int]] = {}
     for node in graph.node:
         for position, value in enumerate(node.input):
             uses.setdefault(value, (node, position))
@@ -52,7 +59,9 @@ def light_model(name, seed=0):
     return model, next(v.name for v in inputs if v.name not in names)
 
 
-def seeded(rng, shape, node, position, uses):
+def seeded(
+    rng: np.random.Generator, shape: tuple[int, ...], node: Any, position: int, uses: Uses
+) -> Array:
     """Weights of variance 2 / fan-in, statistics and factors near 1, small shifts."""
     if node.op_type == "Unsqueeze":
         node, position = uses[node.output[0]]

@@ -1,0 +1,102 @@
+"""Writing a model as an ONNX file, in the form that is asked for, and comparing it with ours."""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphcnn.graph import Graph, state_of, unique_names
+from graphcnn.ir import Array, Node, Value
+from graphcnn.naming import named, state_keys
+from graphcnn.passes.base import Log
+from graphcnn.passes.fold_batch_norm import batch_norm_before_layer, batch_norm_into_layer
+from graphcnn.passes.rewrite import rewrite
+from graphcnn.passes.split_states import split_states
+from graphcnn.runtime.reference import Reference
+from graphcnn.sources import Role, State
+
+if TYPE_CHECKING:
+    from graphcnn.model import Model
+    from graphcnn.onnx.parity import Parity
+
+
+def export_onnx(
+    model: "Model",
+    path: str | Path,
+    *,
+    opset: int | str = "auto",
+    verify: bool | None = None,
+    target: str | None = None,
+    float16: bool = False,
+    fold_batch_norm: bool = False,
+    external_data: bool | None = None,
+) -> "Parity | None":
+    """Write an ONNX file, checked, and compared with ONNX Runtime where it is installed.
+
+    Args:
+        opset: "auto" is the lowest that can express the graph, from 17 on.
+        verify: True insists on the comparison, False skips it.
+        target: releases that have to read the file, as in "onnxruntime>=1.16": bounds the opset
+            and the IR version.
+        float16: parameters and computation in float16, inputs and outputs in float32. Compared
+            with the model as it is, within a bound of its own.
+        fold_batch_norm: batch norms become part of the layers before or after them, where there
+            are such. The file then predicts as before, and cannot be trained on as before.
+        external_data: True puts large arrays into a file of their own beside the model, which
+            happens by itself above 1.8 GiB; False never does.
+
+    Returns:
+        The comparison, or None where there was none.
+    """
+    from graphcnn.onnx.export import export_graph
+    from graphcnn.onnx.half import to_float16
+    from graphcnn.onnx.parity import bound_for, compare
+
+    states = {state_of(s).key: model.states[state_of(s).key] for s in model.graph.states}
+    graph, arrays = fold_norms(model.graph, states) if fold_batch_norm else (model.graph, states)
+    if float16:
+        graph, arrays = to_float16(graph, arrays)
+    exported = export_graph(
+        graph,
+        arrays,
+        path,
+        opset=opset,
+        metadata=model.metadata(),
+        target=target,
+        external_data=external_data,
+    )
+    if verify is False or (verify is None and importlib.util.find_spec("onnxruntime") is None):
+        return None
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        n = len(next(iter(feeds.values())))
+        return Reference(model.graph.bind(N=n)).run(feeds, states)[0]
+
+    apart = any(t.external_data for t in exported.graph.initializer)
+    return compare(path if apart else exported, run, bound=bound_for(graph))
+
+
+def fold_norms(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:
+    """The graph with batch norms folded into layers, and what its states are then: the weight of
+    the convolution "C1" is still called "C1.weight"."""
+    rules = (batch_norm_into_layer, batch_norm_before_layer)
+    prepare, run = split_states(rewrite(graph, rules, Log(), "fold_batch_norm"))
+    if prepare is None:
+        return graph, dict(states)
+    made, _ = Reference(prepare).run({}, states)
+
+    stand_ins: dict[str, Value] = {}
+
+    def without_key(node: Node, inputs: tuple[Value, ...]) -> list[Value] | None:
+        if not isinstance(node.op, State) or node.op.key not in made:
+            return None
+        op = replace(node.op, key="", role=Role.PARAMETER, trainable=True)
+        stand_ins[node.op.key] = op()
+        return [stand_ins[node.op.key]]
+
+    run = run.transform(without_key)
+    keys = state_keys(run, unique_names(run))
+    arrays = {keys[value]: made[key] for key, value in stand_ins.items()}
+    kept = {state_of(v).key for v in run.states} & set(states)
+    return named(run), arrays | {key: states[key] for key in kept}

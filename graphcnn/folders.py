@@ -1,0 +1,37 @@
+"""Folders are written whole or not at all, like files."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from graphcnn.errors import OutputError
+from graphcnn.files import atomic_write, reason
+
+
+def atomic_folder(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> Path:
+    """Write a folder of files. A new folder appears whole, by one rename. In one that exists, each
+    of the files is replaced whole, in the order given, and all others stay.
+
+    Raises `OutputError` where that is impossible; a new folder is not left half done.
+    """
+    target = Path(path)
+    if target.is_dir():
+        for name, data in files.items():
+            atomic_write(target / name, data)
+        return target
+    if target.exists():
+        raise OutputError(f"cannot write {target}: it is a file, expected a folder")
+    temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}.tmp"
+    try:
+        temporary.mkdir()
+        for name, data in files.items():
+            atomic_write(temporary / name, data)
+        temporary.rename(target)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot write {target}: {reason(error, target)}") from error
+        raise
+    return target

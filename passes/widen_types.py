@@ -1,0 +1,58 @@
+"""Compute in types that the processor has arithmetic for.
+
+    op(x: f16) -> y: f16        becomes        cast f16(op(cast f32(x)))
+
+float16, bfloat16 and shorter floats are stored as they are and computed with as float32, integers
+of less than a byte as i32; every result is rounded to its type, so that the graph means the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from graphcnn.graph import Graph
+from graphcnn.ir import Node, Op, Value, build
+from graphcnn.ops.elementwise import Cast
+from graphcnn.passes.base import Log, Pass
+from graphcnn.sources import Constant, Input, State
+from graphcnn.tensor_type import DType
+
+
+@dataclass(frozen=True)
+class WidenTypes(Pass):
+    """Casts around every operator of a type that is stored only, casts themselves excepted."""
+
+    #: A last place of bfloat16, for sums that are now rounded once instead of at every addition.
+    tolerance: ClassVar[float | None] = 2.0**-7
+
+    def run(self, graph: Graph, log: Log) -> Graph:
+        def widened(old: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+            types = (*(v.type for v in inputs), *old.types)
+            if isinstance(old.op, Cast | Input | State | Constant) or not any(
+                t.dtype.is_small for t in types
+            ):
+                return None
+            log.fired[old.op.name] += 1
+            wide = build(_op(old.op), [_cast(v, _wide(v.dtype)) for v in inputs], old.name)
+            return [_cast(v, t.dtype) for v, t in zip(wide.outputs, old.types, strict=True)]
+
+        return graph.transform(widened, by=self.name)
+
+
+def _wide(dtype: DType) -> DType:
+    """The type to compute in."""
+    if not dtype.is_small:
+        return dtype
+    return DType.FLOAT32 if dtype.is_float else DType.INT32
+
+
+def _op(op: Op) -> Op:
+    """The operator, making wide elements where it makes small ones out of nothing."""
+    dtype: Any = op.attributes.get("dtype")
+    if isinstance(dtype, DType) and dtype.is_small:
+        return replace(op, **{"dtype": _wide(dtype)})
+    return op
+
+
+def _cast(x: Value, dtype: DType) -> Value:
+    return x if x.dtype is dtype else Cast(dtype)(x)

@@ -1,0 +1,36 @@
+"""Moving bytes from place to place by a step of its own, as a plan's copies ask for."""
+
+from graphcnn.plan import ALIGN, Copy
+from graphcnn.runtime.native.emit import I64, Emitter
+from graphcnn.runtime.native.kernel import Kernel
+from graphcnn.tensor_type import DType
+
+_ELEMENTS = ALIGN // DType.FLOAT32.bytes
+
+
+def lines_of(copy: Copy) -> int:
+    """Pieces of `ALIGN` bytes that a copy moves. Buffers have room for whole ones."""
+    return -(-copy.source.bytes // ALIGN)
+
+
+def copy_kernel() -> Kernel:
+    """Copies whole lines. Its third operand is no address, but how many lines."""
+
+    def emit(e: Emitter) -> None:
+        source, target, count = e.operands
+        lines = e.b.ptrtoint(count, I64)
+        first = e.b.udiv(e.b.mul(e.part, lines), e.parts)
+        last = e.b.udiv(e.b.mul(e.b.add(e.part, I64(1)), lines), e.parts)
+
+        def line(i: object) -> None:
+            def one(j: object) -> None:
+                at = ((i, _ELEMENTS), (j, 1))
+                value = e.load(e.at(source, DType.INT32, *at), DType.INT32, lanes)
+                e.store(value, e.at(target, DType.INT32, *at))
+
+            e.loop(0, _ELEMENTS, one, step=lanes)
+
+        lanes = e.target.lanes(DType.FLOAT32)
+        e.loop(first, last, line)
+
+    return Kernel("copy lines", emit, 3)

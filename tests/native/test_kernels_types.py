@@ -1,0 +1,156 @@
+"""Element types in machine code: casts between all of them, and the arithmetic of integers."""
+
+import numpy as np
+import pytest
+from native.run_kernel import run_node
+
+from graphcnn.graph import Graph
+from graphcnn.ir import build
+from graphcnn.native import Prepared
+from graphcnn.ops.conv import Conv2d
+from graphcnn.ops.elementwise import Cast, Floor, Pow, Quotient, Remainder, Round
+from graphcnn.ops.reduce import Max, Prod, Sum
+from graphcnn.passes.widen_types import WidenTypes
+from graphcnn.runtime.native.target import host, named
+from graphcnn.sources import Input
+from graphcnn.tensor_type import DType, TensorType
+
+WIDE = [DType.FLOAT32, DType.INT32, DType.BOOL]
+INTEGERS = [d for d in DType if not d.is_float and not d.is_small and d is not DType.BOOL]
+SMALL = [d for d in DType if d.is_small]
+
+#: Numbers at the ends of the ranges of short floats, between two of them, and beyond.
+CORNERS = [
+    0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, 2.5, 448, 464, 465, 240, 248, 57344, 61440, 65504,
+    65520, 6, 5, 7, 0.25, 0.75, 1e-45, 2.0**-127, 2.0**-126, 3 * 2.0**-128, 3 * 2.0**-10,
+]  # fmt: skip
+
+
+def run(op, *arrays, target="host"):
+    values = [
+        Input(f"x{i}", TensorType(a.shape, DType.of(a.dtype)))() for i, a in enumerate(arrays)
+    ]
+    (y,) = run_node(build(op, values), arrays, host() if target == "host" else named(target))
+    return y
+
+
+def bits(a):
+    return a.view(f"u{a.dtype.itemsize}")
+
+
+def pairs(all_pairs):
+    for source in DType:
+        for result in DType:
+            if all_pairs or source in WIDE or result in WIDE:
+                yield source, result
+
+
+@pytest.mark.parametrize("all_pairs", [False, pytest.param(True, marks=pytest.mark.sweep)])
+def test_every_cast_is_numpys(all_pairs):
+    for source, result in pairs(all_pairs):
+        x = np.array([0, 1, 2, 3, 100, 127, 5]).astype(source.numpy)
+        if not source.is_small and source not in (DType.BOOL, *INTEGERS[4:]):
+            x[1:4] *= -1 if not result.is_unsigned or not source.is_float else 1
+        with np.errstate(all="ignore"):
+            expected = x.astype(result.numpy)
+        found = run(Cast(result), x)
+        assert found.dtype == expected.dtype
+        wide = np.float32 if result.is_float else np.int64
+        np.testing.assert_array_equal(
+            found.astype(wide), expected.astype(wide), f"{source} to {result}"
+        )
+
+
+@pytest.mark.parametrize("target", ["host", "sse2", "avx2"])
+@pytest.mark.parametrize("dtype", SMALL, ids=str)
+def test_every_code_of_a_small_type_is_read(dtype, target):
+    codes = np.arange(1 << dtype.bits).astype(f"u{dtype.bytes}")
+    x = codes.view(dtype.numpy)
+    found, expected = run(Cast(DType.FLOAT32), x, target=target), x.astype(np.float32)
+    np.testing.assert_array_equal(found, expected)
+    numbers = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(found[numbers]), np.signbit(expected[numbers]))
+
+
+@pytest.mark.parametrize("wide", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [d for d in SMALL if d.is_float], ids=str)
+def test_rounding_to_a_short_float_is_that_of_numpy(dtype, wide):
+    rng = np.random.default_rng(0)
+    drawn = rng.standard_normal(2000) * 10.0 ** rng.integers(-12, 6, 2000)
+    with np.errstate(all="ignore"):
+        near = np.float64(np.float32(drawn)) * (1 + 1e-9)  # beside a float32
+        x = np.concatenate([drawn, near, CORNERS, -np.array(CORNERS)]).astype(wide)
+        expected = x.astype(dtype.numpy)
+    found = run(Cast(dtype), x)
+    nan = np.isnan(expected.astype(np.float32))
+    np.testing.assert_array_equal(np.isnan(found.astype(np.float32)), nan)
+    np.testing.assert_array_equal(bits(found)[~np.isnan(x)], bits(expected)[~np.isnan(x)])
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_integers_divide_and_wrap_as_in_numpy(dtype):
+    info = np.iinfo(dtype.numpy)
+    ends = [info.min, info.min + 1, info.max, *range(8), 13, 100]
+    numbers = np.array(ends + [-1, -2, -3, -100] * (info.min < 0), dtype.numpy)
+    a, b = (v.ravel().copy() for v in np.meshgrid(numbers, numbers))
+    with np.errstate(all="ignore"):
+        for op in (Quotient(), Remainder(), Remainder(True), Pow()):
+            np.testing.assert_array_equal(run(op, a, b), op.evaluate(a, b), str(op))
+        for op in (Sum((0,)), Max((0,)), Prod((0,))):
+            x = np.stack([a, b])
+            np.testing.assert_array_equal(run(op, x), op.evaluate(x), str(op))
+
+
+def test_quotients_are_cut_towards_0():
+    a, b = np.array([7, -7, 7, -7, 5]), np.array([2, 2, -2, -2, 0])
+    assert run(Quotient(), a, b).tolist() == [3, -3, -3, 3, 0]
+    assert run(Remainder(), a, b).tolist() == [1, 1, -1, -1, 0]
+    assert run(Remainder(True), a, b).tolist() == [1, -1, 1, -1, 0]
+    assert run(Pow(), np.array([2, -1, -1, 3]), np.array([-1, -3, -4, 2])).tolist() == [0, -1, 1, 9]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("target", ["host", "sse2"])
+def test_remainders_and_roundings_of_special_numbers(dtype, target):
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 2.5, -2.5, 3.3, 1e5, 1e-3, 0.5], dtype)
+    a, b = (v.ravel().copy() for v in np.meshgrid(x, x))
+    with np.errstate(all="ignore"):
+        for op in (Remainder(), Remainder(True)):
+            np.testing.assert_array_equal(run(op, a, b, target=target), op.evaluate(a, b))
+        for op in (Floor(), Round()):
+            np.testing.assert_array_equal(run(op, x, target=target), op.evaluate(x))
+
+
+@pytest.mark.parametrize("dtype", [DType.FLOAT16, DType.BFLOAT16], ids=str)
+def test_networks_of_short_floats_run(dtype):
+    rng = np.random.default_rng(1)
+    x = Input("x", TensorType((2, 3, 6, 6), dtype))()
+    w = Input("w", TensorType((4, 3, 3, 3), dtype))()
+    graph = Graph.of([x, w], {"y": Max((1,))(Conv2d(padding=(1, 1, 1, 1))(x, w) * 2.0)})
+    feeds = {v.node.name or v.node.op.key: rng.standard_normal(v.shape).astype(dtype.numpy)
+             for v in (x, w)}  # fmt: skip
+    prepared = Prepared(graph)
+    prepared.bind_states({})
+    found = prepared.run(feeds)[0]["y"]
+    wide = WidenTypes()(graph)
+    assert {n.op.name for n in wide.operations if n.types[0].dtype is dtype} == {"cast"}
+    exact = Conv2d(padding=(1, 1, 1, 1)).evaluate(*(feeds[k].astype(np.float32) for k in "xw"))
+    assert found.dtype == dtype.numpy
+    bound = 4 * float(np.abs(exact).max()) * 2.0 ** (-10 if dtype is DType.FLOAT16 else -7)
+    np.testing.assert_allclose(found.astype(np.float32), 2 * exact.max(1), rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("dtype", [d for d in SMALL if d.is_float], ids=str)
+def test_the_check_of_every_step_knows_short_floats(dtype, monkeypatch):
+    monkeypatch.setenv("GRAPHCNN_VERIFY", "numbers")
+    x = Input("x", TensorType((4,)))()
+    prepared = Prepared(Graph.of([x], {"y": Cast(dtype)(x + 0.5)}))
+    prepared.bind_states({})
+    found = prepared.run({"x": np.array([np.nan, np.inf, 1.0, 3.5], np.float32)})[0]["y"]
+    assert found.astype(np.float32)[3] == 4.0
+
+
+def test_what_needs_no_wider_type_stays_as_it_is():
+    x = Input("x", TensorType((2, 3)))()
+    graph = Graph.of([x], {"y": x + 1.0})
+    assert WidenTypes()(graph) is graph

@@ -1,0 +1,93 @@
+"""The command that compares an ONNX file with ONNX Runtime."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from graphcnn.config import RUNTIMES
+from graphcnn.errors import DataError, VerifyError
+from graphcnn.files import reason
+from graphcnn.onnx.limits import Limits
+from graphcnn.tools.commands.arguments import json_option
+from graphcnn.tools.commands.import_ import limit_option, shapes_of
+
+
+def _files(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, Path]:
+    """`x=FILE.npy` as {"x": path}."""
+    found = {}
+    for text in values:
+        name, equals, path = text.partition("=")
+        if not equals or not name or not path.endswith(".npy"):
+            raise click.BadParameter(f"{text!r} must be spelled NAME=FILE.npy")
+        found[name] = Path(path)
+    return found
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--input", "files", metavar="NAME=FILE.npy", multiple=True, callback=_files,
+    help="The array for an input. Inputs without one are drawn at random. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--shape", "shapes", metavar="NAME=SIZES", multiple=True, callback=shapes_of,
+    help="The shape of an input that is drawn, where the file leaves it open, as in "
+    "x=1x3x224x224. May be repeated.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+              help="Of what is drawn at random.")  # fmt: skip
+@click.option(
+    "--runtime", type=click.Choice(("both", *RUNTIMES)), default="both", show_default=True,
+    help="Which of ours to compare.",
+)  # fmt: skip
+@click.option(
+    "--bound", type=click.FloatRange(min=0), metavar="X",
+    help="Largest error allowed, relative to the largest number of an output. "
+    "[default: 2e-6; 1e-5 for native unless GRAPHCNN_PRECISION=strict; 2e-3 with float16]",
+)  # fmt: skip
+@limit_option
+@json_option
+def check(
+    file: Path,
+    files: dict[str, Path],
+    shapes: dict[str, tuple[Any, ...]],
+    seed: int,
+    runtime: str,
+    bound: float | None,
+    limits: Limits,
+    as_json: bool,
+) -> None:
+    """Compare an ONNX FILE, as graphcnn runs it, with ONNX Runtime.
+
+    Prints for every output the largest error, the same relative to the largest number, the
+    distance in units in the last place, and how often the largest class is the same; with ONNX
+    Runtime's optimisations on and off, in both runtimes of ours. Where the bound is exceeded, the
+    intermediate values of the file are compared as well, the first node that differs is named with
+    its inputs and attributes, and the exit code is 1.
+
+    \b
+    Examples:
+      graphcnn check resnet50.onnx
+      graphcnn check detector.onnx --shape images=1x3x640x640 --runtime native
+      graphcnn check lenet5.onnx --input image=digits.npy --json
+    """
+    from graphcnn.check import check_onnx  # loads the onnx package
+
+    arrays = {name: _read(path) for name, path in files.items()}
+    found = check_onnx(
+        file, arrays, shapes=shapes, seed=seed, runtime=runtime, bound=bound, limits=limits
+    )
+    click.echo(found.to_json() if as_json else str(found))
+    if not found.passed:
+        raise VerifyError(f"{file}: ONNX Runtime computes something else")
+
+
+def _read(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error, path)}") from None
+    except ValueError as error:
+        raise DataError(f"{path} is no .npy file: {error}") from None
