@@ -31,11 +31,17 @@ def calls_for(run: Run, seconds: float) -> int:
 
 
 def race(runs: Mapping[str, Run], rounds: int = 9, seconds: float = 0.1) -> dict[str, Timing]:
-    """Time all contenders in turns of about `seconds` each."""
+    """Time all contenders in turns of about `seconds` each.
+
+    A turn begins with a call that is not timed, unless `seconds` is 0: meanwhile the threads of
+    the contender before, which may still spin for work, come to rest.
+    """
     calls = {name: calls_for(run, seconds) for name, run in runs.items()}
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
+            if seconds:
+                run()
             start = time.perf_counter()
             for _ in range(calls[name]):
                 run()
