@@ -6,6 +6,7 @@
             for each of R pixels: broadcast its number, b multiply-adds
 
 Any kernel, stride and dilation: a tap is one offset into the input, whose halo holds the padding.
+Rows of taps that would meet nothing but padding are left out.
 The gradient of the input is the same code with a turned kernel, in s · s parts for a stride of s.
 """
 
@@ -40,6 +41,27 @@ class BlockedPart:
     start: Pair
     sizes: Pair
     taps: tuple[tuple[int, Pair], ...]
+
+    @property
+    def ordered(self) -> list[tuple[int, Pair]]:
+        """The taps by the row and the column that they read."""
+        return sorted(self.taps, key=lambda tap: tap[1])
+
+    def needed(self, rows: int, reading: int, height: int) -> tuple[list[int], list[int]]:
+        """For `rows` rows of pixels from each one on: the first of the ordered taps, and the end.
+
+        All others read above or below the input, which has `height` rows: they add nothing.
+        """
+        found = []
+        for q in range(self.sizes[0]):
+            places = [i * reading for i in range(q, min(q + rows, self.sizes[0]))]
+            inside = [
+                number
+                for number, (_, (row, _)) in enumerate(self.ordered)
+                if any(0 <= place + row < height for place in places)
+            ]
+            found.append((inside[0], inside[-1] + 1) if inside else (0, 0))
+        return [first for first, _ in found], [end for _, end in found]
 
 
 @dataclass(frozen=True)
@@ -238,8 +260,10 @@ class DirectConv:
         (ry, rx), x = g.reading, g.x
         pixels = [(i, j) for i in range(size[0]) for j in range(size[1])]
         moves = [i * ry * x.row + j * rx * x.lanes for i, j in pixels]
-        read = table(e, "pixels", [x.offset(*at) for _, at in part.taps] or [0])
-        number = table(e, "taps", [t for t, _ in part.taps] or [0])
+        taps = part.ordered
+        read = table(e, "pixels", [x.offset(*at) for _, at in taps] or [0])
+        number = table(e, "taps", [t for t, _ in taps] or [0])
+        first_tap, end = self._needed(e, part, q, size[0])
         base = e.at(image, dtype, (q, ry * x.row), (r, rx * x.lanes))
         sums = [v for _ in pixels for v in start]
 
@@ -253,7 +277,7 @@ class DirectConv:
             sums = e.loop(
                 0, g.depth,
                 lambda c, *a: e.loop(
-                    0, len(part.taps), lambda t, *b: channels([c, t], b), carry=a
+                    first_tap, end, lambda t, *b: channels([c, t], b), carry=a
                 ),
                 carry=sums,
             )  # fmt: skip
@@ -270,6 +294,21 @@ class DirectConv:
                     (v * g.y.plane + g.y.offset(0, 0), 1),
                 )  # fmt: skip
                 e.store(value, to, aligned=True)
+
+    def _needed(self, e: Emitter, part: BlockedPart, q: Int, rows: int) -> tuple[Int, Int]:
+        """The range of taps that a tile of `rows` rows from `q` on needs.
+
+        A kernel too large for the second cache is read once from its begin to its end, by the first
+        rows: with gaps the processor would not fetch it ahead.
+        """
+        firsts, ends = part.needed(rows, self.g.reading[0], self.g.x.sizes[0])
+        panels = self.g.y.blocks // self.s.vectors * self.g.depth * self.g.taps
+        if panels * self.of_tap * self.dtype.bytes > e.target.l2:
+            firsts = [0] * len(firsts)
+        whole = (0, len(part.taps))
+        if all(found == whole for found in zip(firsts, ends, strict=True)):
+            return whole
+        return table(e, "first", firsts)(q), table(e, "end", ends)(q)
 
     def _channels(
         self,
