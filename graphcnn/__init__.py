@@ -96,7 +96,7 @@ from graphcnn.language.shape import concat, flatten, one_hot, reshape, slice, sp
 from graphcnn.language.sources import constant, input, parameter
 from graphcnn.model import Model, load
 from graphcnn.normalisation import Normalisation
-from graphcnn.onnx.limits import Limits
+from graphcnn.onnx.importing.limits import Limits
 from graphcnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from graphcnn.parse import parse_graph
 from graphcnn.passes.backward import gradients
@@ -116,8 +116,8 @@ def import_onnx(
     limits: Limits | None = None,
     outputs: Sequence[str] | None = None,
 ) -> Model:
-    """The model in an ONNX file or in its bytes. See `graphcnn.onnx.importer.import_onnx`."""
-    from graphcnn.onnx.importer import import_onnx as read  # loads the onnx package
+    """The model in an ONNX file or in its bytes; see `graphcnn.onnx.importing.importer`."""
+    from graphcnn.onnx.importing.importer import import_onnx as read  # loads the onnx package
 
     return read(source, inputs, limits, outputs)
 

@@ -13,11 +13,11 @@ from graphcnn.config import RUNTIMES, check_precision, check_runtime
 from graphcnn.errors import ImportModelError, VerifyError
 from graphcnn.first_difference import Culprit, Sides, first_difference
 from graphcnn.ir import Array
-from graphcnn.onnx import ort
-from graphcnn.onnx.difference import HEAD, Difference, difference, to_json
-from graphcnn.onnx.edges import Edges, read_edges
-from graphcnn.onnx.limits import Limits
-from graphcnn.onnx.parity import bound_for
+from graphcnn.onnx.comparing import ort
+from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
+from graphcnn.onnx.comparing.edges import Edges, read_edges
+from graphcnn.onnx.comparing.parity import bound_for
+from graphcnn.onnx.importing.limits import Limits
 
 #: Largest normalised error of the native runtime where it may choose algorithms that round more.
 FAST_BOUND = 1e-5

@@ -18,7 +18,7 @@ from graphcnn.sources import Role, State
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
-    from graphcnn.onnx.parity import Parity
+    from graphcnn.onnx.comparing.parity import Parity
 
 
 def export_onnx(
@@ -49,9 +49,9 @@ def export_onnx(
     Returns:
         The comparison, or None where there was none.
     """
-    from graphcnn.onnx.export import export_graph
-    from graphcnn.onnx.half import to_float16
-    from graphcnn.onnx.parity import bound_for, compare
+    from graphcnn.onnx.comparing.parity import bound_for, compare
+    from graphcnn.onnx.exporting.export import export_graph
+    from graphcnn.onnx.exporting.half import to_float16
 
     states = {state_of(s).key: model.states[state_of(s).key] for s in model.graph.states}
     graph, arrays = fold_norms(model.graph, states) if fold_batch_norm else (model.graph, states)

@@ -16,10 +16,10 @@ import onnx
 from graphcnn.compile import inference_graph
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Value
-from graphcnn.onnx import ort
-from graphcnn.onnx.difference import errors
-from graphcnn.onnx.edges import Edges, at_batch
-from graphcnn.onnx.validate import label, shown
+from graphcnn.onnx.comparing import ort
+from graphcnn.onnx.comparing.difference import errors
+from graphcnn.onnx.comparing.edges import Edges, at_batch
+from graphcnn.onnx.importing.validate import label, shown
 from graphcnn.runtime.reference import Reference
 
 #: Bytes of intermediate values that are kept at a time.

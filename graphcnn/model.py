@@ -31,7 +31,7 @@ from graphcnn.weights import check_states, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from graphcnn.evaluation import Data
-    from graphcnn.onnx.parity import Parity
+    from graphcnn.onnx.comparing.parity import Parity
     from graphcnn.runtime.history import History
     from graphcnn.training_parity import TrainingParity
 

@@ -29,8 +29,8 @@ from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Value
 from graphcnn.objective import TARGET, Metrics, Objective
 from graphcnn.onnx.drivers import drivers
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.states import open_states, values_graph
+from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.exporting.states import open_states, values_graph
 from graphcnn.optimizers import Optimizer
 from graphcnn.passes.backward import GRADIENT
 from graphcnn.session import Session

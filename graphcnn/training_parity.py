@@ -23,8 +23,8 @@ from graphcnn.errors import VerifyError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node, Value, build, freeze
 from graphcnn.objective import TARGET
-from graphcnn.onnx import ort
-from graphcnn.onnx.states import NEW
+from graphcnn.onnx.comparing import ort
+from graphcnn.onnx.exporting.states import NEW
 from graphcnn.passes.apply_optimizer import LEARNING_RATE
 from graphcnn.schedules import schedule
 from graphcnn.session import Session

@@ -8,9 +8,9 @@ from onnx import helper
 
 from graphcnn.graph import Graph
 from graphcnn.ir import freeze
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.importer import import_graph
-from graphcnn.onnx.writer import ELEMENT_TYPES
+from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.reduce import Prod
 from graphcnn.parse import parse_graph

@@ -39,7 +39,7 @@ LAYERS = [
 #: Imports against the direction, each inside a function and for a reason.
 EXCUSED = {
     ("graphcnn.graph", "graphcnn.text"): "print(graph) shows the text form",
-    ("graphcnn.onnx.importer", "graphcnn.model"): "import_onnx gives a Model",
+    ("graphcnn.onnx.importing.importer", "graphcnn.model"): "import_onnx gives a Model",
     ("graphcnn.onnx.backend", "graphcnn.runner"): "the backend of onnx runs models",
 }
 

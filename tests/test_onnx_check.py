@@ -15,9 +15,9 @@ from graphcnn import first_difference
 from graphcnn.check import check_onnx
 from graphcnn.errors import ExportError, ImportModelError, MissingExtraError, VerifyError
 from graphcnn.models import MODELS
-from graphcnn.onnx.context import RULES
-from graphcnn.onnx.fold import FOLDS
-from graphcnn.onnx.limits import Limits
+from graphcnn.onnx.importing.context import RULES
+from graphcnn.onnx.importing.fold import FOLDS
+from graphcnn.onnx.importing.limits import Limits
 from graphcnn.ops.activation import Relu, Silu
 from graphcnn.ops.shape import Slice
 

@@ -13,9 +13,9 @@ from onnx_network import network, network_states
 from graphcnn.errors import ExportError, OutputError
 from graphcnn.graph import Graph
 from graphcnn.ir import build, constant_of
-from graphcnn.onnx.export import IR_VERSIONS, export_graph
-from graphcnn.onnx.gate import edges
-from graphcnn.onnx.table import EXCUSED, EXPORTERS
+from graphcnn.onnx.exporting.export import IR_VERSIONS, export_graph
+from graphcnn.onnx.exporting.gate import edges
+from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
 from graphcnn.ops.activation import HardSwish, Relu
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad
 from graphcnn.ops.elementwise import Add, Mul
@@ -250,7 +250,8 @@ def test_equal_arguments_give_equal_bytes(tmp_path):
 
 def test_bytes_do_not_depend_on_the_process(tmp_path):
     code = (
-        "from onnx_network import *; from graphcnn.onnx.export import export_graph; import sys;"
+        "from onnx_network import *; import sys;"
+        "from graphcnn.onnx.exporting.export import export_graph;"
         "export_graph(network(), network_states(), sys.argv[1])"
     )
     here = str(Path(__file__).parent)

@@ -15,12 +15,12 @@ from graphcnn.exporting import fold_norms
 from graphcnn.graph import Graph
 from graphcnn.ir import constant_of
 from graphcnn.models import MODELS
-from graphcnn.onnx import external
-from graphcnn.onnx.export import IR_VERSIONS, export_graph
-from graphcnn.onnx.half import to_float16
-from graphcnn.onnx.importer import import_onnx
-from graphcnn.onnx.limits import Limits
-from graphcnn.onnx.targets import ONNXRUNTIME, first_release, newest_for
+from graphcnn.onnx.exporting import external
+from graphcnn.onnx.exporting.export import IR_VERSIONS, export_graph
+from graphcnn.onnx.exporting.half import to_float16
+from graphcnn.onnx.exporting.targets import ONNXRUNTIME, first_release, newest_for
+from graphcnn.onnx.importing.importer import import_onnx
+from graphcnn.onnx.importing.limits import Limits
 from graphcnn.ops.activation import Gelu, LeakyRelu, Relu
 from graphcnn.ops.elementwise import Add, Cast
 from graphcnn.ops.padding import Pad2d
@@ -262,7 +262,7 @@ def test_every_target_keeps_to_what_it_reads():
 
 def test_what_a_target_cannot_express_names_the_one_that_can(monkeypatch):
     x = Input("x", TensorType((N, 2)))()
-    from graphcnn.onnx.table import EXPORTERS
+    from graphcnn.onnx.exporting.table import EXPORTERS
 
     monkeypatch.setitem(EXPORTERS, "gelu", lambda emit, node, inputs: [emit.add("Gelu", *inputs)])
     graph = Graph.of([x], {"y": Gelu()(x, name="act")})

@@ -12,8 +12,8 @@ from test_onnx_ops import CORNERS, float32, one_node, session, with_batch
 
 from graphcnn.graph import Graph
 from graphcnn.ir import build
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.table import EXCUSED
+from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.exporting.table import EXCUSED
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.pool import MaxPool2d

@@ -12,9 +12,9 @@ from graphcnn.errors import ImportModelError
 from graphcnn.ir import OPS
 from graphcnn.models import MODELS
 from graphcnn.normalisation import Normalisation
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.importer import import_graph, import_onnx
-from graphcnn.onnx.messages import origin_of
+from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.importing.importer import import_graph, import_onnx
+from graphcnn.onnx.importing.messages import origin_of
 from graphcnn.origin import UNKNOWN, Origin
 from graphcnn.runtime.reference import Reference
 from graphcnn.tensor_type import N

@@ -7,8 +7,8 @@ from exported_networks import NETWORKS, Net
 
 from graphcnn.graph import Graph
 from graphcnn.ir import constant_of
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.importer import import_graph
+from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.ops.reduce import Sum
 from graphcnn.passes.backward import vjp
 from graphcnn.runner import Runner

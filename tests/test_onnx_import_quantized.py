@@ -167,7 +167,7 @@ def test_sums_beyond_what_float32_holds_are_exact(where):
 
 
 def test_a_scale_is_no_parameter():
-    from graphcnn.onnx.importer import import_proto
+    from graphcnn.onnx.importing.importer import import_proto
 
     arrays = {"x": np.ones((2, 3), np.float32), "s": np.full(3, 0.5, np.float32)}
     model, _ = model_of("QuantizeLinear", arrays, ("s",), axis=1)

@@ -17,9 +17,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.models import MODELS
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.importer import import_graph, import_onnx
-from graphcnn.onnx.limits import Limits
+from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.importing.importer import import_graph, import_onnx
+from graphcnn.onnx.importing.limits import Limits
 from graphcnn.runtime.reference import Reference
 
 CASES = list(malformed_models.cases())

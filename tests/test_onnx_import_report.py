@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 
 from graphcnn.errors import ImportModelError
 from graphcnn.models import MODELS
-from graphcnn.onnx.importer import import_onnx
-from graphcnn.onnx.report import report
+from graphcnn.onnx.importing.importer import import_onnx
+from graphcnn.onnx.importing.report import report
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.look import summary
 from graphcnn.tools.resolve import UnknownModelError, find

@@ -7,8 +7,8 @@ from test_onnx_ops import SAMPLES, one_node
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import OPS
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.importer import import_graph
+from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.importing.importer import import_graph
 
 #: Operators whose export cannot be read: operations on bits.
 UNREADABLE = {"random_uniform"}

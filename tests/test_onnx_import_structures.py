@@ -8,7 +8,7 @@ from random_structures import MAKERS
 from test_onnx_import_ops import differences
 
 from graphcnn.errors import ImportModelError
-from graphcnn.onnx.importer import import_graph
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.runner import Runner
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL

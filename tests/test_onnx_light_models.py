@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from graphcnn.first_difference import RUN
-from graphcnn.onnx.importer import import_graph
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.tools.bench.light import NAMES, light_model
 
 runtime = pytest.importorskip("onnxruntime")

@@ -6,8 +6,8 @@ from evaluate import evaluate
 
 from graphcnn.graph import Graph, state_of
 from graphcnn.models import MODELS
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.parity import compare
+from graphcnn.onnx.comparing.parity import compare
+from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.ops.activation import Gelu, Silu
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 from graphcnn.ops.dense import Dense

@@ -9,8 +9,8 @@ from samples import Sample, all_samples
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import OPS, build
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.table import EXCUSED, EXPORTERS
+from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
 from graphcnn.ops.conv import ConvTranspose2d
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.sources import Input

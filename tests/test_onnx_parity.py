@@ -11,8 +11,8 @@ from onnx_network import network, network_states
 
 from graphcnn.errors import ExportError, MissingExtraError, VerifyError
 from graphcnn.graph import Graph
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.parity import compare
+from graphcnn.onnx.comparing.parity import compare
+from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.ops.elementwise import Sqrt
 from graphcnn.sources import Input
 from graphcnn.tensor_type import N, TensorType

@@ -14,11 +14,11 @@ import graphcnn as cnn
 from graphcnn.graph import Graph
 from graphcnn.models import MODELS
 from graphcnn.normalisation import Normalisation
-from graphcnn.onnx.difference import difference, ulps
-from graphcnn.onnx.export import IR_VERSIONS, export_graph
-from graphcnn.onnx.importer import import_onnx
-from graphcnn.onnx.limits import Limits
-from graphcnn.onnx.validate import validate
+from graphcnn.onnx.comparing.difference import difference, ulps
+from graphcnn.onnx.exporting.export import IR_VERSIONS, export_graph
+from graphcnn.onnx.importing.importer import import_onnx
+from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.validate import validate
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.sources import Input

@@ -16,8 +16,8 @@ import graphcnn as cnn
 from graphcnn.errors import ExportError, GraphError, MissingExtraError, VerifyError
 from graphcnn.graph import state_of
 from graphcnn.models import MODELS
-from graphcnn.onnx import ort
-from graphcnn.onnx.parity import compare
+from graphcnn.onnx.comparing import ort
+from graphcnn.onnx.comparing.parity import compare
 from graphcnn.philox import uniform
 from graphcnn.runtime.reference import Reference
 from graphcnn.session import Session
@@ -264,7 +264,7 @@ def test_dropout_depends_on_seed_and_step_alone(exported):
 @pytest.mark.parametrize("seed, step", [(0, 0), (7, 1), (-3, 2**40 + 5), (2**63 - 1, 2**32)])
 def test_random_numbers_are_ours_at_every_batch_size(seed, step):
     from graphcnn.graph import Graph
-    from graphcnn.onnx.export import export_graph
+    from graphcnn.onnx.exporting.export import export_graph
     from graphcnn.ops.random import RandomUniform
     from graphcnn.sources import Input
     from graphcnn.tensor_type import DType, N, TensorType

@@ -17,8 +17,8 @@ from graphcnn.graph import Graph
 from graphcnn.graph_compare import same_structure
 from graphcnn.ir import Array, Node, Value, build
 from graphcnn.objective import with_loss
-from graphcnn.onnx.export import export_graph
-from graphcnn.onnx.parity import compare
+from graphcnn.onnx.comparing.parity import compare
+from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.passes.backward import gradients
 from graphcnn.passes.observers import Differential, Verify, random_feeds, random_states
 from graphcnn.sources import Constant, Input, State

@@ -148,7 +148,7 @@ def compare_onnx(model: Model, test: Dataset, path: Path) -> tuple[float, float]
 
     Raises `VerifyError` where the outputs differ by more than rounding.
     """
-    from graphcnn.onnx.parity import compare
+    from graphcnn.onnx.comparing.parity import compare
 
     model.export_onnx(path, verify=False)  # checked by onnx.checker, fully, before it is written
     images = {model.graph.inputs[0].node.name: model.prepare(test.images)}

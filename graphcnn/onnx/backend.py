@@ -17,9 +17,9 @@ from onnx.backend.base import Backend, BackendRep
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array
-from graphcnn.onnx.context import NeedsValueError
-from graphcnn.onnx.importer import import_proto
-from graphcnn.onnx.translate import Imported
+from graphcnn.onnx.importing.context import NeedsValueError
+from graphcnn.onnx.importing.importer import import_proto
+from graphcnn.onnx.importing.translate import Imported
 
 
 class GraphCnnRep(BackendRep):

@@ -76,7 +76,7 @@ def make_cases(nets: tuple[str, ...], work: tuple[str, ...], threads: int) -> It
 
 def light_cases(threads: int) -> Iterator[Case]:
     """Single images through the imported networks of the `onnx` package, weights seeded."""
-    from graphcnn.onnx.importer import import_onnx
+    from graphcnn.onnx.importing.importer import import_onnx
     from graphcnn.tools.bench.light import light_model
 
     for name in LIGHT:

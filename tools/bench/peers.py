@@ -52,7 +52,7 @@ def torch_contender(mode: str) -> Contender:
 
 
 def _onnx_bytes(case: Case) -> bytes:
-    from graphcnn.onnx.export import export_graph
+    from graphcnn.onnx.exporting.export import export_graph
 
     if case.work == "train":
         raise Unavailable("inference only")

@@ -9,7 +9,7 @@ import numpy as np
 from graphcnn.config import RUNTIMES
 from graphcnn.errors import DataError, VerifyError
 from graphcnn.files import reason
-from graphcnn.onnx.limits import Limits
+from graphcnn.onnx.importing.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
 from graphcnn.tools.commands.import_ import limit_option, shapes_of
 

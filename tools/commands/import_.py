@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphcnn.errors import ImportModelError
-from graphcnn.onnx.limits import Limits
+from graphcnn.onnx.importing.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
 
 
@@ -80,8 +80,8 @@ def import_(
       graphcnn import detector.onnx --input images=N,3,640,640 -o detector.safetensors
       graphcnn import detector.onnx --until boxes --until scores -o detector.safetensors
     """
-    from graphcnn.onnx.importer import import_onnx  # these load the onnx package
-    from graphcnn.onnx.report import report
+    from graphcnn.onnx.importing.importer import import_onnx  # these load the onnx package
+    from graphcnn.onnx.importing.report import report
 
     until = outputs or None
     found = report(file, shapes, limits, until)

@@ -1,0 +1,124 @@
+"""An ONNX model with the results of all its nodes in sight: what each became in our graph, and
+the same model with some of them as outputs, for ONNX Runtime."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto, NodeProto
+
+from graphcnn.errors import ImportModelError
+from graphcnn.ir import Array, Value
+from graphcnn.onnx.importing.affine import Affine
+from graphcnn.onnx.importing.context import Known, NeedsValueError
+from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.load import is_external, read_model
+from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.translate import Imported, Run, Shapes
+from graphcnn.onnx.importing.validate import validate
+
+
+@dataclass
+class Edges:
+    """A model, imported.
+
+    Attributes:
+        values: what the results of the nodes became, in their order: values of the graph, or
+            arrays that were computed while importing. Results inside of several nodes that became
+            one operator are missing.
+        stored: the initializers that lie in other files.
+        fed: the inputs that decided shapes and are constants of the graph.
+    """
+
+    found: Imported
+    values: dict[str, Value | Array]
+    stored: dict[str, Array]
+    fed: frozenset[str]
+
+    @property
+    def model(self) -> ModelProto:
+        return self.found.model
+
+    def with_outputs(self, names: Sequence[str]) -> ModelProto:
+        """The model with these values as its only outputs."""
+        model = ModelProto()
+        model.CopyFrom(self.model)
+        del model.graph.output[:]
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        return model
+
+    def producer(self, name: str) -> NodeProto | None:
+        """The node that makes a value, None for inputs and initializers."""
+        return next((n for n in self.model.graph.node if name in n.output), None)
+
+    def merged(self, node: NodeProto) -> list[NodeProto]:
+        """The nodes before `node` that became one operator with it."""
+        found: list[NodeProto] = []
+        for name in node.input:
+            before = self.producer(name)
+            if before is not None and name not in self.values and before not in found:
+                found += [*self.merged(before), before]
+        return found
+
+
+def read_edges(
+    source: str | Path | bytes,
+    shapes: Shapes,
+    given: Mapping[str, Array],
+    limits: Limits | None = None,
+) -> Edges:
+    """Import a model. Inputs of `given` that decide shapes become constants."""
+    limits = limits or Limits()
+    model, folder = read_model(source, limits)
+    known: dict[str, Array] = {}
+    while True:
+        try:
+            with faults("the model"):
+                validate(model, limits)
+                run = Run(model, {k: s for k, s in shapes.items() if k not in known}, limits,
+                          folder, known)  # fmt: skip
+                run.sources()
+                for node in model.graph.node:
+                    run.node(node, run.env, run.opsets, 0)
+                found = run.finish()
+            break
+        except NeedsValueError as need:
+            more = {k: given[k] for k in need.keys if k in given and k not in known}
+            if not more:
+                names = ", ".join(sorted(need.keys)) or "the batch size, by its shape"
+                raise ImportModelError(f"{need}: give {names}") from None
+            known |= more
+    return Edges(found, _values(run, found), _external(run, model), frozenset(known))
+
+
+def _values(run: Run, found: Imported) -> dict[str, Value | Array]:
+    alive = set(found.graph.nodes)
+    values: dict[str, Value | Array] = {}
+    for name in (name for node in run.model.graph.node for name in node.output if name):
+        operand = run.env.get(name)
+        if isinstance(operand, Known):
+            values[name] = operand.array
+            continue
+        value = run.final.get(operand) if isinstance(operand, Value) else None
+        if value is not None and value.node in alive:
+            values[name] = value
+    return values
+
+
+def _external(run: Run, model: ModelProto) -> dict[str, Array]:
+    arrays: dict[str, Array] = {}
+    for tensor in model.graph.initializer:
+        operand = run.env[tensor.name]
+        if is_external(tensor) and isinstance(operand, Known):
+            arrays[tensor.name] = np.ascontiguousarray(operand.array)
+    return arrays
+
+
+def at_batch(array: Array, n: int) -> Array:
+    """An array whose numbers may depend on the batch size, for n items."""
+    if array.dtype != object:
+        return array
+    numbers = [x.a * n + x.b if isinstance(x, Affine) else int(x) for x in array.flat]
+    return np.array(numbers, np.int64).reshape(array.shape)

@@ -1,0 +1,310 @@
+"""What a rule of the importer sees, and the registry of rules.
+
+    @imports("Relu")
+    def relu(call: Call) -> Value:
+        return Relu()(call.value(0))
+
+A rule gets one ONNX node as a `Call` and returns its results: values of our graph, or arrays that
+are known while importing. Initializers and constants stay arrays until a rule asks for a value;
+then float initializers become states (they are trained) and all others constants.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import onnx
+
+from graphcnn.errors import ImportModelError
+from graphcnn.initializers import Constant as Fill
+from graphcnn.initializers import He
+from graphcnn.ir import Array, Value, freeze
+from graphcnn.onnx.importing.affine import Affine, dims_of
+from graphcnn.onnx.importing.arrays import array_of, stored_bytes
+from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.load import is_external
+from graphcnn.ops.elementwise import Add, Cast
+from graphcnn.ops.shape import Concat, ElementCount, Reshape
+from graphcnn.sources import Constant, Input, Role, State
+from graphcnn.tensor_type import Dim, DType, N, TensorType
+
+NUMPY_TYPES: Final = {d.numpy: d for d in DType}
+
+
+class NeedsValueError(ImportModelError):
+    """A rule needs the numbers of a tensor that only the inputs called `keys` decide."""
+
+    def __init__(self, message: str, keys: frozenset[str]) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+class UnsupportedError(ImportModelError):
+    """What the node means is clear, but our operators cannot express it."""
+
+
+@dataclass(eq=False)
+class Known:
+    """An array that is known while importing, under its name in the file.
+
+    Objects in `array` are integers that depend on the batch size. A `learned` array is a float
+    initializer with at least one axis.
+    """
+
+    array: Array
+    name: str = ""
+    learned: bool = False
+    value: Value | None = None
+
+    is_tensor: ClassVar[bool] = True
+
+
+Operand = Value | Known
+Results = Operand | Array | None | Sequence[Operand | Array | None]
+Rule = Callable[["Call"], Results]
+
+RULES: dict[str, Rule] = {}
+
+
+def imports(*names: str) -> Callable[[Rule], Rule]:
+    """Register a function as the meaning of the standard operators called `names`."""
+
+    def register(rule: Rule) -> Rule:
+        for name in names:
+            if name in RULES:
+                raise TypeError(f"two rules for {name!r}")
+            RULES[name] = rule
+        return rule
+
+    return register
+
+
+@dataclass
+class Store:
+    """What the import of one model has gathered: states, their arrays, memory spent."""
+
+    limits: Limits
+    states: dict[str, Array] = field(default_factory=dict)
+    folded_bytes: int = 0
+    edge_bytes: int = 0
+    external_bytes: int = 0
+    #: Places of maxima counted through the whole batch: the places in their image, and its size.
+    #: Where the batch size is open, the former is a stand-in, of which only these are read.
+    places: dict[Value, tuple[Value, int]] = field(default_factory=dict)
+
+    def fold(self, shape: Sequence[int], dtype: Any) -> None:
+        """Count an array that is about to be computed. Raises where that is too much."""
+        count = self.limits.check_shape(tuple(int(d) for d in shape), "a constant")
+        self.folded_bytes += count * np.dtype(dtype).itemsize
+        if self.folded_bytes > self.limits.folded_bytes:
+            raise ImportModelError(
+                f"constants of {self.folded_bytes:,} bytes are computed, expected at most "
+                f"{self.limits.folded_bytes:,} (limits.folded_bytes)"
+            )
+
+    def array(self, tensor: onnx.TensorProto, what: str, folder: Path | None) -> Array:
+        """The array of a tensor of the file, or of a file beside it, which is counted first."""
+        self.external_bytes += stored_bytes(tensor) if is_external(tensor) else 0
+        if self.external_bytes > self.limits.external_bytes:
+            raise ImportModelError(
+                f"external data of {self.external_bytes:,} bytes, expected at most "
+                f"{self.limits.external_bytes:,} (limits.external_bytes)"
+            )
+        return array_of(tensor, what, folder, self.limits)
+
+    def value(self, operand: Operand, role: Role = Role.PARAMETER) -> Value:
+        """The operand as a value of the graph: a state or a constant where it is an array."""
+        if isinstance(operand, Value):
+            if operand in self.places and not operand.type.is_bound:
+                raise UnsupportedError(
+                    "places of maxima in the whole batch need a fixed batch size, as in "
+                    'inputs={"name": (1, ...)}'
+                )
+            return operand
+        if not operand.is_tensor:
+            raise UnsupportedError("a sequence, where a tensor is expected")
+        if operand.value is None:
+            operand.value = self._source(operand, role)
+        return operand.value
+
+    def _source(self, known: Known, role: Role) -> Value:
+        array = known.array
+        if array.dtype == object:
+            return _symbolic(array)
+        dtype = NUMPY_TYPES.get(array.dtype)
+        if dtype is None:
+            raise UnsupportedError(
+                f"{known.name!r} has the element type {array.dtype}, expected one of "
+                f"{', '.join(str(d) for d in NUMPY_TYPES)}"
+            )
+        if 0 in array.shape:
+            raise UnsupportedError(
+                f"{known.name!r} has the shape {array.shape}, expected sizes of at least 1"
+            )
+        if not known.learned:
+            return Constant(freeze(array))(name=known.name)
+        self.states[known.name] = array
+        statistic = role is Role.STATISTIC
+        op = State(
+            known.name, TensorType(array.shape, dtype), role, not statistic,
+            He() if array.ndim > 1 else Fill(float(statistic)),
+        )  # fmt: skip
+        return op(name=known.name)
+
+
+def _symbolic(array: Array) -> Value:
+    """Numbers that depend on N as a tensor i64, computed when the batch size is known."""
+    parts = []
+    for x in array.flat:
+        if isinstance(x, Affine):
+            count = ElementCount((N,), DType.INT64)() * x.a
+            parts.append(count if not x.b else Add()(count, _number(x.b)))
+        else:
+            parts.append(_number(int(x)))
+    if not array.ndim:
+        return parts[0]
+    rows = [Reshape((1,))(p) for p in parts]
+    flat = rows[0] if len(rows) == 1 else Concat(0)(*rows)
+    return flat if flat.shape == array.shape else Reshape(array.shape)(flat)
+
+
+def _number(x: int) -> Value:
+    return Constant(freeze(np.array(x, np.int64)))()
+
+
+@dataclass
+class Call:
+    """One ONNX node in translation. Positions of inputs count from 0."""
+
+    op_type: str
+    name: str
+    opset: int
+    inputs: tuple[Operand | None, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    store: Store
+
+    @property
+    def limits(self) -> Limits:
+        return self.store.limits
+
+    @property
+    def wanted(self) -> int:
+        """How many results are used, at least up to the last."""
+        return max((i + 1 for i, name in enumerate(self.outputs) if name), default=0)
+
+    def has(self, index: int) -> bool:
+        """Whether an input is given."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def given(self, index: int) -> Operand:
+        if not self.has(index):
+            raise ImportModelError(f"input {index} is missing")
+        found = self.inputs[index]
+        assert found is not None
+        if isinstance(found, Known) and not found.is_tensor:
+            raise ImportModelError(f"input {index} is a sequence, expected a tensor")
+        return found
+
+    def value(self, index: int, role: Role = Role.PARAMETER) -> Value:
+        """An input as a value of the graph."""
+        return self.store.value(self.given(index), role)
+
+    def values(self) -> list[Value]:
+        return [self.value(i) for i in range(len(self.inputs)) if self.has(i)]
+
+    def known(self, index: int, what: str) -> Array:
+        """An input as an array. Raises `NeedsValueError` where inputs of the graph decide it."""
+        found = self.given(index)
+        if isinstance(found, Known):
+            return found.array
+        return self._evaluated(found, what)
+
+    def _evaluated(self, value: Value, what: str) -> Array:
+        """The array of a value that depends on states and constants only."""
+        from graphcnn.graph import topological_order
+
+        order = topological_order([value.node])
+        keys = frozenset(n.op.key for n in order if isinstance(n.op, Input))
+        open_ = any(n.op.bind(1) is not n.op or not all(t.is_bound for t in n.types) for n in order)
+        if keys or open_:
+            names = ", ".join(map(repr, sorted(keys))) or "the batch size"
+            raise NeedsValueError(
+                f"{what} must be known while importing, but depends on {names}", keys
+            )
+        arrays: dict[Value, Array] = {}
+        for node in order:
+            if isinstance(node.op, State):
+                found: Any = self.store.states[node.op.key]
+            else:
+                for t in node.types:
+                    self.store.fold([int(d) for d in t.shape], t.dtype.numpy)  # type: ignore[arg-type]
+                found = node.op.evaluate(*(arrays[v] for v in node.inputs))
+            results = found if isinstance(found, tuple) else (found,)
+            arrays.update(zip(node.outputs, results, strict=True))
+        return np.asarray(arrays[value])
+
+    def numbers(self, index: int, what: str) -> tuple[int, ...]:
+        """An input as a list of integers."""
+        dims = self.sizes(index, what)
+        if N in dims:
+            raise UnsupportedError(f"{what} depends on the batch size N")
+        return tuple(int(d) for d in dims)  # type: ignore[arg-type]
+
+    def sizes(self, index: int, what: str) -> tuple[Dim, ...]:
+        """An input as a list of sizes, with N where it is the batch size."""
+        return dims_of(self.known(index, what), what)
+
+    def scalar(self, index: int, what: str) -> Any:
+        """An input of one element as a Python number."""
+        array = self.known(index, what)
+        if array.size != 1:
+            raise ImportModelError(f"{what} must be one number, found shape {array.shape}")
+        return array.reshape(()).item()
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        return self.attributes.get(name, default)
+
+    def ints(self, name: str, default: Sequence[int], count: int | None = None) -> tuple[int, ...]:
+        """An attribute of integers; `count` is how many there have to be."""
+        found = tuple(self.attributes.get(name, default))
+        if count is not None and len(found) != count:
+            raise ImportModelError(f"attribute {name!r} must have {count} numbers, found {found}")
+        return found
+
+    def listed(self, name: str, index: int, default: Any = None) -> Any:
+        """Integers that were an attribute once and are an input now; `default` without either."""
+        if self.has(index):
+            return self.numbers(index, name)
+        return tuple(self.attributes[name]) if name in self.attributes else default
+
+    def axis(self, axis: int, rank: int) -> int:
+        """A position counted from either end, as one from the front."""
+        if not -rank <= axis < rank:
+            raise ImportModelError(f"axis {axis} must be from {-rank} to {rank - 1}")
+        return axis % rank
+
+    def axes(self, axes: Sequence[int], rank: int) -> tuple[int, ...]:
+        """Distinct axes from the front, in order."""
+        found = [self.axis(a, rank) for a in axes]
+        if len(set(found)) < len(found):
+            raise ImportModelError(f"axes {tuple(axes)} must be distinct")
+        return tuple(sorted(found))
+
+    def like(self, number: Any, value: Value) -> Value:
+        """A constant of the element type of `value`."""
+        return Constant(freeze(np.asarray(number), value.dtype))()
+
+    def name_of(self, index: int) -> str:
+        """The name for the node of result `index`."""
+        return self.name if not index else self.outputs[index]
+
+
+def cast_to(x: Value, dtype: DType) -> Value:
+    return x if x.dtype is dtype else Cast(dtype)(x)
+
+
+def reshaped(x: Value, shape: tuple[Dim, ...]) -> Value:
+    return x if x.shape == shape else Reshape(shape)(x)

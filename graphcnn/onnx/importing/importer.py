@@ -1,0 +1,100 @@
+"""An ONNX model as a graph of ours: node by node, by the rules of `context`.
+
+What can be known while importing is computed then (shapes, sizes, axes), so that the graph holds
+none of it. An operator without a rule is written out by the function that ONNX itself gives for
+it; so are the functions that the model brings along. The first axis of an input whose size is
+open becomes the batch symbol N.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+
+from graphcnn.errors import GraphCnnError, ImportModelError
+from graphcnn.graph import state_of
+from graphcnn.ir import Array
+from graphcnn.onnx.importing.cut import cut_model
+from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.load import one_line, read_model
+from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.translate import Imported, Run, Shapes
+from graphcnn.onnx.importing.validate import validate
+
+if TYPE_CHECKING:
+    from graphcnn.model import Model
+
+
+def import_onnx(
+    source: str | Path | bytes,
+    inputs: Shapes | None = None,
+    limits: Limits | None = None,
+    outputs: Sequence[str] | None = None,
+) -> "Model":
+    """The model in an ONNX file (or its bytes): float initializers are its parameters.
+
+    Args:
+        source: path, or the content of a file. External data is read for paths only, and only
+            from the folder of the file.
+        inputs: shapes by name where the file leaves sizes open, or to change them:
+            `{"x": (1, 3, 224, 224)}`. The batch axis N stays open as `None`, `"N"` or `N`.
+        limits: budgets for hostile files.
+        outputs: names of values that are the outputs instead of those of the file: what comes
+            behind them is left out, such as the selection of boxes at the end of a detector.
+
+    Raises:
+        ImportModelError: one line with the node, the attribute, and what was expected.
+    """
+    from graphcnn.model import Model
+
+    found = import_graph(source, inputs, limits, outputs)
+    graph = found.graph
+    for name, array in found.empty.items():
+        raise ImportModelError(
+            f"output {name!r} has the shape {array.shape}, expected sizes of at least 1"
+        )
+    with faults("the model"):
+        model = Model(graph.inputs, graph.outputs, graph.name)
+    keys = [state_of(s).key for s in model.graph.states]
+    model.replace_states({key: found.states[key] for key in keys})
+    if found.model.producer_name == "graphcnn":
+        try:
+            model._take(found.metadata)
+        except (GraphCnnError, ValueError, TypeError) as error:
+            raise ImportModelError(f"the metadata of the model: {one_line(error)}") from None
+    return model
+
+
+def import_graph(
+    source: str | Path | bytes,
+    inputs: Shapes | None = None,
+    limits: Limits | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Imported:
+    """The graph in an ONNX file, with the arrays of its states."""
+    limits = limits or Limits()
+    model, folder = read_model(source, limits)
+    if outputs is not None:
+        model = cut_model(model, outputs)
+    name = "" if isinstance(source, bytes | bytearray | memoryview) else Path(source).stem
+    return import_proto(model, inputs, limits, folder, name)
+
+
+def import_proto(
+    model: onnx.ModelProto,
+    inputs: Shapes | None = None,
+    limits: Limits | None = None,
+    folder: Path | None = None,
+    name: str = "",
+    known: Mapping[str, Array] | None = None,
+) -> Imported:
+    """The graph of a message. `known` gives inputs that are constants of the result."""
+    limits = limits or Limits()
+    with faults("the model"):
+        validate(model, limits)
+        run = Run(model, inputs or {}, limits, folder, known or {})
+        run.sources()
+        for node in model.graph.node:
+            run.node(node, run.env, run.opsets, 0)
+        return run.finish(name)

@@ -1,0 +1,172 @@
+"""Small parts of ONNX messages as plain values, and errors of hostile ones as ours."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, FunctionProto, NodeProto
+
+from graphcnn.errors import GraphCnnError, ImportModelError
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
+from graphcnn.onnx.importing.context import Known, Operand
+from graphcnn.onnx.importing.load import one_line
+from graphcnn.onnx.importing.sequences import Items
+from graphcnn.onnx.importing.validate import FIRST_OPSET, STANDARD, find_schema, shown
+from graphcnn.origin import UNKNOWN, Origin
+
+#: What can go wrong in a rule when a file is hostile; all of it is the file's fault.
+_FAULTS = (
+    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError,
+    RecursionError,
+)  # fmt: skip
+
+
+@contextmanager
+def faults(where: str) -> Iterator[None]:
+    """Whatever goes wrong inside as an `ImportModelError` of one line that begins with `where`."""
+    try:
+        yield
+    except ImportModelError:
+        raise
+    except GraphCnnError as error:
+        raise ImportModelError(f"{where}: {first_line(error)}") from None
+    except _FAULTS as error:
+        raise ImportModelError(
+            f"{where}: cannot be translated: {type(error).__name__}: {one_line(error)}"
+        ) from None
+
+
+def resolved(
+    node: NodeProto, attributes: Mapping[str, AttributeProto] | None
+) -> dict[str, AttributeProto]:
+    """The attributes of a node, references to those of the enclosing function followed."""
+    found: dict[str, AttributeProto] = {}
+    for a in node.attribute:
+        if not a.ref_attr_name:
+            found[a.name] = a
+        elif attributes and a.ref_attr_name in attributes:
+            copy = AttributeProto()
+            copy.CopyFrom(attributes[a.ref_attr_name])
+            copy.name = a.name
+            found[a.name] = copy
+    return found
+
+
+def decimal(number: float) -> float:
+    """The shortest decimal that is stored as this float32: 0.1 for 0.10000000149."""
+    return float(str(np.float32(number)))
+
+
+def first_line(error: Exception) -> str:
+    return str(error).split("\n")[0]
+
+
+def plain_name(node: NodeProto) -> str:
+    """The name of our node: that of the ONNX node or, without one, of its first result."""
+    return node.name or next(iter(node.output), "")
+
+
+_ORIGIN = re.compile(r"(?P<file>[^\s,:]+):(?P<line>\d+)(?P<passes>(, \w+)*)")
+
+
+def origin_of(doc: str) -> Origin:
+    """The origin that our exporter wrote: `lenet.py:12, fuse_pad`."""
+    match = _ORIGIN.fullmatch(doc)
+    if match is None:
+        return UNKNOWN
+    passes = tuple(match["passes"].split(", ")[1:])
+    return Origin(match["file"], int(match["line"]), passes)
+
+
+def open_axis(name: str, axis: int, tensor: Any) -> str:
+    """What to do about an input whose size is open, with an example."""
+    dims = tensor.shape.dim
+    sizes = ", ".join(shown(str(e.dim_value or e.dim_param or "?")) for e in dims)
+    example = ["N" if not a else str(e.dim_value or 224) for a, e in enumerate(dims)]
+    return (
+        f"input {name!r} leaves axis {axis} open ({shown(dims[axis].dim_param) or '?'}); only the "
+        f"batch axis may be: give all sizes of ({sizes}), for example "
+        f"inputs={{{name!r}: ({', '.join(example).replace('N', repr('N'), 1)})}}, or "
+        f"graphcnn import --input {name}={','.join(example)}"
+    )
+
+
+def unknown_domain(domain: str) -> str:
+    hint = ""
+    if domain.startswith("com.microsoft"):
+        hint = (
+            "; these are ONNX Runtime's own: save the model without its optimisations, and "
+            "quantise to the QDQ format"
+        )
+    return (
+        f"domain {shown(domain)!r} is unknown, expected standard operators or functions of the "
+        f"model{hint}"
+    )
+
+
+def type_proto(operand: Operand | None) -> bytes:
+    found = _type_proto(operand)
+    return b"" if found is None else found.SerializeToString()
+
+
+def _type_proto(operand: Operand | None) -> Any:
+    if operand is None:
+        return None
+    if isinstance(operand, Items):
+        element = _type_proto(operand.items[0]) if operand.items else onnx.TypeProto()
+        return onnx.helper.make_sequence_type_proto(element)
+    if isinstance(operand, Known):
+        code: int = onnx.helper.np_dtype_to_tensor_dtype(
+            np.dtype(np.int64) if operand.array.dtype == object else operand.array.dtype
+        )
+        shape: list[Any] = list(operand.array.shape)
+    else:
+        code = ELEMENT_TYPES[operand.dtype]
+        shape = [d if isinstance(d, int) else "N" for d in operand.shape]
+    return onnx.helper.make_tensor_type_proto(code, shape)
+
+
+def schema_function(
+    node: NodeProto,
+    opset: int,
+    given: Mapping[str, AttributeProto],
+    inputs: Sequence[Operand | None],
+) -> tuple[FunctionProto, dict[str, AttributeProto]] | None:
+    """ONNX's own definition of an operator by smaller ones, with the defaults of its attributes;
+    None where it has none."""
+    schema = find_schema(node.op_type, opset)
+    if schema is None:
+        return None
+    function = FunctionProto()
+    plain = [v for v in schema.function_opset_versions if v <= opset]
+    typed = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    del copy.attribute[:]
+    copy.attribute.extend(given.values())
+    if typed:
+        types = [type_proto(o) for o in inputs]
+        content = schema.get_context_dependent_function_with_opset_version(
+            max(typed), copy.SerializeToString(), types
+        )
+    elif plain:
+        content = schema.get_function_with_opset_version(max(plain))
+    else:
+        return None
+    if not content:
+        return None
+    function.ParseFromString(content)
+    if not function.node or any(n.op_type == node.op_type for n in function.node):
+        return None
+    version = max(typed or plain)
+    if not any(o.domain in STANDARD for o in function.opset_import):
+        function.opset_import.append(onnx.helper.make_opsetid("", max(version, FIRST_OPSET)))
+    defaults = {
+        name: a.default_value
+        for name, a in schema.attributes.items()
+        if a.default_value.type != AttributeProto.UNDEFINED
+    }
+    return function, defaults

@@ -1,0 +1,260 @@
+"""What an ONNX file asks for and what becomes of it, for people: `graphcnn import model.onnx`.
+
+A file with operators that we lack is read to its end all the same: the results of such a node are
+taken to have the declared types, so that everything behind it is tried too.
+"""
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from graphcnn.cost import total_multiply_adds
+from graphcnn.errors import ImportModelError
+from graphcnn.ir import Value
+from graphcnn.literals import printable
+from graphcnn.onnx.importing.arrays import element_type
+from graphcnn.onnx.importing.context import RULES, NeedsValueError, UnsupportedError
+from graphcnn.onnx.importing.cut import cut_model
+from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.load import read_model
+from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.translate import Imported, Run, Shapes
+from graphcnn.onnx.importing.validate import label, validate
+from graphcnn.sources import Input
+from graphcnn.tensor_type import TensorType, format_shape
+
+#: What stands for an operator that we lack, where names do not tell.
+_NOISE = "none (make the random numbers an input of the model)"
+SIMILAR = {
+    "LSTM": "MatMul, Sigmoid, Tanh", "GRU": "MatMul, Sigmoid, Tanh", "RNN": "MatMul, Tanh",
+    "Loop": "the body repeated", "Scan": "the body repeated", "NonZero": "Where",
+    "Compress": "Where", "NonMaxSuppression": "TopK", "Unique": "none",
+    "Bernoulli": _NOISE, "Multinomial": _NOISE, "RandomNormal": _NOISE, "RandomUniform": _NOISE,
+    "RandomNormalLike": _NOISE, "RandomUniformLike": _NOISE,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """An operator that we lack: the nodes, why, and what comes near it."""
+
+    op_type: str
+    nodes: tuple[str, ...]
+    reason: str
+    nearest: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was understood of a file. `runs`: nothing is missing."""
+
+    name: str
+    producer: str
+    ir_version: int
+    opset: int
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    operators: dict[str, int]
+    parameters: int
+    multiply_adds: int
+    folded: dict[str, int]
+    lowered: dict[str, int]
+    unsupported: tuple[Unsupported, ...]
+    rest_runs: bool
+    #: Operators whose results are taken to be of the type of their first input.
+    assumed: tuple[str, ...] = ()
+    #: Values before what is unsupported: with these as outputs, the model can be read.
+    before: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> bool:
+        return not self.unsupported
+
+    def to_json(self) -> str:
+        return json.dumps({**asdict(self), "runs": self.runs}, indent=2)
+
+    def __str__(self) -> str:
+        total = sum(self.operators.values())
+        rows = [
+            ("model", f"{self.name}, by {self.producer or 'an unknown producer'}"),
+            ("version", f"opset {self.opset}, IR {self.ir_version}"),
+            *(("input", f"{k}  {v}") for k, v in self.inputs.items()),
+            *(("output", f"{k}  {v}") for k, v in self.outputs.items()),
+            ("operators", f"{total}: {_counts(self.operators)}"),
+        ]
+        if self.runs:
+            rows.append(("parameters", f"{self.parameters:,}"))
+            rows.append(("multiply-adds", f"{self.multiply_adds:,} per item"))
+        if self.folded:
+            rows.append(("computed now", _counts(self.folded)))
+        if self.lowered:
+            rows.append(("written out", _counts(self.lowered)))
+        lines = [f"{key:<14} {printable(text)}" for key, text in rows]
+        for u in self.unsupported:
+            more = f" and {len(u.nodes) - 3} more" if len(u.nodes) > 3 else ""
+            what = printable(f"{u.op_type}: {', '.join(u.nodes[:3])}")
+            lines.append(
+                f"{'unsupported':<14} {what}{more}\n"
+                f"{'':14} {printable(u.reason)}; nearest supported: {u.nearest}"
+            )
+        if self.unsupported:
+            lines += [f"{'':14} {printable(text)}" for text in self._rest()]
+        return "\n".join(lines)
+
+    def _rest(self) -> list[str]:
+        word = "runs" if self.rest_runs else "could not be tried to its end"
+        if self.rest_runs and self.assumed:
+            word += f", if results of {', '.join(self.assumed)} are shaped like their first input"
+        lines = [f"the rest of the model {word}"]
+        if self.before:
+            values = ", ".join(repr(name) for name in self.before)
+            options = " ".join(f"--until {name}" for name in self.before)
+            lines.append(f"the part before can be read: outputs=[{values}], or {options}")
+        return lines
+
+
+def _counts(counts: dict[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{op} {n}" if n > 1 else op for op, n in ordered)
+
+
+def report(
+    source: str | Path | bytes,
+    inputs: Shapes | None = None,
+    limits: Limits | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Report:
+    """Read a file and tell what is in it. Raises `ImportModelError` where it breaks a rule."""
+    limits = limits or Limits()
+    model, folder = read_model(source, limits)
+    if outputs is not None:
+        model = cut_model(model, outputs)
+    with faults("the model"):
+        validate(model, limits)
+        run = Run(model, inputs or {}, limits, folder, {})
+        run.sources()
+    missing: dict[str, tuple[list[str], str]] = {}
+    lost: list[onnx.NodeProto] = []
+    rest, assumed = True, set[str]()
+    for node in model.graph.node:
+        if any(name and name not in run.env for name in node.input):
+            rest = False  # behind a result whose type is unknown
+            continue
+        try:
+            run.node(node, run.env, run.opsets, 0)
+        except (UnsupportedError, NeedsValueError) as error:
+            reason = str(error).removeprefix(f"{label(node)}: ")
+            missing.setdefault(node.op_type, ([], reason))[0].append(node.name or node.output[0])
+            lost.append(node)
+            if not _stand_in(run, node) and _is_read(run, node):
+                assumed.add(node.op_type)
+                rest = _like_input(run, node) and rest
+        except ImportModelError:
+            if not assumed:
+                raise
+            rest = False  # a type that was assumed does not fit
+    found = run.finish() if not missing else None
+    made = _made(source, model, run, found, missing, rest)
+    return replace(made, assumed=tuple(sorted(assumed)), before=_before(run, lost))
+
+
+def _stand_in(run: Run, node: onnx.NodeProto) -> bool:
+    """Values of the declared types for the results of a node; False where one is not declared."""
+    declared = {v.name: v.type.tensor_type for v in run.model.graph.value_info}
+    declared |= {v.name: v.type.tensor_type for v in run.model.graph.output}
+    whole = True
+    for name in filter(None, node.output):
+        tensor = declared.get(name)
+        if tensor is None or not tensor.HasField("shape"):
+            whole = False
+            continue
+        try:
+            sizes = run._declared(name, tensor)
+            kind = TensorType(sizes, element_type(tensor.elem_type, f"result {name!r}"))
+            run.env[name] = Input(f"result of {label(node)} {name}", kind)()
+        except ImportModelError:
+            whole = False
+    return whole
+
+
+def _is_read(run: Run, node: onnx.NodeProto) -> bool:
+    """Whether other nodes need the results of one."""
+    return any(name in node.output for other in run.model.graph.node for name in other.input)
+
+
+def _like_input(run: Run, node: onnx.NodeProto) -> bool:
+    """Values of the type of its first input for the results of a node; False without one."""
+    first = next((run.env[name] for name in node.input if name), None)
+    if not isinstance(first, Value):
+        return False
+    for name in filter(None, node.output):
+        if name not in run.env:
+            run.env[name] = Input(f"result of {label(node)} {name}", first.type)()
+    return True
+
+
+def _before(run: Run, lost: Sequence[onnx.NodeProto]) -> tuple[str, ...]:
+    """What the unsupported nodes read and the outputs that do not need them, in order."""
+    behind = {name for node in lost for name in node.output}
+    for node in run.model.graph.node:
+        if behind.intersection(node.input):
+            behind.update(node.output)
+    made = {name for node in run.model.graph.node for name in node.output if name}
+    reads = [name for node in lost for name in node.input]
+    names = [*(v.name for v in run.model.graph.output), *reads]
+    return tuple(
+        dict.fromkeys(
+            name
+            for name in names
+            if lost and name in made and name not in behind
+            and isinstance(run.env.get(name), Value)
+        )
+    )  # fmt: skip
+
+
+def _made(
+    source: Any,
+    model: onnx.ModelProto,
+    run: Run,
+    found: Imported | None,
+    missing: dict[str, tuple[list[str], str]],
+    rest: bool,
+) -> Report:
+    operators = Counter(n.op_type for n in model.graph.node)
+    graph = found.graph if found else None
+    is_bytes = isinstance(source, bytes | bytearray | memoryview)
+    outputs = {v.name: "" for v in model.graph.output}
+    if graph is not None:
+        outputs = {key: str(v.type) for key, v in graph.outputs.items()}
+    return Report(
+        name=model.graph.name or ("model" if is_bytes else Path(source).stem),
+        producer=" ".join(filter(None, (model.producer_name, model.producer_version))),
+        ir_version=model.ir_version,
+        opset=run.opsets[""],
+        inputs={v.node.name: f"{v.dtype} {format_shape(v.shape)}" for v in run.inputs},
+        outputs=outputs,
+        operators=dict(operators),
+        parameters=sum(p.type.size for p in graph.parameters) if graph else 0,
+        multiply_adds=total_multiply_adds(graph) if graph else 0,
+        folded=dict(run.folded),
+        lowered=dict(run.lowered),
+        unsupported=tuple(
+            Unsupported(op, tuple(nodes), reason, nearest(op))
+            for op, (nodes, reason) in missing.items()
+        ),
+        rest_runs=rest,
+    )
+
+
+def nearest(op_type: str) -> str:
+    """Supported operators that come near one."""
+    if op_type in SIMILAR:
+        return SIMILAR[op_type]
+    close: Sequence[str] = difflib.get_close_matches(op_type, RULES, 2, 0.6)
+    return ", ".join(close) or "none"

@@ -1,0 +1,338 @@
+"""Shapes, parts and joins of ONNX in our operators."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphcnn.errors import ImportModelError
+from graphcnn.ir import Array, Value, constant_of
+from graphcnn.onnx.importing.context import (
+    Call,
+    Known,
+    Operand,
+    UnsupportedError,
+    cast_to,
+    imports,
+    reshaped,
+)
+from graphcnn.onnx.importing.fold import bounds
+from graphcnn.ops.broadcast import BroadcastTo, broadcast_shape
+from graphcnn.ops.comparison import Equal, Where
+from graphcnn.ops.gather import Gather
+from graphcnn.ops.shape import Concat, Flatten, Slice, Transpose
+from graphcnn.tensor_type import Dim, DType, N, Shape, known_size
+
+#: A selection of more pieces than this is one gather instead of slices.
+MANY_PIECES = 8
+
+
+@imports("Identity")
+def identity(call: Call) -> Operand | None:
+    return call.inputs[0]
+
+
+@imports("Reshape")
+def reshape(call: Call) -> Value:
+    """0 copies a size (unless `allowzero`), -1 is what remains; N may stand in the shape."""
+    x = call.value(0)
+    target = list(call.sizes(1, "shape") if call.has(1) else call.ints("shape", ()))
+    if not call.attribute("allowzero", 0):
+        for i, d in enumerate(target):
+            if d == 0 and not isinstance(d, type(N)):
+                if i >= x.type.rank:
+                    raise ImportModelError(f"shape {target} copies axis {i}, which {x.type} lacks")
+                target[i] = x.shape[i]
+    free = [i for i, d in enumerate(target) if d == -1]
+    if len(free) > 1 or any(isinstance(d, int) and d < -1 for d in target):
+        raise ImportModelError(f"shape {target} must have sizes of at least 0 and at most one -1")
+    if free:
+        target[free[0]] = _remaining(x, target, call)
+    return reshaped(x, tuple(target))
+
+
+def _remaining(x: Value, target: Sequence[Dim], call: Call) -> Dim:
+    """The size that -1 stands for."""
+    others = [d for d in target if d != -1]
+    have, need = known_size(x.shape), known_size(tuple(others))
+    missing = x.shape.count(N) - others.count(N)
+    if missing == 1 and have == need:
+        return N
+    if missing or not need or have % need:
+        raise UnsupportedError(
+            f"{x.type} as shape ({', '.join(map(str, target))}): {have} elements per item, "
+            f"{need} without the -1; a batch axis cannot be merged, but "
+            'inputs={"name": (1, ...)} gives it a number'
+        )
+    return have // need
+
+
+@imports("Flatten")
+def flatten(call: Call) -> Value:
+    """(the axes before `axis`, the others)."""
+    x = call.value(0)
+    axis = call.attribute("axis", 1)
+    if not -x.type.rank <= axis <= x.type.rank:
+        raise ImportModelError(f"axis {axis} must be from {-x.type.rank} to {x.type.rank}")
+    axis = axis + x.type.rank if axis < 0 else axis
+    if axis == 1 and x.type.rank > 1:
+        return Flatten()(x)
+    left, right = x.shape[:axis], x.shape[axis:]
+    return reshaped(x, (_merged(left, x), _merged(right, x)))
+
+
+def _merged(sizes: Shape, x: Value) -> Dim:
+    """The product of sizes, of which N may be the only one that is not 1."""
+    if N not in sizes:
+        return known_size(sizes)
+    if known_size(sizes) != 1 or sizes.count(N) > 1:
+        raise UnsupportedError(
+            f"the batch axis of {x.type} cannot be merged with others; "
+            'inputs={"name": (1, ...)} gives it a number'
+        )
+    return N
+
+
+@imports("Transpose")
+def transpose(call: Call) -> Value:
+    x = call.value(0)
+    perm = call.ints("perm", tuple(reversed(range(x.type.rank))))
+    return x if not perm else Transpose(perm)(x)
+
+
+@imports("Squeeze")
+def squeeze(call: Call) -> Value:
+    x = call.value(0)
+    axes = call.listed("axes", 1)
+    if axes is None:
+        axes = tuple(a for a, d in enumerate(x.shape) if d == 1)
+    axes = call.axes(axes, x.type.rank)
+    for a in axes:
+        if x.shape[a] != 1:
+            raise ImportModelError(f"axis {a} of {x.type} has not the size 1")
+    return reshaped(x, tuple(d for a, d in enumerate(x.shape) if a not in axes))
+
+
+@imports("Unsqueeze")
+def unsqueeze(call: Call) -> Value:
+    x = call.value(0)
+    axes = call.listed("axes", 1, ())
+    axes = call.axes(axes, x.type.rank + len(axes))
+    rest = iter(x.shape)
+    shape = tuple(1 if a in axes else next(rest) for a in range(x.type.rank + len(axes)))
+    return reshaped(x, shape)
+
+
+@imports("Concat")
+def concat(call: Call) -> Value:
+    xs = [
+        call.store.value(x)
+        for x in call.inputs
+        if x is not None and not (isinstance(x, Known) and 0 in x.array.shape)
+    ]
+    if not xs:
+        raise ImportModelError("expected at least one input")
+    if len(xs) > call.limits.pieces:
+        raise ImportModelError(f"{len(xs)} inputs, expected at most {call.limits.pieces}")
+    return Concat(call.axis(call.attribute("axis", 1), xs[0].type.rank))(*xs)
+
+
+def split_sizes(call: Call, size: int) -> tuple[int, ...]:
+    """The sizes of the parts: listed, or equal, the last one smaller where it does not divide."""
+    count = len(call.outputs)
+    given = call.listed("split", 1)
+    if given is None:
+        count = call.attribute("num_outputs", count)
+        chunk = -(-size // count) if count else 0
+        given = (*(chunk,) * (count - 1), size - chunk * (count - 1))
+    if len(given) < len(call.outputs) or sum(given) != size or min(given) < 0:
+        raise ImportModelError(
+            f"the sizes {given[:16]} of {len(call.outputs)} parts must add up to {size}"
+        )
+    return tuple(given)
+
+
+@imports("Split")
+def split(call: Call) -> list[Value | Array]:
+    x = call.value(0)
+    axis = call.axis(call.attribute("axis", 0), x.type.rank)
+    parts: list[Value | Array] = []
+    start = 0
+    for i, size in enumerate(split_sizes(call, _number(x, axis))):
+        name = call.name_of(i) if i < len(call.outputs) else ""
+        parts.append(cut(x, axis, start, size, 1, name) if size else nothing(x, axis))
+        start += size
+    return parts
+
+
+def _number(x: Value, axis: int) -> int:
+    d = x.shape[axis]
+    if not isinstance(d, int):
+        raise UnsupportedError(f"the batch axis of {x.type} cannot be cut")
+    return d
+
+
+def cut(x: Value, axis: int, start: int, size: int, step: int = 1, name: str = "") -> Value:
+    """x[start : : step] along one axis, `size` elements; x itself where that is all."""
+    if size == x.shape[axis]:
+        return x
+    starts = tuple(start if a == axis else 0 for a in range(x.type.rank))
+    sizes = tuple(size if a == axis else d for a, d in enumerate(x.shape))
+    steps = tuple(step if a == axis else 1 for a in range(x.type.rank))
+    return Slice(starts, sizes, steps)(x, name=name)
+
+
+@imports("Slice")
+def slice_(call: Call) -> Value | Array:
+    """Steps below 0 run backwards; positions beyond the ends are cut to them."""
+    x = call.value(0)
+    starts, ends = call.listed("starts", 1), call.listed("ends", 2)
+    if starts is None or ends is None or len(starts) != len(ends):
+        raise ImportModelError(f"starts {starts} and ends {ends} must be lists of equal length")
+    axes = call.listed("axes", 3, tuple(range(len(starts))))
+    steps = call.listed("steps", 4, (1,) * len(starts))
+    if not len(axes) == len(steps) == len(starts):
+        raise ImportModelError(f"axes {axes} and steps {steps} must be as long as starts {starts}")
+    call.axes(axes, x.type.rank)
+    where, sizes, strides = [0] * x.type.rank, list(x.shape), [1] * x.type.rank
+    backwards: dict[int, range] = {}
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        axis = axis % x.type.rank
+        if not step:
+            raise ImportModelError("steps must not be 0")
+        if x.shape[axis] is N and start == 0 and end >= (1 << 31) - 1 and step == 1:
+            continue
+        taken = range(*bounds(start, end, step, _number(x, axis)))
+        if not taken:
+            return nothing(x, axis)
+        if step < 0 and len(taken) > 1:
+            backwards[axis] = taken
+        else:
+            where[axis], sizes[axis], strides[axis] = taken[0], len(taken), max(1, step)
+    if tuple(sizes) != x.shape:
+        x = Slice(tuple(where), tuple(sizes), tuple(strides))(x)
+    for axis, taken in backwards.items():
+        x = take(call, x, axis, np.array(taken))
+    return x
+
+
+def nothing(x: Value, axis: int) -> Array:
+    """The part of x without any elements of one axis."""
+    if N in x.shape:
+        raise UnsupportedError(f"a part of {x.type} without elements along axis {axis}")
+    shape = tuple(0 if a == axis else int(d) for a, d in enumerate(x.shape))  # type: ignore[arg-type]
+    return np.zeros(shape, x.dtype.numpy)
+
+
+def take(call: Call, x: Value, axis: int, indices: Array) -> Value:
+    """x at known indices along one axis: slices, joined where one is not enough, or rows."""
+    runs: list[list[int]] = []  # start, size, step
+    for i in indices.tolist():
+        if runs:
+            start, size, step = runs[-1]
+            if size == 1 and i > start:
+                runs[-1] = [start, 2, i - start]
+                continue
+            if size > 1 and i == start + size * step:
+                runs[-1][1] += 1
+                continue
+        runs.append([i, 1, 1])
+        if len(runs) > MANY_PIECES:
+            rows = Gather()(_front(x, axis), constant_of(indices, DType.INT64))
+            return _front(rows, axis, back=True)
+    if not runs:
+        raise UnsupportedError("a selection of nothing")
+    parts = [cut(x, axis, start, size, step) for start, size, step in runs]
+    return parts[0] if len(parts) == 1 else Concat(axis)(*parts)
+
+
+def _front(x: Value, axis: int, back: bool = False) -> Value:
+    """x with an axis brought to the front, or from there back to its place."""
+    others = [a for a in range(x.type.rank) if a != (0 if back else axis)]
+    if back:
+        others.insert(axis, 0)
+    perm = tuple(others) if back else (axis, *others)
+    return Transpose(perm)(x) if axis else x
+
+
+@imports("Expand")
+def expand(call: Call) -> Value:
+    x, target = call.value(0), call.sizes(1, "shape")
+    shape = broadcast_shape(x=x.shape, shape=target)
+    return x if shape == x.shape else BroadcastTo(shape)(x)
+
+
+@imports("Tile")
+def tile(call: Call) -> Value:
+    """Each axis becomes (repeats, size), of which the first is broadcast."""
+    x, repeats = call.value(0), call.sizes(1, "repeats")
+    if len(repeats) != x.type.rank:
+        raise ImportModelError(f"repeats {repeats} must have one number per axis of {x.type}")
+    wide: list[Dim] = []
+    split: list[Dim] = []
+    result: list[Dim] = []
+    for d, r in zip(x.shape, repeats, strict=True):
+        if r == 1:
+            wide, split, result = [*wide, d], [*split, d], [*result, d]
+        elif d == 1:
+            wide, split, result = [*wide, r], [*split, d], [*result, r]
+        elif N in (d, r) or not isinstance(r, int) or r < 1:
+            raise UnsupportedError(f"{r} times axis {len(result)} of {x.type}")
+        else:
+            wide, split = [*wide, r, d], [*split, 1, d]
+            result.append(int(d) * r)  # type: ignore[arg-type]
+    call.limits.check_shape(result, "the result")
+    if tuple(wide) == x.shape:
+        return x
+    return reshaped(BroadcastTo(tuple(wide))(reshaped(x, tuple(split))), tuple(result))
+
+
+@imports("OneHot")
+def one_hot(call: Call) -> Value:
+    """Indices below 0 count from the end; those outside give a row of `off` everywhere."""
+    indices, depth = call.value(0), int(call.scalar(1, "depth"))
+    values = call.value(2)
+    call.limits.check_shape((depth, *indices.shape), "the result")
+    axis = call.axis(call.attribute("axis", -1), indices.type.rank + 1)
+    whole = cast_to(indices, DType.INT64)
+    wrapped = Where()(whole < 0, whole + depth, whole)
+    column = reshaped(wrapped, (*wrapped.shape, 1))
+    hit = Equal()(column, constant_of(np.arange(depth), DType.INT64))
+    off, on = (reshaped(cut(values, 0, i, 1), ()) for i in (0, 1))
+    y = Where()(hit, on, off)
+    rank = y.type.rank
+    perm = (*range(axis), rank - 1, *range(axis, rank - 1))
+    return y if perm == tuple(range(rank)) else Transpose(perm)(y)
+
+
+@imports("DepthToSpace")
+def depth_to_space(call: Call) -> Value:
+    """DCR: the blocks are the outer part of the channels; CRD: the inner part."""
+    x, b = call.value(0), call.attribute("blocksize", 0)
+    n, c, h, w = _image(x)
+    if b < 1 or c % (b * b):
+        raise ImportModelError(f"blocksize {b} squared must divide the {c} channels of {x.type}")
+    k = c // (b * b)
+    if call.attribute("mode", "DCR") == "DCR":
+        y = Transpose((0, 3, 4, 1, 5, 2))(reshaped(x, (n, b, b, k, h, w)))
+    else:
+        y = Transpose((0, 1, 4, 2, 5, 3))(reshaped(x, (n, k, b, b, h, w)))
+    return reshaped(y, (n, k, h * b, w * b))
+
+
+@imports("SpaceToDepth")
+def space_to_depth(call: Call) -> Value:
+    x, b = call.value(0), call.attribute("blocksize", 0)
+    n, c, h, w = _image(x)
+    if b < 1 or h % b or w % b:
+        raise ImportModelError(f"blocksize {b} must divide height and width of {x.type}")
+    blocks = reshaped(x, (n, c, h // b, b, w // b, b))
+    dcr = call.attribute("mode", "DCR") == "DCR"
+    y = Transpose((0, 3, 5, 1, 2, 4) if dcr else (0, 1, 3, 5, 2, 4))(blocks)
+    return reshaped(y, (n, c * b * b, h // b, w // b))
+
+
+def _image(x: Value) -> tuple[Dim, int, int, int]:
+    if x.type.rank != 4 or N in x.shape[1:]:
+        raise UnsupportedError(f"expected an image (N, C, H, W) of known sizes, found {x.type}")
+    n, c, h, w = x.shape
+    return n, int(c), int(h), int(w)  # type: ignore[arg-type]

@@ -1,0 +1,376 @@
+"""The walk over an ONNX model: inputs, initializers, nodes, functions, branches, outputs."""
+
+from collections import Counter
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
+
+import graphcnn.onnx.importing.border
+import graphcnn.onnx.importing.dense
+import graphcnn.onnx.importing.elementwise
+import graphcnn.onnx.importing.image
+import graphcnn.onnx.importing.quantized
+import graphcnn.onnx.importing.reduce
+import graphcnn.onnx.importing.sampling
+import graphcnn.onnx.importing.scatter
+import graphcnn.onnx.importing.selection
+import graphcnn.onnx.importing.sums
+import graphcnn.onnx.importing.tensor
+import graphcnn.onnx.importing.training
+import graphcnn.onnx.importing.volume  # noqa: F401 - these fill the registry
+from graphcnn.errors import GraphCnnError, ImportModelError
+from graphcnn.graph import Graph
+from graphcnn.ir import Array, Node, Value, constant_of
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
+from graphcnn.onnx.importing.affine import simplified
+from graphcnn.onnx.importing.arrays import element_type, type_name
+from graphcnn.onnx.importing.context import RULES, Call, Known, NeedsValueError, Operand, Store
+from graphcnn.onnx.importing.context import UnsupportedError as UnsupportedError
+from graphcnn.onnx.importing.control import CONTROL, Place
+from graphcnn.onnx.importing.fold import folded
+from graphcnn.onnx.importing.fuse import fuse
+from graphcnn.onnx.importing.imported import Imported as Imported
+from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.messages import (
+    decimal,
+    faults,
+    first_line,
+    open_axis,
+    origin_of,
+    plain_name,
+    resolved,
+    schema_function,
+    unknown_domain,
+)
+from graphcnn.onnx.importing.sequences import Items, items_of
+from graphcnn.onnx.importing.validate import (
+    STANDARD,
+    TRAINING,
+    check_opsets,
+    function_key,
+    label,
+)
+from graphcnn.origin import UNKNOWN, inherit
+from graphcnn.sources import Constant, Input, State
+from graphcnn.tensor_type import Dim, N, Shape, TensorType
+
+#: Shapes of inputs that replace the declared ones; N, "N" or None is the batch axis.
+Shapes = Mapping[str, Sequence[Any]]
+
+
+class Run:
+    """The import of one model. `env` maps the names of the file to what they stand for."""
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        inputs: Shapes,
+        limits: Limits,
+        folder: Path | None,
+        known: Mapping[str, Array],
+    ) -> None:
+        self.model, self.limits, self.folder = model, limits, folder
+        self.shapes, self.given = inputs, known
+        self.store = Store(limits)
+        self.opsets = check_opsets(model.opset_import, "the model")
+        self.functions = {
+            (f.domain, f.name, getattr(f, "overload", "")): f for f in model.functions
+        }
+        self.env: dict[str, Operand] = {}
+        self.inputs: list[Value] = []
+        self.folded: Counter[str] = Counter()
+        self.lowered: Counter[str] = Counter()
+        #: What the values of `env` became in the finished graph.
+        self.final: Mapping[Value, Value] = {}
+        self.nodes = 0
+        self.own = model.producer_name == "graphcnn"
+
+    # Inputs, initializers, outputs
+
+    def sources(self) -> None:
+        """Initializers and inputs into `env`."""
+        graph = self.model.graph
+        self.initializers(graph, self.env)
+        names = [v.name for v in graph.input if v.name not in self.env]
+        unknown = sorted(set(self.shapes) - set(names))
+        if unknown:
+            raise ImportModelError(
+                f"the model has no input {unknown[0]!r}; it has {', '.join(names) or 'none'}"
+            )
+        for info in graph.input:
+            if info.name in self.given:
+                self.env[info.name] = items_of(self.given[info.name])
+            elif info.name not in self.env:
+                value = self.input(info)
+                self.inputs.append(value)
+                self.env[info.name] = value
+
+    def initializers(self, graph: GraphProto, env: MutableMapping[str, Operand]) -> None:
+        for tensor in graph.initializer:
+            array = self.store.array(tensor, f"initializer {tensor.name!r}", self.folder)
+            of_floats = array.dtype.name in ("float16", "float32", "float64")
+            learned = of_floats and array.ndim > 0 and array.size > 0
+            env[tensor.name] = Known(array, tensor.name, learned)
+
+    def input(self, info: onnx.ValueInfoProto) -> Value:
+        what = f"input {info.name!r}"
+        kind = info.type.WhichOneof("value") or "tensor_type"
+        if kind != "tensor_type":
+            raise ImportModelError(f"{what} is a {kind.removesuffix('_type')}, expected a tensor")
+        tensor = info.type.tensor_type
+        dtype = element_type(tensor.elem_type, what)
+        shape: Shape
+        if info.name in self.shapes:
+            shape = self._override(info.name, self.shapes[info.name], tensor)
+        elif not tensor.HasField("shape"):
+            raise ImportModelError(f"{what} has no shape; give it by inputs={{{info.name!r}: ...}}")
+        else:
+            shape = self._declared(info.name, tensor)
+        self.limits.check_shape(shape, what)
+        with inherit(UNKNOWN):
+            return Input(info.name, TensorType(shape, dtype))(name=info.name)
+
+    def _declared(self, name: str, tensor: Any) -> Shape:
+        shape: list[Dim] = []
+        for axis, d in enumerate(tensor.shape.dim):
+            if d.HasField("dim_value"):
+                shape.append(int(d.dim_value))
+            elif axis == 0:
+                shape.append(N)
+            else:
+                raise ImportModelError(open_axis(name, axis, tensor))
+        return tuple(shape)
+
+    def _override(self, name: str, given: Sequence[Any], tensor: Any) -> Shape:
+        shape: list[Dim] = []
+        for axis, d in enumerate(given):
+            open_ = d is N or d is None or d == "N"
+            if open_ and axis:
+                raise ImportModelError(f"the batch axis of input {name!r} is axis 0, found {axis}")
+            if not open_ and (not isinstance(d, int | np.integer) or d < 1):
+                raise ImportModelError(f"sizes of input {name!r} must be at least 1, found {d!r}")
+            shape.append(N if open_ else int(d))
+        if tensor.HasField("shape") and len(tensor.shape.dim) != len(shape):
+            raise ImportModelError(
+                f"input {name!r} has {len(tensor.shape.dim)} axes, found the shape {tuple(given)}"
+            )
+        return tuple(shape)
+
+    def finish(self, name: str = "") -> Imported:
+        """The graph of all outputs, small patterns of old files replaced by our operators."""
+        outputs: dict[str, Value] = {}
+        empty: dict[str, Array] = {}
+        sequences: dict[str, list[str]] = {}
+        for info in self.model.graph.output:
+            found = self.env[info.name]
+            if isinstance(found, Items):
+                sequences[info.name] = [f"{info.name}.{i}" for i in range(len(found.items))]
+                parts = dict(zip(sequences[info.name], found.items, strict=True))
+                outputs |= {key: self.store.value(part) for key, part in parts.items()}
+                continue
+            if isinstance(found, Known) and 0 in found.array.shape:
+                empty[info.name] = found.array
+                continue
+            with inherit(UNKNOWN):
+                outputs[info.name] = self._output(info)
+        if not outputs:
+            outputs["nothing"] = constant_of(0)  # a graph has outputs
+        title = self.model.graph.name or name or "model"
+        graph, self.final = fuse(Graph.of(self.inputs, outputs, name=title))
+        keys = [s.node.op.key for s in graph.states]  # type: ignore[attr-defined]
+        states = {key: np.array(self.store.states[key]) for key in keys}
+        return Imported(graph, states, self.model, self.folded, self.lowered, empty, sequences)
+
+    def _output(self, info: onnx.ValueInfoProto) -> Value:
+        value = self.store.value(self.env[info.name])
+        tensor = info.type.tensor_type
+        what = f"output {info.name!r}"
+        if tensor.elem_type and tensor.elem_type != ELEMENT_TYPES[value.dtype]:
+            raise ImportModelError(
+                f"{what} is declared as {type_name(tensor.elem_type)}, found {value.type}"
+            )
+        if tensor.HasField("shape") and not self.shapes and not self.given:
+            declared = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
+            fits = len(declared) == value.type.rank and all(
+                a is None or b is N or a == b for a, b in zip(declared, value.shape, strict=True)
+            )
+            if not fits:
+                raise ImportModelError(f"{what} is {value.type}, expected sizes "
+                                       f"{declared} as declared")  # fmt: skip
+        return value
+
+    # Nodes
+
+    def node(
+        self,
+        node: NodeProto,
+        env: MutableMapping[str, Operand],
+        opsets: Mapping[str, int],
+        depth: int,
+        attributes: Mapping[str, AttributeProto] | None = None,
+        prefix: str = "",
+    ) -> None:
+        """Translate one node; its results go into `env`."""
+        self.nodes += 1
+        if self.nodes > self.limits.nodes:
+            raise ImportModelError(f"more than {self.limits.nodes:,} nodes (limits.nodes)")
+        try:
+            with faults(label(node)):
+                results = self._results(node, env, opsets, depth, attributes, prefix)
+        except NeedsValueError as error:
+            raise NeedsValueError(f"{label(node)}: {first_line(error)}", error.keys) from None
+        except ImportModelError as error:
+            if first_line(error).startswith(label(node)):
+                raise
+            raise type(error)(f"{label(node)}: {first_line(error)}") from None
+        for i, name in enumerate(node.output):
+            if not name:
+                continue
+            found = results[i] if i < len(results) else None
+            if found is None:
+                raise UnsupportedError(f"{label(node)}: its output {i} ({name!r}) is not supported")
+            env[name] = found
+
+    def _results(
+        self,
+        node: NodeProto,
+        env: MutableMapping[str, Operand],
+        opsets: Mapping[str, int],
+        depth: int,
+        attributes: Mapping[str, AttributeProto] | None,
+        prefix: str,
+    ) -> Sequence[Operand | None]:
+        given = resolved(node, attributes)
+        inputs = tuple(env[name] if name else None for name in node.input)
+        if depth > self.limits.nesting:
+            raise ImportModelError(f"functions call deeper than {self.limits.nesting}")
+        function = self.functions.get(function_key(node))
+        if function is not None:
+            self.lowered[node.op_type] += 1
+            return self.inline(function, inputs, given, depth, prefix + (node.name or node.op_type))
+        if node.domain not in (*STANDARD, TRAINING):
+            raise UnsupportedError(unknown_domain(node.domain))
+        call = Call(
+            node.op_type,
+            prefix + plain_name(node),
+            opsets[""],
+            inputs,
+            tuple(node.output),
+            {name: self.plain(a) for name, a in given.items() if a.type != AttributeProto.GRAPH},
+            self.store,
+        )
+        if node.op_type in CONTROL and node.domain in STANDARD:
+            self.lowered[node.op_type] += 1
+            return CONTROL[node.op_type](Place(self, env, opsets, depth, prefix, given), call)
+        constants = folded(call)
+        if constants is not None:
+            self.folded[node.op_type] += 1
+            return [Known(a, name) for a, name in zip(constants, node.output, strict=False)]
+        with inherit(origin_of(node.doc_string) if self.own else UNKNOWN):
+            rule = RULES.get(node.op_type)
+            if rule is not None:
+                try:
+                    return self.named(call, rule(call))
+                except NeedsValueError:
+                    raise
+                except (UnsupportedError, GraphCnnError) as error:
+                    results = self.lower(node, call, given, inputs, depth, prefix)
+                    if results is None:
+                        raise error
+                    return results
+        results = self.lower(node, call, given, inputs, depth, prefix)
+        if results is None:
+            raise UnsupportedError(f"the operator {node.op_type!r} is not supported")
+        return results
+
+    def plain(self, a: AttributeProto) -> Any:
+        """An attribute as Python numbers, texts or an array."""
+        kinds = AttributeProto
+        if a.type == kinds.FLOAT:
+            return decimal(a.f)
+        if a.type == kinds.FLOATS:
+            return [decimal(f) for f in a.floats]
+        if a.type == kinds.TENSOR:
+            return self.store.array(a.t, f"attribute {a.name!r}", self.folder)
+        if a.type == kinds.STRING:
+            return a.s.decode("utf-8", "replace")
+        if a.type == kinds.INT:
+            return int(a.i)
+        if a.type == kinds.INTS:
+            return list(a.ints)
+        if a.type == kinds.TYPE_PROTO:
+            return a.tp.WhichOneof("value")
+        raise UnsupportedError(f"attribute {a.name!r} is of an unsupported kind")
+
+    def named(self, call: Call, found: Any) -> list[Operand | None]:
+        """The results of a rule as a list; nodes without a name get that of the ONNX node."""
+        results = list(found) if isinstance(found, list | tuple) else [found]
+        renamed: dict[Node, Node] = {}
+        operands: list[Operand | None] = []
+        for i, result in enumerate(results):
+            if isinstance(result, np.ndarray):
+                self.folded[call.op_type] += not i
+                operands.append(
+                    Known(simplified(result), call.outputs[i] if i < len(call.outputs) else "")
+                )
+                continue
+            if isinstance(result, Value):
+                node = result.node
+                if not node.name and not isinstance(node.op, Input | State | Constant):
+                    name = call.name if not renamed else ""
+                    renamed.setdefault(node, replace(node, name=name))
+                    result = renamed[node].outputs[result.index]
+                self._count(result)
+            operands.append(result)
+        return operands
+
+    def _count(self, value: Value) -> None:
+        count = self.limits.check_shape(value.shape, "its result")
+        self.store.edge_bytes += count * value.dtype.bytes
+        if self.store.edge_bytes > self.limits.edge_bytes:
+            raise ImportModelError(
+                f"all results together take more than {self.limits.edge_bytes:,} bytes "
+                "(limits.edge_bytes)"
+            )
+
+    # Functions
+
+    def inline(
+        self,
+        function: FunctionProto,
+        inputs: Sequence[Operand | None],
+        given: Mapping[str, AttributeProto],
+        depth: int,
+        prefix: str,
+    ) -> list[Operand | None]:
+        """The body of a function in place of a call."""
+        env: dict[str, Any] = dict.fromkeys(function.input)
+        env |= dict(zip(function.input, inputs, strict=False))
+        defaults = {a.name: a for a in getattr(function, "attribute_proto", ())}
+        opsets = check_opsets(function.opset_import, f"function {function.name!r}")
+        for node in function.node:
+            self.node(node, env, opsets, depth + 1, {**defaults, **given}, f"{prefix}/")
+        return [env.get(name) for name in function.output]
+
+    def lower(
+        self,
+        node: NodeProto,
+        call: Call,
+        given: Mapping[str, AttributeProto],
+        inputs: Sequence[Operand | None],
+        depth: int,
+        prefix: str,
+    ) -> list[Operand | None] | None:
+        """The results by the function that ONNX gives for the operator, None where it has none."""
+        written = schema_function(node, call.opset, given, inputs)
+        if written is None:
+            return None
+        function, defaults = written
+        results = self.inline(function, inputs, {**defaults, **given}, depth, prefix + call.name)
+        self.lowered[node.op_type] += 1
+        return results
