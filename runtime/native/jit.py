@@ -148,4 +148,6 @@ def _linker() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
-    return llvm.create_lljit_compiler(machine)
+    # JITLink puts code and constants of an object into one block. The other linker may put them
+    # more than 2 GiB apart, which their 32-bit distances cannot say, and ends the process.
+    return llvm.create_lljit_compiler(machine, use_jit_link=True)

@@ -6,12 +6,13 @@
             for each of R pixels: broadcast its number, b multiply-adds
 
 Any kernel, stride and dilation: a tap is one offset into the input, whose halo holds the padding.
-Rows of taps that would meet nothing but padding are left out.
+Taps that would meet nothing but padding are left out: for a row of pixels at the upper or lower
+border, and where a tile is as wide as the image, for its pixels at the left or right border.
 The gradient of the input is the same code with a turned kernel, in s · s parts for a stride of s.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import llvmlite.ir as ir
 
@@ -23,11 +24,14 @@ from graphcnn.runtime.native.target import Target
 from graphcnn.tensor_type import DType
 
 F32 = DType.FLOAT32
+Table = Callable[[Int], Int]
 
 #: Channels in one turn of the innermost loop. More lets LLVM hoist the broadcasts and spill.
 _UNROLL = 4
 #: Vectors of one turn of the innermost loop: what the processor has room for.
 _LATENCY = 8
+#: Most loops over taps in a tile: their code is compiled for each.
+_STRIPS = 3
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,16 @@ class BlockedPart:
             ]
             found.append((inside[0], inside[-1] + 1) if inside else (0, 0))
         return [first for first, _ in found], [end for _, end in found]
+
+    def strips(self, reading: int, width: int) -> "list[tuple[BlockedPart, set[int]]]":
+        """The taps of equal columns, and the columns of pixels for which they read the input."""
+        found = []
+        for column in sorted({at[1] for _, at in self.taps}):
+            inside = {r for r in range(self.sizes[1]) if 0 <= r * reading + column < width}
+            same = tuple(tap for tap in self.taps if tap[1][1] == column)
+            if inside:
+                found.append((replace(self, taps=same), inside))
+        return found
 
 
 @dataclass(frozen=True)
@@ -260,27 +274,38 @@ class DirectConv:
         (ry, rx), x = g.reading, g.x
         pixels = [(i, j) for i in range(size[0]) for j in range(size[1])]
         moves = [i * ry * x.row + j * rx * x.lanes for i, j in pixels]
-        taps = part.ordered
-        read = table(e, "pixels", [x.offset(*at) for _, at in taps] or [0])
-        number = table(e, "taps", [t for t, _ in taps] or [0])
-        first_tap, end = self._needed(e, part, q, size[0])
         base = e.at(image, dtype, (q, ry * x.row), (r, rx * x.lanes))
         sums = [v for _ in pixels for v in start]
+        strips = [
+            (self._walk(e, strip, q, size[0]), [p for p, (_, j) in enumerate(pixels) if j in used])
+            for strip, used in self._strips(e, part, size[1])
+        ]
 
-        def channels(k: list[Int], sums: Sequence[ir.Value]) -> list[ir.Value]:
-            block, tap = k
-            pixel = e.at(base, dtype, (block, x.plane), (read(tap), 1))
-            panel = e.at(kernel, dtype, (block, g.taps * self.of_tap), (number(tap), self.of_tap))
-            return self._channels(e, pixel, panel, moves, sums)
+        def block(c: Int, *carried: ir.Value) -> list[ir.Value]:
+            sums = list(carried)
+            for (reads, numbers, (begin, end)), used in strips:
+                own = [p * s.vectors + v for p in used for v in range(s.vectors)]
+
+                def tap(
+                    t: Int,
+                    *some: ir.Value,
+                    reads: Table = reads,
+                    numbers: Table = numbers,
+                    used: Sequence[int] = used,
+                ) -> list[ir.Value]:
+                    pixel = e.at(base, dtype, (c, x.plane), (reads(t), 1))
+                    panel = e.at(
+                        kernel, dtype, (c, g.taps * self.of_tap), (numbers(t), self.of_tap)
+                    )
+                    return self._channels(e, pixel, panel, [moves[p] for p in used], some)
+
+                found = e.loop(begin, end, tap, carry=[sums[k] for k in own])
+                for k, value in zip(own, found, strict=True):
+                    sums[k] = value
+            return sums
 
         if part.taps:
-            sums = e.loop(
-                0, g.depth,
-                lambda c, *a: e.loop(
-                    first_tap, end, lambda t, *b: channels([c, t], b), carry=a
-                ),
-                carry=sums,
-            )  # fmt: skip
+            sums = e.loop(0, g.depth, block, carry=sums)
         (sy, sx), (oy, ox) = g.step, part.start
         for p, (i, j) in enumerate(pixels):
             row = e.iadd(e.imul(e.iadd(q, i), sy), oy)
@@ -295,20 +320,40 @@ class DirectConv:
                 )  # fmt: skip
                 e.store(value, to, aligned=True)
 
-    def _needed(self, e: Emitter, part: BlockedPart, q: Int, rows: int) -> tuple[Int, Int]:
-        """The range of taps that a tile of `rows` rows from `q` on needs.
+    def _strips(
+        self, e: Emitter, part: BlockedPart, wide: int
+    ) -> list[tuple[BlockedPart, set[int]]]:
+        """The taps of a part, by the columns of a tile that use them; each is a loop of its own."""
+        columns = set(range(wide))
+        if wide == part.sizes[1] and not self._streams(e):
+            found = part.strips(self.g.reading[1], self.g.x.sizes[1])
+            if len(found) <= _STRIPS and any(used != columns for _, used in found):
+                return found
+        return [(part, columns)]
 
-        A kernel too large for the second cache is read once from its begin to its end, by the first
-        rows: with gaps the processor would not fetch it ahead.
-        """
+    def _walk(
+        self, e: Emitter, part: BlockedPart, q: Int, rows: int
+    ) -> tuple[Table, Table, tuple[Int, Int]]:
+        """Where each tap reads, its number, and the range that `rows` rows from `q` on need."""
+        taps = part.ordered
+        reads = table(e, "pixels", [self.g.x.offset(*at) for _, at in taps] or [0])
+        numbers = table(e, "taps", [t for t, _ in taps] or [0])
         firsts, ends = part.needed(rows, self.g.reading[0], self.g.x.sizes[0])
-        panels = self.g.y.blocks // self.s.vectors * self.g.depth * self.g.taps
-        if panels * self.of_tap * self.dtype.bytes > e.target.l2:
+        if self._streams(e):
             firsts = [0] * len(firsts)
-        whole = (0, len(part.taps))
+        whole = (0, len(taps))
         if all(found == whole for found in zip(firsts, ends, strict=True)):
-            return whole
-        return table(e, "first", firsts)(q), table(e, "end", ends)(q)
+            return reads, numbers, whole
+        return reads, numbers, (table(e, "first", firsts)(q), table(e, "end", ends)(q))
+
+    def _streams(self, e: Emitter) -> bool:
+        """Whether the kernel is too large for the second cache.
+
+        It is then read from its begin to its end by the first row of tiles: with gaps the processor
+        would not fetch it ahead.
+        """
+        panels = self.g.y.blocks // self.s.vectors * self.g.depth * self.g.taps
+        return panels * self.of_tap * self.dtype.bytes > e.target.l2
 
     def _channels(
         self,
