@@ -1,9 +1,6 @@
 """From LLVM IR to running code."""
 
 import ctypes
-import os
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -113,32 +110,3 @@ def test_margins_are_watched():
     guarded.inside[guarded.start - 1] = 0
     with pytest.raises(AssertionError, match="operand: written 0 bytes before it"):
         guarded.check_margins()
-
-
-FAR_APART = """
-import ctypes, mmap
-import numpy as np
-import graphcnn as cnn
-
-libc = ctypes.CDLL(None, use_errno=True)
-libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-image = cnn.input("image", (3, 9, 9))
-model = cnn.Model(image, cnn.gelu(cnn.conv2d(image, 5, 3, padding=1)) * 0.3).initialize(0)
-pages = mmap.mmap(-1, 4096 * 4096)
-start = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-far = mmap.mmap(-1, 3 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_NORESERVE)
-for page in range(1, 4096, 2):  # room for small sections here, for large ones only 3 GiB away
-    libc.munmap(start + 4096 * page, 4096)
-print(model.predict(np.ones((1, 3, 9, 9), np.float32), threads=1, raw=True).shape, flush=True)
-import os; os._exit(0)  # `pages` must not be unmapped as a whole
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="takes addresses as on Linux")
-def test_code_and_its_constants_lie_together():
-    """Wherever there is room, code reaches its constants by 32-bit distances."""
-    done = subprocess.run(
-        [sys.executable, "-c", FAR_APART],
-        capture_output=True, text=True, check=False, env={**os.environ, "GRAPHCNN_CACHE": "off"},
-    )  # fmt: skip
-    assert done.stdout == "(1, 5, 9, 9)\n", done.stderr[-2000:]
