@@ -6,6 +6,7 @@ The only module that sees both the passes and the runtimes.
 from collections.abc import Callable, Iterable, Mapping
 
 from graphcnn.config import verify_level
+from graphcnn.garbage import kept
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.objective import Metrics, Objective, with_loss
@@ -78,6 +79,7 @@ def observers(trace: Callable[[Applied], None] | None = None) -> Iterable[Observ
         yield trace
 
 
+@kept()
 def inference_graph(
     graph: Graph,
     states: Mapping[str, Array] | None = None,
@@ -87,6 +89,7 @@ def inference_graph(
     return inference_pipeline(states).run(graph, observers(trace))
 
 
+@kept()
 def training_graph(
     graph: Graph,
     loss: str | Objective,

@@ -132,23 +132,22 @@ class Graph:
         None keeps the node (with its new inputs). Nodes built by `rewrite` inherit the origin of
         the node they stand for, and `by` names the pass that made them.
         """
-        new: dict[Value, Value] = {}
-        changed = False
+        new: dict[Value, Value] = {}  # of what changes
         for node in self.nodes:
-            inputs = tuple(new[v] for v in node.inputs)
-            with inherit(node.origin.by(by) if by else node.origin):
+            inputs = tuple([new.get(v, v) for v in node.inputs]) if new else node.inputs
+            with inherit(node.origin, by):
                 results = rewrite(node, inputs)
-            if results is None:
-                same = inputs == node.inputs
-                results = node.outputs if same else with_inputs(node, inputs).outputs
-            new.update(zip(node.outputs, results, strict=True))
-            changed = changed or results != node.outputs
-        if not changed:
+            if results is None and inputs != node.inputs:
+                results = with_inputs(node, inputs).outputs
+            if results is not None and results is not node.outputs:
+                pairs = zip(node.outputs, results, strict=True)
+                new.update((old, result) for old, result in pairs if result is not old)
+        if not new:
             return self
         return Graph.of(
-            (new[v] for v in self.inputs),
-            {key: new[v] for key, v in self.outputs.items()},
-            {new[s]: new[v] for s, v in self.updates.items()},
+            (new.get(v, v) for v in self.inputs),
+            {key: new.get(v, v) for key, v in self.outputs.items()},
+            {new.get(s, s): new.get(v, v) for s, v in self.updates.items()},
             self.name,
         )
 
@@ -181,7 +180,9 @@ def state_of(value: Value) -> State:
 
 
 def with_inputs(node: Node, inputs: tuple[Value, ...]) -> Node:
-    """`node` reading other values. Its types are inferred anew."""
+    """`node` reading other values. Its types are inferred anew where theirs are others."""
+    if [v.type for v in inputs] == [v.type for v in node.inputs]:
+        return Node(node.op, inputs, node.types, node.name, node.origin)
     return build(node.op, inputs, node.name, node.origin)
 
 
@@ -195,17 +196,20 @@ def topological_order(roots: Iterable[Node]) -> tuple[Node, ...]:
     order: list[Node] = []
     seen: set[Node] = set()
     for root in roots:
-        stack: list[tuple[Node, int]] = [(root, 0)]
+        if root in seen:
+            continue
+        seen.add(root)
+        stack = [(root, iter(root.inputs))]
         while stack:
-            node, position = stack.pop()
-            if position == 0 and node in seen:
-                continue
-            seen.add(node)
-            if position < len(node.inputs):
-                stack.append((node, position + 1))
-                stack.append((node.inputs[position].node, 0))
+            node, inputs = stack[-1]
+            for value in inputs:
+                if value.node not in seen:
+                    seen.add(value.node)
+                    stack.append((value.node, iter(value.node.inputs)))
+                    break
             else:
                 order.append(node)
+                stack.pop()
     return tuple(order)
 
 

@@ -97,9 +97,10 @@ class Custom(Initializer):
         if self.function is None:
             raise GraphError(f"initializer {self.label!r} was read from text and has no function")
         array = np.asarray(self.function(shape))
-        if array.shape != shape:
+        if array.shape != shape or array.dtype.kind not in "biuf":
             raise GraphError(
-                f"initializer {self.label!r} returned shape {array.shape}, expected {shape}"
+                f"initializer {self.label!r} must return numbers of shape {shape}, "
+                f"found {array.dtype.name} of shape {array.shape}"
             )
         return array
 

@@ -12,6 +12,7 @@ printed or exported.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -180,8 +181,29 @@ class Value:
     def __pow__(self, other: Any) -> "Value":
         return _binary("pow", self, other)
 
+    def __rpow__(self, other: Any) -> "Value":
+        return _binary("pow", other, self)
+
+    def __matmul__(self, other: Any) -> "Value":
+        return _binary("matmul", self, other)
+
+    def __rmatmul__(self, other: Any) -> "Value":
+        return _binary("matmul", other, self)
+
     def __neg__(self) -> "Value":
         return OPS["neg"]()(self)
+
+    def __abs__(self) -> "Value":
+        return OPS["abs"]()(self)
+
+    def __and__(self, other: Any) -> "Value":
+        return _binary("and", self, other)
+
+    def __or__(self, other: Any) -> "Value":
+        return _binary("or", self, other)
+
+    def __invert__(self) -> "Value":
+        return OPS["not"]()(self)
 
     def __lt__(self, other: Any) -> "Value":
         return _binary("less", self, other)
@@ -208,7 +230,7 @@ class Node:
     outputs: tuple[Value, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "outputs", tuple(Value(self, i) for i in range(len(self.types))))
+        object.__setattr__(self, "outputs", tuple([Value(self, i) for i in range(len(self.types))]))
 
     @property
     def output(self) -> Value:
@@ -241,13 +263,17 @@ def build(op: Op, inputs: Sequence[Value], name: str = "", origin: Origin | None
 
 def check_count(op: Op, found: int) -> None:
     """Raise `GraphError` unless the operator takes so many inputs."""
-    if op.operands and op.operands[-1].startswith("*"):
-        least, most = len(op.operands) - 1, None
-    else:
-        least = sum(not name.endswith("?") for name in op.operands)
-        most = len(op.operands)
+    least, most = _counts(tuple(op.operands))
     if found < least or (most is not None and found > most):
         raise GraphError(f"takes the inputs ({', '.join(op.operands)}), found {found}")
+
+
+@cache
+def _counts(operands: tuple[str, ...]) -> tuple[int, int | None]:
+    """How many inputs an operator takes at least, and at most."""
+    if operands and operands[-1].startswith("*"):
+        return len(operands) - 1, None
+    return sum(not name.endswith("?") for name in operands), len(operands)
 
 
 def _binary(name: str, left: Any, right: Any) -> Value:

@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -134,6 +135,7 @@ def format_initializer(initializer: Initializer) -> str:
     return f"{word}({inner})" if inner else word
 
 
+@cache
 def known_initializers() -> dict[str, type[Initializer]]:
     """The initializers that parse back, by their word: those defined in `initializers.py`."""
     home = Custom.__module__

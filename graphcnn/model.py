@@ -16,14 +16,14 @@ from graphcnn.compile import training_graph
 from graphcnn.errors import GraphError, WeightsError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node, Value, build
-from graphcnn.naming import named
-from graphcnn.normalisation import Normalisation, check_images
+from graphcnn.naming import given_inputs, named, output_names
+from graphcnn.normalisation import Normalisation, check_images, check_items
 from graphcnn.objective import LOSSES, Metrics, Objective
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.parse import parse_graph
 from graphcnn.runner import Runner
-from graphcnn.sources import Input, State
+from graphcnn.sources import State
 from graphcnn.state_values import StateValues
 from graphcnn.summary import Summary, summarize
 from graphcnn.text import dump_graph
@@ -61,12 +61,9 @@ class Model:
         outputs: Value | Sequence[Value] | Mapping[str, Value],
         name: str = "model",
     ) -> None:
-        inputs = (inputs,) if isinstance(inputs, Value) else tuple(inputs)
-        graph = Graph.of(inputs, _output_names(outputs), name=name)
-        for value in inputs:
-            if not isinstance(value.node.op, Input):
-                raise GraphError(f"{value!r} is not an input; make inputs with input(name, shape)")
-        self.graph = named(graph)
+        if not isinstance(name, str):
+            raise GraphError(f"the name of a model must be a string, found {name!r}")
+        self.graph = named(Graph.of(given_inputs(inputs), output_names(outputs), name=name))
         self.normalisation: Normalisation | None = None
         self.classes: tuple[str, ...] = ()
         self.loss: str | None = None
@@ -129,10 +126,12 @@ class Model:
     def set_parameters(self, arrays: Mapping[str, Any]) -> None:
         """Replace states by name. Raises `WeightsError` for unknown names and other shapes."""
         known = {state_of(s).key: s for s in self.graph.states}
-        new = {
-            key: np.array(array, known[key].dtype.numpy if key in known else None)
-            for key, array in arrays.items()
-        }
+        new: dict[str, Array] = {}
+        for key, array in arrays.items():
+            try:
+                new[key] = np.array(array, known[key].dtype.numpy if key in known else None)
+            except (TypeError, ValueError) as error:
+                raise WeightsError(f"{key} cannot be made an array of numbers: {error}") from None
         check_states(new, [known[key] for key in new if key in known], "the mapping")
         self.update_states(new)
 
@@ -235,6 +234,8 @@ class Model:
     ) -> Any:
         """The outputs for images (n, C, H, W) of uint8 or float, in batches.
 
+        A model of several inputs takes a dict from their names to arrays.
+
         After training with cross-entropy these are probabilities (softmax of the logits), after
         binary cross-entropy likewise (sigmoid); `raw` gives the outputs of the graph themselves,
         and so does a model that was never trained. Several outputs come as a dict. The last four
@@ -281,10 +282,14 @@ class Model:
         return history
 
     def prepare(self, images: Any) -> Array:
-        """Images as the first input takes them: checked, scaled, normalised, of its type."""
+        """Images as the first input takes them: checked, scaled, normalised, of its type.
+
+        What is no image (another rank, integers) is only checked.
+        """
         t = self.graph.inputs[0].type
-        shape = t.shape[1:] if t.rank == 4 else None
-        checked = check_images(images, shape)  # type: ignore[arg-type]
+        if t.rank != 4 or not t.dtype.is_float:
+            return check_items(images, t)
+        checked = check_images(images, t.shape[1:])  # type: ignore[arg-type]
         scaled = (self.normalisation or Normalisation()).apply(checked)
         return scaled.astype(t.dtype.numpy, copy=False)
 
@@ -375,17 +380,6 @@ def load(path: str | Path) -> Model:
     model.replace_states(tensors)
     model._take(metadata)
     return model
-
-
-def _output_names(outputs: Value | Sequence[Value] | Mapping[str, Value]) -> dict[str, Value]:
-    if isinstance(outputs, Mapping):
-        return dict(outputs)
-    values = (outputs,) if isinstance(outputs, Value) else tuple(outputs)
-    result: dict[str, Value] = {}
-    for i, value in enumerate(values):
-        hint = value.node.name or ("output" if len(values) == 1 else f"output{i}")
-        result[hint if hint not in result else f"{hint}_{i}"] = value
-    return result
 
 
 def _apply(name: str, logits: Array) -> Array:

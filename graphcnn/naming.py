@@ -1,11 +1,48 @@
-"""Names that last: every node and state of a model gets one, once, when the model is made."""
+"""What a model is made of, checked, and names that last: every node and state of it gets one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Node, Value, build
-from graphcnn.sources import Constant, State
+from graphcnn.sources import Constant, Input, State
+
+
+def given_inputs(inputs: Any) -> tuple[Value, ...]:
+    """The inputs of a model, from one or several. Raises `GraphError` for anything else."""
+    values = _several(inputs, "inputs")
+    for value in values:
+        if not isinstance(value.node.op, Input):
+            raise GraphError(f"{value!r} is not an input; make inputs with input(name, shape)")
+    if len(set(values)) < len(values):
+        raise GraphError(f"an input is given twice: {', '.join(v.node.name for v in values)}")
+    return values
+
+
+def output_names(outputs: Any) -> dict[str, Value]:
+    """The outputs of a model by name, from a dict, or from one or several with their own names."""
+    if isinstance(outputs, Mapping):
+        for key, value in outputs.items():
+            if not isinstance(key, str) or not isinstance(value, Value):
+                raise GraphError(
+                    f"outputs must map names to tensors, found {key!r}: {type(value).__name__}"
+                )
+        return dict(outputs)
+    values = _several(outputs, "outputs")
+    result: dict[str, Value] = {}
+    for i, value in enumerate(values):
+        hint = value.node.name or ("output" if len(values) == 1 else f"output{i}")
+        result[hint if hint not in result else f"{hint}_{i}"] = value
+    return result
+
+
+def _several(values: Any, what: str) -> tuple[Value, ...]:
+    found = (values,) if isinstance(values, Value) else values
+    if not isinstance(found, tuple | list) or not all(isinstance(v, Value) for v in found):
+        raise GraphError(f"{what} must be a tensor, or a list of tensors, found {values!r}")
+    return tuple(found)
 
 
 def named(graph: Graph) -> Graph:

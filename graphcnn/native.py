@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from graphcnn.compile import observers
 from graphcnn.config import check_precision, check_tune, verify_level
+from graphcnn.garbage import kept
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Node
 from graphcnn.layout import Choice
@@ -24,10 +25,8 @@ from graphcnn.plan import Plan
 from graphcnn.runtime.native import stored_plan
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.executable import NativeExecutable
-from graphcnn.runtime.native.kernel import Kernel, lower
-from graphcnn.runtime.native.kernels.placed import choices, heavy_op
+from graphcnn.runtime.native.kernel import Kernel, load_lowerings, lower
 from graphcnn.runtime.native.stored_plan import Compiled
-from graphcnn.runtime.native.table import load_lowerings
 from graphcnn.runtime.native.target import Target, host
 from graphcnn.runtime.native.threads import thread_count
 from graphcnn.runtime.native.tuning import measured
@@ -43,6 +42,9 @@ def native_pipeline(
     exact never is. With `tune` the choices are timed on this machine, on so many threads, instead
     of estimated.
     """
+    # All kernels are loaded here, and not where a finished plan is found.
+    from graphcnn.runtime.native.kernels.placed import choices, heavy_op
+
     load_lowerings()
 
     def offered(node: Node) -> list[Choice]:
@@ -102,6 +104,7 @@ def planned(
     return native_plan(placed if graph.updates else split_states(placed)[1], threads)
 
 
+@kept()
 def compiled(
     graph: Graph,
     threads: int | None = None,
@@ -129,6 +132,7 @@ def compiled(
     return made
 
 
+@kept()
 def native_executable(found: Compiled, threads: int | None = None) -> NativeExecutable:
     """The machine code of a plan.
 

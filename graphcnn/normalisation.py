@@ -6,12 +6,14 @@ exported with its graph, so that a picture means the same everywhere.
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from graphcnn.errors import DataError
+from graphcnn.tensor_type import TensorType
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -82,14 +84,24 @@ class Normalisation:
             raise DataError(f"not a normalisation: {text[:200]!r}: {error}") from None
 
 
-def as_pixels(images: Any) -> Array:
-    """`images` as an array of uint8, or of finite float32; other types are refused."""
+def batch_shape(item: Sequence[Any]) -> str:
+    """The shape of a batch of items, for messages: (n, 1, 28, 28)."""
+    return "({})".format(", ".join(map(str, ("n", *item))) if item else "n,")
+
+
+def as_array(x: Any, what: str) -> Array:
+    """`x` as an array. Raises `DataError` for lists of different sizes."""
     try:
-        array = np.asarray(images)
+        return np.asarray(x)
     except ValueError:  # NumPy's word for a ragged nest of lists
         raise DataError(
-            "images must have one common shape, found lists of different sizes"
+            f"{what} must have one common shape, found lists of different sizes"
         ) from None
+
+
+def as_pixels(images: Any) -> Array:
+    """`images` as an array of uint8, or of finite float32; other types are refused."""
+    array = as_array(images, "images")
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind != "f":
@@ -118,8 +130,32 @@ def check_images(images: Any, shape: tuple[int, int, int] | None = None) -> Arra
     return array
 
 
-def check_labels(labels: Any, classes: int) -> Array:
-    """Class numbers as an array (n,) of int64, each in 0..classes - 1.
+def check_items(items: Any, t: TensorType) -> Array:
+    """Items (n, ...) for an input of type `t` that takes no images.
+
+    Raises:
+        DataError: another shape, no item at all, or numbers that the type cannot hold.
+    """
+    array = as_array(items, "items")
+    wanted = batch_shape(t.shape[1:])
+    if array.shape[1:] != t.shape[1:] or not array.size:
+        raise DataError(f"the input takes {t.dtype} {wanted}, found {array.shape}")
+    if array.dtype.kind not in ("fiub" if t.dtype.is_float else "iub"):
+        raise DataError(f"the input takes {t.dtype} {wanted}, found {array.dtype.name}")
+    if t.dtype.is_float:
+        return _finite(array, "item", t.dtype.numpy)
+    found = array.astype(t.dtype.numpy, copy=False)
+    if not np.array_equal(found, array):
+        raise DataError(f"the input takes {t.dtype} {wanted}, which cannot hold all of the items")
+    return found
+
+
+def check_labels(labels: Any, classes: int, item: tuple[int, ...] | None = None) -> Array:
+    """Class numbers as an array of int64, each in 0..classes - 1.
+
+    Args:
+        item: sizes of the labels of one item: () for one label per image, (height, width) for
+            one per pixel; None for either.
 
     Raises:
         DataError: labels of float type, of another shape, or out of range (names the first row).
@@ -132,16 +168,18 @@ def check_labels(labels: Any, classes: int) -> Array:
         raise DataError(
             f"labels must be integers (class numbers 0..{classes - 1}), found {array.dtype.name}"
         )
-    if array.ndim != 1:
+    if array.ndim not in (1, 3) if item is None else array.shape[1:] != item or not array.ndim:
         one_hot = array.ndim == 2 and array.shape[1] == classes
         hint = "; one-hot rows become class numbers by labels.argmax(axis=1)" if one_hot else ""
-        raise DataError(f"labels must have shape (n,), found {array.shape}{hint}")
+        wanted = "(n,) or (n, height, width)" if item is None else batch_shape(item)
+        raise DataError(f"labels must have shape {wanted}, found {array.shape}{hint}")
     wrong = (array < 0) | (array >= classes)
     if wrong.any():
-        row = int(wrong.argmax())
+        row, *place = (int(i) for i in np.argwhere(wrong)[0])
+        at = f" at {tuple(place)}" if place else ""
         raise DataError(
-            f"label {array[row]} in row {row} is out of range: {classes} classes have the "
-            f"labels 0..{classes - 1}"
+            f"label {array[(row, *place)]} in row {row}{at} is out of range: {classes} classes "
+            f"have the labels 0..{classes - 1}"
         )
     return array.astype(np.int64, copy=False)
 
@@ -157,9 +195,9 @@ def check_targets(targets: Any) -> Array:
     return _finite(array, "target")
 
 
-def _finite(array: Array, what: str) -> Array:
+def _finite(array: Array, what: str, dtype: "np.dtype[Any] | type" = np.float32) -> Array:
     with np.errstate(over="ignore"):
-        array = array.astype(np.float32, copy=False)
+        array = array.astype(dtype, copy=False)
     finite = np.isfinite(array)
     if not finite.all():
         at = tuple(int(i) for i in np.argwhere(~finite)[0])

@@ -1,6 +1,6 @@
 """Losses and metrics by name, and how they are attached to the graph of a model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
@@ -14,8 +14,9 @@ from graphcnn.sources import Input
 from graphcnn.tensor_type import DType, TensorType
 
 Objective = Callable[[Value, Value], Value]
-#: Functions by name, names of known ones, or None for what suits the loss.
-Metrics = Mapping[str, Objective] | tuple[str, ...] | None
+#: Functions by name, or a list of functions and of names of known ones; a single one; None is
+#: what suits the loss.
+Metrics = Mapping[str, Objective] | Sequence[str | Objective] | str | Objective | None
 
 TARGET = "target"
 
@@ -46,9 +47,10 @@ _DEFAULT_METRICS: dict[str, dict[str, Objective]] = {
 
 
 def target_type(loss: str | Objective, prediction: TensorType) -> TensorType:
-    """Type of the targets: class indices i64[N] for cross-entropy, else like the prediction."""
+    """Type of the targets: for cross-entropy class indices, one per item or, for a prediction
+    (N, K, H, W), one per pixel; else like the prediction."""
     if loss == "cross_entropy":
-        return TensorType(prediction.shape[:1], DType.INT64)
+        return TensorType((*prediction.shape[:1], *prediction.shape[2:]), DType.INT64)
     return prediction
 
 
@@ -66,12 +68,22 @@ def with_loss(
     kind = target or target_type(loss, prediction.type)
     goal = Input(TARGET, kind)(name=TARGET)
     function = choose(LOSSES, loss, "loss") if isinstance(loss, str) else loss
+    if not callable(function):
+        raise GraphError(
+            f"loss must be a name ({', '.join(LOSSES)}) or a function of (prediction, target), "
+            f"found {loss!r}"
+        )
     scalar = function(prediction, goal)
-    if scalar.shape != () or not scalar.dtype.is_float:
-        raise GraphError(f"a loss must be a float scalar, found {scalar.type}; take its mean")
+    if not isinstance(scalar, Value) or scalar.shape != () or not scalar.dtype.is_float:
+        found = scalar.type if isinstance(scalar, Value) else type(scalar).__name__
+        raise GraphError(f"a loss must be a float scalar, found {found}; take its mean")
     outputs = {"loss": scalar}
     for name, metric in _metrics(metrics, loss).items():
-        outputs[name] = metric(prediction, goal)
+        value = metric(prediction, goal)
+        if not isinstance(value, Value) or value.shape != ():
+            found = value.type if isinstance(value, Value) else type(value).__name__
+            raise GraphError(f"metric {name!r} must be a scalar, found {found}; take its mean")
+        outputs[name] = value
     return Graph.of((*graph.inputs, goal), outputs, graph.updates, graph.name)
 
 
@@ -80,4 +92,13 @@ def _metrics(metrics: Metrics, loss: str | Objective) -> Mapping[str, Objective]
         return _DEFAULT_METRICS.get(loss, {}) if isinstance(loss, str) else {}
     if isinstance(metrics, Mapping):
         return metrics
-    return {name: choose(METRICS, name, "metric") for name in metrics}
+    several = metrics if isinstance(metrics, tuple | list) else (metrics,)
+    found: dict[str, Objective] = {}
+    for each in several:
+        if isinstance(each, str):
+            found[each] = choose(METRICS, each, "metric")
+        elif callable(each):
+            found[getattr(each, "__name__", "metric")] = each
+        else:
+            raise GraphError(f"metrics must be names or functions, found {each!r}")
+    return found

@@ -13,7 +13,7 @@ from typing import Any
 from graphcnn.errors import GraphError
 from graphcnn.ir import Value, constant_of
 from graphcnn.language.arguments import choose
-from graphcnn.ops.elementwise import Cast, Sqrt
+from graphcnn.ops.elementwise import Cast, Sqrt, as_type
 from graphcnn.schedules import Schedule, is_number, schedule
 from graphcnn.tensor_type import DType
 
@@ -120,7 +120,7 @@ class SGD(Optimizer):
         learning_rate: Value,
         step: Value,
     ) -> tuple[Value, Slots]:
-        lr, g = _as(learning_rate, parameter.dtype), self._decayed(parameter, gradient)
+        lr, g = as_type(learning_rate, parameter.dtype), self._decayed(parameter, gradient)
         if not self.momentum:
             return parameter - lr * g, {}
         v = slots["velocity"] * self.momentum + g
@@ -161,7 +161,7 @@ class RMSProp(Optimizer):
         learning_rate: Value,
         step: Value,
     ) -> tuple[Value, Slots]:
-        lr, g = _as(learning_rate, parameter.dtype), self._decayed(parameter, gradient)
+        lr, g = as_type(learning_rate, parameter.dtype), self._decayed(parameter, gradient)
         square = slots["square"] * self.decay + g * g * (1 - self.decay)
         direction = g / (Sqrt()(square) + self.epsilon)
         if not self.momentum:
@@ -213,8 +213,8 @@ class Adam(Optimizer):
         dtype, t = parameter.dtype, Cast(DType.FLOAT64)(step)
         mean = slots["mean"] * self.beta1 + g * (1 - self.beta1)
         square = slots["square"] * self.beta2 + g * g * (1 - self.beta2)
-        rate = _as(_as(learning_rate, DType.FLOAT64) / _correction(self.beta1, t), dtype)
-        root = _as(Sqrt()(_correction(self.beta2, t)), dtype)
+        rate = as_type(as_type(learning_rate, DType.FLOAT64) / _correction(self.beta1, t), dtype)
+        root = as_type(Sqrt()(_correction(self.beta2, t)), dtype)
         new = parameter - rate * mean / (Sqrt()(square) / root + self.epsilon)
         return new, {"mean": mean, "square": square}
 
@@ -239,7 +239,7 @@ class AdamW(Adam):
     ) -> tuple[Value, Slots]:
         p = parameter
         if self.decays(parameter):
-            p = p - _as(learning_rate, p.dtype) * self.weight_decay * p
+            p = p - as_type(learning_rate, p.dtype) * self.weight_decay * p
         return self._adam(p, gradient, slots, learning_rate, step)
 
 
@@ -268,7 +268,3 @@ def optimizer(spec: Any) -> Optimizer:
 def _correction(beta: float, t: Value) -> Value:
     """1 - beta^t: what the running mean of a constant 1 has reached after t steps."""
     return 1.0 - constant_of(beta, t.dtype) ** t
-
-
-def _as(x: Value, dtype: DType) -> Value:
-    return x if x.dtype is dtype else Cast(dtype)(x)

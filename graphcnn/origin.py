@@ -5,8 +5,6 @@ can name the line that the user wrote, for generated backward nodes too.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -14,6 +12,7 @@ from pathlib import PurePath
 # Frames of these packages are not the user's; the built-in networks are, they read like user code.
 _OWN = "graphcnn"
 _LIKE_USER = "graphcnn.models"
+_TOOLS = "graphcnn.tools."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +41,36 @@ class Origin:
 
 UNKNOWN = Origin()
 
-_current: ContextVar[Origin | None] = ContextVar("graphcnn_origin", default=None)
+_current: ContextVar[tuple[Origin, str] | None] = ContextVar("graphcnn_origin", default=None)
 
 
-@contextmanager
-def inherit(origin: Origin) -> Iterator[None]:
-    """Nodes built inside take `origin` instead of the caller's source line."""
-    token = _current.set(origin)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class inherit:  # used like a function, and faster than one made by `contextmanager`
+    """Nodes built inside take `origin`, by the pass `by`, instead of the caller's source line."""
+
+    __slots__ = ("_inherited", "_token")
+
+    def __init__(self, origin: Origin, by: str = "") -> None:
+        self._inherited = origin, by
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._inherited)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 def current_origin() -> Origin:
     """The inherited origin, else the innermost source line outside graphcnn."""
     inherited = _current.get()
     if inherited is not None:
-        return inherited
+        origin, by = inherited
+        return origin.by(by) if by else origin
     frame = sys._getframe(1)
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         own = module == _OWN or module.startswith(_OWN + ".")
+        if module.startswith(_TOOLS):
+            return UNKNOWN  # of a command no source line is the user's
         if not own or module.startswith(_LIKE_USER):
             return Origin(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]

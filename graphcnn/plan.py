@@ -189,17 +189,19 @@ def verify_plan(plan: Plan) -> None:
 class _Replay:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.holds: dict[Buffer, Value | None] = dict.fromkeys(plan.buffers)
-        self.arena = [b for b in plan.buffers if b.offset is not None]
+        self.holds: dict[Buffer, Value | None] = {}
+        self.arena: set[Buffer] = set()  # of those in the arena, the ones written last
+        self.new: dict[Buffer, list[Value]] = {}  # what states become
+        for state, value in plan.graph.updates.items():
+            self.new.setdefault(plan.at[state], []).append(value)
 
     def problems(self) -> Iterator[str]:
         plan = self.plan
         yield from self.misplaced()
-        for v in plan.graph.inputs:
-            self.holds[plan.at[v]] = v
-        for v in plan.graph.states:
-            self.holds[plan.at[v]] = v
-        self.holds.update({buffer: v for v, buffer in plan.constants.items()})
+        for v in (*plan.graph.inputs, *plan.graph.states):
+            self.write(plan.at[v], v)
+        for v, buffer in plan.constants.items():
+            self.write(buffer, v)
         yield from self.steps(0, plan.commit)
         yield from self.copies(c for c in plan.copies if c.target.role is BufferRole.OUTPUT)
         late = [*self.outputs()]
@@ -278,20 +280,18 @@ class _Replay:
 
     def updates(self, buffer: Buffer, value: Value) -> bool:
         """Whether `value` is, under whatever shape, the new value of a state in `buffer`."""
-        plan = self.plan
-        return any(
-            plan.at[s] is buffer and same_bytes(new, value) for s, new in plan.graph.updates.items()
-        )
+        return any(same_bytes(new, value) for new in self.new.get(buffer, ()))
 
     def held(self, value: Value, buffer: Buffer) -> bool:
         found = self.holds.get(buffer)
         return found is not None and same_bytes(found, value)
 
     def write(self, buffer: Buffer, value: Value | None) -> None:
+        for other in [b for b in self.arena if b.overlaps(buffer)]:
+            self.arena.remove(other)
+            self.holds[other] = None
         if buffer.offset is not None:
-            for other in self.arena:
-                if other.overlaps(buffer):
-                    self.holds[other] = None
+            self.arena.add(buffer)
         self.holds[buffer] = value
 
     def end(self) -> Iterator[str]:

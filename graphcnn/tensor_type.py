@@ -56,6 +56,8 @@ class DType(StrEnum):
         if isinstance(name, str) and name in cls._value2member_map_:
             return cls(name)
         try:
+            if name is None:  # which NumPy reads as float64
+                raise TypeError
             return cls[np.dtype(name).name.upper()]
         except (TypeError, KeyError):
             known = ", ".join(d.name.lower() for d in cls)

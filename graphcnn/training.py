@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphcnn.errors import DataError, GraphError
-from graphcnn.evaluation import Data, as_dataset, measure, targets_for
+from graphcnn.evaluation import Data, as_dataset, at_least_one, measure, targets_for
 from graphcnn.ir import Array
+from graphcnn.language.arguments import is_int
 from graphcnn.objective import Metrics, Objective, target_type, with_loss
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
@@ -53,8 +54,8 @@ class EarlyStopping:
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise GraphError(f"patience must be at least 1, found {self.patience}")
+        if not is_int(self.patience) or self.patience < 1:
+            raise GraphError(f"patience must be at least 1, found {self.patience!r}")
 
 
 def fit(
@@ -83,13 +84,15 @@ def fit(
     """Train a model.
 
     Args:
-        train: a `Dataset`, or a pair (images, targets).
+        train: a `Dataset`, or a pair (images, targets): class numbers, one per image or one per
+            pixel, or floats of the shape of the prediction.
         epochs: passes over the data, counted from the beginning of the run (also when resumed).
         loss: "cross_entropy", "binary_cross_entropy", "mse", "l1", or a function of
             (prediction, target) that returns a scalar tensor.
         optimizer: "sgd", "rmsprop", "adam", "adamw", or an optimiser with its settings.
         validation: measured after every epoch, in inference form.
-        metrics: names or functions reported besides the loss; by default what suits the loss.
+        metrics: names ("accuracy", "top_5_accuracy", "binary_accuracy") or functions of
+            (prediction, target), reported besides the loss; by default what suits the loss.
         seed: of the initial weights (unless the model has some), the order and the dropout.
         early_stopping: an `EarlyStopping`, or its patience in epochs.
         checkpoint: folder for `last.safetensors` after every epoch and `best.safetensors`.
@@ -115,9 +118,13 @@ def fit(
     """
     data = as_dataset(train, model)
     data.check_batch_size(batch_size)
-    if epochs < 1:
-        raise DataError(f"epochs must be at least 1, found {epochs}")
-    if isinstance(early_stopping, int):
+    batch_size, epochs = int(batch_size), at_least_one(epochs, "epochs")
+    if checkpoint_every is not None:
+        checkpoint_every = at_least_one(checkpoint_every, "checkpoint_every")
+    if not is_int(seed):
+        raise DataError(f"seed must be an int, found {seed!r}")
+    seed = int(seed)
+    if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
     held_out = None if validation is None else as_dataset(validation, model)
     evaluation = with_loss(model.graph, loss, metrics)

@@ -42,7 +42,9 @@ def _sorted(file: bytes) -> bytes:
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Tensors and metadata of a file. Raises `WeightsError` if it is missing or damaged."""
     if not Path(path).is_file():
-        raise WeightsError(f"{path}: no such file")
+        raise WeightsError(f"{path}: {'it is a folder' if Path(path).is_dir() else 'no such file'}")
+    if Path(path).suffix == ".onnx":
+        raise WeightsError(f"{path}: an ONNX file, which import_onnx reads")
     try:
         with safe_open(path, framework="numpy") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}

@@ -177,7 +177,9 @@ class Backward(Pass):
             )
         wrt = [p for p in graph.parameters if state_of(p).trainable]
         if not wrt:
-            raise GradientError(f"graph {graph.name!r} has no trainable parameter; unfreeze some")
+            frozen = "is frozen; unfreeze some" if graph.parameters else "is used by the loss"
+            which = "every" if graph.parameters else "no"
+            raise GradientError(f"graph {graph.name!r}: {which} parameter {frozen}")
         found = gradients(graph.outputs[self.loss], wrt)
         named = {GRADIENT + state_of(p).key: g for p, g in zip(wrt, found, strict=True)}
         log.notes.append(f"{len(named)} gradients")

@@ -275,7 +275,8 @@ def merge_equal(graph: Graph, log: Log, by: str = "") -> Graph:
             return None
         operands = frozenset(inputs) if node.op.name in COMMUTATIVE else inputs
         # The text tells attributes of 0.0 and -0.0 apart, which compare equal.
-        text = "" if isinstance(node.op, Constant) else format_op(node.op)
+        plain = isinstance(node.op, Constant) or not vars(node.op)
+        text = "" if plain else format_op(node.op)
         key = (node.op, text, operands)
         if key not in known:
             kept = node if inputs == node.inputs else with_inputs(node, inputs)

@@ -23,7 +23,7 @@ class Match:
 
     def record(self, new: Sequence[Value], old: Sequence[Value]) -> None:
         for n, o in zip(new, old, strict=True):
-            stands_for = self._old.setdefault(n, [])
+            stands_for = self._old.setdefault(n, [n])
             if o not in stands_for:
                 stands_for.append(o)
 
@@ -81,14 +81,18 @@ class _Sweep:
 
     def __init__(self, graph: Graph, rules: Sequence[Rule], log: Log, fired: list[str]) -> None:
         self.match = Match(graph)
-        self.rules, self.log, self.fired = rules, log, fired
+        self.log, self.fired = log, fired
+        self.rules = {
+            op: [each for each in rules if op in each.ops or not each.ops]
+            for op in {node.op.name for node in graph.nodes}
+        }
 
     def __call__(self, old: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-        node = old if inputs == old.inputs else with_inputs(old, inputs)
-        self.match.record(node.outputs, old.outputs)
-        for each in self.rules:
-            if each.ops and node.op.name not in each.ops:
-                continue
+        node = old
+        if inputs != old.inputs:
+            node = with_inputs(old, inputs)
+            self.match.record(node.outputs, old.outputs)
+        for each in self.rules[node.op.name]:
             result = each.function(node, self.match)
             if isinstance(result, Refusal):
                 self.log.refuse(Refusal(result.reason, result.node, each.name))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Op, Value, build
-from graphcnn.ops.elementwise import Cast
+from graphcnn.ops.elementwise import Cast, as_type
 from graphcnn.passes.base import Log, Pass
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
@@ -33,8 +33,8 @@ class WidenTypes(Pass):
             ):
                 return None
             log.fired[old.op.name] += 1
-            wide = build(_op(old.op), [_cast(v, _wide(v.dtype)) for v in inputs], old.name)
-            return [_cast(v, t.dtype) for v, t in zip(wide.outputs, old.types, strict=True)]
+            wide = build(_op(old.op), [as_type(v, _wide(v.dtype)) for v in inputs], old.name)
+            return [as_type(v, t.dtype) for v, t in zip(wide.outputs, old.types, strict=True)]
 
         return graph.transform(widened, by=self.name)
 
@@ -52,7 +52,3 @@ def _op(op: Op) -> Op:
     if isinstance(dtype, DType) and dtype.is_small:
         return replace(op, **{"dtype": _wide(dtype)})
     return op
-
-
-def _cast(x: Value, dtype: DType) -> Value:
-    return x if x.dtype is dtype else Cast(dtype)(x)

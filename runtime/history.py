@@ -39,10 +39,10 @@ class History:
         return self.rows[index]
 
     def __str__(self) -> str:
-        lines = ["  ".join(f"{name:>12}" for name in self.columns)]
-        for row in self.rows:
+        lines = ["  ".join(("epoch", *(f"{name:>12}" for name in self.columns)))]
+        for epoch, row in enumerate(self.rows, start=1):
             cells = (f"{row.get(name, float('nan')):>12.6g}" for name in self.columns)
-            lines.append("  ".join(cells))
+            lines.append("  ".join((f"{epoch:>5}", *cells)))
         return "\n".join(lines)
 
     def to_json(self) -> str:

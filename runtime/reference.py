@@ -13,6 +13,7 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node, Value
 from graphcnn.sources import Input, State
+from graphcnn.tensor_type import TensorType
 
 Watch = Callable[[Node, tuple[Array, ...]], None]
 
@@ -87,5 +88,17 @@ def fed(source: Mapping[str, Array], op: Input | State, node: Node) -> Array:
     if array.shape != expected.shape or array.dtype != expected.dtype.numpy:
         raise GraphError(
             f"{op.name} {op.key!r} must be {expected}, found {array.dtype}{list(array.shape)}"
+            f"{_opened(op, expected, array)}"
         )
     return array
+
+
+def _opened(op: Input | State, expected: TensorType, array: Array) -> str:
+    """What helps where only the batch size is another: files of ONNX often fix it to 1."""
+    if isinstance(op, State) or not array.ndim or array.shape[1:] != expected.shape[1:]:
+        return ""
+    sizes = ("N", *expected.shape[1:])
+    return (
+        f"; an ONNX file that fixes the batch size is read with inputs={{{op.key!r}: {sizes}}}, or "
+        f"by graphcnn import FILE --input {op.key}={','.join(map(str, sizes))} -o NEW.safetensors"
+    )

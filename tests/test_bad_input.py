@@ -79,6 +79,26 @@ MISTAKES: list[tuple[Callable[[], object], str]] = [
     ),
     (lambda: cnn.Model(cnn.relu(image()), cnn.relu(image())), "is not an input|not among"),
     (lambda: cnn.Model(image(), {}), "has no outputs"),
+    (lambda: cnn.input((1, 28, 28), "image"), r"name must be a string, found \(1, 28, 28\)"),
+    (lambda: cnn.input("x", 5), r'input "x" \(test_bad_input.py:\d+\): shape must hold ints'),
+    (lambda: cnn.input("x", (1.5, 4)), r"shape must hold ints, found \(1.5, 4\)"),
+    (lambda: cnn.input("x", (4,), None), "unknown element type None"),
+    (lambda: cnn.parameter(3), r"parameter \(test_bad_input.py:\d+\): shape must hold ints"),
+    (lambda: cnn.parameter((0, 3)), "sizes must be at least 1"),
+    (lambda: cnn.relu(image(), name=3), "name must be a string, found 3"),
+    (lambda: cnn.leaky_relu(image(), "a"), "leaky_relu .*alpha must be a number, found 'a'"),
+    (lambda: cnn.dropout(image(), None), "dropout .*rate must be a number, found None"),
+    (lambda: cnn.batch_norm(image(), epsilon="a"), "epsilon must be a number, found 'a'"),
+    (lambda: cnn.pad2d(image(), 1, value="a"), "value must be a number, found 'a'"),
+    (lambda: cnn.Model(image(), 3), "outputs must be a tensor, or a list of tensors, found 3"),
+    (lambda: cnn.Model("x", image()), "inputs must be a tensor, or a list of tensors, found 'x'"),
+    (lambda: cnn.Model(image(), {"a": 1}), "outputs must map names to tensors, found 'a': int"),
+    (lambda: cnn.Model([x := image(), x], cnn.relu(x)), "an input is given twice: image, image"),
+    (lambda: cnn.Model(x := image(), cnn.relu(x), name=3), "name of a model must be a string"),
+    (
+        lambda: cnn.Model(x := image(), cnn.conv2d(x, 1, 3, init=lambda s: [["a"]])).parameters,
+        r"initializer '<lambda>' must return numbers of shape \(1, 1, 3, 3\), found str32 of",
+    ),
     (lambda: cnn.SGD(-1.0), "learning_rate"),
     (lambda: cnn.Adam(0.1, beta1=1.0), "beta1"),
 ]  # fmt: skip
@@ -166,6 +186,18 @@ def test_wrong_images_for_prediction() -> None:
             model.predict(images)
     grey = model.predict(np.zeros((3, 4, 4), np.uint8))
     assert grey.shape == (3, 2)
+
+
+def test_what_is_no_file_of_weights(tmp_path: Path) -> None:
+    with pytest.raises(cnn.WeightsError, match="it is a folder"):
+        cnn.load(tmp_path)
+    with pytest.raises(cnn.WeightsError, match="no such file"):
+        cnn.load(tmp_path / "none.safetensors")
+    (tmp_path / "net.onnx").write_bytes(b"")
+    with pytest.raises(cnn.WeightsError, match="an ONNX file, which import_onnx reads"):
+        cnn.load(tmp_path / "net.onnx")
+    with pytest.raises(cnn.WeightsError, match="cannot be made an array of numbers"):
+        small().set_parameters({next(iter(small().parameters)): "a"})
 
 
 def test_setting_parameters_checks_names_and_shapes() -> None:

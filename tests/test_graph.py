@@ -96,6 +96,7 @@ def test_transform_returns_the_same_object_when_nothing_changes() -> None:
     g = small()
     assert g.transform(lambda node, inputs: None) is g
     assert g.transform(lambda node, inputs: node.outputs) is g
+    assert g.transform(lambda node, inputs: list(node.outputs)) is g
 
 
 def test_transform_rebuilds_only_what_follows() -> None:

@@ -72,6 +72,21 @@ def test_divisions_with_a_rest(x: Value) -> None:
     np.testing.assert_array_equal(value(whole**2), (X * 10) ** 2)
 
 
+def test_operators_of_python(x: Value) -> None:
+    w = np.array([[1.0], [2.0], [3.0]])
+    for y, expected in (
+        (2 - x, 2 - X), (x / 2 + 1, X / 2 + 1), (-x, -X), (abs(x), abs(X)), (x**2, X**2),
+        (2**x, 2**X), (x @ w, X @ w), (w.T @ w @ constant(w.T), w.T @ w @ w.T),
+        ((x > 0) & (x <= 2), (X > 0) & (X <= 2)), ((x < 0) | (x >= 2), (X < 0) | (X >= 2)),
+        (~(x > 0), X <= 0),
+    ):  # fmt: skip
+        np.testing.assert_allclose(value(y), expected)
+    with pytest.raises(GraphError, match=r"and \(test_language_elementwise.py:\d+\): .*bool"):
+        x & x
+    with pytest.raises(GraphError, match=r"matmul \(test_language_elementwise.py:\d+\)"):
+        x @ x
+
+
 def test_where_logic_and_cast(x: Value) -> None:
     both = elementwise.logical_and(x > 0, x < 2)
     np.testing.assert_array_equal(value(elementwise.where(both, x, 0)), np.where(value(both), X, 0))

@@ -13,7 +13,7 @@ from onnx_network import network, network_states
 from graphcnn.errors import ExportError, OutputError
 from graphcnn.graph import Graph
 from graphcnn.ir import build, constant_of
-from graphcnn.onnx.exporting.export import IR_VERSIONS, export_graph
+from graphcnn.onnx.exporting.export import IR_VERSIONS, NOTE, export_graph
 from graphcnn.onnx.exporting.gate import edges
 from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
 from graphcnn.ops.activation import HardSwish, Relu
@@ -22,6 +22,7 @@ from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.ops.pool import MaxPool2d, MaxPool2dGrad
 from graphcnn.ops.shape import ElementCount, Reshape
+from graphcnn.parse import parse_graph
 from graphcnn.sources import Input, State
 from graphcnn.tensor_type import N, TensorType
 
@@ -267,6 +268,7 @@ def test_metadata(tmp_path):
     export_graph(network(), network_states(), path, metadata={"labels": "X,O"}, doc="X or O?")
     model = onnx.load(path)
     properties = {p.key: p.value for p in model.metadata_props}
+    assert parse_graph(properties.pop(NOTE)).outputs.keys() == {"logits", "probabilities"}
     assert properties == {"labels": "X,O", "producer": f"graphcnn {model.producer_version}"}
     assert (model.producer_name, model.graph.doc_string) == ("graphcnn", "X or O?")
     conv = next(n for n in model.graph.node if n.name == "C1")

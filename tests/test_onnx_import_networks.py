@@ -120,3 +120,23 @@ def sum_of_squares(values):
     for v in values:
         total = total + Sum(tuple(range(v.type.rank)))(v * v)
     return total
+
+
+@pytest.mark.parametrize("opset", [9, 13])
+def test_sizes_of_scales_that_are_rounded(opset):
+    """9 pixels times 17/9, as a float32, are 17: ONNX multiplies in float32 and takes the floor."""
+    for size, new in [(9, 17), (10, 19), (7, 11), (3, 23), (11, 30), (13, 7), (6, 5), (22, 21)]:
+        net = Net(opset=opset)
+        scales = net.const([1, 1, np.float32(new / size), 1], np.float32)
+        x = net.input("x", 1, 2, size, 4)
+        if opset == 9:
+            net.output(net.op("Upsample", x, scales, mode="linear"))
+        else:
+            net.output(net.op("Resize", x, "", scales, mode="linear"))
+        content = net.model().SerializeToString()
+        found, feeds = import_graph(content), {"x": np.ones((1, 2, size, 4), np.float32)}
+        (ours,) = evaluate(found.graph, feeds, found.states).values()
+        if opset == 9 and new < size:
+            continue  # ONNX Runtime refuses
+        session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        assert ours.shape == session.run(None, feeds)[0].shape, (size, new)

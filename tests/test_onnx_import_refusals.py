@@ -38,7 +38,7 @@ WHOLE = re.compile(
 def test_is_refused_with_one_line(name, broken, word):
     content = broken.SerializeToString()
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ImportModelError) as caught:
         import_graph(content)
     message = str(caught.value)
@@ -47,7 +47,7 @@ def test_is_refused_with_one_line(name, broken, word):
     assert "cannot be translated" not in message, message
     assert EXPECTS.search(message), message
     assert re.match(r'node ".*" \(\w+\): ', message) or WHOLE.match(message), message
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert tracemalloc.get_traced_memory()[1] < 64 << 20
     tracemalloc.stop()
 
@@ -277,14 +277,14 @@ SMALL = 1 << 24
 
 def survive(content):
     """Whether a mutant is accepted: read within two seconds and 64 MiB, run without a crash."""
-    started, before = time.perf_counter(), tracemalloc.get_traced_memory()[0]
+    started, before = time.process_time(), tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
     try:
         found = import_graph(content)
     except ImportModelError as error:
         found = None
         assert "\n" not in str(error) and "cannot be translated" not in str(error), error
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert tracemalloc.get_traced_memory()[1] - before < 64 << 20
     if found is None:
         return False

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -22,7 +23,14 @@ from graphcnn.philox import uniform
 from graphcnn.runtime.reference import Reference
 from graphcnn.session import Session
 from graphcnn.training_export import gradient_graph
-from graphcnn.training_parity import Errors, TrainingParity, compare_training
+from graphcnn.training_parity import (
+    SLACK,
+    Errors,
+    TrainingParity,
+    _wide,
+    _widened,
+    compare_training,
+)
 
 pytest.importorskip("onnxruntime")
 
@@ -189,26 +197,39 @@ def check_every_batch_size(model, folder, loss="cross_entropy"):
     """forward.onnx and grads.onnx at N = 1, 2, 5, optimised and not.
 
     A ReLU whose input rounds to the other side of zero makes gradients of one batch differ; a wrong
-    formula is wrong for all three.
+    formula is wrong for all three. Where that is not enough, as behind batch norms of one image,
+    the difference is held against what float32 costs ourselves.
     """
     graphs = {"forward": model.graph, "grads": gradient_graph(model.graph, loss)}
     states = {**model.states, **Session(model, loss, seed=1, runtime="reference").states}
     for part, graph in graphs.items():
         file, bound, best = folder / f"{part}.onnx", {"forward": 2e-6, "grads": 2e-5}[part], {}
-
-        def run(feeds, graph=graph):
-            bound = graph.bind(len(feeds[graph.inputs[0].node.name]))
-            outputs, updates = Reference(bound).run(feeds, feeds)
-            return {**outputs, **{f"{k}.new": v for k, v in updates.items()}}
-
         for seed in range(1 if part == "forward" else 3):
-            for d in compare(file, run, feed=batch_of(graph, states, seed)).differences:
+            feed = batch_of(graph, states, seed)
+            found = compare(file, partial(results, graph), feed=feed).differences
+            above = {d.batch for d in found if d.normalised > bound} if seed else set()
+            cost = {n: rounding(graph, feed(n)) for n in above}
+            for d in found:
+                allowed = max(bound, SLACK * cost.get(d.batch, {}).get(d.output, 0))
                 key = d.output, d.batch, d.optimised
-                best[key] = min(d.normalised, best.get(key, d.normalised))
-            if max(best.values()) <= bound:
+                best[key] = min(d.normalised / allowed, best.get(key, np.inf))
+            if max(best.values()) <= 1:
                 break
-        assert max(best.values()) <= bound, {k: e for k, e in best.items() if e > bound}
+        assert max(best.values()) <= 1, {k: e for k, e in best.items() if e > 1}
         assert {batch for _, batch, _ in best} == {1, 2, 5}
+
+
+def results(graph, feeds):
+    """Outputs and new states by our reference."""
+    bound = graph.bind(len(feeds[graph.inputs[0].node.name]))
+    outputs, updates = Reference(bound).run(feeds, feeds)
+    return {**outputs, **{f"{k}.new": v for k, v in updates.items()}}
+
+
+def rounding(graph, feeds):
+    """The difference of each output from float64, relative to its largest number."""
+    ours, exact = results(graph, feeds), results(_widened(graph), _wide(feeds))
+    return {k: np.abs(ours[k] - y).max() / (np.abs(y).max() or 1) for k, y in exact.items()}
 
 
 def test_one_file_serves_every_batch_size(tmp_path):

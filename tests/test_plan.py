@@ -177,6 +177,8 @@ def test_outputs_and_states_at_the_end() -> None:
     fails(small, "a copy writes to <input 'x'")
     swap = swapped(plan, plan.steps[0].writes[0], plan.states["w"])
     fails(swap, "writes result 0 over input 0")
+    other = swapped(plan, plan.steps[1].writes[0], plan.states["w"])
+    fails(other, "tanh '': writes <tanh .* to <state 'w'.*, which is not its update")
 
 
 def test_results_of_one_step_do_not_overlap() -> None:

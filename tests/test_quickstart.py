@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -91,9 +92,10 @@ def next_steps(text: str) -> list[str]:
     return [line[2:] for line in text.splitlines() if line.startswith("  graphcnn ")]
 
 
-def test_the_next_steps_work(done: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, _ = done
-    monkeypatch.chdir(folder)
+def test_the_next_steps_work(
+    done: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(done[0], tmp_path / "copy"))
     text = Path("NEXT-STEPS.txt").read_text()
     commands = next_steps(text)
     assert len(commands) >= 8

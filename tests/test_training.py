@@ -269,11 +269,45 @@ def test_an_autoencoder_learns_its_own_input() -> None:
         (dict(optimizer="adma"), cnn.GraphError, "did you mean 'adam'"),
         (dict(metrics=("acuracy",)), cnn.GraphError, "did you mean 'accuracy'"),
         (dict(early_stopping=0), cnn.GraphError, "patience must be at least 1"),
+        (dict(early_stopping=2.5), cnn.GraphError, "patience must be at least 1"),
+        (dict(batch_size=2.0), cnn.DataError, "batch_size must be from 1 .* found 2.0"),
+        (dict(epochs="4"), cnn.DataError, "epochs must be at least 1, and whole, found '4'"),
+        (dict(seed=None), cnn.DataError, "seed must be an int, found None"),
+        (dict(checkpoint_every=0), cnn.DataError, "checkpoint_every must be at least 1"),
+        (dict(loss=3), cnn.GraphError, r"loss must be a name \(cross_entropy, .* found 3"),
+        (dict(loss=lambda p, t: None), cnn.GraphError, "must be a float scalar, found NoneType"),
+        (dict(loss="mse"), cnn.DataError, r"takes floats \(n, 2\), found integers .*cross_entropy"),
+        (dict(metrics=3), cnn.GraphError, "metrics must be names or functions, found 3"),
+        (dict(metrics={"a": lambda p, t: p}), cnn.GraphError, "metric 'a' must be a scalar"),
     ],
 )
 def test_wrong_settings(options: dict, error: type, match: str) -> None:
     with pytest.raises(error, match=match):
         train(small(), **options)
+
+
+def test_nothing_to_learn() -> None:
+    model = small()
+    model.freeze()
+    with pytest.raises(cnn.GradientError, match="every parameter is frozen; unfreeze some"):
+        train(model)
+    with pytest.raises(cnn.GradientError, match="no parameter is used by the loss"):
+        small().training_graph(lambda prediction, target: cnn.mean(target))
+
+
+def test_metrics_are_names_and_functions() -> None:
+    def first_logit(logits: cnn.Value, labels: cnn.Value) -> cnn.Value:
+        return cnn.mean(cnn.slice(logits, 1, 0, 1))
+
+    for metrics in (
+        "accuracy",
+        ["accuracy"],
+        ("accuracy", first_logit),
+        {"accuracy": cnn.accuracy},
+    ):
+        row = train(small(), metrics=metrics).history[-1]
+        assert set(row) <= {"loss", "accuracy", "first_logit"} and "accuracy" in row
+    assert "first_logit" in train(small(), metrics=first_logit).history[-1]
 
 
 def test_wrong_data() -> None:
@@ -308,4 +342,5 @@ def test_history_prints_and_keeps(tmp_path: Path) -> None:
     history = train(small()).history
     assert len(history) == 4 and history.columns == ["loss", "accuracy"]
     assert str(history).count("\n") == 4
+    assert [line.split()[0] for line in str(history).splitlines()] == ["epoch", *"1234"]
     assert json.loads(history.to_json())["ended"] == "finished"

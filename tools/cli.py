@@ -21,6 +21,7 @@ from graphcnn.tools.commands.speed import bench, cache
 from graphcnn.tools.commands.start import quickstart
 from graphcnn.tools.commands.train import train
 from graphcnn.tools.commands.use import evaluate, export, predict
+from graphcnn.tools.resolve import WrongUseError
 
 INTERRUPTED = 130
 _DEBUG = "graphcnn.debug"
@@ -63,7 +64,8 @@ class Commands(click.Group):
             closed = isinstance(error, OSError) and error.errno == errno.EPIPE
             if closed or context.meta.get(_DEBUG):
                 raise
-            raise click.ClickException(_message(error)) from error
+            failure = click.UsageError if isinstance(error, WrongUseError) else click.ClickException
+            raise failure(_message(error)) from error
 
 
 def _message(error: Exception) -> str:

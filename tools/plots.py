@@ -23,6 +23,26 @@ _METADATA: Final[dict[str, dict[str, None]]] = {
 }
 
 
+def check_curves(path: Path) -> str:
+    """The suffix of a path that curves can be drawn to.
+
+    Raises:
+        OutputError: it is unknown.
+        MissingExtraError: matplotlib is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _METADATA:
+        raise OutputError(
+            f"cannot draw to {path}: unknown file type {path.suffix or 'without a suffix'!r}; "
+            f"known are {', '.join(_METADATA)}"
+        )
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("drawing training curves", "matplotlib", "plot") from None
+    return suffix
+
+
 def training_curves(
     history: Iterable[Mapping[str, float]], path: str | os.PathLike[str], title: str = ""
 ) -> Path:
@@ -42,18 +62,10 @@ def training_curves(
         MissingExtraError: matplotlib is not installed.
     """
     target = Path(path)
-    suffix = target.suffix.lower()
-    if suffix not in _METADATA:
-        raise OutputError(
-            f"cannot draw to {target}: unknown file type {target.suffix or 'without a suffix'!r}; "
-            f"known are {', '.join(_METADATA)}"
-        )
+    suffix = check_curves(target)
     measures = series(history)
-    try:
-        from matplotlib import style
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("drawing training curves", "matplotlib", "plot") from None
+    from matplotlib import style
+    from matplotlib.figure import Figure
 
     # The user's own settings are left out, so that a picture is the same everywhere.
     settings = {"svg.hashsalt": "graphcnn", "font.size": 9.0, "text.parse_math": False}

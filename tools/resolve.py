@@ -18,7 +18,11 @@ from graphcnn.model import Model, load
 from graphcnn.models import MODELS
 
 
-class UnknownModelError(GraphCnnError):
+class WrongUseError(GraphCnnError):
+    """What was asked for does not exist: a mistake in the command, not in the work."""
+
+
+class UnknownModelError(WrongUseError):
     """The text names no model."""
 
 
@@ -43,18 +47,19 @@ class ModelName:
                 `settings` do not name. What they mean to a user's function is not known.
 
         Raises:
-            GraphCnnError: the function fails, has no such argument, or returns no `Model`.
+            WrongUseError: there is no such argument.
+        GraphCnnError: the function fails, or returns no `Model`.
         """
         if self.saved:
             if settings:
-                raise GraphCnnError(f"{self.text} is a saved model, which has no settings")
+                raise WrongUseError(f"{self.text} is a saved model, which has no settings")
             return self.make()
         known = inspect.signature(self.make).parameters
         named = [k for k, p in known.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
         given = {k: v for k, v in (fitting or {}).items() if self.built_in and k in named}
         for key, value in (settings or {}).items():
             if key not in named:
-                raise GraphCnnError(
+                raise WrongUseError(
                     f"{self.text} has no setting {key!r}; it has {', '.join(named) or 'none'}"
                 )
             given[key] = value
@@ -69,6 +74,8 @@ class ModelName:
 
 def find(text: str) -> ModelName:
     """The model that `text` names. Raises `UnknownModelError`, with the nearest known name."""
+    if text.endswith(".py"):
+        raise UnknownModelError(f"which function of {text}? write {text}:FUNCTION")
     if text.endswith((".safetensors", ".onnx")) or Path(text).is_file():
         if not Path(text).is_file():
             raise UnknownModelError(f"{text}: no such file")

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphcnn.errors import GraphError
 from graphcnn.ir import Value
-from graphcnn.language.arguments import Activation, choose, scoped
+from graphcnn.language.arguments import Activation, choose, number, scoped
 from graphcnn.language.axes import one_axis
 from graphcnn.language.errors import located
 from graphcnn.ops.activation import (
@@ -33,13 +33,13 @@ def relu(x: Value, *, name: str = "") -> Value:
 @located
 def leaky_relu(x: Value, alpha: float = 0.01, *, name: str = "") -> Value:
     """x where x > 0, else alpha·x."""
-    return LeakyRelu(float(alpha))(x, name=scoped(name, "leaky_relu"))
+    return LeakyRelu(number(alpha, "alpha"))(x, name=scoped(name, "leaky_relu"))
 
 
 @located
 def elu(x: Value, alpha: float = 1.0, *, name: str = "") -> Value:
     """x where x > 0, else alpha·(e^x - 1)."""
-    return Elu(float(alpha))(x, name=scoped(name, "elu"))
+    return Elu(number(alpha, "alpha"))(x, name=scoped(name, "elu"))
 
 
 @located
@@ -85,7 +85,8 @@ def hard_swish(x: Value, *, name: str = "") -> Value:
 @located
 def hard_sigmoid(x: Value, alpha: float = 1 / 6, beta: float = 0.5, *, name: str = "") -> Value:
     """alpha·x + beta, clipped to [0, 1]."""
-    return HardSigmoid(float(alpha), float(beta))(x, name=scoped(name, "hard_sigmoid"))
+    op = HardSigmoid(number(alpha, "alpha"), number(beta, "beta"))
+    return op(x, name=scoped(name, "hard_sigmoid"))
 
 
 @located

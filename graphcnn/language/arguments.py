@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+import numpy as np
+
 from graphcnn.errors import GraphError
 from graphcnn.geometry import Pair, Sides, same_padding
 from graphcnn.ir import Value
@@ -48,6 +50,19 @@ def positive(x: Any, name: str) -> int:
     if not is_int(x) or x < 1:
         raise GraphError(f"{name} must be an int of at least 1, found {x!r}")
     return int(x)
+
+
+def number(x: Any, name: str) -> float:
+    """A Python or NumPy number, as a float."""
+    if isinstance(x, bool) or not (is_int(x) or isinstance(x, float | np.floating)):
+        raise GraphError(f"{name} must be a number, found {x!r}")
+    return float(x)
+
+
+def ints(x: Any, name: str) -> tuple[int, ...]:
+    if isinstance(x, tuple | list) and all(map(is_int, x)):
+        return tuple(int(d) for d in x)
+    raise GraphError(f"{name} must hold ints, found {x!r}")
 
 
 def pair(x: Any, name: str) -> Pair:

@@ -15,7 +15,7 @@ from graphcnn.language.arguments import (
     sides,
 )
 from graphcnn.language.errors import located
-from graphcnn.language.sources import parameter
+from graphcnn.language.sources import learned
 from graphcnn.ops.checks import channels, image_sizes
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 
@@ -68,8 +68,8 @@ def conv2d(
     o, g, c = positive(filters, "filters"), positive(groups, "groups"), channels(x.type, "x")
     op = Conv2d(s, sides(padding, image_sizes(x.type), k, s, d), d, g, flip_kernel)
     op.check(k, c, o)
-    w = weight if weight is not None else parameter((o, c // g, *k), init, dtype=x.dtype)
-    b = [parameter((o,), "zeros", dtype=x.dtype)] if bias else []
+    w = weight if weight is not None else learned((o, c // g, *k), init, x.dtype)
+    b = [learned((o,), "zeros", x.dtype)] if bias else []
     return activate(op(x, w, *b, name=scoped(name, op.name)), activation)
 
 
@@ -116,6 +116,6 @@ def conv_transpose2d(
     p = cut_off(padding)
     op = ConvTranspose2d(s, p, d, g, flip_kernel, pair(output_padding, "output_padding"))
     op.check(k, c, o)
-    w = weight if weight is not None else parameter((c, o // g, *k), init, dtype=x.dtype)
-    b = [parameter((o,), "zeros", dtype=x.dtype)] if bias else []
+    w = weight if weight is not None else learned((c, o // g, *k), init, x.dtype)
+    b = [learned((o,), "zeros", x.dtype)] if bias else []
     return activate(op(x, w, *b, name=scoped(name, op.name)), activation)

@@ -6,7 +6,7 @@ from graphcnn.ir import Value
 from graphcnn.language.activations import activate
 from graphcnn.language.arguments import Activation, positive, scoped
 from graphcnn.language.errors import located
-from graphcnn.language.sources import parameter
+from graphcnn.language.sources import learned
 from graphcnn.ops.dense import Dense, MatMul, check_matrix
 
 
@@ -40,8 +40,8 @@ def dense(
     u = positive(units, "units")
     check_matrix(x.type)
     features = int(x.shape[1])  # type: ignore[arg-type]
-    w = weight if weight is not None else parameter((u, features), init, dtype=x.dtype)
-    b = [parameter((u,), "zeros", dtype=x.dtype)] if bias else []
+    w = weight if weight is not None else learned((u, features), init, x.dtype)
+    b = [learned((u,), "zeros", x.dtype)] if bias else []
     return activate(Dense()(x, w, *b, name=scoped(name, Dense.name)), activation)
 
 

@@ -30,13 +30,16 @@ def located(function: F) -> F:
                         f"{name} must be a tensor of the graph, found {type(x).__name__}; "
                         "make inputs with input(...), wrap arrays in constant(...)"
                     )
+                if name == "name" and not isinstance(x, str):
+                    raise GraphError(f"name must be a string, found {x!r}")
             return function(*args, **kwargs)
         except GraphError as error:
             origin = current_origin()
             text = str(error)
             if origin.location and f"({origin.location})" in text:
                 raise
-            name = kwargs.get("name", "")
+            named = kwargs.get("name", args[0] if args and names[0] == "name" else "")
+            name = named if isinstance(named, str) else ""
             label = f' "{name}"' if name else ""
             where = f" ({origin.location})" if origin.location else ""
             raise type(error)(f"{function.__name__}{label}{where}: {text}") from None

@@ -3,7 +3,7 @@
 from graphcnn.errors import GraphError
 from graphcnn.geometry import Sides
 from graphcnn.ir import Value
-from graphcnn.language.arguments import IntOrPair, pair, scoped, sides
+from graphcnn.language.arguments import IntOrPair, number, pair, scoped, sides
 from graphcnn.language.errors import located
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
@@ -39,7 +39,7 @@ def pad2d(
     Raises:
         GraphError: negative padding, or reflected padding that is not smaller than the image.
     """
-    op = Pad2d(_border(padding, "padding"), mode, float(value))
+    op = Pad2d(_border(padding, "padding"), mode, number(value, "value"))
     return op(x, name=scoped(name, op.name))
 
 

@@ -2,7 +2,7 @@
 
 from graphcnn.errors import GraphError
 from graphcnn.ir import Op, Value
-from graphcnn.language.arguments import scoped
+from graphcnn.language.arguments import number, scoped
 from graphcnn.language.errors import located
 from graphcnn.language.shape import as_labels
 from graphcnn.ops.activation import Sigmoid
@@ -31,7 +31,7 @@ def cross_entropy(
             integers.
     """
     _refuse(logits, Softmax, "cross_entropy takes logits and applies softmax itself")
-    op = CrossEntropy(float(label_smoothing))
+    op = CrossEntropy(number(label_smoothing, "label_smoothing"))
     return op(logits, as_labels(labels), name=scoped(name, op.name))
 
 

@@ -3,9 +3,9 @@
 from graphcnn.errors import GraphError
 from graphcnn.ir import Value
 from graphcnn.language.activations import activate
-from graphcnn.language.arguments import Activation, scoped
+from graphcnn.language.arguments import Activation, number, scoped
 from graphcnn.language.errors import located
-from graphcnn.language.sources import parameter, state
+from graphcnn.language.sources import learned, state
 from graphcnn.ops.norm import BatchNorm
 from graphcnn.ops.random import Dropout
 from graphcnn.sources import Role
@@ -37,9 +37,10 @@ def batch_norm(
     """
     if x.type.rank < 2 or not isinstance(x.shape[1], int):
         raise GraphError(f"x must be (N, C) or (N, C, H, W), found rank {x.type.rank}: {x.type}")
-    op, shape = BatchNorm(float(epsilon), float(momentum)), (x.shape[1],)
-    gamma = parameter(shape, "ones", trainable=trainable, dtype=x.dtype)
-    beta = parameter(shape, "zeros", trainable=trainable, dtype=x.dtype)
+    op = BatchNorm(number(epsilon, "epsilon"), number(momentum, "momentum"))
+    shape = (x.shape[1],)
+    gamma = learned(shape, "ones", x.dtype, trainable)
+    beta = learned(shape, "zeros", x.dtype, trainable)
     mean = state(shape, "zeros", Role.STATISTIC, False, x.dtype, "")
     variance = state(shape, "ones", Role.STATISTIC, False, x.dtype, "")
     y = op(x, gamma, beta, mean, variance, name=scoped(name, op.name))
@@ -53,5 +54,5 @@ def dropout(x: Value, rate: float = 0.5, *, name: str = "") -> Value:
     Inference leaves x alone. What is dropped follows from the seed and the step of the training
     run alone (N. Srivastava et al., JMLR 15, 2014).
     """
-    op = Dropout(float(rate))
+    op = Dropout(number(rate, "rate"))
     return op(x, name=scoped(name, op.name))

@@ -88,7 +88,7 @@ def max_pool2d(
 
 
 @located
-def max_unpool2d(x: Value, indices: Value, size: IntOrPair, name: str = "") -> Value:
+def max_unpool2d(x: Value, indices: Value, size: IntOrPair, *, name: str = "") -> Value:
     """Put each value where max pooling found it, in an image of zeros.
 
     y[n, c, indices[n,c,i,j]] += x[n,c,i,j], with places counted row·W + column
@@ -143,7 +143,7 @@ def avg_pool2d(
 
 
 @located
-def global_avg_pool2d(x: Value, name: str = "") -> Value:
+def global_avg_pool2d(x: Value, *, name: str = "") -> Value:
     """The mean of each channel over all pixels: (N, C, H, W) to (N, C, 1, 1).
 
     y[n,c,0,0] = sum over h,w of x[n,c,h,w] / (H·W)

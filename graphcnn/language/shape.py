@@ -5,7 +5,7 @@ from typing import Any
 
 from graphcnn.errors import GraphError
 from graphcnn.ir import Value
-from graphcnn.language.arguments import is_int, positive, scoped
+from graphcnn.language.arguments import ints, is_int, positive, scoped
 from graphcnn.language.axes import one_axis
 from graphcnn.language.errors import located
 from graphcnn.ops.elementwise import Cast
@@ -32,7 +32,7 @@ def reshape(x: Value, shape: Sequence[int], *, name: str = "") -> Value:
         GraphError: the number of elements would change.
     """
     batch = x.shape[:1] if x.shape[:1] == (N,) else ()
-    sizes = _ints(shape, "shape")
+    sizes = ints(shape, "shape")
     if sizes.count(-1) > 1:
         raise GraphError(f"shape may hold -1 once, found {sizes}")
     if -1 in sizes:
@@ -51,7 +51,7 @@ def transpose(x: Value, perm: Sequence[int], *, name: str = "") -> Value:
     """Axis i of the result is axis `perm[i]` of x, the batch axis counted: perm (0, 2, 3, 1)
     makes (N, C, H, W) into (N, H, W, C)."""
     rank = x.type.rank
-    axes = tuple(a + rank if -rank <= a < 0 else a for a in _ints(perm, "perm"))
+    axes = tuple(a + rank if -rank <= a < 0 else a for a in ints(perm, "perm"))
     return Transpose(axes)(x, name=scoped(name, Transpose.name))
 
 
@@ -92,9 +92,9 @@ def slice(
     size = x.shape[axis]
     if not isinstance(size, int):
         raise GraphError(f"axis {axis} of {x.type} is the batch axis, it cannot be sliced")
-    (start, *_), step = _ints((start,), "start"), positive(step, "step")
+    (start, *_), step = ints((start,), "start"), positive(step, "step")
     first = start + size if start < 0 else start
-    last = size if stop is None else _ints((stop,), "stop")[0]
+    last = size if stop is None else ints((stop,), "stop")[0]
     last = last + size if last < 0 else last
     if not 0 <= first < last <= size:
         raise GraphError(
@@ -121,7 +121,7 @@ def split(x: Value, sections: int | Sequence[int], axis: int = 1, *, name: str =
             raise GraphError(f"axis {axis} of {x.type} does not split into {parts} equal parts")
         sizes = (size // parts,) * parts
     else:
-        sizes = _ints(sections, "sections")
+        sizes = ints(sections, "sections")
         if sum(sizes) != size or min(sizes) < 1:
             raise GraphError(
                 f"sections {sizes} must be at least 1 and sum to {size}, the size of axis {axis} "
@@ -151,9 +151,3 @@ def _part(x: Value, axis: int, start: int, size: int, step: int, name: str) -> V
     starts, sizes, steps = [0] * x.type.rank, list(x.shape), [1] * x.type.rank
     starts[axis], sizes[axis], steps[axis] = start, size, step
     return Slice(tuple(starts), tuple(sizes), tuple(steps))(x, name=name)
-
-
-def _ints(x: Any, name: str) -> tuple[int, ...]:
-    if isinstance(x, tuple | list) and all(map(is_int, x)):
-        return tuple(int(d) for d in x)
-    raise GraphError(f"{name} must hold ints, found {x!r}")

@@ -2,22 +2,26 @@
 
 from typing import Any
 
+from graphcnn.errors import GraphError
 from graphcnn.initializers import initializer
 from graphcnn.ir import Value, constant_of
-from graphcnn.language.arguments import scoped
+from graphcnn.language.arguments import ints, scoped
+from graphcnn.language.errors import located
 from graphcnn.sources import Input, Role, State
 from graphcnn.tensor_type import DType, N, TensorType
 
 
+@located
 def input(name: str, shape: tuple[int, ...], dtype: Any = "float32") -> Value:
     """A tensor fed at every run: one batch of items of `shape`.
 
     The batch axis N is implied: `input("image", (1, 28, 28))` has the type f32[N,1,28,28].
     """
-    t = TensorType((N, *map(int, shape)), DType.of(dtype))
+    t = TensorType((N, *ints(shape, "shape")), DType.of(dtype))
     return Input(name, t)(name=name)
 
 
+@located
 def parameter(
     shape: tuple[int, ...],
     init: Any = "xavier",
@@ -34,7 +38,15 @@ def parameter(
         trainable: False freezes it. `Model.freeze(pattern)` does so by name later.
         name: key in saved files; by default the name of its first user and operand, "C1.weight".
     """
-    return state(shape, init, Role.PARAMETER, trainable, dtype, name)
+    sizes = ints(shape, "shape")
+    if any(d < 1 for d in sizes):
+        raise GraphError(f"sizes must be at least 1, found {shape}")
+    return state(sizes, init, Role.PARAMETER, trainable, dtype, name)
+
+
+def learned(shape: tuple[int, ...], init: Any, dtype: DType, trainable: bool = True) -> Value:
+    """A parameter that a layer makes for itself, named by the layer."""
+    return state(shape, init, Role.PARAMETER, trainable, dtype, "")
 
 
 def state(
@@ -42,10 +54,11 @@ def state(
 ) -> Value:
     """A state of any role. See `graphcnn.sources.Role`."""
     key = scoped(name, "") if name else ""
-    t = TensorType(tuple(map(int, shape)), DType.of(dtype))
+    t = TensorType(shape, DType.of(dtype))
     return State(key, t, role, trainable, initializer(init))(name=key)
 
 
+@located
 def constant(value: Any, dtype: Any = None) -> Value:
     """A tensor that never changes, from an array or a number (floats default to float32)."""
     return constant_of(value, DType.of(dtype) if dtype is not None else None)

@@ -17,8 +17,9 @@ def unet(
 
     O. Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation",
     arXiv:1505.04597, with padded convolutions so that the output has the size of the input. With
-    one class, train it with `loss="binary_cross_entropy"` on masks of 0 and 1. 116,753 parameters
-    as it stands.
+    one class, train it with `loss="binary_cross_entropy"` on masks (n, 1, size, size) of 0.0 and
+    1.0; with more, by cross-entropy on class numbers (n, size, size). 116,753 parameters as it
+    stands.
 
     Raises:
         GraphError: `size` cannot be halved once per level.

@@ -28,11 +28,11 @@ def broadcast_shape(**shapes: Shape) -> Shape:
 def broadcast_type(**operands: TensorType) -> TensorType:
     """The type of an elementwise result: the operands' one element type, their common shape."""
     first, *rest = operands.values()
+    if rest.count(first) == len(rest):
+        return first  # with its layout
     if any(t.dtype != first.dtype for t in rest):
         found = ", ".join(f"{name} {t}" for name, t in operands.items())
         raise GraphError(f"operands must have one element type, found {found}; use cast")
-    if all(t == first for t in rest):
-        return first  # with its layout
     return first.with_shape(broadcast_shape(**{name: t.shape for name, t in operands.items()}))
 
 

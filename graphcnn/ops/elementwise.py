@@ -365,3 +365,8 @@ class Cast(Op):
         if not (x.dtype.is_float and self.dtype.is_float):
             return [None]
         return [Cast(x.dtype)(dy)]
+
+
+def as_type(x: Value, dtype: DType) -> Value:
+    """x itself if it is of that element type, else cast."""
+    return x if x.dtype is dtype else Cast(dtype)(x)

@@ -11,7 +11,8 @@ from typing import Any, Final
 from graphcnn.errors import GraphError
 from graphcnn.pictures.content import Card
 from graphcnn.pictures.fonts import elide, text_width
-from graphcnn.pictures.rails import Step
+from graphcnn.pictures.joints import ports
+from graphcnn.pictures.rails import Step, nested
 from graphcnn.pictures.scene import Box, Group, Path, Text, arrow
 from graphcnn.pictures.solids import Solid
 from graphcnn.tensor_type import known_size
@@ -63,9 +64,10 @@ def arms(
         groups.append(_placed(card, one, texts, x, y, wide))
         x += wide + _GAP
     boxes = [g.box for g in groups if g.box]
+    ends = ports(rise, solids)
     lines = [
         Group(
-            _copy(s, solids, tops[level[s.source]] - _ABOVE + 2 - _ARC * rise[s])
+            _copy(s, solids, tops[level[s.source]] - _ABOVE + 2 - _ARC * rise[s], *ends[s])
             if s in rise
             else _step(s, solids, boxes),
             "edge",
@@ -78,12 +80,13 @@ def arms(
 
 
 def _rises(copies: Sequence[Step]) -> dict[Step, int]:
-    """How high each copy passes above its level: nested ones lie lower."""
-    rise: dict[Step, int] = {}
-    for s in sorted(copies, key=lambda s: s.target - s.source):
-        over = [k for o, k in rise.items() if o.source < s.target and s.source < o.target]
-        rise[s] = max(over, default=-1) + 1
-    return rise
+    """How high each copy passes above its level: nested ones lie lower, those of one source
+    level."""
+    end: dict[int, int] = {}
+    for s in copies:
+        end[s.source] = max(end.get(s.source, 0), s.target)
+    rise = nested({source: (source, last) for source, last in end.items()})
+    return {s: rise[s.source] for s in copies}
 
 
 def _tops(
@@ -145,9 +148,8 @@ def _step(step: Step, solids: Sequence[Solid], boxes: Sequence[Box]) -> tuple[An
     return Path(steps, "edge", 1.3), arrow(b.left - 1, y1, 1, 0, "head", 5)
 
 
-def _copy(step: Step, solids: Sequence[Solid], y: float) -> tuple[Any, ...]:
+def _copy(step: Step, solids: Sequence[Solid], y: float, x0: float, x1: float) -> tuple[Any, ...]:
     """Straight across, above the level."""
     a, b = solids[step.source].box, solids[step.target].box
-    x0, x1 = a.center, b.center
     steps = (("M", x0, a.top), ("L", x0, y), ("L", x1, y), ("L", x1, b.top - 5))
     return Path(steps, "skip", 1.4), arrow(x1, b.top, 0, 1, "skip_head", 5)

@@ -52,7 +52,7 @@ class Sheet:
             inner = Box(left + 1, top + HEAD, box.right - 1, box.bottom - 1)
             items.append(Rect(inner, "ground", max(kind.radius - 1, 0)))
         if outlined:
-            items.append(Rect(box.grown(2), "outline", kind.radius + 2))
+            items.append(Rect(box, "outline", kind.radius))
         items += self._head(left, top)
         y = top + HEAD + 10
         for position, (start, end) in enumerate(self.lines):
@@ -169,9 +169,13 @@ def stepped(width: float) -> float:
 
 
 def _seen(card: Card) -> str:
+    """The receptive field, and how far those of neighbours in a map lie apart."""
     if card.field is None or card.family == "end":
         return ""
     size = "×".join(map(str, card.field.size))
+    maps = card.output.shape[2:] if card.output is not None else ()
+    if len(maps) != 2 or maps == (1, 1):
+        return f"sees {size}"
     jump = card.field.jump
     step = f"{float(jump[0]):g}" if jump[0] == jump[1] else "×".join(f"{float(j):g}" for j in jump)
     return f"sees {size}, step {step}"

@@ -81,7 +81,7 @@ class Frame:
     title: str
     cards: tuple[Card, ...]
     times: int = 1
-    notes: tuple[str, ...] = ()  # totals of all copies
+    notes: tuple[str, ...] = ()  # of all copies, in pairs that stand left and right; some are ""
 
 
 @dataclass

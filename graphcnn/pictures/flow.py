@@ -25,9 +25,15 @@ CARRIED: Final = 3
 _LONG: Final = 2.2
 #: How much empty room in columns counts against the page's being square.
 _EMPTY: Final = 1.5
+#: Width from which on a page shows a picture so small that its texts are hard to read; how many
+#: times that it is no matter any more, since nobody reads it without zooming in.
+PAGE: Final = 1300.0
+_HUGE: Final = 2.0
 _HEAD: Final = 6.0
 #: Between lines that pass to the next column side by side.
 _TRACK: Final = 6.0
+#: How far below the last label or frame of a column they turn.
+_BELOW: Final = 10.0
 _PORT: Final = 13.0
 
 Point = tuple[float, float]
@@ -60,7 +66,9 @@ class Flow:
     @property
     def tracks(self) -> float:
         """How far lines to the next column reach past the last row."""
-        return _TRACK * max((count - 1 for _, count in self.turns.values()), default=0)
+        if not self.turns:
+            return 0.0
+        return _BELOW + _TRACK * max(count - 1 for _, count in self.turns.values())
 
     def across(self, index: int) -> float:
         return self.layout.x[index] + self.shift[self.layout.row[index]]
@@ -202,6 +210,7 @@ def _columns(
         wide, high = (along, across) if turned else (across, along)
         ratio = wide / high / 1.15
         misfit = max(ratio, 1 / ratio) * (along * len(groups) / total) ** _EMPTY
+        misfit *= min(max(1.0, wide / PAGE), _HUGE) ** 2
         if misfit < worst:
             best, worst = groups, misfit
     return best, worst
@@ -293,11 +302,12 @@ def _turn(
     column = flow_.column[below]
     place, count = flow_.turns[here]
     inner = _TRACK * (count - 1 - place)
+    low = along + _BELOW + inner
     middle = (flow_.columns[column - 1][1] + flow_.columns[column][0]) / 2 + inner
     middle -= _TRACK * (count - 1) / 2
     goal = flow_.across(there if place else _main_of(flow_, below))
     top = flow_.start - 4 - _TRACK * place
-    for across, level in ((x, along + inner), (middle, along + inner), (middle, top), (goal, top)):
+    for across, level in ((x, low), (middle, low), (middle, top), (goal, top)):
         steps.append(("L", *flow_.point(across, level)))
     return goal, flow_.start - 4
 

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from graphcnn.ir import Node
 from graphcnn.pictures.content import Card, Content, Frame, Link, _scope
-from graphcnn.pictures.units import short
+from graphcnn.pictures.units import dimensions, in_bytes, short
 from graphcnn.sources import State
+from graphcnn.tensor_type import known_size
 
 #: Segments of the longest block that is looked for.
 LONGEST: Final = 16
@@ -95,18 +96,38 @@ def _frame(copies: list[list[Card]]) -> Frame:
     first, last = (
         _scope(card.name for card in copy).split(".") for copy in (copies[0], copies[-1])
     )
-    same = 0
-    while same < min(len(first), len(last)) - 1 and first[same] == last[same]:
-        same += 1
     times = len(copies)
     parameters = times * sum(card.parameters for card in copies[0])
     work = times * sum(card.multiply_adds for card in copies[0])
+    made = times * sum(card.bytes for card in copies[0])
     notes = (
         f"{parameters:,} params" if parameters else "",
         f"{short(work)} mult-adds" if work else "",
+        _shapes(copies[0]),
+        f"outputs {in_bytes(made)}",
     )
-    title = f"{'.'.join(first)} … {'.'.join(last[same:])}"
-    return Frame(title, tuple(copies[0]), times, tuple(filter(None, notes)))
+    return Frame(_title(first, last, times), tuple(copies[0]), times, notes)
+
+
+def _title(first: Sequence[str], last: Sequence[str], times: int) -> str:
+    """`stage1.head … tail`, and `stage1.block1–6` where the number of a block counts them."""
+    same = 0
+    while same < min(len(first), len(last)) - 1 and first[same] == last[same]:
+        same += 1
+    if len(first) == len(last) == same + 1:
+        word = first[same].rstrip("0123456789")
+        number, end = (part[same][len(word) :] for part in (first, last))
+        if word and number.isdecimal() and last[same] == f"{word}{int(number) + times - 1}":
+            return f"{'.'.join(first)}–{end}"
+    return f"{'.'.join(first)} … {'.'.join(last[same:])}"
+
+
+def _shapes(cards: Sequence[Card]) -> str:
+    """The shape of all outputs, or the smallest and the largest."""
+    outputs = [card.output for card in cards if card.output is not None]
+    sizes = {dimensions(value.type): known_size(value.shape) for value in outputs}
+    shapes = sorted(sizes, key=lambda shape: (sizes[shape], shape))
+    return " to ".join(dict.fromkeys((shapes[0], shapes[-1])))
 
 
 def _without(content: Content, dropped: dict[int, int], frames: list[Frame]) -> Content:

@@ -81,6 +81,20 @@ def is_measured(text: str) -> bool:
     return all(c in _WIDTHS[0] for c in printable(text))
 
 
+def at_commas(text: str, size: float, most: float) -> list[str]:
+    """Lines of at most `most` pixels, where commas allow it; each but the last ends in one."""
+    first, *pieces = text.split(", ")
+    lines = [first]
+    for left, piece in zip(range(len(pieces), 0, -1), pieces, strict=True):
+        longer = f"{lines[-1]}, {piece}"
+        if text_width(longer + "," * (left > 1), size) <= most:
+            lines[-1] = longer
+        else:
+            lines[-1] += ","
+            lines.append(piece)
+    return lines
+
+
 def elide(text: str, size: float, most: float, bold: bool = False) -> str:
     """`text` on one line of at most `most` pixels; longer ones lose their middle."""
     text = printable(text if len(text) <= 400 else f"{text[:200]}…{text[-199:]}")

@@ -6,13 +6,15 @@ from typing import Final
 
 from graphcnn.pictures.content import Card, Content, Frame
 from graphcnn.pictures.flow import Flow
-from graphcnn.pictures.fonts import elide
+from graphcnn.pictures.fonts import elide, text_width
 from graphcnn.pictures.scene import Box, Group, Item, Rect, Text, around
+from graphcnn.pictures.units import joined
 
 _TITLE: Final = 17.0
-_TOTALS: Final = 12.0  # a second line, of repeated blocks
+_TOTALS: Final = 12.0  # a further line, of repeated blocks
 _PAD: Final = 7.0
 _SIZE: Final = 9.5
+_NOTE: Final = 8.5
 #: Scopes inside scopes that are framed.
 _DEEPEST: Final = 2
 
@@ -122,7 +124,7 @@ def room(
 
 
 def _head(band: Band) -> float:
-    return _TITLE + _TOTALS * (band.frame.times > 1)
+    return _TITLE + _TOTALS * ((len(band.frame.notes) + 1) // 2)
 
 
 def draw_band(
@@ -143,25 +145,32 @@ def draw_band(
             left = flow.top[rows[0]] - above * _PAD / _TITLE
             right = flow.bottom[rows[-1]] + flow.label + below
             box = Box(left, hull.top - grown * _TITLE / _PAD, right, hull.bottom + grown)
-            limit = box.width - 14
+            free = (box.width - 14, 0.0)
         else:
             top = flow.top[rows[0]] - above
             bottom = flow.bottom[rows[-1]] + flow.label + below
             box = Box(hull.left - grown, top, hull.right + grown, bottom)
-            # The title ends before the first line that comes down into the frame.
+            # Texts end before the first line that comes down, or begin behind the last.
             lines = [flow.across(b) for b in flow.layout.order[rows[0]]]
             lines += arriving.get(rows[0], [])
-            limit = min(x for x in lines if x > box.left) - box.left - 13
-        groups.append(_drawn(band.frame, box, limit, continued=bool(number)))
+            inner = [x for x in lines if box.left < x < box.right]
+            free = (min(inner) - box.left - 13, box.right - max(inner) - 13)
+        groups.append(_drawn(band.frame, box, free, bool(number), flow.turned))
     return groups
 
 
-def _drawn(frame: Frame, box: Box, limit: float, continued: bool) -> Group:
+def _drawn(
+    frame: Frame, box: Box, free: tuple[float, float], continued: bool, turned: bool
+) -> Group:
+    """`free` are the widths of what no line crosses, on the left and on the right."""
     repeated = frame.times > 1
     text = f"… {frame.title}" if continued else frame.title
     items: list[Item] = [Rect(box, "repeat" if repeated else "frame", 4)]
-    shown = elide(text, _SIZE, limit, bold=True)
-    items.append(Text(box.left + 7, box.top + 12, shown, _SIZE, "muted", bold=True))
+    left, right = free[0], free[1] - 30 * repeated
+    aside = right > left and text_width(text, _SIZE, bold=True) > left
+    shown = elide(text, _SIZE, right if aside else left, bold=True)
+    x = box.right - 7 - right if aside else box.left + 7
+    items.append(Text(x, box.top + 12, shown, _SIZE, "muted", bold=True))
     if repeated:
         badge = Box(box.right - 34, box.top + 3, box.right - 4, box.top + 16.5)
         items += [
@@ -169,15 +178,26 @@ def _drawn(frame: Frame, box: Box, limit: float, continued: bool) -> Group:
             Text(badge.center, badge.bottom - 3.2, f"×{frame.times}", 10, "badge_text",
                  "middle", True),
         ]  # fmt: skip
-        for note, x, anchor in zip(
-            frame.notes, (box.left + 7, box.right - 5), ("start", "end"), strict=False
-        ):
-            room_left = limit if anchor == "start" else box.width - limit - 30
-            items.append(Text(x, box.top + 25, elide(note, 8.5, room_left), 8.5, "muted",
-                              anchor))  # fmt: skip
+        if turned:
+            x += text_width(shown, _SIZE, bold=True) * 1.06 + 14
+            items += _note(joined(frame.notes), x, box.top + 12, badge.left - 8 - x)
+        elif not continued:
+            # In pairs on both sides of the lines that come down.
+            for i, note in enumerate(frame.notes):
+                y = box.top + 25 + _TOTALS * (i // 2)
+                if i % 2:
+                    items += _note(note, box.right - 6, y, free[1], "end")
+                else:
+                    items += _note(note, box.left + 7, y, free[0])
     times = f"repeated {frame.times} times, in all " if repeated else ""
-    label = f"{text}: {times}{', '.join(frame.notes)}" if repeated else text
+    label = f"{text}: {times}{', '.join(filter(None, frame.notes))}" if repeated else text
     return Group(tuple(items), "frame", "", label, box=box)
+
+
+def _note(note: str, x: float, y: float, most: float, anchor: str = "start") -> list[Text]:
+    """A total of all copies; none where it does not fit: a number without its middle is wrong."""
+    fits = note and text_width(note, _NOTE) * 1.03 <= most
+    return [Text(x, y, note, _NOTE, "muted", anchor)] if fits else []
 
 
 def _depth(band: Band, row: int) -> int:

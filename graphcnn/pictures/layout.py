@@ -212,6 +212,8 @@ def _place(
     def pull(a: int, b: int) -> float:
         if (a, b) in main:
             return _MAIN
+        if a < boxes and not up[a] and len(down[a]) == 1:
+            return _TO_LANE  # weights stand where there is room
         if a >= boxes and b >= boxes:
             return _LANE
         return _PLAIN if a < boxes and b < boxes else _TO_LANE

@@ -5,12 +5,12 @@ some signs; letters of other scripts appear as "?", which SVG and PNG show.
 """
 
 import itertools
-import struct
 import zlib
 from typing import Any, Final
 
 from graphcnn.pictures.colors import PAINTS
 from graphcnn.pictures.fonts import printable
+from graphcnn.pictures.pixels import compressed
 from graphcnn.pictures.scene import Image, Path, Rect, Scene, Text, shapes
 
 _HELVETICA: Final = """
@@ -176,20 +176,11 @@ def _stream(entries: str, data: bytes, packed: bool = False) -> bytes:
 
 
 def _image(image: Image) -> bytes:
-    """The pixels of a PNG file as `graphcnn.pictures.pixels` writes it: 8 bits, grey or RGB."""
-    colors, packed, at = 1, b"", 8
-    while at < len(image.png):
-        (length,) = struct.unpack(">I", image.png[at : at + 4])
-        kind, data = image.png[at + 4 : at + 8], image.png[at + 8 : at + 8 + length]
-        if kind == b"IHDR":
-            colors = 3 if data[9] == 2 else 1
-        elif kind == b"IDAT":
-            packed += data
-        at += 12 + length
+    colors, data = compressed(image.png)
     space = "/DeviceRGB" if colors == 3 else "/DeviceGray"
     predictor = f"/Predictor 15 /Colors {colors} /BitsPerComponent 8 /Columns {image.columns}"
     entries = (
         f"/Type /XObject /Subtype /Image /Width {image.columns} /Height {image.rows} "
         f"/ColorSpace {space} /BitsPerComponent 8 /DecodeParms << {predictor} >>"
     )
-    return _stream(entries, packed, packed=True)
+    return _stream(entries, data, packed=True)

@@ -70,11 +70,7 @@ class Picture:
             MissingExtraError: .png without the extra "png".
         """
         target = Path(path)
-        write = _WRITERS.get(target.suffix.lower())
-        if write is None:
-            kind = f"unknown file type {target.suffix!r}" if target.suffix else "no file type"
-            raise OutputError(f"cannot draw to {target}: {kind}; known are {', '.join(_WRITERS)}")
-        return atomic_write(target, write(self))
+        return atomic_write(target, writer(target)(self))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: the drawing, and its text where drawings are not shown."""
@@ -83,6 +79,19 @@ class Picture:
     def __repr__(self) -> str:
         size = f"{self.scene.width:.0f}×{self.scene.height:.0f}"
         return f"<picture {self.scene.title!r}: {size} pixels>"
+
+
+def writer(target: Path) -> Callable[[Picture], bytes | str]:
+    """What makes the contents of a file with this suffix.
+
+    Raises:
+        OutputError: unknown suffix.
+    """
+    write = _WRITERS.get(target.suffix.lower())
+    if write is None:
+        kind = f"unknown file type {target.suffix!r}" if target.suffix else "no file type"
+        raise OutputError(f"cannot draw to {target}: {kind}; known are {', '.join(_WRITERS)}")
+    return write
 
 
 _WRITERS: Final[dict[str, Callable[[Picture], bytes | str]]] = {

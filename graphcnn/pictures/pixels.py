@@ -37,5 +37,22 @@ def write_png(pixels: Array) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
+def compressed(png: bytes) -> tuple[int, bytes]:
+    """Numbers a pixel (1 or 3) and the compressed pixels of a file as `write_png` writes it.
+
+    PDF takes them as they are: with the filter FlateDecode and the predictor 15.
+    """
+    colors, packed, at = 1, b"", 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        if kind == b"IHDR":
+            colors = 3 if data[9] == 2 else 1
+        elif kind == b"IDAT":
+            packed += data
+        at += 12 + length
+    return colors, packed
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

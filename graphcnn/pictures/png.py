@@ -2,7 +2,8 @@
 
 Text is drawn in DejaVu Sans, whose widths `graphcnn.pictures.fonts` measures by. Its files come
 with Matplotlib, so the same scene gives the same bytes whatever fonts a machine has. Only texts
-with letters that DejaVu Sans may lack, as Chinese, ask for the fonts of the machine too.
+with letters that DejaVu Sans may lack, as Chinese, ask for the fonts of the machine too; a letter
+that no font has appears as a box.
 """
 
 import importlib.util

@@ -1,9 +1,32 @@
 """Which tensors of a network are bodies of a volume figure, and on which rail each stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphcnn.pictures.content import Card, Content, Link
+
+
+@dataclass(frozen=True)
+class Run:
+    """Bodies that follow one another several times: all those from rank `first` to `last`."""
+
+    title: str
+    times: int
+    bodies: frozenset[int]
+    first: int
+    last: int
+
+
+def runs(shown: Content, cards: Sequence[Card], rank: Sequence[int]) -> list[Run]:
+    """The repeated blocks that a frame can hold: of several bodies, with no others between."""
+    found = []
+    for frame in shown.frames:
+        own = frozenset(i for i, card in enumerate(cards) if card in frame.cards)
+        if frame.times > 1 and len(own) > 1:
+            first, last = min(rank[i] for i in own), max(rank[i] for i in own)
+            if own == {i for i, r in enumerate(rank) if first <= r <= last}:
+                found.append(Run(frame.title, frame.times, own, first, last))
+    return found
 
 
 @dataclass(frozen=True)
@@ -32,6 +55,16 @@ def rails(rank: list[int], steps: list[Step]) -> list[int]:
         rails[i] = next(free)
         used.add(rails[i])
     return rails
+
+
+def nested(spans: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+    """A level for each span: above all shorter ones that it shares more than an end with."""
+    level: dict[int, int] = {}
+    for key in sorted(spans, key=lambda k: spans[k][1] - spans[k][0]):
+        first, last = spans[key]
+        under = [level[k] for k in level if spans[k][0] < last and first < spans[k][1]]
+        level[key] = max(under, default=-1) + 1
+    return level
 
 
 def bodies(shown: Content) -> tuple[list[Card], list[Step]]:

@@ -12,13 +12,18 @@ from graphcnn.pictures.colors import FAMILIES
 from graphcnn.pictures.content import Card
 from graphcnn.pictures.pixels import to_grey, write_png
 from graphcnn.pictures.scene import Box, Image, Item, Path, Rect, Text
-from graphcnn.tensor_type import Shape
+from graphcnn.sources import Input
+from graphcnn.tensor_type import Shape, known_size
 
 #: Largest and smallest edges in pixels, of space and of channels.
 TALL, SMALL = 128.0, 7.0
 THICK, THIN = 44.0, 4.0
+#: Length of the shortest vector.
+SHORT: Final = 12.0
 #: Direction in which depth is drawn: right and up, for each pixel of width.
 OBLIQUE: Final = (0.42, -0.3)
+#: The same behind painted maps, where channels lie in depth: for each pixel of their thickness.
+BEHIND: Final = (0.36, -0.26)
 #: Maps of a stack that are drawn, and how far each lies from the next.
 MAPS, OFFSET = 8, 5.0
 
@@ -67,6 +72,7 @@ class Solid:
     """A body of `width` by `height` pixels, drawn from its top left corner.
 
     `face` is where windows lie and maps are painted; None where there is no such place.
+    `crown` is where its upper edge begins and ends, where that is not all of its width.
     """
 
     card: Card
@@ -76,7 +82,14 @@ class Solid:
     face: Face | None = None
     size: tuple[int, int] = (1, 1)
     painted: bool = False
+    crown: tuple[float, float] | None = None
     box: Box = field(default=Box(0, 0, 0, 0))
+
+    @property
+    def top(self) -> tuple[float, float]:
+        """Middle and width of the upper edge."""
+        left, right = self.crown or (0.0, self.width)
+        return self.box.left + (left + right) / 2, right - left
 
     def place(self, left: float, top: float) -> list[Item]:
         self.box = Box(left, top, left + self.width, top + self.height)
@@ -92,20 +105,35 @@ class Measure:
     scale: str
     most: float
     most_channels: float
+    most_units: float
+    tall: float = TALL
 
     def space(self, size: float) -> float:
         rule = SCALES[self.scale]
-        return max(SMALL, TALL * rule(size) / rule(self.most))
+        return max(SMALL, self.tall * rule(size) / rule(self.most))
+
+    def units(self, count: float) -> float:
+        rule = SCALES[self.scale]
+        return max(SHORT, self.tall * rule(count) / rule(self.most_units))
 
     def channels(self, count: float) -> float:
         rule = SCALES[self.scale]
         return max(THIN, THICK * rule(count) / rule(self.most_channels))
 
 
-def measure(shapes: Sequence[Shape], scale: str) -> Measure:
+def measure(shapes: Sequence[Shape], scale: str, tall: float = TALL) -> Measure:
+    """The rule for these shapes: the largest maps are `tall` pixels high, and so is the longest
+    vector, whatever its number of elements."""
     sizes = [d for s in shapes for d in s[2:] if isinstance(d, int)]
     channels = [s[1] for s in shapes if len(s) == 4 and isinstance(s[1], int)]
-    return Measure(scale, max(sizes, default=1), max(channels, default=1))
+    units = [known_size(s[1:]) for s in shapes if not _is_map(s)]
+    size, channel, unit = (max(each, default=1) for each in (sizes, channels, units))
+    return Measure(scale, size, channel, unit, tall)
+
+
+def _is_map(shape: Shape) -> bool:
+    """Whether an item has channels, height and width, and more than one pixel."""
+    return len(shape) == 4 and shape[2:] != (1, 1)
 
 
 def solid(card: Card, style: str, m: Measure, maps: Array | None = None) -> Solid:
@@ -114,11 +142,21 @@ def solid(card: Card, style: str, m: Measure, maps: Array | None = None) -> Soli
     shape = [int(d) for d in card.output.shape[1:] if isinstance(d, int)]
     if card.nodes and card.nodes[0].op.name in ("add", "mul", "sub"):
         return _dot(card)
-    if len(shape) != 3 or shape[1] * shape[2] == 1:
+    if len(shape) != 3 or not _is_map(card.output.shape):
         return _bar(card, max(math.prod(shape), 1), m, maps)
     c, h, w = shape
     make = {"box": _box, "lenet": _stack, "bars": _flat}[style]
     return make(card, c, h, w, m, maps)
+
+
+def is_colored(card: Card, maps: Array | None) -> bool:
+    """Whether the values are an image of red, green and blue, which is painted in its colours."""
+    return (
+        maps is not None
+        and len(maps) == 3
+        and bool(card.nodes)
+        and isinstance(card.nodes[0].op, Input)
+    )
 
 
 def _paint(card: Card) -> str:
@@ -142,19 +180,21 @@ def _box(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) -> 
             front.moved(left, upper).path(0, 0, 1, 1, f"{paint}_front"),
         ]
         if maps is not None:
-            items.insert(2, _painted(face.moved(left, upper), strongest(maps, 1)[0], maps))
+            chosen = _shown(card, maps, 1)[0]
+            items.insert(2, _painted(face.moved(left, upper), chosen, maps))
             items.insert(3, face.moved(left, upper).path(0, 0, 1, 1, f"{paint}_line"))
         return items
 
-    return Solid(card, thick + dx, high - dy, parts, face, (h, w), maps is not None)
+    crown = (dx, dx + thick)
+    return Solid(card, thick + dx, high - dy, parts, face, (h, w), maps is not None, crown)
 
 
 def _stack(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) -> Solid:
     """Maps one before the other; the front one lies lowest and furthest right."""
     paint = _paint(card)
     high, wide = m.space(h), m.space(w)
-    count = min(c, MAPS)
-    chosen = strongest(maps, count) if maps is not None else []
+    count = 1 if is_colored(card, maps) else min(c, MAPS)
+    chosen = _shown(card, maps, count) if maps is not None else []
     shift = OFFSET * (count - 1)
     face = Face((shift, shift), (wide, 0), (0, high))
 
@@ -170,24 +210,47 @@ def _stack(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) -
                 items.append(Rect(box, paint))
         return items
 
-    return Solid(card, wide + shift, high + shift, parts, face, (h, w), maps is not None)
+    size, crown = (wide + shift, high + shift), (0.0, wide)
+    return Solid(card, *size, parts, face, (h, w), maps is not None, crown)
 
 
 def _flat(card: Card, c: int, h: int, w: int, m: Measure, maps: Array | None) -> Solid:
-    """A bar: as high as the space, as wide as the channels."""
+    """A bar: as high as the space, as wide as the channels. With maps, the strongest of them with
+    the channels behind it."""
+    if maps is not None:
+        return _slab(card, c, h, w, m, maps)
     paint, high, wide = _paint(card), m.space(h), max(m.channels(c), 6.0)
     face = Face((0, 0), (wide, 0), (0, high))
 
     def parts(left: float, upper: float) -> list[Item]:
         return [Rect(Box(left, upper, left + wide, upper + high), f"{paint}_top", 1.5)]
 
-    return Solid(card, wide, high, parts, face, (h, w), maps is not None)
+    return Solid(card, wide, high, parts, face, (h, w))
+
+
+def _slab(card: Card, c: int, h: int, w: int, m: Measure, maps: Array) -> Solid:
+    """A box seen from its front, which shows a map: as deep as there are channels."""
+    paint, high, wide = _paint(card), m.space(h), m.space(w)
+    dx, dy = (part * m.channels(c) for part in BEHIND)
+    face = Face((0, -dy), (wide, 0), (0, high))
+    top = Face((dx, 0), (wide, 0), (-dx, -dy))
+    side = Face((wide, -dy), (dx, dy), (0, high))
+
+    def parts(left: float, upper: float) -> list[Item]:
+        front = face.moved(left, upper)
+        return [
+            top.moved(left, upper).path(0, 0, 1, 1, f"{paint}_top"),
+            side.moved(left, upper).path(0, 0, 1, 1, f"{paint}_front"),
+            _painted(front, _shown(card, maps, 1)[0], maps),
+            front.path(0, 0, 1, 1, f"{paint}_line"),
+        ]
+
+    return Solid(card, wide + dx, high - dy, parts, face, (h, w), True, (dx, dx + wide))
 
 
 def _bar(card: Card, units: int, m: Measure, maps: Array | None) -> Solid:
     """A vector: a thin column, its length by the number of elements."""
-    high = min(TALL, max(24.0, 9 * math.sqrt(units)))
-    wide, paint = 9.0, _paint(card)
+    high, wide, paint = m.units(units), 9.0, _paint(card)
 
     def parts(left: float, upper: float) -> list[Item]:
         box = Box(left, upper, left + wide, upper + high)
@@ -220,6 +283,11 @@ def _frame(box: Box, paint: str) -> Path:
     return face.path(0, 0, 1, 1, f"{paint}_line")
 
 
+def _shown(card: Card, maps: Array, count: int) -> list[Array]:
+    """What is painted: the strongest maps, or the one picture (H, W, 3) of a coloured image."""
+    return [np.moveaxis(maps, 0, 2)] if is_colored(card, maps) else strongest(maps, count)
+
+
 def strongest(maps: Array, count: int) -> list[Array]:
     """The maps (C, H, W) with the largest sums of squares, in falling order."""
     energy = np.square(np.nan_to_num(maps, posinf=0, neginf=0)).sum(axis=(1, 2))
@@ -228,10 +296,11 @@ def strongest(maps: Array, count: int) -> list[Array]:
 
 
 def _painted(face: Face, values: Array, all_values: Array) -> Image:
-    """Values as grey pixels on a face, on the scale of all values of the layer."""
+    """Values as pixels on a face, on the scale of all values of the layer."""
     finite = np.nan_to_num(all_values, posinf=0, neginf=0)
-    pixels = to_grey(values, float(finite.min()), float(finite.max()))
-    rows, columns = pixels.shape
+    low, high = float(finite.min()), float(finite.max())
+    rows, columns = values.shape[:2]
+    pixels = to_grey(values.reshape(rows, -1), low, high).reshape(values.shape)
     return Image(face.corner, face.across, face.down, write_png(pixels), columns, rows)
 
 

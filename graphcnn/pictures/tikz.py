@@ -4,6 +4,7 @@ from typing import Final
 
 from graphcnn.pictures.colors import PAINTS
 from graphcnn.pictures.fonts import printable
+from graphcnn.pictures.pixels import compressed
 from graphcnn.pictures.scene import Box, Image, Path, Rect, Scene, Text, shapes
 
 _SPECIAL: Final = {
@@ -17,13 +18,22 @@ _SPECIAL: Final = {
         "sigma", "tau", "phi", "omega"), strict=True)},
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
 }  # fmt: skip
+#: Defined where there are images: place, outline, matrix, entries of its dictionary, digits.
+_IMAGES: Final = (
+    r"\ifdefined\pdfextension\protected\def\pdfliteral{\pdfextension literal }\fi",
+    r"\newcommand{\graphcnnimage}[5]{\ifdefined\pdfliteral",
+    r"  \node[anchor=base west] at #1 {\pdfliteral{q #3 cm BI #4 ID #5 EI Q}};",
+    r"  \else\path[draw] #2;\fi}",
+)
+_COLUMNS: Final = 96
 _ANCHORS: Final = {"start": "base west", "middle": "base", "end": "base east"}
 
 
 def to_tikz(scene: Scene) -> str:
-    """A LaTeX document; images are left as empty frames, which TikZ cannot hold.
+    """A LaTeX document, images within it, for pdfLaTeX and LuaLaTeX.
 
-    Latin text compiles with every engine, other scripts with LuaLaTeX or XeLaTeX and their fonts.
+    XeLaTeX shows images as empty frames. Other scripts than Latin need LuaLaTeX or XeLaTeX and
+    their fonts.
     """
     used = sorted({s.paint for s in shapes(scene.items) if not isinstance(s, Image)})
     lines = [
@@ -40,6 +50,8 @@ def to_tikz(scene: Scene) -> str:
                 lines.append(
                     rf"\definecolor{{{_color(name, part)}}}{{HTML}}{{{color[1:].upper()}}}"
                 )
+    if any(isinstance(s, Image) for s in shapes(scene.items)):
+        lines += _IMAGES
     lines += [r"\begin{document}", r"\begin{tikzpicture}[x=1bp,y=-1bp,inner sep=0pt]"]
     for shape in shapes(scene.items):
         if isinstance(shape, Rect):
@@ -49,7 +61,7 @@ def to_tikz(scene: Scene) -> str:
         elif isinstance(shape, Text):
             lines.append(_text(shape))
         else:
-            lines.append(_frame(shape))
+            lines += _image(shape)
     return "\n".join([*lines, r"\end{tikzpicture}", r"\end{document}"]) + "\n"
 
 
@@ -109,7 +121,22 @@ def _text(line: Text) -> str:
     return rf"\node[{options}] at {_point(line.x, line.y)} {{{size}{tex(line.text)}}};"
 
 
-def _frame(image: Image) -> str:
-    (x, y), (ax, ay), (dx, dy) = image.corner, image.across, image.down
-    corners = ((x, y), (x + ax, y + ay), (x + ax + dx, y + ay + dy), (x + dx, y + dy))
-    return rf"\path[draw] {' -- '.join(_point(*c) for c in corners)} -- cycle;"
+def _image(image: Image) -> list[str]:
+    """An image of PDF within the text, its data in hexadecimal digits; else a frame."""
+    (x, y), (a, b), (c, d) = image.corner, image.across, image.down
+    colors, data = compressed(image.png)
+    space = "/RGB" if colors == 3 else "/G"
+    entries = (
+        f"/W {image.columns} /H {image.rows} /CS {space} /BPC 8 /F [/AHx /Fl] /DP [null <<"
+        f" /Predictor 15 /Colors {colors} /BitsPerComponent 8 /Columns {image.columns} >>]"
+    )
+    matrix = " ".join(f"{v + 0.0:.4f}" for v in (a, -b, -c, d, c, -d))
+    corners = ((x, y), (x + a, y + b), (x + a + c, y + b + d), (x + c, y + d))
+    frame = f"{' -- '.join(_point(*p) for p in corners)} -- cycle"
+    digits = data.hex()
+    rows = [digits[i : i + _COLUMNS] for i in range(0, len(digits), _COLUMNS)]
+    return [
+        rf"\graphcnnimage{{{_point(x, y)}}}{{{frame}}}{{{matrix}}}{{{entries}}}{{%",
+        *rows[:-1],
+        f"{rows[-1]}>}}",
+    ]

@@ -12,12 +12,13 @@ from graphcnn.pictures import legend as around
 from graphcnn.pictures.arms import arms
 from graphcnn.pictures.content import Card, Content, content
 from graphcnn.pictures.fold import fold as folded
-from graphcnn.pictures.fonts import elide, text_width
+from graphcnn.pictures.fonts import at_commas, elide, text_width
+from graphcnn.pictures.joints import above_mark, converging, mark, middle, ports, repeated, window
 from graphcnn.pictures.layout import Edge, rows_of
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.rails import Step, bodies, rails
+from graphcnn.pictures.rails import Run, Step, bodies, nested, rails, runs
 from graphcnn.pictures.scene import Box, Group, Item, Path, Rect, Scene, Text, arrow
-from graphcnn.pictures.solids import RULES, SCALES, as_maps, measure, solid
+from graphcnn.pictures.solids import RULES, SCALES, TALL, as_maps, is_colored, measure, solid
 from graphcnn.pictures.units import counted, joined, short
 from graphcnn.tensor_type import N, Shape
 
@@ -29,6 +30,12 @@ _RAIL: Final = 26.0
 #: Width of a line about the operator.
 _WORDS: Final = 112.0
 _ARC: Final = 16.0
+#: Largest map with real values in a U, whose bodies are all as wide as their maps.
+_TALL_IN_U: Final = 76.0
+#: Room for the title of a repeated run, and on both sides of it.
+_TITLE, _ASIDE = 20.0, 9.0
+#: A row that takes more than this share of all rows together is not worth breaking the others.
+_MOST: Final = 0.7
 
 Paint = Mapping[str, Any] | Callable[[str], Any]
 
@@ -70,34 +77,35 @@ class _Figure:
         self.shapes: list[Shape] = [
             c.output.shape if c.output is not None else () for c in self.cards
         ]
-        rule = measure(self.shapes, scale)
         maps = [_values(card, paint) for card in self.cards]
+        self.painted = any(m is not None for m in maps)
+        self.colored = any(map(is_colored, self.cards, maps))
+        tall = _TALL_IN_U if self.painted and style == "unet" else TALL
+        rule = measure(self.shapes, scale, tall)
         self.solids = [
             solid(card, "bars" if style == "unet" else style, rule, m)
             for card, m in zip(self.cards, maps, strict=True)
         ]
-        self.painted = any(m is not None for m in maps)
         edges = [Edge(s.source, s.target, 0) for s in self.steps]
         self.rank = rows_of(len(self.cards), edges)
         self.rail = rails(self.rank, self.steps)
         self.times = {c.key: f.times for f in shown.frames for c in f.cards}
-        self.labels = [self._label(card) for card in self.cards]
+        self.runs = runs(shown, self.cards, self.rank) if style != "unet" else []
+        self.labels = [self._label(i, card) for i, card in enumerate(self.cards)]
         self.label_height = 8.0 + 12 * max(map(len, self.labels))
 
-    def _label(self, card: Card) -> list[tuple[str, float, bool]]:
+    def _label(self, i: int, card: Card) -> list[tuple[str, float, bool]]:
         """Name, channels and size, operator: three or four lines below a body."""
         assert card.output is not None
-        times = f" ×{self.times[card.key]}" if card.key in self.times else ""
+        framed = any(i in run.bodies for run in self.runs)
+        times = f" ×{self.times[card.key]}" if card.key in self.times and not framed else ""
         name = card.name.rsplit(".", 1)[-1] if card.name.count(".") > 1 else card.name
-        what = "" if not card.nodes or not card.nodes[0].inputs else card.what
-        parts = [what]
-        if text_width(what, 8.5) > _WORDS:  # at the comma, in two lines
-            head, comma, tail = what.partition(", ")
-            parts = [head + comma.strip(), tail]
+        told = card.what == card.name.rsplit(".", 1)[-1]
+        what = "" if told or not card.nodes or not card.nodes[0].inputs else card.what
         return [
             (elide(name, 9.5, 110, bold=True) + times, 9.5, True),
             (_size(card.output.shape), 9.0, False),
-            *((elide(part, 8.5, _WORDS), 8.5, False) for part in parts),
+            *((elide(part, 8.5, _WORDS), 8.5, False) for part in at_commas(what, 8.5, _WORDS)),
         ]
 
     def scene(self, title: str) -> Scene:
@@ -123,7 +131,8 @@ class _Figure:
         rule = RULES[self.scale]
         footer = [joined((rule, counted(len(self.cards), "tensor"),
                   "maps: black is the smallest value of a layer, white the largest; "
-                  "the strongest channels are shown" if self.painted else ""))]  # fmt: skip
+                  "the strongest channels are shown" if self.painted else "",
+                  "the image in its colours" if self.colored else ""))]  # fmt: skip
         notes, bottom = around.notes(footer, width, bottom)
         items: tuple[Item, ...] = (
             Rect(Box(0, 0, width, bottom + 6), "ground"),
@@ -147,6 +156,8 @@ class _Figure:
         widths = [max(self._wide(i) for i in m) for m in members]
         lines = self._page(members, widths)
         groups: list[Group] = []
+        frames: list[Group] = []
+        ends: dict[Run, float] = {}
         top, right = 60.0, 0.0
         self.line_of: dict[int, int] = {}
         self.extent: dict[int, tuple[float, float]] = {}
@@ -157,7 +168,9 @@ class _Figure:
                 [i for i in inside if self.rail[i] == k]
                 for k in sorted({self.rail[i] for i in inside})
             ]
-            y = top + _ARC * (1 + max((level for _, level in arcs), default=-1)) + 14
+            own = [run for run in self.runs if run.first in line]
+            levels = 1 + max((level for _, level, _ in arcs), default=-1)
+            y = top + _TITLE * bool(own) + _ARC * max(levels, self._above(line)) + 14
             for rail in tracks:
                 high = max(self.solids[i].height for i in rail)
                 x = 14.0 + (26 if number else 0)
@@ -168,18 +181,32 @@ class _Figure:
                             self.line_of[i] = number
                     self.extent[r] = (x, x + widths[r])
                     x += widths[r] + _GAP
-                y += high + self.label_height + _RAIL
+                y += high + self.label_height
+                for run in own:
+                    if run.bodies.intersection(rail):
+                        ends[run] = y
+                y += _RAIL
                 right = max(right, x - _GAP + 26)
+            rise = 10 + _ARC * levels + _TITLE
+            frames += [self._frame(run, rise, ends[run]) for run in own]
             top = y
         below, above = self._lines(lines, members)
-        return [*below, *groups], above, right, top
+        return [*frames, *below, *groups], above, right, top
+
+    def _frame(self, run: Run, rise: float, bottom: float) -> Group:
+        """Around the bodies, with `rise` pixels above the bodies that its arcs pass."""
+        ranks = range(max(run.first - 1, 0), run.last + 1)
+        top = min(self.solids[i].box.top for i in self.line_of if self.rank[i] in ranks) - rise
+        left, right = self.extent[run.first][0] - _ASIDE, self.extent[run.last][1] + _ASIDE
+        return repeated(Box(left, top, right, bottom + 2), run.title, run.times)
 
     def _wide(self, i: int) -> float:
         label = max(text_width(t, s, b) for t, s, b in self.labels[i]) * 1.06
         return max(self.solids[i].width, label)
 
     def _page(self, members: list[list[int]], widths: list[float]) -> list[list[int]]:
-        """Ranks in rows of the page; a row ends only where all lines lead to the next rank."""
+        """Ranks in rows of the page. A row ends where all lines lead to the next rank, or, where
+        none does for long, where all come from one body."""
         total = sum(widths) + _GAP * (len(widths) - 1)
         count = max(1, round(total / PAGE + 0.3))
         limit = total / count * 1.08 if total > PAGE * 1.2 else total
@@ -189,19 +216,30 @@ class _Figure:
             if self.rank[s.target] - self.rank[s.source] > 1
             for r in range(self.rank[s.source], self.rank[s.target])
         }
+        inner = {r for run in self.runs for r in range(run.first, run.last)}
+        crossed = self._crossed() | inner
+        open_ranks |= inner
         lines: list[list[int]] = [[]]
-        used, last = 0.0, -1
+        used, last, spare = 0.0, -1, -1
         for r, width in enumerate(widths):
-            if used + width > limit and last >= 0:
+            if used + width > limit and max(last, spare) >= 0:
+                last = last if last >= 0 else spare
                 moved = [k for k in lines[-1] if k > last]
                 lines[-1] = [k for k in lines[-1] if k <= last]
                 lines.append(moved)
-                used, last = sum(widths[k] + _GAP for k in moved), -1
+                used, last, spare = sum(widths[k] + _GAP for k in moved), -1, -1
             lines[-1].append(r)
             used += width + _GAP
-            if len(members[r]) == 1 and r not in open_ranks and r + 1 < len(widths):
-                last = r
-        return [line for line in lines if line]
+            if len(members[r]) == 1 and r + 1 < len(widths):
+                last = r if r not in open_ranks else last
+                spare = r if r not in crossed else spare
+        lines = [line for line in lines if line]
+        longest = max(sum(widths[r] + _GAP for r in line) for line in lines)
+        return lines if longest < _MOST * total else [[*range(len(widths))]]
+
+    def _crossed(self) -> set[int]:
+        """Ranks that a line passes: a row that ends there would cut it."""
+        return {r for s in self.steps for r in range(self.rank[s.source] + 1, self.rank[s.target])}
 
     def _place(self, i: int, x: float, width: float, top: float, high: float) -> Group:
         one = self.solids[i]
@@ -218,25 +256,28 @@ class _Figure:
         return Group(tuple(items), "card", card.key, label, card.location,
                      Box(x, one.box.top, x + width, top + high + self.label_height))  # fmt: skip
 
-    def _arcs(self, line: list[int]) -> list[tuple[Step, int]]:
-        """The skips of a row with the level of their arc: nested ones lie below."""
-        own = [s for s in self.steps if self._skips(s) and self.rank[s.source] in line]
-        own.sort(key=lambda s: self.rank[s.target] - self.rank[s.source])
-        taken: list[list[tuple[int, int]]] = []
-        result = []
-        for s in own:
-            span = (self.rank[s.source], self.rank[s.target])
-            free = [
-                k for k, spans in enumerate(taken)
-                if all(span[1] <= a or b <= span[0] for a, b in spans)
-            ]  # fmt: skip
-            level = free[0] if free else len(taken)
-            if not free:
-                taken.append([])
-            for below in taken[: level + 1]:
-                below.append(span)
-            result.append((s, level))
-        return result
+    def _arcs(self, line: list[int]) -> list[tuple[Step, int, int]]:
+        """The skips of a row with the level of their arc, nested ones below, and where it ends."""
+        own: dict[int, list[Step]] = {}  # those of one source share their arc
+        for s in self.steps:
+            if self._skips(s) and {self.rank[s.source], self.rank[s.target]} <= set(line):
+                own.setdefault(s.source, []).append(s)
+        spans = {
+            source: (self.rank[source], max(self.rank[s.target] for s in group))
+            for source, group in own.items()
+        }
+        level = nested(spans)
+        return [(s, level[k], spans[k][1]) for k, group in own.items() for s in group]
+
+    def _above(self, line: list[int]) -> bool:
+        """Whether lines from other rows enter bodies of this one from above."""
+        inside = set(line)
+        return any(
+            self.rank[s.target] in inside
+            and self.rank[s.source] not in inside
+            and self.rank[s.target] != line[0]
+            for s in self.steps
+        )
 
     def _skips(self, step: Step) -> bool:
         """Whether a line passes bodies on its rail."""
@@ -252,43 +293,49 @@ class _Figure:
         """What lies below the bodies (arrows, arcs) and above them (windows and their rays)."""
         below: list[Group] = []
         above: list[Group] = []
-        arcs = {s: level for line in lines for s, level in self._arcs(line)}
+        arcs = {s: (level, end) for line in lines for s, level, end in self._arcs(line)}
+        ends = ports({s: level for s, (level, _) in arcs.items()}, self.solids)
         marks: dict[int, int] = {}
+        fed = {s.target for s in self.steps if self.line_of[s.source] == self.line_of[s.target]}
         for s in self.steps:
             a, b = self.solids[s.source], self.solids[s.target]
             links = (self.cards[s.source].key, self.cards[s.target].key)
             if self.line_of[s.source] != self.line_of[s.target]:
                 number = marks.setdefault(s.source, len(marks) + 1)
-                signs = (
-                    *_mark(a.box.right + 6, _middle(a.box), number, True),
-                    *_mark(b.box.left - 26, _middle(b.box), number, False),
-                )
+                frame = [run for run in self.runs if s.source in run.bodies]
+                outer = self.extent[frame[0].last][1] + _ASIDE if frame else 0.0
+                signs = mark(a.box.right + 6, middle(a.box), number, True, outer)
+                if s.target in fed and not self._covered(s.target):
+                    signs += above_mark(b.box, number)
+                else:
+                    signs += mark(b.box.left - 26, middle(b.box), number, False)
                 below.append(Group(signs, "edge", links=links))
             elif s in arcs:
-                below.append(Group(self._arc(s, arcs[s]), "edge", links=links))
-            elif s.flat:
-                below.append(Group(_converging(a.box, b.box), "edge", links=links))
+                below.append(Group(self._arc(s, *arcs[s], *ends[s]), "edge", links=links))
+            elif s.flat and a.face is not None and self.rail[s.source] == self.rail[s.target]:
+                below.append(Group(converging(a, b.box), "edge", links=links))
             else:
-                window = self._window(s)
-                (above if window else below).append(
-                    Group(window or self._arrow(s), "edge", links=links)
+                level = self.rail[s.source] == self.rail[s.target]
+                seen = window(a, b, self.cards[s.target], self.style) if level else ()
+                (above if seen else below).append(
+                    Group(seen or self._arrow(s), "edge", links=links)
                 )
         return below, above
 
-    def _arc(self, step: Step, level: int) -> tuple[Item, ...]:
+    def _arc(self, step: Step, level: int, end_rank: int, x0: float, x1: float) -> tuple[Item, ...]:
+        """Over the bodies up to `end_rank`, from `x0` to `x1`."""
         a, b = self.solids[step.source].box, self.solids[step.target].box
         first, last = self.rank[step.source], self.rank[step.target]
-        row = [self.solids[i].box for i in self.line_of if first <= self.rank[i] <= last]
+        row = [self.solids[i].box for i in self.line_of if first <= self.rank[i] <= end_rank]
         y = min(box.top for box in row) - 10 - _ARC * level
-        x0, x1 = a.center + 3, b.center - 3
         start: tuple[tuple[Any, ...], ...] = (("M", x0, a.top),)
         end: tuple[tuple[Any, ...], ...] = (("L", x1, b.top - 5),)
         head = arrow(x1, b.top, 0, 1, "skip_head", 5)
         if self._covered(step.source):  # out beside the column, not through what stands above
             x0 = self.extent[first][1] + _GAP / 4
-            start = (("M", a.right + 3, _middle(a)), ("L", x0, _middle(a)))
+            start = (("M", a.right + 3, middle(a)), ("L", x0, middle(a)))
         if self._covered(step.target):
-            x1, low = self.extent[last][0] - _GAP / 4, _middle(b)
+            x1, low = self.extent[last][0] - _GAP / 4, middle(b)
             end = (("L", x1, low), ("L", b.left - 6, low))
             head = arrow(b.left - 2, low, 1, 0, "skip_head", 5)
         steps = (
@@ -307,7 +354,7 @@ class _Figure:
     def _arrow(self, step: Step) -> tuple[Item, ...]:
         """Straight along the lower rail; from rail to rail between the columns of the bodies."""
         a, b = self.solids[step.source].box, self.solids[step.target].box
-        x0, y0, x1, y1 = a.right + 3, _middle(a), b.left - 2, _middle(b)
+        x0, y0, x1, y1 = a.right + 3, middle(a), b.left - 2, middle(b)
         steps: tuple[tuple[Any, ...], ...] = (("M", x0, y0), ("L", x1 - 4, y1))
         if abs(y0 - y1) > 1:
             early = self.rail[step.target] > self.rail[step.source]
@@ -321,27 +368,6 @@ class _Figure:
                 ("L", x1 - 4, y1),
             )  # fmt: skip
         return Path(steps, "edge", 1.2), arrow(x1, y1, 1, 0, "head", 5)
-
-    def _window(self, step: Step) -> tuple[Item, ...]:
-        """The window on the source's face at its true relative size, and its rays."""
-        card = self.cards[step.target]
-        source, target = self.solids[step.source], self.solids[step.target]
-        both = node_windows(card.nodes[0]) if card.nodes else None
-        level = self.rail[step.source] == self.rail[step.target]
-        if both is None or source.face is None or self.style == "bars" or not level:
-            return ()
-        (h, w), (down, across) = source.size, both
-        high, wide = min(1.0, down.span / h), min(1.0, across.span / w)
-        u, v = (1 - wide) * 0.55, (1 - high) * 0.62
-        # Real maps are seen through the window.
-        paint = "window" if source.painted else "kernel"
-        patch = source.face.path(u, v, u + wide, v + high, paint)
-        goal = (target.box.left, _middle(target.box))
-        if target.face is not None and self.style == "lenet":
-            goal = target.face.point(0.3, 0.5)
-        corners = [source.face.point(u + wide, v), source.face.point(u + wide, v + high)]
-        rays = [Path((("M", *c), ("L", *goal)), "ray") for c in corners]
-        return (patch, *rays)
 
 
 def _values(card: Card, paint: Paint | None) -> Any:
@@ -358,26 +384,3 @@ def _values(card: Card, paint: Paint | None) -> Any:
 def _size(shape: Shape) -> str:
     sizes = [str(d) for d in shape if d is not N] or ["scalar"]
     return f"{sizes[0]} @ {'×'.join(sizes[1:])}" if len(sizes) == 3 else "×".join(sizes)
-
-
-def _middle(box: Box) -> float:
-    return (box.top + box.bottom) / 2
-
-
-def _converging(a: Box, b: Box) -> tuple[Item, ...]:
-    """From the whole body to the whole vector."""
-    return tuple(
-        Path((("M", a.right, y0), ("L", b.left, y1)), "leader")
-        for y0, y1 in ((a.top, b.top), (a.bottom, b.bottom))
-    )
-
-
-def _mark(x: float, y: float, number: int, leaving: bool) -> tuple[Item, ...]:
-    """A numbered sign where a row goes on in the next one."""
-    circle = Box(x + 6 * leaving, y - 7, x + 14 + 6 * leaving, y + 7)
-    line = (x, circle.left) if leaving else (circle.right, circle.right + 8)
-    return (
-        Path((("M", line[0], y), ("L", line[1], y)), "edge", 1.2),
-        Rect(circle, "badge", 7),
-        Text(circle.center, y + 3.2, str(number), 9, "badge_text", "middle", True),
-    )

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
+from graphcnn.language.arguments import is_int
 from graphcnn.normalisation import Normalisation, check_images, check_labels, check_targets
 from graphcnn.philox import permutation
 
@@ -21,7 +22,8 @@ class Dataset:
 
     Attributes:
         images: pixels as they were read; `normalisation` makes them what a network is fed.
-        labels: class numbers (n,) of int64, or targets (n, ...) of float32 without `classes`.
+        labels: class numbers of int64, (n,) or one per pixel (n, height, width); or targets
+            (n, ...) of float32 without `classes`.
         classes: names of the classes, in the order of their numbers.
         normalisation: None means uint8 is divided by 255 and nothing else.
 
@@ -100,10 +102,10 @@ class Dataset:
 
     def check_batch_size(self, batch_size: int) -> None:
         """Refuse to train with batches larger than the data set."""
-        if not 1 <= batch_size <= len(self):
+        if not is_int(batch_size) or not 1 <= batch_size <= len(self):
             raise DataError(
                 f"batch_size must be from 1 to the {len(self)} images of {self.name!r}, "
-                f"found {batch_size}"
+                f"found {batch_size!r}"
             )
 
     def shuffled_order(self, seed: int, epoch: int) -> Array:
@@ -123,7 +125,8 @@ class Dataset:
                 f"sides at least one: round({fraction} · {n}) = {round(fraction * n)}"
             )
         order = permutation(seed, 0, _SPLIT, n)
-        if self.classes:  # every n/held-th image of the classes laid one after another
+        if self.classes and self.labels.ndim == 1:
+            # every n/held-th image of the classes laid one after another
             order = order[np.argsort(self.labels[order], kind="stable")]
         k = np.arange(n)
         chosen = (k + 1) * held // n > k * held // n

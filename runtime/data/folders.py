@@ -82,7 +82,9 @@ class _Entry(NamedTuple):
 def _parts(files: Members) -> tuple[list[_Entry], list[_Entry]]:
     """The pictures for training and those for testing, as the folders divide them."""
     if not files.names:
-        raise DataError(f"{files.root} holds no picture ({', '.join(FORMATS)})")
+        archives = sorted(files.root.glob("*.zip")) if files.root.is_dir() else []
+        hint = f"; it holds {archives[0].name}, which can be named itself" if archives else ""
+        raise DataError(f"{files.root} holds no picture ({', '.join(FORMATS)}){hint}")
     depth = 0  # folders around the whole set, as archives often have one
     while _is_around(files.names, depth):
         depth += 1

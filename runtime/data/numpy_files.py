@@ -29,7 +29,8 @@ def arrays(
 
     Args:
         x: uint8 in 0..255, or floats in 0..1.
-        y: class numbers (n,) of integers, or numbers to predict (n, ...) of floats.
+        y: class numbers of integers, (n,) or one per pixel (n, height, width), or numbers to
+            predict (n, ...) of floats.
         classes: names of the classes; default "0", "1", ... up to the largest label.
     """
     labels = np.asarray(y)

@@ -42,7 +42,8 @@ def load(spec: str) -> Pair:
     return found.read(rest)
 
 
-def _xo(options: str) -> Pair:
+def xo_options(options: str) -> dict[str, int]:
+    """The arguments in `n=1000,size=16`. Raises `DataError` for others."""
     numbers = {"n": 1000, "size": 16, "seed": 0}
     for option in filter(None, options.split(",")):
         key, _, value = option.partition("=")
@@ -52,7 +53,7 @@ def _xo(options: str) -> Pair:
                 "as in xo:n=1000,size=16,seed=0"
             )
         numbers[key] = int(value)
-    return xo_pair(**numbers)
+    return numbers
 
 
 #: Every data set that `load` knows, by the name before the colon.
@@ -62,5 +63,5 @@ SPECS = {
     "cifar10": Spec("cifar10:PATH", cifar10),
     "images": Spec("images:PATH", image_folder),
     "npz": Spec("npz:FILE", npz),
-    "xo": Spec("xo[:n=1000,size=16,seed=0]", _xo),
+    "xo": Spec("xo[:n=1000,size=16,seed=0]", lambda rest: xo_pair(**xo_options(rest))),
 }

@@ -73,8 +73,7 @@ class CacheInfo:
 def entry_key(key: str, target: Target) -> str:
     """Name of the entry for `key`: a hash of all that the code depends on."""
     version = getattr(sys.modules["graphcnn"], "__version__", "")
-    parts = (key, *map(str, astuple(target)), version, _llvm_version(), _source_hash())
-    text = "\0".join(map(str, parts))
+    text = "\0".join((key, *_words(target), version, _llvm_version(), str(_source_hash())))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -144,23 +143,26 @@ def _folder(create: bool = False) -> tuple[Path | None, str]:
     if _source_hash() is None:
         return None, "the sources of graphcnn changed while it ran"
     try:
-        # An empty $XDG_CACHE_HOME counts as none, says its specification.
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphcnn"
-        folder = (Path(named) if named else base) / "native"
+        folder = (Path(named) if named else _usual()) / "native"
         if create:
             folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.mkdir(exist_ok=True, mode=0o700)
-        elif not folder.exists():
-            return None, f"{folder} does not exist yet"
-        for place in (folder.parent, folder):
-            doubt = _distrust(place.stat(), place)
-            if doubt:
-                return None, doubt
-        if not stat.S_ISDIR(folder.lstat().st_mode):
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode):
             return None, f"{folder} is not a folder"
+        doubt = _distrust(folder.parent.stat(), folder.parent) or _distrust(found, folder)
+    except FileNotFoundError:
+        return None, f"{folder} does not exist yet"
     except (OSError, RuntimeError) as error:  # RuntimeError: no home
         return None, str(error)
-    return folder, ""
+    return (None, doubt) if doubt else (folder, "")
+
+
+def _usual() -> Path:
+    """The folder of this program among the user's caches."""
+    # An empty or relative $XDG_CACHE_HOME counts as none, says its specification.
+    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (chosen if chosen.is_absolute() else Path.home() / ".cache") / "graphcnn"
 
 
 def _distrust(found: os.stat_result, place: Path) -> str:
@@ -237,6 +239,11 @@ def _shrink(folder: Path, limit: int) -> None:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _DAY:
                 path.unlink()
+
+
+@functools.cache
+def _words(target: Target) -> tuple[str, ...]:
+    return tuple(map(str, astuple(target)))
 
 
 @functools.cache

@@ -261,7 +261,7 @@ def driver() -> Driver:
     target = host()
     check_runnable(target)
     text = driver_text(target.triple, sys.platform)
-    return Driver(*load(cached_object(text, lambda: text, target), *_ENTRIES))
+    return Driver(*load([cached_object(text, lambda: text, target)], *_ENTRIES))
 
 
 def can_sleep() -> bool:

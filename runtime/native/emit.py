@@ -13,6 +13,7 @@ is open inside one kernel:
         e.loop(first, last, body)
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -196,16 +197,19 @@ class Emitter:
         """A constant in every lane."""
         kind = STORED[dtype]
         number = float(number) if dtype.is_float else int(number)
-        return kind(number) if lanes == 1 else ir.VectorType(kind, lanes)([number] * lanes)
+        return kind(number) if lanes == 1 else ir.VectorType(kind, lanes)(number)
 
     def broadcast(self, scalar: ir.Value, lanes: Count) -> ir.Value:
         """A scalar in every lane."""
         if lanes == 1:
             return scalar
         vector = ir.VectorType(scalar.type, lanes)
-        one = self.b.insert_element(vector(ir.Undefined), scalar, I32(0))
-        first = ir.VectorType(I32, lanes)([0] * lanes)
-        return self.b.shuffle_vector(one, vector(ir.Undefined), first)
+        one = self.b.insert_element(_undefined(vector), scalar, I32(0))
+        return self.shuffle(one, None, [0] * lanes)
+
+    def shuffle(self, a: ir.Value, b: ir.Value | None, places: Sequence[Count]) -> ir.Value:
+        """The lanes `places` of `a` followed by `b`; of one vector where `b` is None."""
+        return self.b.shuffle_vector(a, b or _undefined(a.type), _places(tuple(places)))
 
     def add(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self.b.fadd(a, b)
@@ -230,6 +234,19 @@ class Emitter:
             signature = ir.FunctionType(kind, [a.type for a in arguments])
             function = ir.Function(self.module, signature, full)
         return self.b.call(function, arguments)
+
+
+# Constants, made and written as text once however often they are used.
+
+
+@functools.cache
+def _places(places: tuple[int, ...]) -> ir.Value:
+    return ir.VectorType(I32, len(places))(places)
+
+
+@functools.cache
+def _undefined(kind: ir.Type) -> ir.Value:
+    return kind(ir.Undefined)
 
 
 def _suffix(kind: ir.Type) -> str:

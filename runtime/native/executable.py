@@ -30,7 +30,7 @@ from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.kernel import Kernel
 from graphcnn.runtime.native.memory import Memory, States
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.table import Table, load_lowerings, state_copies, work_of
+from graphcnn.runtime.native.table import Table, state_copies, work_of
 from graphcnn.runtime.native.target import Target, host
 from graphcnn.runtime.native.threads import run_steps, thread_count
 from graphcnn.runtime.reference import fed
@@ -74,7 +74,6 @@ class NativeExecutable:
         """
         if not graph.is_bound:
             raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
-        load_lowerings()
         self.target = target or host()
         self.threads = thread_count(threads)
         self.plan = plan or simple_plan(graph, self.target, self.threads)

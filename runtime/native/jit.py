@@ -5,26 +5,25 @@ are compiled once. LLVM is entered by one thread at a time.
 """
 
 import functools
+import hashlib
 import itertools
 import os
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
 
 from graphcnn.errors import GraphCnnError
+from graphcnn.garbage import drop_young
 from graphcnn.runtime.native import cache
 from graphcnn.runtime.native.emit import Emitter
 from graphcnn.runtime.native.kernel import Kernel
 from graphcnn.runtime.native.target import Target
 
-#: Name of the function in every object.
-ENTRY = "kernel"
-
 _lock = threading.RLock()
-_loaded: dict[tuple[str, int, Target], int] = {}
+_loaded: dict[tuple[str, Target], int] = {}  # addresses by entry and target
 _libraries: list[Any] = []  # keep the code mapped
 _numbers = itertools.count()
 
@@ -35,24 +34,42 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def compile_kernel(kernel: Kernel, target: Target) -> int:
-    """Address of `void kernel(ptr table, i64 part, i64 parts)`, valid while the process lives.
+def compile_kernels(kernels: Sequence[Kernel], target: Target) -> list[int]:
+    """Addresses of `void kernel(ptr table, i64 part, i64 parts)`, valid while the process lives.
+
+    What is not loaded yet is linked at once: that takes a third of the time of one by one.
 
     Raises:
         GraphCnnError: this machine cannot run code for `target`.
     """
     with _lock:
-        key = (kernel.key, kernel.operands, target)
-        if key not in _loaded:
+        entries = [entry_of(kernel) for kernel in kernels]
+        new = {e: k for e, k in zip(entries, kernels, strict=True) if (e, target) not in _loaded}
+        if new:
             check_runnable(target)
-            _loaded[key] = load(compile_object(kernel, target), ENTRY)[0]
-        return _loaded[key]
+            codes = [compile_object(kernel, target) for kernel in new.values()]
+            for entry, address in zip(new, load(codes, *new), strict=True):
+                _loaded[entry, target] = address
+        return [_loaded[entry, target] for entry in entries]
+
+
+def compile_kernel(kernel: Kernel, target: Target) -> int:
+    """The address of one kernel, as `compile_kernels`."""
+    return compile_kernels([kernel], target)[0]
 
 
 def compile_object(kernel: Kernel, target: Target) -> bytes:
     """Object code of a kernel, from the disk or from LLVM. Any target."""
-    key = f"{kernel.key}/{kernel.operands}/{kernel.inplace}"
-    return cached_object(key, lambda: _text(kernel, target), target)
+    return cached_object(_key(kernel), lambda: _text(kernel, target), target)
+
+
+def entry_of(kernel: Kernel) -> str:
+    """Name of the function in the object code of a kernel: another for every code."""
+    return f"kernel_{hashlib.sha256(_key(kernel).encode()).hexdigest()[:32]}"
+
+
+def _key(kernel: Kernel) -> str:
+    return f"{kernel.key}/{kernel.operands}/{kernel.inplace}"
 
 
 def cached_object(key: str, make: Callable[[], str], target: Target) -> bytes:
@@ -63,11 +80,12 @@ def cached_object(key: str, make: Callable[[], str], target: Target) -> bytes:
         if found is None:
             found = bytes(_machine(target).emit_object(_parsed(make())))
             cache.store(entry, found)
+            drop_young()  # the IR
         return found
 
 
 def _text(kernel: Kernel, target: Target) -> str:
-    e = Emitter(ENTRY, target, kernel.operands)
+    e = Emitter(entry_of(kernel), target, kernel.operands)
     for operand in {i for pair in kernel.inplace for i in pair}:
         e.operands[operand].attributes.discard("noalias")
     kernel.emit(e)
@@ -95,10 +113,12 @@ def assembly(kernel: Kernel, target: Target) -> str:
         return str(_machine(target).emit_assembly(_parsed(_text(kernel, target))))
 
 
-def load(code: bytes, *entries: str) -> tuple[int, ...]:
+def load(codes: Iterable[bytes], *entries: str) -> tuple[int, ...]:
     """Addresses of the functions `entries` in object code for this machine."""
     with _lock:
-        builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+        builder = llvm.JITLibraryBuilder().add_current_process()
+        for code in codes:
+            builder.add_object_img(code)
         for entry in entries:
             builder.export_symbol(entry)
         library = builder.link(_linker(), f"library{next(_numbers)}")

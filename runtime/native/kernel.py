@@ -5,8 +5,11 @@ to emit itself. Kernels with equal keys are the same code: it is compiled once, 
 process and on disk.
 """
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 
 from graphcnn.errors import GraphError
 from graphcnn.ir import Node
@@ -39,7 +42,7 @@ class Kernel:
 
 Lowering = Callable[[Node, Target], Kernel]
 
-#: Operator name to its lowering; filled by `graphcnn.runtime.native.kernels`.
+#: Operator name to its lowering; filled by `load_lowerings`.
 LOWERINGS: dict[str, Lowering] = {}
 
 
@@ -58,9 +61,21 @@ def lowers(*ops: str) -> Callable[[Lowering], Lowering]:
 
 def lower(node: Node, target: Target) -> Kernel:
     """The kernel of a node. Raises `GraphError` for an operator without one."""
+    load_lowerings()
     if node.op.name not in LOWERINGS:
         raise GraphError(f"{node.op.name} has no native lowering")
     return LOWERINGS[node.op.name](node, target)
+
+
+@cache
+def load_lowerings() -> None:
+    """Import every module of kernels: each registers what it lowers.
+
+    Only when something is lowered: code that comes from the disk is ready sooner without them.
+    """
+    package = import_module("graphcnn.runtime.native.kernels")
+    for module in pkgutil.iter_modules(package.__path__):
+        import_module(f"{package.__name__}.{module.name}")
 
 
 def node_key(node: Node) -> str:

@@ -1,21 +1,17 @@
 """A plan as the driver reads it: a record for each step, and the addresses of its operands."""
 
-import importlib
 import itertools
-import pkgutil
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 
 from graphcnn.cost import multiply_adds
 from graphcnn.layout import storage_bytes
 from graphcnn.plan import Buffer, BufferRole, Copy, Plan, Step
-from graphcnn.runtime.native import kernels
 from graphcnn.runtime.native.arena import give_back
 from graphcnn.runtime.native.copies import copy_kernel, lines_of
 from graphcnn.runtime.native.driver import BARRIER, FIRST, STEP_WORDS
-from graphcnn.runtime.native.jit import compile_kernel
+from graphcnn.runtime.native.jit import compile_kernels
 from graphcnn.runtime.native.kernel import Kernel, lower
 from graphcnn.runtime.native.memory import Memory
 from graphcnn.runtime.native.target import Target
@@ -51,20 +47,20 @@ class Table:
     ) -> None:
         made = kernels or (lower(step.node, target) for step in plan.steps)
         self.kernels = tuple(made)
-        codes = [compile_kernel(kernel, target) for kernel in self.kernels]
+        copies = state_copies(plan)
+        codes = compile_kernels([*self.kernels, *(copy_kernel() for _ in copies)], target)
         rows = [_operands(s, k, parts) for s, k in zip(plan.steps, self.kernels, strict=True)]
         work = [work_of(step) for step in plan.steps]
         if parts == 1:
-            shares, flags = [1] * len(codes), [0] * len(codes)
+            shares, flags = [1] * len(rows), [0] * len(rows)
         else:
             turn = turns(plan, [kernel.units for kernel in self.kernels], work, parts)
             shares = [t.shares for t in turn]
             flags = [BARRIER * t.meet + FIRST * t.first for t in turn]
         operands: list[Buffer | int] = [buffer for row in rows for buffer in row]
         starts = list(itertools.accumulate(map(len, rows), initial=0))
-        for copy in state_copies(plan):
+        for copy in copies:
             lines = lines_of(copy)
-            codes.append(compile_kernel(copy_kernel(), target))
             operands += [copy.source, copy.target, lines]
             starts.append(len(operands))
             shares.append(min(parts, -(-lines // LEAST_LINES)))
@@ -127,10 +123,3 @@ def cut(work: Sequence[int], long: int = LONG) -> list[tuple[int, int]]:
 
 def address_of(array: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> int:
     return int(array.__array_interface__["data"][0])
-
-
-@cache
-def load_lowerings() -> None:
-    """Import every module of kernels: each registers what it lowers."""
-    for module in pkgutil.iter_modules(kernels.__path__):
-        importlib.import_module(f"{kernels.__name__}.{module.name}")

@@ -80,14 +80,14 @@ def test_a_model_is_a_function_of_a_module_here_or_of_a_file(here: Path) -> None
 def test_settings_reach_the_function(here: Path) -> None:
     assert '"N",\n        7' in done("summary", "nets:tiny", "--set", "channels=7", "--json")
     assert "(N, 5)" in done("summary", "lenet5", "--set", "classes=5")
-    text = refused(1, "summary", "lenet5", "--set", "clases=5")
+    text = refused(2, "summary", "lenet5", "--set", "clases=5")
     assert "lenet5 has no setting 'clases'; it has classes" in text
     assert "NAME=VALUE" in refused(2, "summary", "lenet5", "--set", "classes")
 
 
 def test_a_model_is_a_saved_file(trained: Path) -> None:
     assert "tiny" in done("summary", trained)
-    assert "has no settings" in refused(1, "summary", trained, "--set", "channels=3")
+    assert "has no settings" in refused(2, "summary", trained, "--set", "channels=3")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,7 @@ def test_a_model_is_a_saved_file(trained: Path) -> None:
         ("nowhere:net", "no module 'nowhere'"),
         ("nets:tinny", "did you mean 'tiny'?"),
         ("none.py:net", "none.py: no such file"),
+        ("nets.py", "write nets.py:FUNCTION"),
     ],
 )
 def test_unknown_models_are_wrong_use(here: Path, name: str, message: str) -> None:

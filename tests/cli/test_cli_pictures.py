@@ -119,6 +119,14 @@ def test_missing_packages_and_unknown_suffixes_are_named(
     assert not list(here.glob("x*"))
 
 
+@pytest.mark.parametrize("command", ["draw", "volume", "diff", "plan"])
+def test_unknown_suffixes_are_refused_before_any_work(
+    here: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("graphcnn.tools.resolve.ModelName.build", lambda *_: pytest.fail("built"))
+    assert "unknown file type '.bmp'" in refused(1, command, "lenet5", "-o", "x.bmp")
+
+
 def test_open_shows_the_picture(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setattr(webbrowser, "open", shown.append)

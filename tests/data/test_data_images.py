@@ -143,6 +143,7 @@ def test_nothing_to_read(store, tmp_path):
     refuses(tmp_path / "nowhere", "nowhere does not exist; expected a folder or a zip file")
     refuses(store({"a/readme.txt": b""}), r"holds no picture \(.jpg, .jpeg, .png")
     refuses(store({"a/readme.txt": b""}, as_zip=True), "holds no picture")
+    refuses(store({"pictures.zip": b""}), r"; it holds pictures.zip, which can be named itself$")
     refuses(store({"x.jpg": b""}) / "x.jpg", "neither a folder nor a whole zip file")
 
 

@@ -152,7 +152,7 @@ def test_labels_become_int64(dtype):
         ([0, 1, 3, 9], r"label 3 in row 2 is out of range: 3 classes have the labels 0..2"),
         ([0, -1], "label -1 in row 1"),
         ([[0, 1, 0]], r"found \(1, 3\); one-hot rows .*argmax\(axis=1\)"),
-        ([[0], [1]], r"must have shape \(n,\), found \(2, 1\)$"),
+        ([[0], [1]], r"shape \(n,\) or \(n, height, width\), found \(2, 1\)$"),
     ],
 )
 def test_labels_that_are_refused(labels, match):

@@ -10,7 +10,7 @@ from graphcnn.ir import Array, Node
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.runtime.native.emit import Emitter
-from graphcnn.runtime.native.kernel import LOWERINGS, Kernel
+from graphcnn.runtime.native.kernel import LOWERINGS, Kernel, load_lowerings
 from graphcnn.runtime.native.target import Target
 from graphcnn.sources import Constant, Input, Role, State
 from graphcnn.tensor_type import DType, TensorType
@@ -64,6 +64,7 @@ def mean_kernel(size: int, units: int) -> Kernel:
 @contextmanager
 def lowered(name: str, lowering: object) -> Iterator[None]:
     """Another lowering for an operator, for a while."""
+    load_lowerings()
     before = LOWERINGS.get(name)
     LOWERINGS[name] = lowering  # type: ignore[assignment]
     try:

@@ -82,7 +82,7 @@ copied:
 CALL = """  ldr x0, =table
   mov x1, {part}
   mov x2, {parts}
-  bl kernel"""
+  bl {entry}"""
 
 
 @cache
@@ -103,7 +103,8 @@ def emulate(kernel: Kernel, target: Target, blocks: Sequence[np.ndarray], parts:
     for start, block in zip(starts, blocks, strict=False):
         memory[start : start + len(block)] = block
     places = ", ".join(f"memory + {start + 64}" for start in starts[:-1])
-    calls = "\n".join(CALL.format(part=part, parts=parts) for part in range(parts))
+    entry = jit.entry_of(kernel)
+    calls = "\n".join(CALL.format(entry=entry, part=part, parts=parts) for part in range(parts))
     program = PROGRAM.format(total=starts[-1], places=places, calls=calls)
     qemu, assembler, link = TOOLS[target.triple.split("-")[0]]
     with tempfile.TemporaryDirectory() as name:

@@ -133,9 +133,12 @@ def test_default_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     cache.store(entry(), b"code")
     assert cache.cache_info().folder == tmp_path / "xdg" / "graphcnn" / "native"
-    monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    cache.store(entry(), b"code")
+    for none in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", none)
+        cache.store(entry(), b"code")
+        assert cache.cache_info().folder == tmp_path / ".cache" / "graphcnn" / "native"
+    monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache.cache_info().folder == tmp_path / ".cache" / "graphcnn" / "native"
 
 

@@ -12,8 +12,7 @@ from graphcnn.ir import build
 from graphcnn.native import Prepared
 from graphcnn.ops.pool import AvgPool2d
 from graphcnn.runtime.native.comparison import difference
-from graphcnn.runtime.native.kernel import LOWERINGS
-from graphcnn.runtime.native.table import load_lowerings
+from graphcnn.runtime.native.kernel import LOWERINGS, load_lowerings
 
 IMAGES = np.random.default_rng(0).random((2, 1, 6, 6), np.float32)
 

@@ -89,7 +89,7 @@ def test_sleeps_without_a_futex(monkeypatch):
 
     text = driver_text(host().triple, "darwin")
     code = jit.cached_object(text, lambda: text, host())
-    functions = driver.Driver(*jit.load(code, "run", "launch", "work", "stop"))
+    functions = driver.Driver(*jit.load([code], "run", "launch", "work", "stop"))
     monkeypatch.setattr(threads, "driver", lambda: functions)
     monkeypatch.setattr(threads, "_pool", None)
     threads._entry.cache_clear()

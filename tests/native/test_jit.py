@@ -61,6 +61,22 @@ def test_equal_kernels_are_compiled_once(monkeypatch):
     assert jit.compile_kernel(Kernel("test twice", emit, 2), host()) != first
 
 
+def test_what_is_new_is_linked_at_once(monkeypatch):
+    links = []
+    load = jit.load
+    monkeypatch.setattr(jit, "load", lambda *a: (links.append(a), load(*a))[1])
+    known = scale_kernel(7.0, key="at once")
+    (address,) = jit.compile_kernels([known], host())
+    kernels = [scale_kernel(float(i % 3 + 5), key="at once") for i in range(6)]  # 7 is known
+    found = jit.compile_kernels(kernels, host())
+    assert len(links) == 2 and len(links[1][1:]) == 2
+    assert found[:3] == found[3:] and found[2] == address
+    for i, each in enumerate(found[:3]):
+        x, y = np.ones(64, np.float32), np.zeros(64, np.float32)
+        call(each, x, y)
+        assert (y == i + 5).all()
+
+
 def test_threads_compile_side_by_side():
     addresses, failures = {}, []
 

@@ -1,6 +1,8 @@
 """Plans from the disk are the plans that were made, and used only for what they were made for."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -182,6 +184,24 @@ def test_who_watches_the_passes_sees_them(monkeypatch, passes):
     monkeypatch.delenv("GRAPHCNN_VERIFY")
     compiled(graph, 1)
     assert len(passes) == 4
+
+
+def test_kernels_are_loaded_only_to_be_made():
+    code = """
+import sys
+import graphcnn as cnn
+from graphcnn.compile import training_graph
+from graphcnn.native import training_executable
+x = cnn.input("x", (4,))
+model = cnn.Model(x, cnn.dense(x, 3, name="D"))
+training_executable(training_graph(model.graph, "cross_entropy", cnn.SGD(0.1)).bind(N=2), 1)
+print("graphcnn.runtime.native.kernels.gemm" in sys.modules)
+"""
+    found = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert [done.stdout.strip() for done in found] == ["True", "False"]
 
 
 def test_inference_prepares_its_states(passes):

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from clock import best, unit
 from native.chains import mean_kernel
 from native.test_driver import SIZE, Steps
 
@@ -40,9 +41,14 @@ def test_workers_are_started_when_wanted(monkeypatch, expected):
 def test_idle_workers_sleep(expected):
     assert steps().run(4).tobytes() == expected
     time.sleep(0.05)
+    assert min(_busy_while_asleep() for _ in range(3)) < 0.02
+
+
+def _busy_while_asleep():
+    """Processor time of the whole process in half a second in which nobody asks for anything."""
     before = time.process_time()
     time.sleep(0.5)
-    assert time.process_time() - before < 0.02
+    return time.process_time() - before
 
 
 def test_a_worker_that_slept_wakes_up(expected):
@@ -117,14 +123,7 @@ def test_a_child_forked_while_another_thread_runs(expected):
 def test_one_part_is_cheap():
     one = Steps([mean_kernel(4, 1)], [0])
     address = one.records.ctypes.data
-    best = min(_time(lambda: threads.run_steps(address, 1, 1)) for _ in range(200))
-    assert best < 20e-6
-
-
-def _time(action):
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
+    assert best(lambda: threads.run_steps(address, 1, 1), 200) < 0.75 * unit()  # 20 µs on a server
 
 
 def test_how_many(monkeypatch):

@@ -13,8 +13,7 @@ from native.networks import batches, network
 import graphcnn as cnn
 from graphcnn.ir import OPS
 from graphcnn.runner import Runner
-from graphcnn.runtime.native.kernel import LOWERINGS
-from graphcnn.runtime.native.table import load_lowerings
+from graphcnn.runtime.native.kernel import LOWERINGS, load_lowerings
 
 
 def test_every_operator_has_a_lowering():

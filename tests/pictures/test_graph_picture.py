@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from clock import unit
 from pictures.checks import check_lines, check_picture
 from pictures.networks import alexnet, chain, densenet, inception, residual, vgg16
 
@@ -136,7 +137,11 @@ def test_repeated_blocks_are_folded() -> None:
     ]  # fmt: skip
     assert len(shown.cards) == 5  # image, three of the block, output
     text = graph_picture(graph).text()
-    assert "block0 … block5: repeated 6 times, in all 7,104 params, 1.77 M mult-adds" in text
+    assert (
+        "block0–5: repeated 6 times, in all 7,104 params, 1.77 M mult-adds, 8×16×16, "
+        "outputs 144 KiB\n" in text
+    )
+    assert 6 * 3 * 8 * 16 * 16 * 4 == 144 * 1024  # three outputs a block
     # 6 · (2 · (8·8·9) + 2 · 2·8) = 6 · 1,184, and 6 · 2 · 16·16·8·72 multiply-adds.
     assert 6 * (2 * 576 + 32) == 7104 and 6 * 2 * 256 * 8 * 72 == 1_769_472
 
@@ -228,7 +233,7 @@ def test_time_grows_with_the_number_of_operators(make: Callable[[int], cnn.Model
         times.append(seconds / len(graph.operations))
         assert len(svg.encode()) <= 1500 * len(graph.operations)
     assert times[1] <= 3 * times[0], "more than linear"
-    assert times[1] * 2000 <= 3 * 2.0  # 0.7 s; the floor is 2 s
+    assert times[1] <= 115 * unit()  # 2,000 operators in 6 s on a server; it takes 0.7 s
 
 
 def timed(run: Callable[[], str]) -> tuple[float, str]:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pictures.checks import check_picture, text_box
+from pictures.checks import check_picture, images, text_box
 from pictures.networks import hostile
 
 from graphcnn.errors import DataError, MissingExtraError, OutputError
@@ -24,7 +25,7 @@ from graphcnn.pictures import SUFFIXES, Picture, graph_picture, training_picture
 from graphcnn.pictures.colors import PAINTS, contrast, luminance
 from graphcnn.pictures.fonts import elide, printable, text_width
 from graphcnn.pictures.pdf import to_pdf
-from graphcnn.pictures.pixels import to_grey, write_png
+from graphcnn.pictures.pixels import compressed, to_grey, write_png
 from graphcnn.pictures.png import to_png
 from graphcnn.pictures.scene import Box, Group, Image, Rect, Scene, Text
 from graphcnn.pictures.scene import Path as Shape
@@ -322,9 +323,28 @@ def test_greek_and_arrows_in_pdf_take_the_font_of_symbols() -> None:
     assert b"/BaseFont /Symbol" in data
 
 
+def test_images_in_latex() -> None:
+    """Their pixels, where and as large as they are, as an image of PDF within the text."""
+    source = Picture(everything()).tikz()
+    ((entries, digits),) = re.findall(r"\{(/W[^}]*)\}\{%\n([0-9a-f\n]+)>\}", source)
+    assert "/W 4 /H 3 /CS /G /BPC 8" in entries and "/F [/AHx /Fl]" in entries
+    rows = zlib.decompress(bytes.fromhex(digits.replace("\n", "")))
+    (image,) = images(everything())
+    colors, data = compressed(image.png)
+    assert colors == 1 and rows == zlib.decompress(data) and len(rows) == 3 * (1 + 4)
+    assert "{(70.00,10.00)}" in source
+    assert "{20.0000 0.0000 0.0000 15.0000 0.0000 -15.0000}" in source
+    assert max(map(len, source.splitlines())) < 400  # TeX reads lines into a buffer
+    assert "graphcnnimage" not in LENET.tikz()
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
-def test_tikz_compiles(tmp_path: Path) -> None:
-    path = training_picture(build("vgg_cifar").training_graph()).save(tmp_path / "net.tex")
+@pytest.mark.parametrize("make", [
+    lambda: training_picture(build("vgg_cifar").training_graph()),
+    lambda: volume_picture(build("lenet5").graph, paint={"image": np.eye(28)[None]}),
+], ids=["training", "painted"])  # fmt: skip
+def test_tikz_compiles(make: Callable[[], Picture], tmp_path: Path) -> None:
+    path = make().save(tmp_path / "net.tex")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
     if b"File `standalone.cls' not found" in done.stdout:

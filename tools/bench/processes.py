@@ -19,9 +19,9 @@ MOST_ROUNDS = 3
 SCRIPT = Path(__file__).with_name("alone.py")
 
 
-def alone(*arguments: object, cache: str | None = None) -> dict[str, float]:
-    """What the script prints, in a process that loads nothing else."""
-    environment = dict(os.environ) if cache is None else {**os.environ, "GRAPHCNN_CACHE": cache}
+def alone(*arguments: object, **variables: str) -> dict[str, float]:
+    """What the script prints, in a process that loads nothing else, in this environment."""
+    environment = {**os.environ, **variables}
     # -P: the folder of the script is no place to import from.
     command = [sys.executable, "-P", str(SCRIPT), *map(str, arguments)]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
@@ -46,14 +46,23 @@ def memory(options: Options, threads: int) -> dict[str, Timing]:
 
 
 def compilation(options: Options, net: str, threads: int) -> dict[str, Timing]:
-    """Seconds to import the package, to compile a training step, and to find it in the cache."""
+    """Seconds to import the package, to compile a training step, and to find it in the cache.
+
+    Of both "load" is the part for LLVM and the modules of the native runtime. Python's bytecode
+    is there, as in a package that was installed: it lies in a folder of its own, so that nothing
+    depends on where this one runs from.
+    """
     found: dict[str, list[float]] = {}
-    for _ in range(min(options.rounds, MOST_ROUNDS)):
-        with tempfile.TemporaryDirectory() as folder:
-            for state in ("cold", "warm"):
-                for precision in options.precisions:
-                    seconds = alone("compile", net, precision, threads, cache=folder)
-                    name = our_name(precision)
-                    found.setdefault(f"{name} {state}", []).append(seconds["compile"])
-                    found.setdefault("import", []).append(seconds["import"])
+    with tempfile.TemporaryDirectory() as bytecode:
+        python = {"PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}
+        alone("import", **python)
+        for _ in range(min(options.rounds, MOST_ROUNDS)):
+            with tempfile.TemporaryDirectory() as folder:
+                for state in ("cold", "warm"):
+                    for precision in options.precisions:
+                        arguments = ("compile", net, precision, threads)
+                        seconds = alone(*arguments, GRAPHCNN_CACHE=folder, **python)
+                        seconds[f"{our_name(precision)} {state}"] = seconds.pop("compile")
+                        for name, value in seconds.items():
+                            found.setdefault(name, []).append(value)
     return {name: Timing(tuple(values)) for name, values in found.items()}

@@ -28,7 +28,8 @@ CASES = {
     "light": "imported ONNX networks, milliseconds per image",
     "epoch": "seconds for an epoch of MNIST, from the files on",
     "memory": "MiB at the peak, the whole process",
-    "compile": "seconds to import the package, and to compile a training step",
+    "compile": "seconds to import the package, and to compile a training step, loading LLVM "
+    "and the native runtime included (load: this part)",
 }
 
 

@@ -10,12 +10,12 @@ import click
 import numpy as np
 
 from graphcnn.config import PRECISIONS, RUNTIMES
-from graphcnn.errors import GraphError
+from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.objective import LOSSES
 from graphcnn.optimizers import OPTIMIZERS
 from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.runtime.data.specs import SPECS
+from graphcnn.runtime.data.specs import SPECS, xo_options
 from graphcnn.tools.resolve import ModelName, UnknownModelError, find
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,6 +39,11 @@ def _data(context: Any, parameter: Any, text: str) -> str:
         raise click.BadParameter(f"{error}; they are spelled {forms}") from None
     if "[" not in form and bool(rest) != (":" in form):
         raise click.BadParameter(f"{text!r} must be spelled {form}")
+    if name == "xo":
+        try:
+            xo_options(rest)
+        except DataError as error:
+            raise click.BadParameter(str(error)) from None
     return text
 
 

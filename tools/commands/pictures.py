@@ -21,6 +21,7 @@ from graphcnn.pictures import (
 )
 from graphcnn.pictures.content import DETAILS
 from graphcnn.pictures.engine import ENGINES
+from graphcnn.pictures.picture import writer
 from graphcnn.pictures.solids import SCALES
 from graphcnn.pictures.volume import STYLES
 from graphcnn.tools.commands.arguments import loss_option, model_argument, optimizer_option
@@ -33,6 +34,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 COLORS = ("op", "params", "macs", "bytes", "field", "time")
 
 
+def _known(context: click.Context, parameter: click.Parameter, output: Path) -> Path:
+    """Refuses a file of unknown type before any work is done."""
+    if str(output) != "-":
+        writer(output)
+    return output
+
+
 def file_options(function: F) -> F:
     """-o, and --open to look at once."""
     function = click.option(
@@ -40,7 +48,7 @@ def file_options(function: F) -> F:
     )(function)
     return click.option(
         "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-        required=True,
+        required=True, callback=_known,
         help=f"The picture, in the format of its suffix: {', '.join(SUFFIXES)}; - writes SVG to "
         "the standard output.",
     )(function)  # fmt: skip

@@ -25,6 +25,7 @@ from graphcnn.tools.commands.arguments import (
     reconstruction,
     runtime_options,
 )
+from graphcnn.tools.plots import check_curves, training_curves
 from graphcnn.tools.resolve import ModelName
 from graphcnn.training import fit
 
@@ -190,14 +191,15 @@ def train(
     loss = loss or ("mse" if reconstruct else built.loss or "cross_entropy")
     target = output or Path(f"{built.name}.safetensors")
     _check_writable(target)
+    if curves is not None:
+        check_curves(curves)
+        _check_writable(curves)
     history = _fit(built, training, test, made, loss, chosen)
     if history.ended == "interrupted":
         _interrupted(built, chosen, target)
-    if curves is not None and len(history):
-        from graphcnn.tools.plots import training_curves
-
-        training_curves(history.rows, curves, built.name)
     built.save(target)
+    if curves is not None and len(history):
+        training_curves(history.rows, curves, built.name)
     if history.ended == "stopped early":
         click.echo(f"stopped early after epoch {len(history)}")
     click.echo(measured(built.evaluate(test), len(test)))

@@ -30,17 +30,30 @@ from graphcnn.ir import Array, Node, Value
 from graphcnn.onnx.exporting import external
 from graphcnn.onnx.exporting.external import DataFile
 from graphcnn.onnx.exporting.gate import check, helper_types
+from graphcnn.onnx.exporting.kernels import turn_kernels
 from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
 from graphcnn.onnx.exporting.targets import first_release, newest_for
-from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter, Names, NeedsOpset, value_info
+from graphcnn.onnx.exporting.writer import (
+    ELEMENT_TYPES,
+    Emitter,
+    Most,
+    Names,
+    NeedsOpset,
+    value_info,
+)
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
+from graphcnn.text import format_graph
 
 #: The lowest IR version of each opset that can be asked for.
 IR_VERSIONS = {
     15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13,
     27: 13, 28: 14,
 }  # fmt: skip
+
+#: The property with the text of our graph: an operator of ours may be several of ONNX, and what
+#: reads the file back (`graphcnn.onnx.importing.written`) has to know which.
+NOTE = "graph"
 
 #: The opset where "auto" starts: that of late 2022, which every runtime in use has.
 FIRST_OPSET = 17
@@ -60,24 +73,26 @@ def export_graph(
     """`graph` with the values of its `states` as an ONNX model, written to `path` unless None.
 
     Inputs, outputs and initializers bear the keys of the graph, nodes their unique names. Updates
-    of states are left out. `metadata` goes into the model's properties. Equal arguments give equal
-    bytes. `target` keeps opset and IR version to what releases of ONNX Runtime read, as in
-    "onnxruntime>=1.16". With `external_data` large arrays go to a file of their own beside `path`;
-    None does so where the model would take more than `EXTERNAL_ABOVE` bytes.
+    of states are left out. `metadata` goes into the model's properties, beside the text of the
+    graph, by which the file is read back as it was. Equal arguments give equal bytes. `target`
+    keeps opset and IR version to what releases of ONNX Runtime read, as in "onnxruntime>=1.16".
+    With `external_data` large arrays go to a file of their own beside `path`; None does so where
+    the model would take more than `EXTERNAL_ABOVE` bytes.
 
     Raises `ExportError` where the graph cannot be expressed (in this opset), and `OutputError`
     where the file cannot be written; what stood there before is untouched then.
     """
-    graph = Graph.of(graph.inputs, graph.outputs, name=graph.name)
     level = _first_opset(opset, target)
+    graph = Graph.of(graph.inputs, graph.outputs, name=graph.name)
     _check_states(graph, states)
+    graph, states = turn_kernels(graph, states)
     while True:
         try:
             model, data = _model(
                 graph, states, level, _properties(metadata), doc, path, external_data
             )
             break
-        except _TooLow as low:
+        except TooLow as low:
             if target is not None and low.need.opset > newest_for(target)[0]:
                 first = first_release(low.need.opset, IR_VERSIONS[low.need.opset])
                 raise ExportError(
@@ -104,7 +119,9 @@ def export_graph(
 
 
 @dataclass
-class _TooLow(Exception):
+class TooLow(Exception):
+    """A node that the opset cannot express."""
+
     node: Node
     name: str
     need: NeedsOpset
@@ -166,17 +183,11 @@ def _model(
     path: str | Path | None,
     external_data: bool | None,
 ) -> tuple[onnx.ModelProto, DataFile | None]:
-    nodes = unique_names(graph)
-    values = _value_names(graph, nodes)
-    emit = Emitter(opset, [*values.values(), *graph.outputs], list(nodes.values()), graph.inputs)
-    for node in graph.nodes:
-        _emit(emit, node, nodes[node], values, states)
-    for key, value in graph.outputs.items():
-        if values[value] != key:  # an input, a constant, or a value that has two keys
-            emit.alias(values[value], key)
+    emit, values = emit_graph(graph, states, opset)
     data, initializers = _initializers(emit, path, external_data)
     if data is not None:
         properties = {**properties, "external_data.sha256": data.digest()}
+    properties = {**properties, NOTE: format_graph(graph)}
     proto = helper.make_graph(
         emit.nodes,
         graph.name,
@@ -200,6 +211,22 @@ def _model(
         model.graph.value_info.append(value_info(name, ours[name]))
     model.graph.value_info.extend(helper_types(model))
     return model, data
+
+
+def emit_graph(
+    graph: Graph, states: Mapping[str, Array], opset: int, most: Most | None = None
+) -> tuple[Emitter, dict[Value, str]]:
+    """The nodes of a graph and the arrays that they read, and the names of its values."""
+    nodes = unique_names(graph)
+    values = _value_names(graph, nodes)
+    names = [*values.values(), *graph.outputs]
+    emit = Emitter(opset, names, list(nodes.values()), graph.inputs, most)
+    for node in graph.nodes:
+        _emit(emit, node, nodes[node], values, states)
+    for key, value in graph.outputs.items():
+        if values[value] != key:  # an input, a constant, or a value that has two keys
+            emit.alias(values[value], key)
+    return emit, values
 
 
 def _value_names(graph: Graph, nodes: Mapping[Node, str]) -> dict[Value, str]:
@@ -242,7 +269,7 @@ def _emit(
     try:
         results = exporter(emit, node, [values[v] for v in node.inputs])
     except NeedsOpset as need:
-        raise _TooLow(node, name, need) from None
+        raise TooLow(node, name, need) from None
     emit.finish(results, [values[v] for v in node.outputs])
 
 

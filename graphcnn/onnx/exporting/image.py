@@ -19,9 +19,7 @@ def onnx_pads(padding: Sides) -> Sides:
 
 
 def flipped(emit: Emitter, weight: str) -> str:
-    """The kernel rotated by 180°: in the file for an initializer, while running for others."""
-    if weight in emit.arrays:
-        return emit.constant(np.ascontiguousarray(emit.arrays[weight][:, :, ::-1, ::-1]), "flipped")
+    """The kernel rotated by 180° while running: those of initializers are rotated before."""
     return emit.slice(weight, (-1, -1), (-END, -END), (2, 3), (-1, -1))
 
 
@@ -86,6 +84,7 @@ def pad2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
         return [emit.slice(inputs[0], (top, left), (top + h, left + w), (2, 3))]
     rows, columns = op.source((h, w))
     dtype = node.output.dtype.numpy
+    emit.room(max(h * rows.size, w * columns.size))
     left_matrix, right_matrix = np.eye(h, dtype=dtype)[:, rows], np.eye(w, dtype=dtype)[columns]
     return [_separable(emit, inputs[0], left_matrix, right_matrix)]
 
@@ -127,6 +126,7 @@ def upsample2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
         dx = emit.reshape(inputs[0], node.inputs[0].shape, (n, c, h, a, w, b))
         return [emit.reduce("ReduceSum", dx, (3, 5), False)]
     dtype = node.output.dtype.numpy
+    emit.room(max(h * h * a, w * w * b))
     return [_separable(emit, inputs[0], op.matrix(h, a, dtype).T, op.matrix(w, b, dtype))]
 
 

@@ -176,11 +176,12 @@ def avg_pool2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
         window = _window(op, padding)
         if not dilated:
             del window["dilations"]
-        include = int(op.count_include_pad)
-        return [
-            emit.add("AveragePool", inputs[0], **window, ceil_mode=0, count_include_pad=include)
-        ]
+        y = emit.add(
+            "AveragePool", inputs[0], **window, ceil_mode=0, count_include_pad=int(counted)
+        )
+        return [y]
     dtype, c = node.output.dtype.numpy, int(node.output.shape[1])  # type: ignore[arg-type]
+    emit.room(c * op.kernel[0] * op.kernel[1])
     ones = emit.constant(np.ones((c, 1, *op.kernel), dtype), "ones")
     total = emit.add("Conv", inputs[0], ones, **_window(op, padding), group=c)
     return [emit.add("Div", total, emit.constant(op.counts(sizes, dtype), "counts"))]
@@ -199,6 +200,7 @@ def avg_pool2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     )
     dtype, c = node.output.dtype.numpy, int(node.output.shape[1])  # type: ignore[arg-type]
     share = emit.add("Div", inputs[0], emit.constant(op.counts(op.size, dtype), "counts"))
+    emit.room(c * op.kernel[0] * op.kernel[1])
     ones = emit.constant(np.ones((c, 1, *op.kernel), dtype), "ones")
     window = _window(op, padding)
     return [emit.add("ConvTranspose", share, ones, **window, group=c, output_padding=rest)]

@@ -35,6 +35,7 @@ def _products(emit: Emitter, node: Node, x: str, dy: str, together: bool) -> str
     op: Any = node.op
     out, c = node.inputs[1].shape[1], node.inputs[0].shape[1]
     assert isinstance(out, int) and isinstance(c, int)
+    emit.room(op.kernel[0] * op.kernel[1])
     taps = [(i, j) for i in range(op.kernel[0]) for j in range(op.kernel[1])]
     if op.flip_kernel:
         taps.reverse()

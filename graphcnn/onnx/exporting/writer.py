@@ -8,6 +8,7 @@ Nodes and values are two namespaces in ONNX. The results of our node "conv1" are
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -61,14 +62,29 @@ class Names:
         return name
 
 
+@dataclass(frozen=True)
+class Most:
+    """How many nodes a graph may become, and how many elements of one constant may be made for
+    it: for graphs that are not to be trusted."""
+
+    nodes: int
+    elements: int
+
+
 class Emitter:
     """ONNX nodes in the making. Exporters use `add`, `constant` and what follows from them."""
 
     def __init__(
-        self, opset: int, values: Sequence[str], nodes: Sequence[str], inputs: Sequence[Value]
+        self,
+        opset: int,
+        values: Sequence[str],
+        nodes: Sequence[str],
+        inputs: Sequence[Value],
+        most: Most | None = None,
     ) -> None:
         """`values` and `nodes` are names to keep free; `inputs` tell where the batch size is."""
         self.opset = opset
+        self._most = most
         self.nodes: list[onnx.NodeProto] = []
         #: Arrays of the initializers. Only those that a node reads are written.
         self.arrays: dict[str, Array] = {}
@@ -102,6 +118,11 @@ class Emitter:
             self._nodes.taken.discard(last.name)
             last.name = self._scope
 
+    def room(self, elements: int) -> None:
+        """Called before an array is made, or a list as long. Raises where that is too much."""
+        if self._most is not None and elements > self._most.elements:
+            raise ExportError(f"{elements:,} elements, expected at most {self._most.elements:,}")
+
     def alias(self, value: str, name: str) -> None:
         """The same value under another name, by a node that is called like it if possible."""
         self.begin(self._nodes.fresh(name))
@@ -121,6 +142,8 @@ class Emitter:
 
     def add_many(self, onnx_type: str, count: int, *inputs: str, **attributes: Any) -> list[str]:
         """Add a node with `count` results; their names."""
+        if self._most is not None and len(self.nodes) >= self._most.nodes:
+            raise ExportError(f"more than {self._most.nodes:,} nodes")
         self._check_opset(onnx_type, attributes)
         word = onnx_type.lower()
         outputs = [self.fresh(f"{self._scope}.{word}") for _ in range(count)]

@@ -12,15 +12,16 @@ import numpy as np
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value, constant_of
-from graphcnn.onnx.importing.context import Call, UnsupportedError, imports, reshaped
+from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
 from graphcnn.onnx.importing.image import as_before, as_image
 from graphcnn.onnx.importing.tensor import cut, take
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.dense import MatMul
+from graphcnn.ops.elementwise import Sign
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.resample import Upsample2d
 from graphcnn.ops.shape import Embed
-from graphcnn.tensor_type import N, known_size
+from graphcnn.tensor_type import DType, N, known_size
 
 
 @imports("Pad")
@@ -126,9 +127,7 @@ def upsample(call: Call) -> Value:
     scales = _scales(call, 1)
     if scales is None:
         raise ImportModelError("scales are missing")
-    sizes = [
-        math.floor(_known(d) * s) if s != 1 else d for d, s in zip(x.shape, scales, strict=True)
-    ]
+    sizes = [_scaled(d, s) for d, s in zip(x.shape, scales, strict=True)]
     how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     how["mode"] = call.attribute("mode", "nearest").replace("bilinear", "linear")
     return resample(call, x, sizes, list(scales), how)
@@ -138,6 +137,11 @@ def _known(d: Any) -> int:
     if not isinstance(d, int):
         raise UnsupportedError("the batch axis cannot be resampled")
     return d
+
+
+def _scaled(d: Any, scale: float) -> Any:
+    """The floor of a float32 product, as in ONNX: 9 pixels times 17/9 are 17."""
+    return d if scale == 1 else math.floor(np.float32(_known(d)) * np.float32(scale))
 
 
 def _scales(call: Call, index: int) -> tuple[float, ...] | None:
@@ -175,7 +179,7 @@ def resize(call: Call) -> Value:
             raise ImportModelError(f"scales {scales} must have one number per axis {axes}")
         for axis, s in zip(axes, scales, strict=True):
             whole[axis] = s
-            sizes[axis] = x.shape[axis] if s == 1 else math.floor(_known(x.shape[axis]) * s)
+            sizes[axis] = _scaled(x.shape[axis], s)
         return resample(call, x, sizes, whole, how)
     if not call.has(3):
         raise ImportModelError("scales or sizes are missing")
@@ -205,6 +209,8 @@ def resample(
     ]  # fmt: skip
     if not changed:
         return x
+    if not x.dtype.is_float:
+        return _of_integers(call, x, sizes, scales, how)
     call.limits.check_shape(sizes, "the result")
     if min(_known(sizes[a]) for a in changed) < 1:
         raise ImportModelError(f"the result has the sizes {sizes}, expected at least 1")
@@ -227,6 +233,20 @@ def resample(
         value = constant_of(how.get("extrapolation_value", 0.0), x.dtype)
         x = Where()(constant_of(beyond), value, x)
     return x
+
+
+def _of_integers(
+    call: Call, x: Value, sizes: list[Any], scales: list[float], how: dict[str, Any]
+) -> Value:
+    """By way of floats that hold the integers exactly; what lies between two is cut off."""
+    mode = how.get("mode", "nearest")
+    if mode not in ("nearest", "linear") or x.dtype.bytes > 4:
+        raise UnsupportedError(f"attribute 'mode' = {mode!r} of {x.type}")
+    work = DType.FLOAT32 if x.dtype.bytes < 4 else DType.FLOAT64
+    y = resample(call, cast_to(x, work), sizes, scales, how)
+    if mode == "linear":  # what is a whole number may have been rounded to just below
+        y = y + Sign()(y) * 1e-4
+    return cast_to(y, x.dtype)
 
 
 def _upsampled(x: Value, matrices: dict[int, Array], sizes: list[Any]) -> Value | None:

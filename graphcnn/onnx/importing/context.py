@@ -93,6 +93,8 @@ class Store:
     #: Places of maxima counted through the whole batch: the places in their image, and its size.
     #: Where the batch size is open, the former is a stand-in, of which only these are read.
     places: dict[Value, tuple[Value, int]] = field(default_factory=dict)
+    #: Names of initializers, and of copies of them.
+    taken: set[str] = field(default_factory=set)
 
     def fold(self, shape: Sequence[int], dtype: Any) -> None:
         """Count an array that is about to be computed. Raises where that is too much."""
@@ -115,7 +117,11 @@ class Store:
         return array_of(tensor, what, folder, self.limits)
 
     def value(self, operand: Operand, role: Role = Role.PARAMETER) -> Value:
-        """The operand as a value of the graph: a state or a constant where it is an array."""
+        """The operand as a value of the graph: a state or a constant where it is an array.
+
+        Statistics are a state of their own each time, since exporters store equal arrays once: all
+        means of new batch norms, say, which part as soon as training begins.
+        """
         if isinstance(operand, Value):
             if operand in self.places and not operand.type.is_bound:
                 raise UnsupportedError(
@@ -125,6 +131,8 @@ class Store:
             return operand
         if not operand.is_tensor:
             raise UnsupportedError("a sequence, where a tensor is expected")
+        if role is Role.STATISTIC and operand.learned:
+            return self._source(operand, role)
         if operand.value is None:
             operand.value = self._source(operand, role)
         return operand.value
@@ -145,13 +153,16 @@ class Store:
             )
         if not known.learned:
             return Constant(freeze(array))(name=known.name)
-        self.states[known.name] = array
+        key, number = known.name, 1
+        while key in self.states:
+            key, number = f"{known.name}_{number + 1}", number + 1
+        self.states[key] = array
         statistic = role is Role.STATISTIC
         op = State(
-            known.name, TensorType(array.shape, dtype), role, not statistic,
+            key, TensorType(array.shape, dtype), role, not statistic,
             He() if array.ndim > 1 else Fill(float(statistic)),
         )  # fmt: skip
-        return op(name=known.name)
+        return op(name=key)
 
 
 def _symbolic(array: Array) -> Value:

@@ -21,6 +21,7 @@ from graphcnn.onnx.importing.load import one_line, read_model
 from graphcnn.onnx.importing.messages import faults
 from graphcnn.onnx.importing.translate import Imported, Run, Shapes
 from graphcnn.onnx.importing.validate import validate
+from graphcnn.onnx.importing.written import as_written
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
@@ -93,6 +94,10 @@ def import_proto(
     limits = limits or Limits()
     with faults("the model"):
         validate(model, limits)
+        if not inputs and not known:
+            found = as_written(model, limits, folder)
+            if found is not None:
+                return found
         run = Run(model, inputs or {}, limits, folder, known or {})
         run.sources()
         for node in model.graph.node:

@@ -90,20 +90,20 @@ def open_axis(name: str, axis: int, tensor: Any) -> str:
         f"input {name!r} leaves axis {axis} open ({shown(dims[axis].dim_param) or '?'}); only the "
         f"batch axis may be: give all sizes of ({sizes}), for example "
         f"inputs={{{name!r}: ({', '.join(example).replace('N', repr('N'), 1)})}}, or "
-        f"graphcnn import --input {name}={','.join(example)}"
+        f"graphcnn import FILE --input {name}={','.join(example)} -o NEW.safetensors"
     )
 
 
-def unknown_domain(domain: str) -> str:
-    hint = ""
+def foreign(op_type: str, domain: str) -> str:
+    """Why an operator that ONNX has not is not supported, and what helps."""
     if domain.startswith("com.microsoft"):
-        hint = (
-            "; these are ONNX Runtime's own: save the model without its optimisations, and "
-            "quantise to the QDQ format"
+        return (
+            f"the operator {shown(op_type)!r} is ONNX Runtime's own ({shown(domain)}) and not "
+            "supported: save the model without its optimisations, and quantise to the QDQ format"
         )
     return (
         f"domain {shown(domain)!r} is unknown, expected standard operators or functions of the "
-        f"model{hint}"
+        "model"
     )
 
 

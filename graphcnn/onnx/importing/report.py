@@ -26,6 +26,7 @@ from graphcnn.onnx.importing.load import read_model
 from graphcnn.onnx.importing.messages import faults
 from graphcnn.onnx.importing.translate import Imported, Run, Shapes
 from graphcnn.onnx.importing.validate import label, validate
+from graphcnn.onnx.importing.written import as_written
 from graphcnn.sources import Input
 from graphcnn.tensor_type import TensorType, format_shape
 
@@ -98,11 +99,9 @@ class Report:
         lines = [f"{key:<14} {printable(text)}" for key, text in rows]
         for u in self.unsupported:
             more = f" and {len(u.nodes) - 3} more" if len(u.nodes) > 3 else ""
+            near = f"; nearest supported: {u.nearest}" if u.nearest else ""
             what = printable(f"{u.op_type}: {', '.join(u.nodes[:3])}")
-            lines.append(
-                f"{'unsupported':<14} {what}{more}\n"
-                f"{'':14} {printable(u.reason)}; nearest supported: {u.nearest}"
-            )
+            lines.append(f"{'unsupported':<14} {what}{more}\n{'':14} {printable(u.reason)}{near}")
         if self.unsupported:
             lines += [f"{'':14} {printable(text)}" for text in self._rest()]
         return "\n".join(lines)
@@ -139,10 +138,11 @@ def report(
         validate(model, limits)
         run = Run(model, inputs or {}, limits, folder, {})
         run.sources()
+        written = None if inputs else as_written(model, limits, folder)
     missing: dict[str, tuple[list[str], str]] = {}
     lost: list[onnx.NodeProto] = []
     rest, assumed = True, set[str]()
-    for node in model.graph.node:
+    for node in () if written else model.graph.node:
         if any(name and name not in run.env for name in node.input):
             rest = False  # behind a result whose type is unknown
             continue
@@ -159,7 +159,7 @@ def report(
             if not assumed:
                 raise
             rest = False  # a type that was assumed does not fit
-    found = run.finish() if not missing else None
+    found = None if missing else written or run.finish()
     made = _made(source, model, run, found, missing, rest)
     return replace(made, assumed=tuple(sorted(assumed)), before=_before(run, lost))
 
@@ -253,7 +253,9 @@ def _made(
 
 
 def nearest(op_type: str) -> str:
-    """Supported operators that come near one."""
+    """Supported operators that come near one; none where some of its forms are supported."""
+    if op_type in RULES:
+        return ""
     if op_type in SIMILAR:
         return SIMILAR[op_type]
     close: Sequence[str] = difflib.get_close_matches(op_type, RULES, 2, 0.6)

@@ -40,13 +40,14 @@ from graphcnn.onnx.importing.messages import (
     decimal,
     faults,
     first_line,
+    foreign,
     open_axis,
     origin_of,
     plain_name,
     resolved,
     schema_function,
-    unknown_domain,
 )
+from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
 from graphcnn.onnx.importing.sequences import Items, items_of
 from graphcnn.onnx.importing.validate import (
     STANDARD,
@@ -116,6 +117,7 @@ class Run:
             of_floats = array.dtype.name in ("float16", "float32", "float64")
             learned = of_floats and array.ndim > 0 and array.size > 0
             env[tensor.name] = Known(array, tensor.name, learned)
+            self.store.taken.add(tensor.name)
 
     def input(self, info: onnx.ValueInfoProto) -> Value:
         what = f"input {info.name!r}"
@@ -253,8 +255,10 @@ class Run:
         if function is not None:
             self.lowered[node.op_type] += 1
             return self.inline(function, inputs, given, depth, prefix + (node.name or node.op_type))
-        if node.domain not in (*STANDARD, TRAINING):
-            raise UnsupportedError(unknown_domain(node.domain))
+        standard = node.domain in (*STANDARD, TRAINING)
+        rule = OWN.get(node.op_type) if node.domain == MICROSOFT else None
+        if not standard and rule is None:
+            raise UnsupportedError(foreign(node.op_type, node.domain))
         call = Call(
             node.op_type,
             prefix + plain_name(node),
@@ -264,21 +268,23 @@ class Run:
             {name: self.plain(a) for name, a in given.items() if a.type != AttributeProto.GRAPH},
             self.store,
         )
-        if node.op_type in CONTROL and node.domain in STANDARD:
+        if node.op_type in CONTROL and standard:
             self.lowered[node.op_type] += 1
             return CONTROL[node.op_type](Place(self, env, opsets, depth, prefix, given), call)
-        constants = folded(call)
+        constants = folded(call) if standard else None
         if constants is not None:
             self.folded[node.op_type] += 1
             return [Known(a, name) for a, name in zip(constants, node.output, strict=False)]
         with inherit(origin_of(node.doc_string) if self.own else UNKNOWN):
-            rule = RULES.get(node.op_type)
+            rule = rule or RULES.get(node.op_type)
             if rule is not None:
                 try:
                     return self.named(call, rule(call))
                 except NeedsValueError:
                     raise
                 except (UnsupportedError, GraphCnnError) as error:
+                    if not standard:
+                        raise
                     results = self.lower(node, call, given, inputs, depth, prefix)
                     if results is None:
                         raise error

@@ -257,6 +257,8 @@ class _State:
         if domain not in ("", TRAINING):
             return  # the walk tells which nodes of a domain of someone's own are in the way
         schema = find_schema(node.op_type, opsets[domain], domain)
+        if schema is None and node.op_type in UNVERSIONED:
+            schema = find_schema("LayerNormalization", 17)
         if not domain and opsets[""] < FIRST_OPSET and schema is not None:
             first = find_schema(node.op_type, FIRST_OPSET)
             if first is None or first.since_version != schema.since_version:
@@ -287,6 +289,9 @@ class _State:
         if not least <= found <= most:
             raise ImportModelError(f"{where}: {found} {what}, expected {least} to {most}")
 
+
+#: What ONNX Runtime's optimiser writes into files of any opset.
+UNVERSIONED = frozenset({"LayerNormalization", "SimplifiedLayerNormalization"})
 
 #: Float attributes that are factors or tolerances: infinite ones mean nothing.
 FINITE = frozenset({"epsilon", "momentum", "alpha", "beta", "gamma", "bias", "ratio", "scales"})

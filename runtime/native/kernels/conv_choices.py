@@ -19,7 +19,8 @@ from graphcnn.runtime.native.kernels.conv_geometry import (
 from graphcnn.runtime.native.kernels.epilogue import Group, group_of
 from graphcnn.runtime.native.kernels.placed import CHOICES
 from graphcnn.runtime.native.kernels.weight_grad_tiles import tiled_weight_gradient
-from graphcnn.runtime.native.kernels.winograd import applies, choose_winograd, in_order, tile_count
+from graphcnn.runtime.native.kernels.winograd import applies, in_order
+from graphcnn.runtime.native.kernels.winograd_schedule import choose_winograd, tile_count
 from graphcnn.runtime.native.target import Target
 from graphcnn.tensor_type import DType, TensorType
 

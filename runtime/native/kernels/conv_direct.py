@@ -6,19 +6,19 @@
             for each of R pixels: broadcast its number, b multiply-adds
 
 Any kernel, stride and dilation: a tap is one offset into the input, whose halo holds the padding.
-Taps that would meet nothing but padding are left out: for a row of pixels at the upper or lower
-border, and where a tile is as wide as the image, for its pixels at the left or right border.
+Taps that would meet nothing but padding are left out (see `conv_taps`).
 The gradient of the input is the same code with a turned kernel, in s · s parts for a stride of s.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
 from graphcnn.geometry import Pair
 from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernels.blocked import Blocked, Epilogue, Place
+from graphcnn.runtime.native.kernels.conv_taps import BlockedPart, Strips, strips_of
 from graphcnn.runtime.native.kernels.tiles import blocks, multiply_step, table, zero
 from graphcnn.runtime.native.target import Target
 from graphcnn.tensor_type import DType
@@ -30,52 +30,6 @@ Table = Callable[[Int], Int]
 _UNROLL = 4
 #: Vectors of one turn of the innermost loop: what the processor has room for.
 _LATENCY = 8
-#: Most loops over taps in a tile: their code is compiled for each.
-_STRIPS = 3
-
-
-@dataclass(frozen=True)
-class BlockedPart:
-    """Output pixels start + step · (q, r), (q, r) < sizes, that are computed alike.
-
-    `taps` are pairs (number of the tap in the kernel, (row, column) of the input that it reads for
-    output pixel (0, 0) of the part); output pixel (q, r) reads `reading` · (q, r) further.
-    """
-
-    start: Pair
-    sizes: Pair
-    taps: tuple[tuple[int, Pair], ...]
-
-    @property
-    def ordered(self) -> list[tuple[int, Pair]]:
-        """The taps by the row and the column that they read."""
-        return sorted(self.taps, key=lambda tap: tap[1])
-
-    def needed(self, rows: int, reading: int, height: int) -> tuple[list[int], list[int]]:
-        """For `rows` rows of pixels from each one on: the first of the ordered taps, and the end.
-
-        All others read above or below the input, which has `height` rows: they add nothing.
-        """
-        found = []
-        for q in range(self.sizes[0]):
-            places = [i * reading for i in range(q, min(q + rows, self.sizes[0]))]
-            inside = [
-                number
-                for number, (_, (row, _)) in enumerate(self.ordered)
-                if any(0 <= place + row < height for place in places)
-            ]
-            found.append((inside[0], inside[-1] + 1) if inside else (0, 0))
-        return [first for first, _ in found], [end for _, end in found]
-
-    def strips(self, reading: int, width: int) -> "list[tuple[BlockedPart, set[int]]]":
-        """The taps of equal columns, and the columns of pixels for which they read the input."""
-        found = []
-        for column in sorted({at[1] for _, at in self.taps}):
-            inside = {r for r in range(self.sizes[1]) if 0 <= r * reading + column < width}
-            same = tuple(tap for tap in self.taps if tap[1][1] == column)
-            if inside:
-                found.append((replace(self, taps=same), inside))
-        return found
 
 
 @dataclass(frozen=True)
@@ -268,50 +222,14 @@ class DirectConv:
         epilogue: Epilogue | None,
     ) -> None:
         """One tile of pixels from `corner`, for all vectors of the panel."""
-        g, s, dtype = self.g, self.s, self.dtype
+        g, dtype, lanes = self.g, self.dtype, self.g.x.lanes
         (image, kernel, written), (n, first), (q, r) = pointers, outer, corner
-        lanes = g.x.lanes
-        (ry, rx), x = g.reading, g.x
-        pixels = [(i, j) for i in range(size[0]) for j in range(size[1])]
-        moves = [i * ry * x.row + j * rx * x.lanes for i, j in pixels]
-        base = e.at(image, dtype, (q, ry * x.row), (r, rx * x.lanes))
-        sums = [v for _ in pixels for v in start]
-        strips = [
-            (self._walk(e, strip, q, size[0]), [p for p, (_, j) in enumerate(pixels) if j in used])
-            for strip, used in self._strips(e, part, size[1])
-        ]
-
-        def block(c: Int, *carried: ir.Value) -> list[ir.Value]:
-            sums = list(carried)
-            for (reads, numbers, (begin, end)), used in strips:
-                own = [p * s.vectors + v for p in used for v in range(s.vectors)]
-
-                def tap(
-                    t: Int,
-                    *some: ir.Value,
-                    reads: Table = reads,
-                    numbers: Table = numbers,
-                    used: Sequence[int] = used,
-                ) -> list[ir.Value]:
-                    pixel = e.at(base, dtype, (c, x.plane), (reads(t), 1))
-                    panel = e.at(
-                        kernel, dtype, (c, g.taps * self.of_tap), (numbers(t), self.of_tap)
-                    )
-                    return self._channels(e, pixel, panel, [moves[p] for p in used], some)
-
-                found = e.loop(begin, end, tap, carry=[sums[k] for k in own])
-                for k, value in zip(own, found, strict=True):
-                    sums[k] = value
-            return sums
-
-        if part.taps:
-            sums = e.loop(0, g.depth, block, carry=sums)
+        sums = self._sums(e, part, (image, kernel), corner, size, start)
         (sy, sx), (oy, ox) = g.step, part.start
-        for p, (i, j) in enumerate(pixels):
+        for (i, j), own in zip(_pixels(size), sums, strict=True):
             row = e.iadd(e.imul(e.iadd(q, i), sy), oy)
             column = e.iadd(e.imul(e.iadd(r, j), sx), ox)
-            for v in range(s.vectors):
-                value = sums[p * s.vectors + v]
+            for v, value in enumerate(own):
                 if epilogue is not None:
                     value = epilogue(e, value, Place(n, e.iadd(first, v), row, column, lanes))
                 to = e.at(
@@ -320,38 +238,100 @@ class DirectConv:
                 )  # fmt: skip
                 e.store(value, to, aligned=True)
 
-    def _strips(
-        self, e: Emitter, part: BlockedPart, wide: int
-    ) -> list[tuple[BlockedPart, set[int]]]:
-        """The taps of a part, by the columns of a tile that use them; each is a loop of its own."""
-        columns = set(range(wide))
-        if wide == part.sizes[1] and not self._streams(e):
-            found = part.strips(self.g.reading[1], self.g.x.sizes[1])
-            if len(found) <= _STRIPS and any(used != columns for _, used in found):
-                return found
-        return [(part, columns)]
+    def _sums(
+        self,
+        e: Emitter,
+        part: BlockedPart,
+        pointers: tuple[ir.Value, ir.Value],
+        corner: tuple[Int, Int],
+        size: Pair,
+        start: Sequence[ir.Value],
+    ) -> list[list[ir.Value]]:
+        """The sums of a tile: of every pixel, one for each vector of the panel.
 
-    def _walk(
-        self, e: Emitter, part: BlockedPart, q: Int, rows: int
-    ) -> tuple[Table, Table, tuple[Int, Int]]:
-        """Where each tap reads, its number, and the range that `rows` rows from `q` on need."""
-        taps = part.ordered
-        reads = table(e, "pixels", [self.g.x.offset(*at) for _, at in taps] or [0])
-        numbers = table(e, "taps", [t for t, _ in taps] or [0])
-        firsts, ends = part.needed(rows, self.g.reading[0], self.g.x.sizes[0])
-        if self._streams(e):
-            firsts = [0] * len(firsts)
-        whole = (0, len(taps))
-        if all(found == whole for found in zip(firsts, ends, strict=True)):
-            return reads, numbers, whole
-        return reads, numbers, (table(e, "first", firsts)(q), table(e, "end", ends)(q))
+        Those of pixels that some strip leaves out wait in memory for the strips that use them:
+        LLVM would spill others, in the innermost loop.
+        """
+        g, s, dtype, (ry, rx), x = self.g, self.s, self.dtype, self.g.reading, self.g.x
+        (image, kernel), (q, r) = pointers, corner
+        base = e.at(image, dtype, (q, ry * x.row), (r, rx * x.lanes))
+        pixels = _pixels(size)
+        moves = [i * ry * x.row + j * rx * x.lanes for i, j in pixels]
+        found = self._strips(part, size)
+        spans = [found.range(e, strip, q, r) for strip in found.strips]
+        used = [[p for p, (_, j) in enumerate(pixels) if j in t.columns] for t in found.strips]
+        kept = [p for p in range(len(pixels)) if all(p in some for some in used)]
+        waiting = {
+            p: [self._room(e, value) for value in start]
+            for p in range(len(pixels))
+            if p not in kept
+        }
+
+        def block(c: Int, *carried: ir.Value) -> list[ir.Value]:
+            sums = list(carried)
+            self._fetch_rows(e, part, e.at(base, dtype, (c, x.plane)), size)
+            for strip, span, some in zip(found.strips, spans, used, strict=True):
+                edge = [p for p in some if p not in kept]
+                rooms = [room for p in edge for room in waiting[p]]
+                reads = table(e, "pixels", [x.offset(*at) for _, at in strip.taps])
+                numbers = table(e, "taps", [number for number, _ in strip.taps])
+
+                def tap(
+                    t: Int,
+                    *sums: ir.Value,
+                    reads: Table = reads,
+                    numbers: Table = numbers,
+                    own: Sequence[int] = (*kept, *edge),
+                ) -> list[ir.Value]:
+                    pixel = e.at(base, dtype, (c, x.plane), (reads(t), 1))
+                    at = e.at(kernel, dtype, (c, g.taps * self.of_tap), (numbers(t), self.of_tap))
+                    return self._channels(e, pixel, at, [moves[p] for p in own], sums)
+
+                loaded = [e.load(room, dtype, x.lanes) for room in rooms]
+                done = e.loop(*span, tap, carry=[*sums, *loaded])
+                sums = done[: len(sums)]
+                for value, room in zip(done[len(sums) :], rooms, strict=True):
+                    e.store(value, room)
+            return sums
+
+        sums = list(start) * len(kept)
+        if found.strips:
+            sums = e.loop(0, g.depth, block, carry=sums)
+        held = {p: sums[k * s.vectors : (k + 1) * s.vectors] for k, p in enumerate(kept)}
+        return [
+            held.get(p) or [e.load(room, dtype, x.lanes) for room in waiting[p]]
+            for p in range(len(pixels))
+        ]
+
+    def _room(self, e: Emitter, value: ir.Value) -> ir.Value:
+        """Memory on the stack that holds a value."""
+        with e.b.goto_entry_block():
+            room = e.b.alloca(value.type)
+            room.align = self.dtype.bytes * self.g.y.lanes
+        e.store(value, room)
+        return room
+
+    def _fetch_rows(self, e: Emitter, part: BlockedPart, block: ir.Value, size: Pair) -> None:
+        """Have the rows fetched that the tile below will read besides those of this one."""
+        rows, ((ry, rx), x) = [at[0] for _, at in part.taps], (self.g.reading, self.g.x)
+        if max(rows) > min(rows):
+            for i in range(ry * size[0]):
+                row = max(rows) + 1 + ry * (size[0] - 1) + i
+                for j in range(rx * size[1]):
+                    e.prefetch(e.at(block, self.dtype, (x.offset(row, j), 1)))
+
+    def _strips(self, part: BlockedPart, tile: Pair) -> Strips:
+        """The taps of a part, by the columns of a tile that use them."""
+        s, (height, width) = self.s, part.sizes
+        whole = width // s.columns * s.columns
+        columns = range(0, whole, s.columns) if tile[1] == s.columns else (whole,)
+        least = -(-_LATENCY // s.vectors // tile[0])
+        return strips_of(
+            part, tile, (range(0, height, s.rows), columns), self.g.reading, self.g.x.sizes, least
+        )
 
     def _streams(self, e: Emitter) -> bool:
-        """Whether the kernel is too large for the second cache.
-
-        It is then read from its begin to its end by the first row of tiles: with gaps the processor
-        would not fetch it ahead.
-        """
+        """Whether the kernel is too large for the second cache, and must be fetched ahead."""
         panels = self.g.y.blocks // self.s.vectors * self.g.depth * self.g.taps
         return panels * self.of_tap * self.dtype.bytes > e.target.l2
 
@@ -366,11 +346,14 @@ class DirectConv:
         """The channels of one block, one tap."""
         lanes, vectors, dtype = self.g.x.lanes, self.s.vectors, self.dtype
         unroll = min(_UNROLL, lanes)
+        ahead = self.g.taps * self.of_tap if self._streams(e) else 0
 
         def turn(c: Int, *carried: ir.Value) -> list[ir.Value]:
             sums = list(carried)
             numbers = e.at(pixel, dtype, (c, 1))
             rows = e.at(panel, dtype, (c, lanes * vectors))
+            for line in range(0, unroll * vectors * lanes if ahead else 0, 64 // dtype.bytes):
+                e.prefetch(e.at(rows, dtype, (ahead + line, 1)))
             for u in range(unroll):
                 left = [e.at(numbers, dtype, (m + u, 1)) for m in moves]
                 right = [e.at(rows, dtype, ((u * vectors + v) * lanes, 1)) for v in range(vectors)]
@@ -378,3 +361,8 @@ class DirectConv:
             return sums
 
         return e.loop(0, lanes, turn, step=unroll, carry=sums)
+
+
+def _pixels(size: Pair) -> list[Pair]:
+    """The pixels of a tile."""
+    return [(i, j) for i in range(size[0]) for j in range(size[1])]

@@ -1,8 +1,8 @@
 """First layers: few input channels, plain, to blocked output.
 
 With 1, 3 or 6 channels a block of input channels would be mostly padding. Here every pair
-(channel, tap) is one step of the reduction: x is packed as `Planes` in scratch and read number by
-number, vectors lie over output channels. The kernel is plain too, and turned in scratch.
+(channel, tap) is one step of the reduction: x is copied into scratch, padding around it, and read
+number by number; vectors lie over output channels. The kernel is plain too, and turned in scratch.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
+from graphcnn.geometry import Pair, Window
 from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernels.blocked import Blocked, Epilogue, Place
 from graphcnn.runtime.native.kernels.conv_plain import Tap
@@ -34,6 +35,7 @@ class FirstConv:
     channels: int
     planes: Planes
     taps: tuple[Tap, ...]
+    stride: Pair
     y: Blocked
     tile: Tile
     bands: int = 1
@@ -80,6 +82,8 @@ class FirstConv:
         height = self.y.sizes[0]
         panels = self.y.blocks // self.tile.vectors
         weight = self._kernel(e, weight, e.at(scratch, dtype, (self.image, 1)))
+        if not self.planes.in_place:
+            self.planes.clear(e, dtype, scratch, self.channels)
 
         def unit(u: Int) -> None:
             n, band = e.divmod(u, self.bands)
@@ -90,7 +94,9 @@ class FirstConv:
                 packed = source
             else:
                 packed = scratch
-                self.planes.pack(e, dtype, source, packed, self.channels)
+                sy, reach = self.stride[0], self.planes.grid[0] - (height - 1) * self.stride[0]
+                rows = e.imul(begin, sy), e.iadd(e.imul(end, sy), reach - sy)
+                self.planes.copy_rows(e, dtype, source, packed, self.channels, rows)
 
             def panel(p: Int) -> None:
                 first = e.imul(p, self.tile.vectors)
@@ -148,21 +154,23 @@ class FirstConv:
     ) -> None:
         """`size` pixels of a row, one panel of output channels."""
         (packed, weight, written), (n, panel), (q, r) = pointers, outer, corner
-        dtype, lanes, taps = self.dtype, self.y.lanes, len(self.taps)
+        dtype, lanes = self.dtype, self.y.lanes
         vectors = self.tile.vectors
-        width, steps = lanes * vectors, self.channels * taps
-        kernel = e.at(weight, dtype, (panel, steps * width))
+        width = lanes * vectors
+        kernel = e.at(weight, dtype, (panel, self.steps * width))
         first = e.imul(panel, vectors)
-        read = table(e, "pixels", [self.planes.offset(*t.pixel) for t in self.taps])
-        number = table(e, "taps", [t.weight for t in self.taps])
-        base = e.at(packed, dtype, (q, self.planes.grid[1]), (r, 1))
+        (sy, sx), area = self.stride, self.planes.channel_stride
+        taps = sorted(self.taps, key=lambda tap: tap.weight)
+        reads = [self.planes.offset(*tap.pixel) for tap in taps]
+        read = table(e, "pixels", [c * area + at for c in range(self.channels) for at in reads])
+        base = e.at(packed, dtype, (q, sy * self.planes.grid[1]), (r, sx))
 
         def left(k: list[Int]) -> list[ir.Value]:
-            at = e.at(base, dtype, (k[0], self.planes.channel_stride), (read(k[1]), 1))
-            return [e.at(at, dtype, (p, 1)) for p in range(size)]
+            at = e.at(base, dtype, (read(k[0]), 1))
+            return [e.at(at, dtype, (p * sx, 1)) for p in range(size)]
 
         def right(k: list[Int]) -> list[ir.Value]:
-            at = e.at(kernel, dtype, (k[0], taps * width), (number(k[1]), width))
+            at = e.at(kernel, dtype, (k[0], width))
             return [e.at(at, dtype, (v * lanes, 1)) for v in range(vectors)]
 
         start = [zero(dtype, lanes)] * vectors
@@ -171,23 +179,40 @@ class FirstConv:
             start = [
                 e.load(e.at(base_bias, dtype, (v, lanes)), dtype, lanes) for v in range(vectors)
             ]
-        sums = multiply(e, dtype, start * size, (self.channels, taps), left, right)
-        for p in range(size):
-            for v in range(vectors):
-                value, column = sums[p * vectors + v], e.iadd(r, p)
-                if epilogue is not None:
-                    value = epilogue(e, value, Place(n, e.iadd(first, v), q, column, lanes))
-                to = e.at(
-                    written, dtype, (q, self.y.row), (column, lanes),
-                    (v * self.y.plane + self.y.offset(0, 0), 1),
-                )  # fmt: skip
-                e.store(value, to, aligned=True)
+        results = [
+            e.at(
+                written, dtype, (q, self.y.row), (e.iadd(r, p), lanes),
+                (v * self.y.plane + self.y.offset(0, 0), 1),
+            )
+            for p in range(size)
+            for v in range(vectors)
+        ]  # fmt: skip
+        for place in results:
+            e.prefetch(place, write=True)
+        sums = multiply(e, dtype, start * size, (self.steps,), left, right)
+        for i, (value, place) in enumerate(zip(sums, results, strict=True)):
+            if epilogue is not None:
+                block, column = e.iadd(first, i % vectors), e.iadd(r, i // vectors)
+                value = epilogue(e, value, Place(n, block, q, column, lanes))
+            e.store(value, place, aligned=True)
+
+
+def padded(sizes: Pair, both: tuple[Window, Window]) -> Planes:
+    """The images with so much of the padding around them as their windows read."""
+    needed = tuple(
+        (w.output(size) - 1) * w.stride + w.span for size, w in zip(sizes, both, strict=True)
+    )
+    before = both[0].before, both[1].before
+    if before == (0, 0) and needed[0] <= sizes[0] and needed[1] <= sizes[1]:
+        return Planes(sizes, before, sizes)
+    return Planes(sizes, before, (needed[0], needed[1]))
 
 
 def first_conv(
     batch: int,
     channels: int,
-    planes: Planes,
+    sizes: Pair,
+    both: tuple[Window, Window],
     taps: Sequence[Tap],
     y: Blocked,
     target: Target,
@@ -201,4 +226,5 @@ def first_conv(
     count = -(-y.sizes[1] // min(limit, 16))
     tile = Tile(-(-y.sizes[1] // count), wide)
     bands = min(y.sizes[0], max(1, -(-8 // batch)))
-    return FirstConv(batch, channels, planes, tuple(taps), y, tile, bands, dtype)
+    planes, stride = padded(sizes, both), (both[0].stride, both[1].stride)
+    return FirstConv(batch, channels, planes, tuple(taps), stride, y, tile, bands, dtype)

@@ -5,8 +5,9 @@ from dataclasses import replace
 from graphcnn.geometry import Pair, Sides, Window
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 from graphcnn.runtime.native.kernels.blocked import Blocked
-from graphcnn.runtime.native.kernels.conv_direct import BlockedPart, ConvGeometry
+from graphcnn.runtime.native.kernels.conv_direct import ConvGeometry
 from graphcnn.runtime.native.kernels.conv_plain import remainders
+from graphcnn.runtime.native.kernels.conv_taps import BlockedPart
 
 Convolution = Conv2d | ConvTranspose2d
 

@@ -39,12 +39,8 @@ from graphcnn.runtime.native.kernels.placed import places
 from graphcnn.runtime.native.kernels.weight_grad import weight_gradient
 from graphcnn.runtime.native.kernels.weight_grad_first import first_weight_grad
 from graphcnn.runtime.native.kernels.weight_grad_tiles import tiled_weight_gradient
-from graphcnn.runtime.native.kernels.winograd import (
-    WinogradConv,
-    applies,
-    choose_winograd,
-    in_order,
-)
+from graphcnn.runtime.native.kernels.winograd import WinogradConv, applies, in_order
+from graphcnn.runtime.native.kernels.winograd_schedule import choose_winograd
 from graphcnn.runtime.native.target import Target
 from graphcnn.tensor_type import DType, TensorType
 
@@ -156,7 +152,7 @@ def _first(group: Group, target: Target) -> Kernel:
     y = images(group.result)
     assert y is not None
     taps = window_taps(*both, op.flip_kernel)
-    code = first_conv(n, c, planes_for((h, w), both), taps, y, target)
+    code = first_conv(n, c, (h, w), both, taps, y, target)
 
     def emit(e: Emitter) -> None:
         pointers = group.operands(e)

@@ -43,6 +43,8 @@ from graphcnn.tensor_type import DType, Shape
 _UNITS = 8
 #: Multiply-adds of an image and group from which on they are cut by rows, and the rows left then.
 _LARGE, _ROWS = 1 << 22, 6
+#: Bytes of a line of the cache.
+_LINE = 64
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,9 @@ class _TapEmitter:
                 packed = source
             else:
                 packed = scratch
-                p.planes.pack(e, p.dtype, source, packed, p.depth)
+                new = e.b.icmp_signed("==", e.int(piece), e.int(0))
+                new = e.b.or_(new, e.b.icmp_signed("==", e.int(u), first))
+                e.when(new, lambda: p.planes.pack(e, p.dtype, source, packed, p.depth))
             begin, _ = e.divmod(e.imul(piece, blocks_of_rows), self.split)
             end, _ = e.divmod(e.imul(e.iadd(piece, 1), blocks_of_rows), self.split)
             filters = e.at(weight, p.dtype, (g, p.group_stride))
@@ -170,23 +174,17 @@ class _TapEmitter:
         e.loop(first, last, unit)
 
     def _rows(
-        self,
-        e: Emitter,
-        part: Part,
-        packed: ir.Value,
-        filters: ir.Value,
-        biases: list[ir.Value],
-        written: ir.Value,
-        result: ir.Value | None,
-        start: Int,
-        rows: int,
-        place: tuple[Int, Int],
-    ) -> None:
+        self, e: Emitter, part: Part, packed: ir.Value, filters: ir.Value, biases: list[ir.Value],
+        written: ir.Value, result: ir.Value | None, start: Int, rows: int, place: tuple[Int, Int],
+    ) -> None:  # fmt: skip
         """`rows` output channels from `start`, all pixels of a part; `place` is (image, channel)
         of the first."""
         p, lanes, dtype = self.p, self.lanes, self.p.dtype
         plane, grid, count = p.output[0] * p.output[1], p.planes.grid[1], p.flat(part)
         direct = self.direct(part)
+        # Of filters 1×1 the next ones are fetched, if the first cache does not hold them all.
+        ahead = p.row_stride == p.depth and p.groups * p.rows * p.depth * dtype.bytes > e.target.l1
+        following = e.at(filters, dtype, (e.iadd(start, rows), p.row_stride))
         pixel_at = table(e, "pixels", [p.planes.offset(*t.pixel) for t in part.taps] or [0])
         weight_at = table(e, "weights", [t.weight for t in part.taps] or [0])
 
@@ -196,6 +194,8 @@ class _TapEmitter:
                     filters, dtype, (start, p.row_stride), (k[0], p.depth_stride),
                     (weight_at(k[1]), 1),
                 )  # fmt: skip
+                if ahead:
+                    e.prefetch(e.at(following, dtype, (k[0], _LINE // dtype.bytes)))
                 return [e.at(where, dtype, (r, p.row_stride)) for r in range(rows)]
 
             def right(k: list[Int]) -> list[ir.Value]:

@@ -32,6 +32,8 @@ from graphcnn.tensor_type import DType, Shape
 
 #: Pieces of work wanted, so that several threads find some.
 _UNITS = 16
+#: How far ahead dot products have the right operand fetched, in bytes; the next columns at most.
+_AHEAD = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ def _dots(e: Emitter, p: Product, group: Group, size: int) -> None:
     lanes, dtype = e.target.lanes(p.dtype), p.dtype
     whole = p.k // lanes * lanes
     pieces = -(-p.n // size)
+    far = p.n * p.k * dtype.bytes > e.target.l2
+    ahead = min(p.k * size, _AHEAD // dtype.bytes)
 
     def columns(item: Int, a: ir.Value, b: ir.Value, y: ir.Value, start: Int, count: int) -> None:
         base = e.at(b, dtype, (start, p.k))
@@ -169,7 +173,10 @@ def _dots(e: Emitter, p: Product, group: Group, size: int) -> None:
             left = [e.load(e.at(a, dtype, (m, p.a_row), (k, 1)), dtype, lanes) for m in range(p.m)]
             out = []
             for c in range(count):
-                right = e.load(e.at(base, dtype, (c, p.k), (k, 1)), dtype, lanes)
+                place = e.at(base, dtype, (c, p.k), (k, 1))
+                right = e.load(place, dtype, lanes)
+                if far and lanes > 1:
+                    e.prefetch(e.at(place, dtype, (ahead, 1)))
                 out += [e.fma(x, right, sums[c * p.m + m]) for m, x in enumerate(left)]
             return out
 
@@ -205,14 +212,7 @@ def horizontal_sum(e: Emitter, vector: ir.Value) -> ir.Value:
     lanes = vector.type.count
     while lanes > 1:
         lanes //= 2
-        halves = [
-            e.b.shuffle_vector(
-                vector,
-                vector.type(ir.Undefined),
-                ir.VectorType(I32, lanes)([first + i for i in range(lanes)]),
-            )
-            for first in (0, lanes)
-        ]
+        halves = [e.shuffle(vector, None, range(s, s + lanes)) for s in (0, lanes)]
         vector = e.add(*halves)
     return e.b.extract_element(vector, I32(0))
 

@@ -299,13 +299,7 @@ def fold_lanes(
     lanes = lanes_of(vector.type)
     while lanes > 1:
         lanes //= 2
-        undefined = vector.type(ir.Undefined)
-        low, high = (
-            e.b.shuffle_vector(
-                vector, undefined, ir.VectorType(I32, lanes)(list(range(s, s + lanes)))
-            )
-            for s in (0, lanes)
-        )
+        low, high = (e.shuffle(vector, None, range(s, s + lanes)) for s in (0, lanes))
         vector = combine(low, high)
     if isinstance(vector.type, ir.VectorType):
         return e.b.extract_element(vector, I32(0))

@@ -7,7 +7,7 @@ import llvmlite.ir as ir
 
 from graphcnn.geometry import Pair
 from graphcnn.runtime.native.emit import I32, Emitter, Int
-from graphcnn.runtime.native.kernels.tiles import pieces, store_part, zero
+from graphcnn.runtime.native.kernels.tiles import maximum, minimum, pieces, store_part, zero
 from graphcnn.tensor_type import DType
 
 
@@ -56,16 +56,34 @@ class Planes:
 
     def pack(self, e: Emitter, dtype: DType, source: ir.Value, to: ir.Value, channels: int) -> None:
         """Copy `channels` consecutive images of `source`."""
-        inside = [[self._inside(axis, p) for p in self.phases[axis]] for axis in (0, 1)]
-        full = all(i == (0, self.grid[axis]) for axis in (0, 1) for i in inside[axis])
-        if not full:
+        self.clear(e, dtype, to, channels)
+        self.copy_rows(e, dtype, source, to, channels, (0, self.grid[0]))
+
+    def clear(self, e: Emitter, dtype: DType, to: ir.Value, channels: int) -> None:
+        """Write the zeros of the border, if there is one: everywhere."""
+        inside = [(self._inside(axis, p), axis) for axis in (0, 1) for p in self.phases[axis]]
+        if any(span != (0, self.grid[axis]) for span, axis in inside):
             fill_zero(e, dtype, to, channels * self.size)
 
+    def copy_rows(
+        self,
+        e: Emitter,
+        dtype: DType,
+        source: ir.Value,
+        to: ir.Value,
+        channels: int,
+        rows: tuple[Int, Int],
+    ) -> None:
+        """Copy what lies in the rows first to last + 1 of the grid, of consecutive images."""
+
         def channel(c: Int) -> None:
-            for i, rows in enumerate(inside[0]):
-                for j, columns in enumerate(inside[1]):
-                    if rows[1] > rows[0] and columns[1] > columns[0]:
-                        self._phase(e, dtype, source, to, c, (i, j), rows, columns)
+            for i, down in enumerate(self.phases[0]):
+                low, high = self._inside(0, down)
+                span = maximum(e, rows[0], low), minimum(e, rows[1], high)
+                for j, across in enumerate(self.phases[1]):
+                    columns = self._inside(1, across)
+                    if high > low and columns[1] > columns[0]:
+                        self._phase(e, dtype, source, to, c, (i, j), span, columns)
 
         e.loop(0, channels, channel)
 
@@ -77,7 +95,7 @@ class Planes:
         to: ir.Value,
         c: Int,
         which: Pair,
-        rows: Pair,
+        rows: tuple[Int, Int],
         columns: Pair,
     ) -> None:
         """Copy the pixels of one pair of remainders, of channel c."""

@@ -134,17 +134,11 @@ def copy(e: Emitter, source: ir.Value, target: ir.Value, count: int, dtype: DTyp
 # Vectors with steps
 
 
-def shuffle(e: Emitter, a: ir.Value, b: ir.Value | None, places: Sequence[int]) -> ir.Value:
-    """Lanes `places` of a followed by b; a single vector where b is None."""
-    b = b or a.type(ir.Undefined)
-    return e.b.shuffle_vector(a, b, ir.VectorType(I32, len(places))([I32(p) for p in places]))
-
-
 def every(e: Emitter, wide: ir.Value, first: int, step: int, lanes: int) -> ir.Value:
     """Lanes first, first + step, … of a wide vector."""
     if step == 1:
         return wide
-    return shuffle(e, wide, None, [first + step * i for i in range(lanes)])
+    return e.shuffle(wide, None, [first + step * i for i in range(lanes)])
 
 
 def load_every(e: Emitter, pointer: ir.Value, dtype: DType, lanes: int, step: int) -> ir.Value:
@@ -160,19 +154,19 @@ def interleave(e: Emitter, vectors: Sequence[ir.Value], lanes: int) -> ir.Value:
         return vectors[0]
     join = list(range(2 * lanes))
     halves = [
-        shuffle(e, vectors[i], vectors[i + 1] if i + 1 < len(vectors) else None, join)
+        e.shuffle(vectors[i], vectors[i + 1] if i + 1 < len(vectors) else None, join)
         for i in range(0, len(vectors), 2)
     ]
     places = [k * lanes + i for i in range(lanes) for k in range(len(vectors))]
-    return shuffle(e, halves[0], halves[1] if len(halves) > 1 else None, places)
+    return e.shuffle(halves[0], halves[1] if len(halves) > 1 else None, places)
 
 
 def fold_lanes(e: Emitter, vector: ir.Value, lanes: int) -> ir.Value:
     """The sum of all lanes, by halves."""
     while lanes > 1:
         lanes //= 2
-        low = shuffle(e, vector, None, range(lanes))
-        high = shuffle(e, vector, None, range(lanes, 2 * lanes))
+        low = e.shuffle(vector, None, range(lanes))
+        high = e.shuffle(vector, None, range(lanes, 2 * lanes))
         vector = e.add(low, high)
     return e.b.extract_element(vector, I32(0)) if isinstance(vector.type, ir.VectorType) else vector
 

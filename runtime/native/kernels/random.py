@@ -108,18 +108,14 @@ def _product(e: Emitter, a: ir.Value, b: int) -> tuple[ir.Value, ir.Value]:
 
 def _interleaved(e: Emitter, words: Sequence[ir.Value], lanes: int) -> list[ir.Value]:
     """Element i of the result is word i mod 4 of counter i div 4."""
-
-    def pick(a: ir.Value, b: ir.Value, order: list[int]) -> ir.Value:
-        return e.b.shuffle_vector(a, b, ir.VectorType(I32, len(order))(order))
-
     # Element i of `even` is word 0 or 1 (of `odd` 2 or 3) of counter i div 2.
     zipped = [i // 2 + (i % 2) * lanes for i in range(2 * lanes)]
-    even, odd = pick(words[0], words[1], zipped), pick(words[2], words[3], zipped)
+    even, odd = (e.shuffle(words[i], words[i + 1], zipped) for i in (0, 2))
     result = []
     for quarter in range(_WORDS):
         order = []
         for i in range(quarter * lanes, (quarter + 1) * lanes):
             counter, word = divmod(i, _WORDS)
             order.append(2 * counter + word % 2 + (word // 2) * 2 * lanes)
-        result.append(pick(even, odd, order))
+        result.append(e.shuffle(even, odd, order))
     return result

@@ -24,7 +24,6 @@ from graphcnn.runtime.native.kernels.planes import (
     float_type,
     image_shape,
     lanes_for,
-    shuffle,
     table,
     tiles,
 )
@@ -70,7 +69,7 @@ def _nearest(e: Emitter, node: Node) -> None:
         def block(j: Int) -> None:
             v = e.load(e.at(source, dtype, (j, 1)), dtype, lanes)
             if lanes > 1:
-                v = shuffle(e, v, None, [k // b for k in range(lanes * b)])
+                v = e.shuffle(v, None, [k // b for k in range(lanes * b)])
                 e.loop(0, a, lambda u: e.store(v, e.at(to, dtype, (u, w * b), (j, b))))
                 return
 

@@ -93,6 +93,13 @@ def minimum(e: Emitter, a: Int, b: Int) -> Int:
     return e.b.select(e.b.icmp_signed("<", a, b), a, b)
 
 
+def maximum(e: Emitter, a: Int, b: Int) -> Int:
+    if isinstance(a, int) and isinstance(b, int):
+        return max(a, b)
+    a, b = e.int(a), e.int(b)
+    return e.b.select(e.b.icmp_signed(">", a, b), a, b)
+
+
 def multiply(
     e: Emitter,
     dtype: DType,

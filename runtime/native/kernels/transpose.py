@@ -11,7 +11,7 @@ import llvmlite.ir as ir
 
 from graphcnn.ir import Node
 from graphcnn.ops.shape import Transpose
-from graphcnn.runtime.native.emit import I32, Emitter, Int
+from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernel import Kernel, lowers, node_key
 from graphcnn.runtime.native.kernels.expressions import refuse_half
 from graphcnn.runtime.native.kernels.loops import (
@@ -153,8 +153,6 @@ def turned(e: Emitter, rows: list[ir.Value]) -> list[ir.Value]:
             a, b = rows[i], rows[i + step]
             low = [n + lane - step if lane & step else lane for lane in range(n)]
             high = [n + lane if lane & step else lane + step for lane in range(n)]
-            rows[i], rows[i + step] = (
-                e.b.shuffle_vector(a, b, ir.VectorType(I32, n)(order)) for order in (low, high)
-            )
+            rows[i], rows[i + step] = e.shuffle(a, b, low), e.shuffle(a, b, high)
         step *= 2
     return rows

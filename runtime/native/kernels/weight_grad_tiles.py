@@ -22,7 +22,8 @@ from graphcnn.runtime.native.kernels.conv_direct import ConvGeometry
 from graphcnn.runtime.native.kernels.packing import scratch_bytes
 from graphcnn.runtime.native.kernels.tiles import add_to, minimum, multiply_step, zero
 from graphcnn.runtime.native.kernels.weight_grad import Follow
-from graphcnn.runtime.native.kernels.winograd import AHEAD, input_transform, tap_grid, tile_count
+from graphcnn.runtime.native.kernels.winograd import AHEAD, input_transform, tap_grid
+from graphcnn.runtime.native.kernels.winograd_schedule import tile_count
 from graphcnn.runtime.native.target import Target
 from graphcnn.tensor_type import DType
 

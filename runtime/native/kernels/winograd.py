@@ -11,7 +11,6 @@ sums of numbers with factors up to 8, an error of about 1e-5 (m = 4) or 1e-6 (m 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import llvmlite.ir as ir
 
@@ -20,13 +19,15 @@ from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernels.blocked import Epilogue, Place
 from graphcnn.runtime.native.kernels.conv_direct import ConvGeometry
 from graphcnn.runtime.native.kernels.packing import scratch_bytes
-from graphcnn.runtime.native.kernels.tiles import choose_tile, minimum, multiply_step, zero
-from graphcnn.runtime.native.target import Target
+from graphcnn.runtime.native.kernels.tiles import minimum, multiply_step, zero
+from graphcnn.runtime.native.kernels.winograd_schedule import WinogradSchedule, tile_count
 from graphcnn.tensor_type import DType
 
 F32 = DType.FLOAT32
 Vectors = list[ir.Value]
 
+#: Bytes of a line of the cache.
+LINE = 64
 #: Pixels are fetched while so many tiles of one block of channels are transformed before them.
 AHEAD = 16
 
@@ -68,21 +69,6 @@ def output_transform(e: Emitter, m: Sequence[ir.Value]) -> Vectors:
     ]
 
 
-@dataclass(frozen=True)
-class WinogradSchedule:
-    """Output tiles of `m` × `m`; `block` of them at a time in scratch; the register tile of the
-    products is `rows` × `vectors`; the filters go to `split` units."""
-
-    m: int
-    block: int
-    rows: int
-    vectors: int
-    split: int = 1
-
-    def __str__(self) -> str:
-        return f"F{self.m} {self.block} tiles {self.rows}×{self.vectors}"
-
-
 def applies(g: ConvGeometry) -> bool:
     """Whether a geometry is a 3×3 convolution of stride 1."""
     if (
@@ -109,36 +95,6 @@ def in_order(g: ConvGeometry) -> bool:
     suppose that, and images read and written backwards do for a kernel that is."""
     numbers = [t for row in tap_grid(g)[1] for t in row] if applies(g) else []
     return numbers in (list(range(9)), list(range(8, -1, -1)))
-
-
-def choose_winograd(
-    g: ConvGeometry, target: Target, m: int = 4, vectors: int | None = None
-) -> WinogradSchedule:
-    """Tiles that stay in the second cache, in blocks large enough to reuse the kernels."""
-    tiles = tile_count(g, m)
-    points = (m + 2) ** 2
-    wide = choose_tile(target, min(tiles, 28), min(2, g.y.blocks)).vectors
-    b = vectors or (wide if g.y.blocks % wide == 0 else 1)
-    per_tile = points * 4 * (g.x.channels + g.y.channels + 2 * g.x.lanes)
-    kernels = points * 4 * g.x.channels * g.y.channels
-    room = target.l2 // 2 if kernels < target.l2 else max(target.l2 * 4, kernels)
-    limit = (target.registers - 2 - b) // b
-    most = min(tiles, max(limit, min(96, room // per_tile)))
-    count = ceil(tiles / most)
-    count += count % 2 if 1 < count < 16 else 0  # as much for each of two threads
-    block = ceil(tiles / count)
-    rows = ceil(block / ceil(block / limit))
-    block = ceil(block / rows) * rows
-    panels = g.y.blocks // b
-    split = 1
-    while count * split < 8 and panels // split >= 2:
-        split *= 2
-    return WinogradSchedule(m, block, rows, b, split)
-
-
-def tile_count(g: ConvGeometry, m: int) -> int:
-    (oh, ow) = g.y.sizes
-    return g.batch * -(-oh // m) * -(-ow // m)
 
 
 @dataclass(frozen=True)
@@ -288,13 +244,23 @@ class WinogradConv:
         lanes, depth = g.x.lanes, g.x.blocks * g.x.lanes
         width, unroll = lanes * s.vectors, 2
 
+        def matrix(point: Int, panel: Int) -> ir.Value:
+            return e.at(kernels, F32, (point, g.y.blocks * lanes * depth), (panel, depth * width))
+
         def rows(point: Int, panel: Int, t: Int) -> None:
             left_base = e.at(tiles, F32, (point, s.block * self.depth), (t, self.depth))
-            kernel = e.at(kernels, F32, (point, g.y.blocks * lanes * depth), (panel, depth * width))
+            kernel = matrix(point, panel)
+            last = e.b.icmp_signed("==", e.iadd(panel, 1), e.int(end))
+            later = matrix(
+                e.b.select(last, e.iadd(point, 1), e.int(point)),
+                e.b.select(last, e.int(begin), e.iadd(panel, 1)),
+            )
 
             def channels(c: Int, *sums: ir.Value) -> Vectors:
                 carried = list(sums)
                 a, b = e.at(left_base, F32, (c, 1)), e.at(kernel, F32, (c, width))
+                for line in range(0, unroll * width, LINE // F32.bytes):
+                    e.prefetch(e.at(later, F32, (c, width), (line, 1)))
                 for u in range(unroll):
                     numbers = [e.at(a, F32, (r * self.depth + u, 1)) for r in range(s.rows)]
                     vectors = [e.at(b, F32, (u * width + v * lanes, 1)) for v in range(s.vectors)]

@@ -1,0 +1,212 @@
+"""Operators of ONNX Runtime's own (domain "com.microsoft"): what its optimiser and its quantiser
+write. Each is one or more standard operators, whose rules do the work.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from graphcnn.errors import ImportModelError
+from graphcnn.ir import Value, constant_of
+from graphcnn.onnx.importing.context import RULES, Call, Operand, Rule, UnsupportedError, imports
+from graphcnn.onnx.importing.quantized import constant_value
+from graphcnn.ops.activation import Gelu, Sigmoid
+from graphcnn.ops.elementwise import Sqrt
+from graphcnn.ops.reduce import Mean
+from graphcnn.ops.shape import Transpose
+
+MICROSOFT = "com.microsoft"
+
+#: The rules by operator.
+OWN: dict[str, Rule] = {}
+
+
+def own(*names: str) -> Callable[[Rule], Rule]:
+    """Register a function as the meaning of operators of ONNX Runtime."""
+
+    def register(rule: Rule) -> Rule:
+        OWN.update(dict.fromkeys(names, rule))
+        return rule
+
+    return register
+
+
+def _standard(call: Call, op_type: str, *inputs: Operand | None, **attributes: Any) -> Value:
+    """What the rule of a standard operator makes of these inputs and attributes."""
+    found = RULES[op_type](replace(call, op_type=op_type, inputs=inputs, attributes=attributes))
+    if isinstance(found, list | tuple):
+        found = found[0]
+    if not isinstance(found, Value):
+        raise UnsupportedError(f"{op_type} of known numbers")
+    return found
+
+
+def _without(call: Call, *names: str) -> dict[str, Any]:
+    return {k: v for k, v in call.attributes.items() if k not in names}
+
+
+# What becomes one operator with its neighbours
+
+
+def _activated(call: Call, y: Value, params: Sequence[float]) -> Value:
+    """The activation that an operator is fused with; `params` are its attributes in order."""
+    name = call.attribute("activation", "")
+    if not name:
+        return y
+    if name in ("Relu", "Sigmoid", "Tanh"):
+        return _standard(call, name, y)
+    if name == "LeakyRelu" and len(params) >= 1:
+        return _standard(call, name, y, alpha=params[0])
+    if name == "HardSigmoid" and len(params) >= 2:
+        return _standard(call, name, y, alpha=params[0], beta=params[1])
+    if name == "Clip" and len(params) >= 2:
+        low, high = (constant_of(float(p), y.dtype) for p in params[:2])
+        return _standard(call, "Min", _standard(call, "Max", y, low), high)
+    raise UnsupportedError(f"attribute 'activation' = {name!r} with {len(params)} numbers")
+
+
+@own("FusedConv")
+def fused_conv(call: Call) -> Value:
+    """A convolution, plus a tensor that is added, and an activation."""
+    attributes = _without(call, "activation", "activation_params")
+    y = _standard(call, "Conv", *call.inputs[:3], **attributes)
+    y = y + call.value(3) if call.has(3) else y
+    return _activated(call, y, call.attribute("activation_params", ()))
+
+
+@own("FusedGemm")
+def fused_gemm(call: Call) -> Value:
+    names = ("activation_alpha", "activation_beta", "activation_gamma")
+    y = _standard(call, "Gemm", *call.inputs, **_without(call, "activation", *names))
+    return _activated(call, y, [call.attributes[n] for n in names if n in call.attributes])
+
+
+@own("FusedMatMul", "TransposeMatMul")
+def fused_matmul(call: Call) -> Value:
+    """alpha · a · b, either with its last two axes exchanged first."""
+    if call.attribute("transBatchA", 0) or call.attribute("transBatchB", 0):
+        raise UnsupportedError("attributes 'transBatchA' and 'transBatchB'")
+    a, b = (
+        _exchanged(call.value(i)) if call.attribute(key, 0) else call.value(i)
+        for i, key in enumerate(("transA", "transB"))
+    )
+    y, alpha = _standard(call, "MatMul", a, b), call.attribute("alpha", 1.0)
+    return y if alpha == 1.0 else y * alpha
+
+
+def _exchanged(x: Value) -> Value:
+    axes = tuple(range(x.type.rank))
+    return x if len(axes) < 2 else Transpose((*axes[:-2], axes[-1], axes[-2]))(x)
+
+
+@own("Gelu", "BiasGelu")
+def gelu(call: Call) -> Value:
+    x = call.value(0)
+    return Gelu("none")(x + call.value(1) if call.has(1) else x)
+
+
+@own("FastGelu")
+def fast_gelu(call: Call) -> Value:
+    x = call.value(0)
+    return Gelu("tanh")(x + call.value(1) if call.has(1) else x)
+
+
+@own("QuickGelu")
+def quick_gelu(call: Call) -> Value:
+    """x · sigmoid(alpha · x)."""
+    x, alpha = call.value(0), call.attribute("alpha", 1.702)
+    return x * Sigmoid()(x if alpha == 1.0 else x * alpha)
+
+
+@imports("SimplifiedLayerNormalization")
+def simplified_layer_normalization(call: Call) -> Value:
+    """x over the root of its mean square, times a scale: in the standard domain all the same."""
+    x = call.value(0)
+    axis = call.axis(call.attribute("axis", -1), x.type.rank)
+    if call.wanted > 1:
+        raise UnsupportedError("its second result")
+    mean = Mean(tuple(range(axis, x.type.rank)), keepdims=True)(x * x)
+    return x / Sqrt()(mean + call.attribute("epsilon", 1e-5)) * call.value(1)
+
+
+# Quantised: from integers to numbers, the operator, and back
+
+
+def _numbers(call: Call, x: int, scale: int, zero: int) -> Value:
+    """An input, given by the positions of its integers, scale and zero point."""
+    point = call.inputs[zero] if call.has(zero) else None
+    return _standard(call, "DequantizeLinear", call.given(x), constant_value(call, scale), point)
+
+
+def _integers(call: Call, y: Value, scale: int, zero: int) -> Value:
+    point = call.inputs[zero] if call.has(zero) else None
+    return _standard(call, "QuantizeLinear", y, constant_value(call, scale), point)
+
+
+@own("QLinearAdd", "QLinearMul")
+def qlinear_binary(call: Call) -> Value:
+    a, b = _numbers(call, 0, 1, 2), _numbers(call, 3, 4, 5)
+    return _integers(call, a + b if call.op_type == "QLinearAdd" else a * b, 6, 7)
+
+
+def _unary(name: str, op_type: str) -> None:
+    @own(name)
+    def rule(call: Call) -> Value:
+        if call.attribute("channels_last", 0):
+            raise UnsupportedError("attribute 'channels_last' = 1")
+        attributes = _without(call, "channels_last")
+        y = _standard(call, op_type, _numbers(call, 0, 1, 2), **attributes)
+        return _integers(call, y, 3, 4)
+
+
+_unary("QLinearSigmoid", "Sigmoid")
+_unary("QLinearLeakyRelu", "LeakyRelu")
+_unary("QLinearGlobalAveragePool", "GlobalAveragePool")
+_unary("QLinearAveragePool", "AveragePool")
+
+
+@own("QLinearSoftmax")
+def qlinear_softmax(call: Call) -> Value:
+    """By the rules of the opset that an attribute names."""
+    call = replace(call, opset=call.attribute("opset", call.opset))
+    y = _standard(call, "Softmax", _numbers(call, 0, 1, 2), **_without(call, "opset"))
+    return _integers(call, y, 3, 4)
+
+
+@own("QLinearConcat")
+def qlinear_concat(call: Call) -> Value:
+    """Parts of different scales, joined. The scale of the result comes first."""
+    starts = range(2, len(call.inputs), 3)
+    if len(call.inputs) % 3 != 2 or not starts:
+        raise ImportModelError(f"{len(call.inputs)} inputs, expected 2 and 3 for every part")
+    parts = [_numbers(call, i, i + 1, i + 2) for i in starts]
+    return _integers(call, _standard(call, "Concat", *parts, **call.attributes), 0, 1)
+
+
+@own("QGemm")
+def qgemm(call: Call) -> Value:
+    """A bias has the product of the scales of both factors. Without a scale the result is f32."""
+    a, b = _numbers(call, 0, 1, 2), _weights(call)
+    y = _standard(call, "Gemm", a, b, **call.attributes)
+    if call.has(6):
+        scale = constant_value(call, 1) * constant_value(call, 4)
+        y = y + _standard(call, "Cast", call.value(6), to=1) * scale
+    return _integers(call, y, 7, 8) if call.has(7) else y
+
+
+def _weights(call: Call) -> Value:
+    """The second factor, with a scale for every column of the product."""
+    point = call.inputs[5] if call.has(5) else None
+    axis = 0 if call.attribute("transB", 0) else 1
+    scale = constant_value(call, 4)
+    return _standard(call, "DequantizeLinear", call.given(3), scale, point, axis=axis)
+
+
+@own("QuantizeLinear")
+def quantize_linear(call: Call) -> Value:
+    return _standard(call, "QuantizeLinear", *call.inputs, **call.attributes)
+
+
+@own("DequantizeLinear")
+def dequantize_linear(call: Call) -> Value:
+    return _standard(call, "DequantizeLinear", *call.inputs, **call.attributes)
