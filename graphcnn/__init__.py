@@ -98,11 +98,11 @@ from graphcnn.model import Model, load
 from graphcnn.normalisation import Normalisation
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
-from graphcnn.parse import parse_graph
 from graphcnn.passes.backward import gradients
-from graphcnn.session import Session
 from graphcnn.tensor_type import DType, N, TensorType
-from graphcnn.training import EarlyStopping
+from graphcnn.text.parse import parse_graph
+from graphcnn.training.fit import EarlyStopping
+from graphcnn.training.session import Session
 
 if TYPE_CHECKING:
     from graphcnn.check import Check

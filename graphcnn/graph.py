@@ -163,7 +163,7 @@ class Graph:
         return replace(self, name=name)
 
     def __str__(self) -> str:
-        from graphcnn.text import format_graph
+        from graphcnn.text.write import format_graph
 
         return format_graph(self)
 

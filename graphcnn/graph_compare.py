@@ -2,8 +2,8 @@
 
 from graphcnn.graph import Graph, topological_order
 from graphcnn.ir import Node, Op, Value
-from graphcnn.literals import format_op, format_type
 from graphcnn.sources import Constant, State
+from graphcnn.text.literals import format_op, format_type
 
 
 def same_structure(a: Graph, b: Graph) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from graphcnn.analysis.summary import Summary, summarize
 from graphcnn.compile import training_graph
 from graphcnn.errors import GraphError, WeightsError
 from graphcnn.graph import Graph, state_of
@@ -21,19 +22,18 @@ from graphcnn.normalisation import Normalisation, check_images, check_items
 from graphcnn.objective import LOSSES, Metrics, Objective
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
-from graphcnn.parse import parse_graph
 from graphcnn.runner import Runner
 from graphcnn.sources import State
 from graphcnn.state_values import StateValues
-from graphcnn.summary import Summary, summarize
-from graphcnn.text import dump_graph
+from graphcnn.text.parse import parse_graph
+from graphcnn.text.write import dump_graph
 from graphcnn.weights import check_states, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from graphcnn.evaluation import Data
     from graphcnn.onnx.comparing.parity import Parity
     from graphcnn.runtime.history import History
-    from graphcnn.training_parity import TrainingParity
+    from graphcnn.training.onnx_parity import TrainingParity
 
 #: What turns the outputs of a network into what people read, by the loss it was trained with.
 _READABLE = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -273,8 +273,8 @@ class Model:
         return evaluate(self, data, chosen, batch_size, metrics, *options)
 
     def fit(self, train: "Data", **options: Any) -> "History":
-        """Train. The arguments are those of `graphcnn.training.fit`, explained there."""
-        from graphcnn.training import fit
+        """Train. The arguments are those of `graphcnn.training.fit.fit`, explained there."""
+        from graphcnn.training.fit import fit
 
         history = fit(self, train, **options)
         if history.advice:
@@ -359,10 +359,10 @@ class Model:
         """Write a folder with which ONNX Runtime trains this model, from Python or JavaScript.
 
         The options (loss, optimizer, seed, verify, ...) are those of
-        `graphcnn.training_export.export_onnx_training`, explained there. Returns the comparison of
-        some training steps with ours, if there was one.
+        `graphcnn.training.onnx_export.export_onnx_training`, explained there. Returns the
+        comparison of some training steps with ours, if there was one.
         """
-        from graphcnn.training_export import export_onnx_training
+        from graphcnn.training.onnx_export import export_onnx_training
 
         return export_onnx_training(self, folder, **options)
 

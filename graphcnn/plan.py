@@ -17,8 +17,8 @@ from graphcnn.errors import VerifyError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Node, Value
 from graphcnn.layout import PLAIN, same_storage
-from graphcnn.literals import printable
 from graphcnn.sources import Constant, Input, State
+from graphcnn.text.literals import printable
 
 #: Every buffer begins at a multiple of so many bytes: a cache line, and the widest vector.
 ALIGN = 64

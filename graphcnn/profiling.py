@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.cost import multiply_adds
+from graphcnn.analysis.cost import multiply_adds
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node
 from graphcnn.layout import storage_bytes
-from graphcnn.literals import printable
 from graphcnn.native import Prepared, training_executable
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
@@ -22,6 +21,7 @@ from graphcnn.passes.observers import random_feeds
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.machine import Machine, machine
 from graphcnn.sources import Role
+from graphcnn.text.literals import printable
 
 #: How long to measure: so many seconds, at least and at most so many rounds.
 SECONDS, LEAST, MOST = 0.5, 5, 200

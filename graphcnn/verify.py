@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from graphcnn.errors import GraphError, VerifyError
 from graphcnn.graph import Graph, state_of, topological_order
 from graphcnn.ir import OPS, Node, Value, build
-from graphcnn.literals import format_type
 from graphcnn.ops.fused import Fused, is_fusible
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.sources import Input, State
+from graphcnn.text.literals import format_type
 
 #: Yields one sentence for each way in which a graph fails a condition.
 Condition = Callable[[Graph], Iterator[str]]

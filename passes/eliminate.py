@@ -20,13 +20,13 @@ import numpy as np
 
 from graphcnn.graph import Graph, with_inputs
 from graphcnn.ir import Node, Value
-from graphcnn.literals import format_op
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.shape import Transpose
 from graphcnn.passes.base import Log, Pass, no
 from graphcnn.passes.patterns import filled_with, flattened, is_zero, view_as
 from graphcnn.passes.rewrite import Match, Result, Rule, rewrite, rule
 from graphcnn.sources import Constant
+from graphcnn.text.literals import format_op
 
 #: Operators whose operands may be exchanged without changing a bit.
 COMMUTATIVE = frozenset({"add", "mul", "equal", "not_equal", "and", "or"})

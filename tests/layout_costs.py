@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from graphcnn.cost import multiply_adds
+from graphcnn.analysis.cost import multiply_adds
 from graphcnn.ir import Node
 from graphcnn.layout import Choice
 from graphcnn.ops.fused import Fused

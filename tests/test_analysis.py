@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from samples import all_samples
 
-from graphcnn.analysis import (
+from graphcnn.analysis.cost import COST, multiply_adds, total_multiply_adds
+from graphcnn.analysis.counts import (
     activation_bytes,
     count_parameters,
     graph_parameters,
     node_parameters,
     unread_pixels,
 )
-from graphcnn.cost import COST, multiply_adds, total_multiply_adds
+from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields
 from graphcnn.graph import Graph
 from graphcnn.ir import OPS, Op, Value
 from graphcnn.ops.activation import Relu
@@ -26,7 +27,6 @@ from graphcnn.ops.reduce import Mean
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
 from graphcnn.ops.shape import Concat, Flatten, Slice, Transpose
 from graphcnn.ops.softmax import Softmax
-from graphcnn.receptive_field import ReceptiveField, receptive_fields
 from graphcnn.sources import Input, Role, State
 from graphcnn.tensor_type import N, TensorType
 

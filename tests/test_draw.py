@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import graphcnn as cnn
-from graphcnn.draw import draw, phases, to_dot
-from graphcnn.draw_style import FAMILIES, LONGEST, describe, label
+from graphcnn.draw.diagram import draw, phases, to_dot
+from graphcnn.draw.style import FAMILIES, LONGEST, describe, label
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import OPS, Value

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 import graphcnn as cnn
-from graphcnn.draw import draw
-from graphcnn.draw_render import MOST_NODES, render
+from graphcnn.draw.diagram import draw
+from graphcnn.draw.render import MOST_NODES, render
 from graphcnn.errors import MissingExtraError, OutputError
 from graphcnn.graph import Graph
 from graphcnn.models import MODELS, build

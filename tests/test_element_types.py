@@ -13,11 +13,11 @@ from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
 from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.reduce import Prod
-from graphcnn.parse import parse_graph
 from graphcnn.passes.backward import vjp
 from graphcnn.sources import Constant, Input
 from graphcnn.tensor_type import DType, TensorType
-from graphcnn.text import dump_graph
+from graphcnn.text.parse import parse_graph
+from graphcnn.text.write import dump_graph
 
 TYPES = list(DType)
 #: The lowest opset whose Cast knows the type, where it is not the lowest that is written.

@@ -5,7 +5,7 @@ import pytest
 from gradcheck import as_tuple
 from samples.fused import SAMPLES, BodySample, body, t
 
-from graphcnn.cost import multiply_adds
+from graphcnn.analysis.cost import multiply_adds
 from graphcnn.errors import GradientError, GraphError, VerifyError
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Value, build, constant_of
@@ -15,11 +15,11 @@ from graphcnn.ops.dense import Dense
 from graphcnn.ops.elementwise import Add
 from graphcnn.ops.fused import Fused, fused, inlined
 from graphcnn.ops.reduce import Sum
-from graphcnn.parse import parse_graph
 from graphcnn.passes.backward import gradients
 from graphcnn.sources import Input
 from graphcnn.tensor_type import N, TensorType
-from graphcnn.text import dump_graph
+from graphcnn.text.parse import parse_graph
+from graphcnn.text.write import dump_graph
 from graphcnn.verify import verify
 
 

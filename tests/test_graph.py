@@ -11,10 +11,10 @@ from graphcnn.networkx_view import to_networkx
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.shape import Concat, Reshape
-from graphcnn.parse import parse_graph
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import N, TensorType
-from graphcnn.text import dump_graph
+from graphcnn.text.parse import parse_graph
+from graphcnn.text.write import dump_graph
 from graphcnn.verify import verify
 
 

@@ -25,10 +25,10 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.layout import Placed, Relayout, inner
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.reduce import Mean
-from graphcnn.parse import parse_graph
 from graphcnn.sources import Input, State
 from graphcnn.tensor_type import DType, N, TensorType
-from graphcnn.text import dump_graph
+from graphcnn.text.parse import parse_graph
+from graphcnn.text.write import dump_graph
 from graphcnn.verify import verify
 
 IMAGES = [(1, 1, 1, 1), (2, 3, 4, 5), (2, 16, 3, 3), (1, 17, 2, 1), (3, 33, 1, 4), (1, 4, 5, 2)]

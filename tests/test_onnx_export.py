@@ -22,9 +22,9 @@ from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.ops.pool import MaxPool2d, MaxPool2dGrad
 from graphcnn.ops.shape import ElementCount, Reshape
-from graphcnn.parse import parse_graph
 from graphcnn.sources import Input, State
 from graphcnn.tensor_type import N, TensorType
+from graphcnn.text.parse import parse_graph
 
 
 def image(key="x", channels=2, size=6):

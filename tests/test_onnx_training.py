@@ -21,9 +21,8 @@ from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.parity import compare
 from graphcnn.philox import uniform
 from graphcnn.runtime.reference import Reference
-from graphcnn.session import Session
-from graphcnn.training_export import gradient_graph
-from graphcnn.training_parity import (
+from graphcnn.training.onnx_export import gradient_graph
+from graphcnn.training.onnx_parity import (
     SLACK,
     Errors,
     TrainingParity,
@@ -31,6 +30,7 @@ from graphcnn.training_parity import (
     _widened,
     compare_training,
 )
+from graphcnn.training.session import Session
 
 pytest.importorskip("onnxruntime")
 

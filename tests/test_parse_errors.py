@@ -3,8 +3,8 @@
 import pytest
 
 from graphcnn.errors import GraphError
-from graphcnn.parse import parse_graph
-from graphcnn.tokens import tokenize
+from graphcnn.text.parse import parse_graph
+from graphcnn.text.tokens import tokenize
 
 HEAD = 'graph "g" (x: f32[N,2,5,5]) {\n'
 
@@ -99,6 +99,6 @@ def test_damaged_texts_raise_graph_errors_only() -> None:
 
 
 def test_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphcnn.tokens.MAX_CHARACTERS", 10)
+    monkeypatch.setattr("graphcnn.text.tokens.MAX_CHARACTERS", 10)
     with pytest.raises(GraphError, match="has 11 characters, at most 10 are read"):
         list(tokenize(" " * 11))

@@ -23,7 +23,7 @@ from graphcnn.passes.backward import gradients
 from graphcnn.passes.observers import Differential, Verify, random_feeds, random_states
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
-from graphcnn.text import dump_graph
+from graphcnn.text.write import dump_graph
 
 drawn = given(st.integers(0, 2**32 - 1).map(Random))
 some = settings(

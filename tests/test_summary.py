@@ -5,6 +5,7 @@ import json
 import pytest
 
 import graphcnn as cnn
+from graphcnn.analysis.summary import describe, summarize
 from graphcnn.graph import Graph
 from graphcnn.ops.activation import LeakyRelu
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
@@ -12,7 +13,6 @@ from graphcnn.ops.dense import Dense
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.ops.shape import Flatten
 from graphcnn.sources import Input, State
-from graphcnn.summary import describe, summarize
 from graphcnn.tensor_type import N, TensorType
 
 

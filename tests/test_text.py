@@ -12,15 +12,15 @@ from graphcnn.graph_compare import difference, same_structure
 from graphcnn.initializers import Constant as Fill
 from graphcnn.initializers import Custom, He, Initializer, Xavier
 from graphcnn.ir import Value, build
-from graphcnn.literals import format_value, quote, unquote
 from graphcnn.models import MODELS
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
 from graphcnn.origin import Origin, inherit
-from graphcnn.parse import parse_graph
 from graphcnn.sources import Constant, Input, Role, State
 from graphcnn.tensor_type import DType, N, TensorType
-from graphcnn.text import dump_graph, format_graph
+from graphcnn.text.literals import format_value, quote, unquote
+from graphcnn.text.parse import parse_graph
+from graphcnn.text.write import dump_graph, format_graph
 from graphcnn.verify import verify
 
 HOSTILE = [

@@ -11,7 +11,7 @@ import click
 
 from graphcnn import __version__
 from graphcnn.errors import GraphCnnError
-from graphcnn.literals import printable
+from graphcnn.text.literals import printable
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.look import models, passes, summary

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from graphcnn.analysis import activation_bytes, graph_parameters
-from graphcnn.cost import total_multiply_adds
-from graphcnn.draw_style import describe
+from graphcnn.analysis.cost import total_multiply_adds
+from graphcnn.analysis.counts import activation_bytes, graph_parameters
+from graphcnn.draw.style import describe
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Node, Value
 from graphcnn.pictures.units import dimensions

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from graphcnn.analysis import count_parameters, unread_pixels
-from graphcnn.cost import multiply_adds
-from graphcnn.draw import phases
-from graphcnn.draw_style import describe
+from graphcnn.analysis.cost import multiply_adds
+from graphcnn.analysis.counts import count_parameters, unread_pixels
+from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields
+from graphcnn.draw.diagram import phases
+from graphcnn.draw.style import describe
 from graphcnn.geometry import Pair
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Node, Value
 from graphcnn.pictures.colors import family_of
 from graphcnn.pictures.units import dimensions
-from graphcnn.receptive_field import ReceptiveField, receptive_fields
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import known_size
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from graphcnn.draw_style import describe
+from graphcnn.draw.style import describe
 from graphcnn.graph import Graph
 from graphcnn.ir import Node
 from graphcnn.pictures import legend as around

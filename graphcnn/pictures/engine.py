@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
-from graphcnn.draw_render import render
+from graphcnn.draw.render import render
 from graphcnn.errors import OutputError
 from graphcnn.pictures.layout import Edge, Layout, Size, add_lanes, arrange, main_path, rows_of
 

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Final
 
-from graphcnn.draw_style import describe
+from graphcnn.draw.style import describe
 from graphcnn.errors import GraphError
 from graphcnn.graph import topological_order
 from graphcnn.ir import Node, Op, Value, build

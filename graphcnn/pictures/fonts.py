@@ -9,7 +9,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-from graphcnn.literals import printable as printable
+from graphcnn.text.literals import printable as printable
 
 #: Fonts in the order in which a reader's machine is asked for them.
 FAMILY: Final = "Helvetica, Arial, 'DejaVu Sans', sans-serif"

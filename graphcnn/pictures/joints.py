@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from graphcnn.analysis import node_windows
+from graphcnn.analysis.counts import node_windows
 from graphcnn.pictures.content import Card
 from graphcnn.pictures.fonts import elide
 from graphcnn.pictures.rails import Step

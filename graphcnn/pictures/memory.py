@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from graphcnn.draw import phases
-from graphcnn.draw_style import describe
+from graphcnn.draw.diagram import phases
+from graphcnn.draw.style import describe
 from graphcnn.ir import Node, Value
 from graphcnn.pictures import legend as around
 from graphcnn.pictures.fonts import elide, text_width

@@ -58,7 +58,7 @@ class Picture:
         """The graph in Graphviz's language. Raises `OutputError` for pictures of other things."""
         if self.graph is None:
             raise OutputError(f"{self.scene.title!r} shows no single graph: it has no DOT form")
-        from graphcnn.draw import to_dot
+        from graphcnn.draw.diagram import to_dot
 
         return str(to_dot(self.graph, backward=True).source)
 

@@ -3,8 +3,8 @@
 import hashlib
 from typing import Any
 
-from graphcnn.analysis import activation_bytes, graph_parameters
-from graphcnn.cost import total_multiply_adds
+from graphcnn.analysis.cost import total_multiply_adds
+from graphcnn.analysis.counts import activation_bytes, graph_parameters
 from graphcnn.graph import Graph, unique_names
 from graphcnn.pictures.colors import FAMILIES
 from graphcnn.pictures.content import Card, Content, value_bytes

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from graphcnn.cost import multiply_adds
-from graphcnn.draw import phases
-from graphcnn.draw_style import describe
+from graphcnn.analysis.cost import multiply_adds
+from graphcnn.draw.diagram import phases
+from graphcnn.draw.style import describe
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Node, Value

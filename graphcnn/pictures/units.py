@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from graphcnn.draw_style import dimensions
+from graphcnn.draw.style import dimensions
 
 __all__ = ["counted", "dimensions", "in_bytes", "joined", "seconds", "short"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from graphcnn.analysis import graph_parameters, node_windows
-from graphcnn.cost import total_multiply_adds
+from graphcnn.analysis.cost import total_multiply_adds
+from graphcnn.analysis.counts import graph_parameters, node_windows
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.language.arguments import choose

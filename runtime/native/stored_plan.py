@@ -15,14 +15,14 @@ from typing import Any
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.graph import Graph
-from graphcnn.graph_json import Given, Json, Reader, Writer
 from graphcnn.ir import Node, Value
 from graphcnn.plan import Buffer, BufferRole, Copy, Plan, Step
 from graphcnn.runtime.native import cache
 from graphcnn.runtime.native.emit import Emitter
 from graphcnn.runtime.native.kernel import Kernel, lower
 from graphcnn.runtime.native.target import Target
-from graphcnn.text import fingerprint
+from graphcnn.text.graph_json import Given, Json, Reader, Writer
+from graphcnn.text.write import fingerprint
 
 #: A graph with larger constants of its own is not stored.
 LARGEST = 16 << 20

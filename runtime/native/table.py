@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphcnn.cost import multiply_adds
+from graphcnn.analysis.cost import multiply_adds
 from graphcnn.layout import storage_bytes
 from graphcnn.plan import Buffer, BufferRole, Copy, Plan, Step
 from graphcnn.runtime.native.arena import give_back

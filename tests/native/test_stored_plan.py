@@ -14,7 +14,6 @@ import graphcnn as cnn
 from graphcnn import native
 from graphcnn.compile import inference_graph, training_graph
 from graphcnn.graph import Graph
-from graphcnn.graph_json import Given, Reader, Writer
 from graphcnn.ir import build, constant_of
 from graphcnn.native import Prepared, compiled, training_executable
 from graphcnn.ops.activation import LeakyRelu
@@ -24,7 +23,8 @@ from graphcnn.runtime.native import cache, stored_plan
 from graphcnn.runtime.native.target import host
 from graphcnn.sources import Input
 from graphcnn.tensor_type import TensorType
-from graphcnn.text import fingerprint
+from graphcnn.text.graph_json import Given, Reader, Writer
+from graphcnn.text.write import fingerprint
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from pictures.checks import check_lines, check_picture
 from pictures.networks import chain, densenet, inception
 
 import graphcnn as cnn
-from graphcnn import draw_render
+from graphcnn.draw import render as draw_render
 from graphcnn.errors import GraphError, MissingExtraError, OutputError
 from graphcnn.models import build
 from graphcnn.pictures import graph_picture

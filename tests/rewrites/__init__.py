@@ -16,10 +16,10 @@ import numpy as np
 from graphcnn.graph import Graph
 from graphcnn.initializers import Constant as Fill
 from graphcnn.ir import Array, Value
-from graphcnn.literals import format_op
 from graphcnn.passes.base import Pass
 from graphcnn.sources import Constant, Input, Role, State
 from graphcnn.tensor_type import DType, TensorType
+from graphcnn.text.literals import format_op
 
 #: These names are inputs of an example, all others are states.
 INPUTS = ("x", "y", "c")

@@ -32,8 +32,8 @@ def train_ours(precision: str, threads: str) -> None:
     import numpy as np
 
     from graphcnn.models import build
-    from graphcnn.session import Session
     from graphcnn.tools.bench.cases import OPTIMIZER
+    from graphcnn.training.session import Session
 
     session = Session(
         build(NET).initialize(0), optimizer=OPTIMIZER, precision=precision, threads=int(threads)

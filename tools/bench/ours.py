@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from graphcnn.session import Session
 from graphcnn.tools.bench.cases import OPTIMIZER, Case, Contender, Options
+from graphcnn.training.session import Session
 
 OURS = "graphcnn"
 

@@ -27,7 +27,7 @@ from graphcnn.tools.commands.arguments import (
 )
 from graphcnn.tools.plots import check_curves, training_curves
 from graphcnn.tools.resolve import ModelName
-from graphcnn.training import fit
+from graphcnn.training.fit import fit
 
 #: What suits small networks, where --learning-rate and --momentum say nothing.
 LEARNING_RATES = {"sgd": 0.05, "rmsprop": 0.001, "adam": 0.002, "adamw": 0.002}

@@ -11,9 +11,9 @@ import numpy as np
 from graphcnn.errors import DataError
 from graphcnn.files import atomic_write
 from graphcnn.ir import Array
-from graphcnn.literals import printable
 from graphcnn.model import Model
 from graphcnn.runtime.data.specs import load
+from graphcnn.text.literals import printable
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
     data_option,

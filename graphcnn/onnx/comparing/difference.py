@@ -15,7 +15,7 @@ import numpy as np
 
 from graphcnn.errors import VerifyError
 from graphcnn.ir import Array
-from graphcnn.literals import printable
+from graphcnn.text.literals import printable
 
 #: Columns of the table, and the line of one `Difference` in it.
 HEAD = (

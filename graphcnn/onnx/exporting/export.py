@@ -43,7 +43,7 @@ from graphcnn.onnx.exporting.writer import (
 )
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
-from graphcnn.text import format_graph
+from graphcnn.text.write import format_graph
 
 #: The lowest IR version of each opset that can be asked for.
 IR_VERSIONS = {

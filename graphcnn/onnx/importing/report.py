@@ -14,10 +14,9 @@ from typing import Any
 
 import onnx
 
-from graphcnn.cost import total_multiply_adds
+from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value
-from graphcnn.literals import printable
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import RULES, NeedsValueError, UnsupportedError
 from graphcnn.onnx.importing.cut import cut_model
@@ -29,6 +28,7 @@ from graphcnn.onnx.importing.validate import label, validate
 from graphcnn.onnx.importing.written import as_written
 from graphcnn.sources import Input
 from graphcnn.tensor_type import TensorType, format_shape
+from graphcnn.text.literals import printable
 
 #: What stands for an operator that we lack, where names do not tell.
 _NOISE = "none (make the random numbers an input of the model)"

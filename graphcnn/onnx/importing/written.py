@@ -21,8 +21,8 @@ from graphcnn.onnx.importing.context import Store
 from graphcnn.onnx.importing.imported import Imported
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.validate import check_opsets
-from graphcnn.parse import parse_graph
 from graphcnn.sources import Constant
+from graphcnn.text.parse import parse_graph
 
 #: Elements of a constant that are made without asking whether the file has as many.
 SPARE = 1 << 16

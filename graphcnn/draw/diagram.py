@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import graphviz
 
-from graphcnn.draw_render import FORMATS, render
-from graphcnn.draw_style import (
+from graphcnn.draw.render import FORMATS, render
+from graphcnn.draw.style import (
     BACKWARD,
     CLUSTER,
     EDGE,

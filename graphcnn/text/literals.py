@@ -1,6 +1,6 @@
 """How single things are written in the text form: names, numbers, types, arrays, initializers.
 
-`graphcnn.text` writes whole graphs with these, `graphcnn.parse` reads them back.
+`graphcnn.text.write` writes whole graphs with these, `graphcnn.text.parse` reads them back.
 """
 
 import base64
@@ -99,7 +99,7 @@ def format_value(value: Any) -> str:
         case Initializer():
             return format_initializer(value)
         case Graph():
-            from graphcnn.text import dump_graph
+            from graphcnn.text.write import dump_graph
 
             return dump_graph(value).strip().replace("\n", "\n  ")
         case Op():

@@ -1,4 +1,4 @@
-"""The parser of the text form: the inverse of `graphcnn.text`. Nothing is ever evaluated.
+"""The parser of the text form: the inverse of `graphcnn.text.write`. Nothing is ever evaluated.
 
     text   = "graph" STRING "(" [NAME ":" type {"," NAME ":" type}] ")" "{" {line} "}"
     line   = NAME "=" OP "(" [value {"," value}] [";"] [attribute {"," attribute}] ")" [":" types]
@@ -19,7 +19,10 @@ import graphcnn.ops  # noqa: F401  fills OPS
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import OPS, Array, Node, Op, Value, build
-from graphcnn.literals import (
+from graphcnn.origin import Origin
+from graphcnn.sources import Constant, Input, Role, State
+from graphcnn.tensor_type import Dim, DType, N, TensorType
+from graphcnn.text.literals import (
     PLAIN,
     QUOTED,
     elements,
@@ -28,11 +31,8 @@ from graphcnn.literals import (
     known_initializers,
     unquote,
 )
-from graphcnn.origin import Origin
-from graphcnn.schema import check_attributes
-from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import Dim, DType, N, TensorType
-from graphcnn.tokens import Words, fail, located
+from graphcnn.text.schema import check_attributes
+from graphcnn.text.tokens import Words, fail, located
 
 #: Tuples in attributes may be nested this deep.
 MAX_DEPTH: Final = 16

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import onnx
 
-from graphcnn.engine import Engine, ReferenceEngine, make_engine
 from graphcnn.errors import VerifyError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node, Value, build, freeze
@@ -27,9 +26,10 @@ from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.exporting.states import NEW
 from graphcnn.passes.apply_optimizer import LEARNING_RATE
 from graphcnn.schedules import schedule
-from graphcnn.session import Session
 from graphcnn.sources import Role
 from graphcnn.tensor_type import DType, TensorType
+from graphcnn.training.engine import Engine, ReferenceEngine, make_engine
+from graphcnn.training.session import Session
 
 STEPS = 30
 BATCH = 8

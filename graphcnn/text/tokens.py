@@ -1,11 +1,11 @@
-"""The words of the text form: what `graphcnn.parse` reads instead of characters."""
+"""The words of the text form: what `graphcnn.text.parse` reads instead of characters."""
 
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from graphcnn.errors import GraphError
-from graphcnn.literals import PLAIN, QUOTED, unquote
+from graphcnn.text.literals import PLAIN, QUOTED, unquote
 
 #: Texts with more characters are refused before they are read.
 MAX_CHARACTERS: Final = 1 << 30

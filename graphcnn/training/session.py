@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphcnn.compile import training_graph
-from graphcnn.engine import Arrays, make_engine
 from graphcnn.errors import TrainingError
 from graphcnn.evaluation import targets_for
 from graphcnn.graph import Graph, state_of
@@ -29,6 +28,7 @@ from graphcnn.runner import batch_size
 from graphcnn.runtime.reference import Reference
 from graphcnn.schedules import schedule
 from graphcnn.tensor_type import TensorType
+from graphcnn.training.engine import Arrays, make_engine
 
 if TYPE_CHECKING:
     from graphcnn.model import Model

@@ -4,19 +4,19 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from graphcnn.analysis import (
+from graphcnn.analysis.cost import multiply_adds
+from graphcnn.analysis.counts import (
     activation_bytes,
     graph_parameters,
     node_parameters,
     unread_pixels,
 )
-from graphcnn.cost import multiply_adds
+from graphcnn.analysis.receptive_field import receptive_fields
 from graphcnn.geometry import Pair
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Node
-from graphcnn.literals import format_name, format_op, printable
-from graphcnn.receptive_field import receptive_fields
 from graphcnn.tensor_type import Shape, format_shape
+from graphcnn.text.literals import format_name, format_op, printable
 
 _HEADS = (
     "layer",

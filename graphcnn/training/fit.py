@@ -32,7 +32,7 @@ from graphcnn.runtime.checkpoint import (
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.history import History
 from graphcnn.runtime.progress import Display, display
-from graphcnn.session import Session
+from graphcnn.training.session import Session
 from graphcnn.weights import check_states, read_tensors
 
 if TYPE_CHECKING:

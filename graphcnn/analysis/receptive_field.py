@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from graphcnn.analysis import node_windows
+from graphcnn.analysis.counts import node_windows
 from graphcnn.geometry import Pair, Window, windows
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Value

@@ -33,11 +33,11 @@ from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.exporting.states import open_states, values_graph
 from graphcnn.optimizers import Optimizer
 from graphcnn.passes.backward import GRADIENT
-from graphcnn.session import Session
 from graphcnn.sources import Role
 from graphcnn.tensor_type import TensorType
-from graphcnn.text import dump_graph
-from graphcnn.training_parity import BATCH, STEPS, TrainingParity, compare_training
+from graphcnn.text.write import dump_graph
+from graphcnn.training.onnx_parity import BATCH, STEPS, TrainingParity, compare_training
+from graphcnn.training.session import Session
 from graphcnn.weights import FORMAT
 
 if TYPE_CHECKING:

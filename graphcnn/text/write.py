@@ -1,4 +1,4 @@
-"""The text form of a graph: readable, one line per node, and `graphcnn.parse` reads it back.
+"""The text form of a graph: readable, one line per node, and `graphcnn.text.parse` reads it back.
 
     graph "tiny" (image: f32[N,1,8,8]) {
       C1.weight = state(initial=he) : f32[4,1,3,3]
@@ -17,7 +17,9 @@ from pathlib import PurePath
 
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Array, Node, Value
-from graphcnn.literals import (
+from graphcnn.origin import Origin
+from graphcnn.sources import Constant, Input, State
+from graphcnn.text.literals import (
     format_bytes,
     format_elements,
     format_name,
@@ -25,8 +27,6 @@ from graphcnn.literals import (
     format_type,
     quote,
 )
-from graphcnn.origin import Origin
-from graphcnn.sources import Constant, Input, State
 
 #: Constants with more elements are not written element by element.
 INLINE = 16

@@ -1,0 +1,1 @@
+"""The text form of graphs, and what reads and writes it."""

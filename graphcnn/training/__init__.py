@@ -1,0 +1,1 @@
+"""Training: sessions of compiled steps, `fit`, and the training step as ONNX."""
