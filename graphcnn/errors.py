@@ -4,6 +4,8 @@ A message is one readable text: what (node and source line), expected, found, an
 its numbers. The command line prints it alone; a traceback adds nothing to it.
 """
 
+from collections.abc import Sequence
+
 
 class GraphCnnError(Exception):
     """Base of all errors that a user can cause and mend."""
@@ -48,8 +50,11 @@ class ImportModelError(GraphCnnError):
 class MissingExtraError(GraphCnnError, ImportError):
     """An optional package is not installed; the message holds the command that installs it."""
 
-    def __init__(self, what: str, package: str, extra: str) -> None:
+    def __init__(self, what: str, packages: str | Sequence[str], extra: str) -> None:
+        names = [packages] if isinstance(packages, str) else packages
+        one = len(names) == 1
         super().__init__(
-            f"{what} needs the package {package!r}, which is not installed: "
+            f"{what} needs the package{'' if one else 's'} {', '.join(map(repr, names))}, "
+            f"which {'is' if one else 'are'} not installed: "
             f'run  pip install "graphcnn[{extra}]"'
         )

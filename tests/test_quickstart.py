@@ -117,7 +117,7 @@ def test_a_missing_extra_is_named_before_anything_is_done(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     result = run("quickstart", "--folder", tmp_path / "start")
     assert result.exit_code == 1
-    assert "scikit-learn, onnxruntime" in result.stderr
+    assert "packages 'scikit-learn', 'onnxruntime', which are not" in result.stderr
     assert 'pip install "graphcnn[demo]"' in result.stderr
     assert not (tmp_path / "start").exists()
 

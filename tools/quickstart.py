@@ -86,7 +86,7 @@ def check_extras() -> None:
     """Raise `MissingExtraError` naming all missing packages, before anything is trained."""
     missing = [package for module, package, _ in NEEDED if not _installed(module)]
     if missing:
-        raise MissingExtraError("the quickstart", ", ".join(missing), "demo")
+        raise MissingExtraError("the quickstart", missing, "demo")
 
 
 def _installed(module: str) -> bool:
