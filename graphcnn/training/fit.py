@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphcnn.errors import DataError, GraphError
-from graphcnn.evaluation import Data, as_dataset, at_least_one, measure, targets_for
+from graphcnn.evaluation import measure
+from graphcnn.feeding import Data, as_dataset, at_least_one, targets_for
 from graphcnn.ir import Array
 from graphcnn.language.arguments import is_int
 from graphcnn.objective import Metrics, Objective, target_type, with_loss

@@ -16,7 +16,7 @@ import numpy as np
 
 from graphcnn.compile import training_graph
 from graphcnn.errors import TrainingError
-from graphcnn.evaluation import targets_for
+from graphcnn.feeding import targets_for
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node
 from graphcnn.objective import TARGET, Metrics, Objective

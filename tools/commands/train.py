@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from graphcnn.errors import OutputError
-from graphcnn.evaluation import as_dataset
+from graphcnn.feeding import as_dataset
 from graphcnn.model import Model
 from graphcnn.optimizers import OPTIMIZERS, Optimizer
 from graphcnn.runtime.data.dataset import Dataset
