@@ -1,10 +1,12 @@
 """From what users give to what a graph is fed: data sets, items and targets, all checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphcnn.class_names import places, relabelled
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.language.arguments import is_int
@@ -20,8 +22,12 @@ if TYPE_CHECKING:
 Data = Dataset | tuple[Any, Any]
 
 
-def as_dataset(data: Data, model: "Model") -> Dataset:
-    """A `Dataset` whose images fit the model. Raises `DataError` where they do not."""
+def as_dataset(data: Data, model: "Model", classes: Sequence[str] = ()) -> Dataset:
+    """A `Dataset` whose images and classes fit the model. Raises `DataError` where they do not.
+
+    Labels are found by the names of their classes in those of the model, or in `classes` where
+    the model has none yet. Labels without names are class numbers of the model.
+    """
     if not isinstance(data, Dataset):
         if not isinstance(data, tuple) or len(data) != 2:
             raise DataError(
@@ -34,7 +40,21 @@ def as_dataset(data: Data, model: "Model") -> Dataset:
             f"{model.name} takes images (C, H, W) = {shape}, but {data.name!r} has "
             f"{data.image_shape}"
         )
-    return data
+    return _by_class_names(data, model.classes or classes, model.name)
+
+
+def _by_class_names(data: Dataset, known: Sequence[str], model: str) -> Dataset:
+    """The data set with the class numbers of a model that calls its classes `known`."""
+    if data.numbered or not data.classes or not known or data.classes == tuple(known):
+        return data
+    advice = (
+        "  Rename the classes of the data, or give them without names; or set model.classes to "
+        "what its outputs stand for."
+    )
+    whose, others = f"the data set {data.name!r}", f"the model {model!r}"
+    numbers = places(data.classes, known, whose, others, advice)
+    labels = data.labels if numbers is None else relabelled(data.labels, numbers)
+    return replace(data, labels=labels, classes=tuple(known))
 
 
 def at_least_one(x: Any, name: str) -> int:

@@ -65,6 +65,13 @@ def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], Position]:
         raise WeightsError(f"{path} is no checkpoint of a training run") from None
 
 
+def classes_of_run(folder: str | Path) -> tuple[str, ...]:
+    """What the run whose checkpoint is in `folder` calls its classes; () where there is none."""
+    if not (Path(folder) / LAST).exists():
+        return ()
+    return tuple(map(str, load_checkpoint(folder)[1].config.get("classes", ())))
+
+
 def check_config(found: Mapping[str, Any], expected: Mapping[str, Any], folder: object) -> None:
     """Refuse to resume a run under other settings, naming each that differs."""
     different = [

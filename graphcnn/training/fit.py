@@ -26,6 +26,7 @@ from graphcnn.runtime.checkpoint import (
     BEST,
     Position,
     check_config,
+    classes_of_run,
     load_checkpoint,
     make_folder,
     save_checkpoint,
@@ -117,7 +118,8 @@ def fit(
         TrainingError: the loss is not finite; names the first node that made it so.
         WeightsError: a checkpoint of another model or with other settings.
     """
-    data = as_dataset(train, model)
+    known = model.classes or (() if resume is None else classes_of_run(resume))
+    data = as_dataset(train, model, known)
     data.check_batch_size(batch_size)
     batch_size, epochs = int(batch_size), at_least_one(epochs, "epochs")
     if checkpoint_every is not None:
@@ -127,7 +129,7 @@ def fit(
     seed = int(seed)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
-    held_out = None if validation is None else as_dataset(validation, model)
+    held_out = None if validation is None else as_dataset(validation, model, known or data.classes)
     evaluation = with_loss(model.graph, loss, metrics)
     optimizer = make_optimizer(optimizer)
     _check_targets(model, loss, data, held_out)
@@ -165,6 +167,7 @@ def fit(
         "optimizer": repr(optimizer),
         "seed": seed,
         "shuffle": shuffle,
+        "classes": list(model.classes),
     }
     if resume is not None and (Path(resume) / "last.safetensors").exists():
         run.resume(Path(resume))

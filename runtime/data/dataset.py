@@ -26,6 +26,8 @@ class Dataset:
             (n, ...) of float32 without `classes`.
         classes: names of the classes, in the order of their numbers.
         normalisation: None means uint8 is divided by 255 and nothing else.
+        numbered: the labels came without names, and `classes` only spells their numbers. A model
+            takes such labels as they are; others it finds by the names of their classes.
 
     Raises:
         DataError: no image at all, numbers of images and labels that differ, labels that are
@@ -37,6 +39,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     normalisation: Normalisation | None = None
     name: str = "data"
+    numbered: bool = False
 
     def __post_init__(self) -> None:
         try:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.class_names import check_count, numbered
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
-from graphcnn.normalisation import Normalisation
+from graphcnn.normalisation import Normalisation, as_array
 from graphcnn.runtime.data.dataset import Dataset
 
 _IMAGES = ("x", "images", "x_train")
@@ -31,12 +32,17 @@ def arrays(
         x: uint8 in 0..255, or floats in 0..1.
         y: class numbers of integers, (n,) or one per pixel (n, height, width), or numbers to
             predict (n, ...) of floats.
-        classes: names of the classes; default "0", "1", ... up to the largest label.
+        classes: names of the classes; default "0", "1", ... up to the largest label. Those are
+            no names: a model takes the labels as its own class numbers.
+
+    Raises:
+        DataError: what does not fit together, or a label so large that it is no class number.
     """
-    labels = np.asarray(y)
-    if classes is None and labels.dtype.kind in "iu" and labels.size:
-        classes = [str(i) for i in range(max(1, int(labels.max()) + 1))]
-    return Dataset(x, y, tuple(classes or ()), normalisation, name)
+    labels = as_array(y, "labels")
+    made_up = classes is None and labels.dtype.kind in "iu" and labels.size > 0
+    if made_up:
+        classes = numbered(labels, f"data set {name!r}")
+    return Dataset(x, y, tuple(classes or ()), normalisation, name, made_up)
 
 
 def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
@@ -53,12 +59,14 @@ def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> tuple
     parts = {"train": (x, y)}
     if "x_test" in found or "y_test" in found:
         parts["test"] = _pick(path, found, ("x_test",)), _pick(path, found, ("y_test",))
+    if names is not None:
+        check_count(names.size, str(path))
     classes = None if names is None else tuple(map(str, names.reshape(-1)))
-    if classes is None and all(b.dtype.kind in "iu" and b.size for _, b in parts.values()):
-        largest = max(int(b.max()) for _, b in parts.values())
-        classes = tuple(str(i) for i in range(max(1, largest + 1)))
+    made_up = classes is None and all(b.dtype.kind in "iu" and b.size for _, b in parts.values())
+    if made_up:  # as many for both parts
+        classes = max((numbered(b, f"{path}, {k}") for k, (_, b) in parts.items()), key=len)
     sets = {
-        part: arrays(a, b, classes=classes, name=f"{path.name} {part}")
+        part: Dataset(a, b, classes or (), name=f"{path.name} {part}", numbered=made_up)
         for part, (a, b) in parts.items()
     }
     if "test" in sets:
