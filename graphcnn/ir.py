@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, elementwise, mixed
 from graphcnn.errors import GraphError
 from graphcnn.origin import UNKNOWN, Origin, current_origin
 from graphcnn.tensor_type import DType, N, Shape, TensorType, bind_shape
@@ -88,6 +89,17 @@ class Op:
     def expand(self, *args: Any, **kwargs: Any) -> tuple["Value", ...]:
         """The results in terms of smaller operators: `expand(*inputs)`. Optional."""
         raise NotImplementedError
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        """How the results depend on the items of a batch, given how the inputs do.
+
+        `types` are those of the inputs, `results` those of the results. Not asked where an input
+        is MIXED (so are all results), nor where all are FIXED and no attribute holds N (so are the
+        results). What is not proven is MIXED. See `graphcnn.batch`.
+        """
+        if self.elementwise:
+            return elementwise(inputs, types, results[0].rank)
+        return mixed("has no rule for the items of a batch")
 
     def bind(self, n: int) -> Self:
         """This operator with the batch symbol in its attributes replaced by `n`."""

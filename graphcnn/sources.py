@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphcnn.batch import FIXED, Batches, Rule, Types, source_batch
 from graphcnn.errors import GraphError
 from graphcnn.initializers import Constant as ConstantInitializer
 from graphcnn.initializers import Initializer
@@ -35,6 +36,9 @@ class Input(Op):
             if isinstance(d, int) and d < 1:
                 raise GraphError(f"sizes must be at least 1, found {self.type}")
         return self.type
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return source_batch(self.type)
 
 
 class Role(StrEnum):
@@ -67,6 +71,9 @@ class State(Op):
             raise GraphError(f"a state cannot depend on the batch size, found {self.type}")
         return self.type
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return FIXED
+
 
 @dataclass(frozen=True, eq=False)
 class Constant(Op):
@@ -95,3 +102,6 @@ class Constant(Op):
 
     def evaluate(self) -> Array:
         return np.asarray(self.array)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return FIXED

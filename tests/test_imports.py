@@ -16,8 +16,9 @@ FOLDERS = {"graphcnn": "graphcnn", "passes": "graphcnn.passes", "runtime": "grap
 LAYERS = [
     {"errors"},
     {"tensor_type", "geometry", "origin"},
+    {"batch"},
     {"ir"},
-    {"philox", "initializers", "sources", "graph", "layout"},
+    {"philox", "initializers", "sources", "graph", "layout", "batch_walk"},
     {"ops"},
     {"*"},  # language, verify, text, draw, onnx, optimizers: all that is not named
     {"passes", "runtime"},

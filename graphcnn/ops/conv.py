@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import SUM, Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
 from graphcnn.geometry import (
     Pair,
@@ -58,6 +59,9 @@ class _Convolution(Op):
                 f"groups = {self.groups} must divide the {x} input channels and the "
                 f"{out} output channels"
             )
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0,))
 
 
 @dataclass(frozen=True)
@@ -219,6 +223,10 @@ class Conv2dWeightGrad(_Convolution):
         like = Conv2d(**shared)(x, dw)  # the convolution whose weight gradient this is
         (dx, _) = Conv2d(**shared).gradient(like.node, dy)
         return [dx, like]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        found = per_item(inputs, (0, 1))
+        return SUM if found.is_items else found
 
 
 def _kernel(weight: TensorType) -> tuple[int, int, Pair]:

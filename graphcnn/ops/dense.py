@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import SUM, Batch, Batches, Rule, Types, items, mixed, per_item
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.broadcast import broadcast_shape, unbroadcast
@@ -45,6 +46,9 @@ class Dense(Op):
         x, weight, *bias = node.inputs
         dw = MatMul(transpose_a=True)(dy, x)
         return [MatMul()(dy, weight), dw, *(Sum(axes=(0,))(dy) for _ in bias)]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0,))
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,37 @@ class MatMul(Op):
         da = MatMul(tb, True)(b, dy) if ta else MatMul(False, not tb)(dy, b)
         db = MatMul(True, ta)(dy, a) if tb else MatMul(not ta, False)(a, dy)
         return [unbroadcast(da, a.shape), unbroadcast(db, b.shape)]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        a, b = (_place(x, t.rank) for x, t in zip(inputs, types, strict=True))
+        rows, k = (-1, -2) if self.transpose_a else (-2, -1)
+        inner, columns = (-1, -2) if self.transpose_b else (-2, -1)
+        rank = results[0].rank
+        if not all(x.is_items or x.is_fixed for x in inputs):
+            return mixed("multiplies by a total over the batch")
+        if (a, b) == (k, inner):
+            return SUM
+        if (a, b) == (rows, None):
+            return items(rank - 2)
+        if (a, b) == (None, columns):
+            return items(rank - 1)
+        return _stacked(a, b, types, rank)
+
+
+def _place(x: Batch, rank: int) -> int | None:
+    """The axis of the items, counted from the last, -1."""
+    return x.axis - rank if x.is_items else None
+
+
+def _stacked(a: int | None, b: int | None, types: Types, rank: int) -> Batch:
+    """The product where the batch is among the axes that broadcast: of every item apart."""
+    axis = b if a is None else a
+    if axis is None or axis >= -2 or (None not in (a, b) and a != b):
+        return mixed("multiplies items with one another")
+    for own, t in zip((a, b), types, strict=True):
+        if own is None and t.rank >= -axis and t.shape[axis] != 1:
+            return mixed("multiplies each place in the batch by another matrix")
+    return items(rank + axis)
 
 
 def check_matrix(x: TensorType) -> None:

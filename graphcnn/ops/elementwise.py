@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import MEAN, Batches, Kind, Rule, Types, elementwise, linear, scaled
 from graphcnn.ir import Array, Node, Op, Value, constant_of
 from graphcnn.ops.broadcast import broadcast_type, unbroadcast
 from graphcnn.ops.checks import check_float, check_integer, check_number
@@ -46,6 +47,9 @@ class Add(_Binary):
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [dy, dy]
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return linear(inputs) or elementwise(inputs, types, results[0].rank)
+
 
 @dataclass(frozen=True)
 class Sub(_Binary):
@@ -56,6 +60,9 @@ class Sub(_Binary):
 
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [dy, -dy]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return linear(inputs) or elementwise(inputs, types, results[0].rank)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,9 @@ class Mul(_Binary):
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
         a, b = node.inputs
         return [dy * b, dy * a]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return scaled(inputs) or elementwise(inputs, types, results[0].rank)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,13 @@ class Div(_Binary):
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
         da = dy / node.inputs[1]
         return [da, -(da * node.output)]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        a, b = inputs
+        if a.kind is Kind.SUM and b.kind is Kind.COUNT:
+            return MEAN
+        total = scaled(inputs) if b.is_fixed else None
+        return total or elementwise(inputs, types, results[0].rank)
 
 
 @dataclass(frozen=True)
@@ -200,6 +217,9 @@ class Neg(_Unary):
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [-dy]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return linear(inputs) or elementwise(inputs, types, results[0].rank)
 
 
 @dataclass(frozen=True)
@@ -365,6 +385,11 @@ class Cast(Op):
         if not (x.dtype.is_float and self.dtype.is_float):
             return [None]
         return [Cast(x.dtype)(dy)]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        (x,) = types
+        wider = x.dtype.is_float and self.dtype.is_float and x.dtype.bits <= self.dtype.bits
+        return (linear(inputs) if wider else None) or elementwise(inputs, types, x.rank)
 
 
 def as_type(x: Value, dtype: DType) -> Value:

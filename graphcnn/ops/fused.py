@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
+from graphcnn.batch import Batches, Rule, Types
+from graphcnn.batch_walk import follow
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, topological_order
 from graphcnn.ir import Array, Node, Op, Value, build
@@ -81,6 +83,10 @@ class Fused(Op):
                 known.update(zip(node.outputs, made, strict=True))
         results = tuple(known[v] for v in self.body.outputs.values())
         return results if len(results) != 1 else results[0]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        found = follow(self.body.nodes, dict(zip(self.body.inputs, inputs, strict=True)))
+        return tuple(found[v] for v in self.body.outputs.values())
 
     def bind(self, n: int) -> "Fused":
         body = self.body.bind(n)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, items, mixed
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir import Array, Node, Op, Value, constant_of
 from graphcnn.ops.broadcast import BroadcastTo
@@ -48,6 +49,18 @@ class Gather(Op):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         x, indices = node.inputs
         return [Scatter(self.batch, "add")(filled(x.shape, 0.0, x.dtype), indices, dy), None]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        x, indices = inputs
+        if not x.is_items and not x.is_fixed and indices.is_fixed:
+            return x  # a part of a total, or more of it
+        if x.is_items and x == indices and x.axis < self.batch:
+            return x
+        if x.is_items and indices.is_fixed and x.axis > self.batch:
+            return items(x.axis + types[1].rank - self.batch - 1)
+        if x.is_fixed and indices.is_items and indices.axis >= self.batch:
+            return indices
+        return mixed("reads items of the batch at places that are computed")
 
 
 #: What `scatter` does at a place, in the order of the updates.
@@ -116,6 +129,15 @@ class Scatter(Op):
             None,
             Where()(mine, read(dy, indices), zero),
         ]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        x, indices, updates = inputs
+        if x.is_items and x.axis < self.batch and x == indices == updates:
+            return x
+        behind = items(x.axis + types[1].rank - self.batch - 1)
+        if x.is_items and x.axis > self.batch and indices.is_fixed and updates == behind:
+            return x
+        return mixed("writes to items of the batch at places that are computed")
 
 
 def filled(shape: Shape, number: float, dtype: DType) -> Value:

@@ -8,6 +8,8 @@ were assigned is therefore a mistake in storage.
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from graphcnn.batch import Batches, Rule, Types
+from graphcnn.batch_walk import follow_op
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Op, check_count
 from graphcnn.layout import PLAIN, plain, storage_shape
@@ -27,6 +29,9 @@ class Relayout(Op):
 
     def evaluate(self, x: Array) -> Array:
         return x
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return inputs[0]
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,9 @@ class Placed(Op):
     def bind(self, n: int) -> "Placed":
         op = self.op.bind(n)
         return self if op is self.op else replace(self, op=op)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return follow_op(self.op, inputs, tuple(map(plain, types)), tuple(map(plain, results)))
 
 
 def inner(op: Op) -> Op:

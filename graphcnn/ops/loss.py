@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import MEAN, Batches, Rule, Types, items, mean_of, mixed
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.activation import Sigmoid
@@ -73,6 +74,13 @@ class CrossEntropy(Op):
         count = ElementCount(labels.shape, logits.dtype)()
         return [(Softmax(axis=1)(logits) - t) * (dy / count), None]
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        logits, labels = inputs
+        behind = logits.axis - 1 if logits.axis > 1 else 0
+        if logits.is_items and logits.axis != 1 and labels == items(behind):
+            return MEAN
+        return mixed("compares what are not the same items")
+
 
 @dataclass(frozen=True)
 class _Comparison(Op):
@@ -90,6 +98,9 @@ class _Comparison(Op):
             )
         check_same_dtype(**{first: prediction, second: target})
         return prediction.with_shape(())
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return mean_of(inputs)
 
 
 @dataclass(frozen=True)

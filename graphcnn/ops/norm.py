@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import MEAN, SUM, Batches, Rule, Types, mixed, per_item
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.broadcast import BroadcastTo
@@ -65,6 +66,9 @@ class BatchNorm(Op):
     ) -> tuple[Value, ...]:
         scale = gamma / Sqrt()(variance + self.epsilon)
         return ((x - per_channel(mean, x)) * per_channel(scale, x) + per_channel(beta, x),)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0,), reduced_axes(types[0].shape))
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,13 @@ class BatchNormTrain(Op):
             part = (x - per_channel(mean, x)) * slope
             dx = part if dx is None else dx + part
         return [dx, dgamma, dbeta]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        if inputs[0].is_items and inputs[0].axis in reduced_axes(types[0].shape):
+            if all(x.is_fixed for x in inputs[1:]):
+                together = mixed("normalises by the statistics of the batch")
+                return together, MEAN, together
+        return mixed("normalises by statistics that are not of the items alone")
 
 
 @dataclass(frozen=True)
@@ -165,6 +176,12 @@ class BatchNormGrad(Op):
         dbeta, dgamma = Sum(axes)(dy), Sum(axes)(dy * normal)
         mean_part = per_channel(dbeta / count, x) + normal * per_channel(dgamma / count, x)
         return per_channel(gamma * r, x) * (dy - mean_part), dgamma, dbeta
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        found = per_item(inputs, (0, 4), reduced_axes(types[0].shape))
+        if not found.is_items:
+            return found
+        return mixed("follows the statistics of the batch back"), SUM, SUM
 
 
 def reduced_axes(shape: Shape) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
 from graphcnn.geometry import Sides
 from graphcnn.ir import Array, Node, Op, Value
@@ -46,6 +47,9 @@ class _Padding(Op):
             np.pad(np.arange(sizes[0]), (top, bottom), mode=MODES[self.mode]),  # type: ignore[call-overload]
             np.pad(np.arange(sizes[1]), (left, right), mode=MODES[self.mode]),  # type: ignore[call-overload]
         )
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, range(len(inputs)), (0, 1))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
 from graphcnn.geometry import AXES, Pair, Sides, Window, check_window, output_sizes, windows
 from graphcnn.ir import Array, Node, Op, Value
@@ -72,6 +73,9 @@ class _Pool(Op):
 
     def taps(self, x: Array) -> Iterator[tuple[Region, Region]]:
         return taps(x.shape[2:], self.windows)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, range(len(inputs)), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -269,3 +273,6 @@ class GlobalAvgPool2d(Op):
         x = node.inputs[0]
         h, w = image_sizes(x.type)
         return [BroadcastTo(x.shape)(dy / (h * w))]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0,), (0, 1))

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, mixed
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.checks import check_float
@@ -44,6 +45,9 @@ class RandomUniform(Op):
         if self.dtype is DType.FLOAT16:
             u = np.floor(u * 2.0**11) * 2.0**-11
         return u.reshape(self.shape).astype(self.dtype.numpy)  # type: ignore[arg-type]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return mixed("draws numbers by their place in the batch")
 
 
 @dataclass(frozen=True)

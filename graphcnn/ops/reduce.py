@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import MEAN, SUM, Batch, Batches, Rule, Types, items, mixed
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value, constant_of
 from graphcnn.ops.broadcast import BroadcastTo
@@ -24,6 +25,9 @@ class _Reduction(Op):
     keepdims: bool = False
 
     operands: ClassVar = ("x",)
+    #: What a reduction over the items gives, and whether it keeps sums and means what they are.
+    over_items: ClassVar[Batch] = mixed("reduces over the items of the batch")
+    is_linear: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         check_number(x=x)
@@ -36,6 +40,12 @@ class _Reduction(Op):
         kept = _reduced(shape, self.axes, True)
         return value if value.shape == kept else Reshape(kept)(value)
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        (x,) = inputs
+        if not x.is_items:
+            return x if self.is_linear else mixed(f"computes with a {x.kind} over the batch")
+        return self.over_items if x.axis in self.axes else _kept(x.axis, self.axes, self.keepdims)
+
 
 def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     """`shape` with size 1 at `axes`, or without them."""
@@ -44,9 +54,17 @@ def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     return tuple(d for a, d in enumerate(shape) if a not in axes)
 
 
+def _kept(axis: int, axes: tuple[int, ...], keepdims: bool) -> Batch:
+    """Items along `axis`, which is none of the reduced `axes`."""
+    return items(axis if keepdims else axis - sum(a < axis for a in axes))
+
+
 @dataclass(frozen=True)
 class Sum(_Reduction):
     """y = sum of x over `axes`. Integers wrap around."""
+
+    over_items: ClassVar = SUM
+    is_linear: ClassVar = True
 
     def evaluate(self, x: Array) -> Array:
         return np.asarray(np.sum(x, axis=self.axes, keepdims=self.keepdims, dtype=x.dtype))
@@ -82,6 +100,9 @@ class Prod(_Reduction):
 @dataclass(frozen=True)
 class Mean(_Reduction):
     """y = sum of x over `axes` divided by their number of elements."""
+
+    over_items: ClassVar = MEAN
+    is_linear: ClassVar = True
 
     def infer(self, x: TensorType) -> TensorType:
         check_float(x=x)
@@ -130,3 +151,11 @@ class ArgMax(Op):
 
     def evaluate(self, x: Array) -> Array:
         return np.asarray(np.argmax(x, axis=self.axis, keepdims=self.keepdims), np.int64)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        (x,) = inputs
+        if not x.is_items:
+            return mixed(f"computes with a {x.kind} over the batch")
+        if x.axis == self.axis:
+            return mixed("finds the largest among the items of the batch")
+        return _kept(x.axis, (self.axis,), self.keepdims)

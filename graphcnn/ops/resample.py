@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
 from graphcnn.geometry import Pair, Sides
 from graphcnn.ir import Array, Node, Op, Value
@@ -52,6 +53,9 @@ class _Upsample(Op):
         a[j, low] += 1.0 - (at - low)
         a[j, high] += at - low
         return a.astype(dtype)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, range(len(inputs)), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -155,3 +159,6 @@ class ZeroInsert2d(Op):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         top, _, left, _ = self.border
         return [Slice((0, 0, top, left), node.inputs[0].shape, (1, 1, *self.stride))(dy)]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, range(len(inputs)), (0, 1))

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import COUNT, FIXED, Batch, Batches, Rule, Types, items, linear, mixed, per_item
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.tensor_type import (
@@ -55,6 +56,9 @@ class Reshape(Op):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [Reshape(node.inputs[0].shape)(dy)]
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return _rearranged(inputs[0], types[0].shape, results[0].shape)
+
 
 @dataclass(frozen=True)
 class Flatten(Op):
@@ -73,6 +77,9 @@ class Flatten(Op):
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [Reshape(node.inputs[0].shape)(dy)]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return _rearranged(inputs[0], types[0].shape, results[0].shape)
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,10 @@ class Transpose(Op):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         inverse = tuple(self.perm.index(axis) for axis in range(len(self.perm)))
         return [Transpose(inverse)(dy)]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        (x,) = inputs
+        return items(self.perm.index(x.axis)) if x.is_items else x
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,14 @@ class Concat(Op):
             start += known_size(x.shape[self.axis : self.axis + 1])
         return parts
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        total = linear(inputs)
+        if total is not None:
+            return total
+        if any(x != inputs[0] for x in inputs):
+            return mixed("joins items with what is no item along the same axis")
+        return inputs[0] if inputs[0].axis != self.axis else mixed("joins batches to a longer one")
+
 
 def _but(x: TensorType, concat: Concat) -> Shape:
     """The sizes of all axes but the one that is joined."""
@@ -164,6 +183,9 @@ class Slice(Op):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [Embed(node.inputs[0].shape, self.starts, self.steps)(dy)]
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return _placed(inputs[0], types[0].shape, self.starts, self.sizes, self.steps)
+
 
 @dataclass(frozen=True)
 class Embed(Op):
@@ -188,6 +210,9 @@ class Embed(Op):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [Slice(self.starts, node.inputs[0].shape, self.steps)(dy)]
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return _placed(inputs[0], types[0].shape, self.starts, self.shape, self.steps)
+
 
 @dataclass(frozen=True)
 class ElementCount(Op):
@@ -204,6 +229,10 @@ class ElementCount(Op):
 
     def evaluate(self) -> Array:
         return np.asarray(prod(d for d in self.shape if isinstance(d, int)), self.dtype.numpy)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        batches = self.shape.count(N)
+        return (FIXED, COUNT)[batches] if batches < 2 else mixed("counts pairs of items")
 
 
 @dataclass(frozen=True)
@@ -228,6 +257,34 @@ class OneHot(Op):
         check_labels(labels, self.depth)
         y: Array = labels[..., None] == np.arange(self.depth)
         return y.astype(self.dtype.numpy)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0,), range(types[0].rank))
+
+
+def _rearranged(x: Batch, before: Shape, after: Shape) -> Batch:
+    """The same elements in the same order: items stay items where as many elements as before
+    stand between one and the next, and so in front of the axis."""
+    if not x.is_items:
+        return x
+    front = before[: x.axis]
+    for axis, size in enumerate(after):
+        if size == before[x.axis] and known_size(after[:axis]) == known_size(front):
+            return items(axis) if N not in after[:axis] else mixed("takes items apart")
+    shapes = f"{format_shape(before)} to {format_shape(after)}"
+    return mixed(f"rearranges {shapes} across axis {x.axis}, the items")
+
+
+def _placed(
+    x: Batch, before: Shape, starts: tuple[int, ...], sizes: Shape, steps: tuple[int, ...]
+) -> Batch:
+    """A part of x, or x as a part: items stay items where all are in it and nothing else is."""
+    if not x.is_items:
+        return x
+    a = x.axis
+    if (starts[a], sizes[a], steps[a]) == (0, before[a], 1):
+        return x
+    return mixed(f"does not treat all items along axis {a} alike")
 
 
 def check_index_type(labels: TensorType) -> None:

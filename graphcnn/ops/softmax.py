@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.checks import check_float
@@ -33,6 +34,9 @@ class _AlongAxis(Op):
         """x with the largest element of each row at 0, so that no exponential overflows."""
         shifted: Array = x - np.max(x, axis=self.axis, keepdims=True)
         return shifted
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0,), [a for a in range(types[0].rank) if a != self.axis])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.checks import check_number
@@ -53,3 +54,6 @@ class TopK(Op):
         x = node.inputs[0]
         zeros = filled(x.shape, 0.0, x.dtype)
         return [Scatter(x.type.rank - 1, "add")(zeros, node.outputs[1], dy)]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0,), range(types[0].rank - 1))

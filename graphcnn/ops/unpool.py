@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import DataError, GraphError
 from graphcnn.geometry import Pair
 from graphcnn.ir import Array, Node, Op, Value
@@ -64,6 +65,9 @@ class MaxUnpool2d(Op):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [MaxUnpool2dGrad()(dy, node.inputs[1]), None]
 
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, range(len(inputs)), (0, 1))
+
 
 @dataclass(frozen=True)
 class MaxUnpool2dGrad(Op):
@@ -92,3 +96,6 @@ class MaxUnpool2dGrad(Op):
     def gradient(self, node: Node, ddx: Value) -> Sequence[Value | None]:
         dy, indices = node.inputs
         return [MaxUnpool2d(image_sizes(dy.type))(ddx, indices), None]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, range(len(inputs)), (0, 1))

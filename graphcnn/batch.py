@@ -1,0 +1,166 @@
+"""How a value depends on the items of a batch: what the operators' `follow_batch` speaks of.
+
+A batch of n items is fed; item i is element i along the batch axis of every input. A value is
+
+    FIXED    the same for every batch, whatever its size and content
+    ITEMS    element i along `axis` depends on item i alone, by one function for all i
+    SUM      the sum over the items of one function of each
+    MEAN     the mean over the items of one function of each
+    COUNT    n times a number that is FIXED
+    MIXED    anything else, and whatever is not known: `why` says what came between
+
+so that a batch may be cut, filled up or put in another order wherever all is FIXED or ITEMS, and
+what was computed of parts can be put together for all kinds but MIXED. The rules are about
+mathematics: how the sums of floats are rounded may depend on n.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from graphcnn.tensor_type import N, TensorType
+
+
+class Kind(StrEnum):
+    """What a value has to do with the items of a batch."""
+
+    FIXED = "fixed"
+    ITEMS = "items"
+    SUM = "sum"
+    MEAN = "mean"
+    COUNT = "count"
+    MIXED = "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How one value depends on the batch: its kind, the axis of ITEMS, the reason for MIXED."""
+
+    kind: Kind
+    axis: int = -1
+    why: str = ""
+
+    @property
+    def is_items(self) -> bool:
+        return self.kind is Kind.ITEMS
+
+    @property
+    def is_fixed(self) -> bool:
+        return self.kind is Kind.FIXED
+
+    @property
+    def is_mixed(self) -> bool:
+        return self.kind is Kind.MIXED
+
+    @property
+    def words(self) -> str:
+        """What an operator did whose result this is, after its name."""
+        return self.why if self.is_mixed else f"takes the {self.kind} over the batch"
+
+    def __str__(self) -> str:
+        detail = {Kind.ITEMS: f" along axis {self.axis}", Kind.MIXED: f": {self.why}"}
+        return f"{self.kind}{detail.get(self.kind, '')}"
+
+
+Batches = tuple[Batch, ...]
+Types = tuple[TensorType, ...]
+#: What a rule answers: one for all results, or one for each.
+Rule = Batch | Batches
+
+FIXED, SUM, MEAN, COUNT = (Batch(k) for k in (Kind.FIXED, Kind.SUM, Kind.MEAN, Kind.COUNT))
+
+
+def items(axis: int) -> Batch:
+    """One element along `axis` for each item."""
+    return Batch(Kind.ITEMS, axis)
+
+
+def mixed(why: str) -> Batch:
+    """Nothing is proven; `why` goes on after "it": "takes the largest over the batch"."""
+    return Batch(Kind.MIXED, why=why)
+
+
+def source_batch(t: TensorType) -> Batch:
+    """Of what is fed with type `t`: items along its axis N."""
+    if t.shape.count(N) > 1:
+        return mixed(f"has more than one batch axis: {t}")
+    return items(t.shape.index(N)) if N in t.shape else FIXED
+
+
+def checked(found: Batch, t: TensorType) -> Batch:
+    """`found`, unless the type has an N that the kind does not explain."""
+    if found.is_mixed:
+        return found
+    elsewhere = [a for a, d in enumerate(t.shape) if d is N and a != found.axis]
+    return mixed(f"has the batch size in {t}, which is no axis of items") if elsewhere else found
+
+
+def elementwise(inputs: Sequence[Batch], types: Sequence[TensorType], rank: int) -> Batch:
+    """Operands that broadcast together: their batch axes must meet, and all else be FIXED."""
+    found = _other_than_items(inputs)
+    if found is not None:
+        return found
+    places = {x.axis + rank - t.rank for x, t in zip(inputs, types, strict=True) if x.is_items}
+    if not places:
+        return FIXED
+    axis = min(places)
+    if len(places) > 1:
+        return mixed(f"combines each item with every other, along the axes {sorted(places)}")
+    for x, t in zip(inputs, types, strict=True):
+        own = axis + t.rank - rank
+        if x.is_fixed and own >= 0 and t.shape[own] != 1:
+            return mixed(f"combines each place along axis {axis} with another number")
+    return items(axis)
+
+
+def per_item(inputs: Sequence[Batch], operands: Sequence[int], axes: Sequence[int] = (0,)) -> Batch:
+    """For operators that treat the elements along `axes` apart: all `operands` have the items
+    there, along one of them, and the other inputs are FIXED."""
+    found = _other_than_items(inputs)
+    if found is not None:
+        return found
+    first = inputs[operands[0]]
+    for position, x in enumerate(inputs):
+        if position in operands:
+            if x != first:
+                return mixed("combines items with what is no item at the same place")
+        elif not x.is_fixed:
+            return mixed("has weights that depend on the items")
+    if first.is_items and first.axis not in axes:
+        return mixed(f"works across axis {first.axis}, the items of the batch")
+    return first
+
+
+def mean_of(inputs: Sequence[Batch]) -> Batch:
+    """For operators that take the mean, over all elements, of a function of the inputs' elements
+    at equal places, the batch axes among them."""
+    found = per_item(inputs, range(len(inputs)), range(8))
+    return MEAN if found.is_items else found
+
+
+def linear(inputs: Sequence[Batch]) -> Batch | None:
+    """The kind of a sum of the inputs where all are of one kind of total, or FIXED beside means.
+
+    None where an input has items, and where sums meet what is no sum.
+    """
+    kinds = {x.kind for x in inputs}
+    if len(kinds) == 1 and kinds < {Kind.FIXED, Kind.SUM, Kind.MEAN, Kind.COUNT}:
+        return inputs[0]
+    return MEAN if kinds == {Kind.MEAN, Kind.FIXED} else None
+
+
+def scaled(inputs: Sequence[Batch]) -> Batch | None:
+    """The kind of the product of a total and of what is FIXED; None for other operands."""
+    totals = [x for x in inputs if not x.is_fixed]
+    one = len(totals) == 1 and totals[0].kind in (Kind.SUM, Kind.MEAN, Kind.COUNT)
+    return totals[0] if one else None
+
+
+def _other_than_items(inputs: Sequence[Batch]) -> Batch | None:
+    """MIXED where a value that belongs to the batch as a whole is combined with anything."""
+    for x in inputs:
+        if x.is_mixed:
+            return x
+        if not (x.is_items or x.is_fixed):
+            return mixed(f"computes with a {x.kind} over the batch")
+    return None
