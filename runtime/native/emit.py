@@ -222,7 +222,7 @@ class Emitter:
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """a · b + c, rounded once where the processor can (a product and a sum where not)."""
-        if self.target.name == "sse2":
+        if not self.target.fused:
             return self.b.fadd(self.b.fmul(a, b), c)
         return self.intrinsic("llvm.fma", a.type, a, b, c)
 

@@ -7,9 +7,7 @@ are compiled once. LLVM is entered by one thread at a time.
 import functools
 import hashlib
 import itertools
-import os
 import platform
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -20,18 +18,11 @@ from graphcnn.garbage import drop_young
 from graphcnn.runtime.native import cache
 from graphcnn.runtime.native.emit import Emitter
 from graphcnn.runtime.native.kernel import Kernel
-from graphcnn.runtime.native.target import Target
+from graphcnn.runtime.native.target import Target, llvm_lock, machine
 
-_lock = threading.RLock()
 _loaded: dict[tuple[str, Target], int] = {}  # addresses by entry and target
 _libraries: list[Any] = []  # keep the code mapped
 _numbers = itertools.count()
-
-# A child must not inherit a lock that another thread of its parent holds, nor LLVM half-way.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-    )
 
 
 def compile_kernels(kernels: Sequence[Kernel], target: Target) -> list[int]:
@@ -42,7 +33,7 @@ def compile_kernels(kernels: Sequence[Kernel], target: Target) -> list[int]:
     Raises:
         GraphCnnError: this machine cannot run code for `target`.
     """
-    with _lock:
+    with llvm_lock:
         entries = [entry_of(kernel) for kernel in kernels]
         new = {e: k for e, k in zip(entries, kernels, strict=True) if (e, target) not in _loaded}
         if new:
@@ -74,11 +65,11 @@ def _key(kernel: Kernel) -> str:
 
 def cached_object(key: str, make: Callable[[], str], target: Target) -> bytes:
     """The object code for the LLVM IR that `make` gives, if the disk does not hold it."""
-    with _lock:
+    with llvm_lock:
         entry = cache.entry_key(key, target)
         found = cache.fetch(entry)
         if found is None:
-            found = bytes(_machine(target).emit_object(_parsed(make())))
+            found = bytes(machine(target).emit_object(_parsed(make())))
             cache.store(entry, found)
             drop_young()  # the IR
         return found
@@ -109,21 +100,29 @@ def _parsed(text: str) -> Any:
 
 def assembly(kernel: Kernel, target: Target) -> str:
     """The machine code of a kernel as text, to be read by people."""
-    with _lock:
-        return str(_machine(target).emit_assembly(_parsed(_text(kernel, target))))
+    with llvm_lock:
+        return str(machine(target).emit_assembly(_parsed(_text(kernel, target))))
 
 
 def load(codes: Iterable[bytes], *entries: str) -> tuple[int, ...]:
-    """Addresses of the functions `entries` in object code for this machine."""
-    with _lock:
+    """Addresses of the functions `entries` in object code for this machine.
+
+    Raises:
+        GraphCnnError: the system gives no memory for it, or lacks a function that it calls.
+    """
+    with llvm_lock:
         builder = llvm.JITLibraryBuilder().add_current_process()
         for code in codes:
             builder.add_object_img(code)
         for entry in entries:
             builder.export_symbol(entry)
-        library = builder.link(_linker(), f"library{next(_numbers)}")
+        try:
+            library = builder.link(_linker(), f"library{next(_numbers)}")
+            found = tuple(int(library[entry]) for entry in entries)
+        except RuntimeError as error:
+            raise GraphCnnError(f"generated code cannot be loaded: {error}") from None
         _libraries.append(library)
-        return tuple(int(library[entry]) for entry in entries)
+        return found
 
 
 def check_runnable(target: Target) -> None:
@@ -135,32 +134,13 @@ def check_runnable(target: Target) -> None:
 @functools.cache
 def can_run(target: Target) -> bool:
     """Whether this machine runs code for `target`: its architecture, its vector instructions."""
-    if not _is_native(target):
+    if not target.is_native:
         return False
-    if target.name == "host" or platform.machine() not in ("x86_64", "AMD64"):
+    if platform.machine() not in ("x86_64", "AMD64"):
         return True
     features = llvm.get_host_cpu_features()
     needed = (f[1:] for f in target.features.split(",") if f.startswith("+"))
     return all(features.get(f) for f in needed)
-
-
-def _is_native(target: Target) -> bool:
-    """Whether code for `target` is code for this machine's architecture."""
-    return bool(target.triple.split("-")[0] == llvm.get_default_triple().split("-")[0])
-
-
-@functools.cache
-def _machine(target: Target) -> Any:
-    if _is_native(target):
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-    else:
-        llvm.initialize_all_targets()
-        llvm.initialize_all_asmprinters()
-    found = llvm.Target.from_triple(target.triple)
-    return found.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
-    )
 
 
 @functools.cache

@@ -1,19 +1,40 @@
-"""What code is generated for: a processor's vectors, registers and caches."""
+"""What code is generated for: a processor's vectors, registers, instructions and caches.
+
+What a processor can do is asked by feature and never by name: "host" is a new server as well as an
+old laptop, or a virtual machine that hides half of what its processor has.
+"""
 
 import functools
 import os
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.tensor_type import DType
 
+#: LLVM is entered by one thread at a time.
+llvm_lock = threading.RLock()
+
+# A child must not inherit a lock that another thread of its parent holds, nor LLVM half-way.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=llvm_lock.acquire,
+        after_in_parent=llvm_lock.release,
+        after_in_child=llvm_lock.release,
+    )
+
 
 @dataclass(frozen=True)
 class Target:
-    """A processor. `features` is LLVM's list; sizes of caches are in bytes per core."""
+    """A processor. `features` is LLVM's list; sizes of caches are in bytes per core.
+
+    `name` is for people: no code depends on it.
+    """
 
     name: str
     triple: str
@@ -33,6 +54,26 @@ class Target:
     def accumulators(self) -> int:
         """Vector registers for sums, a few left for operands: 28 of 32, 12 of 16."""
         return self.registers - 4
+
+    @functools.cached_property
+    def sums(self) -> int:
+        """Vector registers for sums beside a broadcast, and a product where it is not fused."""
+        return self.registers - 1 - (not self.fused)
+
+    @functools.cached_property
+    def fused(self) -> bool:
+        """Whether a · b + c is one instruction. Without it a fused one calls the C library."""
+        return "fma" not in _calls(self)
+
+    @functools.cached_property
+    def rounds(self) -> bool:
+        """Whether floats are rounded to whole numbers by one instruction: floor, ceil, rint."""
+        return _calls(self).isdisjoint(("floor", "ceil", "rint"))
+
+    @functools.cached_property
+    def is_native(self) -> bool:
+        """Whether its code is code for this machine's architecture."""
+        return bool(self.triple.split("-")[0] == llvm.get_default_triple().split("-")[0])
 
 
 #: Targets by instruction set: LLVM features, bytes of a vector, vector registers.
@@ -59,21 +100,80 @@ def host() -> Target:
     wanted = os.environ.get("GRAPHCNN_TARGET")
     if wanted:
         return named(wanted)
-    features = llvm.get_host_cpu_features()
-    triple = llvm.get_default_triple()
-    if triple.startswith(("aarch64", "arm64")):
-        width, registers = 16, 32
-    elif features.get("avx512f"):
-        width, registers = 64, 32
-    else:
-        width, registers = (32 if features.get("avx2") and features.get("fma") else 16), 16
-    text = features.flatten()
-    if width == 64:
-        text += ",-prefer-256-bit"  # or LLVM splits our 512-bit vectors in two
-    l1, l2, l3 = (
+    caches = (
         _cache_bytes(i, default) for i, default in ((1, 32 << 10), (2, 1 << 20), (3, 8 << 20))
     )
-    return Target("host", triple, llvm.get_host_cpu_name(), text, width, registers, l1, l2, l3)
+    triple, cpu = llvm.get_default_triple(), llvm.get_host_cpu_name()
+    return described("host", triple, cpu, llvm.get_host_cpu_features(), *caches)
+
+
+def described(
+    name: str, triple: str, cpu: str, features: Mapping[str, bool], *caches: int
+) -> Target:
+    """The processor that has these of LLVM's features, and caches of so many bytes."""
+    # What is missing stands last: it takes away all that is built on it.
+    text = ",".join(
+        f"{'-+'[features[f]]}{f}" for f in sorted(features, key=lambda f: not features[f])
+    )
+    fused = features.get("fma", False)
+    if triple.startswith(("aarch64", "arm64")):
+        width, registers = 16, 32
+    elif features.get("avx512f") and fused:
+        width, registers = 64, 32
+        text += ",-prefer-256-bit"  # or LLVM splits our 512-bit vectors in two
+    else:
+        width, registers = (32 if features.get("avx2") and fused else 16), 16
+    return Target(name, triple, cpu, text, width, registers, *caches)
+
+
+@functools.cache
+def machine(target: Target) -> Any:
+    """LLVM's code generator for a target."""
+    if target.is_native:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+    else:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    found = llvm.Target.from_triple(target.triple)
+    return found.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
+    )
+
+
+_PROBE = """
+declare {kind} @llvm.{name}.{short}({kinds})
+define {kind} @"{number}"({arguments}) {{
+  %y = call {kind} @llvm.{name}.{short}({arguments})
+  ret {kind} %y
+}}
+"""
+
+
+@functools.cache
+def _calls(target: Target) -> frozenset[str]:
+    """The intrinsics of which LLVM makes no instructions but calls of the C functions so named.
+
+    Only LLVM knows for all processors: so it is asked, for vectors of both types of floats.
+    """
+    operands = {"fma": 3, "floor": 1, "ceil": 1, "rint": 1}
+    text = f'target triple = "{target.triple}"'
+    for number, (name, count) in enumerate(operands.items()):
+        for element, letter, size in (("float", "f32", 4), ("double", "f64", 8)):
+            lanes = target.vector_bytes // size
+            kind = f"<{lanes} x {element}>"
+            text += _PROBE.format(
+                name=name,
+                number=f"{number}{letter}",
+                kind=kind,
+                short=f"v{lanes}{letter}",
+                kinds=", ".join([kind] * count),
+                arguments=", ".join(f"{kind} %x{i}" for i in range(count)),
+            )
+    with llvm_lock:
+        module = llvm.parse_assembly(text, llvm.create_context())
+        code = machine(target).emit_object(module)
+    return frozenset(name for name in operands if name.encode() in code)
 
 
 def _cache_bytes(level: int, default: int) -> int:

@@ -76,7 +76,7 @@ class Schedule:
 def choose_schedule(g: ConvGeometry, target: Target, vectors: int | None = None) -> Schedule:
     """The tile with the least multiply-adds, loads and rest; `vectors` is given with a kernel."""
     best: tuple[float, Schedule] | None = None
-    limit = target.registers - 1 - (target.name == "sse2")
+    limit = target.sums
     main = max(g.parts, key=lambda p: p.sizes[0] * p.sizes[1])
     height, width = main.sizes
     for b in range(1, 5) if vectors is None else (vectors,):

@@ -222,7 +222,7 @@ def first_conv(
     """A first layer tiled for a processor; `vectors` is given with a kernel."""
     wide = vectors or (2 if y.blocks % 2 == 0 and y.sizes[1] < 8 else 1)
     tile = Tile(choose_tile(target, y.sizes[1], wide).rows, wide)
-    limit = (target.registers - 1 - (target.name == "sse2") - wide) // wide
+    limit = (target.sums - wide) // wide
     count = -(-y.sizes[1] // min(limit, 16))
     tile = Tile(-(-y.sizes[1] // count), wide)
     bands = min(y.sizes[0], max(1, -(-8 // batch)))

@@ -233,17 +233,12 @@ for _name, _code in {
     "sin": vector.sin,
     "cos": vector.cos,
     "atan": vector.atan,
+    "sqrt": vector.sqrt,
+    "floor": vector.floor,
+    "ceil": vector.ceil,
+    "round": vector.rint,
 }.items():
     _function(_name, _code)
-
-
-def _instruction(name: str, intrinsic: str) -> None:
-    _function(name, lambda e, x: e.intrinsic(intrinsic, x.type, x))
-
-
-for _name in ("sqrt", "floor", "ceil"):
-    _instruction(_name, f"llvm.{_name}")
-_instruction("round", "llvm.rint")
 
 
 # Comparison and choice

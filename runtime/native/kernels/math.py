@@ -124,6 +124,42 @@ def _double(name: str) -> Callable[..., Callable[..., ir.Value]]:
     return wrap
 
 
+# Roots and whole numbers
+
+
+def sqrt(e: Emitter, x: ir.Value) -> ir.Value:
+    """The square root: an instruction of every processor."""
+    return e.intrinsic("llvm.sqrt", x.type, x)
+
+
+def rint(e: Emitter, x: ir.Value) -> ir.Value:
+    """The nearest whole number, the even one of two."""
+    if e.target.rounds:
+        return e.intrinsic("llvm.rint", x.type, x)
+    kind = x.type
+    # Up there floats are whole numbers, so that the sum is rounded to one; what lies there is one.
+    whole = constant(kind, 2.0 ** (52 if _is_double(x) else 23))
+    size = absolute(e, x)
+    rounded = copysign(e, e.sub(e.add(size, whole), whole), x)  # of -0.25 it is -0
+    return e.b.select(e.b.fcmp_ordered("<", size, whole), rounded, x)
+
+
+def floor(e: Emitter, x: ir.Value) -> ir.Value:
+    """The largest whole number that is not above x."""
+    if e.target.rounds:
+        return e.intrinsic("llvm.floor", x.type, x)
+    y = rint(e, x)
+    lower = e.b.select(e.b.fcmp_ordered(">", y, x), constant(x.type, 1.0), constant(x.type, 0.0))
+    return copysign(e, e.sub(y, lower), x)  # -0 stays
+
+
+def ceil(e: Emitter, x: ir.Value) -> ir.Value:
+    """The smallest whole number that is not below x."""
+    if e.target.rounds:
+        return e.intrinsic("llvm.ceil", x.type, x)
+    return e.b.fneg(floor(e, e.b.fneg(x)))
+
+
 # Exponentials
 
 

@@ -24,6 +24,7 @@ from graphcnn.ops.layout import inner
 from graphcnn.runtime.native.emit import Emitter, Int
 from graphcnn.runtime.native.kernel import Kernel, lowers, node_key
 from graphcnn.runtime.native.kernels.channels import At, Blocks, Channels, Terms, channels_of
+from graphcnn.runtime.native.kernels.math import sqrt
 from graphcnn.runtime.native.kernels.planes import least
 from graphcnn.runtime.native.kernels.sums import Values
 from graphcnn.runtime.native.target import Target
@@ -37,8 +38,7 @@ _SLOTS, _SLOT = 5, 128
 
 def root(e: Emitter, variance: ir.Value, epsilon: ir.Value) -> ir.Value:
     """sqrt(variance + epsilon)."""
-    total = e.add(variance, epsilon)
-    return e.intrinsic("llvm.sqrt", total.type, total)
+    return sqrt(e, e.add(variance, epsilon))
 
 
 class Group:

@@ -37,7 +37,7 @@ class Tile:
 
 def choose_tile(target: Target, rows: int, vectors: int) -> Tile:
     """The tile that covers rows × vectors with the least work: multiply-adds, loads and tails."""
-    limit = target.registers - 1 - (target.name == "sse2")  # the broadcast, a product
+    limit = target.sums
 
     def cost(tile: Tile) -> float:
         total = 0.0

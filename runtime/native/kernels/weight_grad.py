@@ -182,7 +182,7 @@ def weight_gradient(
     dtype: DType = DType.FLOAT32,
 ) -> BlockedWeightGrad:
     """The gradient for kernels of `vectors` vectors, tiled for a processor."""
-    limit = target.registers - 1 - (target.name == "sse2")
+    limit = target.sums
     rows = x.lanes
     while rows > 1 and (rows + 1) * vectors > limit:
         rows //= 2

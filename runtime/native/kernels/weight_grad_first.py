@@ -192,7 +192,7 @@ def first_weight_grad(
     dtype: DType = DType.FLOAT32,
 ) -> FirstWeightGrad:
     """The gradient for kernels of `vectors` vectors, tiled for a processor."""
-    limit = (target.registers - 1 - (target.name == "sse2") - vectors) // vectors
+    limit = (target.sums - vectors) // vectors
     steps, panels = channels * len(taps), dy.blocks // vectors
     count = -(-steps // min(limit, 28))
     if panels * count < _UNITS and steps >= 2 * count * _LEAST:
