@@ -12,26 +12,32 @@ import numpy as np
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.normalisation import Normalisation
+from graphcnn.regular_files import read_regular
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.folders import image_folder
+from graphcnn.runtime.data.parts import Parts
 
 _CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 _NORMALISATION = Normalisation(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
+#: Bytes of one batch; the real ones have 30,730,000.
+MAX_BYTES = 1 << 28
+
 _SHAPE = (3, 32, 32)
 _RECORD = 1 + 3 * 32 * 32
 _TRAIN = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 _TEST = ("test_batch.bin",)
 
 
-def cifar10(path: str | Path) -> tuple[Dataset, Dataset]:
+def cifar10(path: str | Path) -> Parts:
     """(train, test) of CIFAR-10: images 3×32×32 of uint8.
 
     Args:
         path: the folder of the binary version (data_batch_1.bin to data_batch_5.bin and
             test_batch.bin, or the folder that contains cifar-10-batches-bin), or a folder or zip
-            file of pictures in train/CLASS/ and test/CLASS/ (these need Pillow).
+            file of pictures in train/CLASS/ and test/CLASS/, as `image_folder` reads them (these
+            need Pillow).
 
     Raises:
         DataError: a file is missing, truncated or damaged, or holds something else. The version
@@ -40,8 +46,8 @@ def cifar10(path: str | Path) -> tuple[Dataset, Dataset]:
     path = Path(path).expanduser()
     if path.is_dir():
         for folder in (path, path / "cifar-10-batches-bin"):
-            if any((folder / name).is_file() for name in _TRAIN + _TEST):
-                return _batches(folder, _TRAIN, "train"), _batches(folder, _TEST, "test")
+            if any((folder / name).exists() for name in _TRAIN + _TEST):
+                return Parts(_batches(folder, _TRAIN, "train"), _batches(folder, _TEST, "test"))
         _refuse_pickle(path)
     if path.name.endswith((".tar.gz", ".tgz", ".tar")):
         raise DataError(f"{path} is an archive: unpack it and name the folder it makes")
@@ -49,7 +55,7 @@ def cifar10(path: str | Path) -> tuple[Dataset, Dataset]:
 
 
 def _batches(folder: Path, names: tuple[str, ...], part: str) -> Dataset:
-    missing = [name for name in names if not (folder / name).is_file()]
+    missing = [name for name in names if not (folder / name).exists()]
     if missing:
         raise DataError(f"{folder} lacks {', '.join(missing)}")
     records = np.concatenate([_records(folder / name) for name in names])
@@ -58,7 +64,10 @@ def _batches(folder: Path, names: tuple[str, ...], part: str) -> Dataset:
 
 
 def _records(path: Path) -> Array:
-    data = np.fromfile(path, np.uint8)
+    try:
+        data = np.frombuffer(read_regular(path, MAX_BYTES), np.uint8)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     whole, rest = divmod(len(data), _RECORD)
     if rest or not whole:
         raise DataError(
@@ -81,14 +90,14 @@ def _refuse_pickle(path: Path) -> None:
             )
 
 
-def _pictures(path: Path) -> tuple[Dataset, Dataset]:
-    train, test = image_folder(path, grey=False)
+def _pictures(path: Path) -> Parts:
+    parts = image_folder(path, grey=False)
+    train = parts.train
     if train.classes != _CLASSES or train.image_shape != _SHAPE:
         raise DataError(
             f"{path} is not CIFAR-10: expected images {_SHAPE} of the classes "
             f"{', '.join(_CLASSES)}; found {train.image_shape} of {', '.join(train.classes)}"
         )
-    return (
-        replace(train, normalisation=_NORMALISATION, name="cifar10 train"),
-        replace(test, normalisation=_NORMALISATION, name="cifar10 test"),
+    return parts.map(
+        lambda part, kind: replace(part, normalisation=_NORMALISATION, name=f"cifar10 {kind}")
     )

@@ -1,23 +1,25 @@
 """Data sets from folders of pictures, one folder per class."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from graphcnn.class_names import check_count, listed, nearest, same_text
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.language.arguments import IntOrPair, pair
 from graphcnn.normalisation import Normalisation
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.members import Members, Name, members
-from graphcnn.runtime.data.pictures import FORMATS, decode, is_grey
+from graphcnn.runtime.data.parts import Parts
+from graphcnn.runtime.data.pictures import decode, is_grey
+from graphcnn.runtime.data.structure import folders_of
 
 #: Bytes of all decoded pictures; a larger set is refused before it fills the memory.
 MAX_DECODED = 1 << 32
-
-_TEST = ("test", "val", "valid", "validation")
 
 
 def image_folder(
@@ -27,22 +29,28 @@ def image_folder(
     grey: bool | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
-) -> tuple[Dataset, Dataset]:
-    """(train, test) from pictures in CLASS/ or in train/CLASS/ and test/CLASS/ (or val/).
+) -> Parts:
+    """(train, test) from pictures in CLASS/, or in train/CLASS/, test/CLASS/ and val/CLASS/.
 
     Classes are the folder names in alphabetical order. A zip file is read in place, never
     unpacked. The normalisation is measured on the training images.
+
+    A class folder has pictures in it. A folder that has class folders in it is a part of the set,
+    and its name says which: train, test or val, in capitals or not, and the like (Training,
+    test_set, validation, dev, eval). The pictures for validation are the attribute `validation` of
+    the result; without a folder for testing they are the second part, and `validation` is None.
 
     Args:
         path: a folder or a zip file.
         size: an int or (H, W) to resize every picture to; without it all must have one size.
         grey: one channel or three; default is one if every picture is grey.
-        test_fraction: the share to hold out where there is no folder for testing.
+        test_fraction: the share to hold out where there is no folder for testing or validation.
         seed: decides which images are held out.
 
     Raises:
-        DataError: no picture, a picture outside a class folder, one that is damaged, mislabelled
-            or of another size; the message names the file.
+        DataError: no picture, a picture outside a class folder or a part, one that is damaged,
+            mislabelled or of another size, a class that training has no picture of; the message
+            names the file.
         MissingExtraError: Pillow is not installed.
     """
     path = Path(path).expanduser()
@@ -50,28 +58,17 @@ def image_folder(
     if hw is not None and min(hw) < 1:
         raise DataError(f"size must be (height, width) of at least 1, found {size!r}")
     with members(path) as files:
-        train, test = _parts(files)
-        classes = sorted({entry.label for entry in train})
-        for entry in test:
-            if entry.label not in classes:
-                raise DataError(
-                    f"{files.label(entry.name)}: no picture for training has the class "
-                    f"{entry.label!r}; those have {', '.join(classes)}"
-                )
-        names = [entry.name for entry in train + test]
+        parts = folders_of(files)
+        entries = {kind: _entries(files, *place) for kind, place in parts.items()}
+        classes = _classes(files, entries)
+        names = [entry.name for part in entries.values() for entry in part]
         if grey is None:
             grey = all(is_grey(files.label(name), files.read(name)) for name in names)
         images = _decode(files, names, grey, hw)
-    labels = np.array([classes.index(entry.label) for entry in train + test], np.int64)
-    whole = Dataset(images, labels, tuple(classes), name=path.name)
-    cut = len(train)
-    parts = (whole[:cut], whole[cut:]) if test else whole.split(test_fraction, seed)
-    normalisation = Normalisation.of(parts[0].images)
-    first, second = (
-        replace(part, normalisation=normalisation, name=f"{path.name} {kind}")
-        for part, kind in zip(parts, ("train", "test"), strict=True)
-    )
-    return first, second
+    number = {label: i for i, label in enumerate(classes)}
+    labels = np.array([number[e.label] for part in entries.values() for e in part], np.int64)
+    whole = Dataset(images, labels, classes, name=path.name)
+    return _named(_divided(whole, entries, test_fraction, seed), path.name)
 
 
 class _Entry(NamedTuple):
@@ -79,28 +76,42 @@ class _Entry(NamedTuple):
     label: str
 
 
-def _parts(files: Members) -> tuple[list[_Entry], list[_Entry]]:
-    """The pictures for training and those for testing, as the folders divide them."""
-    if not files.names:
-        archives = sorted(files.root.glob("*.zip")) if files.root.is_dir() else []
-        hint = f"; it holds {archives[0].name}, which can be named itself" if archives else ""
-        raise DataError(f"{files.root} holds no picture ({', '.join(FORMATS)}){hint}")
-    depth = 0  # folders around the whole set, as archives often have one
-    while _is_around(files.names, depth):
-        depth += 1
-    folders = {name[depth] for name in files.names if len(name) > depth + 1}
-    held = next((part for part in _TEST if part in folders), "")
-    if "train" not in folders:
-        return _entries(files, (), depth), []
-    outside = files.names[0][:depth]
-    train = _entries(files, (*outside, "train"), depth + 1)
-    return train, _entries(files, (*outside, held), depth + 1) if held else []
+def _divided(
+    whole: Dataset, entries: Mapping[str, list[_Entry]], fraction: float, seed: int
+) -> Parts:
+    """The data set in its parts, which lie one behind another, or with some images held out."""
+    found, at = {}, 0
+    for kind, part in entries.items():
+        found[kind] = whole[at : at + len(part)]
+        at += len(part)
+    if "test" in found:
+        return Parts(found["train"], found["test"], found.get("validation"))
+    return Parts(*whole.split(fraction, seed))
 
 
-def _is_around(names: list[Name], depth: int) -> bool:
-    """Whether at `depth` there is a single folder that holds nothing but folders."""
-    single = len({name[depth] for name in names}) == 1
-    return single and all(len(name) > depth + 2 for name in names)
+def _named(parts: Parts, name: str) -> Parts:
+    """Each part with its name, and the normalisation of the training images."""
+    normalisation = Normalisation.of(parts.train.images)
+    return parts.map(
+        lambda part, kind: replace(part, normalisation=normalisation, name=f"{name} {kind}")
+    )
+
+
+def _classes(files: Members, entries: Mapping[str, list[_Entry]]) -> tuple[str, ...]:
+    """The classes of the training pictures. Raises `DataError` if another part has more."""
+    found = {kind: sorted({e.label for e in part}) for kind, part in entries.items()}
+    known = found["train"]
+    check_count(len(known), str(files.root))
+    for kind, labels in found.items():
+        strange = {*labels} - {*known}
+        for entry in entries[kind] if strange else ():
+            if entry.label in strange:
+                raise DataError(
+                    f"{files.label(entry.name)}: no picture for training has the class "
+                    f"{entry.label!r}{nearest(entry.label, known)}; those for training have "
+                    f"{listed(known)}; those for {kind} have {listed(labels)}"
+                )
+    return tuple(known)
 
 
 def _entries(files: Members, below: Name, depth: int) -> list[_Entry]:
@@ -111,7 +122,7 @@ def _entries(files: Members, below: Name, depth: int) -> list[_Entry]:
                 f"{files.label(name)} lies in no class folder; expected CLASS/{name[-1]}, "
                 f"train/CLASS/{name[-1]} or test/CLASS/{name[-1]}"
             )
-    return [_Entry(name, name[depth]) for name in chosen]
+    return [_Entry(name, same_text(name[depth])) for name in chosen]
 
 
 def _decode(files: Members, names: list[Name], grey: bool, size: tuple[int, int] | None) -> Array:
@@ -130,7 +141,7 @@ def _decode(files: Members, names: list[Name], grey: bool, size: tuple[int, int]
             raise DataError(
                 f"{files.label(name)} is {image.shape[1]}×{image.shape[2]}, but "
                 f"{files.label(names[0])} is {first.shape[1]}×{first.shape[2]}; "
-                "size=(height, width) resizes all to one size"
+                "size=(height, width) resizes all to one size (--size HxW on the command line)"
             )
         images[i] = image
     return images

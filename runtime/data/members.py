@@ -1,12 +1,14 @@
 """The picture files below a folder or inside a zip file, listed and read without unpacking."""
 
 import os
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from graphcnn.errors import DataError
+from graphcnn.regular_files import kind_of, open_regular, read_regular
 from graphcnn.runtime.data.pictures import FORMATS
 
 #: Bytes of one picture file; larger ones are refused.
@@ -14,6 +16,10 @@ MAX_FILE = 1 << 26
 
 #: A path below the root, in its parts.
 Name = tuple[str, ...]
+Sizes = dict[Name, int]
+
+#: Folders that systems make for themselves, with pictures of their own in them.
+_PASSED_OVER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 
 
 class Members:
@@ -34,8 +40,10 @@ class Members:
             )
         try:
             if self._archive is None:
-                return self.root.joinpath(*name).read_bytes()
+                return read_regular(self.root.joinpath(*name), MAX_FILE)
             return self._archive.read("/".join(name))
+        except OSError as error:
+            raise DataError(f"cannot read {self.label(name)}: {error.strerror or error}") from None
         except Exception as error:  # zipfile: bad CRC, encryption, compression it lacks, ...
             raise DataError(f"cannot read {self.label(name)}: {error}") from None
 
@@ -47,24 +55,54 @@ def members(root: Path) -> Iterator[Members]:
         yield Members(root, _folder(root), None)
         return
     try:
-        archive = zipfile.ZipFile(root)
+        file = open_regular(root)
     except FileNotFoundError:
         raise DataError(f"{root} does not exist; expected a folder or a zip file") from None
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise DataError(f"{root} is neither a folder nor a whole zip file: {error}") from None
-    with archive:
-        yield Members(root, _zip(root, archive), archive)
+    except OSError as error:
+        raise DataError(f"cannot read {root}: {error.strerror or error}") from None
+    with file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except (OSError, zipfile.BadZipFile, ValueError) as error:
+            raise DataError(f"{root} is neither a folder nor a whole zip file: {error}") from None
+        with archive:
+            yield Members(root, _zip(root, archive), archive)
 
 
 def _folder(root: Path) -> dict[Name, int]:
-    found = {}
-    for folder, _, files in os.walk(root):
-        for file in files:
-            path = Path(folder, file)
-            name = path.relative_to(root).parts
-            if _is_picture(name):
-                found[name] = path.stat().st_size
+    found: dict[Name, int] = {}
+    _walk(root, (), frozenset(), found)
     return found
+
+
+def _walk(root: Path, below: Name, inside: frozenset[tuple[int, int]], found: Sizes) -> None:
+    """Add the pictures below a folder. Links are followed, unless they lead to where they are."""
+    folder = root.joinpath(*below)
+    try:
+        status = folder.stat()
+        here = (status.st_dev, status.st_ino)
+        if here in inside and status.st_ino:
+            return
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = (*below, entry.name)
+                if _is_hidden(entry.name):
+                    continue
+                if entry.is_dir():
+                    _walk(root, name, inside | {here}, found)
+                elif _is_picture(name):
+                    found[name] = _size(entry)
+    except OSError as error:
+        place = error.filename or folder
+        raise DataError(f"cannot read {place}: {error.strerror or error}") from None
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    status = entry.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = kind_of(entry.path)
+        raise DataError(f"cannot read {entry.path}: it is {kind}, expected a regular file")
+    return status.st_size
 
 
 def _zip(root: Path, archive: zipfile.ZipFile) -> dict[Name, int]:
@@ -81,5 +119,8 @@ def _zip(root: Path, archive: zipfile.ZipFile) -> dict[Name, int]:
 
 
 def _is_picture(name: Name) -> bool:
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name)
-    return not hidden and Path(name[-1]).suffix.lower() in FORMATS
+    return not any(map(_is_hidden, name)) and Path(name[-1]).suffix.lower() in FORMATS
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part in _PASSED_OVER

@@ -11,9 +11,10 @@ from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.folders import image_folder
 from graphcnn.runtime.data.idx import mnist
 from graphcnn.runtime.data.numpy_files import npz
+from graphcnn.runtime.data.parts import Parts
 from graphcnn.runtime.data.strokes import xo_pair
 
-Pair = tuple[Dataset, Dataset]
+Size = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,20 @@ class Spec:
     """How a data set is spelled, and what reads the part after the colon."""
 
     form: str
-    read: Callable[[str], Pair]
+    read: Callable[..., tuple[Dataset, Dataset]]
+    #: Whether it reads pictures of any size: `size` and `grey` are arguments of `read`.
+    pictures: bool = False
 
 
-def load(spec: str) -> Pair:
+def load(spec: str, *, size: Size | None = None, grey: bool | None = None) -> Parts:
     """(train, test) of the data set that `spec` names; `SPECS` has the spellings.
 
+    `size` and `grey` say what pictures become, as in `image_folder`. The result has the attribute
+    `validation`: the images that the data set sets aside for that, or None.
+
     Raises:
-        DataError: an unknown name, a part after the colon that is missing, wrong or too much, or
-            what the data set itself finds.
+        DataError: an unknown name, a part after the colon that is missing, wrong or too much,
+            `size` or `grey` for what is no folder of pictures, or what the data set itself finds.
     """
     name, _, rest = spec.partition(":")
     try:
@@ -39,7 +45,11 @@ def load(spec: str) -> Pair:
         raise DataError(f"{error} They are spelled {forms}.") from None
     if bool(rest) != (":" in found.form) and "[" not in found.form:
         raise DataError(f"data set {spec!r} must be spelled {found.form}")
-    return found.read(rest)
+    wishes = {k: v for k, v in (("size", size), ("grey", grey)) if v is not None}
+    if wishes and not found.pictures:
+        raise DataError(f"{' and '.join(wishes)} are for images:PATH, found {spec!r}")
+    parts = found.read(rest, **wishes)
+    return parts if isinstance(parts, Parts) else Parts(*parts)
 
 
 def xo_options(options: str) -> dict[str, int]:
@@ -61,7 +71,7 @@ SPECS = {
     "digits": Spec("digits", lambda _: digits()),
     "mnist": Spec("mnist:DIR", mnist),
     "cifar10": Spec("cifar10:PATH", cifar10),
-    "images": Spec("images:PATH", image_folder),
+    "images": Spec("images:PATH", image_folder, pictures=True),
     "npz": Spec("npz:FILE", npz),
     "xo": Spec("xo[:n=1000,size=16,seed=0]", lambda rest: xo_pair(**xo_options(rest))),
 }

@@ -15,7 +15,8 @@ from graphcnn.language.arguments import choose
 from graphcnn.objective import LOSSES
 from graphcnn.optimizers import OPTIMIZERS
 from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.runtime.data.specs import SPECS, xo_options
+from graphcnn.runtime.data.parts import Parts
+from graphcnn.runtime.data.specs import SPECS, Size, load, xo_options
 from graphcnn.tools.resolve import ModelName, UnknownModelError, find
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,8 +74,43 @@ def model_argument(function: F) -> F:
     return click.argument("model", callback=_model)(function)
 
 
-def data_option(help: str) -> Callable[[F], F]:
-    return click.option("--data", callback=_data, required=True, metavar="DATA", help=help)
+def _size(context: Any, parameter: Any, text: str | None) -> int | tuple[int, int] | None:
+    """N, or HxW as in 24x32."""
+    if text is None:
+        return None
+    numbers = text.lower().replace("×", "x").split("x")
+    if len(numbers) > 2 or not all(n.isdecimal() and 0 < int(n) < 1 << 16 for n in numbers):
+        raise click.BadParameter(f"{text!r} must be spelled N or HEIGHTxWIDTH, as in 24x32")
+    height, width = int(numbers[0]), int(numbers[-1])
+    return height if height == width else (height, width)
+
+
+def data_options(help: str) -> Callable[[F], F]:
+    """--data, and what pictures become: --size and --grey."""
+
+    def options(function: F) -> F:
+        function = click.option(
+            "--grey/--color", default=None,
+            help="Channels of the pictures of images:PATH: one, or three. [default: one if all "
+            "are grey]",
+        )(function)  # fmt: skip
+        function = click.option(
+            "--size", metavar="N|HxW", callback=_size,
+            help="Scale every picture of images:PATH to this height and width. [default: all must "
+            "have one size]",
+        )(function)  # fmt: skip
+        return click.option("--data", callback=_data, required=True, metavar="DATA", help=help)(
+            function
+        )
+
+    return options
+
+
+def read_data(data: str, size: Size | None, grey: bool | None) -> Parts:
+    """The parts of DATA. Options for pictures are wrong use for what is none."""
+    if (size is not None or grey is not None) and not SPECS[data.partition(":")[0]].pictures:
+        raise click.UsageError(f"--size, --grey and --color are for images:PATH, not for {data}")
+    return load(data, size=size, grey=grey)
 
 
 batch_size_option = click.option(

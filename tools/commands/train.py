@@ -12,15 +12,16 @@ from graphcnn.errors import OutputError
 from graphcnn.feeding import as_dataset
 from graphcnn.model import Model
 from graphcnn.optimizers import OPTIMIZERS, Optimizer
-from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.runtime.data.specs import load
+from graphcnn.runtime.data.parts import Parts
+from graphcnn.runtime.data.specs import Size
 from graphcnn.runtime.history import History
 from graphcnn.tools.commands.arguments import (
-    data_option,
+    data_options,
     fitting,
     loss_option,
     model_argument,
     optimizer_option,
+    read_data,
     reconstruct_option,
     reconstruction,
     runtime_options,
@@ -52,7 +53,7 @@ class Options:
 
 @click.command()
 @model_argument
-@data_option("What to train on, and to test with at the end; see graphcnn --help.")
+@data_options("What to train on, and to test with at the end; see graphcnn --help.")
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
@@ -108,14 +109,15 @@ class Options:
     metavar="X",
     default=0.0,
     show_default=True,
-    help="Part of the training images set aside, to be measured after every epoch.",
+    help="Part of the training images set aside, to be measured after every epoch. Images that "
+    "DATA itself sets aside (a folder val) are measured without it.",
 )
 @click.option(
     "--early-stopping",
     type=click.IntRange(min=1),
     metavar="N",
     help="Stop after N epochs without a lower validation loss, and keep the best "
-    "weights. Needs --validation-fraction.",
+    "weights. Needs images for validation.",
 )
 @click.option(
     "--checkpoint",
@@ -154,6 +156,8 @@ def train(
     model: ModelName,
     settings: dict[str, Any],
     data: str,
+    size: Size | None,
+    grey: bool | None,
     optimizer: str,
     learning_rate: float | None,
     momentum: float | None,
@@ -184,17 +188,18 @@ def train(
     chosen = Options(**options)
     _check(chosen)
     made = make_optimizer(optimizer, learning_rate, momentum, weight_decay, clip_norm)
-    training, test = load(data)
+    parts = read_data(data, size, grey)
     if reconstruct:
-        training, test = reconstruction(training), reconstruction(test)
-    built = model.build(settings, fitting(training))
+        parts = parts.map(lambda part, _: reconstruction(part))
+    parts = _with_validation(parts, chosen)
+    built = model.build(settings, fitting(parts.train))
     loss = loss or ("mse" if reconstruct else built.loss or "cross_entropy")
     target = output or Path(f"{built.name}.safetensors")
     _check_writable(target)
     if curves is not None:
         check_curves(curves)
         _check_writable(curves)
-    history = _fit(built, training, test, made, loss, chosen)
+    history = _fit(built, parts, made, loss, chosen)
     if history.ended == "interrupted":
         _interrupted(built, chosen, target)
     built.save(target)
@@ -202,7 +207,7 @@ def train(
         training_curves(history.rows, curves, built.name)
     if history.ended == "stopped early":
         click.echo(f"stopped early after epoch {len(history)}")
-    click.echo(measured(built.evaluate(test), len(test)))
+    click.echo(measured(built.evaluate(parts.test), len(parts.test)))
     click.echo(f"saved: {target}")
 
 
@@ -215,12 +220,28 @@ def measured(row: dict[str, float], images: int, part: str = "test") -> str:
 
 def _check(options: Options) -> None:
     """Combinations that mean nothing are wrong use."""
-    if options.early_stopping and not options.validation_fraction:
-        raise click.UsageError("--early-stopping needs --validation-fraction, such as 0.1")
     if options.resume and options.checkpoint and options.resume != options.checkpoint:
         raise click.UsageError("--resume DIR goes on writing to DIR; leave out --checkpoint")
     if options.checkpoint_every and not (options.checkpoint or options.resume):
         raise click.UsageError("--checkpoint-every needs --checkpoint or --resume")
+
+
+def _with_validation(parts: Parts, options: Options) -> Parts:
+    """The parts with images for validation: those that DATA sets aside, or a fraction."""
+    if options.validation_fraction:
+        if parts.validation is not None:
+            raise click.UsageError(
+                f"DATA sets {len(parts.validation)} images aside for validation: leave out "
+                "--validation-fraction"
+            )
+        train, validation = parts.train.split(options.validation_fraction, options.seed)
+        return Parts(train, parts.test, validation)
+    if options.early_stopping and parts.validation is None:
+        raise click.UsageError(
+            "--early-stopping needs --validation-fraction, such as 0.1, or DATA with images for "
+            "validation"
+        )
+    return parts
 
 
 def make_optimizer(
@@ -252,24 +273,20 @@ def _check_writable(target: Path) -> None:
 
 def _fit(
     model: Model,
-    training: Dataset,
-    test: Dataset,
+    parts: Parts,
     optimizer: Optimizer,
     loss: str,
     options: Options,
 ) -> History:
-    as_dataset(test, model)  # a test set of another shape is found now
-    validation = None
-    if options.validation_fraction:
-        training, validation = training.split(options.validation_fraction, options.seed)
+    as_dataset(parts.test, model, parts.train.classes)  # what does not fit is found now
     return fit(
         model,
-        training,
+        parts.train,
         epochs=options.epochs,
         batch_size=options.batch_size,
         loss=loss,
         optimizer=optimizer,
-        validation=validation,
+        validation=parts.validation,
         seed=options.seed,
         early_stopping=options.early_stopping,
         checkpoint=options.checkpoint,

@@ -12,15 +12,18 @@ from graphcnn.errors import DataError
 from graphcnn.files import atomic_write
 from graphcnn.ir import Array
 from graphcnn.model import Model
-from graphcnn.runtime.data.specs import load
+from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.data.parts import Parts
+from graphcnn.runtime.data.specs import Size
 from graphcnn.text.literals import printable
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
-    data_option,
+    data_options,
     fitting,
     json_option,
     loss_option,
     model_argument,
+    read_data,
     reconstruct_option,
     reconstruction,
     runtime_options,
@@ -34,10 +37,10 @@ from graphcnn.tools.resolve import ModelName
 
 @click.command()
 @model_argument
-@data_option("What to measure on; see graphcnn --help.")
+@data_options("What to measure on; see graphcnn --help.")
 @click.option(
-    "--part", type=click.Choice(["test", "train"]), default="test", show_default=True,
-    help="Which of the two parts of DATA.",
+    "--part", type=click.Choice(["test", "train", "validation", "all"]), default="test",
+    show_default=True, help="Which part of DATA.",
 )  # fmt: skip
 @loss_option("Default: the loss of its training, else cross_entropy.", default=None)
 @reconstruct_option
@@ -48,6 +51,8 @@ def evaluate(
     model: ModelName,
     settings: dict[str, Any],
     data: str,
+    size: Size | None,
+    grey: bool | None,
     part: str,
     loss: str | None,
     reconstruct: bool,
@@ -61,10 +66,9 @@ def evaluate(
       graphcnn evaluate lenet5.safetensors --data mnist:DIR
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --part train --json
     """
-    parts = dict(zip(("train", "test"), load(data), strict=True))
+    chosen = _part(read_data(data, size, grey), part, data)
     if reconstruct:
-        parts = {key: reconstruction(each) for key, each in parts.items()}
-    chosen = parts[part]
+        chosen = reconstruction(chosen)
     built = model.build(settings, fitting(chosen))
     _note_untrained(model, built)
     loss = loss or ("mse" if reconstruct else None)
@@ -74,6 +78,15 @@ def evaluate(
         click.echo(json.dumps(report, indent=2))
     else:
         click.echo(measured(row, len(chosen), part))
+
+
+def _part(parts: Parts, part: str, data: str) -> Dataset:
+    if part == "all":
+        return parts.joined()
+    chosen = {"train": parts.train, "test": parts.test, "validation": parts.validation}[part]
+    if chosen is None:
+        raise DataError(f"{data} sets no images aside for validation; its parts are train and test")
+    return chosen
 
 
 @click.command()

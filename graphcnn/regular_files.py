@@ -1,0 +1,75 @@
+"""Reading files that others name: only regular ones, so that no pipe or device is waited for.
+
+What a name stands for is looked at before and after opening, and opening does not wait. So a pipe
+that nobody writes to, a terminal, a socket or an endless device is an error like any other.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path: str | os.PathLike[str], flags: int = 0) -> BinaryIO:
+    """The file, opened for reading bytes. Links are followed, unless `flags` forbid it.
+
+    Raises:
+        OSError: it cannot be opened, or it is no regular file; `strerror` says in words what it is.
+    """
+    with suppress(FileNotFoundError):
+        _check(Path(path).stat(), path)
+    descriptor = os.open(path, _FLAGS | flags)
+    try:
+        _check(os.fstat(descriptor), path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
+    """All bytes of the file. Raises `OSError` like `open_regular`, and for more than `limit`."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if limit is None:
+            return file.read()
+        data = file.read(limit + 1) if size <= limit else b""
+        if size > limit or len(data) > limit:  # it may have grown meanwhile
+            found = max(size, len(data))
+            raise OSError(errno.EFBIG, f"it is too large: {found} bytes, limit {limit}", str(path))
+        return data
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """What stands at `path`, in words: "a folder", "a pipe"; "" for a regular file or nothing."""
+    with suppress(OSError):
+        return _kind(Path(path).stat())
+    return ""
+
+
+def _kind(found: os.stat_result) -> str:
+    regular = stat.S_ISREG(found.st_mode)
+    return "" if regular else _KINDS.get(stat.S_IFMT(found.st_mode), "no regular file")
+
+
+def _check(found: os.stat_result, path: str | os.PathLike[str]) -> None:
+    if kind := _kind(found):
+        code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+        raise OSError(code, f"it is {kind}, expected a regular file", str(path))
