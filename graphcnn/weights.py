@@ -16,6 +16,7 @@ from graphcnn.errors import WeightsError
 from graphcnn.files import atomic_write
 from graphcnn.graph import state_of
 from graphcnn.ir import Array, Value
+from graphcnn.regular_files import kind_of
 
 FORMAT = "graphcnn 1"
 
@@ -42,7 +43,8 @@ def _sorted(file: bytes) -> bytes:
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Tensors and metadata of a file. Raises `WeightsError` if it is missing or damaged."""
     if not Path(path).is_file():
-        raise WeightsError(f"{path}: {'it is a folder' if Path(path).is_dir() else 'no such file'}")
+        kind = kind_of(path)
+        raise WeightsError(f"{path}: {f'it is {kind}' if kind else 'no such file'}")
     if Path(path).suffix == ".onnx":
         raise WeightsError(f"{path}: an ONNX file, which import_onnx reads")
     try:

@@ -6,6 +6,8 @@ import numpy as np
 
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
+from graphcnn.regular_files import open_regular, read_regular
+from graphcnn.runtime.data.members import MAX_FILE
 from graphcnn.runtime.data.pictures import FORMATS, decode
 from graphcnn.tensor_type import Shape
 
@@ -41,7 +43,7 @@ def read_picture(path: Path, shape: Shape, resize: bool = False) -> Array:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, MAX_FILE)
     except OSError as error:
         raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
 
@@ -49,11 +51,14 @@ def _bytes(path: Path) -> bytes:
 def _array(path: Path, shape: Shape) -> Array:
     """One image (C, H, W) or (H, W) if grey, or several with n in front."""
     try:
-        array: Array = np.load(path, allow_pickle=False)
+        with open_regular(path) as file:
+            array: Array = np.load(file, allow_pickle=False)
     except OSError as error:
         raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, EOFError) as error:
         raise DataError(f"{path} is no .npy array of numbers: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path} is no .npy array of numbers: it holds several arrays (.npz)")
     image = tuple(shape[1:])
     single = array.shape == image or (image[0] == 1 and array.shape == image[1:])
     array = array.reshape((1, *image)) if single else array

@@ -16,6 +16,7 @@ from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
 from graphcnn.models import MODELS
+from graphcnn.regular_files import kind_of
 
 
 class WrongUseError(GraphCnnError):
@@ -78,7 +79,7 @@ def find(text: str) -> ModelName:
         raise UnknownModelError(f"which function of {text}? write {text}:FUNCTION")
     if text.endswith((".safetensors", ".onnx")) or Path(text).is_file():
         if not Path(text).is_file():
-            raise UnknownModelError(f"{text}: no such file")
+            raise UnknownModelError(f"{text}: {_no_file(text)}")
         if text.endswith(".onnx"):
             return ModelName(text, lambda: import_onnx(text), saved=True)
         return ModelName(text, lambda: load(text), saved=True)
@@ -90,6 +91,11 @@ def find(text: str) -> ModelName:
         raise UnknownModelError(
             f"{error}; or module:function, or a .safetensors or .onnx file"
         ) from None
+
+
+def _no_file(path: str) -> str:
+    kind = kind_of(path)
+    return f"it is {kind}, expected a regular file" if kind else "no such file"
 
 
 def _function(text: str) -> Callable[..., Model]:
@@ -109,7 +115,7 @@ def _function(text: str) -> Callable[..., Model]:
 def _import(place: str, text: str) -> Any:
     if place.endswith(".py"):
         if not Path(place).is_file():
-            raise UnknownModelError(f"{place}: no such file")
+            raise UnknownModelError(f"{place}: {_no_file(place)}")
         spec = importlib.util.spec_from_file_location(Path(place).stem, place)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)

@@ -6,7 +6,6 @@ axes, one 32-bit size per axis, then the elements. Format and data: Y. LeCun, C.
 
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,17 @@ from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.normalisation import Normalisation
 from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.data.parts import Parts
+from graphcnn.runtime.data.unpacked import unpacked
 
-#: Nothing larger is read: a small damaged or hostile file cannot claim the whole memory.
+#: Nothing larger is unpacked: a small damaged or hostile file cannot claim the whole memory.
 MAX_BYTES = 1 << 30
 
 _NORMALISATION = Normalisation(mean=(0.1307,), std=(0.3081,))
 _CLASSES = tuple("0123456789")
 
 
-def mnist(folder: str | Path) -> tuple[Dataset, Dataset]:
+def mnist(folder: str | Path) -> Parts:
     """(train, test) of the handwritten digits: 60,000 and 10,000 images 1×28×28 of uint8.
 
     The folder holds the four IDX files under their usual names, each plain or `.gz`:
@@ -38,37 +39,45 @@ def mnist(folder: str | Path) -> tuple[Dataset, Dataset]:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; expected the folder of the four MNIST files")
-    return _part(folder, "train", "mnist train"), _part(folder, "t10k", "mnist test")
+    return Parts(_part(folder, "train", "mnist train"), _part(folder, "t10k", "mnist test"))
 
 
 def read_idx(path: Path, axes: int) -> Array:
     """The unsigned bytes of an IDX file with `axes` axes."""
-    data, complete = _contents(path)
     header = 4 + 4 * axes
-    magic = bytes([0, 0, 8, axes])
-    if data[:4] != magic[: len(data)] or not data:
-        raise DataError(
-            f"{path} is no IDX file of {axes} axes of bytes: expected it to begin with "
-            f"{magic.hex(' ')}, found {data[:4].hex(' ') or 'nothing'}"
-        )
-    if len(data) < header:
-        raise DataError(f"{path} is truncated: a header of {header} bytes, found {len(data)}")
-    count, *record = struct.unpack(f">{axes}I", data[4:header])
-    record_bytes = math.prod(record)
-    expected, found = count * record_bytes, len(data) - header
-    sizes = "header + " + " × ".join(map(str, (count, *record)))
+    with unpacked(path, MAX_BYTES) as source:
+        shape = _shape(path, source.read(header), axes)
+        expected = math.prod(shape)
+        sizes = f"header + {' × '.join(map(str, shape))} = {header + expected} bytes"
+        if source.packed and header + expected > MAX_BYTES:
+            raise DataError(f"{path} decompresses to more than {MAX_BYTES} bytes: {sizes}")
+        data = np.empty(min(expected, source.most), np.uint8)
+        found = source.read_into(data.data) + source.skip()
+        complete = source.complete
     if found < expected:
         early = "" if complete else "; the gzip stream stops early"
         raise DataError(
-            f"{path} is truncated: record {found // record_bytes} of {count} is incomplete "
-            f"({sizes} = {header + expected} bytes, found {len(data)}{early})"
+            f"{path} is truncated: record {found // (expected // shape[0])} of {shape[0]} is "
+            f"incomplete ({sizes}, found {header + found}{early})"
         )
     if found > expected or not complete:
         excess = f"{found - expected} bytes too many" if complete else "an unfinished gzip stream"
+        raise DataError(f"{path} has {excess}: {sizes}, found {header + found}")
+    return data.reshape(shape)
+
+
+def _shape(path: Path, header: bytes, axes: int) -> tuple[int, ...]:
+    magic = bytes([0, 0, 8, axes])
+    if header[:4] != magic[: len(header)] or not header:
         raise DataError(
-            f"{path} has {excess}: {sizes} = {header + expected} bytes, found {len(data)}"
+            f"{path} is no IDX file of {axes} axes of bytes: expected it to begin with "
+            f"{magic.hex(' ')}, found {header[:4].hex(' ') or 'nothing'}"
         )
-    return np.frombuffer(data, np.uint8, offset=header).reshape(count, *record)
+    if len(header) < 4 + 4 * axes:
+        raise DataError(
+            f"{path} is truncated: a header of {4 + 4 * axes} bytes, found {len(header)}"
+        )
+    return struct.unpack(f">{axes}I", header[4:])
 
 
 def _part(folder: Path, prefix: str, name: str) -> Dataset:
@@ -91,29 +100,6 @@ def _find(folder: Path, prefix: str, kind: str) -> Path:
     stems = (f"{prefix}-{kind.replace('.', '-')}", f"{prefix}-{kind}")
     names = [stem + suffix for stem in stems for suffix in ("", ".gz")]
     for name in names:
-        if (folder / name).is_file():
+        if (folder / name).exists():
             return folder / name
     raise DataError(f"{folder} lacks a file; looked for {', '.join(names)}")
-
-
-def _contents(path: Path) -> tuple[bytes, bool]:
-    """The bytes of a file, decompressed where they are gzip; whether the stream was whole.
-
-    What a file is called does not matter: some programs unpack a file and keep its name.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
-    if raw[:2] != b"\x1f\x8b":
-        return raw, True
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        data = stream.decompress(raw, MAX_BYTES)
-    except zlib.error as error:
-        raise DataError(f"{path}: the gzip data is damaged: {error}") from None
-    if stream.unconsumed_tail:
-        raise DataError(f"{path} decompresses to more than {MAX_BYTES} bytes")
-    if stream.unused_data:
-        raise DataError(f"{path}: {len(stream.unused_data)} bytes follow the gzip stream")
-    return data, stream.eof

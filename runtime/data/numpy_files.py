@@ -1,10 +1,11 @@
 """Data sets from arrays, and from the `.npz` files that hold them."""
 
+import os
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -12,8 +13,14 @@ from graphcnn.class_names import check_count, numbered
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.normalisation import Normalisation, as_array
+from graphcnn.regular_files import open_regular
 from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.data.parts import Parts
 
+#: Bytes of all arrays of a compressed file; more is refused before it fills the memory.
+MAX_BYTES = 1 << 32
+
+_VALIDATION = ("val", "valid", "validation")
 _IMAGES = ("x", "images", "x_train")
 _LABELS = ("y", "labels", "y_train")
 
@@ -45,12 +52,17 @@ def arrays(
     return Dataset(x, y, tuple(classes or ()), normalisation, name, made_up)
 
 
-def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
+def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> Parts:
     """(train, test) from a file of NumPy arrays; pickled objects are never loaded.
 
     The arrays are named x and y, images and labels, or x_train and y_train. Those for testing are
-    x_test and y_test; without them, `test_fraction` of the images is held out. An array of texts
-    `classes` may name the classes.
+    x_test and y_test; without them, `test_fraction` of the images is held out. Those for validation
+    are x_val and y_val (x_valid, x_validation), the attribute `validation` of the result. An array
+    of texts `classes` may name the classes.
+
+    Raises:
+        DataError: no such file or no regular one, arrays that are missing, do not fit together or
+            unpack to more than `MAX_BYTES`, a label that is no class number.
     """
     path = Path(path).expanduser()
     found = _read(path)
@@ -59,6 +71,10 @@ def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> tuple
     parts = {"train": (x, y)}
     if "x_test" in found or "y_test" in found:
         parts["test"] = _pick(path, found, ("x_test",)), _pick(path, found, ("y_test",))
+    for word in _VALIDATION:
+        if f"x_{word}" in found or f"y_{word}" in found:
+            pair = _pick(path, found, (f"x_{word}",)), _pick(path, found, (f"y_{word}",))
+            parts["validation"] = pair
     if names is not None:
         check_count(names.size, str(path))
     classes = None if names is None else tuple(map(str, names.reshape(-1)))
@@ -69,14 +85,16 @@ def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> tuple
         part: Dataset(a, b, classes or (), name=f"{path.name} {part}", numbered=made_up)
         for part, (a, b) in parts.items()
     }
-    if "test" in sets:
-        return sets["train"], sets["test"]
-    return sets["train"].split(test_fraction, seed)
+    train, test = sets["train"], sets.get("test")
+    if test is None:
+        train, test = train.split(test_fraction, seed)
+    return Parts(train, test, sets.get("validation"))
 
 
 def _read(path: Path) -> dict[str, Array]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            _check_size(path, file)
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} holds one array (.npy); expected an .npz file of several")
@@ -90,6 +108,20 @@ def _read(path: Path) -> dict[str, Array]:
         raise DataError(
             f"{path} is no .npz file of plain arrays (pickled objects are never loaded): {error}"
         ) from None
+
+
+def _check_size(path: Path, file: BinaryIO) -> None:
+    """Refuse a small file of huge arrays; one that is as large as its arrays is no surprise."""
+    size = os.fstat(file.fileno()).st_size
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            need = sum(member.file_size for member in archive.infolist())
+        if need > max(MAX_BYTES, size):
+            raise DataError(
+                f"{path} holds {need} bytes of arrays in {size} bytes, limit {MAX_BYTES}; a file "
+                "that is not compressed (numpy.savez) may be of any size"
+            )
+    file.seek(0)
 
 
 def _pick(path: Path, found: dict[str, Array], names: tuple[str, ...]) -> Array:

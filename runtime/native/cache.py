@@ -27,6 +27,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from graphcnn.errors import GraphCnnError
+from graphcnn.regular_files import open_regular
 from graphcnn.runtime.native.target import Target
 
 #: When this process began to read the sources; a file changed later is not what runs.
@@ -178,10 +179,9 @@ def _distrust(found: os.stat_result, place: Path) -> str:
 
 def _read(path: Path, entry: str) -> bytes | None:
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if _distrust(status, path) or not stat.S_ISREG(status.st_mode):
+        with open_regular(path, getattr(os, "O_NOFOLLOW", 0)) as file:
+            status = os.fstat(file.fileno())
+            if _distrust(status, path):
                 return None
             content = file.read()
     except OSError:

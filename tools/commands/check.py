@@ -10,6 +10,7 @@ from graphcnn.config import RUNTIMES
 from graphcnn.errors import DataError, VerifyError
 from graphcnn.files import reason
 from graphcnn.onnx.importing.limits import Limits
+from graphcnn.regular_files import open_regular
 from graphcnn.tools.commands.arguments import json_option
 from graphcnn.tools.commands.import_ import limit_option, shapes_of
 
@@ -86,8 +87,9 @@ def check(
 
 def _read(path: Path) -> Any:
     try:
-        return np.load(path, allow_pickle=False)
+        with open_regular(path) as file:
+            return np.load(file, allow_pickle=False)
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error, path)}") from None
-    except ValueError as error:
+    except (ValueError, EOFError, MemoryError) as error:
         raise DataError(f"{path} is no .npy file: {error}") from None

@@ -20,6 +20,7 @@ from graphcnn.errors import ImportModelError
 from graphcnn.files import reason
 from graphcnn.ir import Array
 from graphcnn.onnx.importing.limits import Limits
+from graphcnn.regular_files import open_regular
 
 #: What an entry of external data may say.
 KEYS = frozenset({"location", "offset", "length", "checksum"})
@@ -38,10 +39,11 @@ def read_model(source: str | Path | bytes, limits: Limits) -> tuple[onnx.ModelPr
         return parse(bytes(source), "the model", limits), None
     path = Path(source)
     try:
-        size = path.stat().st_size
-        if size > limits.file_bytes:
-            raise ImportModelError(_too_large(str(path), size, limits))
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limits.file_bytes:
+                raise ImportModelError(_too_large(str(path), size, limits))
+            content = file.read(limits.file_bytes + 1)
     except OSError as error:
         raise ImportModelError(f"cannot read {path}: {reason(error, path)}") from None
     return parse(content, str(path), limits), path.parent
