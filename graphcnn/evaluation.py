@@ -1,30 +1,80 @@
 """Using a trained model: predicting, measuring."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphcnn.analysis.batch_split import BatchSplit, Collected
+from graphcnn.errors import DataError, GraphError
 from graphcnn.feeding import Data, as_dataset, at_least_one, feeds_for, targets_for
+from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.objective import TARGET, Metrics, Objective, with_loss
-from graphcnn.runner import Runner
+from graphcnn.runner import Runner, item_range
 from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.reference import Reference
+from graphcnn.tensor_type import N
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
 
+#: Items that `predict` runs at a time, where they may be cut apart.
+PIECE = 256
 
-def predict(model: "Model", images: Any, batch_size: int, runner: Runner) -> dict[str, Array]:
-    """All outputs by name, batch after batch."""
-    batch_size = at_least_one(batch_size, "batch_size")
-    (first, array), *others = feeds_for(model, images)
-    feeds = (
-        {first: model.prepare(array[i : i + batch_size])}
-        | {name: each[i : i + batch_size] for name, each in others}
-        for i in range(0, max(1, len(array)), batch_size)
+
+def predict(
+    model: "Model", images: Any, batch_size: int | None, runner: Runner
+) -> dict[str, Array]:
+    """All outputs by name: of pieces of the batch, joined where items stand, or of the whole.
+
+    Raises `DataError` where pieces are asked for and outputs depend on all items together.
+    """
+    if batch_size is not None:
+        batch_size = at_least_one(batch_size, "batch_size")
+    feeds = feeds_for(model, images)
+    count = runner.count(feeds)
+    first = next(iter(feeds), None)
+    size = _piece(model, runner, count, batch_size)
+    if size >= count:
+        if first is not None:
+            feeds[first] = model.prepare(feeds[first])
+        return _own(runner, runner.run(feeds, model.states)[0])
+    together = Collected(runner.axes.outputs)
+    for start in range(0, count, size):
+        stop = min(start + size, count)
+        piece = {
+            key: item_range(array, runner.item_axes[key], start, stop)
+            if key in runner.item_axes
+            else array
+            for key, array in feeds.items()
+        }
+        piece[first] = model.prepare(piece[first])  # type: ignore[index]
+        together.add(runner.run(piece, model.states)[0], stop - start)
+    return _own(runner, together.results())
+
+
+def _piece(model: "Model", runner: Runner, count: int, batch_size: int | None) -> int:
+    """How many items run at a time. Raises `DataError` where they cannot be cut apart so."""
+    size = PIECE if batch_size is None else batch_size
+    if count <= size or runner.joints:
+        return size
+    if batch_size is None:
+        return count
+    mixing = runner.axes.mixing
+    assert mixing is not None
+    raise DataError(
+        f"{model.name} cannot predict {count} items {batch_size} at a time, because its outputs "
+        f"depend on all items of a batch: {runner.axes.reason(mixing)}; without batch_size they "
+        "run all at once"
     )
-    results = [runner.run(feed, model.states)[0] for feed in feeds]
-    return {key: np.concatenate([r[key] for r in results]) for key in model.graph.outputs}
+
+
+def _own(runner: Runner, outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Outputs in arrays of their own: the reference may give parts of what was fed."""
+    if runner.runtime != "reference":
+        return dict(outputs)
+    return {key: np.array(array, order="C") for key, array in outputs.items()}
 
 
 def evaluate(
@@ -38,21 +88,79 @@ def evaluate(
     precision: str | None = None,
     tune: bool | None = None,
 ) -> dict[str, float]:
-    """Loss and metrics as means over all items, summed in float64."""
+    """Loss and metrics of all items; `measure` says how."""
+    check_measurable(model.graph)
     dataset, batch_size = as_dataset(data, model), at_least_one(batch_size, "batch_size")
     graph = with_loss(model.graph, loss, metrics)
     runner = Runner(graph, runtime, threads, precision, tune)
     return measure(model, runner, dataset, batch_size)
 
 
+def check_measurable(graph: Graph) -> None:
+    """Raise `DataError` unless items of a data set can be fed, and have predictions."""
+    prediction = next(iter(graph.outputs), "")
+    values = {f"input {v.node.name!r}": v for v in graph.inputs[:1]}
+    values[f"output {prediction!r}"] = graph.outputs[prediction]
+    if not graph.inputs:
+        raise DataError(f"{graph.name} has no input that the items of a data set could be fed to")
+    for name, value in values.items():
+        if value.shape.count(N) != 1:
+            raise DataError(
+                f"the items of a data set are measured one by one, but {name} of {graph.name} is "
+                f"{value.type}: it must have one batch axis N"
+            )
+
+
 def measure(model: "Model", runner: Runner, data: Dataset, batch_size: int) -> dict[str, float]:
-    """Means of the scalar outputs of a graph with a loss over a data set."""
-    name = model.graph.inputs[0].node.name
-    kind = next(v.type for v in runner.graph.inputs if v.node.name == TARGET)
-    totals = dict.fromkeys(runner.graph.outputs, 0.0)
+    """The scalar outputs of a graph with a loss, of all items of a data set.
+
+    The items run `batch_size` at a time, and nothing depends on that: means over the items are
+    weighted by the sizes of the batches, sums are added up, both in float64. Of an output that is
+    neither (a recall, a ratio of sums), what it is made of is put together from all batches first,
+    and it is computed once: see `graphcnn.analysis.batch_split`.
+    """
+    (head, split), states = runner.parts, model.states
+    source = model.graph.inputs[0]
+    (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
+    collected = Collected(split.kinds)
     for images, targets in data.batches(batch_size):
-        feeds = {name: model.prepare(images), TARGET: targets_for(model, kind, targets)}
-        outputs, _ = runner.run(feeds, model.states)
-        for key, value in outputs.items():
-            totals[key] += float(value) * len(images)
-    return {key: total / len(data) for key, total in totals.items()}
+        fed = {source: model.prepare(images), target: targets_for(model, target.type, targets)}
+        feeds = {v.node.name: _where_items_are(array, v.shape) for v, array in fed.items()}
+        collected.add(head.run(feeds, states)[0], len(images))
+    if split.tail is None:
+        return collected.numbers()
+    found = collected.numbers() | _of_the_whole(
+        runner, split, collected.results(), states, len(data)
+    )
+    return {key: found[key] for key in runner.graph.outputs}
+
+
+def _where_items_are(array: Array, shape: tuple[Any, ...]) -> Array:
+    """Items, first in a data set, along the axis N."""
+    return np.moveaxis(array, 0, shape.index(N)) if shape.count(N) == 1 else array
+
+
+def _of_the_whole(
+    runner: Runner,
+    split: BatchSplit,
+    parts: Mapping[str, Array],
+    states: Mapping[str, Array],
+    count: int,
+) -> dict[str, float]:
+    """The outputs of the tail: compiled where it is heavy, else by the reference."""
+    tail = split.tail
+    assert tail is not None
+    feeds = {v.node.name: parts[v.node.name] for v in tail.inputs}
+    heavy = any(node.op.anchor for node in tail.nodes)
+    try:
+        if heavy and any(N in v.shape for v in tail.inputs):
+            outputs, _ = runner.like(tail).run(feeds, states)
+        else:
+            outputs, _ = Reference(tail.bind(N=count)).run(feeds, states)
+    except MemoryError:
+        value = next(v for v in runner.graph.outputs.values() if runner.axes[v].is_mixed)
+        raise GraphError(
+            f"{runner.graph.name} is measured over all {count} items at once, for which the memory "
+            f"does not suffice, because {runner.axes.reason(value)}; measure fewer items"
+        ) from None
+    return {key: float(array) for key, array in outputs.items()}

@@ -13,7 +13,7 @@ from graphcnn.language.arguments import is_int
 from graphcnn.normalisation import as_array, batch_shape, check_items, check_labels, check_targets
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.numpy_files import arrays
-from graphcnn.tensor_type import TensorType
+from graphcnn.tensor_type import N, TensorType
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
@@ -64,22 +64,31 @@ def at_least_one(x: Any, name: str) -> int:
     return int(x)
 
 
-def feeds_for(model: "Model", images: Any) -> list[tuple[str, Array]]:
-    """An array for every input, with equally many items; the first is still to be prepared."""
-    if isinstance(images, np.ndarray) and images.ndim and len(model.graph.inputs) == 1:
-        return [(model.graph.inputs[0].node.name, images)]
-    inputs = {value.node.name: value.type for value in model.graph.inputs}
-    first, *others = inputs
-    given = images if isinstance(images, Mapping) else {first: images}
-    if given.keys() != inputs.keys():
-        found = ", ".join(map(str, given)) if given is images else "one array"
-        raise DataError(f"{model.name} takes a dict with {', '.join(inputs)}, found {found}")
-    arrays = {first: np.atleast_1d(as_array(given[first], "images"))}
-    arrays.update({name: check_items(given[name], inputs[name]) for name in others})
-    if len(set(map(len, arrays.values()))) > 1:
-        sizes = ", ".join(f"{len(array)} of {name}" for name, array in arrays.items())
+def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
+    """An array for every input, with equally many items; the first is still to be prepared.
+
+    Inputs that have no batch axis N are given whole. A model without inputs takes None or {}.
+    """
+    inputs = model.graph.inputs
+    if len(inputs) == 1 and isinstance(given, np.ndarray):
+        return {inputs[0].node.name: given}
+    types = {value.node.name: value.type for value in inputs}
+    first, *others = types or ("",)
+    arrays = given if isinstance(given, Mapping) else {first: given} if types else {}
+    if arrays.keys() != types.keys() or not (types or given is None or arrays is given):
+        found = ", ".join(map(str, arrays)) if arrays is given else "one array"
+        wanted = f"a dict with {', '.join(types)}" if types else "nothing, it has no inputs"
+        raise DataError(f"{model.name} takes {wanted}, found {found or 'an empty dict'}")
+    if not types:
+        return {}
+    feeds = {first: as_array(arrays[first], "images")}
+    feeds.update({name: check_items(arrays[name], types[name]) for name in others})
+    axes = {name: t.shape.index(N) for name, t in types.items() if N in t.shape}
+    counts = {k: feeds[k].shape[axis] for k, axis in axes.items() if feeds[k].ndim > axis}
+    if len(set(counts.values())) > 1:
+        sizes = ", ".join(f"{count} of {name}" for name, count in counts.items())
         raise DataError(f"the inputs must have equally many items, found {sizes}")
-    return [*arrays.items()]
+    return feeds
 
 
 def targets_for(model: "Model", kind: TensorType, targets: Any) -> Array:

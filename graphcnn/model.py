@@ -80,12 +80,21 @@ class Model(Network):
         return volume_picture(self.graph, paint=paint, **options).save(path)
 
     def activations(self, image: Any) -> dict[str, Array]:
-        """The result of every operator for an image (C, H, W), by name, in a batch of one."""
+        """The result of every operator for an image (C, H, W), by name, in a batch of one.
+
+        Or for a batch of any items, given as `predict` takes it.
+        """
+        from graphcnn.feeding import feeds_for
+
         own = {*self.graph.operations, *(v.node for v in self.graph.inputs)}
         values = {n.name: n.outputs[0] for n in self.graph.nodes if n in own}
-        x = self.prepare(image[None] if np.ndim(image) == 3 else image)
+        single = self.graph.inputs and self.graph.inputs[0].type.rank == 4 and np.ndim(image) == 3
+        feeds = feeds_for(self, np.asarray(image)[None] if single else image)
+        for key in list(feeds)[:1]:
+            feeds[key] = self.prepare(feeds[key])
         runner = Runner(self.graph.with_outputs(values), "reference")
-        return runner.run({self.graph.inputs[0].node.name: x}, self.states)[0]
+        found, _ = runner.run(feeds, self.states)
+        return {name: np.asarray(array) for name, array in found.items()}
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: the graph."""
@@ -106,18 +115,24 @@ class Model(Network):
 
     def predict(
         self,
-        images: Any,
+        images: Any = None,
         *,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         raw: bool = False,
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
         tune: bool | None = None,
     ) -> Any:
-        """The outputs for images (n, C, H, W) of uint8 or float, in batches.
+        """The outputs for images (n, C, H, W) of uint8 or float.
 
-        A model of several inputs takes a dict from their names to arrays.
+        A model of several inputs takes a dict from their names to arrays, one without inputs takes
+        nothing. Inputs whose type has no batch axis N are given whole, as the type says; outputs
+        without N come once, the others with the items where N stands in their type.
+
+        The items run in pieces of `batch_size`, by default of 256: it changes memory and speed,
+        not the result. Where an output depends on all items together (a mean over the batch) they
+        run at once, and a smaller `batch_size` is a `DataError` that names the node.
 
         After training with cross-entropy these are probabilities (softmax of the logits), after
         binary cross-entropy likewise (sigmoid); `raw` gives the outputs of the graph themselves,
@@ -145,9 +160,10 @@ class Model(Network):
         precision: str | None = None,
         tune: bool | None = None,
     ) -> dict[str, float]:
-        """Loss and metrics over a data set, exact means over all its items.
+        """Loss and metrics over all items of a data set, whatever the batch size.
 
-        `loss` defaults to that of the last `fit`, else to cross-entropy.
+        Means over the items are exact, and so is what is no mean, such as a recall: it is computed
+        once, of the whole. `loss` defaults to that of the last `fit`, else to cross-entropy.
         """
         from graphcnn.evaluation import evaluate
 

@@ -20,6 +20,7 @@ from graphcnn.objective import LOSSES
 from graphcnn.runner import Runner
 from graphcnn.sources import State
 from graphcnn.state_values import StateValues
+from graphcnn.tensor_type import N
 from graphcnn.text.write import dump_graph
 from graphcnn.weights import check_states, read_tensors, write_tensors
 
@@ -139,10 +140,10 @@ class Network:
     def prepare(self, images: Any) -> Array:
         """Images as the first input takes them: checked, scaled, normalised, of its type.
 
-        What is no image (another rank, integers) is only checked.
+        What is no image (another rank, integers, the batch behind the first axis) is only checked.
         """
         t = self.graph.inputs[0].type
-        if t.rank != 4 or not t.dtype.is_float:
+        if t.rank != 4 or not t.dtype.is_float or N in t.shape[1:]:
             return check_items(images, t)
         checked = check_images(images, t.shape[1:])  # type: ignore[arg-type]
         scaled = (self.normalisation or Normalisation()).apply(checked)

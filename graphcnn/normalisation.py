@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from graphcnn.errors import DataError
-from graphcnn.tensor_type import TensorType
+from graphcnn.tensor_type import N, Shape, TensorType, format_shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -131,14 +131,17 @@ def check_images(images: Any, shape: tuple[int, int, int] | None = None) -> Arra
 
 
 def check_items(items: Any, t: TensorType) -> Array:
-    """Items (n, ...) for an input of type `t` that takes no images.
+    """Items for an input of type `t` that takes no images: (n, ...), or n where `t` has N.
+
+    Where it has none, the size of the first axis is left to the runtime, which has advice for a
+    file that fixes it.
 
     Raises:
         DataError: another shape, no item at all, or numbers that the type cannot hold.
     """
     array = as_array(items, "items")
-    wanted = batch_shape(t.shape[1:])
-    if array.shape[1:] != t.shape[1:] or not array.size:
+    wanted = format_shape(t.shape).replace("N", "n")
+    if array.ndim != t.rank or not array.size or not _fits(array.shape, t.shape):
         raise DataError(f"the input takes {t.dtype} {wanted}, found {array.shape}")
     if array.dtype.kind not in ("fiub" if t.dtype.is_float else "iub"):
         raise DataError(f"the input takes {t.dtype} {wanted}, found {array.dtype.name}")
@@ -148,6 +151,12 @@ def check_items(items: Any, t: TensorType) -> Array:
     if not np.array_equal(found, array):
         raise DataError(f"the input takes {t.dtype} {wanted}, which cannot hold all of the items")
     return found
+
+
+def _fits(found: tuple[int, ...], shape: Shape) -> bool:
+    """Whether sizes are those of `shape`: at N, or else at the first axis, any."""
+    free = shape.index(N) if N in shape else 0
+    return all(d == shape[axis] for axis, d in enumerate(found) if axis != free)
 
 
 def check_labels(labels: Any, classes: int, item: tuple[int, ...] | None = None) -> Array:

@@ -3,12 +3,16 @@
 import operator
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
+from graphcnn.analysis.batch_split import BatchSplit, split_batch
 from graphcnn.compile import inference_graph
 from graphcnn.config import check_precision, check_runtime, check_tune, default_runtime
+from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.runtime.reference import Reference
@@ -52,14 +56,15 @@ class Runner:
         #: The states each executable has.
         self._bound: dict[int, list[weakref.ref[Array]]] = {}
         self._form: Graph | None = None
-        self._per_item = all(v.shape[:1] == (N,) for v in graph.outputs.values())
+        #: Where the items of a batch stand in what is fed.
+        self.item_axes = {v.node.name: v.shape.index(N) for v in graph.inputs if N in v.shape}
 
     def run(self, feeds: Arrays, states: Arrays) -> Results:
         """Outputs by name and new values of updated states, for the batch that is fed.
 
         Arrays of states are taken for unchanged while they are the same objects.
         """
-        n = batch_size(feeds)
+        n = self.count(feeds)
         if self.runtime == "reference":
             return self.reference(n).run(feeds, states)
         size = self._size_for(n)
@@ -71,8 +76,49 @@ class Runner:
             self._bound[size] = [*map(weakref.ref, values)]
         if size == n:
             return executable.run(feeds)
-        outputs, _ = executable.run({key: _filled(array, size) for key, array in feeds.items()})
-        return {key: array[:n] for key, array in outputs.items()}, {}
+        axes = self.item_axes
+        outputs, _ = executable.run({k: filled(a, size, axes.get(k)) for k, a in feeds.items()})
+        return {key: first_items(a, n, self.joints[key]) for key, a in outputs.items()}, {}
+
+    def count(self, feeds: Arrays) -> int:
+        """Number of items that are fed: 1 where nothing that is fed has the axis N."""
+        for key, axis in self.item_axes.items():
+            shape = np.shape(feeds[key]) if key in feeds else ()
+            return int(shape[axis]) if len(shape) > axis else 1
+        if not self._is_bound:
+            raise GraphError(
+                f"{self.graph.name} has the batch axis N, but no input that says how many items "
+                "there are"
+            )
+        return 1
+
+    @cached_property
+    def _is_bound(self) -> bool:
+        return self.graph.is_bound
+
+    @cached_property
+    def axes(self) -> BatchAxes:
+        """What is proven of the values of the graph: which belong to the items of a batch."""
+        return batch_axes(self.graph)
+
+    @cached_property
+    def joints(self) -> Mapping[str, int | None]:
+        """Along which axis outputs have one element for each item; None where they are the same
+        for every batch. Empty where an output is neither: then batches must run whole."""
+        if self.axes.mixing is not None:
+            return {}
+        kinds = self.axes.outputs
+        return {key: kind.axis if kind.is_items else None for key, kind in kinds.items()}
+
+    @cached_property
+    def parts(self) -> "tuple[Self, BatchSplit]":
+        """What runs on pieces of a data set, and what is left for the whole; see `BatchSplit`."""
+        split = split_batch(self.axes)
+        return self if split.tail is None else self.like(split.head), split
+
+    def like(self, graph: Graph) -> Self:
+        """A runner of another graph in the same manner."""
+        return type(self)(graph, self.runtime, *self._options)
 
     def reference(self, n: int) -> Reference:
         """The reference, for batches of `n` items."""
@@ -92,7 +138,7 @@ class Runner:
 
     def _size_for(self, n: int) -> int:
         """The batch size to run at: `n`, or a compiled one that it can be filled up to."""
-        if n in self._prepared or not self._per_item:
+        if n in self._prepared or not self._prepared or not self.joints:
             return n
         larger = sorted(m for m in self._prepared if m > n)
         if larger and (larger[0] <= _STRETCH * n or len(self._prepared) >= _SIZES):
@@ -100,9 +146,22 @@ class Runner:
         return n
 
 
-def _filled(array: Array, n: int) -> Array:
-    """`array` with its last item repeated until there are `n`."""
-    return np.concatenate([array, np.repeat(array[-1:], n - len(array), axis=0)])
+def filled(array: Array, n: int, axis: int | None) -> Array:
+    """`array` with its last item along `axis` repeated until there are `n`."""
+    if axis is None or array.ndim <= axis:
+        return array
+    last = np.take(array, [-1], axis)
+    return np.concatenate([array, np.repeat(last, n - array.shape[axis], axis)], axis)
+
+
+def first_items(array: Array, n: int, axis: int | None) -> Array:
+    """The first `n` items along `axis`; all of an array that has none."""
+    return array if axis is None else item_range(array, axis, 0, n)
+
+
+def item_range(array: Array, axis: int, start: int, stop: int) -> Array:
+    """The items from `start` to before `stop` along `axis`, a view."""
+    return array[(*(slice(None),) * axis, slice(start, stop))]
 
 
 def batch_size(feeds: Arrays) -> int:

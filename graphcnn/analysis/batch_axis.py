@@ -9,7 +9,7 @@ can be put together for all but MIXED.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphcnn.batch import Batch
+from graphcnn.batch import Batch, Kind, source_batch
 from graphcnn.batch_walk import follow
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Value
@@ -67,3 +67,10 @@ def batch_axes(graph: Graph, assumed: Mapping[Value, Batch] | None = None) -> Ba
             if not (kinds[value].is_items or kinds[value].is_fixed):
                 causes[value] = earlier
     return BatchAxes(graph, kinds, causes)
+
+
+def means(graph: Graph, prediction: Value) -> dict[str, bool]:
+    """Whether each output of a graph with a loss is a mean over items, given a prediction that
+    has them along its axis N: then means over batches, weighted by their sizes, add up to it."""
+    found = batch_axes(graph, {prediction: source_batch(prediction.type)}).outputs
+    return {name: batch.kind in (Kind.MEAN, Kind.FIXED) for name, batch in found.items()}

@@ -1,0 +1,166 @@
+"""Losses and metrics of a whole data set, whatever the batch size, against their formulas."""
+
+import numpy as np
+import pytest
+
+import graphcnn as cnn
+from graphcnn.analysis.batch_axis import means
+from graphcnn.ir import Array, Value
+from graphcnn.objective import with_loss
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(53, 1, 2, 3)).astype(np.float32)
+LABELS = RNG.integers(0, 3, 53)
+ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
+WEIGHTS = np.array([0.2, 1.0, 3.0], np.float32)
+SIZES = (1, 8, 20, 53, 100)
+RUNTIMES = pytest.mark.parametrize("runtime", ["native", "reference"])
+
+
+def classifier() -> cnn.Model:
+    x = cnn.input("x", (1, 2, 3))
+    return cnn.Model(x, cnn.dense(cnn.flatten(x), 3), name="net").initialize(3)
+
+
+def hits(p: Value, t: Value) -> tuple[Value, Value]:
+    found = cnn.cast(cnn.equal(cnn.argmax(p, 1), 1), "float32")
+    return found, cnn.cast(cnn.equal(t, 1), "float32")
+
+
+def recall(p: Value, t: Value) -> Value:
+    found, wanted = hits(p, t)
+    return cnn.sum(found * wanted) / cnn.sum(wanted)
+
+
+def f1(p: Value, t: Value) -> Value:
+    found, wanted = hits(p, t)
+    return 2.0 * cnn.sum(found * wanted) / (cnn.sum(found) + cnn.sum(wanted))
+
+
+def worst(p: Value, t: Value) -> Value:
+    return cnn.max(p)
+
+
+def errors(p: Value, t: Value) -> Value:
+    return cnn.sum(cnn.cast(cnn.not_equal(cnn.argmax(p, 1), t), "int64"))
+
+
+def weighted(p: Value, t: Value) -> Value:
+    w = cnn.sum(t * cnn.constant(WEIGHTS), 1)
+    return -cnn.sum(cnn.sum(t * cnn.log_softmax(p), 1) * w) / cnn.sum(w)
+
+
+def spread(p: Value, t: Value) -> Value:
+    """The standard deviation of the predictions: of the mean of all, not of a batch."""
+    return cnn.sqrt(cnn.mean((p - cnn.mean(p)) ** 2.0))
+
+
+METRICS = {"recall": recall, "f1": f1, "worst": worst, "errors": errors, "accuracy": cnn.accuracy}
+
+
+def formulas(logits: Array) -> dict[str, float]:
+    """The metrics of all items, by NumPy."""
+    picked = logits.argmax(1)
+    found, wanted = picked == 1, LABELS == 1
+    both = (found & wanted).sum()
+    shifted = logits - logits.max(1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return {
+        "loss": float(-log_p[np.arange(53), LABELS].mean()),
+        "recall": float(both / wanted.sum()),
+        "f1": float(2 * both / (found.sum() + wanted.sum())),
+        "worst": float(logits.max()),
+        "errors": float((picked != LABELS).sum()),
+        "accuracy": float((picked == LABELS).mean()),
+    }
+
+
+@RUNTIMES
+def test_metrics_are_those_of_the_whole(runtime: str) -> None:
+    model = classifier()
+    wanted = formulas(model.predict(X, raw=True, runtime="reference").astype(np.float64))
+    assert 0 < wanted["recall"] < 1 and wanted["recall"] != wanted["f1"]
+    for size in SIZES:
+        found = model.evaluate((X, LABELS), metrics=METRICS, batch_size=size, runtime=runtime)
+        assert list(found) == list(wanted)
+        assert found == pytest.approx(wanted, rel=1e-5)
+
+
+@RUNTIMES
+def test_a_loss_weighted_by_classes(runtime: str) -> None:
+    model = classifier()
+    z = model.predict(X, runtime="reference").astype(np.float64)
+    log_p = z - np.log(np.exp(z).sum(1, keepdims=True))
+    w = WEIGHTS[LABELS]
+    wanted = {
+        "loss": -(log_p[np.arange(53), LABELS] * w).sum() / w.sum(),
+        "spread": z.std(),
+        "total": ((z - ONE_HOT) ** 2).sum(),
+    }
+    total = lambda p, t: cnn.sum((p - t) ** 2.0)  # noqa: E731
+    for size in SIZES:
+        found = model.evaluate(
+            (X, ONE_HOT), loss=weighted, metrics={"spread": spread, "total": total},
+            batch_size=size, runtime=runtime,
+        )  # fmt: skip
+        assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_validation_measures_the_whole() -> None:
+    model = classifier()
+    history = model.fit(
+        (X, LABELS), epochs=2, batch_size=16, validation=(X, LABELS), metrics={"recall": recall},
+        progress=False,
+    )  # fmt: skip
+    wanted = formulas(model.predict(X, raw=True, runtime="reference"))
+    assert history.rows[-1]["val_recall"] == pytest.approx(wanted["recall"], rel=1e-5)
+    assert history.rows[-1]["val_loss"] == pytest.approx(wanted["loss"], rel=1e-5)
+
+
+@RUNTIMES
+def test_a_model_that_mixes_items_is_measured_at_once(runtime: str) -> None:
+    x = cnn.input("x", (1, 2, 3))
+    flat = cnn.flatten(x)
+    model = cnn.Model(x, cnn.dense(flat - cnn.mean(flat, 0, keepdims=True), 3)).initialize(1)
+    z = model.predict(X, runtime="reference").astype(np.float64)
+    wanted = ((z - ONE_HOT) ** 2).mean()
+    for size in (7, 53):
+        found = model.evaluate((X, ONE_HOT), loss="mse", batch_size=size, runtime=runtime)
+        assert found["loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_loss_with_a_part_for_the_weights() -> None:
+    x = cnn.input("x", (1, 2, 3))
+    w = cnn.parameter((6, 3), name="w")
+    model = cnn.Model(x, cnn.matmul(cnn.flatten(x), w)).initialize(2)
+    array = model.states["w"].astype(np.float64)
+    z = X.reshape(53, 6).astype(np.float64) @ array
+    wanted = ((z - ONE_HOT) ** 2).mean() + 0.1 * (array**2).sum()
+    (w,) = model.graph.parameters
+
+    def decayed(p: Value, t: Value) -> Value:
+        return cnn.mean((p - t) ** 2.0) + 0.1 * cnn.sum(w * w)
+
+    for size in (7, 53):
+        found = model.evaluate((X, ONE_HOT), loss=decayed, batch_size=size)
+        assert found["loss"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_which_outputs_are_means() -> None:
+    model = classifier()
+    graph = with_loss(model.graph, "cross_entropy", METRICS)
+    found = means(graph, model.graph.outputs["output"])
+    assert found == {
+        "loss": True, "recall": False, "f1": False, "worst": False, "errors": False,
+        "accuracy": True,
+    }  # fmt: skip
+
+
+def test_predictions_without_items_cannot_be_measured() -> None:
+    x = cnn.input("x", (1, 2, 3))
+    for model, words in (
+        (cnn.Model(x, cnn.mean(x)), r"output 'output' of model is f32\[\]"),
+        (cnn.Model(x, cnn.mean(x, 0)), r"output 'output' of model is f32\[1,2,3\]"),
+    ):
+        with pytest.raises(cnn.DataError, match=f"one by one, but {words}: it must have one"):
+            model.evaluate((X, X), loss="mse")
