@@ -3,9 +3,9 @@
 import json
 
 import click
+import command_line
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from malformed_models import array, model, node, relu
 from onnx import TensorProto, helper
 
@@ -22,7 +22,7 @@ def run(*arguments):
     """The command line with these two commands; its settings are those of `graphcnn`."""
     settings = {"help_option_names": ["-h", "--help"]}
     group = click.Group(context_settings=settings, commands={"import": import_, "summary": summary})
-    return CliRunner().invoke(group, list(map(str, arguments)))
+    return command_line.run(*arguments, command=group)
 
 
 def with_noise(declared):

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from command_line import run
 
 import graphcnn as cnn
 from graphcnn.tools import quickstart as module
-from graphcnn.tools.cli import cli
 
 for needed in ("sklearn", "PIL", "matplotlib", "onnxruntime"):
     pytest.importorskip(needed)
@@ -21,16 +20,12 @@ DIGITS = {f"digit-{digit}.png" for digit in range(10)}
 FILES = {"NEXT-STEPS.txt", "architecture.svg", "curves.svg", "digits.onnx", "digits.safetensors"}
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(a) for a in arguments])
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder that it filled, and what it printed."""
     folder = tmp_path_factory.mktemp("quick") / "start"
     result = run("quickstart", "--folder", folder)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, result.stdout + result.stderr
     return folder, result.stdout
 
 
@@ -102,7 +97,7 @@ def test_the_next_steps_work(
     for command in commands:
         if "FOLDER" not in command:
             result = run(*shlex.split(command)[1:])
-            assert result.exit_code == 0, f"{command}\n{result.output}"
+            assert result.exit_code == 0, f"{command}\n{result.stdout + result.stderr}"
     block = re.search(r"(?m)(^  import graphcnn.*?)^\S", text, re.DOTALL)
     assert block is not None
     exec(re.sub("(?m)^  ", "", block[1]), {})

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import run
 
 import graphcnn as cnn
 from graphcnn.models import MODELS
-from graphcnn.tools.cli import cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -93,8 +92,8 @@ def test_the_commands_work(mnist: Path, tmp_path: Path, monkeypatch: pytest.Monk
             word.replace("mnist:DIR", f"mnist:{mnist.as_posix()}")
             for word in shlex.split(command, comments=True)
         ]
-        result = CliRunner().invoke(cli, words[1:])
-        assert result.exit_code == 0, f"{command}\n{result.output}"
+        result = run(*words[1:])
+        assert result.exit_code == 0, f"{command}\n{result.stdout}{result.stderr}"
 
 
 def test_the_set_up_lines_name_what_exists() -> None:

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from command_line import XO, done, refused
+from command_line import XO, done, refused, run
 from hostile_model import SCRIPT, hostile_model
-
-from graphcnn.tools.cli import cli
 
 pytest.importorskip("onnxruntime")
 
@@ -149,6 +146,6 @@ def test_names_are_escaped_in_every_picture(hostile: str, command: str, suffix: 
 )  # fmt: skip
 def test_names_do_not_steer_the_terminal(hostile: str, arguments: tuple[str, ...]) -> None:
     call = [arguments[0], hostile, *arguments[1:]]
-    result = CliRunner().invoke(cli, call, color=True)
+    result = run(*call, color=True)
     assert result.exit_code in (0, 1, 2)
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e\u2066\u2028]", result.output)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e\u2066\u2028]", result.stdout + result.stderr)

@@ -76,7 +76,7 @@ def test_a_built_in_model_suits_the_data(here: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_found_before_training(here: Path) -> None:
     result = run("train", "nets:tiny", "--data", XO, "-o", "none/x.safetensors")
-    assert result.exit_code == 1 and "epoch" not in result.output
+    assert result.exit_code == 1 and "epoch" not in result.stdout + result.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
