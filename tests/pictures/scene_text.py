@@ -5,9 +5,11 @@ the change of some lines.
 """
 
 import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple
+from typing import Any
 
 from graphcnn.pictures import Picture
 from graphcnn.pictures.colors import PAINTS
@@ -19,14 +21,23 @@ def scene_text(picture: Picture) -> str:
     scene = picture.scene
     used = sorted({s.paint for s in shapes(scene.items) if not isinstance(s, Image)})
     lines = [
-        re.sub(r"graph [0-9a-f]{8}", "graph …", picture.text()),
+        picture.text(),
         f"size {_numbers(scene.width, scene.height)}",
         *_lines(scene.items, 0),
         "",
         *(f"paint {name}: {' '.join(str(x or '-') for x in astuple(PAINTS[name]))}"
           for name in used),
+        "",
+        *_facts(scene.data),
     ]  # fmt: skip
-    return "\n".join(lines) + "\n"
+    return re.sub(r"graph [0-9a-f]{8}", "graph …", "\n".join(lines)) + "\n"
+
+
+def _facts(data: Mapping[str, Any]) -> Iterator[str]:
+    """The facts of the JSON form, one entry of a list on a line."""
+    for name, fact in data.items():
+        for entry in fact if isinstance(fact, list | tuple) else [fact]:
+            yield f"fact {name}: {json.dumps(entry, ensure_ascii=False, default=str)}"
 
 
 def _numbers(*numbers: float) -> str:

@@ -21,6 +21,7 @@ from pictures.networks import alexnet, densenet, inception, residual, vgg16
 from pictures.scene_text import scene_text
 
 import graphcnn as cnn
+from graphcnn.models import MODELS
 from graphcnn.pictures import (
     Picture,
     difference_picture,
@@ -56,6 +57,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "repeated-twice-box": lambda: volume_picture(residual(2).graph),
     "repeated-twice-u": lambda: volume_picture(residual(2).graph, style="unet"),
     "residual": lambda: graph_picture(residual(6).graph),
+    "resnet18": lambda: graph_picture(MODELS["resnet18"]().graph),
     "training": trained,
     "vgg16": lambda: graph_picture(vgg16().graph),
 }
