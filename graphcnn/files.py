@@ -1,12 +1,17 @@
 """Files are written whole or not at all."""
 
+import errno
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from graphcnn.errors import OutputError
+from graphcnn.regular_files import kind_of
+from graphcnn.temporary import remove_abandoned, temporary_file
+
+#: Windows renames and removes no file that is open.
+_CLOSE_FIRST = os.name == "nt"
 
 Pieces = Iterable[bytes | memoryview]
 
@@ -15,14 +20,15 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> Path:
     """Write `data` (text as UTF-8) to `path`, so that a reader sees the old file or the new one.
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name of
-    `path` in one step. Links are followed; the permissions of a replaced file are kept.
+    `path` in one step. Links are followed; the permissions of a replaced file are kept. Temporary
+    files in that folder whose process was killed are removed.
 
     Returns:
         The path written.
 
     Raises:
-        OutputError: missing or unwritable folder, full disk. What stood at `path` is untouched
-            and no temporary file is left behind.
+        OutputError: missing or unwritable folder, full disk, a pipe or a device. What stood at
+            `path` is untouched and no temporary file is left behind.
     """
     target = Path(path)
     content = data.encode() if isinstance(data, str) else data
@@ -48,27 +54,38 @@ def atomic_write_together(files: Mapping[Path, Pieces]) -> None:
 
 def _replace(files: Mapping[Path, Pieces]) -> None:
     temporary: dict[Path, Path] = {}
-    try:
-        for target, pieces in files.items():
-            if target.is_dir():
-                raise IsADirectoryError("it is a folder")
-            handle, name = tempfile.mkstemp(
-                prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent
-            )
-            temporary[target] = Path(name)
-            with os.fdopen(handle, "wb") as file:
+    for folder in {target.parent for target in files}:
+        remove_abandoned(folder)
+    with ExitStack() as stack:  # open, and so locked, until they have their names
+        try:
+            for target, pieces in files.items():
+                _check_replaceable(target)
+                handle, temporary[target] = temporary_file(target)
+                file = stack.enter_context(os.fdopen(handle, "wb"))
                 for piece in pieces:
                     file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary[target].chmod(_permissions(target))
-        for target, new in temporary.items():
-            new.replace(target)
-    except BaseException:
-        for new in temporary.values():
-            with suppress(OSError):
-                new.unlink()
-        raise
+                temporary[target].chmod(_permissions(target))
+                if _CLOSE_FIRST:
+                    file.close()
+            for target, new in temporary.items():
+                new.replace(target)
+        except BaseException:
+            for new in temporary.values():
+                if _CLOSE_FIRST:
+                    stack.close()
+                with suppress(OSError):
+                    new.unlink()
+            raise
+
+
+def _check_replaceable(target: Path) -> None:
+    """A folder cannot be replaced by a file; a pipe or device must not be."""
+    if target.is_dir():
+        raise IsADirectoryError("it is a folder")
+    if kind := kind_of(target):
+        raise OSError(errno.EINVAL, f"it is {kind}, expected a regular file")
 
 
 def _permissions(target: Path) -> int:

@@ -1,13 +1,13 @@
 """Folders are written whole or not at all, like files."""
 
 import os
-import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from graphcnn.errors import OutputError
 from graphcnn.files import atomic_write, reason
+from graphcnn.temporary import remove_abandoned, temporary_folder
 
 
 def atomic_folder(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> Path:
@@ -23,15 +23,20 @@ def atomic_folder(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> P
         return target
     if target.exists():
         raise OutputError(f"cannot write {target}: it is a file, expected a folder")
-    temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}.tmp"
+    remove_abandoned(target.parent)
+    lock, temporary = None, None
     try:
-        temporary.mkdir()
+        lock, temporary = temporary_folder(target)
         for name, data in files.items():
             atomic_write(temporary / name, data)
         temporary.rename(target)
     except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError):
             raise OutputError(f"cannot write {target}: {reason(error, target)}") from error
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
     return target
