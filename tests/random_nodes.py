@@ -2,8 +2,7 @@
 
 Left out are the cases where ONNX Runtime leaves the specification: pools with `auto_pad` VALID and
 `ceil_mode` (it counts a window that the formula of VALID does not), transposed convolutions with
-SAME and a kernel smaller than the stride (its output is smaller than size · stride), Resize with
-fractional scales and align_corners.
+SAME and a kernel smaller than the stride (its output is smaller than size · stride).
 """
 
 from collections.abc import Callable
@@ -167,7 +166,7 @@ def global_pool(r):
 
 @maker
 def resize(r):
-    """Sizes, or whole scales: with fractional scales, implementations disagree."""
+    """Sizes or scales."""
     x = normal(r, 1, 2, *two(r, 2, 6))
     mode = r.choice(("nearest", "linear", "linear", "cubic"))
     pixels = r.choice(("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"))
@@ -177,7 +176,8 @@ def resize(r):
         attributes["nearest_mode"] = r.choice(how)
     arrays = {"x": x}
     if r.random() < 0.5:
-        arrays["scales"] = np.array([1, 1, *two(r, 1, 3)], np.float32)
+        scales = [round(r.uniform(0.5, 3.3), r.choice((0, 1, 2))) or 1 for _ in range(2)]
+        arrays["scales"] = np.array([1, 1, *scales], np.float32)
         return node("Resize", ("x", "", "scales"), **attributes), arrays, r.choice((11, 13, 18, 19))
     arrays["sizes"] = ints(1, 2, *two(r, 1, 12))
     return node("Resize", ("x", "", "", "sizes"), **attributes), arrays, r.choice((11, 13, 18, 19))

@@ -16,6 +16,7 @@ import graphcnn.onnx.importing.elementwise
 import graphcnn.onnx.importing.image
 import graphcnn.onnx.importing.quantized
 import graphcnn.onnx.importing.reduce
+import graphcnn.onnx.importing.resizing
 import graphcnn.onnx.importing.sampling
 import graphcnn.onnx.importing.scatter
 import graphcnn.onnx.importing.selection
