@@ -191,6 +191,16 @@ def with_op(node: Node, op: Op, inputs: tuple[Value, ...]) -> Node:
     return build(op, inputs, node.name, node.origin)
 
 
+def rebuilt(values: Iterable[Value], new: Mapping[Value, Value]) -> list[Value]:
+    """`values` as they are with others in place of some of those that they are computed from."""
+    values, known = [*values], dict(new)
+    for node in topological_order(v.node for v in values):
+        inputs = tuple(known.get(v, v) for v in node.inputs)
+        if inputs != node.inputs and node.outputs[0] not in known:
+            known.update(zip(node.outputs, with_inputs(node, inputs).outputs, strict=True))
+    return [known.get(v, v) for v in values]
+
+
 def topological_order(roots: Iterable[Node]) -> tuple[Node, ...]:
     """The roots and all they depend on, each node after its inputs. Deterministic, no recursion."""
     order: list[Node] = []

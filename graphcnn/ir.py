@@ -114,7 +114,12 @@ class Op:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: getattr(self, name) for name in self.attribute_names()}
+
+    @classmethod
+    def attribute_names(cls) -> list[str]:
+        """The fields that say what the operator means; one that is not compared does not."""
+        return [f.name for f in fields(cls) if f.compare]
 
     @classmethod
     def has(cls, method: str) -> bool:

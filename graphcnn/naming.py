@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from graphcnn.cells import Cell
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, unique_names
+from graphcnn.graph import Graph, rebuilt, topological_order, unique_names
 from graphcnn.ir import Node, Value, build
 from graphcnn.sources import Constant, Input, State
 
@@ -43,6 +44,52 @@ def _several(values: Any, what: str) -> tuple[Value, ...]:
     if not isinstance(found, tuple | list) or not all(isinstance(v, Value) for v in found):
         raise GraphError(f"{what} must be a tensor, or a list of tensors, found {values!r}")
     return tuple(found)
+
+
+def joined(outputs: Mapping[str, Value]) -> dict[str, Value]:
+    """The outputs of a model that may be made of parts of others.
+
+    Nodes of one state become one node, and of two states of one name, which come from two models,
+    the second takes another. A state is frozen if the model that said so last froze it.
+    """
+    nodes = topological_order(v.node for v in outputs.values())
+    first: dict[Cell, Value] = {}
+    new: dict[Value, Value] = {}
+    taken = {n.op.key for n in nodes if isinstance(n.op, State | Input)} - {""}
+    seen: set[str] = set()
+    for node in nodes:
+        op = node.op
+        if not isinstance(op, State):
+            continue
+        value = node.output
+        if op.cell in first:
+            new[value] = first[op.cell]
+            continue
+        key, trainable = op.key, op.trainable if op.cell.trainable is None else op.cell.trainable
+        if key in seen and op.cell.trainable is not None:
+            key = _another(key, node, nodes, taken)
+            taken.add(key)
+        elif key:
+            seen.add(key)
+        first[op.cell] = value
+        if (key, trainable) != (op.key, op.trainable):
+            changed = replace(op, key=key, trainable=trainable)
+            first[op.cell] = new[value] = build(changed, (), key, node.origin).output
+    if not new:
+        return dict(outputs)
+    return dict(zip(outputs, rebuilt(outputs.values(), new), strict=True))
+
+
+def _another(key: str, state: Node, nodes: Sequence[Node], taken: set[str]) -> str:
+    """A free key; none, to be named after its layer, for a state that had its name from one."""
+    for node in nodes:
+        for position, value in enumerate(node.inputs):
+            if value.node is state and key == f"{node.name}.{node.op.operand_name(position)}":
+                return ""
+    count = 2
+    while f"{key}_{count}" in taken:
+        count += 1
+    return f"{key}_{count}"
 
 
 def named(graph: Graph) -> Graph:

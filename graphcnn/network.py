@@ -2,23 +2,24 @@
 
 import fnmatch
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from graphcnn.errors import GraphError, WeightsError
-from graphcnn.graph import Graph, state_of
+from graphcnn.cells import in_training
+from graphcnn.errors import GraphError, TrainingError, WeightsError
+from graphcnn.finding import given_tensors, value_named
+from graphcnn.graph import Graph, rebuilt, state_of
 from graphcnn.ir import Array, Node, Value, build
-from graphcnn.naming import given_inputs, named, output_names
+from graphcnn.naming import given_inputs, joined, named, output_names
 from graphcnn.normalisation import Normalisation, check_images, check_items
 from graphcnn.objective import LOSSES
 from graphcnn.runner import Runner
-from graphcnn.sources import State
+from graphcnn.sources import Input, State
 from graphcnn.state_values import StateValues
 from graphcnn.tensor_type import N
 from graphcnn.text.write import dump_graph
@@ -36,12 +37,20 @@ class Network:
     ) -> None:
         if not isinstance(name, str):
             raise GraphError(f"the name of a model must be a string, found {name!r}")
-        self.graph = named(Graph.of(given_inputs(inputs), output_names(outputs), name=name))
-        self.normalisation: Normalisation | None = None
+        values = joined(output_names(outputs))
+        self._adopt(named(Graph.of(given_inputs(inputs), values, name=name)))
+        for state in map(state_of, self.graph.states):
+            state.cell.trainable = state.trainable
+
+    def _adopt(self, graph: Graph) -> None:
+        """Begin as a model of this graph that has learned nothing yet."""
+        self.graph = graph
         self.classes: tuple[str, ...] = ()
         self.loss: str | None = None
-        self._states: StateValues | None = None
         self.seed: int | None = None
+        self._normalisation: Normalisation | None = None
+        self._states = StateValues(graph)
+        self._feeds = [*graph.inputs[:1]]
         self._runners: dict[tuple[str | int | None, ...], Runner] = {}
 
     @property
@@ -53,42 +62,127 @@ class Network:
         count = sum(p.type.size for p in self.graph.parameters)
         return f"<Model {self.name!r}: {inputs}, {count:,} parameters>"
 
+    # Values
+
+    def value(self, name: str, *, activated: bool = True) -> Value:
+        """A tensor of the graph by name: of a layer, an operator, an input, a state, an output.
+
+        A model can be made of it, `Model(trained.graph.inputs, head(trained.value("S4")))`, which
+        shares the weights of this one; so `model["S4"]` is short for `model.value("S4")`.
+
+        The name of a layer stands for what the layer's function returned, its activation included;
+        with `activated=False` for what that was computed from. "split:1" is the second result of
+        an operator with several. Raises `GraphError`, with names like it, where there is none.
+        """
+        return value_named(self.graph, name, activated)
+
+    def __getitem__(self, name: str) -> Value:
+        return self.value(name)
+
+    __iter__: ClassVar[None] = None  # with names in place of numbers it is no sequence
+
+    def __call__(self, *inputs: Value) -> Any:
+        """The outputs of this model for other tensors, with the same, shared weights.
+
+        One tensor, or a dict by name where there are several outputs. A new `Model` of one input
+        after the other: `Model(image, (first(image) + second(image)) / 2)`.
+        """
+        given = given_tensors(self.graph, inputs)
+        found = rebuilt(self.graph.outputs.values(), given)
+        if inputs and isinstance(inputs[0].node.op, Input):
+            self._feeds.append(inputs[0])  # fed the same images
+            self._teach()
+        named_outputs = dict(zip(self.graph.outputs, found, strict=True))
+        return named_outputs if len(found) > 1 else found[0]
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """How images become the input; set by `fit` from the data, saved along.
+
+        A model without one that shares states and its first input with others takes theirs, since
+        the shared weights know no other images. Raises `GraphError` where these differ.
+        """
+        if self._normalisation is None and self.graph.inputs:
+            first, found = self.graph.inputs[0], []
+            for state in self.graph.states:
+                known = state_of(state).cell.learned.get(first)
+                if known is not None and known not in found:
+                    found.append(known)
+            if len(found) > 1:
+                raise GraphError(
+                    f"parts of the model {self.name!r} were trained with different normalisations "
+                    f"of {first.node.name!r}: {found[0]} and {found[1]}; set model.normalisation"
+                )
+            return found[0] if found else None
+        return self._normalisation
+
+    @normalisation.setter
+    def normalisation(self, normalisation: Normalisation | None) -> None:
+        self._normalisation = normalisation
+        self._teach()
+
+    def _teach(self) -> None:
+        """Let models that share the states know how the images become the input."""
+        for state in self.graph.states:
+            for value in self._feeds:
+                if self._normalisation is not None:
+                    state_of(state).cell.learned[value] = self._normalisation
+
     # Parameters and states
 
     def initialize(self, seed: int = 0) -> Self:
-        """Draw new initial values for all states. The same seed gives the same bits."""
-        self.seed, self._states = seed, StateValues()
-        for value in self.graph.states:
-            state = state_of(value)
-            self._states.put_later(state.key, partial(state.initial, value.type, seed, state.key))
-        self._states.values()  # drawn now, and again if they were dropped meanwhile
+        """Draw new initial values for all states. The same seed gives the same bits.
+
+        Models that share states with this one have the new values too.
+        """
+        self.seed = seed
+        self._values().put(self._drawn(seed, self._values()))
         return self
+
+    def initialize_missing(self, seed: int = 0) -> Self:
+        """Draw initial values for the states that have none: a new head on a trained backbone."""
+        values = self._values()
+        missing = values.missing
+        if len(missing) == len(values):
+            self.seed = seed
+        values.fill(self._drawn(seed, missing))
+        return self
+
+    def _drawn(self, seed: int, keys: Iterable[str]) -> dict[str, Array]:
+        wanted = {state_of(s).key: s for s in self.graph.states}
+        return {k: state_of(wanted[k]).initial(wanted[k].type, seed, k) for k in keys}
+
+    def _values(self) -> StateValues:
+        if self._states.graph is not self.graph:
+            self._states = StateValues(self.graph)
+        return self._states
 
     @property
     def is_initialized(self) -> bool:
-        """Whether the states have values: after training, loading or reading them."""
-        return self._states is not None
+        """Whether all states have values: after training, loading or reading them."""
+        return self._values().complete
 
     @property
     def states(self) -> StateValues:
-        """All states by name: parameters and running statistics. Drawn at first use."""
-        if self._states is None:
-            self.initialize(self.seed or 0)
-        assert self._states is not None
-        return self._states
+        """All states by name: parameters and running statistics. Drawn at first use.
+
+        While a `Session` or `fit` trains them, reading and writing means those of the run.
+        """
+        values = self._values()
+        if not values.complete:
+            self.initialize_missing(self.seed or 0)
+        return values
 
     def update_states(self, arrays: Mapping[str, Array]) -> None:
         """Replace states by arrays of the right types, which are read-only from now on.
 
         So a state changes only by being replaced, and nobody computes with an old copy.
         """
-        for key, array in arrays.items():
-            self.states.put(key, array)
+        self.states.put(arrays)
 
     def replace_states(self, arrays: Mapping[str, Array]) -> None:
-        """Forget all states and take these."""
-        self._states = StateValues()
-        self.update_states(arrays)
+        """Replace all states by these, of which none may be missing."""
+        self._values().put(arrays)
 
     @property
     def parameters(self) -> Mapping[str, Array]:
@@ -111,7 +205,9 @@ class Network:
     def freeze(self, pattern: str = "*") -> list[str]:
         """Take the parameters whose names match (like file names: "stage1.*") out of training.
 
-        No backward nodes are generated for them. Returns their names.
+        No backward nodes are generated for them. Returns their names. Models that are made of this
+        one's values later begin with the same ones frozen. Raises `TrainingError` while a `fit`
+        trains them.
         """
         return self._set_trainable(pattern, False)
 
@@ -125,6 +221,8 @@ class Network:
         if not matching:
             raise GraphError(f"no parameter matches {pattern!r}; they are {', '.join(keys)}")
 
+        self.refuse_in_training("what is trained cannot be changed")
+
         def set_flag(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
             if not isinstance(node.op, State) or node.op.key not in matching:
                 return None
@@ -133,7 +231,15 @@ class Network:
             return build(replace(node.op, trainable=trainable), (), node.name, node.origin).outputs
 
         self.graph = self.graph.transform(set_flag)
+        for state in map(state_of, self.graph.parameters):
+            if state.key in matching:
+                state.cell.trainable = trainable
         return matching
+
+    def refuse_in_training(self, why: str) -> None:
+        """Raise `TrainingError` while a `fit`, of whatever model, trains any of the states."""
+        if in_training(state_of(s).cell for s in self.graph.states):
+            raise TrainingError(f"{why} while a fit trains the states of {self.name!r}")
 
     # Running
 

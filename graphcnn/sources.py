@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphcnn.batch import FIXED, Batches, Rule, Types, source_batch
+from graphcnn.cells import Cell
 from graphcnn.errors import GraphError
 from graphcnn.initializers import Constant as ConstantInitializer
 from graphcnn.initializers import Initializer
@@ -56,6 +57,8 @@ class State(Op):
     """A tensor that lives from run to run, under the name `key`, unique in its graph.
 
     An empty key is filled when a `Model` is made: name of the first user, name of the operand.
+    The value is in `cell`, which is no attribute: operators made of this one, with another key
+    say, have the same; one that is called anew, parsed or loaded has its own.
     """
 
     key: str
@@ -63,6 +66,7 @@ class State(Op):
     role: Role = Role.PARAMETER
     trainable: bool = True
     initial: Initializer = field(default_factory=ConstantInitializer)
+    cell: Cell = field(default_factory=Cell, compare=False, repr=False)
 
     pure: ClassVar[bool] = False
 

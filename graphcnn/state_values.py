@@ -1,59 +1,85 @@
-"""The values of a model's states, which need not be in memory all the time.
+"""The values of the states of a graph by name: a view of the cells in which they are.
 
-An initial value is drawn when it is first asked for, and may be dropped and drawn again: the same
-seed gives the same bits. While a session trains the model they are with the session.
+A session in training may have them; reading gives what they are there after its last step, and all
+that is read at once is of one moment.
 """
 
-from collections.abc import Callable, Iterator, Mapping, ValuesView
+from collections.abc import Iterator, Mapping, Sequence
 
+from graphcnn import cells
+from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array
 
 
+class Snapshot(dict[str, Array]):
+    """The values of all states of a graph at one moment, read-only arrays."""
+
+
 class StateValues(Mapping[str, Array]):
-    """Arrays by name, read-only; some are made when they are first asked for."""
+    """Arrays by name, read-only.
 
-    def __init__(self) -> None:
-        self._arrays: dict[str, Array] = {}
-        self._makers: dict[str, Callable[[], Array]] = {}
-        self._keys: dict[str, None] = {}
+    Attributes:
+        graph: whose states they are.
+    """
 
-    def put(self, key: str, array: Array) -> None:
-        """Take this array itself, which must not change any more."""
-        array.flags.writeable = False
-        self._keys[key] = None
-        self._makers.pop(key, None)
-        self._arrays[key] = array
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._cells = {state_of(s).key: state_of(s).cell for s in graph.states}
+        self._snapshot: Snapshot | None = None
+        self._complete = False
 
-    def put_later(self, key: str, make: Callable[[], Array]) -> None:
-        """Let `make` give the array, each time that it is needed and not there."""
-        self._keys[key] = None
-        self._arrays.pop(key, None)
-        self._makers[key] = make
+    @property
+    def complete(self) -> bool:
+        """Whether every state has a value; once it has one it always has."""
+        if not self._complete:
+            self._complete = all(c.array is not None or c.loan for c in self._cells.values())
+        return self._complete
 
-    def drop(self) -> None:
-        """Keep no array that can be made again."""
-        for key in self._makers:
-            self._arrays.pop(key, None)
+    @property
+    def missing(self) -> list[str]:
+        """The states without a value."""
+        return [k for k, c in self._cells.items() if c.array is None and c.loan is None]
 
-    def __getitem__(self, key: str) -> Array:
-        found = self._arrays.get(key)
+    def put(self, arrays: Mapping[str, Array]) -> None:
+        """Take these arrays themselves, all at the same moment; they must not change any more."""
+        cells.write({self._cells[key]: array for key, array in arrays.items()})
+
+    def fill(self, arrays: Mapping[str, Array]) -> None:
+        """Take the arrays of states that have no value yet."""
+        cells.write({self._cells[key]: array for key, array in arrays.items()}, only_empty=True)
+
+    def snapshot(self) -> Snapshot:
+        """The values of this moment; the same object as long as none is replaced."""
+        found = self._snapshot
         if found is None:
-            found = self._makers[key]()
-            found.flags.writeable = False
-            self._arrays[key] = found
+            arrays = cells.read([*self._cells.values()], self)
+            found = self._snapshot or _snapshot(self._cells, arrays)
         return found
 
-    def values(self) -> ValuesView[Array]:
-        """All arrays; quick where none is missing, as a run of a network asks every time."""
-        if len(self._arrays) < len(self._keys):
-            self._arrays = {key: self[key] for key in self._keys}
-        return self._arrays.values()
+    def keep(self, values: Sequence[Array | None] | None) -> None:
+        """Keep the values of a moment, or none; called by the cells."""
+        self._snapshot = None if values is None else _snapshot(self._cells, values)
+
+    def __getitem__(self, key: str) -> Array:
+        cell = self._cells[key]
+        array = cell.array
+        if array is None:
+            (array,) = cells.read([cell])
+        if array is None:
+            raise KeyError(key)
+        return array
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
+        return iter(self._cells)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._cells)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._keys
+        return key in self._cells
+
+
+def _snapshot(keys: Mapping[str, cells.Cell], values: Sequence[Array | None]) -> Snapshot:
+    """By name; what has no value is left out."""
+    pairs = zip(keys, values, strict=True)
+    return Snapshot((key, array) for key, array in pairs if array is not None)

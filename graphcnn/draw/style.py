@@ -106,7 +106,7 @@ def describe(node: Node) -> str:
     kernel = getattr(op, "kernel", None)
     if kernel is None and len(node.inputs) > 1 and op.family == "conv":
         kernel = node.inputs[1].shape[2:]
-    notes = [note for f in fields(op) if (note := _attribute(op, f.name, f.default))]
+    notes = [note for f in fields(op) if f.compare and (note := _attribute(op, f.name, f.default))]
     notes += [
         f"{op.operand_name(i)} = {value.node.op.array.item():g}"
         for i, value in enumerate(node.inputs)

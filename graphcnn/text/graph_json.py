@@ -173,8 +173,9 @@ class Reader:
         if name == State.name:
             key, kind = rest
             known = self.given.states.get(key)
-            plain = (known.role, known.trainable, known.initial) if known else _PREPARED
-            return State(key, self.types[kind], *plain)
+            if known is not None:
+                return replace(known, type=self.types[kind])
+            return State(key, self.types[kind], *_PREPARED)
         made: Op = OPS[name](**{key: self._value(value) for key, value in rest[0].items()})
         return made
 

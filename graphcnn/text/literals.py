@@ -117,7 +117,11 @@ def format_fields(thing: Any, skip: tuple[str, ...] = ()) -> list[str]:
     written = []
     for f in fields(thing):
         value = getattr(thing, f.name)
-        if f.name in skip or (callable(value) and not isinstance(value, Initializer | Op)):
+        if (
+            not f.compare
+            or f.name in skip
+            or (callable(value) and not isinstance(value, Initializer | Op))
+        ):
             continue
         text = format_value(value)
         default = f.default if f.default_factory is MISSING else f.default_factory()

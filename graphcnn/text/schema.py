@@ -2,7 +2,7 @@
 
 import difflib
 import types
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -25,7 +25,7 @@ def check_attributes(name: str, cls: type[Any], attributes: dict[str, Any]) -> N
             raise GraphError(
                 f"{name}: attribute {key} must be {describe(hints[key])}, found {value!r}"
             )
-    for f in fields(cls):
+    for f in _attributes(cls):
         missing = f.default is MISSING and f.default_factory is MISSING
         if missing and f.name not in attributes:
             raise GraphError(f"{name}: the attribute {f.name} is missing")
@@ -35,7 +35,11 @@ def check_attributes(name: str, cls: type[Any], attributes: dict[str, Any]) -> N
 def field_types(cls: type[Any]) -> dict[str, Any]:
     """The annotation of every field of a dataclass, by its name."""
     hints = get_type_hints(cls)
-    return {f.name: hints[f.name] for f in fields(cls)}
+    return {f.name: hints[f.name] for f in _attributes(cls)}
+
+
+def _attributes(cls: type[Any]) -> list[Field[Any]]:
+    return [f for f in fields(cls) if f.compare]
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -7,6 +7,8 @@ of the native engine live in its own memory and are copied out when somebody ask
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from graphcnn.config import check_precision, check_runtime, check_tune, default_runtime
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array
@@ -62,7 +64,8 @@ class ReferenceEngine:
         return dict(self._states)
 
     def load(self, states: Arrays) -> None:
-        self._states.update(states)
+        writeable = {k: np.array(a) for k, a in states.items() if np.asarray(a).flags.writeable}
+        self._states.update({**states, **writeable})
 
 
 class NativeEngine:

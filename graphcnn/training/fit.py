@@ -118,6 +118,7 @@ def fit(
         TrainingError: the loss is not finite; names the first node that made it so.
         WeightsError: a checkpoint of another model or with other settings.
     """
+    model.refuse_in_training("fit cannot begin")
     known = model.classes or (() if resume is None else classes_of_run(resume))
     data = as_dataset(train, model, known)
     data.check_batch_size(batch_size)
@@ -183,8 +184,7 @@ def _loss_name(loss: str | Objective) -> str:
 
 def _adopt(model: "Model", data: Dataset, loss: str | Objective, seed: int) -> None:
     """What the model takes over from its first training: weights, normalisation, classes."""
-    if not model.is_initialized:
-        model.initialize(seed)
+    model.initialize_missing(seed)
     if model.normalisation is None:
         model.normalisation = data.normalisation
     if data.classes and not model.classes:
@@ -256,7 +256,7 @@ class _Run:
 
         Whatever happens, the model ends with the states after the last step.
         """
-        self.session.share()
+        self.session.hold()
         try:
             history = self._train(epochs, shown, interrupted)
         finally:

@@ -81,8 +81,7 @@ def export_onnx_training(
     if len(model.graph.inputs) != 1:
         names = ", ".join(v.node.name for v in model.graph.inputs)
         raise ExportError(f"training feeds one input and its target, {model.name} takes {names}")
-    if not model.is_initialized:
-        model.initialize(seed)
+    model.initialize_missing(seed)
     session = Session(
         model, loss, optimizer, metrics, seed=seed, target=target, runtime="reference"
     )

@@ -6,14 +6,19 @@
     for images, labels in train.batches(64):
         print(session.step(images, labels)["loss"])
     session.sync()
+
+From its first step until `sync` the states of the model are those of the session: whoever reads
+the model reads the values after the last step, and what is written into the model (clipped weights,
+a moving average) is what the next step begins with.
 """
 
+import weakref
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphcnn.cells import Loan
 from graphcnn.compile import training_graph
 from graphcnn.errors import TrainingError
 from graphcnn.feeding import targets_for
@@ -66,19 +71,33 @@ class Session:
         self.graph: Graph = training_graph(model.graph, loss, self.optimizer, metrics, target)
         self._schedule = schedule(self.optimizer.learning_rate)
         self._target = next(v.type for v in self.graph.inputs if v.node.name == TARGET)
+        values = model.states.snapshot()
         states: dict[str, Array] = {}
         for value in self.graph.states:
             state = state_of(value)
-            known = model.states.get(state.key)
+            known = values.get(state.key)
             states[state.key] = (
                 state.initial(value.type, seed, state.key) if known is None else known
             )
         if SEED in states:  # a graph without random numbers has none
             states[SEED] = np.array(seed, np.int64)
         self._engine = make_engine(self.graph, states, runtime, threads, precision, tune)
-        self._keys = [key for key in model.states if key in states]
-        self._shares = False
-        model.states.drop()
+        self._loan = self._made_loan(values)
+        self._definition = model.graph
+        weakref.finalize(self, self._loan.abandon).atexit = False
+
+    def _made_loan(self, values: Mapping[str, Array]) -> Loan:
+        """The states that the steps update are held, the others (frozen ones) only read."""
+        wanted = {state_of(v).key for v in self.graph.states}
+        updated = {state_of(v).key for v in self.graph.updates}
+        found = {s.key: s.cell for s in map(state_of, self.model.graph.states) if s.key in wanted}
+        loan = Loan(
+            self._engine,
+            {cell: key for key, cell in found.items() if key in updated},
+            {cell: key for key, cell in found.items() if key not in updated},
+        )
+        loan.given({cell: values[key] for key, cell in found.items()})
+        return loan
 
     @property
     def steps(self) -> int:
@@ -88,12 +107,15 @@ class Session:
     @property
     def states(self) -> dict[str, Array]:
         """The values of all states by name, the optimiser's included, after the last step."""
-        return self._engine.states()
+        with self._loan.still():
+            own = self.model.states.snapshot()
+            keys = [state_of(v).key for v in self.graph.states]
+            return {k: own[k] if k in own else self._engine.state(k) for k in keys}
 
     def load(self, states: Mapping[str, Array]) -> None:
         """Replace the values of states, as when a run is resumed."""
-        self._engine.load(states)
-        self._forget()
+        with self._loan.stepping():
+            self._engine.load(states)
 
     def step(self, images: Any, targets: Any) -> dict[str, float]:
         """Train on one batch; returns its loss and metrics, taken before the update.
@@ -105,32 +127,36 @@ class Session:
             self.graph.inputs[0].node.name: self.model.prepare(images),
             TARGET: targets_for(self.model, self._target, targets),
         }
-        rate = np.array(self._schedule.at(self.steps + 1), np.float32)
-        self._forget()
-        with np.errstate(all="ignore"):  # what NumPy would warn of is explained below
+        if self.model.graph is not self._definition:
+            raise TrainingError(
+                "what is trained of the model has changed since this session began (freeze, "
+                "unfreeze); go on with a new Session"
+            )
+        with self._loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
+            rate = np.array(self._schedule.at(self.steps + 1), np.float32)
             outputs = self._engine.step(feeds, {LEARNING_RATE: rate}, _is_finite)
-        if not _is_finite(outputs):
-            raise TrainingError(self._explain(feeds, float(outputs["loss"])))
+            if not _is_finite(outputs):
+                raise TrainingError(self._explain(feeds, float(outputs["loss"])))
         return {name: float(value) for name, value in outputs.items()}
 
     def sync(self) -> None:
-        """Give the model the current values of its states."""
-        self.model.update_states({key: self._engine.state(key) for key in self._keys})
-        self._shares = False
+        """Give the values of the states back to the model, and let others train it.
+
+        A further step takes them again, with the values that they have by then.
+        """
+        self._loan.end()
 
     def share(self) -> None:
-        """Let the model read its states here from now on, so that they are in memory only once.
+        """Take the states of the model now, and not with the first step."""
+        with self._loan.stepping():
+            pass
 
-        It then has the current values, whatever steps follow; `sync` gives it values of its own.
+    def hold(self) -> None:
+        """Take the states, and let no other session train them until `sync`.
+
+        Raises `TrainingError` where another has done so.
         """
-        for key in self._keys:
-            self.model.states.put_later(key, partial(self._engine.state, key))
-        self._shares = True
-
-    def _forget(self) -> None:
-        """The states are about to change: what the model read here is out of date."""
-        if self._shares:
-            self.model.states.drop()
+        self._loan.hold_alone()
 
     def _explain(self, feeds: Mapping[str, Array], loss: float) -> str:
         """Run the step again, watching, to find where the numbers went wrong."""
@@ -143,7 +169,8 @@ class Session:
 
         with np.errstate(all="ignore"):
             n = batch_size(feeds)
-            Reference(self.graph.bind(N=n)).run(feeds, self.states, watch)
+            Reference(self.graph.bind(N=n)).run(feeds, self._engine.states(), watch)
+        rate = float(self._engine.state(LEARNING_RATE))
         text = f"the loss is {loss} at step {self.steps + 1}"
         if not found:
             return text
@@ -153,7 +180,7 @@ class Session:
         where = f" ({origin.location})" if origin.location else ""
         return (
             f'{text}; the first value that is not finite is made by {node.op.name} "{label}"'
-            f"{where}. The learning rate was {float(self.states[LEARNING_RATE]):g}: try a smaller "
+            f"{where}. The learning rate was {rate:g}: try a smaller "
             "one, or clip_norm. The weights are those before this step."
         )
 

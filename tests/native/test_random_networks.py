@@ -7,6 +7,8 @@ import pytest
 from random_models import random_model
 
 import graphcnn as cnn
+from graphcnn.text.parse import parse_graph
+from graphcnn.text.write import dump_graph
 
 #: Of the largest output: sums in another order, and Winograd.
 BOUND = 1e-4
@@ -14,6 +16,14 @@ BOUND = 1e-4
 
 def relative(expected: np.ndarray, found: np.ndarray, least: float = 1e-3) -> float:
     return float(np.abs(expected - found).max() / max(least, np.abs(expected).max()))
+
+
+def copied(model: cnn.Model) -> cnn.Model:
+    """The same network with weights of its own."""
+    graph = parse_graph(dump_graph(model.graph))
+    other = cnn.Model(graph.inputs, graph.outputs, graph.name)
+    other.replace_states({key: array.copy() for key, array in model.states.items()})
+    return other
 
 
 def check(seed: int) -> None:
@@ -27,9 +37,10 @@ def check(seed: int) -> None:
     found = model.predict(images, raw=True, runtime="native", threads=1)
     assert relative(expected, found) < BOUND
     optimizer = random.choice((cnn.SGD(0.01, momentum=0.9), cnn.Adam(1e-3), cnn.SGD(0.01)))
+    models = [model, copied(model)]  # sessions of one model would train the same weights
     sessions = [
-        cnn.Session(model, optimizer=optimizer, seed=1, runtime=runtime, threads=1)
-        for runtime in ("reference", "native")
+        cnn.Session(each, optimizer=optimizer, seed=1, runtime=runtime, threads=1)
+        for each, runtime in zip(models, ("reference", "native"), strict=True)
     ]
     for _ in range(3):
         losses = [s.step(images, labels)["loss"] for s in sessions]

@@ -10,6 +10,7 @@ import pytest
 from native.networks import batches, network
 
 import graphcnn as cnn
+from graphcnn.graph import state_of
 from graphcnn.normalisation import Normalisation
 from graphcnn.runtime.native import executable as module
 from graphcnn.runtime.native import table
@@ -48,11 +49,16 @@ def test_batches_of_other_sizes_go_on_with_the_same_states():
 def test_nobody_else_holds_the_values():
     model, session = started()
     initial = dict(network("vgg_cifar")[0].states)
+    same(dict(model.states), initial)
     (batch,) = batches(model, "cross_entropy", 2, 1)
     session.step(*batch)
-    assert not model.states._arrays and not session._engine._states
-    same(dict(model.states), initial)  # drawn again
-    assert not next(iter(model.states.values())).flags.writeable
+    cells = [state_of(s).cell for s in model.graph.states]
+    assert all(cell.array is None for cell in cells) and not session._engine._states
+    trained = dict(model.states)
+    assert not any(np.array_equal(trained[key], initial[key]) for key in initial)
+    assert not next(iter(trained.values())).flags.writeable
+    session.step(*batch)
+    assert all(cell.array is None for cell in cells)
     session.sync()
     same(dict(model.states), {key: session.states[key] for key in initial})
 
@@ -70,17 +76,24 @@ def test_a_model_that_shares_follows_the_session(runtime):
         seen.append(model.states[key])
     assert not np.array_equal(seen[0], seen[1]) and not np.array_equal(seen[1], seen[2])
     session.sync()
-    session.step(images, targets)
     assert np.array_equal(model.states[key], seen[2])
+    session.step(images, targets)
+    assert np.array_equal(model.states[key], session.states[key])
+    assert not np.array_equal(model.states[key], seen[2])
 
 
-def test_loaded_weights_are_kept():
+@pytest.mark.parametrize("runtime", ["native", "reference"])
+def test_loaded_weights_are_what_a_session_begins_with(runtime):
     model, _ = network("lenet5")
+    session = cnn.Session(model, runtime=runtime)
     model.set_parameters({key: array + 1 for key, array in model.parameters.items()})
     expected = dict(model.states)
-    cnn.Session(model).step(*next(batches(model, "cross_entropy", 2, 1)))
-    for key, array in expected.items():
-        assert model.states[key] is array
+    images, targets = next(batches(model, "cross_entropy", 2, 1))
+    cnn.Session(model, optimizer=cnn.SGD(1e-30), runtime=runtime).step(images, targets)
+    same(dict(model.states), expected)
+    with pytest.raises(cnn.TrainingError):
+        session.step(np.full_like(images, 1e38), targets)
+    same(dict(model.states), expected)
 
 
 def test_a_refused_step_leaves_the_states():
