@@ -8,7 +8,7 @@ normalisation are left alone: they are not many, and shrinking them does not sim
 """
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from graphcnn.errors import GraphError
 from graphcnn.ir import Value, constant_of
@@ -27,7 +27,13 @@ class Optimizer:
     `weight_decay` wd adds wd·p to the gradient of every parameter that `decays`; `clip_norm` c
     scales all gradients so that their common norm is at most c, before anything else happens; it is
     applied by the pass that sees them all.
+
+    `suggested_rate` and `suggested_momentum` of a class suit small networks: the command line takes
+    them where nobody says another. None is the default of the class.
     """
+
+    suggested_rate: ClassVar[float | None] = None
+    suggested_momentum: ClassVar[float | None] = None
 
     learning_rate: float | Schedule
     _: KW_ONLY
@@ -98,6 +104,9 @@ class SGD(Optimizer):
     Slot: velocity, if there is momentum.
     """
 
+    suggested_rate = 0.05
+    suggested_momentum = 0.9
+
     learning_rate: float | Schedule = 0.01
     momentum: float = 0.0
     nesterov: bool = False
@@ -137,6 +146,8 @@ class RMSProp(Optimizer):
 
     Slots: square (s), and velocity (b) if there is momentum.
     """
+
+    suggested_rate = 0.001
 
     learning_rate: float | Schedule = 1e-3
     decay: float = 0.99
@@ -181,6 +192,8 @@ class Adam(Optimizer):
     Slots: mean (m), square (v). The two corrections are computed in float64: in float32
     1 - 0.999 is wrong from its fifth digit on.
     """
+
+    suggested_rate = 0.002
 
     learning_rate: float | Schedule = 1e-3
     beta1: float = 0.9

@@ -36,6 +36,8 @@ class ModelName:
     #: A model read from a file has its weights, and no settings.
     saved: bool = False
     built_in: bool = False
+    #: The module builds a graph itself while it is imported, and that is why it cannot be.
+    failure: GraphError | None = None
 
     def build(
         self, settings: Mapping[str, Any] | None = None, fitting: Mapping[str, Any] | None = None
@@ -49,8 +51,11 @@ class ModelName:
 
         Raises:
             WrongUseError: there is no such argument.
-        GraphCnnError: the function fails, or returns no `Model`.
+            GraphError: the graph cannot be built.
+            GraphCnnError: the function fails, or returns no `Model`.
         """
+        if self.failure is not None:
+            raise self.failure
         if self.saved:
             if settings:
                 raise WrongUseError(f"{self.text} is a saved model, which has no settings")
@@ -84,7 +89,10 @@ def find(text: str) -> ModelName:
             return ModelName(text, lambda: import_onnx(text), saved=True)
         return ModelName(text, lambda: load(text), saved=True)
     if ":" in text:
-        return ModelName(text, _function(text))
+        try:
+            return ModelName(text, _function(text))
+        except GraphError as error:
+            return ModelName(text, Model, failure=error)
     try:
         return ModelName(text, choose(MODELS, text, "model"), built_in=True)
     except GraphError as error:

@@ -1,7 +1,7 @@
 """A failure as a picture: what is known of the graph, the operator that does not fit, and why."""
 
 import linecache
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Final
@@ -30,10 +30,11 @@ _SIZE: Final = 10.5
 def failure_picture(error: GraphError) -> Picture:
     """The picture of an error that an operator raised while the graph was built.
 
-    The operator is found in the error's traceback, so the error must be the one that was caught.
+    The operator is found in the traceback of the error, or of the one that it came from, so the
+    error must be the one that was caught.
     Errors from elsewhere give the message alone.
     """
-    found = _attempt(error.__traceback__)
+    found = next(filter(None, (_attempt(each.__traceback__) for each in _causes(error))), None)
     title = "the graph cannot be built"
     if found is None:
         groups: list[Group] = []
@@ -56,6 +57,13 @@ def failure_picture(error: GraphError) -> Picture:
         message,
     )
     return Picture(Scene(width, bottom, items, title, str(error), (), {"error": str(error)}))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those in whose place it was raised with better words."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _attempt(trace: TracebackType | None) -> tuple[Op, list[Value], str, Origin] | None:

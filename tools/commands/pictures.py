@@ -1,7 +1,8 @@
 """Commands that draw a model: draw, volume, diff, plan."""
 
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,10 +10,12 @@ import click
 import numpy as np
 
 from graphcnn.compile import inference_graph
+from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.model import Model
 from graphcnn.pictures import (
     SUFFIXES,
     Picture,
+    failure_picture,
     graph_picture,
     passes_picture,
     plan_picture,
@@ -67,6 +70,22 @@ def _finish(picture: Picture, output: Path, show: bool) -> None:
     click.echo(f"drawn: {path}")
     if show:
         webbrowser.open(path.resolve().as_uri())
+
+
+@contextmanager
+def _failures_drawn(output: Path, show: bool) -> Iterator[None]:
+    """Where the graph cannot be built: its picture in place of the one asked for, and the error."""
+    try:
+        yield
+    except GraphError as error:
+        suffix = output.suffix.lower()
+        if suffix in (".dot", ".gv"):
+            raise  # a language for graphs, and there is none
+        try:
+            _finish(failure_picture(error), output, show)
+        except GraphCnnError as second:
+            raise error from second
+        raise
 
 
 def _times(model: Model) -> dict[str, float]:
@@ -127,7 +146,8 @@ def draw(
     """Draw the graph of MODEL to a file.
 
     A card for each layer with its output shape and parameters, a line for each value; a block that
-    repeats is drawn once, with its count. --loss and --optimizer matter with --backward only.
+    repeats is drawn once, with its count. --loss and --optimizer matter with --backward only. Where
+    the graph cannot be built, the picture shows how far it got, and the exit code is 1.
 
     \b
     Examples:
@@ -136,7 +156,8 @@ def draw(
       graphcnn draw lenet5 -o step.svg --backward --optimizer sgd
     """
     if not backward:
-        built = model.build(settings)
+        with _failures_drawn(output, show):
+            built = model.build(settings)
         picture = graph_picture(
             built.graph,
             detail=detail,
@@ -151,7 +172,9 @@ def draw(
             if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
                 option = f"--{name.replace('_', '-')}"
                 raise click.UsageError(f"{option} does not apply to --backward")
-        picture = training_picture(model.build(settings).training_graph(loss, optimizer))
+        with _failures_drawn(output, show):
+            step = model.build(settings).training_graph(loss, optimizer)
+        picture = training_picture(step)
     _finish(picture, output, show)
 
 
@@ -186,7 +209,8 @@ def volume(
       graphcnn volume vgg_cifar -o vgg.svg
       graphcnn volume lenet5.safetensors -o digit.svg --style lenet --paint digit.png
     """
-    built = model.build(settings)
+    with _failures_drawn(output, show):
+        built = model.build(settings)
     maps = None
     if paint is not None:
         images = read_picture(paint, built.graph.inputs[0].shape, resize=True)
@@ -226,8 +250,9 @@ def diff(
       graphcnn diff resnet18 -o passes.svg
       graphcnn diff lenet5 -o passes.html --training --open
     """
-    built = model.build(settings)
-    _, applied, _ = apply_passes(built, training, native, batch, loss, optimizer)
+    with _failures_drawn(output, show):
+        built = model.build(settings)
+        _, applied, _ = apply_passes(built, training, native, batch, loss, optimizer)
     steps = [(a.by.name, a.before, a.after) for a in applied]
     _finish(passes_picture(steps, title=f"{built.name}: passes"), output, show)
 
@@ -262,8 +287,9 @@ def plan(
       graphcnn plan resnet18 -o memory.svg --batch 8
       graphcnn plan lenet5 -o memory.html --training --batch 64 --open
     """
-    built = model.build(settings)
-    _, _, made = apply_passes(built, training, True, batch, loss, optimizer)
+    with _failures_drawn(output, show):
+        built = model.build(settings)
+        _, _, made = apply_passes(built, training, True, batch, loss, optimizer)
     assert made is not None
     title = f"{built.name}{', one training step' if training else ''}, batch of {batch}: memory"
     _finish(plan_picture(made, title=title), output, show)

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,34 @@ from graphcnn.tools.plots import check_curves, training_curves
 from graphcnn.tools.resolve import ModelName
 from graphcnn.training.fit import fit
 
-#: What suits small networks, where --learning-rate and --momentum say nothing.
-LEARNING_RATES = {"sgd": 0.05, "rmsprop": 0.001, "adam": 0.002, "adamw": 0.002}
-MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
 INTERRUPTED = 130
+
+
+def _defaults(setting: str) -> str:
+    """`0.05 for sgd, 0.001 for rmsprop`: what `make_optimizer` takes where nobody says."""
+    made = {name: make_optimizer(name) for name in OPTIMIZERS}
+    having = {name: getattr(rule, setting) for name, rule in made.items() if hasattr(rule, setting)}
+    return ", ".join(f"{value:g} for {name}" for name, value in having.items())
+
+
+def make_optimizer(
+    name: str,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    clip_norm: float | None = None,
+) -> Optimizer:
+    """The optimiser of that name; None stands for what its class suggests for small networks."""
+    rule = OPTIMIZERS[name]
+    arguments: dict[str, Any] = {
+        "learning_rate": rule.suggested_rate if learning_rate is None else learning_rate,
+        "momentum": rule.suggested_momentum if momentum is None else momentum,
+        "weight_decay": weight_decay,
+        "clip_norm": clip_norm,
+    }
+    if momentum is not None and "momentum" not in {field.name for field in fields(rule)}:
+        raise click.UsageError(f"--momentum has no meaning for {name}, which has its own")
+    return rule(**{key: value for key, value in arguments.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -73,13 +97,13 @@ class Options:
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
     metavar="X",
-    help="Default: 0.05 for sgd, 0.001 for rmsprop, 0.002 for adam and adamw.",
+    help=f"Default: {_defaults('learning_rate')}.",
 )
 @click.option(
     "--momentum",
     type=click.FloatRange(0, 1, max_open=True),
     metavar="X",
-    help="Of sgd (default 0.9) and rmsprop (default 0).",
+    help=f"Default: {_defaults('momentum')}; others have none.",
 )
 @click.option(
     "--weight-decay",
@@ -242,24 +266,6 @@ def _with_validation(parts: Parts, options: Options) -> Parts:
             "validation"
         )
     return parts
-
-
-def make_optimizer(
-    name: str,
-    learning_rate: float | None,
-    momentum: float | None = None,
-    weight_decay: float | None = None,
-    clip_norm: float | None = None,
-) -> Optimizer:
-    """The optimiser of that name; None stands for what suits small networks."""
-    arguments: dict[str, Any] = {"learning_rate": learning_rate or LEARNING_RATES[name]}
-    if momentum is not None and name not in MOMENTUM:
-        raise click.UsageError(f"--momentum has no meaning for {name}, which has its own")
-    if name in MOMENTUM:
-        arguments["momentum"] = MOMENTUM[name] if momentum is None else momentum
-    if weight_decay is not None:
-        arguments["weight_decay"] = weight_decay
-    return OPTIMIZERS[name](clip_norm=clip_norm, **arguments)
 
 
 def _check_writable(target: Path) -> None:
