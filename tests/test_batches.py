@@ -171,7 +171,9 @@ def test_no_input(runtime: str) -> None:
         graph.predict(X)
     with pytest.raises(cnn.DataError, match="fixed has no input"):
         graph.evaluate((X, X))
-    rows = model("\n c = constant({1.0}) : f32[]\n y = broadcast_to(c; shape=(N, 3))\n return y = y")
+    rows = model(
+        "\n c = constant({1.0}) : f32[]\n y = broadcast_to(c; shape=(N, 3))\n return y = y"
+    )
     with pytest.raises(GraphError, match="no input that says how many items"):
         rows.predict(runtime=runtime)
 

@@ -30,7 +30,8 @@ def scene_text(picture: Picture) -> str:
         "",
         *_facts(scene.data),
     ]  # fmt: skip
-    return re.sub(r"graph [0-9a-f]{8}", "graph …", "\n".join(lines)) + "\n"
+    changing = r"graph [0-9a-f]{8}|(?<=fact digest: \")\w+|(?<=\"source\": \")[^\"]*"
+    return re.sub(changing, "…", "\n".join(lines)) + "\n"
 
 
 def _facts(data: Mapping[str, Any]) -> Iterator[str]:
