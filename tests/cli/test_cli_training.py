@@ -32,6 +32,27 @@ def test_the_weights_have_a_place_by_default(here: Path) -> None:
     assert len(cnn.load("tiny.safetensors").classes) == 2
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "spelled_out"),
+    [
+        (None, ("--optimizer", "adam", "--learning-rate", 0.002)),
+        ("adam", ("--learning-rate", 0.002)),
+        ("adamw", ("--learning-rate", 0.002)),
+        ("rmsprop", ("--learning-rate", 0.001, "--momentum", 0)),
+        ("sgd", ("--learning-rate", 0.05, "--momentum", 0.9)),
+    ],
+)
+def test_what_is_not_said_is_what_suits_small_networks(
+    here: Path, optimizer: str | None, spelled_out: tuple[object, ...]
+) -> None:
+    """To the byte the weights of the command that says it."""
+    command = ("train", "nets:tiny", "--data", XO, "--epochs", 1, "--seed", 1)
+    named = ("--optimizer", optimizer) if optimizer else ()
+    done(*command, *named, "-o", "short.safetensors")
+    done(*command, *named, *spelled_out, "-o", "long.safetensors")
+    assert Path("short.safetensors").read_bytes() == Path("long.safetensors").read_bytes()
+
+
 def test_every_option_of_training(here: Path) -> None:
     done(
         "train", "nets:tiny", "--data", XO, "--epochs", 2, "--batch-size", 16, "--optimizer", "sgd",
