@@ -36,10 +36,11 @@ def predict(
     count = runner.count(feeds)
     first = next(iter(feeds), None)
     size = _piece(model, runner, count, batch_size)
+    states = model.states.snapshot()  # all pieces with those of one moment
     if size >= count:
         if first is not None:
             feeds[first] = model.prepare(feeds[first])
-        return _own(runner, runner.run(feeds, model.states)[0])
+        return _own(runner, runner.run(feeds, states)[0])
     together = Collected(runner.axes.outputs)
     for start in range(0, count, size):
         stop = min(start + size, count)
@@ -50,7 +51,7 @@ def predict(
             for key, array in feeds.items()
         }
         piece[first] = model.prepare(piece[first])  # type: ignore[index]
-        together.add(runner.run(piece, model.states)[0], stop - start)
+        together.add(runner.run(piece, states)[0], stop - start)
     return _own(runner, together.results())
 
 
@@ -119,7 +120,7 @@ def measure(model: "Model", runner: Runner, data: Dataset, batch_size: int) -> d
     neither (a recall, a ratio of sums), what it is made of is put together from all batches first,
     and it is computed once: see `graphcnn.analysis.batch_split`.
     """
-    (head, split), states = runner.parts, model.states
+    (head, split), states = runner.parts, model.states.snapshot()
     source = model.graph.inputs[0]
     (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
     collected = Collected(split.kinds)

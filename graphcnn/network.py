@@ -51,7 +51,7 @@ class Network:
         self._normalisation: Normalisation | None = None
         self._states = StateValues(graph)
         self._feeds = [*graph.inputs[:1]]
-        self._runners: dict[tuple[str | int | None, ...], Runner] = {}
+        self._runners: dict[tuple[Any, ...], Runner] = {}
 
     @property
     def name(self) -> str:
@@ -263,10 +263,13 @@ class Network:
         tune: bool | None = None,
     ) -> Runner:
         """Runs the inference graph at any batch size; kept until the graph changes."""
-        settings = (runtime, threads, precision, tune)
-        known = self._runners.get(settings)
-        if known is None or known.graph is not self.graph:
-            known = self._runners[settings] = Runner(self.graph, *settings)
+        graph, settings = self.graph, (runtime, threads, precision, tune)
+        known = self._runners.get((graph, *settings))
+        if known is None:
+            for old in [key for key in list(self._runners) if key[0] is not graph]:
+                self._runners.pop(old, None)
+            # Of two threads that come here at once both get the same one.
+            known = self._runners.setdefault((graph, *settings), Runner(graph, *settings))
         return known
 
     # Keeping

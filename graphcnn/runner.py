@@ -1,8 +1,10 @@
 """Runs a graph at any batch size, in either runtime; what is prepared for a size is kept."""
 
 import operator
+import os
+import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +18,7 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.runtime.reference import Reference
+from graphcnn.state_values import Snapshot, StateValues
 from graphcnn.tensor_type import N
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ class Runner:
         threads: of the native runtime; None leaves it to GRAPHCNN_THREADS and the machine.
         precision: of the native runtime, "fast" or "strict"; None leaves it to GRAPHCNN_PRECISION.
         tune: measure instead of estimating what is fastest; None leaves it to GRAPHCNN_TUNE.
+
+    Safe for many threads: each call runs with the states it is given, which are those of one
+    moment. The code for a batch size is made once, and calls of the same size take turns.
     """
 
     def __init__(
@@ -52,12 +58,12 @@ class Runner:
         self.runtime = check_runtime(runtime or default_runtime())
         self._options = threads, check_precision(precision), check_tune(tune)
         self._references: dict[int, Reference] = {}
-        self._prepared: dict[int, Prepared] = {}
-        #: The states each executable has.
-        self._bound: dict[int, list[weakref.ref[Array]]] = {}
+        self._prepared: dict[int, _Ready] = {}
+        self._building = threading.Lock()
         self._form: Graph | None = None
         #: Where the items of a batch stand in what is fed.
         self.item_axes = {v.node.name: v.shape.index(N) for v in graph.inputs if N in v.shape}
+        _alive.add(self)
 
     def run(self, feeds: Arrays, states: Arrays) -> Results:
         """Outputs by name and new values of updated states, for the batch that is fed.
@@ -65,19 +71,16 @@ class Runner:
         Arrays of states are taken for unchanged while they are the same objects.
         """
         n = self.count(feeds)
+        if isinstance(states, StateValues):
+            states = states.snapshot()
         if self.runtime == "reference":
             return self.reference(n).run(feeds, states)
         size = self._size_for(n)
-        executable = self.prepared(size)
-        values, bound = [*states.values()], self._bound.get(size, ())
-        known = [reference() for reference in bound]
-        if len(values) != len(known) or not all(map(operator.is_, values, known)):
-            executable.bind_states(states)
-            self._bound[size] = [*map(weakref.ref, values)]
+        ready = self._prepared.get(size) or self._made(size)
         if size == n:
-            return executable.run(feeds)
+            return ready.run(feeds, states)
         axes = self.item_axes
-        outputs, _ = executable.run({k: filled(a, size, axes.get(k)) for k, a in feeds.items()})
+        outputs, _ = ready.run({k: filled(a, size, axes.get(k)) for k, a in feeds.items()}, states)
         return {key: first_items(a, n, self.joints[key]) for key, a in outputs.items()}, {}
 
     def count(self, feeds: Arrays) -> int:
@@ -128,22 +131,61 @@ class Runner:
 
     def prepared(self, n: int) -> "Prepared":
         """Machine code for batches of `n` items."""
-        if n not in self._prepared:
-            from graphcnn.native import Prepared  # LLVM is loaded when it is needed
+        return (self._prepared.get(n) or self._made(n)).prepared
 
-            if self._form is None:
-                self._form = inference_graph(self.graph)
-            self._prepared[n] = Prepared(self._form.bind(N=n), *self._options)
-        return self._prepared[n]
+    def _made(self, n: int) -> "_Ready":
+        """What runs batches of `n` items; one thread makes it, and others wait for it."""
+        from graphcnn.native import Prepared  # LLVM is loaded when it is needed
+
+        with self._building:
+            if n not in self._prepared:
+                if self._form is None:
+                    self._form = inference_graph(self.graph)
+                self._prepared[n] = _Ready(Prepared(self._form.bind(N=n), *self._options))
+            return self._prepared[n]
 
     def _size_for(self, n: int) -> int:
         """The batch size to run at: `n`, or a compiled one that it can be filled up to."""
         if n in self._prepared or not self._prepared or not self.joints:
             return n
-        larger = sorted(m for m in self._prepared if m > n)
-        if larger and (larger[0] <= _STRETCH * n or len(self._prepared) >= _SIZES):
+        sizes = list(self._prepared)  # to which another thread may add
+        larger = sorted(m for m in sizes if m > n)
+        if larger and (larger[0] <= _STRETCH * n or len(sizes) >= _SIZES):
             return larger[0]
         return n
+
+
+class _Ready:
+    """Machine code for one batch size and the states that it has. Threads take turns."""
+
+    def __init__(self, prepared: "Prepared") -> None:
+        self.prepared = prepared
+        self.lock = threading.Lock()
+        #: Of the states that are bound: their snapshot, if it was one, and the arrays.
+        self._snapshot: Callable[[], Snapshot | None] = _none
+        self._bound: list[weakref.ref[Array]] = []
+
+    def run(self, feeds: Arrays, states: Arrays) -> Results:
+        """The outputs with these states."""
+        with self.lock:
+            if self._snapshot() is not states:
+                self._bind(states)
+            return self.prepared.run(feeds)
+
+    def _bind(self, states: Arrays) -> None:
+        """Take other values, if they are others."""
+        values, known = [*states.values()], [reference() for reference in self._bound]
+        self._snapshot = _none
+        if len(values) != len(known) or not all(map(operator.is_, values, known)):
+            self._bound = []  # until all are there: binding may fail, or be interrupted
+            self.prepared.bind_states(states)
+            self._bound = [*map(weakref.ref, values)]
+        if isinstance(states, Snapshot):
+            self._snapshot = weakref.ref(states)
+
+
+def _none() -> None:
+    """The snapshot of states that are none."""
 
 
 def filled(array: Array, n: int, axis: int | None) -> Array:
@@ -162,6 +204,21 @@ def first_items(array: Array, n: int, axis: int | None) -> Array:
 def item_range(array: Array, axis: int, start: int, stop: int) -> Array:
     """The items from `start` to before `stop` along `axis`, a view."""
     return array[(*(slice(None),) * axis, slice(start, stop))]
+
+
+_alive: "weakref.WeakSet[Runner]" = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a forked child: a lock that another thread of the parent held would stay closed."""
+    for runner in list(_alive):
+        runner._building = threading.Lock()
+        for ready in runner._prepared.values():
+            ready.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def batch_size(feeds: Arrays) -> int:
