@@ -174,7 +174,10 @@ class _Groups:
         return list(found)
 
     def _path_outside(self, a: _Group, b: _Group) -> Node | None:
-        """A node of a third group on a path from `a` to `b`, if there is one."""
+        """A node of a third group on a path from `a` to `b`, if there is one.
+
+        Of groups, not of nodes: one that begins after `b` may lead to a group that began before.
+        """
         seen = {a, b}
         stack = [(u, u) for n in a.nodes for u in self._users(n) if self.of[u] not in seen]
         while stack:
@@ -182,7 +185,7 @@ class _Groups:
             group = self.of[node]
             if group is b:
                 return start
-            if group in seen or group.first > b.last:
+            if group in seen:
                 continue
             seen.add(group)
             stack += [(u, start) for n in group.nodes for u in self._users(n)]
