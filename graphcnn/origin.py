@@ -4,15 +4,21 @@ Provenance never changes a result. It travels with nodes so that errors, diagram
 can name the line that the user wrote, for generated backward nodes too.
 """
 
+import os
 import sys
+import sysconfig
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import PurePath
 
 # Frames of these packages are not the user's; the built-in networks are, they read like user code.
 _OWN = "graphcnn"
 _LIKE_USER = "graphcnn.models"
 _TOOLS = "graphcnn.tools."
+#: Folders of Python's own library, and names of folders that hold installed packages.
+_PYTHON = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +66,39 @@ class inherit:  # used like a function, and faster than one made by `contextmana
 
 
 def current_origin() -> Origin:
-    """The inherited origin, else the innermost source line outside graphcnn."""
+    """The inherited origin, else the innermost source line of the user's own.
+
+    Python's library (`contextlib`, `functools`, `threading`) is passed over, and so are installed
+    packages where a line outside of them is found: a decorator of theirs is not what the user
+    wrote, a network in an installed package is.
+    """
     inherited = _current.get()
     if inherited is not None:
         origin, by = inherited
         return origin.by(by) if by else origin
     frame = sys._getframe(1)
+    installed = UNKNOWN
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         own = module == _OWN or module.startswith(_OWN + ".")
         if module.startswith(_TOOLS):
-            return UNKNOWN  # of a command no source line is the user's
+            return installed  # of a command no source line is the user's
         if not own or module.startswith(_LIKE_USER):
-            return Origin(frame.f_code.co_filename, frame.f_lineno)
+            file = frame.f_code.co_filename
+            kind = "user" if own else _kind(file)
+            if kind == "user":
+                return Origin(file, frame.f_lineno)
+            if kind == "installed" and installed is UNKNOWN:
+                installed = Origin(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
-    return UNKNOWN
+    return installed
+
+
+@cache
+def _kind(file: str) -> str:
+    """Whose code a file is: "user", "python" or "installed" (in a folder of packages)."""
+    if file.startswith("<frozen "):
+        return "python"
+    if not _PACKAGES.isdisjoint(PurePath(file).parts):
+        return "installed"
+    return "python" if file.startswith(_PYTHON) else "user"
