@@ -1,16 +1,20 @@
 """What training reported, epoch by epoch."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import overload
+
+from graphcnn.errors import DataError
 
 
 @dataclass
 class History:
     """One row of numbers per finished epoch: `loss`, metrics, and with `val_` those of validation.
 
-    history.column("val_loss")     # [0.31, 0.22, ...]
+    history["val_loss"]            # [0.31, 0.22, ...]
     history[-1]["accuracy"]        # of the last epoch
+    for row in history: ...        # epoch after epoch
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -24,9 +28,16 @@ class History:
         """Names of all numbers, in order of appearance."""
         return list(dict.fromkeys(key for row in self.rows for key in row))
 
+    def keys(self) -> list[str]:
+        """The columns, as of a dict of lists."""
+        return self.columns
+
     def column(self, name: str) -> list[float]:
         """One number over the epochs; NaN where an epoch has none."""
         return [row.get(name, float("nan")) for row in self.rows]
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        return iter(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -35,8 +46,22 @@ class History:
     def __getitem__(self, index: int) -> dict[str, float]: ...
     @overload
     def __getitem__(self, index: slice) -> list[dict[str, float]]: ...
-    def __getitem__(self, index: int | slice) -> dict[str, float] | list[dict[str, float]]:
-        return self.rows[index]
+    @overload
+    def __getitem__(self, index: str) -> list[float]: ...
+    def __getitem__(
+        self, index: int | slice | str
+    ) -> dict[str, float] | list[dict[str, float]] | list[float]:
+        """The row of an epoch, the rows of several, or the column of that name.
+
+        Raises `DataError` for a name that is no column.
+        """
+        if not isinstance(index, str):
+            return self.rows[index]
+        if index not in self.columns:
+            raise DataError(
+                f"the history has no column {index!r}; it has {', '.join(self.columns) or 'none'}"
+            )
+        return self.column(index)
 
     def __str__(self) -> str:
         lines = ["  ".join(("epoch", *(f"{name:>12}" for name in self.columns)))]
