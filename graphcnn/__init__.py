@@ -101,7 +101,7 @@ from graphcnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from graphcnn.passes.backward import gradients
 from graphcnn.tensor_type import DType, N, TensorType
 from graphcnn.text.parse import parse_graph
-from graphcnn.training.fit import EarlyStopping
+from graphcnn.training.run import EarlyStopping
 from graphcnn.training.session import Session
 
 if TYPE_CHECKING:

@@ -7,13 +7,22 @@ import numpy as np
 
 from graphcnn.analysis.batch_split import BatchSplit, Collected
 from graphcnn.errors import DataError, GraphError
-from graphcnn.feeding import Data, as_dataset, at_least_one, feeds_for, targets_for
+from graphcnn.feeding import (
+    Data,
+    as_dataset,
+    at_least_one,
+    feeds_for,
+    item_feeds,
+    items_along,
+    prediction_type,
+)
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
-from graphcnn.objective import TARGET, Metrics, Objective, with_loss
+from graphcnn.objective import Metrics, Objective, target_type, with_loss
 from graphcnn.runner import Runner, item_range
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.reference import Reference
+from graphcnn.target_rule import TARGET, TargetRule
 from graphcnn.tensor_type import N
 
 if TYPE_CHECKING:
@@ -88,11 +97,14 @@ def evaluate(
     threads: int | None = None,
     precision: str | None = None,
     tune: bool | None = None,
+    targets: Any = None,
 ) -> dict[str, float]:
     """Loss and metrics of all items; `measure` says how."""
     check_measurable(model.graph)
-    dataset, batch_size = as_dataset(data, model), at_least_one(batch_size, "batch_size")
-    graph = with_loss(model.graph, loss, metrics)
+    batch_size = at_least_one(batch_size, "batch_size")
+    dataset = as_dataset(data, model, loss=loss, targets=targets)
+    kind = target_type(loss, prediction_type(model), dataset.labels)
+    graph = with_loss(model.graph, loss, metrics, kind)
     runner = Runner(graph, runtime, threads, precision, tune)
     return measure(model, runner, dataset, batch_size)
 
@@ -100,7 +112,7 @@ def evaluate(
 def check_measurable(graph: Graph) -> None:
     """Raise `DataError` unless items of a data set can be fed, and have predictions."""
     prediction = next(iter(graph.outputs), "")
-    values = {f"input {v.node.name!r}": v for v in graph.inputs[:1]}
+    values = {f"input {v.node.name!r}": v for v in graph.inputs}
     values[f"output {prediction!r}"] = graph.outputs[prediction]
     if not graph.inputs:
         raise DataError(f"{graph.name} has no input that the items of a data set could be fed to")
@@ -121,24 +133,18 @@ def measure(model: "Model", runner: Runner, data: Dataset, batch_size: int) -> d
     and it is computed once: see `graphcnn.analysis.batch_split`.
     """
     (head, split), states = runner.parts, model.states.snapshot()
-    source = model.graph.inputs[0]
     (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
-    collected = Collected(split.kinds)
-    for images, targets in data.batches(batch_size):
-        fed = {source: model.prepare(images), target: targets_for(model, target.type, targets)}
-        feeds = {v.node.name: _where_items_are(array, v.shape) for v, array in fed.items()}
-        collected.add(head.run(feeds, states)[0], len(images))
+    rule, collected = TargetRule.of(runner.graph), Collected(split.kinds)
+    for inputs, targets in data.batches(batch_size):
+        feeds = item_feeds(model, inputs)
+        feeds[TARGET] = items_along(rule.check(targets), target.shape)
+        collected.add(head.run(feeds, states)[0], len(targets))
     if split.tail is None:
         return collected.numbers()
     found = collected.numbers() | _of_the_whole(
         runner, split, collected.results(), states, len(data)
     )
     return {key: found[key] for key in runner.graph.outputs}
-
-
-def _where_items_are(array: Array, shape: tuple[Any, ...]) -> Array:
-    """Items, first in a data set, along the axis N."""
-    return np.moveaxis(array, 0, shape.index(N)) if shape.count(N) == 1 else array
 
 
 def _of_the_whole(

@@ -8,38 +8,53 @@ import numpy as np
 
 from graphcnn.class_names import places, relabelled
 from graphcnn.errors import DataError
-from graphcnn.ir import Array
+from graphcnn.ir import Array, Value
 from graphcnn.language.arguments import is_int
-from graphcnn.normalisation import as_array, batch_shape, check_items, check_labels, check_targets
+from graphcnn.normalisation import (
+    Normalisation,
+    as_array,
+    as_pixels,
+    check_images,
+    check_items,
+)
+from graphcnn.objective import Objective, target_type, with_loss
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.numpy_files import arrays
-from graphcnn.tensor_type import N, TensorType
+from graphcnn.target_rule import TargetRule
+from graphcnn.tensor_type import N, Shape, TensorType
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
 
-#: A data set, or a pair (images, targets) of arrays.
+#: A data set, or a pair (inputs, targets). Inputs are an array, or for a model of several inputs a
+#: dict from their names to arrays, or a tuple of arrays in their order.
 Data = Dataset | tuple[Any, Any]
 
 
-def as_dataset(data: Data, model: "Model", classes: Sequence[str] = ()) -> Dataset:
-    """A `Dataset` whose images and classes fit the model. Raises `DataError` where they do not.
+def as_dataset(
+    data: Any,
+    model: "Model",
+    classes: Sequence[str] = (),
+    *,
+    loss: str | Objective = "cross_entropy",
+    targets: Any = None,
+) -> Dataset:
+    """A `Dataset` whose items and classes fit the model. Raises `DataError` where they do not.
 
     Labels are found by the names of their classes in those of the model, or in `classes` where
     the model has none yet. Labels without names are class numbers of the model.
+
+    Args:
+        loss: tells which labels of a pair are classes.
+        targets: those of `data`, where they do not come with it.
     """
+    if targets is not None:
+        if isinstance(data, Dataset):
+            raise DataError("a Dataset has targets of its own: leave out the second argument")
+        data = (data, targets)
     if not isinstance(data, Dataset):
-        if not isinstance(data, tuple) or len(data) != 2:
-            raise DataError(
-                f"data must be a Dataset or a pair (images, targets), found {type(data).__name__}"
-            )
-        data = arrays(*data)
-    shape = model.graph.inputs[0].shape[1:]
-    if len(shape) == 3 and data.image_shape != shape:
-        raise DataError(
-            f"{model.name} takes images (C, H, W) = {shape}, but {data.name!r} has "
-            f"{data.image_shape}"
-        )
+        data = _from_pair(data, model, loss)
+    data = _with_fitting_items(data, model)
     return _by_class_names(data, model.classes or classes, model.name)
 
 
@@ -57,11 +72,108 @@ def _by_class_names(data: Dataset, known: Sequence[str], model: str) -> Dataset:
     return replace(data, labels=labels, classes=tuple(known))
 
 
+def _with_fitting_items(data: Dataset, model: "Model") -> Dataset:
+    inputs = model.graph.inputs
+    given = data.images if isinstance(data.images, Mapping) else None
+    if given is None and len(inputs) == 1:
+        fitting = _fitting(model, data, inputs[0], data.images)
+        return data if fitting is data.images else replace(data, images=fitting)
+    names = [v.node.name for v in inputs]
+    if given is None or given.keys() != set(names):
+        found = "one array" if given is None else ", ".join(given)
+        raise DataError(
+            f"{model.name} takes the inputs {', '.join(names)}; {data.name!r} has {found}"
+        )
+    changed = {v.node.name: _fitting(model, data, v, given[v.node.name]) for v in inputs}
+    if all(changed[name] is given[name] for name in names) and [*given] == names:
+        return data
+    return replace(data, images=changed)
+
+
+def _from_pair(data: Any, model: "Model", loss: str | Objective) -> Dataset:
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        hint = ""
+        if isinstance(data, Mapping):
+            hint = f" with {', '.join(map(str, data))}; inputs by name are ({{...}}, targets)"
+        elif isinstance(data, np.ndarray):
+            hint = f" of shape {data.shape}; the targets are missing"
+        raise DataError(
+            f"data must be a Dataset or a pair (images, targets), found {type(data).__name__}{hint}"
+        )
+    images, targets = data
+    images = named_inputs(model, images)
+    inputs = model.graph.inputs
+    if len(inputs) == 1 and _is_image(inputs[0].type) and isinstance(images, Mapping):
+        images = images.get(inputs[0].node.name, images)
+    labels = as_array(targets, "targets")
+    rule = target_rule(model, loss, labels)
+    counted = labels[~np.isin(labels, rule.ignored)] if rule.ignored else labels
+    named = (
+        labels.dtype.kind in "iu"
+        and not rule.kind.dtype.is_float
+        and labels.shape[1:] == rule.kind.shape[1:]
+        and counted.size
+        and counted.min() >= 0
+    )
+    if named:
+        return arrays(images, labels, ignore_index=rule.ignored)
+    return Dataset(images, labels, name="arrays")  # what is wrong with them the rule will say
+
+
+def _fitting(model: "Model", data: Dataset, value: Value, array: Array) -> Array:
+    """The items of one input, of its shape. An axis of one grey channel may be left out."""
+    t, name = value.type, value.node.name
+    if t.shape.count(N) != 1:
+        raise DataError(
+            f"the items of a data set are fed one by one, but input {name!r} of {model.name} is "
+            f"{t}: it must have one batch axis N"
+        )
+    wanted = tuple(d for d in t.shape if d is not N)
+    image = _is_image(t)
+    if image:
+        as_pixels(array[:0])
+    if array.shape[1:] == wanted:
+        return array
+    if image and wanted[0] == 1 and array.shape[1:] == wanted[1:]:
+        return array[:, None]
+    what = "images (C, H, W) =" if image else f"{t.dtype} items"
+    which = "" if len(model.graph.inputs) == 1 else f" for {name}"
+    hint = ""
+    if image and array.shape == wanted:
+        hint = "; a single image is passed as image[None]"
+    elif image and array.ndim == 4 and (array.shape[3], *array.shape[1:3]) == wanted:
+        hint = "; images with the channels last become images.transpose(0, 3, 1, 2)"
+    raise DataError(
+        f"{model.name} takes {what} {wanted}{which}, but {data.name!r} has {array.shape[1:]}{hint}"
+    )
+
+
+def _is_image(t: TensorType) -> bool:
+    return t.rank == 4 and t.dtype.is_float and N not in t.shape[1:]
+
+
 def at_least_one(x: Any, name: str) -> int:
     """`x` as an int. Raises `DataError` unless it is a whole number of at least 1."""
     if not is_int(x) or x < 1:
         raise DataError(f"{name} must be at least 1, and whole, found {x!r}")
     return int(x)
+
+
+def named_inputs(model: "Model", given: Any) -> Any:
+    """A dict from the names of the inputs to what is given for each; one array stays as it is."""
+    if isinstance(given, Dataset):
+        raise DataError(
+            f"{model.name} is fed arrays, found a Dataset: pass its images, or use "
+            "evaluate to measure on it"
+        )
+    inputs = model.graph.inputs
+    if isinstance(given, Mapping):
+        return {str(key): x for key, x in given.items()}
+    if isinstance(given, tuple) and len(inputs) > 1 and len(given) == len(inputs):
+        return {v.node.name: x for v, x in zip(inputs, given, strict=True)}
+    if len(inputs) == 1:
+        return given if _is_image(inputs[0].type) else {inputs[0].node.name: given}
+    return given
 
 
 def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
@@ -74,15 +186,17 @@ def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
         return {inputs[0].node.name: given}
     types = {value.node.name: value.type for value in inputs}
     first, *others = types or ("",)
-    arrays = given if isinstance(given, Mapping) else {first: given} if types else {}
-    if arrays.keys() != types.keys() or not (types or given is None or arrays is given):
-        found = ", ".join(map(str, arrays)) if arrays is given else "one array"
+    named = named_inputs(model, given)
+    by_name = isinstance(given, Mapping | tuple) and isinstance(named, Mapping)
+    arrays = named if isinstance(named, Mapping) else {first: named} if types else {}
+    if arrays.keys() != types.keys() or not (types or given is None or by_name):
+        found = ", ".join(map(str, arrays)) if by_name else "one array"
         wanted = f"a dict with {', '.join(types)}" if types else "nothing, it has no inputs"
         raise DataError(f"{model.name} takes {wanted}, found {found or 'an empty dict'}")
     if not types:
         return {}
     feeds = {first: as_array(arrays[first], "images")}
-    feeds.update({name: check_items(arrays[name], types[name]) for name in others})
+    feeds.update({name: _prepared(arrays[name], types[name]) for name in others})
     axes = {name: t.shape.index(N) for name, t in types.items() if N in t.shape}
     counts = {k: feeds[k].shape[axis] for k, axis in axes.items() if feeds[k].ndim > axis}
     if len(set(counts.values())) > 1:
@@ -91,20 +205,45 @@ def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
     return feeds
 
 
-def targets_for(model: "Model", kind: TensorType, targets: Any) -> Array:
-    """Targets of type `kind`; labels must lie within the classes of the prediction."""
-    item = tuple(int(d) for d in kind.shape[1:] if isinstance(d, int))
-    if kind.dtype.is_float:
-        wanted = batch_shape(item)
-        if np.asarray(targets).dtype.kind in "iu":
-            raise DataError(
-                f"this loss takes floats {wanted}, found integers {np.shape(targets)}: the loss "
-                "of class numbers is cross_entropy, and .astype(np.float32) makes floats"
-            )
-        found = check_targets(targets)
-        if found.shape[1:] != item:
-            raise DataError(f"targets must have the shape {wanted}, found {found.shape}")
-        return found.astype(kind.dtype.numpy, copy=False)
-    prediction = next(iter(model.graph.outputs.values())).shape
-    classes = prediction[1] if len(prediction) > 1 else 2
-    return check_labels(targets, classes, item)  # type: ignore[arg-type]
+def _prepared(x: Any, t: TensorType) -> Array:
+    """Items for an input besides the first: images without a normalisation, others as they are."""
+    if not _is_image(t):
+        return check_items(x, t)
+    pixels = Normalisation().apply(check_images(x, t.shape[1:]))  # type: ignore[arg-type]
+    return pixels.astype(t.dtype.numpy, copy=False)
+
+
+def prepared_feeds(model: "Model", inputs: Any) -> dict[str, Array]:
+    """What every input is fed for one batch: checked, images scaled and normalised."""
+    feeds = feeds_for(model, inputs)
+    for first in list(feeds)[:1]:
+        feeds[first] = model.prepare(feeds[first])
+    return feeds
+
+
+def item_feeds(model: "Model", inputs: Any) -> dict[str, Array]:
+    """As `prepared_feeds`, for a batch of a data set, whose items are along the first axis."""
+    types = {v.node.name: v.type.shape for v in model.graph.inputs}
+    if all(shape[:1] == (N,) for shape in types.values()):
+        return prepared_feeds(model, inputs)
+    named = named_inputs(model, inputs)
+    if not isinstance(named, Mapping):
+        named = {next(iter(types)): named}
+    moved = {k: items_along(np.asarray(a), types[k]) for k, a in named.items() if k in types}
+    return prepared_feeds(model, moved)
+
+
+def items_along(array: Array, shape: Shape) -> Array:
+    """Items, first in a data set, along the axis N."""
+    return np.moveaxis(array, 0, shape.index(N)) if shape.count(N) == 1 else array
+
+
+def prediction_type(model: "Model") -> TensorType:
+    """The type of the first output, which losses compare with the targets."""
+    return next(iter(model.graph.outputs.values())).type
+
+
+def target_rule(model: "Model", loss: str | Objective, labels: Array) -> TargetRule:
+    """What a loss on this model takes as targets, those of the data being `labels`."""
+    kind = target_type(loss, prediction_type(model), labels)
+    return TargetRule.of(with_loss(model.graph, loss, {}, kind))

@@ -10,7 +10,7 @@ printed or exported.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, ClassVar, Self, cast
@@ -100,6 +100,10 @@ class Op:
         if self.elementwise:
             return elementwise(inputs, types, results[0].rank)
         return mixed("has no rule for the items of a batch")
+
+    def limits(self, *types: TensorType) -> Mapping[int, tuple[int, int]]:
+        """Smallest and largest element allowed, for operands that may not hold any number."""
+        return {}
 
     def bind(self, n: int) -> Self:
         """This operator with the batch symbol in its attributes replaced by `n`."""

@@ -42,6 +42,7 @@ class Model(Network):
         normalisation: how images become the input; set by `fit` from the data, saved along.
         classes: names of the classes; set by `fit` from the data, saved along.
         loss: name of the loss of the last `fit`.
+        objective: the loss of the last `fit`, also where it is a function; not saved.
         seed: of the last `fit`, else of the initial weights; None for weights from elsewhere.
     """
 
@@ -151,6 +152,7 @@ class Model(Network):
     def evaluate(
         self,
         data: "Data",
+        targets: Any = None,
         *,
         loss: str | Objective | None = None,
         batch_size: int = 256,
@@ -162,20 +164,21 @@ class Model(Network):
     ) -> dict[str, float]:
         """Loss and metrics over all items of a data set, whatever the batch size.
 
+        `data` is a `Dataset`, a pair (inputs, targets), or the inputs with `targets` behind them.
         Means over the items are exact, and so is what is no mean, such as a recall: it is computed
         once, of the whole. `loss` defaults to that of the last `fit`, else to cross-entropy.
         """
         from graphcnn.evaluation import evaluate
 
-        chosen = loss or self.loss or "cross_entropy"
+        chosen = loss or self.objective or self.loss or "cross_entropy"
         options = runtime, threads, precision, tune
-        return evaluate(self, data, chosen, batch_size, metrics, *options)
+        return evaluate(self, data, chosen, batch_size, metrics, *options, targets=targets)
 
-    def fit(self, train: "Data", **options: Any) -> "History":
+    def fit(self, train: "Data", targets: Any = None, **options: Any) -> "History":
         """Train. The arguments are those of `graphcnn.training.fit.fit`, explained there."""
         from graphcnn.training.fit import fit
 
-        history = fit(self, train, **options)
+        history = fit(self, train, targets, **options)
         if history.advice:
             print(history.advice, file=sys.stderr)
         return history

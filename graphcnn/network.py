@@ -17,7 +17,7 @@ from graphcnn.graph import Graph, rebuilt, state_of
 from graphcnn.ir import Array, Node, Value, build
 from graphcnn.naming import given_inputs, joined, named, output_names
 from graphcnn.normalisation import Normalisation, check_images, check_items
-from graphcnn.objective import LOSSES
+from graphcnn.objective import LOSSES, Objective
 from graphcnn.runner import Runner
 from graphcnn.sources import Input, State
 from graphcnn.state_values import StateValues
@@ -47,6 +47,7 @@ class Network:
         self.graph = graph
         self.classes: tuple[str, ...] = ()
         self.loss: str | None = None
+        self.objective: str | Objective | None = None
         self.seed: int | None = None
         self._normalisation: Normalisation | None = None
         self._states = StateValues(graph)

@@ -44,11 +44,11 @@ class Normalisation:
 
     @classmethod
     def of(cls, images: Array) -> Self:
-        """The mean and standard deviation of each channel of images (n, C, H, W).
+        """The mean and standard deviation of each channel of images (n, C, H, W), or (n, H, W).
 
         A channel that never changes gets std = 1.
         """
-        images = as_pixels(images)
+        images = check_images(images)
         moments = [_moments(images[:, c]) for c in range(images.shape[1])]
         return cls(tuple(m for m, _ in moments), tuple(s or 1.0 for _, s in moments))
 
@@ -130,6 +130,27 @@ def check_images(images: Any, shape: tuple[int, int, int] | None = None) -> Arra
     return array
 
 
+def check_inputs(x: Any, images: bool) -> Array:
+    """Items (n, ...) of a data set, of any rank: numbers as they are, and none of them not finite.
+
+    `images`: four axes are images, of uint8 or float32.
+
+    Raises:
+        DataError: no item at all, no numbers, or NaN and infinity (names the first such item).
+    """
+    array = as_array(x, "images" if images else "items")
+    if images and array.ndim == 4:
+        return check_images(array)
+    if images and array.ndim == 3:
+        as_pixels(array[:0])  # grey images or series: their type, and finite numbers below
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"items must be numbers, found {array.dtype.name} of shape {array.shape}")
+    if not array.ndim or not array.size:
+        what = "images" if array.ndim == 3 else "items"
+        raise DataError(f"no {what}: expected (n, ...) with n of at least 1, found {array.shape}")
+    return _finite(array, "item", array.dtype) if array.dtype.kind == "f" else array
+
+
 def check_items(items: Any, t: TensorType) -> Array:
     """Items for an input of type `t` that takes no images: (n, ...), or n where `t` has N.
 
@@ -159,12 +180,19 @@ def _fits(found: tuple[int, ...], shape: Shape) -> bool:
     return all(d == shape[axis] for axis, d in enumerate(found) if axis != free)
 
 
-def check_labels(labels: Any, classes: int, item: tuple[int, ...] | None = None) -> Array:
+def check_labels(
+    labels: Any,
+    classes: int | None,
+    item: tuple[int, ...] | None = None,
+    ignored: Sequence[int] = (),
+) -> Array:
     """Class numbers as an array of int64, each in 0..classes - 1.
 
     Args:
+        classes: None for any whole numbers.
         item: sizes of the labels of one item: () for one label per image, (height, width) for
             one per pixel; None for either.
+        ignored: labels that are allowed besides, and stand for no class.
 
     Raises:
         DataError: labels of float type, of another shape, or out of range (names the first row).
@@ -174,23 +202,36 @@ def check_labels(labels: Any, classes: int, item: tuple[int, ...] | None = None)
     except ValueError:
         array = np.empty(0, object)
     if array.dtype.kind not in "iu":
-        raise DataError(
-            f"labels must be integers (class numbers 0..{classes - 1}), found {array.dtype.name}"
-        )
+        known = "" if classes is None else f" (class numbers 0..{classes - 1})"
+        raise DataError(f"labels must be integers{known}, found {array.dtype.name}")
     if array.ndim not in (1, 3) if item is None else array.shape[1:] != item or not array.ndim:
-        one_hot = array.ndim == 2 and array.shape[1] == classes
+        one_hot = array.ndim == 2 and (array.shape[1] == classes or is_one_hot(array))
         hint = "; one-hot rows become class numbers by labels.argmax(axis=1)" if one_hot else ""
         wanted = "(n,) or (n, height, width)" if item is None else batch_shape(item)
         raise DataError(f"labels must have shape {wanted}, found {array.shape}{hint}")
-    wrong = (array < 0) | (array >= classes)
+    if classes is not None:
+        wrong = (array < 0) | (array >= classes)
+        for label in ignored:
+            wrong &= array != label
+        refuse_labels(array, wrong, classes, ignored)
+    return array.astype(np.int64, copy=False)
+
+
+def refuse_labels(array: Array, wrong: Array, classes: int, ignored: Sequence[int] = ()) -> None:
+    """Raise `DataError` naming the first label where `wrong` holds, if there is one."""
     if wrong.any():
         row, *place = (int(i) for i in np.argwhere(wrong)[0])
         at = f" at {tuple(place)}" if place else ""
         raise DataError(
             f"label {array[(row, *place)]} in row {row}{at} is out of range: {classes} classes "
             f"have the labels 0..{classes - 1}"
+            + (f", and {', '.join(map(str, ignored))} is ignored" if ignored else "")
         )
-    return array.astype(np.int64, copy=False)
+
+
+def is_one_hot(labels: Array) -> bool:
+    """Whether every row of labels (n, K) has a single 1 among zeros."""
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
 def check_targets(targets: Any) -> Array:

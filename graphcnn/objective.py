@@ -1,24 +1,25 @@
 """Losses and metrics by name, and how they are attached to the graph of a model."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
-from graphcnn.ir import Value
+from graphcnn.ir import Array, Value
 from graphcnn.language.arguments import choose
 from graphcnn.language.elementwise import cast, equal
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.reduce import mean
 from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.target_rule import TARGET, TargetRule
+from graphcnn.tensor_type import DType, N, TensorType
 
 Objective = Callable[[Value, Value], Value]
 #: Functions by name, or a list of functions and of names of known ones; a single one; None is
 #: what suits the loss.
 Metrics = Mapping[str, Objective] | Sequence[str | Objective] | str | Objective | None
-
-TARGET = "target"
 
 LOSSES: dict[str, Objective] = {
     "cross_entropy": cross_entropy,
@@ -36,8 +37,13 @@ def binary_accuracy(logits: Value, targets: Value) -> Value:
 
 METRICS: dict[str, Objective] = {
     "accuracy": accuracy,
-    "top_5_accuracy": lambda logits, labels: top_k_accuracy(logits, labels, 5),
+    "top_5_accuracy": top_k_accuracy,
     "binary_accuracy": binary_accuracy,
+}
+#: Those that can leave labels out.
+_OF_LABELS: dict[Objective, Callable[..., Value]] = {
+    accuracy: accuracy,
+    top_k_accuracy: top_k_accuracy,
 }
 
 _DEFAULT_METRICS: dict[str, dict[str, Objective]] = {
@@ -46,12 +52,32 @@ _DEFAULT_METRICS: dict[str, dict[str, Objective]] = {
 }
 
 
-def target_type(loss: str | Objective, prediction: TensorType) -> TensorType:
-    """Type of the targets: for cross-entropy class indices, one per item or, for a prediction
-    (N, K, H, W), one per pixel; else like the prediction."""
+def known_loss(loss: str | Objective) -> str | Objective:
+    """The name of a loss that has one, also where its function is given; else the function."""
+    return next((name for name, known in LOSSES.items() if loss is known), loss)
+
+
+def target_type(
+    loss: str | Objective, prediction: TensorType, targets: Array | None = None
+) -> TensorType:
+    """Type of the targets of a loss.
+
+    For cross-entropy these are class indices, one per item or, for a prediction (N, K, H, W), one
+    per pixel; for the other losses with a name they are like the prediction. A function takes what
+    the data hold: whole numbers are i64, and floats have the prediction's element type. Without
+    `targets` a function's are like the prediction.
+    """
+    loss = known_loss(loss)
     if loss == "cross_entropy":
         return TensorType((*prediction.shape[:1], *prediction.shape[2:]), DType.INT64)
-    return prediction
+    if isinstance(loss, str) or targets is None:
+        return prediction
+    item = targets.shape[1:]
+    if targets.dtype.kind in "iu":
+        return TensorType((N, *item), DType.INT64)
+    if math.prod(item) == math.prod(d for d in prediction.shape[1:] if isinstance(d, int)):
+        return prediction  # the same numbers in another shape would broadcast to something else
+    return TensorType((N, *item), prediction.dtype)
 
 
 def with_loss(
@@ -62,8 +88,10 @@ def with_loss(
 ) -> Graph:
     """The graph with an input `target` whose outputs are `loss` and the metrics.
 
-    The first output of `graph` is the prediction. `metrics` default to what suits the loss.
+    The first output of `graph` is the prediction. `metrics` default to what suits the loss; those
+    with a name leave out the labels that the loss leaves out.
     """
+    loss = known_loss(loss)
     prediction = next(iter(graph.outputs.values()))
     kind = target or target_type(loss, prediction.type)
     goal = Input(TARGET, kind)(name=TARGET)
@@ -78,7 +106,11 @@ def with_loss(
         found = scalar.type if isinstance(scalar, Value) else type(scalar).__name__
         raise GraphError(f"a loss must be a float scalar, found {found}; take its mean")
     outputs = {"loss": scalar}
-    for name, metric in _metrics(metrics, loss).items():
+    chosen = _metrics(metrics, loss)
+    ignored = TargetRule.of(Graph.of((*graph.inputs, goal), outputs)).ignored if chosen else ()
+    for name, metric in chosen.items():
+        if ignored and metric in _OF_LABELS:
+            metric = partial(_OF_LABELS[metric], ignore_index=ignored)
         value = metric(prediction, goal)
         if not isinstance(value, Value) or value.shape != ():
             found = value.type if isinstance(value, Value) else type(value).__name__

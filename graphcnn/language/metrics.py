@@ -1,46 +1,63 @@
 """Metrics: what a person wants to know about predictions. Not differentiable, not a loss."""
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value
+from graphcnn.ir import Value, constant_of
 from graphcnn.language.arguments import positive, scoped
 from graphcnn.language.errors import located
+from graphcnn.language.left_out import Ignored, counted, looked_up
 from graphcnn.language.shape import as_labels
-from graphcnn.ops.comparison import Equal, masked
-from graphcnn.ops.elementwise import Cast
+from graphcnn.ops.comparison import And, Equal, masked
+from graphcnn.ops.elementwise import Cast, Div, Maximum
 from graphcnn.ops.loss import CrossEntropy, indicators
 from graphcnn.ops.reduce import ArgMax, Mean, Sum
 from graphcnn.tensor_type import DType
 
 
 @located
-def accuracy(logits: Value, labels: Value, *, name: str = "") -> Value:
+def accuracy(
+    logits: Value, labels: Value, *, ignore_index: Ignored = None, name: str = ""
+) -> Value:
     """The part of the items whose largest logit is the one of the label: a scalar, f32.
 
     Logits (N, K) and labels (N,), or (N, K, H, W) and (N, H, W). Equal logits count as the first.
+    Items with the label `ignore_index` (or one of several) do not count; of no item it is 0.
     """
     labels = as_labels(labels)
     CrossEntropy().infer(logits.type, labels.type)
-    return _part_of(Equal()(ArgMax(axis=1)(logits), labels), scoped(name, "accuracy"))
+    hits = Equal()(ArgMax(axis=1)(logits), labels)
+    return _part_of(hits, counted(labels, ignore_index), scoped(name, "accuracy"))
 
 
 @located
-def top_k_accuracy(logits: Value, labels: Value, k: int = 5, *, name: str = "") -> Value:
+def top_k_accuracy(
+    logits: Value,
+    labels: Value,
+    k: int = 5,
+    *,
+    ignore_index: Ignored = None,
+    name: str = "",
+) -> Value:
     """The part of the items whose label has one of the `k` largest logits: a scalar, f32.
 
     A class with the same logit as the label's counts as larger, so that a network which gives all
-    classes one number scores 0, not 1.
+    classes one number scores 0, not 1. Items with the label `ignore_index` do not count.
     """
     labels, k = as_labels(labels), positive(k, "k")
     CrossEntropy().infer(logits.type, labels.type)
     classes = int(logits.shape[1])  # type: ignore[arg-type]
     if k > classes:
         raise GraphError(f"k must be at most the number of classes, {classes}, found {k}")
-    is_label = indicators(labels, classes, logits.dtype) > 0.0
+    counts = counted(labels, ignore_index)
+    is_label = indicators(looked_up(labels, counts), classes, logits.dtype) > 0.0
     own = Sum((1,), keepdims=True)(masked(is_label, logits))
     below = Sum((1,))(Cast(DType.FLOAT32)(logits < own))
-    return _part_of(below >= float(classes - k), scoped(name, "top_k_accuracy"))
+    return _part_of(below >= float(classes - k), counts, scoped(name, "top_k_accuracy"))
 
 
-def _part_of(hits: Value, name: str) -> Value:
+def _part_of(hits: Value, counts: Value | None, name: str) -> Value:
     axes = tuple(range(hits.type.rank))
-    return Mean(axes)(Cast(DType.FLOAT32)(hits), name=name)
+    if counts is None:
+        return Mean(axes)(Cast(DType.FLOAT32)(hits), name=name)
+    right = Sum(axes)(Cast(DType.FLOAT32)(And()(hits, counts)))
+    number = Sum(axes)(Cast(DType.FLOAT32)(counts))
+    return Div()(right, Maximum()(number, constant_of(1.0, DType.FLOAT32)), name=name)

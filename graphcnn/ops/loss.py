@@ -4,7 +4,7 @@ Classification losses take logits, the numbers before softmax or sigmoid, and ap
 log(softmax(z)) is computed without ever forming a probability that could round to 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -53,6 +53,9 @@ class CrossEntropy(Op):
                 f"label_smoothing must be at least 0 and less than 1, found {self.label_smoothing}"
             )
         return logits.with_shape(())
+
+    def limits(self, *types: TensorType) -> Mapping[int, tuple[int, int]]:
+        return {1: (0, int(types[0].shape[1]) - 1)}  # type: ignore[arg-type]
 
     def evaluate(self, logits: Array, labels: Array) -> Array:
         check_labels(labels, logits.shape[1])
@@ -112,6 +115,9 @@ class BinaryCrossEntropy(_Comparison):
     """
 
     operands: ClassVar = ("logits", "targets")
+
+    def limits(self, *types: TensorType) -> Mapping[int, tuple[int, int]]:
+        return {1: (0, 1)}
 
     def evaluate(self, logits: Array, targets: Array) -> Array:
         softplus = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))

@@ -3,7 +3,7 @@
 `slice` and `embed` are each other's gradient, and so are `concat` and a row of slices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -252,6 +252,9 @@ class OneHot(Op):
         check_index_type(labels)
         _check_sizes((self.depth,), "depth")
         return TensorType((*labels.shape, self.depth), self.dtype)
+
+    def limits(self, *types: TensorType) -> Mapping[int, tuple[int, int]]:
+        return {0: (0, self.depth - 1)}
 
     def evaluate(self, labels: Array) -> Array:
         check_labels(labels, self.depth)

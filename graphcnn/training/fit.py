@@ -5,73 +5,47 @@ seed and step; so a run that was stopped at any batch and resumed ends with the 
 that was not.
 """
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphcnn.errors import DataError, GraphError
-from graphcnn.evaluation import measure
-from graphcnn.feeding import Data, as_dataset, at_least_one, targets_for
-from graphcnn.ir import Array
+from graphcnn.errors import DataError
+from graphcnn.feeding import Data, as_dataset, at_least_one, prediction_type
 from graphcnn.language.arguments import is_int
-from graphcnn.objective import Metrics, Objective, target_type, with_loss
+from graphcnn.objective import Metrics, Objective, known_loss, target_type, with_loss
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.runner import Runner
-from graphcnn.runtime.checkpoint import (
-    BEST,
-    Position,
-    check_config,
-    classes_of_run,
-    load_checkpoint,
-    make_folder,
-    save_checkpoint,
-)
+from graphcnn.runtime.checkpoint import LAST, classes_of_run, make_folder
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.history import History
-from graphcnn.runtime.progress import Display, display
-from graphcnn.training.session import Session
-from graphcnn.weights import check_states, read_tensors
+from graphcnn.runtime.progress import display
+from graphcnn.target_rule import TargetRule
+from graphcnn.training.run import Callback, EarlyStopping, Run, interruptible
+from graphcnn.training.session import Session, one_pixel_message
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
 
-Callback = Callable[[int, Mapping[str, float]], None]
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when the monitored loss has not improved for `patience` epochs.
-
-    The loss is that of validation where there is one. `restore_best` gives the model the weights
-    of its best epoch at the end.
-    """
-
-    patience: int = 5
-    min_delta: float = 0.0
-    restore_best: bool = True
-
-    def __post_init__(self) -> None:
-        if not is_int(self.patience) or self.patience < 1:
-            raise GraphError(f"patience must be at least 1, found {self.patience!r}")
+#: The batch size where none is given, or as many items as there are.
+BATCH_SIZE = 32
 
 
 def fit(
     model: "Model",
     train: Data,
+    targets: Any = None,
     *,
     epochs: int = 1,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     loss: str | Objective = "cross_entropy",
     optimizer: str | Optimizer = "sgd",
     validation: Data | None = None,
+    validation_batch_size: int | None = None,
     metrics: Metrics = None,
     seed: int = 0,
     shuffle: bool = True,
+    drop_last: bool = False,
     early_stopping: EarlyStopping | int | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int | None = None,
@@ -86,16 +60,23 @@ def fit(
     """Train a model.
 
     Args:
-        train: a `Dataset`, or a pair (images, targets): class numbers, one per image or one per
-            pixel, or floats of the shape of the prediction.
+        train: a `Dataset`, or a pair (inputs, targets), where inputs are an array, or a dict or
+            tuple of arrays for a model of several. Targets are class numbers, one per item or one
+            per pixel, or floats of the shape of the prediction; a loss of your own takes what the
+            data hold, whole numbers as i64.
+        targets: those of `train`, where they do not come with it.
+        batch_size: items of a step, 32 by default, or all where there are less.
         epochs: passes over the data, counted from the beginning of the run (also when resumed).
         loss: "cross_entropy", "binary_cross_entropy", "mse", "l1", or a function of
-            (prediction, target) that returns a scalar tensor.
+            (prediction, target) that returns a scalar tensor, such as
+            `lambda z, t: cnn.cross_entropy(z, t, label_smoothing=0.1, ignore_index=255)`.
         optimizer: "sgd", "rmsprop", "adam", "adamw", or an optimiser with its settings.
         validation: measured after every epoch, in inference form.
+        validation_batch_size: items measured at a time; by default the batch size.
         metrics: names ("accuracy", "top_5_accuracy", "binary_accuracy") or functions of
             (prediction, target), reported besides the loss; by default what suits the loss.
         seed: of the initial weights (unless the model has some), the order and the dropout.
+        drop_last: leave out a last batch that is short; shuffling leaves out others every epoch.
         early_stopping: an `EarlyStopping`, or its patience in epochs.
         checkpoint: folder for `last.safetensors` after every epoch and `best.safetensors`.
         checkpoint_every: also write `last` after every so many batches.
@@ -119,10 +100,11 @@ def fit(
         WeightsError: a checkpoint of another model or with other settings.
     """
     model.refuse_in_training("fit cannot begin")
+    loss = known_loss(loss)
     known = model.classes or (() if resume is None else classes_of_run(resume))
-    data = as_dataset(train, model, known)
-    data.check_batch_size(batch_size)
-    batch_size, epochs = int(batch_size), at_least_one(epochs, "epochs")
+    data = as_dataset(train, model, known, loss=loss, targets=targets)
+    batch_size = _batch_size(batch_size, data)
+    epochs = at_least_one(epochs, "epochs")
     if checkpoint_every is not None:
         checkpoint_every = at_least_one(checkpoint_every, "checkpoint_every")
     if not is_int(seed):
@@ -130,31 +112,42 @@ def fit(
     seed = int(seed)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
-    held_out = None if validation is None else as_dataset(validation, model, known or data.classes)
-    evaluation = with_loss(model.graph, loss, metrics)
+    held_out = None
+    if validation is not None:
+        held_out = as_dataset(validation, model, known or data.classes, loss=loss)
+    if validation_batch_size is not None:
+        validation_batch_size = at_least_one(validation_batch_size, "validation_batch_size")
     optimizer = make_optimizer(optimizer)
-    _check_targets(model, loss, data, held_out)
-    _adopt(model, data, loss, seed)
+    kind = target_type(loss, prediction_type(model), data.labels)
+    evaluation = with_loss(model.graph, loss, metrics, kind)
+    if held_out is not None:
+        TargetRule.of(evaluation).check(held_out.labels)
+    options = runtime, threads, precision, tune
+    session = Session(
+        model,
+        loss,
+        optimizer,
+        metrics,
+        seed=seed,
+        data=data,
+        runtime=runtime,
+        threads=threads,
+        precision=precision,
+        tune=tune,
+    )
+    _check_last_batch(session, data, batch_size, drop_last)
     folder = resume if resume is not None else checkpoint
-    run = _Run(
+    run = Run(
         model,
         data,
         held_out,
-        Session(
-            model,
-            loss,
-            optimizer,
-            metrics,
-            seed=seed,
-            runtime=runtime,
-            threads=threads,
-            precision=precision,
-            tune=tune,
-        ),
-        Runner(evaluation, runtime, threads, precision, tune),
+        session,
+        Runner(evaluation, *options),
         batch_size,
         seed,
         shuffle,
+        drop_last,
+        validation_batch_size or batch_size,
         early_stopping,
         folder=None if folder is None else make_folder(folder),
         every=checkpoint_every,
@@ -170,9 +163,9 @@ def fit(
         "shuffle": shuffle,
         "classes": list(model.classes),
     }
-    if resume is not None and (Path(resume) / "last.safetensors").exists():
+    if resume is not None and (Path(resume) / LAST).exists():
         run.resume(Path(resume))
-    batches = -(-len(data) // batch_size)
+    batches = len(data) // batch_size if drop_last else -(-len(data) // batch_size)
     done = run.position.epoch * batches + run.position.batch
     with display(progress, epochs, batches, done) as shown, interruptible() as interrupted:
         return run.train(epochs, shown, interrupted)
@@ -182,148 +175,19 @@ def _loss_name(loss: str | Objective) -> str:
     return loss if isinstance(loss, str) else getattr(loss, "__name__", "custom")
 
 
-def _adopt(model: "Model", data: Dataset, loss: str | Objective, seed: int) -> None:
-    """What the model takes over from its first training: weights, normalisation, classes."""
-    model.initialize_missing(seed)
-    if model.normalisation is None:
-        model.normalisation = data.normalisation
-    if data.classes and not model.classes:
-        model.classes = data.classes
-    model.loss = loss if isinstance(loss, str) else None
-    model.seed = seed
+def _batch_size(given: Any, data: Dataset) -> int:
+    if given is None:
+        return min(BATCH_SIZE, len(data))
+    data.check_batch_size(given)
+    return int(given)
 
 
-def _check_targets(
-    model: "Model", loss: str | Objective, data: Dataset, held_out: Dataset | None
-) -> None:
-    """Look at all labels before the first step, not at step 900."""
-    prediction = next(iter(model.graph.outputs.values())).type
-    for each in filter(None, (data, held_out)):
-        targets_for(model, target_type(loss, prediction), each.labels)
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C sets a flag that the loop asks for; a second one raises as usual."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, frame: Any) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@dataclass
-class _Run:
-    """One training run: what it works on, and how far it got."""
-
-    model: "Model"
-    data: Dataset
-    held_out: Dataset | None
-    session: Session
-    runner: Runner
-    batch_size: int
-    seed: int
-    shuffle: bool
-    stopping: EarlyStopping | None
-    folder: Path | None
-    every: int | None
-    callbacks: tuple[Callback, ...]
-    position: Position = field(default_factory=Position)
-    best_states: dict[str, Array] = field(default_factory=dict)
-
-    def resume(self, folder: Path) -> None:
-        """Take up states and position of the checkpoint in `folder`."""
-        states, position = load_checkpoint(folder)
-        check_config(position.config, self.position.config, folder)
-        check_states(states, self.session.graph.states, folder)
-        self.session.load(states)
-        self.position = position
-        if (folder / BEST).exists():
-            self.best_states = read_tensors(folder / BEST)[0]
-
-    def train(self, epochs: int, shown: Display, interrupted: Callable[[], bool]) -> History:
-        """Train up to `epochs`; the history tells how it ended.
-
-        Whatever happens, the model ends with the states after the last step.
-        """
-        self.session.hold()
-        try:
-            history = self._train(epochs, shown, interrupted)
-        finally:
-            self.session.sync()
-        restore = self.stopping is not None and self.stopping.restore_best
-        if restore and self.best_states and history.ended != "interrupted":
-            self.model.update_states(self.best_states)
-        return history
-
-    def _train(self, epochs: int, shown: Display, interrupted: Callable[[], bool]) -> History:
-        at = self.position
-        while at.epoch < epochs and not self._exhausted():
-            if not self._epoch(shown, interrupted):
-                self._save()
-                return History(at.rows, "interrupted", self._advice())
-            shown.epoch(at.epoch, at.rows[-1])
-            for callback in self.callbacks:
-                callback(at.epoch, at.rows[-1])
-        return History(at.rows, "stopped early" if at.epoch < epochs else "finished")
-
-    def _epoch(self, shown: Display, interrupted: Callable[[], bool]) -> bool:
-        """The rest of one epoch. False if it was interrupted."""
-        at, n = self.position, self.batch_size
-        order = self.data.shuffled_order(self.seed, at.epoch) if self.shuffle else None
-        for images, targets in self.data.batches(n, order, at.batch):
-            result = self.session.step(images, targets)
-            at.batch += 1
-            for key, value in result.items():
-                at.totals[key] = at.totals.get(key, 0.0) + value * len(images)
-            shown.batch(len(images), result["loss"])
-            if interrupted():
-                return False
-            if self.every and at.batch % self.every == 0:
-                self._save()
-        row = {key: total / len(self.data) for key, total in at.totals.items()}
-        if self.held_out is not None:
-            measured = measure(self.model, self.runner, self.held_out, 256)
-            row.update({f"val_{key}": value for key, value in measured.items()})
-        at.rows.append(row)
-        at.epoch, at.batch, at.totals = at.epoch + 1, 0, {}
-        self._keep_best(row.get("val_loss", row["loss"]))
-        self._save()
-        return True
-
-    def _keep_best(self, monitored: float) -> None:
-        at = self.position
-        delta = self.stopping.min_delta if self.stopping else 0.0
-        if at.best is not None and not monitored < at.best - delta:
-            return
-        at.best, at.best_epoch = monitored, at.epoch
-        if self.stopping is not None:
-            self.best_states = {key: array.copy() for key, array in self.model.states.items()}
-        if self.folder is not None:
-            self.model.save(self.folder / BEST)
-
-    def _exhausted(self) -> bool:
-        at = self.position
-        return self.stopping is not None and at.epoch - at.best_epoch >= self.stopping.patience
-
-    def _save(self) -> None:
-        if self.folder is not None:
-            save_checkpoint(self.folder, self.session.states, self.position)
-
-    def _advice(self) -> str:
-        at = self.position
-        if self.folder is None:
-            how = "the model keeps its weights; give checkpoint=FOLDER to be able to resume"
-        else:
-            how = f"go on with resume={str(self.folder)!r}"
-        return f"interrupted in epoch {at.epoch + 1} after batch {at.batch}: {how}"
+def _check_last_batch(session: Session, data: Dataset, batch_size: int, drop_last: bool) -> None:
+    """Refuse now what would fail in the last batch of the first epoch."""
+    last = batch_size if drop_last else len(data) % batch_size or batch_size
+    node = session.needs_several
+    if node is not None and last == 1:
+        raise DataError(
+            f"{len(data)} items in batches of {batch_size} leave a last batch of one: "
+            f"{one_pixel_message(node)}"
+        )

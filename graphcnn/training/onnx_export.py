@@ -27,13 +27,14 @@ from graphcnn.errors import ExportError
 from graphcnn.folders import atomic_folder
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Value
-from graphcnn.objective import TARGET, Metrics, Objective
+from graphcnn.objective import Metrics, Objective
 from graphcnn.onnx.drivers import drivers
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.exporting.states import open_states, values_graph
 from graphcnn.optimizers import Optimizer
 from graphcnn.passes.backward import GRADIENT
 from graphcnn.sources import Role
+from graphcnn.target_rule import TARGET
 from graphcnn.tensor_type import TensorType
 from graphcnn.text.write import dump_graph
 from graphcnn.training.onnx_parity import BATCH, STEPS, TrainingParity, compare_training
@@ -83,7 +84,14 @@ def export_onnx_training(
         raise ExportError(f"training feeds one input and its target, {model.name} takes {names}")
     model.initialize_missing(seed)
     session = Session(
-        model, loss, optimizer, metrics, seed=seed, target=target, runtime="reference"
+        model,
+        loss,
+        optimizer,
+        metrics,
+        seed=seed,
+        target=target,
+        teach=False,  # what is tried here is no training of the model
+        runtime="reference",
     )
     states = session.states
     graphs = {

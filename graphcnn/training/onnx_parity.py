@@ -21,12 +21,12 @@ import onnx
 from graphcnn.errors import VerifyError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node, Value, build, freeze
-from graphcnn.objective import TARGET
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.exporting.states import NEW
 from graphcnn.passes.apply_optimizer import LEARNING_RATE
 from graphcnn.schedules import schedule
 from graphcnn.sources import Role
+from graphcnn.target_rule import TARGET
 from graphcnn.tensor_type import DType, TensorType
 from graphcnn.training.engine import Engine, ReferenceEngine, make_engine
 from graphcnn.training.session import Session

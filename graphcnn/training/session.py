@@ -1,39 +1,49 @@
 """A training session: the compiled step of one model, its states, and one step at a time.
 
-`fit` is written on top of it, and so may be anyone's own loop:
+`fit` is written on top of it, and so may be anyone's own loop. Both leave the same model behind, to
+the bit where they take the same batches in the same order:
 
-    session = Session(model, "cross_entropy", cnn.SGD(0.1))
-    for images, labels in train.batches(64):
-        print(session.step(images, labels)["loss"])
-    session.sync()
+    with cnn.Session(model, "cross_entropy", cnn.SGD(0.1), data=train) as session:
+        for images, labels in train.batches(64):
+            print(session.step(images, labels)["loss"])
 
-From its first step until `sync` the states of the model are those of the session: whoever reads
-the model reads the values after the last step, and what is written into the model (clipped weights,
-a moving average) is what the next step begins with.
+From its first step until `sync`, which the end of `with` calls, the states of the model are those
+of the session: whoever reads the model reads the values after the last step, and what is written
+into the model (clipped weights, a moving average) is what the next step begins with.
+
+`data` has its targets checked before the first step. A session without it takes over normalisation
+and classes from the data set whose `batches` or `batch` gives it its first images.
 """
 
+import math
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from graphcnn.cells import Loan
 from graphcnn.compile import training_graph
 from graphcnn.errors import TrainingError
-from graphcnn.feeding import targets_for
+from graphcnn.feeding import Data, as_dataset, item_feeds, items_along, prediction_type
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node
-from graphcnn.objective import TARGET, Metrics, Objective
+from graphcnn.normalisation import as_array
+from graphcnn.objective import Metrics, Objective, known_loss, target_type
+from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.passes.apply_optimizer import LEARNING_RATE
 from graphcnn.passes.training_mode import SEED, STEP
 from graphcnn.runner import batch_size
+from graphcnn.runtime.data.dataset import Dataset, source_of
 from graphcnn.runtime.reference import Reference
 from graphcnn.schedules import schedule
+from graphcnn.target_rule import TARGET, TargetRule
 from graphcnn.tensor_type import TensorType
-from graphcnn.training.engine import Arrays, make_engine
+from graphcnn.training.adoption import adopt_data, adopt_run
+from graphcnn.training.engine import Arrays, Engine, make_engine
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
@@ -42,12 +52,14 @@ if TYPE_CHECKING:
 class Session:
     """One model in training.
 
-    Attributes:
-        graph: the whole training step: forward, loss, backward and update.
-
     Args:
-        seed: of the random numbers inside the step (dropout).
-        target: type of the targets, where the loss does not tell.
+        loss, optimizer, metrics: as in `fit`.
+        seed: of weights not drawn yet, and of the random numbers inside the step (dropout).
+        data: what is trained on, to check its targets and to take over normalisation and classes.
+        target: type of the targets, where loss and data do not tell. A loss of your own then takes
+            what the first step brings.
+        teach: whether the model learns with what it was trained: normalisation, classes, loss and
+            seed.
         runtime: "native" or "reference"; None is the default one.
         threads, precision, tune: of the native runtime; see `fit`.
     """
@@ -60,44 +72,100 @@ class Session:
         metrics: Metrics = None,
         *,
         seed: int = 0,
+        data: Data | None = None,
         target: TensorType | None = None,
+        teach: bool = True,
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
         tune: bool | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.loss, self.seed = model, known_loss(loss), seed
         self.optimizer = make_optimizer(optimizer)
-        self.graph: Graph = training_graph(model.graph, loss, self.optimizer, metrics, target)
+        self._metrics, self._kind = metrics, target
+        self._options = runtime, threads, precision, tune
         self._schedule = schedule(self.optimizer.learning_rate)
-        self._target = next(v.type for v in self.graph.inputs if v.node.name == TARGET)
-        values = model.states.snapshot()
+        self._built: _Built | None = None
+        self._to_teach_run = self._to_teach_data = teach
+        self._definition = model.graph
+        model.initialize_missing(seed)
+        if data is not None:
+            known = as_dataset(data, model, loss=self.loss)
+            built = self._build(known.labels)
+            built.rule.check(known.labels)  # all of them now, not at step 900
+            self._take_over(built, known)
+        elif target is not None or isinstance(self.loss, str):
+            self._build(None)
+
+    def _build(self, targets: Array | None) -> "_Built":
+        """Make the step, for targets like these."""
+        kind = self._kind or target_type(self.loss, prediction_type(self.model), targets)
+        graph = training_graph(self.model.graph, self.loss, self.optimizer, self._metrics, kind)
+        values = self.model.states.snapshot()
         states: dict[str, Array] = {}
-        for value in self.graph.states:
+        for value in graph.states:
             state = state_of(value)
             known = values.get(state.key)
             states[state.key] = (
-                state.initial(value.type, seed, state.key) if known is None else known
+                state.initial(value.type, self.seed, state.key) if known is None else known
             )
         if SEED in states:  # a graph without random numbers has none
-            states[SEED] = np.array(seed, np.int64)
-        self._engine = make_engine(self.graph, states, runtime, threads, precision, tune)
-        self._loan = self._made_loan(values)
-        self._definition = model.graph
-        weakref.finalize(self, self._loan.abandon).atexit = False
+            states[SEED] = np.array(self.seed, np.int64)
+        engine = make_engine(graph, states, *self._options)
+        loan = self._made_loan(graph, engine, values)
+        weakref.finalize(self, loan.abandon).atexit = False
+        self._built = _Built(graph, engine, loan, TargetRule.of(graph), _of_one_pixel(graph))
+        return self._built
 
-    def _made_loan(self, values: Mapping[str, Array]) -> Loan:
+    def _made_loan(self, graph: Graph, engine: Engine, values: Mapping[str, Array]) -> Loan:
         """The states that the steps update are held, the others (frozen ones) only read."""
-        wanted = {state_of(v).key for v in self.graph.states}
-        updated = {state_of(v).key for v in self.graph.updates}
+        wanted = {state_of(v).key for v in graph.states}
+        updated = {state_of(v).key for v in graph.updates}
         found = {s.key: s.cell for s in map(state_of, self.model.graph.states) if s.key in wanted}
         loan = Loan(
-            self._engine,
+            engine,
             {cell: key for key, cell in found.items() if key in updated},
             {cell: key for key, cell in found.items() if key not in updated},
         )
         loan.given({cell: values[key] for key, cell in found.items()})
         return loan
+
+    @property
+    def _step(self) -> "_Built":
+        """The step, made now if nothing told so far what the targets are."""
+        return self._built or self._build(None)
+
+    @property
+    def _engine(self) -> Engine:
+        return self._step.engine
+
+    @property
+    def _loan(self) -> Loan:
+        return self._step.loan
+
+    @property
+    def graph(self) -> Graph:
+        """The whole training step: forward, loss, backward and update."""
+        return self._step.graph
+
+    @property
+    def needs_several(self) -> Node | None:
+        """A batch normalisation that has no spread to divide by in a batch of one item."""
+        return self._step.of_one_pixel
+
+    def _take_over(self, built: "_Built", data: Dataset | None) -> None:
+        if self._to_teach_run:
+            adopt_run(self.model, self.loss, self.seed)
+            self._to_teach_run = False
+        if self._to_teach_data and data is not None:
+            adopt_data(self.model, data, built.rule)
+            self._to_teach_data = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sync()
 
     @property
     def steps(self) -> int:
@@ -120,21 +188,27 @@ class Session:
     def step(self, images: Any, targets: Any) -> dict[str, float]:
         """Train on one batch; returns its loss and metrics, taken before the update.
 
+        `images` are what `predict` takes: an array, or for several inputs a dict or a tuple.
         Raises `TrainingError` naming the first node whose result is not finite where the loss is
-        not; the states are then those before the step.
+        not, or a batch normalisation that would see a single number; the states are then those
+        before the step.
         """
-        feeds = {
-            self.graph.inputs[0].node.name: self.model.prepare(images),
-            TARGET: targets_for(self.model, self._target, targets),
-        }
+        built = self._built or self._build(as_array(targets, "targets"))
+        if self._to_teach_run or self._to_teach_data:
+            self._take_over(built, source_of(images))
+        feeds = item_feeds(self.model, images)
+        checked = built.rule.check(targets)
+        feeds[TARGET] = items_along(checked, built.rule.kind.shape)
+        if built.of_one_pixel is not None and len(checked) == 1:
+            raise TrainingError(one_pixel_message(built.of_one_pixel))
         if self.model.graph is not self._definition:
             raise TrainingError(
                 "what is trained of the model has changed since this session began (freeze, "
                 "unfreeze); go on with a new Session"
             )
-        with self._loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
+        with built.loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
             rate = np.array(self._schedule.at(self.steps + 1), np.float32)
-            outputs = self._engine.step(feeds, {LEARNING_RATE: rate}, _is_finite)
+            outputs = built.engine.step(feeds, {LEARNING_RATE: rate}, _is_finite)
             if not _is_finite(outputs):
                 raise TrainingError(self._explain(feeds, float(outputs["loss"])))
         return {name: float(value) for name, value in outputs.items()}
@@ -144,7 +218,8 @@ class Session:
 
         A further step takes them again, with the values that they have by then.
         """
-        self._loan.end()
+        if self._built is not None:
+            self._built.loan.end()
 
     def share(self) -> None:
         """Take the states of the model now, and not with the first step."""
@@ -157,6 +232,7 @@ class Session:
         Raises `TrainingError` where another has done so.
         """
         self._loan.hold_alone()
+        self._take_over(self._step, None)
 
     def _explain(self, feeds: Mapping[str, Array], loss: float) -> str:
         """Run the step again, watching, to find where the numbers went wrong."""
@@ -183,6 +259,33 @@ class Session:
             f"{where}. The learning rate was {rate:g}: try a smaller "
             "one, or clip_norm. The weights are those before this step."
         )
+
+
+@dataclass(frozen=True)
+class _Built:
+    """The step once the type of the targets is known."""
+
+    graph: Graph
+    engine: Engine
+    loan: Loan
+    rule: TargetRule
+    of_one_pixel: Node | None
+
+
+def _of_one_pixel(graph: Graph) -> Node | None:
+    """The first batch normalisation whose items have one pixel."""
+    norms = (n for n in graph.nodes if isinstance(n.op, BatchNormTrain))
+    return next((n for n in norms if math.prod(n.inputs[0].shape[2:]) == 1), None)  # type: ignore[arg-type]
+
+
+def one_pixel_message(node: Node) -> str:
+    """Why a batch of one item cannot be trained on."""
+    where = f" ({node.origin.location})" if node.origin.location else ""
+    return (
+        f'batch_norm "{node.name}"{where} sees one number per channel in a batch of one item: its '
+        "variance is 0, and the result does not depend on the item. Take batches of two or more; "
+        "drop_last=True leaves out a last batch that is too short"
+    )
 
 
 def _is_finite(outputs: Arrays) -> bool:

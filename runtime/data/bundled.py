@@ -22,7 +22,7 @@ def digits(test_fraction: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]
     except ImportError:
         raise MissingExtraError("the digits data set", "scikit-learn", "digits") from None
     bundle = load_digits()
-    images = (bundle.images / 16).astype(np.float32)  # ink comes in 17 steps, 0..16
+    images = (bundle.images[:, None] / 16).astype(np.float32)  # ink comes in 17 steps, 0..16
     classes = tuple(map(str, bundle.target_names))
     whole = Dataset(images, bundle.target, classes, _NORMALISATION, "digits")
     return whole.split(test_fraction, seed)

@@ -1,6 +1,6 @@
-"""Images with their labels, in memory; the order of training is a pure function of the seed."""
+"""Items with their labels, in memory; the order of training is a pure function of the seed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self, overload
 
@@ -9,46 +9,88 @@ import numpy as np
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.language.arguments import is_int
-from graphcnn.normalisation import Normalisation, check_images, check_labels, check_targets
+from graphcnn.normalisation import (
+    Normalisation,
+    as_array,
+    check_inputs,
+    check_labels,
+    check_targets,
+    is_one_hot,
+)
 from graphcnn.philox import permutation
 
 #: Streams of the random generator, apart from those that the nodes of a graph count up from 0.
 _SHUFFLE, _SPLIT = 0x53485546, 0x53504C54
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images (n, C, H, W) of uint8 or float32, and one label or target for each.
+class Items(np.ndarray):
+    """A batch that knows its data set, from which a session takes over what belongs to it.
 
     Attributes:
-        images: pixels as they were read; `normalisation` makes them what a network is fed.
+        source: the data set.
+        normalised: these numbers are normalised already, and are not to be so once more.
+    """
+
+    source: "Dataset | None" = None
+    normalised: bool = False
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.source = getattr(other, "source", None)
+        self.normalised = getattr(other, "normalised", False)
+
+    def __array_wrap__(self, *arguments: Any, **options: Any) -> Any:
+        """What is computed from them may be anything again."""
+        result = super().__array_wrap__(*arguments, **options)
+        if isinstance(result, Items):
+            result.normalised = False
+        return result
+
+
+def source_of(images: Any) -> "Dataset | None":
+    """The data set that a batch is from, if it is known."""
+    return getattr(next(iter(_arrays(images)), None), "source", None)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Items, such as images (n, C, H, W) of uint8 or float32, and one label or target for each.
+
+    Items may have any rank: vectors (n, D), series (n, C, L), images, volumes (n, C, D, H, W). A
+    network of several inputs takes a dict of arrays, one by the name of each input; the
+    normalisation is that of the first.
+
+    Attributes:
+        images: the items as they were read, an array or a dict of arrays; `normalisation` makes
+            images what a network is fed.
         labels: class numbers of int64, (n,) or one per pixel (n, height, width); or targets
             (n, ...) of float32 without `classes`.
         classes: names of the classes, in the order of their numbers.
         normalisation: None means uint8 is divided by 255 and nothing else.
         numbered: the labels came without names, and `classes` only spells their numbers. A model
             takes such labels as they are; others it finds by the names of their classes.
+        ignored: labels that stand for no class, for losses that leave them out.
 
     Raises:
-        DataError: no image at all, numbers of images and labels that differ, labels that are
+        DataError: no item at all, numbers of items and labels that differ, labels that are
             no class, or a wrong shape or element type.
     """
 
-    images: Array
+    images: Any
     labels: Array
     classes: tuple[str, ...] = ()
     normalisation: Normalisation | None = None
     name: str = "data"
     numbered: bool = False
+    ignored: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         try:
-            images = check_images(self.images)
+            images = _checked(self.images)
             classes = tuple(map(str, self.classes))
-            labels = check_labels(self.labels, len(classes)) if classes else self.labels
-            labels = labels if classes else check_targets(labels)
-            if len(images) != len(labels):
-                raise DataError(f"{len(images)} images but {len(labels)} labels")
+            labels = _labels(self.labels, len(classes), self.ignored)
+            for array in _arrays(images):
+                if len(array) != len(labels):
+                    raise DataError(f"{len(array)} images but {len(labels)} labels")
         except DataError as error:
             raise DataError(f"data set {self.name!r}: {error}") from None
         object.__setattr__(self, "images", images)
@@ -56,52 +98,92 @@ class Dataset:
         object.__setattr__(self, "classes", classes)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.labels)
 
     def __repr__(self) -> str:
-        shape = "×".join(map(str, self.image_shape))
         of = f", {len(self.classes)} classes" if self.classes else ""
-        return f"<Dataset {self.name!r}: {len(self)} images {shape} {self.images.dtype}{of}>"
+        if isinstance(self.images, Mapping):
+            kinds = ", ".join(f"{key} {_shape(a)} {a.dtype}" for key, a in self.images.items())
+            return f"<Dataset {self.name!r}: {len(self)} items of {kinds}{of}>"
+        what = "images" if self.images.ndim == 4 else "items"
+        kind = f"{_shape(self.images)} {self.images.dtype}".strip()
+        return f"<Dataset {self.name!r}: {len(self)} {what} {kind}{of}>"
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        _, c, h, w = self.images.shape
-        return c, h, w
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one item, (C, H, W) of images; of the first where there are several."""
+        first: Array = next(iter(_arrays(self.images)))
+        return tuple(first.shape[1:])
 
     @overload
-    def __getitem__(self, index: int) -> tuple[Array, Any]: ...
+    def __getitem__(self, index: int) -> tuple[Any, Any]: ...
     @overload
     def __getitem__(self, index: slice | Array | list[int]) -> Self: ...
     def __getitem__(self, index: int | slice | Array | list[int]) -> Any:
         """One (image, label), or the data set of a slice or of an array of indices."""
-        images, labels = self.images[index], self.labels[index]
-        if images.ndim < self.images.ndim:
+        images, labels = self._rows(index), self.labels[index]
+        if labels.ndim < self.labels.ndim:
             return images, labels
         return replace(self, images=images, labels=labels)
 
-    def batch(self, indices: Any) -> tuple[Array, Array]:
-        """The images at `indices`, normalised to float32, and their labels."""
-        normalisation = self.normalisation or Normalisation()
-        return normalisation.apply(self.images[indices]), self.labels[indices]
+    def _rows(self, index: Any) -> Any:
+        """The items at an index or at several."""
+        return _each(self.images, lambda array: array[index])
+
+    def batch(self, indices: Any, *, normalised: bool = False) -> tuple[Any, Array]:
+        """The items at `indices` as they were read, and their labels.
+
+        `normalised` makes images float32 numbers of mean 0, as `batches` does: to look at, or for
+        other programs. A model does so itself, and refuses images that were normalised here.
+        """
+        return self._batch(indices, normalised)
+
+    def _batch(self, rows: Any, normalised: bool) -> tuple[Any, Array]:
+        items = self._rows(rows)
+        if normalised:
+            items = self._normalised(items)
+
+        def known(array: Array) -> Array:
+            batch = array.view(Items)
+            batch.source, batch.normalised = self, normalised
+            return batch
+
+        return _each(items, known), self.labels[rows]
+
+    def _normalised(self, items: Any) -> Any:
+        """Images normalised, the first of several inputs; items that are no images as they are."""
+        first = next(iter(items)) if isinstance(items, Mapping) else None
+        images = items if first is None else items[first]
+        if images.ndim in (3, 4):
+            images = (self.normalisation or Normalisation()).apply(images)
+        return images if first is None else {**items, first: images}
 
     def batches(
-        self, batch_size: int, order: Array | None = None, start: int = 0
-    ) -> Iterator[tuple[Array, Array]]:
-        """Images as they were read and their labels, batch after batch; the last may be short.
+        self,
+        batch_size: int,
+        order: Array | None = None,
+        start: int = 0,
+        *,
+        drop_last: bool = False,
+        normalised: bool = False,
+    ) -> Iterator[tuple[Any, Array]]:
+        """Items as they were read and their labels, batch after batch; the last may be short.
 
         Args:
             order: indices in the order to take them, such as `shuffled_order`; default is as
                 stored.
             start: number of the batch to begin with, in a run that goes on where one stopped.
+            drop_last: leave a short last batch out.
+            normalised: see `batch`.
         """
         if batch_size < 1:
             raise DataError(f"batch_size must be at least 1, found {batch_size}")
         count = len(self) if order is None else len(order)
+        if drop_last:
+            count -= count % batch_size
         for at in range(start * batch_size, count, batch_size):
             chosen = slice(at, at + batch_size)
-            rows: Any = chosen if order is None else order[chosen]
-            yield self.images[rows], self.labels[rows]
+            yield self._batch(chosen if order is None else order[chosen], normalised)
 
     def check_batch_size(self, batch_size: int) -> None:
         """Refuse to train with batches larger than the data set."""
@@ -134,3 +216,49 @@ class Dataset:
         k = np.arange(n)
         chosen = (k + 1) * held // n > k * held // n
         return self[np.sort(order[~chosen])], self[np.sort(order[chosen])]
+
+
+def _checked(images: Any) -> Any:
+    """An array of items, or a dict of arrays with equally many."""
+    if not isinstance(images, Mapping):
+        return check_inputs(images, images=True)
+    if not images:
+        raise DataError("no items: the dict of inputs is empty")
+    found: dict[str, Array] = {}
+    for key, x in images.items():
+        try:
+            found[str(key)] = check_inputs(x, images=False)
+        except DataError as error:
+            raise DataError(f"input {key!r}: {error}") from None
+    if len(set(map(len, found.values()))) > 1:
+        sizes = ", ".join(f"{len(array)} of {key}" for key, array in found.items())
+        raise DataError(f"the inputs must have equally many items, found {sizes}")
+    return found
+
+
+def _labels(labels: Any, classes: int, ignored: tuple[int, ...]) -> Array:
+    """Class numbers where there are classes; else whole numbers or floats as they are."""
+    if classes:
+        array = as_array(labels, "labels")
+        rows = array.ndim == 2 and not (array.shape[1] == classes and is_one_hot(array))
+        # A class for every step of a series, or of a volume, is as good as one for every pixel.
+        free = rows or array.ndim > 3
+        return check_labels(array, classes, array.shape[1:] if free else None, ignored)
+    array = np.asarray(labels)
+    if array.dtype.kind in "iu" and array.ndim:
+        return array.astype(np.int64, copy=False)
+    return check_targets(array)
+
+
+def _arrays(images: Any) -> Iterable[Any]:
+    return images.values() if isinstance(images, Mapping) else (images,)
+
+
+def _each(images: Any, function: Callable[[Array], Any]) -> Any:
+    if isinstance(images, Mapping):
+        return {key: function(array) for key, array in images.items()}
+    return function(images)
+
+
+def _shape(array: Array) -> str:
+    return "×".join(map(str, array.shape[1:]))

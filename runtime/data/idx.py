@@ -93,7 +93,7 @@ def _part(folder: Path, prefix: str, name: str) -> Dataset:
         row = int((labels > 9).argmax())
         raise DataError(f"{label_file}: label {labels[row]} in record {row} is not in 0..9")
     # The format knows numbers only: those of Fashion-MNIST are no digits.
-    return Dataset(images, labels, _CLASSES, _NORMALISATION, name, numbered=True)
+    return Dataset(images[:, None], labels, _CLASSES, _NORMALISATION, name, numbered=True)
 
 
 def _find(folder: Path, prefix: str, kind: str) -> Path:

@@ -32,24 +32,32 @@ def arrays(
     classes: Sequence[str] | None = None,
     normalisation: Normalisation | None = None,
     name: str = "arrays",
+    ignore_index: int | Sequence[int] | None = None,
 ) -> Dataset:
-    """A data set of images x (n, C, H, W) or (n, H, W) and labels or targets y.
+    """A data set of items x and labels or targets y.
 
     Args:
-        x: uint8 in 0..255, or floats in 0..1.
+        x: images (n, C, H, W) or (n, H, W), uint8 in 0..255 or floats in 0..1; or items of any
+            rank: vectors (n, D), series (n, C, L), volumes (n, C, D, H, W). A dict of such arrays,
+            by the names of its inputs, is for a network of several.
         y: class numbers of integers, (n,) or one per pixel (n, height, width), or numbers to
             predict (n, ...) of floats.
         classes: names of the classes; default "0", "1", ... up to the largest label. Those are
             no names: a model takes the labels as its own class numbers.
+        ignore_index: a label that stands for no class, or several, for a loss that leaves it out
+            (`cross_entropy(..., ignore_index=255)`).
 
     Raises:
         DataError: what does not fit together, or a label so large that it is no class number.
     """
     labels = as_array(y, "labels")
+    several = () if ignore_index is None else np.atleast_1d(ignore_index)
+    ignored = tuple(map(int, several))
     made_up = classes is None and labels.dtype.kind in "iu" and labels.size > 0
     if made_up:
-        classes = numbered(labels, f"data set {name!r}")
-    return Dataset(x, y, tuple(classes or ()), normalisation, name, made_up)
+        counted = labels[~np.isin(labels, ignored)] if ignored else labels
+        classes = numbered(counted, f"data set {name!r}")
+    return Dataset(x, y, tuple(classes or ()), normalisation, name, made_up, ignored)
 
 
 def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> Parts:

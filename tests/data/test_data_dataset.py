@@ -37,12 +37,22 @@ def test_one_index_gives_image_and_label_so_that_a_loop_ends():
     assert [int(label) for _, label in numbered(3)] == [0, 1, 0]
 
 
-def test_batch_is_normalised():
-    x, y = numbered(4).batch([3, 1])
+def test_batch_and_batches_are_as_read_and_both_can_be_normalised():
+    dataset = numbered(4)
+    raw, _ = dataset.batch([3, 1])
+    assert raw.dtype == np.uint8 and raw.reshape(-1).tolist() == [3, 1]
+    (same, _), _ = dataset.batches(2, np.array([3, 1, 0, 2]))
+    assert same.dtype == np.uint8 and same.reshape(-1).tolist() == [3, 1]
+    (scaled, _), _ = dataset.batches(2, np.array([3, 1, 0, 2]), normalised=True)
+    np.testing.assert_array_equal(scaled, dataset.batch([3, 1], normalised=True)[0])
+
+
+def test_batch_is_normalised_where_asked_for():
+    x, y = numbered(4).batch([3, 1], normalised=True)
     np.testing.assert_allclose(x.reshape(-1), [3 / 255, 1 / 255])
     assert x.dtype == np.float32 and y.tolist() == [1, 1]
     dataset = arrays(np.ones((1, 1, 1, 1)), [0], normalisation=Normalisation((0.5,), (0.5,)))
-    assert dataset.batch(slice(None))[0].item() == 1.0
+    assert dataset.batch(slice(None), normalised=True)[0].item() == 1.0
 
 
 def test_batches_are_raw_and_the_last_is_short():
@@ -124,7 +134,14 @@ def test_targets_of_any_shape_need_no_classes():
         (np.zeros((2, 1, 2, 2)), [[0, 1], [1, 0]], {}, "one-hot"),
         (np.zeros((2, 1, 2, 2), np.int64), [0, 1], {}, "uint8 .* or float .*found int64"),
         (np.full((2, 1, 2, 2), np.nan), [0, 1], {}, "image 0 holds NaN"),
-        (np.zeros((2, 2)), [0, 1], {}, r"image\[None\]"),
+        (np.zeros(()), [0, 1], {}, "no items"),
+        (np.zeros((2, 0)), [0, 1], {}, "no items"),
+        (np.array(["a", "b"]), [0, 1], {}, "items must be numbers, found str"),
+        (np.array([0.0, np.inf]), [0, 1], {}, "item 1 holds an infinite number"),
+        ({}, [0, 1], {}, "the dict of inputs is empty"),
+        ({"a": [1.0], "b": [1.0, 2.0]}, [0], {}, "equally many items, found 1 of a, 2 of b"),
+        ({"a": [1.0], "b": [np.nan]}, [0], {}, "input 'b': item 0 holds NaN"),
+        (np.zeros((2, 1, 2, 2)), [0, 7], {"classes": "ab", "ignore_index": 9}, "and 9 is ignored"),
     ],
 )
 def test_data_that_is_refused(x, y, options, match):

@@ -20,8 +20,8 @@ import graphcnn as cnn
 from graphcnn.compile import training_graph
 from graphcnn.graph import state_of
 from graphcnn.native import training_executable
-from graphcnn.objective import TARGET
 from graphcnn.runtime.reference import Reference
+from graphcnn.target_rule import TARGET
 
 N, SIZE, CHANNELS = 16, 32, (32, 32, 64, 64)
 PRECISIONS = ("fast", "strict")

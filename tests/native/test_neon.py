@@ -23,7 +23,6 @@ from graphcnn.graph import state_of
 from graphcnn.ir import Node
 from graphcnn.layout import pack, storage_shape
 from graphcnn.native import native_pipeline
-from graphcnn.objective import TARGET
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.layout import inner
@@ -33,6 +32,7 @@ from graphcnn.runtime.native.kernel import lower
 from graphcnn.runtime.native.target import named
 from graphcnn.runtime.reference import Reference
 from graphcnn.sources import Input
+from graphcnn.target_rule import TARGET
 
 NEON = named("neon")
 

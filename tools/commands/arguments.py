@@ -190,7 +190,10 @@ def optimizer_option(help: str) -> Callable[[F], F]:
 
 def fitting(data: Dataset) -> dict[str, Any]:
     """Arguments of a model that suit the data."""
-    channels, height, width = data.image_shape
+    shape = data.image_shape
+    if len(shape) not in (2, 3):  # no images
+        return {"classes": len(data.classes)} if data.classes else {}
+    channels, height, width = (1, *shape)[-3:]
     found: dict[str, Any] = {"in_channels": channels}
     if data.classes:
         found["classes"] = len(data.classes)
@@ -201,7 +204,7 @@ def fitting(data: Dataset) -> dict[str, Any]:
 
 def reconstruction(data: Dataset) -> Dataset:
     """The same images, each with itself as its target."""
-    pixels = data.images
+    pixels = data.images[:, None] if data.images.ndim == 3 else data.images
     if pixels.dtype == np.uint8:
         pixels = pixels / np.float32(255)
     return replace(data, labels=pixels, classes=())

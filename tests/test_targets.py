@@ -1,0 +1,242 @@
+"""Targets: their type comes from the data, and which numbers are allowed from the graph."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphcnn as cnn
+from graphcnn.feeding import target_rule
+from graphcnn.ir import Array
+from graphcnn.runner import Runner
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((40, 1, 6, 6)).astype(np.float32)
+LABELS = (IMAGES[:, 0, 0, 0] * 3).astype(np.int64)
+PIXELS = (IMAGES[:, 0] * 3).astype(np.int64)
+WEIGHT = np.array([0.5, 1.0, 2.0], np.float32)
+KW: dict[str, Any] = dict(progress=False, batch_size=8, optimizer=cnn.Adam(0.02))
+
+
+def classifier(classes: int = 3) -> cnn.Model:
+    image = cnn.input("image", (1, 6, 6))
+    return cnn.Model(image, cnn.dense(cnn.flatten(image), classes, name="logits"))
+
+
+def segmenter(classes: int = 3) -> cnn.Model:
+    image = cnn.input("image", (1, 6, 6))
+    x = cnn.conv2d(image, 8, 3, padding=1, activation="relu")
+    return cnn.Model(image, cnn.conv2d(x, classes, 1))
+
+
+def same_bits(a: cnn.Model, b: cnn.Model) -> bool:
+    return all(np.array_equal(a.states[k], b.states[k]) for k in a.states)
+
+
+def written_out(z: cnn.Value, t: cnn.Value) -> cnn.Value:
+    """A label-smoothed and weighted cross-entropy as users write it."""
+    target = cnn.one_hot(t, 3) * 0.9 + 0.1 / 3
+    return -cnn.mean(cnn.sum(target * cnn.constant(WEIGHT) * cnn.log_softmax(z), 1))
+
+
+def test_the_function_is_the_loss_of_that_name() -> None:
+    by_name, by_function = classifier(), classifier()
+    by_name.fit((IMAGES, LABELS), loss="cross_entropy", **KW)
+    history = by_function.fit((IMAGES, LABELS), loss=cnn.cross_entropy, **KW)
+    assert same_bits(by_name, by_function) and "accuracy" in history.columns
+    assert by_function.loss == "cross_entropy"
+    assert by_function.evaluate((IMAGES, LABELS)) == by_name.evaluate((IMAGES, LABELS))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda z, t: cnn.cross_entropy(z, t),
+        lambda z, t: cnn.cross_entropy(z, t, label_smoothing=0.1),
+        lambda z, t: cnn.cross_entropy(z, t, weight=WEIGHT, label_smoothing=0.1),
+        written_out,
+    ],
+)
+def test_class_numbers_reach_a_loss_of_ones_own(loss: Callable[..., cnn.Value]) -> None:
+    model, own = classifier(), classifier()
+    history = model.fit(
+        (IMAGES, LABELS), validation=(IMAGES, LABELS), loss=loss, metrics="accuracy", epochs=2, **KW
+    )
+    assert history[-1]["loss"] < history[0]["loss"] and "val_accuracy" in history.columns
+    # The default is the loss of the last training; `predict` gives what the graph gives.
+    assert model.evaluate((IMAGES, LABELS)) == model.evaluate((IMAGES, LABELS), loss=loss)
+    session = cnn.Session(own, loss, cnn.Adam(0.02), metrics="accuracy")
+    data = cnn.data.arrays(IMAGES, LABELS)
+    for epoch in range(2):
+        for x, t in data.batches(8, data.shuffled_order(0, epoch)):
+            session.step(x, t)
+    session.sync()
+    assert same_bits(model, own)
+    with pytest.raises(cnn.DataError, match="label 3 in row 7 is out of range: 3 classes"):
+        model.fit((IMAGES, np.where(np.arange(40) == 7, 3, LABELS)), loss=loss, **KW)
+
+
+def expected_loss(
+    z: Array, t: Array, weight: Array, smoothing: float, ignored: tuple[int, ...]
+) -> float:
+    """The formula of the documentation, in float64, item by item."""
+    rows = np.moveaxis(z, 1, -1).reshape(-1, z.shape[1]).astype(np.float64)
+    top = total = 0.0
+    for row, label in zip(rows, t.reshape(-1), strict=True):
+        if label in ignored:
+            continue
+        minus_log = np.log(np.exp(row - row.max()).sum()) - (row - row.max())
+        top += (1 - smoothing) * weight[label] * minus_log[label]
+        top += smoothing / len(row) * float(weight @ minus_log)
+        total += weight[label]
+    return top / total if total else 0.0
+
+
+@pytest.mark.parametrize("runtime", ["native", "reference"])
+@pytest.mark.parametrize("item", [(), (4, 5)])
+@pytest.mark.parametrize(
+    ("weight", "smoothing", "ignored"),
+    [(WEIGHT, 0, ()), (None, 0, 255), (None, 0.2, -1), (WEIGHT, 0.2, (255, -1)), ("zero", 0, 255)],
+)
+def test_weights_smoothing_and_labels_that_are_left_out(
+    runtime: str, item: tuple[int, ...], weight: Any, smoothing: float, ignored: Any
+) -> None:
+    left_out = (ignored,) if isinstance(ignored, int) else ignored
+    z = RNG.normal(size=(6, 3, *item)).astype(np.float32)
+    t = RNG.integers(0, 3, (6, *item))
+    for label in left_out:
+        t.reshape(-1)[RNG.integers(0, t.size, t.size // 4)] = label
+    w = {None: np.ones(3), "zero": np.array([0.0, 1.0, 0.0])}.get(
+        weight if isinstance(weight, str | None) else "", WEIGHT
+    )
+    given = None if weight is None else w
+    logits, labels = cnn.input("z", (3, *item)), cnn.input("t", item, "int64")
+    loss = cnn.cross_entropy(
+        logits, labels, weight=given, label_smoothing=smoothing, ignore_index=ignored
+    )
+    model = cnn.Model([logits, labels], {"loss": loss, "dz": cnn.gradients(loss, [logits])[0]})
+    found, _ = Runner(model.graph, runtime).run({"z": z, "t": t}, model.states)
+    expected = expected_loss(z, t, w, smoothing, left_out)
+    assert float(found["loss"]) == pytest.approx(expected, rel=1e-5)
+    direction = RNG.normal(size=z.shape)
+    moved = [
+        expected_loss(z + step * direction, t, w, smoothing, left_out) for step in (1e-6, -1e-6)
+    ]
+    assert float((found["dz"] * direction).sum()) == pytest.approx(
+        (moved[0] - moved[1]) / 2e-6, rel=1e-3, abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("runtime", ["native", "reference"])
+def test_where_no_label_counts_the_loss_is_0(runtime: str) -> None:
+    logits, labels = cnn.input("z", (3,)), cnn.input("t", (), "int64")
+    loss = cnn.cross_entropy(logits, labels, ignore_index=9)
+    right = cnn.accuracy(logits, labels, ignore_index=9)
+    model = cnn.Model([logits, labels], [loss, right, cnn.gradients(loss, [logits])[0]])
+    feeds = {"z": RNG.normal(size=(4, 3)).astype(np.float32), "t": np.full(4, 9)}
+    found, _ = Runner(model.graph, runtime).run(feeds, model.states)
+    assert all(not np.any(array) for array in found.values())
+
+
+@pytest.mark.parametrize("ignored", [255, -1])
+@pytest.mark.parametrize("as_data_set", [False, True])
+def test_segmentation_with_pixels_of_no_class(ignored: int, as_data_set: bool) -> None:
+    labels = np.where(IMAGES[:, 0] > 0.9, ignored, PIXELS)
+
+    def loss(z: cnn.Value, t: cnn.Value) -> cnn.Value:
+        return cnn.cross_entropy(z, t, ignore_index=ignored)
+
+    data: Any = (IMAGES, labels)
+    if as_data_set:
+        data = cnn.data.arrays(IMAGES, labels, ignore_index=ignored)
+        assert data.classes == ("0", "1", "2") and data[:3].ignored == (ignored,)
+    model = segmenter()
+    history = model.fit(
+        data, validation=data, loss=loss, metrics=["accuracy"], epochs=3, seed=1, **KW
+    )
+    assert model.classes == ("0", "1", "2")
+    predicted = model.predict(IMAGES).argmax(1)
+    counts = labels != ignored
+    share = float((predicted == labels)[counts].mean())
+    assert history[-1]["val_accuracy"] == pytest.approx(share, abs=0.01)
+    whole = model.evaluate(data, metrics=["accuracy"], batch_size=40)
+    assert whole["accuracy"] == pytest.approx(share, rel=1e-5)
+    wrong = labels.copy()
+    wrong[4, 1, 2] = 17
+    with pytest.raises(
+        cnn.DataError, match=rf"label 17 in row 4 at \(1, 2\) .* 0..2, and {ignored} is ignored"
+    ):
+        model.fit((IMAGES, wrong), loss=loss, **KW)
+
+
+def test_which_labels_are_right_is_read_off_the_graph() -> None:
+    from_one = target_rule(classifier(), lambda z, t: cnn.cross_entropy(z, t - 1), LABELS)
+    assert [from_one.accepts(i) for i in range(5)] == [False, True, True, True, False]
+
+    def masked(z: cnn.Value, t: cnn.Value) -> cnn.Value:
+        counts = cnn.not_equal(t, 99)
+        return cnn.cross_entropy(z, cnn.where(counts, t, 0))
+
+    own = target_rule(classifier(), masked, LABELS)
+    assert own.ignored == (99,) and own.accepts(2) and not own.accepts(3)
+    free = target_rule(
+        classifier(), lambda z, t: cnn.mean(z) * cnn.mean(cnn.cast(t, "f32")), LABELS
+    )
+    assert free.accepts(-7) and free.classes is None
+
+
+def test_whole_numbers_for_binary_cross_entropy() -> None:
+    y = (LABELS > 0).astype(np.int64)
+    as_ints, as_floats = classifier(1), classifier(1)
+    as_ints.fit((IMAGES, y), loss="binary_cross_entropy", **KW)
+    as_floats.fit((IMAGES, y[:, None].astype(np.float32)), loss="binary_cross_entropy", **KW)
+    assert same_bits(as_ints, as_floats) and as_ints.classes == ()
+    several = classifier(3)
+    several.fit((IMAGES, RNG.integers(0, 2, (40, 3))), loss="binary_cross_entropy", **KW)
+    with pytest.raises(cnn.DataError, match=r"floats \(n, 1\), found integers \(40,\).* 0 or 1"):
+        classifier(1).fit((IMAGES, LABELS), loss="binary_cross_entropy", **KW)
+
+
+@pytest.mark.parametrize(
+    "loss", ["binary_cross_entropy", lambda z, t: cnn.binary_cross_entropy(z, t)]
+)
+def test_probabilities_outside_0_to_1_are_refused(loss: Any) -> None:
+    y = RNG.random((40, 1)).astype(np.float32)
+    classifier(1).fit((IMAGES, y), loss=loss, **KW)
+    for value in (-0.25, 255):
+        wrong = y.copy()
+        wrong[3] = value
+        with pytest.raises(cnn.DataError, match=rf"lie in \[0, 1\], found {value:g} in row 3"):
+            classifier(1).fit((IMAGES, wrong), loss=loss, **KW)
+        with pytest.raises(cnn.DataError, match=r"lie in \[0, 1\]"):
+            classifier(1).evaluate((IMAGES, wrong), loss=loss)
+
+
+def test_numbers_of_another_shape_than_the_prediction_for_a_loss_of_ones_own() -> None:
+    def nearest(z: cnn.Value, t: cnn.Value) -> cnn.Value:  # t: two wishes of three numbers
+        first, second = cnn.split(t, 2)
+        far = lambda s: cnn.mean((z - cnn.reshape(s, (3,))) ** 2.0, 1)  # noqa: E731
+        return cnn.mean(cnn.minimum(far(first), far(second)))
+
+    y = RNG.random((40, 2, 3)).astype(np.float32)
+    history = classifier().fit((IMAGES, y), loss=nearest, epochs=2, **KW)
+    assert history[1]["loss"] < history[0]["loss"]
+    # As many numbers in another shape would broadcast to what nobody meant.
+    with pytest.raises(cnn.DataError, match=r"\(n, 1\), found \(40,\); \.reshape\(-1, 1\)"):
+        classifier(1).fit((IMAGES, y[:, 0, 0]), loss=lambda z, t: cnn.mean((z - t) ** 2.0), **KW)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (dict(weight=[1.0, 2.0]), r"one number per class, 3, found f32\[2\]"),
+        (dict(weight=[1.0, -1.0, 0.0]), "finite numbers of at least 0"),
+        (dict(weight=[1.0, np.nan, 0.0]), "finite numbers of at least 0"),
+        (dict(ignore_index=1.5), "ignore_index must hold ints"),
+        (dict(label_smoothing=1.0), "less than 1, found 1.0"),
+    ],
+)
+def test_wrong_settings_of_cross_entropy(mistake: dict[str, Any], message: str) -> None:
+    with pytest.raises(cnn.GraphError, match=message):
+        cnn.cross_entropy(cnn.input("z", (3,)), cnn.input("t", (), "int64"), **mistake)
