@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.runner import Runner
 from graphcnn.runtime.checkpoint import BEST, LAST
 
 
@@ -50,69 +49,6 @@ def test_it_learns() -> None:
     assert model.history[-1]["val_accuracy"] >= 0.95
     assert model.history[-1]["loss"] < 0.5 * model.history[0]["loss"]
     assert model.evaluate(stripes(60, 1))["accuracy"] == model.history[-1]["val_accuracy"]
-
-
-def test_validation_runs_at_the_batch_size_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    run = Runner.run
-
-    def noted(self: Runner, feeds: dict, states: dict) -> object:
-        sizes.append(len(next(iter(feeds.values()))))
-        return run(self, feeds, states)
-
-    monkeypatch.setattr(Runner, "run", noted)
-    for options, largest in (
-        (dict(batch_size=4), 4),
-        (dict(), 16),
-        (dict(batch_size=4, validation_batch_size=10), 10),
-    ):
-        sizes.clear()
-        train(small(), epochs=1, validation=stripes(60, 1), **options)
-        assert max(sizes) == largest and sum(sizes) == 60
-    with pytest.raises(cnn.DataError, match="validation_batch_size must be at least 1"):
-        train(small(), validation=stripes(60, 1), validation_batch_size=0)
-
-
-def of_one_pixel() -> cnn.Model:
-    image = cnn.input("image", (1, 8, 8))
-    x = cnn.batch_norm(cnn.dense(cnn.flatten(image), 8), name="bn")
-    return cnn.Model(image, cnn.dense(cnn.relu(x), 2))
-
-
-def test_batch_norm_of_a_single_number_is_refused() -> None:
-    data = stripes(33)
-    options = dict(batch_size=16, progress=False)
-    message = r'batch_norm "bn" \(test_training.py:\d+\) sees one number .*drop_last=True'
-    with pytest.raises(cnn.DataError, match=f"33 items in batches of 16 leave .* one: {message}"):
-        of_one_pixel().fit(data, **options)
-    of_one_pixel().fit(data, drop_last=True, **options)
-    of_one_pixel().fit(data[:32], **options)
-    small().fit(data, **options)  # several pixels: a batch of one will do
-    session = cnn.Session(of_one_pixel())
-    before = {key: value.copy() for key, value in session.states.items()}
-    with pytest.raises(cnn.TrainingError, match=message):
-        session.step(data.images[:1], data.labels[:1])
-    assert all(np.array_equal(before[key], value) for key, value in session.states.items())
-    session.step(data.images[:2], data.labels[:2])
-
-
-def test_a_short_last_batch_can_be_left_out(tmp_path: Path) -> None:
-    data, seen = stripes(37), []
-
-    class Noted(cnn.data.Dataset):
-        def batches(self, *args, **kwargs):
-            for batch in super().batches(*args, **kwargs):
-                seen.append(len(batch[1]))
-                yield batch
-
-    noted = Noted(data.images, data.labels, data.classes)
-    options = dict(batch_size=16, drop_last=True, progress=False, seed=1)
-    whole, resumed = small(), small()
-    history = whole.fit(noted, epochs=3, **options)
-    assert seen == [16] * 6 and history[0]["loss"] < 2
-    resumed.fit(data, epochs=1, checkpoint=tmp_path, **options)
-    resumed.fit(data, epochs=3, resume=tmp_path, **options)
-    assert same_bits(whole, resumed)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:

@@ -1,0 +1,131 @@
+"""Batches of `fit` and of loops of one's own: how large, which are left out, who looks at them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_training import same_bits, small, stripes, train
+
+import graphcnn as cnn
+from graphcnn.runner import Runner
+
+
+def test_validation_runs_at_the_batch_size_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    run = Runner.run
+
+    def noted(self: Runner, feeds: dict, states: dict) -> object:
+        sizes.append(len(next(iter(feeds.values()))))
+        return run(self, feeds, states)
+
+    monkeypatch.setattr(Runner, "run", noted)
+    for options, largest in (
+        (dict(batch_size=4), 4),
+        (dict(), 16),
+        (dict(batch_size=4, validation_batch_size=10), 10),
+    ):
+        sizes.clear()
+        train(small(), epochs=1, validation=stripes(60, 1), **options)
+        assert max(sizes) == largest and sum(sizes) == 60
+    with pytest.raises(cnn.DataError, match="validation_batch_size must be at least 1"):
+        train(small(), validation=stripes(60, 1), validation_batch_size=0)
+
+
+def of_one_pixel() -> cnn.Model:
+    image = cnn.input("image", (1, 8, 8))
+    x = cnn.batch_norm(cnn.dense(cnn.flatten(image), 8), name="bn")
+    return cnn.Model(image, cnn.dense(cnn.relu(x), 2))
+
+
+def test_batch_norm_of_a_single_number_is_refused() -> None:
+    data = stripes(33)
+    options = dict(batch_size=16, progress=False)
+    message = r'batch_norm "bn" \(test_training_batches.py:\d+\) sees one number .*drop_last=True'
+    with pytest.raises(cnn.DataError, match=f"33 items in batches of 16 leave .* one: {message}"):
+        of_one_pixel().fit(data, **options)
+    of_one_pixel().fit(data, drop_last=True, **options)
+    of_one_pixel().fit(data[:32], **options)
+    small().fit(data, **options)  # several pixels: a batch of one will do
+    session = cnn.Session(of_one_pixel())
+    before = {key: value.copy() for key, value in session.states.items()}
+    with pytest.raises(cnn.TrainingError, match=message):
+        session.step(data.images[:1], data.labels[:1])
+    assert all(np.array_equal(before[key], value) for key, value in session.states.items())
+    session.step(data.images[:2], data.labels[:2])
+
+
+def test_a_short_last_batch_can_be_left_out(tmp_path: Path) -> None:
+    data, seen = stripes(37), []
+
+    class Noted(cnn.data.Dataset):
+        def batches(self, *args, **kwargs):
+            for batch in super().batches(*args, **kwargs):
+                seen.append(len(batch[1]))
+                yield batch
+
+    noted = Noted(data.images, data.labels, data.classes)
+    options = dict(batch_size=16, drop_last=True, progress=False, seed=1)
+    whole, resumed = small(), small()
+    history = whole.fit(noted, epochs=3, **options)
+    assert seen == [16] * 6 and history[0]["loss"] < 2
+    resumed.fit(data, epochs=1, checkpoint=tmp_path, **options)
+    resumed.fit(data, epochs=3, resume=tmp_path, **options)
+    assert same_bits(whole, resumed)
+
+
+def normalised(n: int = 120) -> cnn.data.Dataset:
+    data = stripes(n)
+    norm = cnn.Normalisation((0.5,), (0.5,))
+    return cnn.data.arrays(data.images, data.labels, classes=("flat", "steep"), normalisation=norm)
+
+
+@pytest.mark.parametrize("given", ["data", "batches", "batch"])
+@pytest.mark.parametrize("loss", ["cross_entropy", lambda z, t: cnn.cross_entropy(z, t)])
+def test_a_loop_of_ones_own_leaves_the_model_that_fit_leaves(given: str, loss: object) -> None:
+    data, options = normalised(), dict(optimizer=cnn.Adam(0.01), seed=7)
+    by_fit, own = small(), small()
+    history = by_fit.fit(data, epochs=2, batch_size=16, loss=loss, progress=False, **options)
+    known = data if given == "data" else None
+    with cnn.Session(own, loss, data=known, metrics="accuracy", **options) as session:
+        for epoch in range(2):
+            order, total = data.shuffled_order(7, epoch), 0.0
+            for at in range(0, len(data), 16):
+                if given == "batch":
+                    images, labels = data.batch(order[at : at + 16])
+                else:
+                    images, labels = next(data.batches(16, order, at // 16))
+                if given == "data":
+                    images = np.array(images)  # of no data set any more
+                total += session.step(images, labels)["loss"] * len(labels)
+            assert history[epoch]["loss"] == pytest.approx(total / len(data))
+            # The model has the current weights all the time.
+            own.evaluate(data)
+    assert same_bits(by_fit, own)
+    for key in ("normalisation", "classes", "loss", "seed", "objective"):
+        assert getattr(by_fit, key) == getattr(own, key), key
+    assert np.array_equal(by_fit.predict(data.images), own.predict(data.images))
+    assert by_fit.evaluate(data) == own.evaluate(data)
+
+
+def test_the_loop_of_the_documentation() -> None:
+    data, model, by_fit = normalised(), small(), small()
+    session = cnn.Session(model, "cross_entropy", cnn.SGD(0.1))
+    for images, labels in data.batches(64):
+        session.step(images, labels)
+    session.sync()
+    by_fit.fit(data, batch_size=64, optimizer=cnn.SGD(0.1), shuffle=False, progress=False)
+    assert same_bits(model, by_fit) and model.metadata() == by_fit.metadata()
+
+
+def test_a_session_checks_all_targets_of_its_data_at_once() -> None:
+    data = stripes()
+    wrong = cnn.data.arrays(data.images, np.where(np.arange(120) == 99, 2, data.labels))
+    with pytest.raises(cnn.DataError, match="label 2 in row 99"):
+        cnn.Session(small(), data=wrong)
+
+
+def test_an_export_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    model = small().initialize(1)
+    before = model.metadata()
+    model.export_onnx_training(tmp_path / "training", verify=False)
+    assert model.metadata() == before and model.objective is None
