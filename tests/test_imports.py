@@ -18,7 +18,7 @@ LAYERS = [
     {"tensor_type", "geometry", "origin"},
     {"batch"},
     {"ir"},
-    {"philox", "initializers", "cells", "sources", "graph", "layout", "batch_walk"},
+    {"casting", "philox", "initializers", "cells", "sources", "graph", "layout", "batch_walk"},
     {"ops"},
     {"*"},  # language, verify, text, draw, onnx, optimizers: all that is not named
     {"passes", "runtime"},

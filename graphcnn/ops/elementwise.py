@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from graphcnn.batch import MEAN, Batches, Kind, Rule, Types, elementwise, linear, scaled
+from graphcnn.casting import converted
 from graphcnn.ir import Array, Node, Op, Value, constant_of
 from graphcnn.ops.broadcast import broadcast_type, unbroadcast
 from graphcnn.ops.checks import check_float, check_integer, check_number
@@ -362,10 +363,15 @@ class Round(_Unary):
 
 @dataclass(frozen=True)
 class Cast(Op):
-    """x as another element type.
+    """x as another element type, the same on every processor.
 
-    Floats are cut towards 0 to become integers, and rounded to the nearest, the even of two, to
-    become shorter floats; bool is x ≠ 0. Integers lose what is too high for the result.
+    To bool: x ≠ 0 (true for NaN). To a float: the nearest number, the even of two; what is too
+    large becomes infinity, or NaN in types without it, or the largest number in f4e2m1fn, which
+    has neither (NaN becomes 0). Integers lose the bits that are too high for an integer type.
+    Floats are cut towards 0 to whole numbers of 64 bits for i64 and u32, of 32 bits for shorter
+    types and i32; NaN, infinity and what such a number does not hold become the least one, and of
+    all the bits too high for the type are lost; u64 is read as 2^63 + (x - 2^63) from 2^63 on. So
+    -1 is 255 as u8. C leaves this open; ONNX Runtime has these numbers on x86 where it is at one.
     """
 
     dtype: DType = DType.FLOAT32
@@ -377,14 +383,11 @@ class Cast(Op):
         return x.with_dtype(self.dtype)
 
     def evaluate(self, x: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return x.astype(self.dtype.numpy)
+        return converted(x, self.dtype)
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
-        x = node.inputs[0]
-        if not (x.dtype.is_float and self.dtype.is_float):
-            return [None]
-        return [Cast(x.dtype)(dy)]
+        kind = node.inputs[0].dtype
+        return [Cast(kind)(dy) if kind.is_float and self.dtype.is_float else None]
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         (x,) = types

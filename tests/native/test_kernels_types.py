@@ -1,5 +1,6 @@
 """Element types in machine code: casts between all of them, and the arithmetic of integers."""
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from native.run_kernel import run_node
@@ -52,13 +53,87 @@ def test_every_cast_is_numpys(all_pairs):
         if not source.is_small and source not in (DType.BOOL, *INTEGERS[4:]):
             x[1:4] *= -1 if not result.is_unsigned or not source.is_float else 1
         with np.errstate(all="ignore"):
-            expected = x.astype(result.numpy)
+            wide = np.float32 if source.is_float else np.int32
+            expected = (x.astype(wide) if source.is_small else x).astype(result.numpy)
         found = run(Cast(result), x)
         assert found.dtype == expected.dtype
+        if source.is_float and not result.is_float:  # NaN is not NumPy's matter
+            expected, found = (a[x == x] for a in (expected, found))
         wide = np.float32 if result.is_float else np.int64
         np.testing.assert_array_equal(
             found.astype(wide), expected.astype(wide), f"{source} to {result}"
         )
+
+
+#: Numbers at the ends of every integer type, beyond all of them, and what is no number.
+BEYOND = [
+    np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 0.9, -0.9, -1.0, -1.9, 127.9, 128, 200, 255.9, 256,
+    300, -128.9, -129, -200, 32768, 40000, 65536, 70000, -32769, 2.0**31 - 1, 2.0**31, 3e9,
+    -(2.0**31), -(2.0**31) - 0.5, -(2.0**31) - 1, -3e9, 2.0**32, 5e9, 2.0**53, 2.0**62,
+    2.0**63 - 1024, 2.0**63, 1e19, 2.0**64 - 2048, 2.0**64, 1e20, -(2.0**63), -1e19, 1e38, -1e38,
+    448, 464, 6, 7, 1e-7,
+]  # fmt: skip
+
+
+def beyond(source):
+    """All of them that a type holds, and some integers that a float does not hold."""
+    if source.is_float:
+        with np.errstate(all="ignore"):
+            return (
+                np.array(BEYOND)
+                .astype(np.float32 if source.is_small else source.numpy)
+                .astype(source.numpy)
+            )
+    if source.is_small or source is DType.BOOL:
+        return np.arange(1 << source.bits).astype(f"u{source.bytes}").view(source.numpy)
+    info = np.iinfo(source.numpy)
+    odd = [
+        info.max,
+        info.max - 1,
+        info.min,
+        info.min + 1,
+        info.max // 3,
+        0,
+        1,
+        2,
+        9,
+        127,
+        info.max // 2,
+    ]
+    return np.array(odd, source.numpy)
+
+
+@pytest.mark.parametrize("target", ["host", "sse2", "avx2", "avx512"])
+@pytest.mark.parametrize("all_pairs", [False, pytest.param(True, marks=pytest.mark.sweep)])
+def test_numbers_that_do_not_fit_are_cast_as_defined(all_pairs, target):
+    if target == "avx512" and not llvm.get_host_cpu_features().get("avx512f"):
+        pytest.skip("this processor has no AVX-512")
+    for source, result in pairs(all_pairs):
+        x = beyond(source)
+        expected, found = Cast(result).evaluate(x), run(Cast(result), x, target=target)
+        assert found.dtype == expected.dtype == result.numpy
+        same = bits(found) == bits(expected)
+        if result.is_float:  # of NaN there are many
+            same |= np.isnan(found.astype(np.float32)) & np.isnan(expected.astype(np.float32))
+        assert same.all(), (source, result, x[~same], found[~same], expected[~same])
+
+
+@pytest.mark.parametrize(("result", "expected"), {
+    "u8": [0, 0, 0, 255, 44, 0, 0, 127], "i8": [0, 0, 0, -1, 44, 0, 0, 127],
+    "u16": [0, 0, 0, 65535, 300, 0, 0, 65407], "i16": [0, 0, 0, -1, 300, 0, 0, -129],
+    "i32": [-(1 << 31), -(1 << 31), -(1 << 31), -1, 300, -(1 << 31), -(1 << 31), -129],
+    "u32": [0, 0, 0, (1 << 32) - 1, 300, 3 * 10**9, 0, (1 << 32) - 129],
+    "i64": [-(1 << 63)] * 3 + [-1, 300, 3 * 10**9, -(1 << 63), -129],
+    "u64": [1 << 63, 0, 1 << 63, (1 << 64) - 1, 300, 3 * 10**9, 10**19, (1 << 64) - 129],
+    "i4": [0, 0, 0, -1, -4, 0, 0, -1], "u4": [0, 0, 0, 15, 12, 0, 0, 15],
+    "i2": [0, 0, 0, -1, 0, 0, 0, -1], "u2": [0, 0, 0, 3, 0, 0, 0, 3],
+    "bool": [True] * 8,
+}.items())  # fmt: skip
+def test_what_does_not_fit_in_numbers(result, expected):
+    x = np.array([np.nan, np.inf, -np.inf, -1.9, 300.9, 3e9, 1e19, -129.5])
+    found = Cast(DType.of(result)).evaluate(x)
+    assert found.astype(object).tolist() == expected
+    assert run(Cast(DType.of(result)), x).astype(object).tolist() == expected
 
 
 @pytest.mark.parametrize("target", ["host", "sse2", "avx2"])

@@ -18,18 +18,17 @@ from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
 from graphcnn.onnx.importing.scatter import size_of
 from graphcnn.onnx.importing.tensor import cut
-from graphcnn.ops.comparison import And, Where
+from graphcnn.ops.comparison import And, Equal, Where
 from graphcnn.ops.dense import MatMul
-from graphcnn.ops.elementwise import Add, Cast, Maximum, Minimum, Mul
+from graphcnn.ops.elementwise import Add, Floor, Maximum, Minimum, Mul, Round
 from graphcnn.ops.gather import Gather
 from graphcnn.ops.shape import Transpose
 from graphcnn.tensor_type import Dim, DType
 
 
-def floor(x: Value) -> Value:
-    """The largest whole number that is not above x, as a float."""
-    cut = Cast(x.dtype)(Cast(DType.INT64)(x))
-    return Where()(cut > x, cut - 1.0, cut)
+def known_place(at: Value, otherwise: float) -> Value:
+    """Coordinates, with a number in place of what is none: an index has to be one."""
+    return Where()(Equal()(at, at), at, constant_of(otherwise, at.dtype))
 
 
 def clipped(x: Value, low: float, high: float) -> Value:
@@ -70,9 +69,9 @@ def weighted(
 
 
 def linear_taps(at: Value, size: int) -> Taps:
-    """The two neighbours of a point; those outside of the axis count as 0."""
-    at = clipped(at, -2.0, size + 1.0)
-    low = floor(at)
+    """The two neighbours of a point; those outside of the axis, and NaN, count as 0."""
+    at = clipped(known_place(at, -2.0), -2.0, size + 1.0)
+    low = Floor()(at)
     share = at - low
     return [_zero_outside(low, 1.0 - share, size), _zero_outside(low + 1.0, share, size)]
 
@@ -84,10 +83,17 @@ def _zero_outside(place: Value, weight: Value, size: int) -> Tap:
 
 # GridSample
 
+#: Farther away than this, a float32 does not tell a pixel from the next one.
+FAR = 2.0**24
+
 
 @imports("GridSample")
 def grid_sample(call: Call) -> Value:
-    """y at the points of a grid with coordinates from -1 to 1, those of the last axis first."""
+    """y at the points of a grid with coordinates from -1 to 1, those of the last axis first.
+
+    A coordinate that is NaN is -1, as in ONNX Runtime. Infinite and very large ones are far
+    outside: nothing, or the pixel at the border; a reflection counts no farther than FAR pixels.
+    """
     x, grid = call.value(0), call.value(1)
     rank = x.type.rank - 2
     if grid.type.rank != rank + 2 or grid.shape[-1] != rank or rank < 1:
@@ -111,6 +117,7 @@ def grid_sample(call: Call) -> Value:
 
 def _taps(call: Call, at: Value, size: int) -> Taps:
     """The pixels around points along one axis."""
+    at = known_place(at, -1.0)
     corners, how = bool(call.attribute("align_corners", 0)), call.attribute("padding_mode", "zeros")
     mode = call.attribute("mode", "linear" if call.opset >= 20 else "bilinear").removeprefix("bi")
     if how not in ("zeros", "border", "reflection") or mode not in ("nearest", "linear", "cubic"):
@@ -118,7 +125,7 @@ def _taps(call: Call, at: Value, size: int) -> Taps:
     at = (at + 1.0) * ((size - 1) / 2) if corners else (at + 1.0) * (size / 2) - 0.5
     low, high = (0.0, size - 1.0) if corners else (-0.5, size - 0.5)
     if mode == "nearest":
-        at = _rounded(at)
+        at = Round()(at)
     if how == "reflection":
         at = _reflected(at, low, high)
     elif how == "border":
@@ -137,28 +144,21 @@ def _taps(call: Call, at: Value, size: int) -> Taps:
 
     if mode == "nearest":
         return [tap(at, constant_of(np.ones((1, 1)), at.dtype))]
-    base = floor(at)
+    base = Floor()(at)
     share = at - base
     if mode == "linear":
         return [tap(base, 1.0 - share), tap(base + 1.0, share)]
     return [tap(base + float(k), _cubic(share, k)) for k in (-1, 0, 1, 2)]
 
 
-def _rounded(x: Value) -> Value:
-    """The nearest whole number, the even one of two."""
-    up = floor(x + 0.5)
-    odd = (up - 2.0 * floor(up * 0.5)) > 0.5
-    half = And()(x + 0.5 <= up, odd)
-    return Where()(half, up - 1.0, up)
-
-
 def _reflected(at: Value, low: float, high: float) -> Value:
     """Points beyond low and high, as often as it takes, at the same distance inside."""
     span = high - low
+    far = FAR if at.dtype.bits > 16 else 2.0**12
+    off = clipped(at, -far, far) - low
     if not span:
-        return at * 0.0
-    off = at - low
-    rest = off - 2 * span * floor(off * (1 / (2 * span)))
+        return off * 0.0
+    rest = off - 2 * span * Floor()(off * (1 / (2 * span)))
     return low + Where()(rest > span, 2 * span - rest, rest)
 
 
@@ -229,8 +229,8 @@ def _reshaped_tap(tap: Tap, shape: tuple[Dim, ...]) -> Tap:
 def _box_taps(at: Value, size: int, counted: Any) -> Taps:
     """Points up to one pixel outside read the pixel at the border, those further out nothing."""
     inside = And()(And()(at >= -1.0, at <= float(size)), constant_of(counted, DType.BOOL))
-    at = clipped(at, 0.0, size - 1.0)
-    low = floor(at)
+    at = clipped(known_place(at, 0.0), 0.0, size - 1.0)
+    low = Floor()(at)
     share = at - low
     return [
         Tap(cast_to(low, DType.INT64), 1.0 - share, inside),

@@ -6,6 +6,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from graphcnn import casting
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value, constant_of
 from graphcnn.onnx.importing.arrays import element_type
@@ -40,7 +41,7 @@ def _cast(call: Call, arrays: list[Any]) -> Any:
     if dtype.is_small or NUMPY_TYPES.get(arrays[0].dtype, dtype).is_small:
         return None  # by the rule, and folded later
     call.store.fold(arrays[0].shape, dtype.numpy)
-    return arrays[0].astype(dtype.numpy)
+    return casting.converted(arrays[0], dtype)
 
 
 def _target(call: Call) -> DType:

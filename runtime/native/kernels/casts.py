@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
-from graphcnn.runtime.native.emit import I1, I32, STORED, Emitter
+from graphcnn.runtime.native.emit import I1, I32, I64, STORED, Emitter
 from graphcnn.runtime.native.kernels.math import (
     FLOAT,
     absolute,
@@ -20,8 +20,7 @@ from graphcnn.tensor_type import DType
 
 
 def cast(e: Emitter, x: ir.Value, source: DType, result: DType) -> ir.Value:
-    """x as another element type. Floats are cut towards 0; what does not fit becomes the nearest
-    number that does (loses its high bits in less than 32), NaN becomes 0."""
+    """x as another element type, as `Cast` defines it."""
     if source is result:
         return x
     if source.is_small:
@@ -38,9 +37,7 @@ def cast(e: Emitter, x: ir.Value, source: DType, result: DType) -> ir.Value:
     if source.is_float and result.is_float:
         return (e.b.fpext if result.bytes > source.bytes else e.b.fptrunc)(x, kind)
     if source.is_float:
-        if result.bytes >= 4:
-            return _saturated(e, x, kind, result.is_unsigned)
-        return e.b.trunc(_saturated(e, x, retyped(x.type, I32)), kind)
+        return _whole(e, x, result, kind)
     if result.is_float:
         return (e.b.uitofp if source.is_unsigned else e.b.sitofp)(x, kind)
     if source is not DType.BOOL and result.bytes <= source.bytes:
@@ -48,19 +45,30 @@ def cast(e: Emitter, x: ir.Value, source: DType, result: DType) -> ir.Value:
     return (e.b.zext if source.is_unsigned else e.b.sext)(x, kind)
 
 
-def _saturated(e: Emitter, x: ir.Value, kind: ir.Type, unsigned: bool = False) -> ir.Value:
-    sign = "u" if unsigned else "s"
-    name = f"llvm.fpto{sign}i.sat.{_mangled(kind)}.{_mangled(x.type)}"
-    function = e.module.globals.get(name)
-    if function is None:
-        function = ir.Function(e.module, ir.FunctionType(kind, [x.type]), name)
-    return e.b.call(function, [x])
+def _whole(e: Emitter, x: ir.Value, result: DType, kind: ir.Type) -> ir.Value:
+    """Floats as integers of at least a byte, cut towards 0."""
+    if result is DType.UINT64:
+        top = constant(x.type, 2.0**63)
+        high = e.b.fcmp_ordered(">=", x, top)
+        low = _fitting(e, e.b.select(high, e.b.fsub(x, top), x), kind)
+        return e.b.xor(low, e.b.select(high, constant(kind, -(1 << 63)), constant(kind, 0)))
+    wide = retyped(x.type, I64 if result in (DType.INT64, DType.UINT32) else I32)
+    whole = _fitting(e, x, wide)
+    return whole if wide == kind else e.b.trunc(whole, kind)
 
 
-def _mangled(kind: ir.Type) -> str:
-    element = element_of(kind)
-    short = {ir.FloatType: "f32", ir.DoubleType: "f64"}.get(type(element)) or f"i{element.width}"
-    return f"v{kind.count}{short}" if isinstance(kind, ir.VectorType) else short
+def _fitting(e: Emitter, x: ir.Value, kind: ir.Type) -> ir.Value:
+    """The whole number, or the least one of `kind` where it does not hold it: what LLVM leaves
+    undefined is never chosen."""
+    bits = element_of(kind).width
+    low, high = -(2.0 ** (bits - 1)), 2.0 ** (bits - 1)
+    if element_of(x.type) == FLOAT or bits == 64:
+        above = e.b.fcmp_ordered(">=", x, constant(x.type, low))
+    else:  # -2^31 - 1/2 is cut to -2^31
+        above = e.b.fcmp_ordered(">", x, constant(x.type, low - 1))
+    fits = e.b.and_(above, e.b.fcmp_ordered("<", x, constant(x.type, high)))
+    inside = e.b.select(fits, x, constant(x.type, 0.0))
+    return e.b.select(fits, e.b.fptosi(inside, kind), constant(kind, int(low)))
 
 
 def _widened(e: Emitter, x: ir.Value, source: DType) -> ir.Value:
@@ -188,7 +196,7 @@ class SmallFloat:
             code = b.select(b.or_(too_large, undefined), top, code)
         else:
             code = b.select(too_large, constant(kind, self._sign - 1), code)
-            code = b.select(undefined, constant(kind, 0), code)
+            return b.select(undefined, constant(kind, 0), b.or_(code, sign))
         return b.or_(code, sign)
 
 
