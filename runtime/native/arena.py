@@ -2,6 +2,7 @@
 
 A test run asks for guards: the block then stands between pages that cannot be touched, as tight as
 alignment allows, and `poison` fills the parts that hold nothing with 0xFF, which is NaN to floats.
+Between the buffers in it lie red zones (see `red_zones`).
 """
 
 import ctypes
@@ -21,6 +22,8 @@ from graphcnn.tensor_type import TensorType
 
 ALIGNMENT = 64  # a cache line, the widest vector
 READABLE = 64  # bytes after the end of every buffer that a kernel may read, never write
+RED_ZONE = 256  # bytes between buffers in a test run, which nothing may write
+POISON = 0xFF  # in every byte: NaN to floats, -1 to integers
 _HUGE_PAGE = 2 << 20
 
 Buffers = Callable[[], Iterable[tuple[str, int]]]
@@ -29,7 +32,7 @@ Buffers = Callable[[], Iterable[tuple[str, int]]]
 class Arena:
     """`size` bytes, 64-byte aligned, zero at first, and 64 more that may be read.
 
-    Private to the process: a forked child has its own copy.
+    Private to the process: a forked child has its own copy. `bytes` is all of it as an array.
     """
 
     def __init__(self, size: int, guard: bool | None = None) -> None:
@@ -48,7 +51,7 @@ class Arena:
         elif size >= 2 * _HUGE_PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
             with suppress(OSError):  # a wish: fewer, larger pages
                 self._map.madvise(mmap.MADV_HUGEPAGE)
-        self._bytes = _bytes_at(self.address, room, self)
+        self.bytes = _bytes_at(self.address, room, self)
 
     def view(self, offset: int, kind: TensorType) -> Array:
         """The memory of a value as an array (of its storage), which keeps the block alive."""
@@ -56,16 +59,16 @@ class Arena:
         if offset < 0 or offset + size > self.size:
             raise ValueError(f"{kind} at {offset} does not lie within {self.size} bytes")
         shape = tuple(int(d) for d in storage_shape(kind) if isinstance(d, int))
-        found = self._bytes[offset : offset + size]
+        found = self.bytes[offset : offset + size]
         return found.view(kind.dtype.numpy).reshape(shape)
 
     def poison(self, live: Iterable[tuple[int, int]] = ()) -> None:
         """Fill all bytes with NaN but those of `live`, pairs (first, last + 1)."""
         free = 0
         for first, last in (*sorted(live), (self.size, self.size)):
-            self._bytes[free : max(free, first)] = 0xFF
+            self.bytes[free : max(free, first)] = POISON
             free = max(free, last)
-        self._bytes[self.size :] = 0xFF
+        self.bytes[self.size :] = POISON
 
 
 def aligned_empty(kind: TensorType) -> Array:

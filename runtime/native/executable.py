@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from graphcnn.runtime.native.arena import Arena, usable_in_place
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.kernel import Kernel
 from graphcnn.runtime.native.memory import Memory, States
+from graphcnn.runtime.native.red_zones import RedZones
 from graphcnn.runtime.native.simple_plan import simple_plan
 from graphcnn.runtime.native.table import Table, state_copies, work_of
 from graphcnn.runtime.native.target import Target, host
@@ -70,7 +71,8 @@ class NativeExecutable:
         """`plan` is one for this graph with scratch for so many threads; else a simple one is made.
 
         `kernels` are those of the plan's steps, if they are known.
-        `guard` runs step by step between guard pages, with NaN in all memory that holds nothing.
+        `guard` runs step by step between guard pages and red zones, with NaN in all memory that
+        holds nothing, and looks after every step at what it may not write.
         """
         if not graph.is_bound:
             raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
@@ -91,6 +93,7 @@ class NativeExecutable:
         self._outputs = _outputs(self.plan, self.memory)
         self._copies = state_copies(self.plan)
         self.watch: Comparison | None = None
+        self._zones = RedZones(self.plan, self.memory) if self.memory.guard else None
         _alive.add(self)
 
     def run(
@@ -167,7 +170,9 @@ class NativeExecutable:
     def use_arena(self, arena: Arena) -> None:
         """Work in another arena, at least as large; it holds nothing from run to run."""
         with self._lock:
-            if arena is self.memory.arena or arena.size < self.plan.arena_bytes:
+            if self.memory.guard or arena is self.memory.arena:
+                return
+            if arena.size < self.plan.arena_bytes:
                 return
             self.memory.arena = arena
             for buffer in self.plan.buffers:
@@ -241,8 +246,9 @@ class NativeExecutable:
         """Give the states their new values, all of them in one native call."""
         if self.memory.guard or self.watch is not None:
             self._run_apart(self.plan.commit, len(self.plan.steps))
-            for i in range(len(self._copies)):
-                run_steps(self._table.record(len(self.plan.steps) + i), 1, self.threads)
+            for i, copy in enumerate(self._copies):
+                with self._zones.copy(copy) if self._zones else nullcontext():
+                    run_steps(self._table.record(len(self.plan.steps) + i), 1, self.threads)
         elif self._updated:
             run_steps(*self._table.rest, self.threads)
         if self.watch is not None:
@@ -251,14 +257,14 @@ class NativeExecutable:
     def _run_apart(self, first: int, last: int) -> None:
         """One step after the other, with what a test run wants done in between."""
         for i in range(first, last):
-            if self.memory.guard:
-                self.memory.poison_before(i)
-            run_steps(self._table.record(i), 1, self.threads)
+            algorithm = self._table.kernels[i].algorithm
+            with self._zones.step(i, algorithm) if self._zones else nullcontext():
+                run_steps(self._table.record(i), 1, self.threads)
             if self.watch is not None:
                 step = self.plan.steps[i]
                 results = zip(step.writes, step.node.types, strict=True)
                 found = tuple(reader(self.memory.view(b, kind), kind)() for b, kind in results)
-                self.watch.step(i, self._table.kernels[i].algorithm, found)
+                self.watch.step(i, algorithm, found)
 
 
 class _Source:
@@ -276,7 +282,7 @@ class _Source:
         busy = any(c.source is self.buffer for c in plan.copies) or self.buffer in memory.updated
         elsewhere = self.buffer.role not in (BufferRole.INPUT, BufferRole.STATE)
         self._packed = value.type.layout != PLAIN
-        self._copy = small or busy or elsewhere or self._packed
+        self._copy = small or busy or elsewhere or self._packed or memory.guard  # in red zones
         self._view = memory.view(self.buffer, self.type)
 
     def read(self) -> Array:

@@ -1,10 +1,11 @@
 """Where the buffers of a plan lie: the arena of one run, the states, and all else outside.
 
+Between guards red zones lie between all of them (see `red_zones`).
+
 The states lie in a block of their own, which several plans may share: a session has one executable
 for each batch size, and one set of states.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
@@ -16,7 +17,9 @@ from graphcnn.layout import pack, storage_bytes
 from graphcnn.plan import Buffer, Plan, root
 from graphcnn.runtime.native.arena import (
     ALIGNMENT,
+    RED_ZONE,
     Arena,
+    guards_wanted,
     out_of_memory,
     require_memory,
     round_up,
@@ -34,18 +37,23 @@ class States:
 
     def __init__(self, plan: Plan, guard: bool | None = None) -> None:
         self.kinds = {state_of(v).key: v.type for v in plan.graph.states}
-        sizes = [round_up(storage_bytes(kind), ALIGNMENT) for kind in self.kinds.values()]
-        starts = itertools.accumulate(sizes, initial=0)
-        self._starts = dict(zip(self.kinds, starts, strict=False))
-        self.bytes = sum(sizes)
-        self._block = Arena(self.bytes, guard)
+        zone = _zone(guard)
+        self.starts: dict[str, int] = {}
+        size = zone
+        for key, kind in self.kinds.items():
+            self.starts[key] = size
+            size += round_up(storage_bytes(kind), ALIGNMENT) + zone
+        self.bytes = size
+        self.block = Arena(size, guard)
+        if zone:
+            self.block.poison()
 
     def address(self, key: str) -> int:
-        return self._block.address + self._starts[key]
+        return self.block.address + self.starts[key]
 
     def view(self, key: str, kind: TensorType | None = None) -> Array:
         """The memory of a state as an array."""
-        return self._block.view(self._starts[key], kind or self.kinds[key])
+        return self.block.view(self.starts[key], kind or self.kinds[key])
 
 
 class Memory:
@@ -58,19 +66,21 @@ class Memory:
         self.plan = plan
         self.updated = frozenset(plan.states[state_of(s).key] for s in plan.graph.updates)
         self._keys = {buffer: key for key, buffer in plan.states.items()}
-        self._places: dict[Buffer, int] = {}
-        size = 0
+        zone = _zone(guard)
+        self._places = _places_in_arena(plan, zone)
+        arena = plan.arena_bytes + zone * (1 + len(set(self._places.values())))
+        size = zone
         for buffer in plan.buffers:
             if buffer.offset is None and buffer not in self._keys:
                 self._places[buffer] = size
-                size += round_up(buffer.bytes, ALIGNMENT)
+                size += round_up(buffer.bytes, ALIGNMENT) + zone
         states = sum(round_up(b.bytes, ALIGNMENT) for b in self._keys)
-        self.bytes = plan.arena_bytes + size + states
-        self._allocate(size, guard)
+        self.bytes = arena + size + states
+        self._allocate(arena, size, guard)
         for value, buffer in plan.constants.items():
             self.view(buffer, value.type).reshape(-1)[...] = pack(_constant(value), value.type)
 
-    def _allocate(self, outside: int, guard: bool | None) -> None:
+    def _allocate(self, arena: int, outside: int, guard: bool | None) -> None:
         def largest() -> list[tuple[str, int]]:
             return [(f"{b.name!r}", b.bytes) for b in self.plan.buffers]
 
@@ -78,31 +88,43 @@ class Memory:
         try:
             self.outside = Arena(outside, guard)
             self.states = States(self.plan, guard)
-            self.arena = Arena(self.plan.arena_bytes, guard)
+            self.arena = Arena(arena, guard)
         except OSError:
             raise out_of_memory(self.bytes, largest) from None
         self.guard = self.arena.guard
+        if self.guard:
+            self.outside.poison()
+
+    @property
+    def blocks(self) -> tuple[Arena, ...]:
+        return self.outside, self.states.block, self.arena
+
+    def place(self, buffer: Buffer) -> tuple[Arena, int]:
+        """The block in which a buffer lies, and where it begins there."""
+        if buffer in self._keys:
+            return self.states.block, self.states.starts[self._keys[buffer]]
+        return self.outside if buffer.offset is None else self.arena, self._places[buffer]
 
     def address(self, buffer: Buffer) -> int:
-        if buffer.offset is not None:
-            return self.arena.address + buffer.offset
-        if buffer in self._keys:
-            return self.states.address(self._keys[buffer])
-        return self.outside.address + self._places[buffer]
+        block, start = self.place(buffer)
+        return block.address + start
 
     def view(self, buffer: Buffer, kind: TensorType) -> Array:
         """The memory of a buffer as an array."""
-        if buffer.offset is not None:
-            return self.arena.view(buffer.offset, kind)
-        if buffer in self._keys:
-            return self.states.view(self._keys[buffer], kind)
-        return self.outside.view(self._places[buffer], kind)
+        block, start = self.place(buffer)
+        return block.view(start, kind)
 
     def poison_before(self, step: int) -> None:
         """Fill with NaN what neither this step nor a later one reads before it is written."""
-        self.arena.poison(
-            (b.offset, b.offset + b.bytes) for b in self._needed[step] if b.offset is not None
+        needed = (
+            (self._places[b], b.bytes) for b in self.live_before(step) if b.offset is not None
         )
+        self.arena.poison((start, start + size) for start, size in needed)
+
+    def live_before(self, step: int) -> list[Buffer]:
+        """What may hold something that this step or a later one reads."""
+        outside = (b for b in self.plan.buffers if b.offset is None)
+        return [*self._needed[step], *outside]
 
     @cached_property
     def _needed(self) -> Mapping[int, frozenset[Buffer]]:
@@ -115,6 +137,21 @@ class Memory:
             needed = frozenset(needed) - set(step.writes) - scratch | set(step.reads)
             found[i] = needed
         return found
+
+
+def _zone(guard: bool | None) -> int:
+    """Bytes between buffers."""
+    return RED_ZONE if (guards_wanted() if guard is None else guard) else 0
+
+
+def _places_in_arena(plan: Plan, zone: int) -> dict[Buffer, int]:
+    """Where buffers begin in the arena: as planned, drawn apart by a zone before every begin.
+
+    What lies apart in the plan lies apart by a zone at least, what shares memory still does.
+    """
+    inside = [(b, b.offset) for b in plan.buffers if b.offset is not None]
+    number = {offset: i for i, offset in enumerate(sorted({offset for _, offset in inside}))}
+    return {b: offset + zone * (1 + number[offset]) for b, offset in inside}
 
 
 def _constant(value: Value) -> Array:

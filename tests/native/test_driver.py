@@ -10,6 +10,8 @@ from graphcnn.runtime.native.driver import BARRIER, STEP_WORDS, driver_text
 from graphcnn.runtime.native.jit import compile_kernel
 from graphcnn.runtime.native.target import host
 
+pytestmark = pytest.mark.whole_runs
+
 SIZE = 64
 
 

@@ -215,12 +215,14 @@ def test_what_does_not_fit_is_named():
         NativeExecutable(Graph.of([x], {"y": Relu()(x)}))
 
 
+@pytest.mark.whole_runs
 def test_too_large_a_graph_is_refused(monkeypatch):
     monkeypatch.setattr(arena_module, "available_memory", lambda: 100)
     with pytest.raises(GraphCnnError, match=r"needs \d+ bytes of memory, 100 bytes are available"):
         NativeExecutable(counter())
 
 
+@pytest.mark.whole_runs
 def test_threads_do_not_change_a_bit():
     with lowered("relu", mean_lowering(16)):
         graph = chain(200)
@@ -233,6 +235,7 @@ def test_threads_do_not_change_a_bit():
                 assert native.run(feeds)[0]["y"].tobytes() == one.tobytes()
 
 
+@pytest.mark.whole_runs
 def test_small_graphs_stay_on_one_thread(monkeypatch):
     monkeypatch.setenv("GRAPHCNN_THREADS", "4")
     assert NativeExecutable(counter()).threads == 1
@@ -241,6 +244,7 @@ def test_small_graphs_stay_on_one_thread(monkeypatch):
     assert NativeExecutable(Graph.of([x], {"y": Relu()(x)})).threads == 4
 
 
+@pytest.mark.whole_runs
 def test_threads_take_turns_on_one_executable():
     native = NativeExecutable(Graph.of([x := Input("x", TensorType((999,)))()], {"y": Relu()(x)}))
     failures = []
@@ -259,6 +263,7 @@ def test_threads_take_turns_on_one_executable():
     assert not failures
 
 
+@pytest.mark.whole_runs
 def test_a_child_forked_during_a_run_can_run():
     native = NativeExecutable(counter())
     native.bind_states(counter_states())
@@ -319,6 +324,7 @@ def test_guards_show_a_read_of_what_was_not_written():
     assert np.isnan(found[-3:]).all() and (found[:-3] == 1).all()
 
 
+@pytest.mark.whole_runs
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_an_interrupt_comes_before_the_states_change_or_after(make, monkeypatch, after):
     monkeypatch.setattr(table, "cut", lambda work: [(i, i + 1) for i in range(len(work))])
@@ -366,6 +372,7 @@ def test_cuts():
     assert table.cut([], 0) == []
 
 
+@pytest.mark.whole_runs
 def test_a_run_costs_little_python():
     native = NativeExecutable(
         Graph.of([x := Input("x", TensorType((1, 10)))()], {"y": Relu()(x)}), threads=1

@@ -78,6 +78,7 @@ def test_such_a_plan_runs_and_can_be_refused() -> None:
         assert native.read_state("w")[0] == i + 1
 
 
+@pytest.mark.whole_runs
 def test_states_have_one_place() -> None:
     plan = simple_plan(counter(), host(), 1)
     memory = Memory(plan)

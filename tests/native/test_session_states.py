@@ -27,6 +27,7 @@ def same(found, expected):
         assert array.tobytes() == found[key].tobytes(), key
 
 
+@pytest.mark.whole_runs
 def test_batches_of_other_sizes_go_on_with_the_same_states():
     model, session = started()
     _, fresh = started()
@@ -123,6 +124,7 @@ def test_after_a_failure_in_fit_the_model_has_the_weights_before_the_bad_step():
     same(dict(other.states), {key: session.states[key] for key in model.states})
 
 
+@pytest.mark.whole_runs
 @pytest.mark.parametrize("optimizer", [cnn.SGD(0.01), cnn.Adam(0.01), cnn.SGD(0.01, clip_norm=1)])
 def test_an_interrupt_at_any_moment_leaves_whole_steps(optimizer, monkeypatch):
     """Ctrl-C after any native call: the states are those before or after the step, and so is the
@@ -190,6 +192,7 @@ def counts_own_pages() -> bool:
     return status.exists() and "RssAnon:" in status.read_text()
 
 
+@pytest.mark.whole_runs
 @pytest.mark.skipif(not counts_own_pages(), reason="asks Linux for the memory")
 def test_weights_and_velocities_are_in_memory_once():
     """96 MiB of weights, as much for velocities and for gradients, and some for LLVM."""

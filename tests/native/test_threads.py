@@ -13,6 +13,8 @@ from graphcnn.errors import GraphCnnError
 from graphcnn.runtime.native import threads
 from graphcnn.runtime.native.driver import BARRIER
 
+pytestmark = pytest.mark.whole_runs
+
 
 def steps(length=100, units=16):
     return Steps([mean_kernel(SIZE, units)] * length, [BARRIER] * length)

@@ -31,6 +31,7 @@ def processor(monkeypatch):
     host.cache_clear()
 
 
+@pytest.mark.whole_runs
 @pytest.mark.parametrize("divided_from", [0, turns.DIVIDED_FROM])
 @pytest.mark.parametrize(("name", "n"), [("lenet5", 5), ("vgg_cifar", 2), ("mixed", 7)])
 def test_any_number_of_threads_gives_the_same_bits(name, n, divided_from, monkeypatch):
@@ -44,6 +45,7 @@ def test_any_number_of_threads_gives_the_same_bits(name, n, divided_from, monkey
             assert array.tobytes() == other_states[key].tobytes(), (key, threads)
 
 
+@pytest.mark.whole_runs
 def test_predictions_of_any_number_of_threads_have_the_same_bits():
     model, loss = network("vgg_cifar")
     images, _ = next(batches(model, loss, 5, 1))
@@ -67,6 +69,7 @@ def test_a_hundred_steps_stay_with_the_reference():
 
 @pytest.mark.parametrize("name", [*NETS, "mixed"])
 def test_between_guard_pages_with_nan_wherever_nothing_was_written(name, monkeypatch):
+    monkeypatch.delenv("GRAPHCNN_ARENA")
     expected, _ = trained(name, 2, 2, runtime="reference")
     losses, states = trained(name, 2, 2, threads=2)
     assert losses == pytest.approx(expected, rel=5e-3)

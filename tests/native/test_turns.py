@@ -14,6 +14,8 @@ from graphcnn.runtime.native.table import work_of
 from graphcnn.runtime.native.target import host
 from graphcnn.runtime.native.turns import Turn, turns
 
+pytestmark = pytest.mark.whole_runs
+
 
 def plan_of(name):
     model, loss = network(name)

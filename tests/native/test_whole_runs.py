@@ -15,6 +15,8 @@ from graphcnn.ir import OPS
 from graphcnn.runner import Runner
 from graphcnn.runtime.native.kernel import LOWERINGS, load_lowerings
 
+pytestmark = pytest.mark.whole_runs
+
 
 def test_every_operator_has_a_lowering():
     load_lowerings()

@@ -148,7 +148,7 @@ def _scatter(e: Emitter, node: Node, p: Pooling) -> None:
 def global_avg_pool(node: Node, target: Target) -> Kernel:
     dtype, f = float_type(node), field_of(node.inputs[0].type)
     y_field = field_of(node.types[0])
-    if any(y_field.halo):
+    if any(y_field.halo) and y_field.cell != f.cell:
         raise GraphError(f"{node.op.name} does not write a halo: {node.types[0]}")
     y_numbers = Numbers(f.channels, f.cell, dtype, f.cell == 1 or is_padded(node.types[0]))
 
@@ -177,6 +177,10 @@ def global_avg_pool(node: Node, target: Target) -> Kernel:
             n, block = e.divmod(p, f.blocks)
             total = (whole if f.cell == 1 else blocks)(e, f.plane(e, x, p))
             mean = e.b.fdiv(total, e.splat(f.h * f.w, dtype, f.cell))
+            if any(y_field.halo):
+                y_field.clear_halo(e, y, p)
+                e.store(mean, y_field.plane(e, y, p))
+                return
             image = f.blocks * f.cell if y_numbers.padded else f.channels
             y_numbers.store(e, mean, e.at(y, dtype, (n, image)), block)
 
