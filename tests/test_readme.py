@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import run
+from packaging.requirements import Requirement
 
 import graphcnn as cnn
 from graphcnn.models import MODELS
@@ -109,9 +110,27 @@ def test_the_set_up_lines_name_what_exists() -> None:
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
-    assert lines[-1] == '"$venv/bin/pytest"'
-    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
-    assert subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")]).returncode == 0
+    assert lines[-1] == '"$venv/bin/pytest" "$@"'
+    for name in ("run", "lock"):
+        assert (ROOT / ".ci" / name).stat().st_mode & 0o111
+        assert subprocess.run(["bash", "-n", str(ROOT / ".ci" / name)]).returncode == 0
+
+
+def test_the_lock_has_what_the_project_asks_for() -> None:
+    """`.ci/lock` renews it after a change of a bound."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = settings["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *settings["build-system"]["requires"]]
+    asked += [r for name in extras if name != "mutation" for r in extras[name]]
+    text = (ROOT / ".ci" / "requirements.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
+    for requirement in map(Requirement, asked):
+        if requirement.name != project["name"]:
+            version = pinned[requirement.name.lower().replace("_", "-")]
+            assert requirement.specifier.contains(version), requirement
+    assert "://" not in text
+    assert text.count("==") == len(re.findall(r"==\S+ .*\\\n +--hash=sha256:", text))
 
 
 def test_the_table_has_every_model_with_its_size() -> None:
