@@ -20,6 +20,7 @@ import numpy as np
 from graphcnn.batch import Batches, Rule, Types, elementwise, mixed
 from graphcnn.errors import GraphError
 from graphcnn.origin import UNKNOWN, Origin, current_origin
+from graphcnn.stored_types import in_wider_types
 from graphcnn.tensor_type import DType, N, Shape, TensorType, bind_shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -56,8 +57,13 @@ class Op:
     #: The derivative is zero wherever it exists: integer and boolean results.
     piecewise_constant: ClassVar[bool] = False
 
+    #: `evaluate` takes elements of bfloat16 and shorter floats as they are, not as float32.
+    of_stored_types: ClassVar[bool] = False
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "evaluate" in cls.__dict__:
+            cls.evaluate = in_wider_types(cls.evaluate)  # type: ignore[method-assign]
         if cls.__name__.startswith("_"):
             return  # a shared base, not an operator
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()

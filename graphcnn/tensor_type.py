@@ -88,6 +88,11 @@ class DType(StrEnum):
         return self is not DType.BOOL and self.bits < (32 if self.is_float else 8)
 
     @property
+    def has_infinity(self) -> bool:
+        """The names of float types without it say so: FN, finite."""
+        return self.is_float and "FN" not in self.name
+
+    @property
     def bytes(self) -> int:
         return self.numpy.itemsize
 

@@ -49,6 +49,8 @@ def pad_into_max_pool(node: Node, match: Match) -> Result:
         return None
     if pad.mode != "constant" or pad.value != -math.inf:
         return no(f"max pooling pads with -inf, not with {_fill(pad)}", padded)
+    if not padded.output.dtype.has_infinity:
+        return no(f"{padded.output.dtype} has no infinity: the border is NaN", padded)
     if op.indices:
         return no("the indices count positions of the padded image", node)
     return _pool(node, op, pad)

@@ -49,6 +49,7 @@ class Placed(Op):
 
     operands: ClassVar = ("*inputs",)
     results: ClassVar = ("*outputs",)
+    of_stored_types: ClassVar[bool] = True
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         check_count(self.op, len(inputs))

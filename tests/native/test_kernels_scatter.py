@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from native.run_kernel import check_results, run_node
 
+from graphcnn.errors import DataError
 from graphcnn.ir import Array, Op, build
 from graphcnn.ops.gather import REDUCTIONS, Gather, Scatter
+from graphcnn.ops.loss import CrossEntropy
+from graphcnn.ops.shape import OneHot
 from graphcnn.ops.top_k import TopK
+from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
 from graphcnn.runtime.native.target import host, named
 from graphcnn.sources import Input
 from graphcnn.tensor_type import DType, TensorType
@@ -65,3 +69,39 @@ def test_places_out_of_range_are_not_touched() -> None:
     assert np.isnan(read[1:]).all()
     _, (written,) = _run(Scatter(), x, places, np.full((4, 2), 9, np.float32))
     np.testing.assert_array_equal(written, [[0, 1], [9, 9], [4, 5]])
+
+
+#: Numbers out of range of which the lowest 32, or 8, bits are in range.
+WRAPPED = [1 << 32, (1 << 32) + 1, -(1 << 32), 1 << 62, 256, -1, 3, 2**63 - 1, -(2**63)]
+
+
+@pytest.mark.parametrize("wrong", WRAPPED)
+def test_numbers_out_of_range_never_wrap_into_it(wrong: int) -> None:
+    """The definition refuses each; native code makes it visible, and takes it for no other."""
+    images = np.arange(12, dtype=np.float32).reshape(1, 3, 2, 2)
+    rows, plane = images.reshape(4, 3), np.zeros((1, 2, 2), np.int64)
+    labels = np.array([0, 1, wrong, 2])
+    plane[0, 1, 1] = wrong
+    places = np.array([[0, 1], [2, wrong]]).reshape(1, 1, 2, 2)
+    nan = np.float32(np.nan)
+    cases: list[tuple[Op, tuple[Array, ...], Any]] = [
+        (CrossEntropy(), (rows, labels), nan),
+        (CrossEntropy(0.1), (rows, labels), nan),
+        (CrossEntropy(), (images, plane), nan),
+        (CrossEntropy(0.1), (images, plane), nan),
+        (OneHot(3), (labels,), [[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1]]),
+        (MaxUnpool2d((1, 3)), (images[:, :1], places), [[[[0, 1, 2]]]]),
+        (MaxUnpool2dGrad(), (rows[:1].reshape(1, 1, 1, 3), places), [[[[0, 1], [2, nan]]]]),
+        (Gather(), (rows[:3], labels), np.array([*rows[:2], [nan] * 3, rows[2]])),
+        (Scatter(), (rows[:3] * 0, labels, rows), rows[[0, 1, 3]]),
+    ]
+    for op, arrays, expected in cases:
+        with pytest.raises(DataError):
+            op.evaluate(*arrays)
+        np.testing.assert_array_equal(_run(op, *arrays)[1][0], expected, str(op))
+
+
+def test_known_labels_have_a_loss() -> None:
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]], np.float32))
+    (found,) = _run(CrossEntropy(), logits, np.array([0, 2]))[1]
+    np.testing.assert_allclose(found, -(np.log(0.5) + np.log(0.7)) / 2, rtol=1e-6)

@@ -1,6 +1,7 @@
 """Losses: one number, so one unit; the order of the sum depends on the shape only.
 
-Labels are compared with the classes, never used as an address: one out of range picks nothing.
+Labels are compared with the classes, never used as an address. One out of range, which the
+definition refuses with an error, makes the loss NaN.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from graphcnn.runtime.native.kernels.expressions import refuse_half
 from graphcnn.runtime.native.kernels.folds import Fold, fold_row
 from graphcnn.runtime.native.kernels.loops import iota, lanes_for, masked, sizes_of
 from graphcnn.runtime.native.kernels.math import DOUBLE, absolute, constant
+from graphcnn.runtime.native.kernels.planes import inside
 from graphcnn.runtime.native.kernels.softmax import Rows
 from graphcnn.runtime.native.target import Target
 from graphcnn.tensor_type import DType
@@ -114,7 +116,9 @@ def _item_loss(
 def _row_loss(e: Emitter, rows: Rows, smoothing: float, z: ir.Value, label: ir.Value) -> ir.Value:
     """The loss of one contiguous row of logits."""
     best = rows.row_maximum(e, z)
-    wanted = e.broadcast(e.b.trunc(e.load(label, DType.INT64), I32), rows.lanes)
+    number = e.load(label, DType.INT64)
+    known = inside(e, number, rows.count)
+    wanted = e.broadcast(e.b.trunc(e.b.select(known, number, e.int(-1)), I32), rows.lanes)
 
     def shifted(j: Int, _: ir.Value | None) -> ir.Value:
         return e.sub(rows.load(e, z, j), best)
@@ -131,7 +135,8 @@ def _row_loss(e: Emitter, rows: Rows, smoothing: float, z: ir.Value, label: ir.V
         return rows.sum.lanes(e, fold_row(e, rows.sum, rows.count, rows.lanes, get))
 
     total = folded(shifted) if smoothing else None
-    return _item_loss(e, rows, smoothing, (folded(power), folded(picked), total))
+    loss = _item_loss(e, rows, smoothing, (folded(power), folded(picked), total))
+    return e.b.select(known, loss, constant(loss.type, float("nan")))
 
 
 def _plane_loss(
@@ -152,7 +157,9 @@ def _plane_loss(
                 *(e.add(t, value) for t in total),
             ]
 
-        start = [rows.sum.start(e, rows.lanes)] * (3 if smoothing else 2)
+        zero = rows.sum.start(e, rows.lanes)
+        nothing = constant(zero.type, float("nan"))  # until the class of the label comes
+        start = [zero, nothing, *([zero] if smoothing else [])]
         powers, picked, *total = e.loop(0, rows.count, step, 1, start)
         return _item_loss(e, rows, smoothing, (powers, picked, total[0] if total else None))
 
