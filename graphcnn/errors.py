@@ -2,13 +2,41 @@
 
 A message is one readable text: what (node and source line), expected, found, and the formula with
 its numbers. The command line prints it alone; a traceback adds nothing to it.
+
+Names come from files and users, and may be of any length. Every message passes `readable`, so that
+one long name, or a list of very many, does not hide the rest.
 """
 
+import re
 from collections.abc import Sequence
+
+#: The longest word or quoted name of a message, and its longest line.
+_WORD, _LINE = 200, 2000
+_LONG = re.compile(rf"""(?<!\w)(["'])(?:(?!\1)[^\n]){{{_WORD},}}\1(?!\w)|\S{{{_WORD + 1},}}""")
+
+
+def shortened(text: str, most: int = _WORD) -> str:
+    """`text` in at most `most` characters: a longer one loses its middle."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 2
+    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def readable(message: str) -> str:
+    """The message with long words, long quoted names and long lines shortened in their middle."""
+    if len(message) <= _WORD:
+        return message
+    lines = (shortened(line, 10 * _LINE) for line in message.split("\n"))
+    short = (_LONG.sub(lambda found: shortened(found[0]), line) for line in lines)
+    return "\n".join(shortened(line, _LINE) for line in short)
 
 
 class GraphCnnError(Exception):
     """Base of all errors that a user can cause and mend."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(readable(each) if isinstance(each, str) else each for each in args))
 
 
 class GraphError(GraphCnnError):

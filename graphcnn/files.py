@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from graphcnn.errors import OutputError
-from graphcnn.regular_files import kind_of
+from graphcnn.regular_files import is_folder, kind_of
 from graphcnn.temporary import remove_abandoned, temporary_file
 
 #: Windows renames and removes no file that is open.
@@ -82,7 +82,7 @@ def _replace(files: Mapping[Path, Pieces]) -> None:
 
 def _check_replaceable(target: Path) -> None:
     """A folder cannot be replaced by a file; a pipe or device must not be."""
-    if target.is_dir():
+    if is_folder(target):
         raise IsADirectoryError("it is a folder")
     if kind := kind_of(target):
         raise OSError(errno.EINVAL, f"it is {kind}, expected a regular file")

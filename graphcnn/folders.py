@@ -7,6 +7,7 @@ from pathlib import Path
 
 from graphcnn.errors import OutputError
 from graphcnn.files import atomic_write, reason
+from graphcnn.regular_files import is_folder, is_regular, kind_of
 from graphcnn.temporary import remove_abandoned, temporary_folder
 
 
@@ -17,11 +18,11 @@ def atomic_folder(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> P
     Raises `OutputError` where that is impossible; a new folder is not left half done.
     """
     target = Path(path)
-    if target.is_dir():
+    if is_folder(target):
         for name, data in files.items():
             atomic_write(target / name, data)
         return target
-    if target.exists():
+    if is_regular(target) or kind_of(target):
         raise OutputError(f"cannot write {target}: it is a file, expected a folder")
     remove_abandoned(target.parent)
     lock, temporary = None, None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from graphcnn.errors import VerifyError
+from graphcnn.errors import VerifyError, shortened
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Node, Value
 from graphcnn.layout import PLAIN, same_storage
@@ -131,8 +131,9 @@ class Plan:
 def _table(plan: Plan) -> Iterator[str]:
     """The totals, then a line for each step: what it runs, where its results lie."""
     waste = plan.arena_bytes / plan.lower_bound if plan.lower_bound else 1.0
+    name = shortened(plan.graph.name)
     yield (
-        f"plan {plan.graph.name!r}: {len(plan.steps)} steps, arena {_size(plan.arena_bytes)} = "
+        f"plan {name!r}: {len(plan.steps)} steps, arena {_size(plan.arena_bytes)} = "
         f"{waste:.3f} × lower bound {_size(plan.lower_bound)}, "
         f"without reuse {_size(plan.sum_bytes)}"
     )
@@ -143,14 +144,19 @@ def _table(plan: Plan) -> Iterator[str]:
     rows = [
         (
             step.node.op.name,
-            printable(step.node.name),
+            shortened(printable(step.node.name), 60),
             ", ".join(map(_place, step.writes)),
             f"scratch {_size(step.scratch.bytes)}" if step.scratch else "",
         )
         for step in plan.steps
     ]
     rows += [
-        ("copy", printable(c.target.name), _place(c.target), f"from {_place(c.source)}")
+        (
+            "copy",
+            shortened(printable(c.target.name), 60),
+            _place(c.target),
+            f"from {_place(c.source)}",
+        )
         for c in plan.copies
     ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphcnn.analysis.cost import multiply_adds
-from graphcnn.errors import GraphError
+from graphcnn.errors import GraphError, shortened
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node
 from graphcnn.layout import storage_bytes
@@ -213,8 +213,9 @@ def _table(p: Profile) -> Iterator[str]:
     rates = ", ".join(
         f"{rate / 1e9:.0f} GB/s up to {most / 1e6:.0f} MB" for most, rate in p.machine.bandwidths
     )
+    name = shortened(printable(p.name))
     yield (
-        f"{printable(p.name)}: batch {p.batch}, {p.threads} thread{'s' * (p.threads > 1)}; "
+        f"{name}: batch {p.batch}, {p.threads} thread{'s' * (p.threads > 1)}; "
         f"measured peak {p.machine.peak / 1e9:.0f} GFLOP/s in float32, copying {rates}"
     )
     total = sum(s.seconds for s in p.steps) or 1.0

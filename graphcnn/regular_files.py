@@ -33,9 +33,12 @@ def open_regular(path: str | os.PathLike[str], flags: int = 0) -> BinaryIO:
     Raises:
         OSError: it cannot be opened, or it is no regular file; `strerror` says in words what it is.
     """
-    with suppress(FileNotFoundError):
-        _check(Path(path).stat(), path)
-    descriptor = os.open(path, _FLAGS | flags)
+    if found := _status(path):
+        _check(found, path)
+    try:
+        descriptor = os.open(path, _FLAGS | flags)
+    except ValueError:
+        raise OSError(errno.EINVAL, "it has a zero byte in its name", str(path)) from None
     try:
         _check(os.fstat(descriptor), path)
         return os.fdopen(descriptor, "rb")
@@ -59,9 +62,26 @@ def read_regular(path: str | os.PathLike[str], limit: int | None = None) -> byte
 
 def kind_of(path: str | os.PathLike[str]) -> str:
     """What stands at `path`, in words: "a folder", "a pipe"; "" for a regular file or nothing."""
-    with suppress(OSError):
-        return _kind(Path(path).stat())
-    return ""
+    found = _status(path)
+    return _kind(found) if found else ""
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a folder. False also for what cannot be the name of anything."""
+    found = _status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a regular file. False also for what cannot be the name of anything."""
+    found = _status(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def _status(path: str | os.PathLike[str]) -> os.stat_result | None:
+    with suppress(OSError, ValueError):  # ValueError: a zero byte in the name
+        return Path(path).stat()
+    return None
 
 
 def _kind(found: os.stat_result) -> str:

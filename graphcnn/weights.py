@@ -12,11 +12,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from graphcnn.errors import WeightsError
+from graphcnn.errors import WeightsError, shortened
 from graphcnn.files import atomic_write
 from graphcnn.graph import state_of
 from graphcnn.ir import Array, Value
-from graphcnn.regular_files import kind_of
+from graphcnn.regular_files import is_regular, kind_of
 
 FORMAT = "graphcnn 1"
 
@@ -42,7 +42,7 @@ def _sorted(file: bytes) -> bytes:
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Tensors and metadata of a file. Raises `WeightsError` if it is missing or damaged."""
-    if not Path(path).is_file():
+    if not is_regular(path):
         kind = kind_of(path)
         raise WeightsError(f"{path}: {f'it is {kind}' if kind else 'no such file'}")
     if Path(path).suffix == ".onnx":
@@ -57,12 +57,16 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
 def check_states(found: Mapping[str, Array], states: Iterable[Value], source: object) -> None:
     """Raise `WeightsError` listing the tensors that are missing, extra, or of another type."""
     expected = {state_of(s).key: s.type for s in states}
-    problems = [f"missing {key} {expected[key]}" for key in expected if key not in found]
-    problems += [f"extra {key} {list(found[key].shape)}" for key in found if key not in expected]
+    problems = [f"missing {shortened(key)} {expected[key]}" for key in expected if key not in found]
+    problems += [
+        f"extra {shortened(key)} {list(found[key].shape)}" for key in found if key not in expected
+    ]
     for key, t in expected.items():
         if key in found and (found[key].shape, found[key].dtype) != (t.shape, t.dtype.numpy):
             array = found[key]
-            problems.append(f"{key}: expected {t}, found {array.dtype}{list(array.shape)}")
+            problems.append(
+                f"{shortened(key)}: expected {t}, found {array.dtype}{list(array.shape)}"
+            )
     if problems:
         shown = "\n  ".join(problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from graphcnn.errors import readable
 from graphcnn.passes.base import Applied, Log
 
 
@@ -24,7 +25,7 @@ def format_report(applied: Sequence[Applied]) -> str:
     if applied:
         seconds = sum(each.seconds for each in applied)
         lines.append(_line("total", applied[0].before, applied[-1].after, seconds, width))
-    return "\n".join(lines) + "\n"
+    return readable("\n".join(lines)) + "\n"
 
 
 def _line(name: str, before: Any, after: Any, seconds: float, width: int) -> str:

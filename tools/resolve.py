@@ -16,7 +16,7 @@ from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
 from graphcnn.models import MODELS
-from graphcnn.regular_files import kind_of
+from graphcnn.regular_files import is_regular, kind_of
 
 
 class WrongUseError(GraphCnnError):
@@ -82,8 +82,8 @@ def find(text: str) -> ModelName:
     """The model that `text` names. Raises `UnknownModelError`, with the nearest known name."""
     if text.endswith(".py"):
         raise UnknownModelError(f"which function of {text}? write {text}:FUNCTION")
-    if text.endswith((".safetensors", ".onnx")) or Path(text).is_file():
-        if not Path(text).is_file():
+    if text.endswith((".safetensors", ".onnx")) or is_regular(text):
+        if not is_regular(text):
             raise UnknownModelError(f"{text}: {_no_file(text)}")
         if text.endswith(".onnx"):
             return ModelName(text, lambda: import_onnx(text), saved=True)
@@ -122,7 +122,7 @@ def _function(text: str) -> Callable[..., Model]:
 
 def _import(place: str, text: str) -> Any:
     if place.endswith(".py"):
-        if not Path(place).is_file():
+        if not is_regular(place):
             raise UnknownModelError(f"{place}: {_no_file(place)}")
         spec = importlib.util.spec_from_file_location(Path(place).stem, place)
         assert spec is not None and spec.loader is not None

@@ -12,6 +12,7 @@ from graphcnn.analysis.counts import (
     unread_pixels,
 )
 from graphcnn.analysis.receptive_field import receptive_fields
+from graphcnn.errors import shortened
 from graphcnn.geometry import Pair
 from graphcnn.graph import Graph, unique_names
 from graphcnn.ir import Node
@@ -31,6 +32,7 @@ _LEGEND = {
     "sees": "receptive field, in pixels of the image",
     "unused": "input pixels at the bottom and right that no window reads",
 }
+_WIDEST = 100  # letters of a name
 _RIGHT = (3, 4, 5)  # columns of numbers
 
 
@@ -50,7 +52,7 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         return (
-            format_name(self.name),
+            shortened(format_name(self.name), _WIDEST),
             self.text,
             format_shape(self.shape),
             f"{self.parameters:,}" if self.parameters else "",
@@ -88,7 +90,7 @@ class Summary:
         widest = max(len(f"{number:,}") for _, number, _ in totals)
         return "\n".join(
             [
-                printable(self.name),
+                shortened(printable(self.name)),
                 *_table([_HEADS, *(row.cells() for row in self.rows)]),
                 "",
                 *(f"{what:<14}{number:>{widest},} {more}" for what, number, more in totals),

@@ -12,7 +12,7 @@ import numpy as np
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.normalisation import Normalisation
-from graphcnn.regular_files import read_regular
+from graphcnn.regular_files import is_folder, read_regular
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.folders import image_folder
 from graphcnn.runtime.data.parts import Parts
@@ -44,7 +44,7 @@ def cifar10(path: str | Path) -> Parts:
             for Python is refused: reading a pickle can run any code that was put into it.
     """
     path = Path(path).expanduser()
-    if path.is_dir():
+    if is_folder(path):
         for folder in (path, path / "cifar-10-batches-bin"):
             if any((folder / name).exists() for name in _TRAIN + _TEST):
                 return Parts(_batches(folder, _TRAIN, "train"), _batches(folder, _TEST, "test"))

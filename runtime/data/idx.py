@@ -13,6 +13,7 @@ import numpy as np
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.normalisation import Normalisation
+from graphcnn.regular_files import is_folder
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.parts import Parts
 from graphcnn.runtime.data.unpacked import unpacked
@@ -37,7 +38,7 @@ def mnist(folder: str | Path) -> Parts:
             numbers of images and labels differ, or a label is greater than 9.
     """
     folder = Path(folder).expanduser()
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"{folder} is not a folder; expected the folder of the four MNIST files")
     return Parts(_part(folder, "train", "mnist train"), _part(folder, "t10k", "mnist test"))
 

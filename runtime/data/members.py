@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from graphcnn.errors import DataError
-from graphcnn.regular_files import kind_of, open_regular, read_regular
+from graphcnn.regular_files import is_folder, kind_of, open_regular, read_regular
 from graphcnn.runtime.data.pictures import FORMATS
 
 #: Bytes of one picture file; larger ones are refused.
@@ -51,7 +51,7 @@ class Members:
 @contextmanager
 def members(root: Path) -> Iterator[Members]:
     """The files of a folder or of a zip file, which stays open meanwhile."""
-    if root.is_dir():
+    if is_folder(root):
         yield Members(root, _folder(root), None)
         return
     try:

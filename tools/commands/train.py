@@ -12,6 +12,7 @@ from graphcnn.errors import OutputError
 from graphcnn.feeding import as_dataset
 from graphcnn.model import Model
 from graphcnn.optimizers import OPTIMIZERS, Optimizer
+from graphcnn.regular_files import is_folder
 from graphcnn.runtime.data.parts import Parts
 from graphcnn.runtime.data.specs import Size
 from graphcnn.runtime.history import History
@@ -271,7 +272,7 @@ def _with_validation(parts: Parts, options: Options) -> Parts:
 def _check_writable(target: Path) -> None:
     """Learn before training, not after, that the weights have no place to go."""
     folder = target.parent
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise OutputError(f"cannot write {target}: the folder {folder} does not exist")
     if not os.access(folder, os.W_OK):
         raise OutputError(f"cannot write {target}: the folder {folder} is read-only")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
-from graphcnn.errors import DataError
+from graphcnn.errors import DataError, shortened
 from graphcnn.files import atomic_write
 from graphcnn.ir import Array
 from graphcnn.model import Model
@@ -165,7 +165,7 @@ def ranking(row: Array, model: Model, top: int) -> list[dict[str, Any]]:
 def _class_text(each: dict[str, Any], model: Model) -> str:
     probability = model.loss in ("cross_entropy", "binary_cross_entropy")
     value = f"{100 * each['value']:5.1f} %" if probability else f"{each['value']:9.4g}"
-    return f"{printable(each['class'])} {value}"
+    return f"{shortened(printable(each['class']), 60)} {value}"
 
 
 def _read_all(model: Model, paths: tuple[Path, ...], resize: bool) -> tuple[list[str], Array]:

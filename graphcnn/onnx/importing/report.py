@@ -15,7 +15,7 @@ from typing import Any
 import onnx
 
 from graphcnn.analysis.cost import total_multiply_adds
-from graphcnn.errors import ImportModelError
+from graphcnn.errors import ImportModelError, readable
 from graphcnn.ir import Value
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import RULES, NeedsValueError, UnsupportedError
@@ -104,7 +104,7 @@ class Report:
             lines.append(f"{'unsupported':<14} {what}{more}\n{'':14} {printable(u.reason)}{near}")
         if self.unsupported:
             lines += [f"{'':14} {printable(text)}" for text in self._rest()]
-        return "\n".join(lines)
+        return readable("\n".join(lines))
 
     def _rest(self) -> list[str]:
         word = "runs" if self.rest_runs else "could not be tried to its end"
