@@ -18,6 +18,7 @@ from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_
 from graphcnn.onnx.comparing.edges import Edges, read_edges
 from graphcnn.onnx.comparing.parity import bound_for
 from graphcnn.onnx.importing.limits import Limits
+from graphcnn.tensor_type import N
 
 #: Largest normalised error of the native runtime where it may choose algorithms that round more.
 FAST_BOUND = 1e-5
@@ -152,8 +153,11 @@ def _feeds(edges: Edges, given: Mapping[str, Array], seed: int) -> tuple[int, di
     if unknown:
         known = ", ".join((*edges.fed, *types)) or "none"
         raise ImportModelError(f"the model has no input {unknown[0]!r}; it has {known}")
-    sizes = [len(a) for k, a in given.items() if k in types and not types[k].is_bound]
-    sizes += [t.shape[0] for t in types.values() if t.is_bound and t.shape]  # type: ignore[misc]
+    open_ = {k: t.shape.index(N) for k, t in types.items() if N in t.shape}
+    sizes: list[Any] = [
+        given[k].shape[axis] for k, axis in open_.items() if k in given and given[k].ndim > axis
+    ]
+    sizes += [t.shape[0] for t in types.values() if t.is_bound and t.shape]
     batch = next(iter(sizes), 1)
     feeds = {name: given[name] for name in edges.fed}
     for position, (name, open_type) in enumerate(types.items()):

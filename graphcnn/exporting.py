@@ -13,6 +13,7 @@ from graphcnn.passes.base import Log
 from graphcnn.passes.fold_batch_norm import batch_norm_before_layer, batch_norm_into_layer
 from graphcnn.passes.rewrite import rewrite
 from graphcnn.passes.split_states import split_states
+from graphcnn.runner import Runner
 from graphcnn.runtime.reference import Reference
 from graphcnn.sources import Role, State
 
@@ -69,9 +70,10 @@ def export_onnx(
     if verify is False or (verify is None and importlib.util.find_spec("onnxruntime") is None):
         return None
 
+    runner = Runner(model.graph, "reference")
+
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        n = len(next(iter(feeds.values())))
-        return Reference(model.graph.bind(N=n)).run(feeds, states)[0]
+        return runner.run(feeds, states)[0]
 
     apart = any(t.external_data for t in exported.graph.initializer)
     return compare(path if apart else exported, run, bound=bound_for(graph))

@@ -285,3 +285,33 @@ def test_the_command(lenet, tmp_path, monkeypatch):
 )
 def test_wrong_use_of_the_command(lenet, arguments, code, word):
     assert word in refused(code, "check", lenet, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("head", "given"),
+    [
+        ("float[4,N,3] x) => (float[4,N,3] y", {"shapes": {"x": (4, "N", 3)}}),
+        ("float[4,N,3] x) => (float[4,N,3] y", {"inputs": {"x": np.ones((4, 2, 3), np.float32)}}),
+        ("float x) => (float y", {}),
+        ("float[3] x) => (float[3] y", {}),
+    ],
+)
+def test_batches_at_any_axis_and_none(head, given):
+    graph = f"<ir_version: 8, opset_import: ['' : 17]> g ({head}) {{ y = Neg(x) }}"
+    content = parser.parse_model(graph.replace("'", '"')).SerializeToString()
+    assert check_onnx(content, **given).passed
+    if "shapes" in given:
+        model = cnn.import_onnx(content, inputs=given["shapes"])
+        x = np.random.default_rng(0).normal(size=(4, 300, 3)).astype(np.float32)
+        assert np.array_equal(model.predict(x), -x)
+        with pytest.raises(ImportModelError, match=r"leaves axis 1 open .*'x': \(4, 'N', 3\)"):
+            check_onnx(content)
+        with pytest.raises(ImportModelError, match=r"has one batch axis, found .*axes 0 and 1"):
+            check_onnx(content, shapes={"x": ("N", "N", 3)})
+
+
+def test_without_inputs():
+    text = "g () => (float[2] y) { c = Constant<value_floats = [1.0, 2.0]>() y = Neg(c) }"
+    content = parser.parse_model('<ir_version: 8, opset_import: ["" : 17]> ' + text)
+    assert check_onnx(content.SerializeToString()).passed
+    assert cnn.import_onnx(content.SerializeToString()).predict().tolist() == [-1, -2]

@@ -48,8 +48,8 @@ def _bytes(path: Path) -> bytes:
         raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _array(path: Path, shape: Shape) -> Array:
-    """One image (C, H, W) or (H, W) if grey, or several with n in front."""
+def read_array(path: Path) -> Array:
+    """The array in a .npy file. Raises `DataError` where there is none."""
     try:
         with open_regular(path) as file:
             array: Array = np.load(file, allow_pickle=False)
@@ -59,6 +59,12 @@ def _array(path: Path, shape: Shape) -> Array:
         raise DataError(f"{path} is no .npy array of numbers: {error}") from None
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} is no .npy array of numbers: it holds several arrays (.npz)")
+    return array
+
+
+def _array(path: Path, shape: Shape) -> Array:
+    """One image (C, H, W) or (H, W) if grey, or several with n in front."""
+    array = read_array(path)
     image = tuple(shape[1:])
     single = array.shape == image or (image[0] == 1 and array.shape == image[1:])
     array = array.reshape((1, *image)) if single else array

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, Final, cast
 
 import graphviz
+import numpy as np
 
 from graphcnn.graph import state_of
 from graphcnn.ir import Node, Op, Value
@@ -120,6 +121,8 @@ def describe(node: Node) -> str:
 def _attribute(op: Op, name: str, default: Any) -> str:
     value = getattr(op, name)
     plain = _PLAIN_VALUE.get(name, default)
+    if isinstance(value, np.ndarray) and value.size != 1:
+        return ""  # the card has its shape
     if name in _NOT_SHOWN or value == plain or value is None:
         return ""
     words = name.replace("_", " ")

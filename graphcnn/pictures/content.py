@@ -104,7 +104,9 @@ def content(graph: Graph, detail: str) -> Content:
     """
     facts = _Facts(graph)
     if detail in ("ops", "all"):
-        return facts.content([[n] for n in graph.nodes if detail == "all" or _shown(n)], detail)
+        given = _given(graph)
+        shown = [[n] for n in graph.nodes if detail == "all" or _shown(n) or n in given]
+        return facts.content(shown, detail)
     chains = _chains(graph)
     if detail == "layers":
         return facts.content(chains, "layers")
@@ -117,6 +119,12 @@ def _shown(node: Node) -> bool:
     return not isinstance(node.op, State | Constant)
 
 
+def _given(graph: Graph) -> set[Node]:
+    """States and constants that are outputs as they are: without a card of their own, a line
+    to the output would begin nowhere."""
+    return {v.node for v in graph.outputs.values() if not _shown(v.node)}
+
+
 def family(node: Node) -> str:
     return "state" if not _shown(node) else family_of(node.op.name, node.op.family)
 
@@ -124,8 +132,9 @@ def family(node: Node) -> str:
 def _chains(graph: Graph) -> list[list[Node]]:
     """The nodes by layers: a chain begins anywhere and takes in what only it feeds."""
     chains: dict[Node, list[Node]] = {}
+    given = _given(graph)
     for node in graph.nodes:
-        if not _shown(node):
+        if not _shown(node) and node not in given:
             continue
         before = node.inputs[0].node if node.inputs else None
         chain = chains.get(before) if before is not None else None

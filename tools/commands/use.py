@@ -15,6 +15,7 @@ from graphcnn.model import Model
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.parts import Parts
 from graphcnn.runtime.data.specs import Size
+from graphcnn.tensor_type import N
 from graphcnn.text.literals import printable
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
@@ -31,7 +32,7 @@ from graphcnn.tools.commands.arguments import (
 from graphcnn.tools.commands.export_options import file_options
 from graphcnn.tools.commands.export_training import Training, export_training, training_options
 from graphcnn.tools.commands.train import measured
-from graphcnn.tools.pictures import read_picture
+from graphcnn.tools.predict_inputs import read_inputs
 from graphcnn.tools.resolve import ModelName
 
 
@@ -91,9 +92,7 @@ def _part(parts: Parts, part: str, data: str) -> Dataset:
 
 @click.command()
 @model_argument
-@click.argument(
-    "images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path)
-)
+@click.argument("images", nargs=-1, metavar="IMAGE...")
 @click.option("--resize", is_flag=True, help="Scale pictures of another size to the model's.")
 @click.option(
     "--top", type=click.IntRange(min=1), metavar="N", default=3, show_default=True,
@@ -103,24 +102,29 @@ def _part(parts: Parts, part: str, data: str) -> Dataset:
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
     help="Write all outputs to this .npy file: an array (images, ...).",
 )  # fmt: skip
-@batch_size_option
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), metavar="N",
+    help="Images at a time: changes memory and speed, not the result. Default: 256, or all where "
+    "outputs depend on all images together.",
+)  # fmt: skip
 @runtime_options
 @json_option
 def predict(
     model: ModelName,
     settings: dict[str, Any],
-    images: tuple[Path, ...],
+    images: tuple[str, ...],
     resize: bool,
     top: int,
     output: Path | None,
-    batch_size: int,
+    batch_size: int | None,
     as_json: bool,
 ) -> None:
     """Print what MODEL sees in each IMAGE.
 
     An IMAGE is a picture file (JPEG, PNG, ...), made grey or colour as MODEL takes it, or a .npy
     array of one image (C, H, W) or several (n, C, H, W): uint8, or floats in [0, 1]. Pictures must
-    have the size that MODEL takes, unless --resize.
+    have the size that MODEL takes, unless --resize. For a MODEL that takes no images it is a .npy
+    array of its input's shape, for one of several inputs NAME=FILE.npy for each.
 
     \b
     Examples:
@@ -129,16 +133,18 @@ def predict(
     """
     built = model.build(settings)
     _note_untrained(model, built)
-    names, pixels = _read_all(built, images, resize)
-    outputs = built.predict(pixels, batch_size=batch_size)
+    given, names = read_inputs(built, images, resize)
+    outputs = built.predict(given, batch_size=batch_size)
     first: Array = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
     if output is not None:
         _write_array(output, first)
-    if first.ndim != 2:
+    per_item = _is_per_item(built, len(names))
+    if first.ndim != 2 or not per_item:
         if output is None:
+            found = f"{list(first.shape[1:])} numbers per image" if per_item else first.shape
             raise DataError(
-                f"{built.name} gives {list(first.shape[1:])} numbers per image, which are not "
-                "classes: write them with --output outputs.npy"
+                f"{built.name} gives {found}, which are not classes: write them with --output "
+                "outputs.npy"
             )
         click.echo(f"written: {output} {list(first.shape)}")
         return
@@ -155,6 +161,13 @@ def predict(
         click.echo(f"{name:<{width}}  {likely}")
 
 
+def _is_per_item(model: Model, count: int) -> bool:
+    """Whether the first output has one row for each of the `count` items."""
+    shape = next(iter(model.graph.outputs.values())).shape
+    open_ = any(N in v.shape for v in model.graph.inputs)
+    return shape[:1] == ((N,) if open_ else (count,))
+
+
 def ranking(row: Array, model: Model, top: int) -> list[dict[str, Any]]:
     """The `top` classes with the largest outputs."""
     order = np.argsort(-row, kind="stable")[:top]
@@ -166,19 +179,6 @@ def _class_text(each: dict[str, Any], model: Model) -> str:
     probability = model.loss in ("cross_entropy", "binary_cross_entropy")
     value = f"{100 * each['value']:5.1f} %" if probability else f"{each['value']:9.4g}"
     return f"{shortened(printable(each['class']), 60)} {value}"
-
-
-def _read_all(model: Model, paths: tuple[Path, ...], resize: bool) -> tuple[list[str], Array]:
-    """All images as one array, and a name for each."""
-    names: list[str] = []
-    arrays: list[Array] = []
-    for path in paths:
-        found = read_picture(path, model.graph.inputs[0].shape, resize)
-        names += [str(path)] if len(found) == 1 else [f"{path}[{i}]" for i in range(len(found))]
-        arrays.append(found)
-    if len({a.dtype for a in arrays}) > 1:
-        arrays = [a if a.dtype.kind == "f" else a / np.float32(255) for a in arrays]
-    return names, np.concatenate(arrays)
 
 
 def _write_array(path: Path, array: Array) -> None:

@@ -85,7 +85,8 @@ def open_axis(name: str, axis: int, tensor: Any) -> str:
     """What to do about an input whose size is open, with an example."""
     dims = tensor.shape.dim
     sizes = ", ".join(shown(str(e.dim_value or e.dim_param or "?")) for e in dims)
-    example = ["N" if not a else str(e.dim_value or 224) for a, e in enumerate(dims)]
+    batch = axis if dims[0].dim_value else 0
+    example = ["N" if a == batch else str(e.dim_value or 224) for a, e in enumerate(dims)]
     return (
         f"input {name!r} leaves axis {axis} open ({shown(dims[axis].dim_param) or '?'}); only the "
         f"batch axis may be: give all sizes of ({sizes}), for example "

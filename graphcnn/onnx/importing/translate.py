@@ -153,8 +153,11 @@ class Run:
         shape: list[Dim] = []
         for axis, d in enumerate(given):
             open_ = d is N or d is None or d == "N"
-            if open_ and axis:
-                raise ImportModelError(f"the batch axis of input {name!r} is axis 0, found {axis}")
+            if open_ and N in shape:
+                raise ImportModelError(
+                    f"input {name!r} has one batch axis, found {tuple(given)}: N at the axes "
+                    f"{shape.index(N)} and {axis}"
+                )
             if not open_ and (not isinstance(d, int | np.integer) or d < 1):
                 raise ImportModelError(f"sizes of input {name!r} must be at least 1, found {d!r}")
             shape.append(N if open_ else int(d))
