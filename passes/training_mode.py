@@ -1,6 +1,7 @@
 """Turn the definition of a network, which is its inference form, into its training form.
 
-    batch_norm(x, γ, β, μ, σ²)  ->  batch_norm_train(x, γ, β), and running averages of μ and σ²
+    batch_norm(x, γ, β, μ, σ²)  ->  batch_norm_train(x, γ, β), and running averages of μ and σ²,
+                                    where these are states that keep statistics
     dropout(x; rate)            ->  x · (u >= rate) / (1 - rate), with u uniform in [0, 1)
 
 Random numbers come from the counter-based generator, keyed by the states `training.seed` and
@@ -53,7 +54,7 @@ class TrainingMode(Pass):
         streams = iter(range(1, len(graph.nodes) + 1))
 
         def training_form(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-            if isinstance(node.op, BatchNorm) and _trainable(inputs):
+            if isinstance(node.op, BatchNorm) and _keeps_statistics(inputs) and _trainable(inputs):
                 log.fired["batch_norm_train"] += 1
                 return [_batch_statistics(node, node.op, inputs, updates)]
             if isinstance(node.op, Dropout) and node.op.rate == 0:
@@ -65,6 +66,16 @@ class TrainingMode(Pass):
 
         new = graph.transform(training_form, by=self.name)
         return new.with_outputs(new.outputs, {**new.updates, **updates})
+
+
+def _keeps_statistics(inputs: Sequence[Value]) -> bool:
+    """Whether mean and variance are kept from batch to batch.
+
+    Others are part of the definition, in training as in inference: numbers that the graph computes
+    (their gradient runs through what they are made of), constants, parameters.
+    """
+    kept = (isinstance(v.node.op, State) and v.node.op.role is Role.STATISTIC for v in inputs[3:])
+    return all(kept) and inputs[3] is not inputs[4]
 
 
 def _trainable(inputs: Sequence[Value]) -> bool:
