@@ -86,3 +86,15 @@ class MissingExtraError(GraphCnnError, ImportError):
             f"which {'is' if one else 'are'} not installed: "
             f'run  pip install "graphcnn[{extra}]"'
         )
+
+
+class GraphCnnWarning(UserWarning):
+    """Base of what is said once and stops nothing."""
+
+
+class DataWarning(GraphCnnWarning):
+    """Data that can be used, but are hardly meant so."""
+
+
+class CheckpointWarning(GraphCnnWarning):
+    """A checkpoint that does not tell all that is compared when a run is resumed."""

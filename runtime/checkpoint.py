@@ -70,17 +70,3 @@ def classes_of_run(folder: str | Path) -> tuple[str, ...]:
     if not (Path(folder) / LAST).exists():
         return ()
     return tuple(map(str, load_checkpoint(folder)[1].config.get("classes", ())))
-
-
-def check_config(found: Mapping[str, Any], expected: Mapping[str, Any], folder: object) -> None:
-    """Refuse to resume a run under other settings, naming each that differs."""
-    different = [
-        f"{key}: the run had {found.get(key)!r}, this call has {value!r}"
-        for key, value in expected.items()
-        if found.get(key) != value
-    ]
-    if different:
-        raise WeightsError(
-            f"the run in {folder} cannot be resumed with other settings:\n  "
-            + "\n  ".join(different)
-        )

@@ -21,6 +21,7 @@ from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.history import History
 from graphcnn.runtime.progress import display
 from graphcnn.target_rule import TargetRule
+from graphcnn.training.resuming import Told, wanted_changes
 from graphcnn.training.run import Callback, EarlyStopping, Run, interruptible
 from graphcnn.training.session import Session, one_pixel_message
 
@@ -50,6 +51,7 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_every: int | None = None,
     resume: str | Path | None = None,
+    changing: str | Sequence[str] = (),
     progress: bool | None = None,
     runtime: str | None = None,
     threads: int | None = None,
@@ -81,7 +83,14 @@ def fit(
         checkpoint: folder for `last.safetensors` after every epoch and `best.safetensors`.
         checkpoint_every: also write `last` after every so many batches.
         resume: folder of a run to go on with, to the same bits as if it had not stopped. A
-            folder without a checkpoint begins a run that writes there.
+            folder without a checkpoint begins a run that writes there. A run that was told
+            something else (data, network, loss, metrics, optimiser, learning rate, batch size,
+            seed: compared by value or by hash) is refused. Not compared are callbacks, early
+            stopping, runtime and precision.
+        changing: what is other than in that run on purpose: "learning_rate", "optimizer" (its
+            slots begin anew), "loss", "metrics", "network" (other layers frozen), "data",
+            "validation", "batch_size", "seed", "shuffle". Where that changes what the epoch under
+            way still has to see, the epoch begins anew. Schedules count all steps of the run.
         runtime: "native" or "reference"; None is the default one (GRAPHCNN_RUNTIME).
         threads: of the native runtime; the result is the same for any number.
         precision: of the native runtime: "fast", or "strict" without Winograd's algorithm, which
@@ -100,6 +109,7 @@ def fit(
         WeightsError: a checkpoint of another model or with other settings.
     """
     model.refuse_in_training("fit cannot begin")
+    changes = wanted_changes(changing, resume is not None)
     loss = known_loss(loss)
     known = model.classes or (() if resume is None else classes_of_run(resume))
     data = as_dataset(train, model, known, loss=loss, targets=targets)
@@ -137,6 +147,15 @@ def fit(
     )
     _check_last_batch(session, data, batch_size, drop_last)
     folder = resume if resume is not None else checkpoint
+    others = {
+        "model": model.name,
+        "batch_size": batch_size,
+        "drop_last": drop_last,
+        "seed": seed,
+        "shuffle": shuffle,
+        "classes": list(model.classes),
+    }
+    told = Told(model.graph, evaluation, session.graph, loss, optimizer, data, held_out, others)
     run = Run(
         model,
         data,
@@ -148,23 +167,16 @@ def fit(
         shuffle,
         drop_last,
         validation_batch_size or batch_size,
+        told,
         early_stopping,
         folder=None if folder is None else make_folder(folder),
         every=checkpoint_every,
         callbacks=tuple(callbacks),
     )
-    run.position.config = {
-        "model": model.name,
-        "data": f"{data.name}, {len(data)} items",
-        "batch_size": batch_size,
-        "loss": _loss_name(loss),
-        "optimizer": repr(optimizer),
-        "seed": seed,
-        "shuffle": shuffle,
-        "classes": list(model.classes),
-    }
     if resume is not None and (Path(resume) / LAST).exists():
-        run.resume(Path(resume))
+        run.resume(Path(resume), changes)
+    if folder is not None:
+        run.hash_data()
     batches = len(data) // batch_size if drop_last else -(-len(data) // batch_size)
     done = run.position.epoch * batches + run.position.batch
     with display(progress, epochs, batches, done) as shown, interruptible() as interrupted:

@@ -8,21 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphcnn.errors import GraphError
 from graphcnn.evaluation import measure
+from graphcnn.graph import state_of
 from graphcnn.ir import Array
 from graphcnn.language.arguments import is_int
+from graphcnn.passes.training_mode import SEED
 from graphcnn.runner import Runner
 from graphcnn.runtime.checkpoint import (
     BEST,
     Position,
-    check_config,
     load_checkpoint,
     save_checkpoint,
 )
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.history import History
 from graphcnn.runtime.progress import Display
+from graphcnn.training.resuming import WITHIN_EPOCH, Told, check_told
 from graphcnn.training.session import Session
 from graphcnn.weights import check_states, read_tensors
 
@@ -83,22 +87,45 @@ class Run:
     shuffle: bool
     drop_last: bool
     validation_batch_size: int
+    told: Told
     stopping: EarlyStopping | None
     folder: Path | None
     every: int | None
     callbacks: tuple[Callback, ...]
     position: Position = field(default_factory=Position)
     best_states: dict[str, Array] = field(default_factory=dict)
+    _hashing: threading.Thread | None = None
+    _config: dict[str, Any] | None = None
 
-    def resume(self, folder: Path) -> None:
+    def resume(self, folder: Path, changing: frozenset[str]) -> None:
         """Take up states and position of the checkpoint in `folder`."""
         states, position = load_checkpoint(folder)
-        check_config(position.config, self.position.config, folder)
-        check_states(states, self.session.graph.states, folder)
-        self.session.load(states)
+        check_told(position.config, self.told, folder, changing)
+        self.session.load(self._fitting(states, folder, changing))
         self.position = position
-        if (folder / BEST).exists():
+        if changing & WITHIN_EPOCH:
+            position.batch, position.totals = 0, {}  # the epoch under way begins anew
+        if changing & {"loss", "validation"}:
+            position.best, position.best_epoch = None, position.epoch  # no measure for the new one
+        elif (folder / BEST).exists():
             self.best_states = read_tensors(folder / BEST)[0]
+
+    def _fitting(
+        self, states: dict[str, Array], folder: Path, changing: frozenset[str]
+    ) -> dict[str, Array]:
+        """The states that are taken up; those of an optimiser that is another begin anew."""
+        wanted = self.session.graph.states
+        if changing & {"optimizer", "network"}:
+            model = {state_of(s).key for s in self.model.graph.states}
+            needed = [s for s in wanted if state_of(s).key in model]
+            check_states({k: a for k, a in states.items() if k in model}, needed, folder)
+            types = {state_of(s).key: (s.shape, s.dtype.numpy) for s in wanted}
+            states = {k: a for k, a in states.items() if types.get(k) == (a.shape, a.dtype)}
+        else:
+            check_states(states, wanted, folder)
+        if "seed" in changing and SEED in states:
+            states = {**states, SEED: np.array(self.seed, np.int64)}
+        return states
 
     def train(self, epochs: int, shown: Display, interrupted: Callable[[], bool]) -> History:
         """Train up to `epochs`; the history tells how it ended.
@@ -167,9 +194,21 @@ class Run:
         at = self.position
         return self.stopping is not None and at.epoch - at.best_epoch >= self.stopping.patience
 
+    def hash_data(self) -> None:
+        """Begin to hash the data beside the first steps: the first checkpoint needs it."""
+        sets = [each for each in (self.data, self.held_out) if each is not None]
+        self._hashing = threading.Thread(target=lambda: [s.digest for s in sets], daemon=True)
+        self._hashing.start()
+
     def _save(self) -> None:
-        if self.folder is not None:
-            save_checkpoint(self.folder, self.session.states, self.position)
+        if self.folder is None:
+            return
+        if self._config is None:
+            if self._hashing is not None:
+                self._hashing.join()
+            self._config = self.told.config()
+        self.position.config = self._config
+        save_checkpoint(self.folder, self.session.states, self.position)
 
     def _advice(self) -> str:
         at = self.position

@@ -1,7 +1,9 @@
 """Items with their labels, in memory; the order of training is a pure function of the seed."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self, overload
 
 import numpy as np
@@ -21,6 +23,8 @@ from graphcnn.philox import permutation
 
 #: Streams of the random generator, apart from those that the nodes of a graph count up from 0.
 _SHUFFLE, _SPLIT = 0x53485546, 0x53504C54
+#: Bytes that are hashed at a time, a copy where they do not lie together.
+_PIECE = 1 << 22
 
 
 class Items(np.ndarray):
@@ -99,6 +103,20 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of every bit of items, labels, classes and normalisation; computed once."""
+        total = hashlib.sha256()
+        named = self.images if isinstance(self.images, Mapping) else {"": self.images}
+        for key, array in (*named.items(), ("labels", self.labels)):
+            total.update(f"{key} {array.dtype.str} {array.shape}".encode())
+            rows = max(1, _PIECE // max(1, array[:1].nbytes))
+            for at in range(0, len(array), rows):
+                total.update(np.ascontiguousarray(array[at : at + rows]).data.cast("B"))
+        about = self.classes, self.normalisation, self.ignored
+        total.update(repr(about).encode())
+        return total.hexdigest()
 
     def __repr__(self) -> str:
         of = f", {len(self.classes)} classes" if self.classes else ""

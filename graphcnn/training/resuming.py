@@ -1,0 +1,182 @@
+"""What must be the same for a run to go on where it was, and what may be changed on purpose.
+
+A checkpoint holds, besides the states, what the run was told. What can be hashed is hashed: every
+bit of the data, and the graphs of network, loss, metrics and optimiser, so that two functions that
+build other graphs are told apart whatever their names. Functions that are no part of a graph
+(callbacks, what a subclass of `Dataset` does, how a schedule computes its rates) are not looked at;
+of a schedule of one's own the rates of many steps are compared.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from graphcnn.errors import CheckpointWarning, DataError, WeightsError
+from graphcnn.graph import Graph
+from graphcnn.initializers import Constant
+from graphcnn.ir import Node, Value, build
+from graphcnn.objective import Objective
+from graphcnn.optimizers import Optimizer
+from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.schedules import Schedule, schedule
+from graphcnn.sources import State
+from graphcnn.text.write import fingerprint
+
+#: What `changing` may name, and the entries of a configuration that belong to it.
+CHANGES: dict[str, tuple[str, ...]] = {
+    "learning_rate": ("learning_rate",),
+    "optimizer": ("optimizer", "update"),
+    "loss": ("loss", "loss graph"),
+    "metrics": ("metrics",),
+    "network": ("model", "network"),
+    "data": ("data", "data content", "classes"),
+    "validation": ("validation",),
+    "batch_size": ("batch_size", "drop_last"),
+    "seed": ("seed",),
+    "shuffle": ("shuffle",),
+}
+#: What changes which items the epoch under way still has to see, or what is summed up over it.
+WITHIN_EPOCH = {"loss", "metrics", "data", "batch_size", "seed", "shuffle"}
+#: A difference in the first makes one in the others, which say nothing new.
+_IMPLIED = {
+    "network": ("loss graph", "metrics", "update"),
+    "loss graph": ("metrics", "update"),
+    "optimizer": ("update",),
+}
+_VERSION = "version"
+_STEPS = (*range(1, 101), *(round(1.3**k) for k in range(18, 60)))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a run is told: `config` is kept in its checkpoints."""
+
+    network: Graph
+    measured: Graph  # with loss and metrics, in inference form
+    step: Graph
+    loss: str | Objective
+    optimizer: Optimizer
+    data: Dataset
+    validation: Dataset | None
+    others: Mapping[str, Any]
+
+    def config(self) -> dict[str, Any]:
+        """Names, numbers and hashes."""
+        outputs = dict(self.measured.outputs)
+        only_loss = self.measured.with_outputs({"loss": outputs.pop("loss")}, {})
+        held_out = self.validation
+        return {
+            _VERSION: 2,
+            **self.others,
+            "loss": loss_name(self.loss),
+            "data": f"{self.data.name}, {len(self.data)} items",
+            "data content": content(self.data),
+            "validation": None if held_out is None else content(held_out),
+            "network": _graph_hash(self.network),
+            "loss graph": _graph_hash(only_loss),
+            "metrics": _hash([*outputs, _graph_hash(self.measured)] if outputs else []),
+            "optimizer": _settings(self.optimizer),
+            "update": _graph_hash(self.step.with_outputs({})),
+            "learning_rate": _rates(schedule(self.optimizer.learning_rate)),
+        }
+
+    def config_of_old(self) -> dict[str, Any]:
+        """What the first version of checkpoints held."""
+        return {
+            **{key: value for key, value in self.others.items() if key != "drop_last"},
+            "data": f"{self.data.name}, {len(self.data)} items",
+            "loss": loss_name(self.loss),
+            "optimizer": repr(self.optimizer),
+        }
+
+
+def loss_name(loss: str | Objective) -> str:
+    return loss if isinstance(loss, str) else getattr(loss, "__name__", "custom")
+
+
+def wanted_changes(changing: str | Iterable[str], resumed: bool) -> frozenset[str]:
+    """The names in `changing`. Raises `DataError` for one that is unknown."""
+    names = (changing,) if isinstance(changing, str) else tuple(changing)
+    for name in names:
+        if name not in CHANGES:
+            raise DataError(f"changing={name!r} is unknown; known are {', '.join(CHANGES)}")
+    if names and not resumed:
+        raise DataError("changing is for a run that goes on: give resume=FOLDER, too")
+    return frozenset(names)
+
+
+def check_told(
+    found: Mapping[str, Any], told: Told, folder: object, changing: frozenset[str]
+) -> None:
+    """Refuse to resume a run that was told something else, naming each difference and the way.
+
+    Warns where a checkpoint is so old that it does not tell.
+    """
+    now = told.config()
+    if _VERSION not in found:
+        unknown = [key for key in now if key not in found and key != _VERSION]
+        now = {k: v for k, v in told.config_of_old().items() if k in found or k != "classes"}
+        if "learning_rate" in changing:
+            del now["optimizer"]  # there it held the rate, too
+        warnings.warn(
+            f"the checkpoint in {folder} was written before checkpoints told their "
+            f"{', '.join(unknown)}: these are not compared",
+            CheckpointWarning,
+            stacklevel=2,
+        )
+    owner = {entry: name for name, entries in CHANGES.items() for entry in entries}
+    different = [key for key, value in now.items() if found.get(key) != value and key != _VERSION]
+    implied = {each for key in different for each in _IMPLIED.get(key, ())}
+    if "data content" in different and "data" in different:
+        implied.add("data content")
+    wrong = [k for k in different if owner.get(k) not in changing and k not in implied]
+    if not wrong:
+        return
+    lines = [f"{key}: the run had {found.get(key)!r}, this call has {now[key]!r}" for key in wrong]
+    names = sorted({owner[key] for key in wrong if key in owner}, key=list(CHANGES).index)
+    way = ", ".join(map(repr, names)) + ("," if len(names) == 1 else "")
+    raise WeightsError(
+        f"the run in {folder} cannot be resumed with other settings:\n  "
+        + "\n  ".join(lines)
+        + (f"\nwhat is meant to change is said by changing=({way})" if names else "")
+    )
+
+
+def content(data: Dataset) -> str:
+    """The hash of every bit of a data set, as it is shown."""
+    return f"content {data.digest[:16]}"
+
+
+def _graph_hash(graph: Graph) -> str:
+    """A hash of what a graph computes, whatever its states begin with."""
+
+    def plain(node: Node, inputs: Sequence[Value]) -> Sequence[Value] | None:
+        if not isinstance(node.op, State):
+            return None
+        op = replace(node.op, initial=Constant(0))
+        return build(op, (), node.name, node.origin).outputs
+
+    return _hash([fingerprint(graph.transform(plain))])
+
+
+def _hash(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _settings(optimizer: Optimizer) -> str:
+    """The settings without the learning rate, which is an entry of its own."""
+    if not is_dataclass(optimizer):
+        return type(optimizer).__qualname__
+    values = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
+    values.pop("learning_rate", None)
+    return f"{type(optimizer).__qualname__}({', '.join(f'{k}={v!r}' for k, v in values.items())})"
+
+
+def _rates(rates: Schedule) -> str:
+    """A schedule of ours as it is written, one of the user's own by its rates."""
+    if type(rates).__module__ == Schedule.__module__:
+        return repr(rates)
+    sampled = [repr(float(rates.at(step))) for step in _STEPS]
+    return f"{type(rates).__qualname__}, rates {_hash(sampled)}"
