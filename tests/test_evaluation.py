@@ -1,12 +1,14 @@
 """Losses and metrics of a whole data set, whatever the batch size, against their formulas."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import graphcnn as cnn
 from graphcnn.analysis.batch_axis import means
 from graphcnn.ir import Array, Value
-from graphcnn.objective import with_loss
+from graphcnn.objective import LOSSES, with_loss
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(53, 1, 2, 3)).astype(np.float32)
@@ -107,14 +109,49 @@ def test_a_loss_weighted_by_classes(runtime: str) -> None:
 
 
 def test_validation_measures_the_whole() -> None:
+    """And training reports no mean of the batches' recalls, which would be another number."""
     model = classifier()
-    history = model.fit(
-        (X, LABELS), epochs=2, batch_size=16, validation=(X, LABELS), metrics={"recall": recall},
-        progress=False,
-    )  # fmt: skip
+    with pytest.warns(UserWarning, match="^recall: no mean over the items") as said:
+        history = model.fit(
+            (X, LABELS), epochs=2, batch_size=16, validation=(X, LABELS),
+            metrics={"recall": recall, "accuracy": cnn.accuracy}, progress=False,
+        )  # fmt: skip
+    assert [Path(w.filename).name for w in said] == ["test_evaluation.py"]
     wanted = formulas(model.predict(X, raw=True, runtime="reference"))
-    assert history.rows[-1]["val_recall"] == pytest.approx(wanted["recall"], rel=1e-5)
-    assert history.rows[-1]["val_loss"] == pytest.approx(wanted["loss"], rel=1e-5)
+    assert history.rows[-1].keys() == {
+        "loss", "accuracy", "val_loss", "val_recall", "val_accuracy"
+    }  # fmt: skip
+    for key in ("loss", "recall", "accuracy"):
+        assert history.rows[-1][f"val_{key}"] == pytest.approx(wanted[key], rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_all_losses_and_metrics_of_ours_are_means(loss: str) -> None:
+    x = cnn.input("x", (7,))
+    model = cnn.Model(x, cnn.dense(x, 7))
+    metrics = {"cross_entropy": ["accuracy", "top_5_accuracy"]}.get(loss, ["binary_accuracy"])
+    graph = with_loss(model.graph, loss, metrics)
+    found = means(graph, model.graph.outputs["output"])
+    assert len(found) == 1 + len(metrics) and all(found.values())
+
+
+def test_pixels_that_are_ignored_do_not_count() -> None:
+    """The mean over the pixels that count is none over the items, which have other numbers of
+    them."""
+    x = cnn.input("x", (1, 2, 3))
+    model = cnn.Model(x, cnn.conv2d(x, 3, 1)).initialize(4)
+    labels = RNG.integers(0, 3, (53, 2, 3))
+    labels[RNG.random((53, 2, 3)) < np.linspace(0, 0.9, 53)[:, None, None]] = 255
+    z = model.predict(X, raw=True, runtime="reference").astype(np.float64)
+    log_p = z - np.log(np.exp(z).sum(1, keepdims=True))
+    counts = labels != 255
+    picked = np.take_along_axis(log_p, np.where(counts, labels, 0)[:, None], 1)[:, 0]
+    for size in (1, 10, 53):
+        found = model.evaluate(
+            (X, labels), batch_size=size, metrics={},
+            loss=lambda p, t: cnn.cross_entropy(p, t, ignore_index=255),
+        )  # fmt: skip
+        assert found["loss"] == pytest.approx(-picked[counts].mean(), rel=1e-5)
 
 
 @RUNTIMES

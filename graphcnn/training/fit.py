@@ -5,12 +5,15 @@ seed and step; so a run that was stopped at any batch and resumed ends with the 
 that was not.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphcnn.analysis.batch_axis import means
 from graphcnn.errors import DataError
 from graphcnn.feeding import Data, as_dataset, at_least_one, prediction_type
+from graphcnn.graph import Graph
 from graphcnn.language.arguments import is_int
 from graphcnn.objective import Metrics, Objective, known_loss, target_type, with_loss
 from graphcnn.optimizers import Optimizer
@@ -76,7 +79,8 @@ def fit(
         validation: measured after every epoch, in inference form.
         validation_batch_size: items measured at a time; by default the batch size.
         metrics: names ("accuracy", "top_5_accuracy", "binary_accuracy") or functions of
-            (prediction, target), reported besides the loss; by default what suits the loss.
+            (prediction, target), reported besides the loss; by default what suits the loss. What
+            is no mean over the items, such as a recall, is reported of the validation data only.
         seed: of the initial weights (unless the model has some), the order and the dropout.
         drop_last: leave out a last batch that is short; shuffling leaves out others every epoch.
         early_stopping: an `EarlyStopping`, or its patience in epochs.
@@ -172,6 +176,7 @@ def fit(
         folder=None if folder is None else make_folder(folder),
         every=checkpoint_every,
         callbacks=tuple(callbacks),
+        of_the_whole=_of_the_whole(model, evaluation),
     )
     if resume is not None and (Path(resume) / LAST).exists():
         run.resume(Path(resume), changes)
@@ -181,6 +186,20 @@ def fit(
     done = run.position.epoch * batches + run.position.batch
     with display(progress, epochs, batches, done) as shown, interruptible() as interrupted:
         return run.train(epochs, shown, interrupted)
+
+
+def _of_the_whole(model: "Model", evaluation: Graph) -> frozenset[str]:
+    """The metrics that are no means over the items, with a warning that names them."""
+    prediction = next(iter(model.graph.outputs.values()))
+    found = [key for key, mean in means(evaluation, prediction).items() if not mean]
+    metrics = [key for key in found if key != "loss"]  # which is what every step makes smaller
+    if metrics:
+        warnings.warn(
+            f"{', '.join(metrics)}: no mean over the items, so the mean of what the batches of "
+            "training give would be another number: it is reported of the validation data only",
+            stacklevel=4,
+        )
+    return frozenset(metrics)
 
 
 def _loss_name(loss: str | Objective) -> str:

@@ -92,6 +92,8 @@ class Run:
     folder: Path | None
     every: int | None
     callbacks: tuple[Callback, ...]
+    #: Metrics that are no means over the items: of the batches of training there is no value.
+    of_the_whole: frozenset[str] = frozenset()
     position: Position = field(default_factory=Position)
     best_states: dict[str, Array] = field(default_factory=dict)
     _hashing: threading.Thread | None = None
@@ -162,6 +164,8 @@ class Run:
             result = self.session.step(images, targets)
             at.batch += 1
             for key, value in result.items():
+                if key in self.of_the_whole:
+                    continue
                 at.totals[key] = at.totals.get(key, 0.0) + value * len(targets)
             shown.batch(len(targets), result["loss"])
             if interrupted():
