@@ -51,11 +51,10 @@ def read_regular(path: str | os.PathLike[str], limit: int | None = None) -> byte
     """All bytes of the file. Raises `OSError` like `open_regular`, and for more than `limit`."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        if limit is None:
-            return file.read()
-        data = file.read(limit + 1) if size <= limit else b""
-        if size > limit or len(data) > limit:  # it may have grown meanwhile
-            found = max(size, len(data))
+        # read(n) would make room for n bytes, however short the file; None: nothing to be had yet
+        data = b"" if limit is not None and size > limit else file.read() or b""
+        found = max(size, len(data))  # it may have grown meanwhile
+        if limit is not None and found > limit:
             raise OSError(errno.EFBIG, f"it is too large: {found} bytes, limit {limit}", str(path))
         return data
 

@@ -110,7 +110,8 @@ def cli() -> None:
       digits                              1,797 handwritten digits, 1×8×8, from scikit-learn
       mnist:DIR                           the four IDX files of MNIST, gzipped or not
       cifar10:PATH                        CIFAR-10: binary batches, or JPEG pictures (folder, zip)
-      images:PATH                         pictures in one folder per class (folder, zip)
+      images:PATH                         pictures in one folder per class (folder, zip), which may
+                                          lie below train, val and test
       npz:FILE                            arrays of your own
       xo[:n=1000,size=16,seed=0]          generated pictures of X and O
 

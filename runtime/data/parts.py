@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -38,6 +38,9 @@ class Parts(tuple[Dataset, Dataset]):
         parts = super().__new__(cls, (train, test))
         parts.validation = validation
         return parts
+
+    def __getnewargs__(self) -> tuple[Any, ...]:  # how copy and pickle make another one
+        return self[0], self[1], self.validation
 
     def map(self, change: Callable[[Dataset, str], Dataset]) -> Self:
         """The parts that `change` makes of each part and its kind."""

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,9 @@ def _open(name: str, data: bytes) -> Any:
     """The picture with its header read and checked, its pixels not yet decoded."""
     image = _module("Image")
     try:
-        picture = image.open(io.BytesIO(data), formats=tuple(set(FORMATS.values())))
+        with warnings.catch_warnings():  # of many pixels: MAX_PIXELS is stricter, and an error
+            warnings.simplefilter("ignore", image.DecompressionBombWarning)
+            picture = image.open(io.BytesIO(data), formats=tuple(set(FORMATS.values())))
     except Exception as error:  # as above, and more pixels than Pillow opens
         unknown = isinstance(error, image.UnidentifiedImageError)
         why = "its content is of no known picture format" if unknown else error

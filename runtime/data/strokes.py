@@ -14,6 +14,9 @@ from graphcnn.runtime.data.dataset import Dataset
 
 _STREAM = 0x584F
 
+#: Bytes of all pictures; more is refused before it fills the memory.
+MAX_BYTES = 1 << 32
+
 _CHUNK = 512  # samples drawn together: bounds the memory
 _SETTINGS = 8  # random numbers of a sample before those of its noise
 
@@ -46,6 +49,11 @@ def xo(
     """
     if n < 1 or size < 9:
         raise DataError(f"xo needs n of at least 1 and size of at least 9, found {n} and {size}")
+    if 4 * n * size * size > MAX_BYTES:
+        raise DataError(
+            f"xo of n={n}, size={size} needs {n} × {size} × {size} × 4 = {4 * n * size * size} "
+            f"bytes, limit {MAX_BYTES}"
+        )
     if min(shift, scale, rotation, deformation, noise) < 0 or scale >= 1:
         raise DataError(
             "the distortions of xo must not be negative and scale must be less than 1, found "

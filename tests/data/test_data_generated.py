@@ -133,3 +133,9 @@ def test_load_refuses(spec, match):
 
 def test_specs_are_spelled_by_their_names():
     assert all(spec.form.startswith(name) for name, spec in SPECS.items())
+
+
+@pytest.mark.parametrize(("n", "size"), [(10**12, 9), (10, 10**6)])
+def test_more_pictures_than_memory_are_refused_at_once(n, size):
+    with pytest.raises(DataError, match=r"needs .* bytes, limit 4294967296"):
+        load(f"xo:n={n},size={size}")

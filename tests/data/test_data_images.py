@@ -1,5 +1,6 @@
 import io
 import sys
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -196,6 +197,51 @@ def test_a_bomb_is_refused_by_its_header(store):
     data[16:24] = (40_000).to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     refuses(store({"a/0.png": bytes(data)}, True), "a/0.png .*(too large|decompression bomb)")
+
+
+def _with_sizes(format: str, n: int) -> bytes:
+    """A small picture whose header says n × n."""
+    data = bytearray(picture(0, format=format))
+    if format == "JPEG":
+        at = data.index(b"\xff\xc0") + 5
+        data[at : at + 4] = n.to_bytes(2, "big") * 2
+    elif format == "BMP":
+        data[18:26] = n.to_bytes(4, "little") * 2
+    elif format == "GIF":
+        data[6:10] = n.to_bytes(2, "little") * 2
+    else:
+        data[: data.index(b"\n255\n")] = f"P6\n{n} {n}".encode()
+    return bytes(data)
+
+
+@pytest.mark.parametrize("n", [9_000, 12_000, 65_000])
+@pytest.mark.parametrize(
+    ("format", "suffix"), [("JPEG", "jpg"), ("BMP", "bmp"), ("GIF", "gif"), ("PPM", "ppm")]
+)
+@pytest.mark.filterwarnings("error")
+def test_bombs_of_other_formats(store, format, suffix, n):
+    path = store({f"a/0.{suffix}": _with_sizes(format, n)})
+    tracemalloc.start()
+    try:
+        refuses(path, rf"a/0.{suffix} .*(too large|decompression bomb)")
+        assert tracemalloc.get_traced_memory()[1] < n * n / 8
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [None, (7, 9)])
+def test_every_orientation(store, orientation, size):
+    image, ops = pytest.importorskip("PIL.Image"), pytest.importorskip("PIL.ImageOps")
+    pixels = np.zeros((16, 24, 3), np.uint8)
+    pixels[:8], pixels[:, :8, 1] = 200, 100
+    file, exif = io.BytesIO(), image.Exif()
+    exif[0x0112] = orientation
+    image.fromarray(pixels).save(file, "PNG", exif=exif)
+    want = ops.exif_transpose(image.open(file)).convert("RGB")
+    want = want if size is None else want.resize(size[::-1], image.Resampling.BILINEAR)
+    found = pictures.decode("0.png", file.getvalue(), False, size)
+    assert (found == np.moveaxis(np.asarray(want), -1, 0)).all()
 
 
 def test_a_member_larger_than_it_says(store, tmp_path):

@@ -1,6 +1,8 @@
 """Folders for training, validation and testing, however they are spelled."""
 
+import copy
 import os
+import pickle
 import socket
 from pathlib import Path
 
@@ -97,6 +99,12 @@ def test_classes_that_are_called_like_parts(store, names):
     train, test = image_folder(store(files))
     assert train.classes == test.classes == tuple(sorted(names))
     assert len(train) + len(test) == 5 * len(names)
+
+
+def test_parts_can_be_copied(store):
+    found = image_folder(store(part("train", 1) | part("test", 2) | part("val", 3)))
+    for other in (copy.copy(found), pickle.loads(pickle.dumps(found))):
+        assert [level(p) for p in (*other, other.validation)] == [1, 2, 3]
 
 
 def test_words_that_name_no_part():

@@ -43,7 +43,7 @@ def read_model(source: str | Path | bytes, limits: Limits) -> tuple[onnx.ModelPr
             size = os.fstat(file.fileno()).st_size
             if size > limits.file_bytes:
                 raise ImportModelError(_too_large(str(path), size, limits))
-            content = file.read(limits.file_bytes + 1)
+            content = file.read() or b""
     except OSError as error:
         raise ImportModelError(f"cannot read {path}: {reason(error, path)}") from None
     return parse(content, str(path), limits), path.parent
