@@ -1,12 +1,14 @@
 """Weights on disk: safetensors, which hold tensors and text and can run no code.
 
 A saved model is one file: every parameter and running statistic by name, and in its metadata the
-graph in text form, the normalisation of its images and the names of its classes.
+graph in text form, the normalisation of its images and the names of its classes. Element types that
+the library does not read as NumPy arrays lie there as their bytes, and the metadata name them.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -17,8 +19,12 @@ from graphcnn.files import atomic_write
 from graphcnn.graph import state_of
 from graphcnn.ir import Array, Value
 from graphcnn.regular_files import is_regular, kind_of
+from graphcnn.tensor_type import DType
 
 FORMAT = "graphcnn 1"
+
+#: The entry of the metadata with the element types of tensors that are stored as bytes, by name.
+ELEMENT_TYPES = "element_types"
 
 
 def write_tensors(
@@ -26,7 +32,30 @@ def write_tensors(
 ) -> Path:
     """Write tensors and text beside `path`, then rename: the old file stays valid until then."""
     contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
-    return atomic_write(path, _sorted(save(contiguous, {"format": FORMAT, **metadata})))
+    coded = {k: DType.of(a.dtype) for k, a in contiguous.items() if _is_coded(a.dtype)}
+    contiguous |= {key: contiguous[key].view(np.uint8) for key in coded}
+    data = {"format": FORMAT, **metadata}
+    if coded:
+        data[ELEMENT_TYPES] = json.dumps(coded, sort_keys=True)
+    return atomic_write(path, _sorted(save(contiguous, data)))
+
+
+def _is_coded(dtype: Any) -> bool:
+    """Whether it is one of the types of a byte or less that NumPy lacks."""
+    return dtype.itemsize == 1 and dtype not in (np.uint8, np.int8, np.bool_)
+
+
+def _decoded(tensors: dict[str, Array], types: str) -> dict[str, Array]:
+    """Tensors with the element types that the metadata name. Raises ValueError."""
+    try:
+        named = json.loads(types)
+        found = {key: DType(name).numpy for key, name in named.items()}
+    except (ValueError, AttributeError, RecursionError):
+        raise ValueError(f"its {ELEMENT_TYPES} are {types[:60]!r}") from None
+    for key, dtype in found.items():
+        if key not in tensors or tensors[key].dtype != np.uint8 or not _is_coded(dtype):
+            raise ValueError(f"its {ELEMENT_TYPES} name {key!r} as {DType.of(dtype)}")
+    return tensors | {key: tensors[key].view(dtype) for key, dtype in found.items()}
 
 
 def _sorted(file: bytes) -> bytes:
@@ -49,8 +78,10 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
         raise WeightsError(f"{path}: an ONNX file, which import_onnx reads")
     try:
         with safe_open(path, framework="numpy") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+            metadata = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            return _decoded(tensors, metadata.pop(ELEMENT_TYPES, "{}")), metadata
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: not a whole safetensors file: {error}") from None
 
 
