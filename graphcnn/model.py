@@ -8,15 +8,14 @@ import numpy as np
 
 from graphcnn.analysis.summary import Summary, summarize
 from graphcnn.compile import training_graph
-from graphcnn.errors import WeightsError
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
+from graphcnn.metadata import read, read_graph
 from graphcnn.network import Network
 from graphcnn.objective import Metrics, Objective
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.runner import Runner
-from graphcnn.text.parse import parse_graph
 from graphcnn.weights import check_states, read_tensors
 
 if TYPE_CHECKING:
@@ -210,15 +209,12 @@ class Model(Network):
 def load(path: str | Path) -> Model:
     """The model in a file that `Model.save` wrote: graph, weights, normalisation, classes."""
     tensors, metadata = read_tensors(path)
-    if "graph" not in metadata:
-        raise WeightsError(
-            f"{path} holds weights but no graph; build the model in Python and load them into it"
-        )
-    graph = parse_graph(metadata["graph"])
+    graph = read_graph(metadata, path)
     model = Model(graph.inputs, graph.outputs, graph.name)
     check_states(tensors, model.graph.states, path)
+    learned = read(metadata, model.graph, path)
     model.replace_states(tensors)
-    model._take(metadata)
+    model._take(learned)
     return model
 
 

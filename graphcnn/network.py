@@ -1,11 +1,10 @@
 """The core of a model: a graph, the values of its states, and what is saved with them."""
 
+import copy
 import fnmatch
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,12 +14,14 @@ from graphcnn.errors import GraphError, TrainingError, WeightsError
 from graphcnn.finding import given_tensors, value_named
 from graphcnn.graph import Graph, rebuilt, state_of
 from graphcnn.ir import Array, Node, Value, build
+from graphcnn.metadata import Learned, read, written
 from graphcnn.naming import given_inputs, joined, named, output_names
 from graphcnn.normalisation import Normalisation, check_images, check_items
-from graphcnn.objective import LOSSES, Objective
+from graphcnn.objective import Objective
+from graphcnn.pickling import drawn_by_functions, packed, unpacked, with_own_cells
 from graphcnn.runner import Runner
 from graphcnn.sources import Input, State
-from graphcnn.state_values import StateValues
+from graphcnn.state_values import ArraysByName, StateValues
 from graphcnn.tensor_type import N
 from graphcnn.text.write import dump_graph
 from graphcnn.weights import check_states, read_tensors, write_tensors
@@ -39,12 +40,12 @@ class Network:
             raise GraphError(f"the name of a model must be a string, found {name!r}")
         values = joined(output_names(outputs))
         self._adopt(named(Graph.of(given_inputs(inputs), values, name=name)))
-        for state in map(state_of, self.graph.states):
-            state.cell.trainable = state.trainable
 
     def _adopt(self, graph: Graph) -> None:
         """Begin as a model of this graph that has learned nothing yet."""
         self.graph = graph
+        for state in map(state_of, graph.states):
+            state.cell.trainable = state.trainable
         self.classes: tuple[str, ...] = ()
         self.loss: str | None = None
         self.objective: str | Objective | None = None
@@ -189,7 +190,8 @@ class Network:
     def parameters(self) -> Mapping[str, Array]:
         """The learned tensors by name. Change them with `set_parameters`."""
         keys = [state_of(p).key for p in self.graph.parameters]
-        return MappingProxyType({key: self.states[key] for key in keys})
+        values = self.states.snapshot()
+        return ArraysByName({key: values[key] for key in keys})
 
     def set_parameters(self, arrays: Mapping[str, Any]) -> None:
         """Replace states by name. Raises `WeightsError` for unknown names and other shapes."""
@@ -277,36 +279,70 @@ class Network:
 
     def metadata(self) -> dict[str, str]:
         """What a saved or exported model carries besides its weights."""
-        data = {"name": self.name, "classes": json.dumps(list(self.classes))}
-        if self.normalisation is not None:
-            data["normalisation"] = self.normalisation.to_json()
-        if self.loss is not None:
-            data["loss"] = self.loss
-        if self.seed is not None:
-            data["seed"] = str(self.seed)
-        return data
+        learned = Learned(self.classes, self.normalisation, self.loss, self.seed)
+        return written(learned, self.graph)
 
     def save(self, path: str | Path) -> Path:
         """Write graph, weights, normalisation and classes to one safetensors file."""
         return write_tensors(
-            path, self.states, {"graph": dump_graph(self.graph), **self.metadata()}
+            path, self.states.snapshot(), {"graph": dump_graph(self.graph), **self.metadata()}
         )
 
     def load(self, path: str | Path) -> Self:
         """Read weights saved from a model of the same layers.
 
-        Raises `WeightsError` listing tensors that are missing, extra or of another shape.
+        Raises `WeightsError` listing tensors that are missing, extra or of another shape, or naming
+        the field of the metadata that is damaged. The model is then as it was.
         """
         tensors, metadata = read_tensors(path)
         check_states(tensors, self.graph.states, path)
+        learned = read(metadata, self.graph, path)
         self.replace_states(tensors)
-        self._take(metadata)
+        self._take(learned)
         return self
 
-    def _take(self, metadata: Mapping[str, str]) -> None:
-        self.classes = tuple(json.loads(metadata.get("classes", "[]")))
-        loss = metadata.get("loss")
-        self.loss = loss if loss in LOSSES else None
-        self.seed = int(metadata["seed"]) if "seed" in metadata else None
-        if "normalisation" in metadata:
-            self.normalisation = Normalisation.from_json(metadata["normalisation"])
+    def _take(self, learned: Learned) -> None:
+        self.classes, self.loss, self.seed = learned.classes, learned.loss, learned.seed
+        self.objective = learned.loss
+        if learned.normalisation is not None:
+            self.normalisation = learned.normalisation
+
+    # Copies: `copy.copy` shares the weights, `copy.deepcopy` and `pickle` do not.
+
+    def __copy__(self) -> Self:
+        return self._of_graph(self.graph)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        made = self._of_graph(with_own_cells(self.graph, memo))
+        made._values().fill({k: np.array(v) for k, v in self._values().snapshot().items()})
+        made.normalisation = self.normalisation
+        for key in self.__dict__.keys() - made.__dict__.keys():  # of a class made of this one
+            setattr(made, key, copy.deepcopy(getattr(self, key), memo))
+        return made
+
+    def _of_graph(self, graph: Graph) -> Self:
+        made = self.__class__.__new__(self.__class__)
+        made._adopt(graph)
+        made.classes, made.loss, made.seed = self.classes, self.loss, self.seed
+        made.objective = self.objective
+        made._normalisation = self._normalisation
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain data: the text of the graph, and arrays. Initial values that functions draw are
+        drawn before, since functions are not kept; nor is a loss that is one."""
+        if drawn_by_functions(self.graph) and not self.is_initialized:
+            self.initialize_missing(self.seed or 0)
+        own = self._of_graph(self.graph).__dict__
+        more = {key: value for key, value in self.__dict__.items() if key not in own}
+        model = packed(self.graph, self._values().snapshot(), self.metadata())
+        return {"model": model, **({"more": more} if more else {})}
+
+    def __setstate__(self, state: Any) -> None:
+        """Raises `WeightsError` for what `__getstate__` did not give."""
+        graph, states, metadata = unpacked(state.get("model") if isinstance(state, dict) else state)
+        learned = read(metadata, graph, "a pickled model")
+        self._adopt(graph)
+        self.__dict__.update(state.get("more", {}))
+        self.replace_states(states)
+        self._take(learned)

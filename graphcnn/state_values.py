@@ -15,6 +15,25 @@ class Snapshot(dict[str, Array]):
     """The values of all states of a graph at one moment, read-only arrays."""
 
 
+class ArraysByName(Mapping[str, Array]):
+    """Arrays by name; a copy is a dict of one's own."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = dict(arrays)
+
+    def __getitem__(self, key: str) -> Array:
+        return self._arrays[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __reduce__(self) -> tuple[type[dict[str, Array]], tuple[dict[str, Array]]]:
+        return dict, (dict(self),)
+
+
 class StateValues(Mapping[str, Array]):
     """Arrays by name, read-only.
 
@@ -74,6 +93,10 @@ class StateValues(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._cells)
+
+    def __reduce__(self) -> tuple[type[dict[str, Array]], tuple[dict[str, Array]]]:
+        """A copy is a dict of one's own."""
+        return dict, (dict(self.snapshot()),)
 
     def __contains__(self, key: object) -> bool:
         return key in self._cells

@@ -15,6 +15,7 @@ import onnx
 from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.graph import state_of
 from graphcnn.ir import Array
+from graphcnn.metadata import read
 from graphcnn.onnx.importing.cut import cut_model
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import one_line, read_model
@@ -61,9 +62,9 @@ def import_onnx(
     model.replace_states({key: found.states[key] for key in keys})
     if found.model.producer_name == "graphcnn":
         try:
-            model._take(found.metadata)
-        except (GraphCnnError, ValueError, TypeError) as error:
-            raise ImportModelError(f"the metadata of the model: {one_line(error)}") from None
+            model._take(read(found.metadata, model.graph, "the model"))
+        except GraphCnnError as error:
+            raise ImportModelError(one_line(error)) from None
     return model
 
 

@@ -1,0 +1,77 @@
+"""A model as plain data, for `pickle`, `copy` and `joblib`: the text of its graph, arrays, fields.
+
+Nothing in it is code. A model without weights stays one, and draws the same ones later.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from graphcnn.cells import Cell
+from graphcnn.errors import WeightsError
+from graphcnn.graph import Graph, state_of
+from graphcnn.initializers import Custom
+from graphcnn.ir import Array, Node, Value, build
+from graphcnn.metadata import read_graph
+from graphcnn.sources import State
+from graphcnn.text.write import dump_graph
+from graphcnn.weights import check_states
+
+FORMAT = "graphcnn model 1"
+_WHAT = "a pickled model"
+
+
+def packed(graph: Graph, states: Mapping[str, Array], metadata: Mapping[str, str]) -> Any:
+    """The state of a model."""
+    return {
+        "format": FORMAT,
+        "graph": dump_graph(graph),
+        "states": dict(states),
+        "metadata": dict(metadata),
+    }
+
+
+def unpacked(state: Any) -> tuple[Graph, dict[str, Array], dict[str, str]]:
+    """Graph, states and metadata of `packed`. Raises `WeightsError` for anything else."""
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        found = state.get("format") if isinstance(state, dict) else type(state).__name__
+        raise WeightsError(f"{_WHAT} must be of the format {FORMAT!r}, found {found!r}")
+    states: Any = state.get("states")
+    metadata: Any = state.get("metadata")
+    if not _maps(metadata, str) or not isinstance(state.get("graph"), str):
+        raise WeightsError(f"{_WHAT} must hold its graph and its metadata as text")
+    if not _maps(states, np.ndarray):
+        raise WeightsError(f"{_WHAT} must hold its states as arrays by name")
+    graph = read_graph({"graph": state["graph"]}, _WHAT)
+    if graph.updates or not all(state_of(s).key for s in graph.states):
+        raise WeightsError(f"{_WHAT} must hold the graph of a model, found {graph!r}")
+    known = [s for s in graph.states if state_of(s).key in states]
+    check_states(states, known, _WHAT)
+    return graph, {key: np.array(array) for key, array in states.items()}, metadata
+
+
+def _maps(found: Any, kind: type) -> bool:
+    return isinstance(found, dict) and all(
+        isinstance(key, str) and isinstance(value, kind) for key, value in found.items()
+    )
+
+
+def drawn_by_functions(graph: Graph) -> bool:
+    """Whether initial values are drawn by functions, which are no data."""
+    return any(isinstance(state_of(s).initial, Custom) for s in graph.states)
+
+
+def with_own_cells(graph: Graph, memo: dict[int, Any]) -> Graph:
+    """The same graph, whose states have no values yet, for `copy.deepcopy` and its `memo`: models
+    that share states and are copied together share those of the copies."""
+
+    def own(node: Node, inputs: tuple[Value, ...]) -> Any:
+        if not isinstance(node.op, State):
+            return None
+        cell = memo.setdefault(id(node.op.cell), Cell(None, node.op.trainable))
+        op = replace(node.op, cell=cell)
+        return build(op, (), node.name, node.origin).outputs
+
+    return graph.transform(own)
