@@ -40,7 +40,7 @@ def by_hand(runtime: str, change, epochs: int = 4) -> tuple[cnn.Session, list[fl
             session.step(images, labels)
         other = net()
         other.replace_states({k: session.states[k].copy() for k in other.states})
-        losses.append(other.evaluate(HELD_OUT, runtime=runtime, threads=1)["loss"])
+        losses.append(other.evaluate(HELD_OUT, batch_size=8, runtime=runtime, threads=1)["loss"])
         session.load(change({k: session.states[k] for k in model.states}))
     return session, losses
 
