@@ -16,6 +16,9 @@ from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array
 from graphcnn.onnx.importing.context import UnsupportedError
 
+#: Weights that are computed at once.
+_AT_ONCE = 1 << 20
+
 #: The coordinates of a box: its corners are given, as parts of the axes.
 CROP = "tf_crop_and_resize"
 
@@ -160,14 +163,16 @@ def matrix(axis: Axis, how: Mapping[str, Any]) -> Array:
     stretch = max(1.0, 1 / float(Number(axis.scale))) if how.get("antialias", 0) else 1.0
     reach = math.ceil((1 if mode == "linear" else 2) * stretch)
     cubic = how.get("cubic_coeff_a", -0.75)
+    at = np.clip(at, -reach - 1, axis.size + reach)  # farther out the border is alone, too
     low = np.floor(at).astype(np.int64)
     exclude = bool(how.get("exclude_outside", 0))
-    for offset in range(1 - reach, reach + 1):
-        place = low + offset
-        weight = _kernel((at - place) / stretch, str(mode), cubic)
+    offsets = np.arange(1 - reach, reach + 1)
+    for part in np.array_split(offsets, -(-offsets.size * axis.new // _AT_ONCE)):
+        place = low[:, None] + part
+        weight = _kernel((at[:, None] - place) / stretch, str(mode), cubic)
         if exclude:
             weight = np.where((place >= 0) & (place < axis.size), weight, 0.0)
-        np.add.at(m, (rows, np.clip(place, 0, axis.size - 1)), weight)
+        np.add.at(m, (rows[:, None], np.clip(place, 0, axis.size - 1)), weight)
     total = m.sum(axis=1, keepdims=True)
     return m / np.where(total == 0, 1.0, total) if exclude or stretch > 1 else m
 

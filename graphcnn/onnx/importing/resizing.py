@@ -52,9 +52,16 @@ def resize(call: Call) -> Value:
     scales = _scales(call, 1 if call.opset < 11 else 2)
     axes = [call.axis(a, rank) for a in call.ints("axes", tuple(range(rank)))]
     if how.get("coordinate_transformation_mode") == CROP:
-        roi = [float(r) for r in call.known(1, "roi").reshape(2, -1).T.reshape(-1)]
+        corners = call.known(1, "roi")
+        roi = (
+            [float(r) for r in corners.reshape(2, -1).T.reshape(-1)]
+            if corners.size % 2 == 0
+            else []
+        )
         if len(roi) != 2 * len(axes):
             raise ImportModelError(f"roi must have two numbers for each of {len(axes)} axes")
+        if not np.isfinite(roi).all():
+            raise ImportModelError(f"roi must be finite, found {roi}")
         how["roi"] = {a: (roi[2 * i], roi[2 * i + 1]) for i, a in enumerate(axes)}
     if scales is not None:
         if len(scales) != len(axes):

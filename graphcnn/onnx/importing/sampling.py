@@ -4,7 +4,7 @@ Each computes where to read, for every axis on its own. A point then is a weight
 pixels around it, each of which is one `gather` of rows (a row holds the channels of a pixel).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -22,6 +22,7 @@ from graphcnn.ops.comparison import And, Equal, Where
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Add, Floor, Maximum, Minimum, Mul, Round
 from graphcnn.ops.gather import Gather
+from graphcnn.ops.reduce import Max, Sum
 from graphcnn.ops.shape import Transpose
 from graphcnn.tensor_type import Dim, DType
 
@@ -186,6 +187,11 @@ def roi_align(call: Call) -> Value:
     boxes = rois * call.attribute("spatial_scale", 1.0) - (0.5 if half else 0.0)
     cells = call.attribute("output_height", 1), call.attribute("output_width", 1)
     ratio = call.attribute("sampling_ratio", 0)
+    if ratio > call.limits.pieces:
+        raise ImportModelError(
+            f"attribute 'sampling_ratio' = {ratio}, expected at most {call.limits.pieces} "
+            "(limits.pieces)"
+        )
     axes, grids = [], []
     for axis, size in enumerate((h, w)):
         start, end = cut(boxes, 1, 1 - axis, 1), cut(boxes, 1, 3 - axis, 1)
@@ -194,6 +200,8 @@ def roi_align(call: Call) -> Value:
             grid = np.full((1, 1), float(ratio))
         else:
             lengths = call._evaluated(length, "the sizes of boxes (sampling_ratio = 0)")
+            if not np.isfinite(lengths).all():
+                raise ImportModelError("the sizes of boxes must be finite (sampling_ratio = 0)")
             grid = np.maximum(np.ceil(lengths.astype(np.float64) / cells[axis]), 0.0)
         most = max(1, int(grid.max()))
         call.limits.check_shape((rois.shape[0], cells[axis], most), "the points of the boxes")
@@ -207,17 +215,18 @@ def roi_align(call: Call) -> Value:
     rows = reshaped(Transpose((0, 2, 3, 1))(x), (images * h * w, channels))
     first = cast_to(call.value(2), DType.INT64) * (h * w)
     first = reshaped(first, (*first.shape, 1, 1))
-    terms = weighted(rows, 0, axes, (h, w), first)
     (high, rows_of), (wide, columns_of) = grids
     points = (rois.shape[0], cells[0], high, cells[1], wide, channels)
+    call.limits.check_shape(points, "the points of the boxes")
+    terms = weighted(rows, 0, axes, (h, w), first)
     if call.attribute("mode", "avg") == "avg":
         count = np.maximum(rows_of * columns_of, 1.0).reshape(-1, 1, 1, 1)
-        total = _folded(reduce(Add(), terms), points, Add())
+        total = Sum((2, 4))(reshaped(reduce(Add(), terms), points))
         y = total * constant_of(1 / count, x.dtype)
     else:
         if ratio <= 0 and (np.any(rows_of != high) or np.any(columns_of != wide)):
             raise UnsupportedError("maxima over boxes of different sizes (sampling_ratio = 0)")
-        y = _folded(reduce(Maximum(), terms), points, Maximum())
+        y = Max((2, 4))(reshaped(reduce(Maximum(), terms), points))
     return Transpose((0, 3, 1, 2))(y)
 
 
@@ -236,15 +245,6 @@ def _box_taps(at: Value, size: int, counted: Any) -> Taps:
         Tap(cast_to(low, DType.INT64), 1.0 - share, inside),
         Tap(cast_to(clipped(low + 1.0, 0.0, size - 1.0), DType.INT64), share, inside),
     ]
-
-
-def _folded(x: Value, points: tuple[Dim, ...], how: Callable[[Value, Value], Value]) -> Value:
-    """(R, cells, points, cells, points, C) -> (R, cells, cells, C)."""
-    x = reshaped(x, points)
-    for axis in (4, 2):
-        parts = [cut(x, axis, i, 1) for i in range(size_of(x, axis))]
-        x = reduce(how, parts)
-    return reshaped(x, (points[0], points[1], points[3], points[5]))
 
 
 # DeformConv

@@ -298,6 +298,7 @@ def one_hot(call: Call) -> Value:
     indices, depth = call.value(0), int(call.scalar(1, "depth"))
     values = call.value(2)
     call.limits.check_shape((depth, *indices.shape), "the result")
+    call.store.fold((3 * depth,), np.int64)  # made, kept, and compared with others
     axis = call.axis(call.attribute("axis", -1), indices.type.rank + 1)
     whole = cast_to(indices, DType.INT64)
     wrapped = Where()(whole < 0, whole + depth, whole)
