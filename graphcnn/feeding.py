@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from graphcnn.normalisation import (
     check_items,
 )
 from graphcnn.objective import Objective, target_type, with_loss
-from graphcnn.runtime.data.dataset import Dataset
+from graphcnn.runtime.data.dataset import Dataset, Labels
 from graphcnn.runtime.data.numpy_files import arrays
 from graphcnn.target_rule import TargetRule
 from graphcnn.tensor_type import N, Shape, TensorType
@@ -60,16 +61,41 @@ def as_dataset(
 
 def _by_class_names(data: Dataset, known: Sequence[str], model: str) -> Dataset:
     """The data set with the class numbers of a model that calls its classes `known`."""
-    if data.numbered or not data.classes or not known or data.classes == tuple(known):
-        return data
+    labels = labels_by_name(data.labels, data, known, model)
+    named = not data.numbered and data.classes and known and data.classes != tuple(known)
+    return replace(data, labels=labels, classes=tuple(known)) if named else data
+
+
+def own_labels(targets: Any, model: "Model") -> Any:
+    """Targets; those that a batch took from a data set, as class numbers of the model."""
+    if not isinstance(targets, Labels):
+        return targets
+    plain = targets.view(np.ndarray)
+    return labels_by_name(plain, targets.source, model.classes, model.name)
+
+
+def labels_by_name(labels: Any, data: Dataset | None, known: Sequence[str], model: str) -> Any:
+    """Labels from `data`, as the class numbers of a model that calls its classes `known`.
+
+    Labels without names, or from nobody knows where, are such numbers already. Raises `DataError`
+    where the names do not fit.
+    """
+    if data is None or data.numbered or not data.classes or not known:
+        return labels
+    names, others = f"the data set {data.name!r}", f"the model {model!r}"
+    numbers = _places(data.classes, tuple(known), names, others)
+    return labels if numbers is None else relabelled(labels, numbers)
+
+
+@lru_cache(maxsize=16)
+def _places(
+    names: tuple[str, ...], known: tuple[str, ...], whose: str, others: str
+) -> Array | None:
     advice = (
         "  Rename the classes of the data, or give them without names; or set model.classes to "
         "what its outputs stand for."
     )
-    whose, others = f"the data set {data.name!r}", f"the model {model!r}"
-    numbers = places(data.classes, known, whose, others, advice)
-    labels = data.labels if numbers is None else relabelled(data.labels, numbers)
-    return replace(data, labels=labels, classes=tuple(known))
+    return places(names, known, whose, others, advice)
 
 
 def _with_fitting_items(data: Dataset, model: "Model") -> Dataset:

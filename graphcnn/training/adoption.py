@@ -18,8 +18,14 @@ def adopt_data(model: "Model", data: Dataset, rule: TargetRule) -> None:
     """Take over what the model does not have yet; the names only of classes that it tells apart."""
     if model.normalisation is None:
         model.normalisation = data.normalisation
-    if data.classes and not model.classes and not rule.kind.dtype.is_float:
+    if data.classes and not model.classes and _tells_apart(rule, data):
         model.classes = data.classes
+
+
+def _tells_apart(rule: TargetRule, data: Dataset) -> bool:
+    """Whether targets are class numbers, or one score says which of two classes it is."""
+    two = len(data.classes) == 2 and data.labels.dtype.kind in "iu"
+    return not rule.kind.dtype.is_float or (two and rule.kind.shape[1:2] in ((), (1,)))
 
 
 def adopt_run(model: "Model", loss: str | Objective, seed: int) -> None:

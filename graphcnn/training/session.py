@@ -26,7 +26,14 @@ import numpy as np
 from graphcnn.cells import Loan
 from graphcnn.compile import training_graph
 from graphcnn.errors import TrainingError
-from graphcnn.feeding import Data, as_dataset, item_feeds, items_along, prediction_type
+from graphcnn.feeding import (
+    Data,
+    as_dataset,
+    item_feeds,
+    items_along,
+    own_labels,
+    prediction_type,
+)
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node
 from graphcnn.normalisation import as_array
@@ -189,6 +196,7 @@ class Session:
         """Train on one batch; returns its loss and metrics, taken before the update.
 
         `images` are what `predict` takes: an array, or for several inputs a dict or a tuple.
+        Labels of a batch of a data set are found by the names of their classes.
         Raises `TrainingError` naming the first node whose result is not finite where the loss is
         not, or a batch normalisation that would see a single number; the states are then those
         before the step.
@@ -196,6 +204,7 @@ class Session:
         built = self._built or self._build(as_array(targets, "targets"))
         if self._to_teach_run or self._to_teach_data:
             self._take_over(built, source_of(images))
+        targets = own_labels(targets, self.model)
         feeds = item_feeds(self.model, images)
         checked = built.rule.check(targets)
         feeds[TARGET] = items_along(checked, built.rule.kind.shape)

@@ -50,6 +50,24 @@ class Items(np.ndarray):
         return result
 
 
+class Labels(np.ndarray):
+    """Labels of a batch that know the data set whose class numbers they are.
+
+    What is computed from them are other numbers, of nobody's classes.
+    """
+
+    source: "Dataset | None" = None
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.source = getattr(other, "source", None)
+
+    def __array_wrap__(self, *arguments: Any, **options: Any) -> Any:
+        result = super().__array_wrap__(*arguments, **options)
+        if isinstance(result, Labels):
+            result.source = None
+        return result
+
+
 def source_of(images: Any) -> "Dataset | None":
     """The data set that a batch is from, if it is known."""
     return getattr(next(iter(_arrays(images)), None), "source", None)
@@ -166,7 +184,12 @@ class Dataset:
             batch.source, batch.normalised = self, normalised
             return batch
 
-        return _each(items, known), self.labels[rows]
+        labels = self.labels[rows]
+        if not isinstance(labels, np.ndarray):  # of one item
+            return _each(items, known), labels
+        numbered = labels.view(Labels)
+        numbered.source = self
+        return _each(items, known), numbered
 
     def _normalised(self, items: Any) -> Any:
         """Images normalised, the first of several inputs; items that are no images as they are."""

@@ -108,6 +108,32 @@ def test_masks_are_relabelled_too():
     assert model.evaluate(masks, loss="cross_entropy")["accuracy"] == 1
 
 
+def test_one_score_for_two_classes():
+    image = cnn.input("image", (1, 1, 3))
+    model = cnn.Model(image, cnn.dense(cnn.flatten(image), 1, name="d"), "two")
+    data = fruit(("apple", "banana"))
+    model.fit(data, epochs=40, batch_size=4, optimizer=cnn.SGD(0.5), loss="binary_cross_entropy")
+    assert model.classes == ("apple", "banana")
+    for other in (data, fruit(("banana", "apple")), fruit(("banana",)), (data.images, data.labels)):
+        assert model.evaluate(other)["accuracy"] == 1
+    with pytest.raises(DataError, match="'cherry' is not among them"):
+        model.evaluate(fruit(("cherry",)))
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_loop_of_ones_own_finds_classes_by_name_too(given):
+    model, data = exact(), fruit(("cherry", "banana", "apple"))
+    options = {"data": data} if given else {}
+    with cnn.Session(model, optimizer=cnn.SGD(1e-9), metrics="accuracy", **options) as session:
+        for images, labels in data.batches(4):
+            assert session.step(images, labels)["accuracy"] == 1
+            assert session.step(images, 2 - labels)["accuracy"] == 1  # numbers of one's own
+        odd = replace(data, classes=("cherry", "banana", "Apple"))
+        with pytest.raises(DataError, match="is it 'apple'"):
+            session.step(*odd.batch([0, 1]))
+    assert data[0][1] == 0 and data.batch(0)[1] == 0 and model.classes == FRUIT
+
+
 def test_unicode_that_is_the_same_text_is_the_same_name():
     model = exact(("apple", "banana", unicodedata.normalize("NFC", "café")))
     data = replace(fruit(("cherry",)), classes=(unicodedata.normalize("NFD", "café"),))

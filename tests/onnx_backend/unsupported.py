@@ -27,14 +27,6 @@ UNSUPPORTED: dict[str, dict[str, str]] = {
     },
 }
 
-#: Tests whose expected numbers were wrong in releases of onnx before the one given, with what
-#: ONNX Runtime computes there. In those releases they may fail or pass.
-WRONG_BEFORE: dict[tuple[int, int], str] = {
-    (1, 23): """
-        adam_multiple l2normalization_axis_0 qlinearmatmul_2D_int8 qlinearmatmul_3D_int8
-    """,
-}
-
 #: The same for tests that fail in the native runtime only.
 ONLY_NATIVE: dict[str, dict[str, str]] = {
     "Node": {
