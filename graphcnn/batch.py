@@ -55,6 +55,8 @@ class Batch:
     @property
     def words(self) -> str:
         """What an operator did whose result this is, after its name."""
+        if self.kind is Kind.COUNT:
+            return "counts the items of the batch"
         return self.why if self.is_mixed else f"takes the {self.kind} over the batch"
 
     def __str__(self) -> str:

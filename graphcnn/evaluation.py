@@ -11,6 +11,7 @@ from graphcnn.feeding import (
     Data,
     as_dataset,
     at_least_one,
+    check_has_inputs,
     feeds_for,
     item_feeds,
     items_along,
@@ -100,8 +101,9 @@ def evaluate(
     targets: Any = None,
 ) -> dict[str, float]:
     """Loss and metrics of all items; `measure` says how."""
-    check_measurable(model.graph)
     batch_size = at_least_one(batch_size, "batch_size")
+    check_has_inputs(model)
+    check_measurable(model.graph)
     dataset = as_dataset(data, model, loss=loss, targets=targets)
     kind = target_type(loss, prediction_type(model), dataset.labels)
     graph = with_loss(model.graph, loss, metrics, kind)
@@ -110,18 +112,13 @@ def evaluate(
 
 
 def check_measurable(graph: Graph) -> None:
-    """Raise `DataError` unless items of a data set can be fed, and have predictions."""
-    prediction = next(iter(graph.outputs), "")
-    values = {f"input {v.node.name!r}": v for v in graph.inputs}
-    values[f"output {prediction!r}"] = graph.outputs[prediction]
-    if not graph.inputs:
-        raise DataError(f"{graph.name} has no input that the items of a data set could be fed to")
-    for name, value in values.items():
-        if value.shape.count(N) != 1:
-            raise DataError(
-                f"the items of a data set are measured one by one, but {name} of {graph.name} is "
-                f"{value.type}: it must have one batch axis N"
-            )
+    """Raise `DataError` unless there is a prediction for every item that is fed."""
+    name, prediction = next(iter(graph.outputs.items()))
+    if prediction.shape.count(N) != 1:
+        raise DataError(
+            f"the items of a data set are measured one by one, but output {name!r} of {graph.name} "
+            f"is {prediction.type}: it must have one batch axis N"
+        )
 
 
 def measure(model: "Model", runner: Runner, data: Dataset, batch_size: int) -> dict[str, float]:

@@ -53,10 +53,17 @@ def as_dataset(
         if isinstance(data, Dataset):
             raise DataError("a Dataset has targets of its own: leave out the second argument")
         data = (data, targets)
+    check_has_inputs(model)
     if not isinstance(data, Dataset):
         data = _from_pair(data, model, loss)
     data = _with_fitting_items(data, model)
     return _by_class_names(data, model.classes or classes, model.name)
+
+
+def check_has_inputs(model: "Model") -> None:
+    """Raise `DataError` where there is nothing that a data set could be fed to."""
+    if not model.graph.inputs:
+        raise DataError(f"{model.name} has no input that the items of a data set could be fed to")
 
 
 def _by_class_names(data: Dataset, known: Sequence[str], model: str) -> Dataset:

@@ -112,10 +112,12 @@ def profile(
     threads: int | None = None,
     precision: str | None = None,
     tune: bool | None = None,
+    batch: int | None = None,
 ) -> Profile:
     """Time every step of a bound graph: an inference graph, or a whole training step.
 
     Inputs are random. States that `states` lacks, those of the optimiser, have initial values.
+    `batch` is what N was, for the report; by default the first size of the first input.
     """
     if not graph.is_bound:
         raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
@@ -142,8 +144,10 @@ def profile(
             executable.plan.steps, executable.algorithms, times, strict=True
         )
     )
-    batch = int(next(iter(feeds.values())).shape[0]) if feeds else 1
-    return Profile(graph.name, batch, executable.threads, limits, steps, seconds)
+    first = next((a.shape[0] for a in feeds.values() if a.ndim), 1)
+    return Profile(
+        graph.name, first if batch is None else batch, executable.threads, limits, steps, seconds
+    )
 
 
 def _measured(

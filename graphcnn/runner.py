@@ -221,6 +221,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_locks)
 
 
-def batch_size(feeds: Arrays) -> int:
-    """Number of items in the first fed array."""
-    return int(np.shape(next(iter(feeds.values())))[0])
+def batch_size(graph: Graph, feeds: Arrays) -> int:
+    """Number of items that a graph is fed, along the axis N of its first input that has one."""
+    for value in graph.inputs:
+        if N in value.shape:
+            return int(np.shape(feeds[value.node.name])[value.shape.index(N)])
+    return 1

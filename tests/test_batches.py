@@ -204,3 +204,33 @@ def test_what_is_known_of_each_value() -> None:
     assert found == {"y": "items", "total": "sum", "ratio": "mixed"}
     assert axes.mixing is m.graph.outputs["total"]
     assert axes.causes[m.graph.outputs["ratio"]] is m.graph.outputs["total"].node
+
+
+def test_training_on_items_behind_the_first_axis() -> None:
+    """A data set holds the items first; a graph may have them anywhere."""
+    x = parse_graph('graph "t" (x: f32[4,N,3]) {\n y = neg(x)\n return y = y\n}').inputs[0]
+    w = cnn.parameter((3, 2), name="w")
+    m = cnn.Model(x, cnn.mean(cnn.matmul(x, w), 0)).initialize(0)
+    rng = np.random.default_rng(0)
+    items, labels = rng.normal(size=(21, 4, 3)).astype(np.float32), rng.integers(0, 2, 21)
+    rows = m.fit((items, labels), epochs=2, batch_size=8, progress=False).rows
+    assert rows[1]["loss"] < rows[0]["loss"]
+    z = items.mean(1).astype(np.float64) @ m.states["w"]
+    same(m.predict(items.transpose(1, 0, 2), raw=True, batch_size=4), z)
+    wanted = (z.argmax(1) == labels).mean()
+    assert m.evaluate((items, labels), batch_size=5)["accuracy"] == pytest.approx(wanted)
+
+
+@RUNTIMES
+def test_gradients_of_sums_belong_to_items(runtime: str) -> None:
+    """The gradient of a sum of scores is item by item; of their mean it depends on their number."""
+    x = cnn.input("x", (3,))
+    score = cnn.sum(x**2.0, 1)
+    apart = cnn.Model(x, cnn.gradients(cnn.sum(score), [x])[0])
+    for batch_size in (None, 2):
+        same(apart.predict(X, batch_size=batch_size, runtime=runtime), 2 * X)
+    together = cnn.Model(x, cnn.gradients(cnn.mean(score), [x])[0])
+    for n in (5, 3, 4):
+        same(together.predict(X[:n], runtime=runtime), 2 * X[:n] / n)
+    with pytest.raises(cnn.DataError, match="counts the items of the batch"):
+        together.predict(X, batch_size=2, runtime=runtime)

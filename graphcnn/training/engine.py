@@ -49,7 +49,7 @@ class ReferenceEngine:
 
     def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
         self._states.update(settings)
-        n = batch_size(feeds)
+        n = batch_size(self._graph, feeds)
         if n not in self._references:
             self._references[n] = Reference(self._graph.bind(N=n))
         outputs, updates = self._references[n].run(feeds, self._states)
@@ -86,7 +86,7 @@ class NativeEngine:
         self._states = dict(states)  # their values while no executable is active
 
     def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
-        executable = self._activate(batch_size(feeds))
+        executable = self._activate(batch_size(self._graph, feeds))
         executable.write_states(settings)
         return executable.step(feeds, accept)
 

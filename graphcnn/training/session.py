@@ -253,7 +253,7 @@ class Session:
                 found.append(node)
 
         with np.errstate(all="ignore"):
-            n = batch_size(feeds)
+            n = batch_size(self.graph, feeds)
             Reference(self.graph.bind(N=n)).run(feeds, self._engine.states(), watch)
         rate = float(self._engine.state(LEARNING_RATE))
         text = f"the loss is {loss} at step {self.steps + 1}"

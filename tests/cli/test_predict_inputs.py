@@ -46,6 +46,7 @@ def test_every_command(files, name):
     done("summary", model)
     done("passes", model)
     done("passes", model, "--native")
+    assert "batch 2" in done("profile", model, "--batch", 2)
     for suffix in ("svg", "dot", "txt"):
         done("draw", model, "-o", f"{name}.{suffix}")
     assert "output" in (files / f"{name}.txt").read_text()

@@ -71,5 +71,5 @@ def profile(
         graph = training_graph(built.graph, loss, make_optimizer(optimizer))
     else:
         graph = inference_graph(built.graph)
-    found = measure(graph.bind(N=batch), built.states, threads, precision, tune)
+    found = measure(graph.bind(N=batch), built.states, threads, precision, tune, batch)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))
