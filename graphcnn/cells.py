@@ -204,6 +204,7 @@ class Loan:
 
 _lock = threading.Lock()
 _loans: "weakref.WeakSet[Loan]" = weakref.WeakSet()
+_writes = [0]
 #: Who keeps values; to be told when one of a cell is replaced or gone.
 _keepers: "list[weakref.ref[Keeper]]" = []
 
@@ -278,7 +279,13 @@ def write(new: Mapping[Cell, Array], only_empty: bool = False) -> None:
                     if not only_empty or cell.array is None:
                         cell.array = array
                 _changed()
+                _writes[0] += 1
                 return
+
+
+def writes() -> int:
+    """How often values were written so far; another number tells that some may be others."""
+    return _writes[0]
 
 
 def in_training(cells: Iterable[Cell]) -> bool:

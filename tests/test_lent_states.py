@@ -102,25 +102,32 @@ def test_a_moving_average_swapped_in_and_out(runtime: str) -> None:
     assert len(set(measured)) == 4 and measured != losses
 
 
-def test_a_checkpoint_after_a_callback_holds_what_it_wrote(tmp_path) -> None:
-    model, whole = net(), net()
+@RUNTIMES
+def test_a_resumed_run_goes_on_from_what_a_callback_wrote(runtime: str, tmp_path) -> None:
+    def run(model: cnn.Model, **options: object) -> list[dict[str, float]]:
+        clip = lambda epoch, row: model.set_parameters(clipped(dict(model.states)))  # noqa: E731
+        return fit(model, clip, runtime=runtime, **options).rows
 
-    def clip(of: cnn.Model):
-        return lambda epoch, row: of.set_parameters(clipped(dict(of.states)))
+    whole, first, second = net(), net(), net()
+    expected = run(whole)
+    run(first, epochs=2, checkpoint=tmp_path)
+    assert run(second, resume=tmp_path) == expected
+    assert same(dict(second.states), dict(whole.states))
 
-    fit(whole, clip(whole))
-    fit(model, clip(model), epochs=2, checkpoint=tmp_path)
-    assert not np.abs(read_tensors(tmp_path / "last.safetensors")[0]["logits.weight"]).max() <= 0.05
-    seen = []
 
-    def stop_later(epoch: int, row: object) -> None:
-        clip(model)(epoch, row)
+def test_a_callback_saves_what_it_wrote(tmp_path) -> None:
+    model, seen = net(), []
+
+    def keep(epoch: int, row: object) -> None:
+        model.set_parameters(clipped(dict(model.states)))
         model.save(tmp_path / "now.safetensors")
         seen.append(cnn.load(tmp_path / "now.safetensors").states["logits.weight"])
         assert seen[-1].tobytes() == model.states["logits.weight"].tobytes()
         assert np.abs(seen[-1]).max() <= np.float32(0.05)
 
-    fit(model, stop_later, epochs=3)
+    fit(model, keep, epochs=3, checkpoint=tmp_path)
+    last = read_tensors(tmp_path / "last.safetensors")[0]
+    assert last["logits.weight"].tobytes() == seen[-1].tobytes()
 
 
 @RUNTIMES

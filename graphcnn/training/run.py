@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphcnn.cells import writes
 from graphcnn.errors import GraphError
 from graphcnn.evaluation import measure
 from graphcnn.graph import state_of
@@ -151,8 +152,11 @@ class Run:
                 self._save()
                 return History(at.rows, "interrupted", self._advice())
             shown.epoch(at.epoch, at.rows[-1])
+            before = writes()
             for callback in self.callbacks:
                 callback(at.epoch, at.rows[-1])
+            if writes() != before:
+                self._save()  # the run goes on with what a callback wrote, a resumed one too
         return History(at.rows, "stopped early" if at.epoch < epochs else "finished")
 
     def _epoch(self, shown: Display, interrupted: Callable[[], bool]) -> bool:
