@@ -14,7 +14,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol
 
 from graphcnn.errors import TrainingError
@@ -86,11 +86,13 @@ class Loan:
         self._cached = False  # whether any cell has a copy
         #: The arrays that the holder's values are equal to.
         self._given: dict[Cell, weakref.ref[Array]] = {}
+        self._unstepped = False  # whether some of these are of states that a step changes
         _loans.add(self)
 
     def given(self, arrays: Mapping[Cell, Array]) -> None:
         """The holder has these values."""
         self._given.update((cell, weakref.ref(array)) for cell, array in arrays.items())
+        self._unstepped = True
 
     def hold_alone(self) -> None:
         """Take the states, and let nobody have them until `end`."""
@@ -107,24 +109,22 @@ class Loan:
         """The session is gone; who asks next takes the values from it."""
         self._abandoned = True
 
-    @contextmanager
-    def stepping(self) -> Iterator[None]:
-        """The states are this session's, and about to change.
+    def stepping(self) -> "_Stepping":
+        """The states are this session's inside, and about to change.
 
         Raises `TrainingError` where a run does not let go of them.
         """
-        while True:
-            if not self._holding:
-                self.take()
-            with held(self._reads, self):
-                if not self._holding:
-                    continue
-                self._load(self._reads)
-                self._forget()
-                for cell in self._keys:
-                    self._given.pop(cell, None)
-                yield
-                return
+        return _Stepping(self)
+
+    def _begin(self) -> None:
+        """The values are here, and copies of them out of date; the locks are held."""
+        if self._reads:
+            self._load(self._reads)
+        self._forget()
+        if self._unstepped:
+            for cell in self._keys:
+                self._given.pop(cell, None)
+            self._unstepped = False
 
     def take(self) -> None:
         """Hold the states, with the values that they have now."""
@@ -200,6 +200,36 @@ class Loan:
                         cell.array = None
                 self._cached = False
                 _changed()
+
+
+class _Stepping:  # quicker than one made by `contextmanager`: it stands around every step
+    __slots__ = ("_inside", "_loan")
+
+    _inside: AbstractContextManager[Any]
+
+    def __init__(self, loan: Loan) -> None:
+        self._loan = loan
+
+    def __enter__(self) -> None:
+        loan = self._loan
+        while True:
+            if not loan._holding:
+                loan.take()
+            inside: AbstractContextManager[Any]
+            inside = held(loan._reads, loan) if loan._reads else loan.lock
+            inside.__enter__()
+            try:
+                if loan._holding:
+                    loan._begin()
+                    self._inside = inside
+                    return
+            except BaseException:
+                inside.__exit__(None, None, None)
+                raise
+            inside.__exit__(None, None, None)
+
+    def __exit__(self, *error: Any) -> None:
+        self._inside.__exit__(None, None, None)
 
 
 _lock = threading.Lock()

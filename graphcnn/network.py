@@ -2,6 +2,7 @@
 
 import copy
 import fnmatch
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +27,14 @@ from graphcnn.tensor_type import N
 from graphcnn.text.write import dump_graph
 from graphcnn.weights import check_states, read_tensors, write_tensors
 
+_numbers = itertools.count(1)
+
 
 class Network:
     """The core of a `Model`, which explains the arguments and attributes."""
+
+    #: Another number each time that a model tells its states how images become the input.
+    _lessons: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -51,6 +57,7 @@ class Network:
         self.objective: str | Objective | None = None
         self.seed: int | None = None
         self._normalisation: Normalisation | None = None
+        self._inherited: tuple[int, Normalisation | None] = (-1, None)
         self._states = StateValues(graph)
         self._feeds = [*graph.inputs[:1]]
         self._runners: dict[tuple[Any, ...], Runner] = {}
@@ -104,31 +111,39 @@ class Network:
         A model without one that shares states and its first input with others takes theirs, since
         the shared weights know no other images. Raises `GraphError` where these differ.
         """
-        if self._normalisation is None and self.graph.inputs:
-            first, found = self.graph.inputs[0], []
-            for state in self.graph.states:
-                known = state_of(state).cell.learned.get(first)
-                if known is not None and known not in found:
-                    found.append(known)
-            if len(found) > 1:
-                raise GraphError(
-                    f"parts of the model {self.name!r} were trained with different normalisations "
-                    f"of {first.node.name!r}: {found[0]} and {found[1]}; set model.normalisation"
-                )
-            return found[0] if found else None
-        return self._normalisation
+        if self._normalisation is not None or not self.graph.inputs:
+            return self._normalisation
+        lessons = Network._lessons
+        if self._inherited[0] != lessons:
+            self._inherited = lessons, self._normalisation_of_parts()
+        return self._inherited[1]
 
     @normalisation.setter
     def normalisation(self, normalisation: Normalisation | None) -> None:
         self._normalisation = normalisation
         self._teach()
 
+    def _normalisation_of_parts(self) -> Normalisation | None:
+        first, found = self.graph.inputs[0], []
+        for state in self.graph.states:
+            known = state_of(state).cell.learned.get(first)
+            if known is not None and known not in found:
+                found.append(known)
+        if len(found) > 1:
+            raise GraphError(
+                f"parts of the model {self.name!r} were trained with different normalisations "
+                f"of {first.node.name!r}: {found[0]} and {found[1]}; set model.normalisation"
+            )
+        return found[0] if found else None
+
     def _teach(self) -> None:
         """Let models that share the states know how the images become the input."""
+        if self._normalisation is None:
+            return
         for state in self.graph.states:
             for value in self._feeds:
-                if self._normalisation is not None:
-                    state_of(state).cell.learned[value] = self._normalisation
+                state_of(state).cell.learned[value] = self._normalisation
+        Network._lessons = next(_numbers)
 
     # Parameters and states
 
