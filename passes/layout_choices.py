@@ -9,6 +9,9 @@ work in such a layout only if it makes zeros of zeros (`keeps_zeros`).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
 
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Op, Value
@@ -23,7 +26,7 @@ from graphcnn.layout import (
 )
 from graphcnn.ops.fused import Fused
 from graphcnn.sources import Constant
-from graphcnn.tensor_type import Shape, TensorType, known_size
+from graphcnn.tensor_type import DType, Shape, TensorType, known_size
 
 #: Operators on images besides the elementwise ones: operands and results of rank 4 are in the
 #: layout that is passed on, all others plain.
@@ -37,13 +40,10 @@ IMAGE_OPS = frozenset(
 WITHOUT_HALO = frozenset({"concat", "mean"})
 #: How much longer windows over plain images take: their vectors lie along rows, which are short.
 PLAIN_WINDOWS = 3.0
-#: f(0) = 0.
-ZERO_AT_ZERO = frozenset(
-    {
-        "neg", "abs", "sign", "sqrt", "erf", "relu", "leaky_relu", "elu", "tanh", "silu", "gelu",
-        "hard_swish", "cast", "broadcast_to",
-    }
-)  # fmt: skip
+#: Operands that suffice to make a result 0 where they are 0, whatever finite the others are.
+ENOUGH_ZEROS = {
+    "mul": ((0,), (1,)), "div": ((0,),), "where": ((1, 2),), "broadcast_to": ((0,),),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _fits(node: Node, layout: str, full: Sequence[bool]) -> bool:
     if _is_whole(main, layout):
         return True
     small = all(f or known_size(v.shape) == 1 for f, v in zip(full, node.inputs, strict=True))
-    return small and keeps_zeros(node.op, full)
+    return small and keeps_zeros(node, full)
 
 
 def _is_whole(t: TensorType, layout: str) -> bool:
@@ -160,32 +160,32 @@ def _is_whole(t: TensorType, layout: str) -> bool:
     return known_size(storage_shape(replace(t, layout=layout))) == known_size(t.shape)
 
 
-def keeps_zeros(op: Op, zeros: Sequence[bool]) -> bool:
+def keeps_zeros(node: Node, zeros: Sequence[bool]) -> bool:
     """Whether all results are 0 where the operands marked in `zeros` are 0.
 
     The others may be anything finite, but 0 as a divisor.
     """
+    op = node.op
     if isinstance(op, Fused):
         known: dict[Value, bool] = dict(zip(op.body.inputs, zeros, strict=True))
-        for node in op.body.nodes:
-            if node.output not in known:
-                known[node.output] = _zero(node.op, [known[v] for v in node.inputs])
+        for inside in op.body.nodes:
+            if inside.output not in known:
+                kept = keeps_zeros(inside, [known[v] for v in inside.inputs])
+                known.update(dict.fromkeys(inside.outputs, kept))
         return all(known[v] for v in op.body.outputs.values())
-    return _zero(op, zeros)
-
-
-def _zero(op: Op, zeros: Sequence[bool]) -> bool:
     if isinstance(op, Constant):
         return not op.array.any()
-    if op.name in ZERO_AT_ZERO:
-        return zeros[0]
-    if op.name in ("add", "sub", "maximum", "minimum"):
-        return all(zeros)
-    if op.name == "mul":
-        return any(zeros)
-    if op.name == "div":
-        return zeros[0] and not zeros[1]
-    return op.name == "where" and zeros[1] and zeros[2]
+    if all(zeros) and op.elementwise:
+        return _zero_of_zeros(op, tuple(v.dtype for v in node.inputs))
+    return any(all(zeros[i] for i in enough) for enough in ENOUGH_ZEROS.get(op.name, ()))
+
+
+@cache
+def _zero_of_zeros(op: Op, dtypes: tuple[DType, ...]) -> bool:
+    """f(0, 0, …) = 0, by the definition of an elementwise operator."""
+    with np.errstate(all="ignore"):
+        made = op.evaluate(*(np.zeros(1, dtype.numpy) for dtype in dtypes))
+    return not any(np.asarray(y).any() for y in (made if isinstance(made, tuple) else (made,)))
 
 
 def region_moves(

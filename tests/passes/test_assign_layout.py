@@ -11,6 +11,7 @@ from run_plan import run_plan
 from samples.fused import adam, body, masked, sgd, t
 
 import graphcnn as cnn
+from graphcnn import ir
 from graphcnn.compile import inference_graph, training_graph
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
@@ -35,7 +36,7 @@ from graphcnn.passes.plan_memory import plan_memory
 from graphcnn.passes.schedule import Schedule
 from graphcnn.runtime.reference import Reference
 from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType
+from graphcnn.tensor_type import DType, TensorType
 from graphcnn.verify import verify
 
 SAME = Conv2d(padding=(1, 1, 1, 1))
@@ -273,7 +274,12 @@ def test_the_graph_must_be_bound() -> None:
     ],
 )
 def test_zeros_that_stay_zeros(op, zeros: list[bool], kept: bool) -> None:  # type: ignore[no-untyped-def]
-    assert keeps_zeros(op, zeros) is kept
+    if isinstance(op, Where):
+        kinds = (DType.BOOL, DType.FLOAT32, DType.FLOAT32)
+        values = [Input(k, TensorType((4,), d))() for k, d in zip("cab", kinds, strict=True)]
+    else:
+        values = [Input(v.node.op.key, v.type)() for v in op.body.inputs]
+    assert keeps_zeros(ir.build(op, values), zeros) is kept
 
 
 def test_pools_with_indices_and_other_axes_are_plain() -> None:

@@ -1,0 +1,216 @@
+"""Tables of operators by name: each must have all that belong to it, and nothing else.
+
+What belongs is derived anew here, from the definitions or from what the runtime can do, so that an
+entry that is taken out, or one that a new operator lacks, is named.
+"""
+
+import importlib
+import itertools
+import pkgutil
+
+import numpy as np
+import pytest
+import samples
+from native.run_kernel import load_lowerings
+
+from graphcnn.analysis.counts import WINDOWED, node_windows
+from graphcnn.errors import GraphError
+from graphcnn.ir import OPS, Op
+from graphcnn.ir import build as build_node
+from graphcnn.layout import Images
+from graphcnn.ops.elementwise import Add, Div, Maximum, Mul, Pow, Sub
+from graphcnn.ops.layout import Placed
+from graphcnn.ops.reduce import Mean, Sum
+from graphcnn.passes.eliminate import COMMUTATIVE
+from graphcnn.passes.layout_choices import (
+    ENOUGH_ZEROS,
+    IMAGE_OPS,
+    WITHOUT_HALO,
+    Layouts,
+    keeps_zeros,
+    passing_choices,
+)
+from graphcnn.runtime.native.kernel import lower
+from graphcnn.runtime.native.kernels.blocked_images import BLOCKED
+from graphcnn.runtime.native.kernels.placed import CHOICES, PLACED
+from graphcnn.runtime.native.target import host
+from graphcnn.sources import Input
+from graphcnn.tensor_type import DType, TensorType
+
+ALL = [
+    sample
+    for family in pkgutil.iter_modules(samples.__path__)
+    for sample in getattr(importlib.import_module(f"samples.{family.name}"), "SAMPLES", ())
+]
+
+
+# Zeros that stay zeros
+
+
+def _single_functions() -> list[Op]:
+    """Every elementwise operator of one operand, as often as it has samples."""
+    found = [s.op for s in ALL if s.op.elementwise and len(s.op.operands) == 1]
+    return list(dict.fromkeys(found))
+
+
+#: f(0) = 0, by name; all other functions of one operand are not, whatever their attributes.
+ZERO_AT_ZERO = set(
+    "abs atan cast ceil dropout elu erf floor gelu hard_swish leaky_relu neg relu round sign silu "
+    "sin sqrt tanh".split()
+)
+
+
+@pytest.mark.parametrize("op", _single_functions(), ids=repr)
+def test_functions_of_zero(op: Op) -> None:
+    for dtype in (DType.FLOAT32, DType.INT32, DType.BOOL):
+        try:
+            node = build_node(op, [Input("x", TensorType((4,), dtype))()])
+        except GraphError:
+            continue  # not for this type
+        assert keeps_zeros(node, [True]) is (op.name in ZERO_AT_ZERO)
+        assert not keeps_zeros(node, [False])
+
+
+@pytest.mark.parametrize(
+    ("op", "enough"),
+    [
+        (Add(), [(True, True)]),
+        (Sub(), [(True, True)]),
+        (Maximum(), [(True, True)]),
+        (Mul(), [(True, True), (True, False), (False, True)]),
+        (Div(), [(True, False)]),
+        (Pow(), []),
+    ],
+)
+def test_zeros_of_two_operands(op: Op, enough: list[tuple[bool, bool]]) -> None:
+    node = build_node(op, [Input(k, TensorType((4,)))() for k in "ab"])
+    for zeros in itertools.product((True, False), repeat=2):
+        assert keeps_zeros(node, zeros) is (zeros in enough)
+
+
+def test_names_of_the_table_of_zeros() -> None:
+    assert OPS.keys() >= ENOUGH_ZEROS.keys()
+
+
+# Images that pass layouts on
+
+
+def test_image_operators_are_those_that_have_code_for_blocks() -> None:
+    """Which offer no choices of their own, and are not elementwise: these pass on by themselves."""
+    load_lowerings()
+    elementwise = {name for name, op in OPS.items() if op.elementwise} | {"fused", "broadcast_to"}
+    assert {*BLOCKED, *PLACED} - CHOICES.keys() - elementwise == IMAGE_OPS
+    assert WITHOUT_HALO <= IMAGE_OPS
+
+
+def _image_case(name: str, lanes: int) -> tuple[Op, list[tuple[int, ...]]]:
+    """An operator on images and shapes of its operands, in whole blocks of channels."""
+    if name in ("sum", "mean"):
+        return {"sum": Sum, "mean": Mean}[name]((0, 2, 3)), [(2, 2 * lanes, 6, 6)]
+    for sample in ALL:
+        a = sample.op.attributes
+        shapes = [array.shape for array in sample.arrays(np.float32)]
+        fits = a.get("axis", 1) == 1 and not a.get("indices") and len(shapes[0]) == 4
+        if sample.op.name == name and fits:
+            return sample.op, [_whole(shape, lanes) for shape in shapes]
+    raise AssertionError(f"no sample of {name} on images")
+
+
+@pytest.mark.parametrize("name", sorted(IMAGE_OPS))
+def test_a_border_is_offered_where_there_is_code_for_it(name: str) -> None:
+    """All that `passing_choices` offers can be lowered, and a border only those cannot have that
+    are in the table."""
+    load_lowerings()
+    lanes = host().lanes(DType.FLOAT32)
+    op, shapes = _image_case(name, lanes)
+    bare, bordered = str(Images(lanes)), str(Images(lanes, (1, 2, 3, 1)))
+    node = build_node(op, [Input(f"x{i}", TensorType(s))() for i, s in enumerate(shapes)])
+    offered = list(passing_choices(node, Layouts({bare: (bare, bordered)}, {})))
+    assert any(bare in c.reads for c in offered)
+    read = {layout for c in offered for layout in (*c.reads, *c.writes)}
+    images = any(t.rank == 4 for t in node.types)
+    assert (bordered in read) is (images and name not in WITHOUT_HALO)
+    for choice in offered:
+        for halo in (bare, bordered):
+            reads = [halo if i in choice.follows else r for i, r in enumerate(choice.reads)]
+            typed = zip(shapes, reads, strict=True)
+            values = [Input(f"x{i}", TensorType(s, layout=r))() for i, (s, r) in enumerate(typed)]
+            if not choice.is_plain:
+                lower(build_node(Placed(op, tuple(reads), choice.writes), values), host())
+    if name in WITHOUT_HALO:
+        reads = tuple(bordered if len(s) == 4 else "plain" for s in shapes)
+        writes = tuple(bare if t.rank == 4 else "plain" for t in node.types)
+        values = [
+            Input(f"x{i}", TensorType(s, layout=r))()
+            for i, (s, r) in enumerate(zip(shapes, reads, strict=True))
+        ]
+        with pytest.raises(GraphError, match="without halo"):
+            lower(build_node(Placed(op, reads, writes), values), host())
+
+
+def _whole(shape: tuple[int, ...], lanes: int) -> tuple[int, ...]:
+    """The shape with whole blocks of channels."""
+    if len(shape) == 4:
+        return shape[0], 2 * lanes, *shape[2:]
+    return (2 * lanes,) if len(shape) == 1 else shape
+
+
+# Operands that may be exchanged
+
+SPECIAL = [0.0, -0.0, 1.0, -2.5, 3e-39, 2.0**100, np.inf, -np.inf, np.nan]
+#: Exchanging changes no bit of what NumPy makes here, but which of 0 and -0, and which of two NaN,
+#: comes out is open: they are left alone.
+OPEN = {"maximum", "minimum"}
+
+
+def test_operators_that_commute() -> None:
+    x, y = (a.ravel() for a in np.meshgrid(*[np.array(SPECIAL, np.float32)] * 2))
+    found = set()
+    for op in {s.op for s in ALL if s.op.elementwise and len(s.op.operands) == 2}:
+        for a, b in ((x, y), (x > 0, y > 0), (x > 0, y)):
+            try:
+                types = [TensorType(v.shape, DType.of(v.dtype)) for v in (a, b)]
+                build_node(op, [Input(f"x{i}", t)() for i, t in enumerate(types)])
+            except GraphError:
+                continue
+            with np.errstate(all="ignore"):
+                one, two = op.evaluate(a, b), op.evaluate(b, a)
+            same = np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
+            same &= (
+                bool((np.signbit(one) == np.signbit(two))[one == 0].all())
+                if same and one.dtype.kind == "f"
+                else same
+            )
+            if same:
+                found.add(op.name)
+            else:
+                assert op.name not in COMMUTATIVE, op
+    assert found - OPEN == COMMUTATIVE
+
+
+def _same_bits(one: np.ndarray, two: np.ndarray) -> bool:
+    """Whether numbers and the signs of zeros are equal."""
+    if one.dtype.kind != "f":
+        return np.array_equal(one, two)
+    signs = np.array_equal(np.signbit(one[one == 0]), np.signbit(two[two == 0]))
+    return np.array_equal(one, two, equal_nan=True) and signs
+
+
+# Windows
+
+
+def test_operators_with_windows() -> None:
+    """Those that slide windows over their first input; gradients and derivatives do not count."""
+    fields = {"stride", "padding", "dilation"}
+    sliding = {name for name, op in OPS.items() if fields <= op.__dataclass_fields__.keys()}
+    others = {name for name in sliding if name.endswith(("_grad", "_pick"))}
+    others |= {"conv_transpose2d", "unfold"} & sliding
+    assert sliding - others == WINDOWED.keys()
+    for sample in ALL:
+        if sample.op.name in WINDOWED:
+            types = [TensorType(a.shape) for a in sample.arrays(np.float32)]
+            node = build_node(sample.op, [Input(f"x{i}", t)() for i, t in enumerate(types)])
+            both = node_windows(node)
+            assert both is not None
+            sizes = zip(both, types[0].shape[2:], strict=True)
+            assert node.types[0].shape[2:] == tuple(w.output(s) for w, s in sizes)
