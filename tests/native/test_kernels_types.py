@@ -3,6 +3,7 @@
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+from native.emulated import TOOLS, can_emulate
 from native.run_kernel import run_node
 
 from graphcnn.graph import Graph
@@ -12,6 +13,7 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Cast, Floor, Pow, Quotient, Remainder, Round
 from graphcnn.ops.reduce import Max, Prod, Sum
 from graphcnn.passes.widen_types import WidenTypes
+from graphcnn.runtime.native.jit import can_run
 from graphcnn.runtime.native.target import host, named
 from graphcnn.sources import Input
 from graphcnn.tensor_type import DType, TensorType
@@ -103,11 +105,15 @@ def beyond(source):
     return np.array(odd, source.numpy)
 
 
-@pytest.mark.parametrize("target", ["host", "sse2", "avx2", "avx512"])
+@pytest.mark.parametrize(
+    "target", ["host", "sse2", "avx2", "avx512", pytest.param("neon", marks=pytest.mark.sweep)]
+)
 @pytest.mark.parametrize("all_pairs", [False, pytest.param(True, marks=pytest.mark.sweep)])
 def test_numbers_that_do_not_fit_are_cast_as_defined(all_pairs, target):
     if target == "avx512" and not llvm.get_host_cpu_features().get("avx512f"):
         pytest.skip("this processor has no AVX-512")
+    if target == "neon" and not (can_emulate(named("neon")) or can_run(named("neon"))):
+        pytest.skip(f"needs {', '.join(TOOLS['aarch64'])}")
     for source, result in pairs(all_pairs):
         x = beyond(source)
         expected, found = Cast(result).evaluate(x), run(Cast(result), x, target=target)

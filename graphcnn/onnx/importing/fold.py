@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.casting import converted
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array
 from graphcnn.onnx.importing.affine import shape_array, simplified
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import Call, Known, UnsupportedError, imports
-from graphcnn.tensor_type import N
+from graphcnn.ops.elementwise import Pow
+from graphcnn.tensor_type import DType, N
 
 Fold = Callable[[Call, list[Any]], Any]
 
@@ -91,10 +93,16 @@ def _divide(a: Array, b: Array) -> Array:
 
 
 def _power(a: Array, b: Array) -> Array:
-    if a.dtype.kind in "iu" and b.dtype.kind in "iu" and np.any(b < 0):
-        raise ImportModelError("an integer to a negative power")
-    y: Array = np.power(a, b)
-    return y
+    """By the operator that computes it, the result of the type of the base."""
+    if object in (a.dtype, b.dtype):
+        if np.any(b < 0):
+            raise ImportModelError("an integer to a negative power")
+        return np.asarray(np.power(a, b))
+    kind = DType.of(a.dtype)
+    if kind.is_float or b.dtype.kind != "f":
+        return np.asarray(Pow().evaluate(a, converted(b, kind)))
+    real = np.power(a.astype(np.float64), b.astype(np.float64))
+    return converted(real, kind)
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
