@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphcnn.class_names import places, relabelled
-from graphcnn.errors import DataError
+from graphcnn.errors import DataError, DataWarning
 from graphcnn.ir import Array, Value
 from graphcnn.language.arguments import is_int
 from graphcnn.normalisation import (
@@ -17,8 +17,11 @@ from graphcnn.normalisation import (
     as_pixels,
     check_images,
     check_items,
+    reach_of,
+    refuse_normalised,
 )
 from graphcnn.objective import Objective, target_type, with_loss
+from graphcnn.origin import warn
 from graphcnn.runtime.data.dataset import Dataset, Labels
 from graphcnn.runtime.data.numpy_files import arrays
 from graphcnn.target_rule import TargetRule
@@ -27,6 +30,8 @@ from graphcnn.tensor_type import N, Shape, TensorType
 if TYPE_CHECKING:
     from graphcnn.model import Model
 
+#: So many times larger than the largest learned from, float images are in other units.
+_FAR = 8
 #: A data set, or a pair (inputs, targets). Inputs are an array, or for a model of several inputs a
 #: dict from their names to arrays, or a tuple of arrays in their order.
 Data = Dataset | tuple[Any, Any]
@@ -138,6 +143,9 @@ def _from_pair(data: Any, model: "Model", loss: str | Objective) -> Dataset:
     inputs = model.graph.inputs
     if len(inputs) == 1 and _is_image(inputs[0].type) and isinstance(images, Mapping):
         images = images.get(inputs[0].node.name, images)
+    if model.normalisation is not None:
+        for each in images.values() if isinstance(images, Mapping) else (images,):
+            refuse_normalised(each, f"the model {model.name}")
     labels = as_array(targets, "targets")
     rule = target_rule(model, loss, labels)
     counted = labels[~np.isin(labels, rule.ignored)] if rule.ignored else labels
@@ -216,6 +224,7 @@ def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
     """
     inputs = model.graph.inputs
     if len(inputs) == 1 and isinstance(given, np.ndarray):
+        _look_at(model, given)
         return {inputs[0].node.name: given}
     types = {value.node.name: value.type for value in inputs}
     first, *others = types or ("",)
@@ -228,6 +237,7 @@ def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
         raise DataError(f"{model.name} takes {wanted}, found {found or 'an empty dict'}")
     if not types:
         return {}
+    _look_at(model, arrays[first])
     feeds = {first: as_array(arrays[first], "images")}
     feeds.update({name: _prepared(arrays[name], types[name]) for name in others})
     axes = {name: t.shape.index(N) for name, t in types.items() if N in t.shape}
@@ -238,11 +248,38 @@ def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
     return feeds
 
 
+def _look_at(model: "Model", images: Any) -> None:
+    """Refuse images that would be normalised twice; warn of floats far outside what was learned.
+
+    Floats are looked at in the first batches only, and a few of each: it is the units that are
+    wrong, and then in all of them. Where nothing was learned since the model was made, they shall
+    lie in [0, 1] if there is a normalisation.
+    """
+    again = type(images) is not np.ndarray and getattr(images, "normalised", False)
+    if again and model.normalisation is not None:
+        refuse_normalised(images, f"the model {model.name}")
+    if not model.looks or getattr(images, "dtype", np.uint8) == np.uint8:
+        return
+    array = np.asarray(images)
+    if array.dtype.kind != "f" or not array.size or not _is_image(model.graph.inputs[0].type):
+        return
+    model.looks -= 1
+    known = model.reach if model.normalisation is None or model.reach else 1.0
+    found = reach_of(array)
+    if known and found > _FAR * known:
+        model.looks = 0
+        warn(
+            f"float images for {model.name} reach {found:g}, where it learned from pixels up to "
+            f"{known:g}: floats are taken as they are, while uint8 is divided by 255",
+            DataWarning,
+        )
+
+
 def _prepared(x: Any, t: TensorType) -> Array:
     """Items for an input besides the first: images without a normalisation, others as they are."""
     if not _is_image(t):
         return check_items(x, t)
-    pixels = Normalisation().apply(check_images(x, t.shape[1:]))  # type: ignore[arg-type]
+    pixels = Normalisation().numbers(check_images(x, t.shape[1:]))  # type: ignore[arg-type]
     return pixels.astype(t.dtype.numpy, copy=False)
 
 

@@ -17,7 +17,7 @@ from graphcnn.graph import Graph, rebuilt, state_of
 from graphcnn.ir import Array, Node, Value, build
 from graphcnn.metadata import Learned, read, written
 from graphcnn.naming import given_inputs, joined, named, output_names
-from graphcnn.normalisation import Normalisation, check_images, check_items
+from graphcnn.normalisation import LOOKS, Normalisation, check_images, check_items
 from graphcnn.objective import Objective
 from graphcnn.pickling import drawn_by_functions, packed, unpacked, with_own_cells
 from graphcnn.runner import Runner
@@ -56,6 +56,8 @@ class Network:
         self.loss: str | None = None
         self.objective: str | Objective | None = None
         self.seed: int | None = None
+        self.reach: float | None = None
+        self.looks = LOOKS
         self._normalisation: Normalisation | None = None
         self._inherited: tuple[int, Normalisation | None] = (-1, None)
         self._states = StateValues(graph)
@@ -270,7 +272,7 @@ class Network:
         if t.rank != 4 or not t.dtype.is_float or N in t.shape[1:]:
             return check_items(images, t)
         checked = check_images(images, t.shape[1:])  # type: ignore[arg-type]
-        scaled = (self.normalisation or Normalisation()).apply(checked)
+        scaled = (self.normalisation or Normalisation()).numbers(checked)
         return scaled.astype(t.dtype.numpy, copy=False)
 
     def runner(
@@ -340,6 +342,7 @@ class Network:
         made._adopt(graph)
         made.classes, made.loss, made.seed = self.classes, self.loss, self.seed
         made.objective = self.objective
+        made.reach = self.reach
         made._normalisation = self._normalisation
         return made
 

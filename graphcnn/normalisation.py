@@ -17,6 +17,41 @@ from graphcnn.tensor_type import N, Shape, TensorType, format_shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: How many batches of floats are compared with what was learned, and how many images of each.
+LOOKS, LOOKED_AT = 16, 64
+
+
+class Items(np.ndarray[Any, np.dtype[Any]]):
+    """A batch that knows where it is from.
+
+    Attributes:
+        source: the `Dataset`, from which a session takes over what belongs to it.
+        normalised: these numbers are normalised already, and are not to be so once more.
+    """
+
+    source: Any = None
+    normalised: bool = False
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.source = getattr(other, "source", None)
+        self.normalised = getattr(other, "normalised", False)
+
+    def __array_wrap__(self, *arguments: Any, **options: Any) -> Any:
+        """What is computed from them may be anything again."""
+        result = super().__array_wrap__(*arguments, **options)
+        if isinstance(result, Items):
+            result.normalised = False
+        return result
+
+
+def refuse_normalised(images: Any, who: str) -> None:
+    """Raise `DataError` for images that `who` would normalise once more."""
+    if type(images) is not np.ndarray and getattr(images, "normalised", False):
+        raise DataError(
+            f"these images are normalised already, and {who} would normalise them once more: give "
+            "them as they were read (np.asarray(images) takes them for such)"
+        )
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -55,6 +90,20 @@ class Normalisation:
     def apply(self, images: Any) -> Array:
         """Images (n, C, H, W) of uint8 or any float to normalised float32.
 
+        The result remembers it: a model, or a data set with a normalisation of its own, refuses it
+        in place of normalising it once more.
+
+        Raises:
+            DataError: as `numbers`.
+        """
+        refuse_normalised(images, "this normalisation")
+        y = self.numbers(images).view(Items)
+        y.normalised = True
+        return y
+
+    def numbers(self, images: Any) -> Array:
+        """As `apply`, as a plain array.
+
         Raises:
             DataError: another element type, NaN or infinity (names the first such image), or
                 another number of channels.
@@ -82,6 +131,13 @@ class Normalisation:
             return cls(**json.loads(text))
         except (TypeError, ValueError) as error:
             raise DataError(f"not a normalisation: {text[:200]!r}: {error}") from None
+
+
+def reach_of(images: Array) -> float:
+    """The largest size of a number among some of the images; that of uint8 is 1, scaled."""
+    if images.dtype == np.uint8:
+        return 1.0
+    return float(np.abs(images[:: max(1, len(images) // LOOKED_AT)]).max())
 
 
 def batch_shape(item: Sequence[Any]) -> str:

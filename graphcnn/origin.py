@@ -7,10 +7,12 @@ can name the line that the user wrote, for generated backward nodes too.
 import os
 import sys
 import sysconfig
+import warnings
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePath
+from types import FrameType
 
 # Frames of these packages are not the user's; the built-in networks are, they read like user code.
 _OWN = "graphcnn"
@@ -92,6 +94,20 @@ def current_origin() -> Origin:
                 installed = Origin(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return installed
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the innermost source line of the user's own."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and not _is_user(frame):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_user(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__", "")
+    own = module == _OWN or module.startswith(_OWN + ".")
+    return not own and _kind(frame.f_code.co_filename) == "user"
 
 
 @cache

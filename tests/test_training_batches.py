@@ -1,5 +1,6 @@
 """Batches of `fit` and of loops of one's own: how large, which are left out, who looks at them."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,61 @@ def test_an_export_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     before = model.metadata()
     model.export_onnx_training(tmp_path / "training", verify=False)
     assert model.metadata() == before and model.objective is None
+
+
+def test_images_are_not_normalised_twice() -> None:
+    data, model = normalised(), small()
+    model.fit(data, progress=False)
+    norm = data.normalisation
+    assert norm is not None
+    once = norm.apply(data.images)
+    twice = [
+        lambda: model.predict(once),
+        lambda: model.predict(once[3:5]),
+        lambda: model.evaluate((once, data.labels)),
+        lambda: model.predict(data.batch([1, 2], normalised=True)[0]),
+        lambda: norm.apply(once),
+        lambda: cnn.data.arrays(once, data.labels, normalisation=norm),
+        lambda: cnn.Session(small()).step(*next(data.batches(8, normalised=True))),
+    ]
+    for use in twice:
+        with pytest.raises(cnn.DataError, match=r"normalised already, and .* once more"):
+            use()
+    # Taken back to what they were they are images again, as is what the user says is one.
+    model.predict(once * np.float32(0.5) + np.float32(0.5))
+    model.predict(np.asarray(once))
+    # Without a normalisation of the model, normalised images are just its images.
+    plain = small()
+    plain.fit((once, data.labels), progress=False)
+    assert plain.normalisation is None
+    assert np.array_equal(plain.predict(once), plain.predict(np.asarray(once)))
+
+
+@pytest.mark.parametrize("learned_from", ["floats", "uint8", "normalised"])
+def test_floats_in_other_units_are_told_once(learned_from: str, tmp_path: Path) -> None:
+    data, model = normalised() if learned_from == "normalised" else stripes(), small()
+    pixels = np.clip(data.images * 255, 0, 255)
+    if learned_from == "uint8":
+        data = cnn.data.arrays(pixels.astype(np.uint8), data.labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(data, progress=False)
+        for _ in range(3):
+            model.predict((pixels / 255)[:7])
+            model.predict(pixels.astype(np.uint8))
+    if learned_from == "normalised":
+        model = cnn.load(model.save(tmp_path / "a.safetensors"))
+    with pytest.warns(
+        cnn.DataWarning, match=r"reach 255, where it learned from pixels up to 1"
+    ) as w:
+        for _ in range(3):
+            model.predict(pixels)
+    assert len(w) == 1 and w[0].filename == __file__
+
+
+def test_floats_that_were_learned_in_other_units_are_right() -> None:
+    data, model = stripes(), small()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit((data.images * 100, data.labels), progress=False)
+        model.predict(data.images * 100)

@@ -6,6 +6,7 @@ From the run: first weights, if it has none, and the loss and the seed that it t
 
 from typing import TYPE_CHECKING
 
+from graphcnn.normalisation import LOOKS, reach_of
 from graphcnn.objective import Objective, known_loss
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.target_rule import TargetRule
@@ -18,6 +19,9 @@ def adopt_data(model: "Model", data: Dataset, rule: TargetRule) -> None:
     """Take over what the model does not have yet; the names only of classes that it tells apart."""
     if model.normalisation is None:
         model.normalisation = data.normalisation
+    first = data.first_items
+    if model.reach is None and first.dtype.kind in "fu":
+        model.reach, model.looks = reach_of(first), LOOKS
     if data.classes and not model.classes and _tells_apart(rule, data):
         model.classes = data.classes
 

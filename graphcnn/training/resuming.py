@@ -8,7 +8,6 @@ of a schedule of one's own the rates of many steps are compared.
 """
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from graphcnn.initializers import Constant
 from graphcnn.ir import Node, Value, build
 from graphcnn.objective import Objective
 from graphcnn.optimizers import Optimizer
+from graphcnn.origin import warn
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.schedules import Schedule, schedule
 from graphcnn.sources import State
@@ -120,11 +120,10 @@ def check_told(
         now = {k: v for k, v in told.config_of_old().items() if k in found or k != "classes"}
         if "learning_rate" in changing:
             del now["optimizer"]  # there it held the rate, too
-        warnings.warn(
+        warn(
             f"the checkpoint in {folder} was written before checkpoints told their "
             f"{', '.join(unknown)}: these are not compared",
             CheckpointWarning,
-            stacklevel=2,
         )
     owner = {entry: name for name, entries in CHANGES.items() for entry in entries}
     different = [key for key, value in now.items() if found.get(key) != value and key != _VERSION]

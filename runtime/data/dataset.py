@@ -12,12 +12,14 @@ from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.language.arguments import is_int
 from graphcnn.normalisation import (
+    Items,
     Normalisation,
     as_array,
     check_inputs,
     check_labels,
     check_targets,
     is_one_hot,
+    refuse_normalised,
 )
 from graphcnn.philox import permutation
 
@@ -25,29 +27,6 @@ from graphcnn.philox import permutation
 _SHUFFLE, _SPLIT = 0x53485546, 0x53504C54
 #: Bytes that are hashed at a time, a copy where they do not lie together.
 _PIECE = 1 << 22
-
-
-class Items(np.ndarray):
-    """A batch that knows its data set, from which a session takes over what belongs to it.
-
-    Attributes:
-        source: the data set.
-        normalised: these numbers are normalised already, and are not to be so once more.
-    """
-
-    source: "Dataset | None" = None
-    normalised: bool = False
-
-    def __array_finalize__(self, other: Any) -> None:
-        self.source = getattr(other, "source", None)
-        self.normalised = getattr(other, "normalised", False)
-
-    def __array_wrap__(self, *arguments: Any, **options: Any) -> Any:
-        """What is computed from them may be anything again."""
-        result = super().__array_wrap__(*arguments, **options)
-        if isinstance(result, Items):
-            result.normalised = False
-        return result
 
 
 class Labels(np.ndarray):
@@ -107,6 +86,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         try:
+            if self.normalisation is not None:
+                for given in _arrays(self.images):
+                    refuse_normalised(given, "the data set")
             images = _checked(self.images)
             classes = tuple(map(str, self.classes))
             labels = _labels(self.labels, len(classes), self.ignored)
@@ -148,8 +130,13 @@ class Dataset:
     @property
     def image_shape(self) -> tuple[int, ...]:
         """The shape of one item, (C, H, W) of images; of the first where there are several."""
+        return tuple(self.first_items.shape[1:])
+
+    @property
+    def first_items(self) -> Array:
+        """The items, those of the first input where there are several."""
         first: Array = next(iter(_arrays(self.images)))
-        return tuple(first.shape[1:])
+        return first
 
     @overload
     def __getitem__(self, index: int) -> tuple[Any, Any]: ...
