@@ -91,7 +91,7 @@ def _own(runner: Runner, outputs: Mapping[str, Array]) -> dict[str, Array]:
 def evaluate(
     model: "Model",
     data: Data,
-    loss: str | Objective,
+    loss: str | Objective | None,
     batch_size: int,
     metrics: Metrics,
     runtime: str | None = None,
@@ -100,11 +100,17 @@ def evaluate(
     tune: bool | None = None,
     targets: Any = None,
 ) -> dict[str, float]:
-    """Loss and metrics of all items; `measure` says how."""
+    """Loss and metrics of all items; `measure` says how. None is cross-entropy."""
     batch_size = at_least_one(batch_size, "batch_size")
     check_has_inputs(model)
     check_measurable(model.graph)
-    dataset = as_dataset(data, model, loss=loss, targets=targets)
+    dataset = as_dataset(data, model, loss=loss or "cross_entropy", targets=targets)
+    if loss is None and dataset.labels.dtype.kind == "f":
+        raise DataError(
+            f"no loss is known of {model.name}, and the one of class numbers does not take floats: "
+            "give evaluate(..., loss=...)"
+        )
+    loss = loss or "cross_entropy"
     kind = target_type(loss, prediction_type(model), dataset.labels)
     graph = with_loss(model.graph, loss, metrics, kind)
     runner = Runner(graph, runtime, threads, precision, tune)

@@ -14,6 +14,7 @@ from graphcnn.language.arguments import is_int
 from graphcnn.normalisation import (
     Normalisation,
     as_array,
+    as_numbers,
     as_pixels,
     check_images,
     check_items,
@@ -146,7 +147,7 @@ def _from_pair(data: Any, model: "Model", loss: str | Objective) -> Dataset:
     if model.normalisation is not None:
         for each in images.values() if isinstance(images, Mapping) else (images,):
             refuse_normalised(each, f"the model {model.name}")
-    labels = as_array(targets, "targets")
+    labels = as_numbers(targets)
     rule = target_rule(model, loss, labels)
     counted = labels[~np.isin(labels, rule.ignored)] if rule.ignored else labels
     named = (

@@ -16,6 +16,7 @@ from graphcnn.objective import Metrics, Objective
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.runner import Runner
+from graphcnn.tensor_type import TensorType
 from graphcnn.weights import check_states, read_tensors
 
 if TYPE_CHECKING:
@@ -107,9 +108,14 @@ class Model(Network):
         loss: str | Objective = "cross_entropy",
         optimizer: str | Optimizer = "sgd",
         metrics: Metrics = None,
+        target: TensorType | None = None,
     ) -> Graph:
-        """One graph for a whole training step: forward, loss, generated backward, updates."""
-        return training_graph(self.graph, loss, make_optimizer(optimizer), metrics)
+        """One graph for a whole training step: forward, loss, generated backward, updates.
+
+        `target` is the type of the targets where the loss does not tell, which is a function: like
+        the prediction by default, `TensorType((N,), DType.INT64)` for class numbers.
+        """
+        return training_graph(self.graph, loss, make_optimizer(optimizer), metrics, target)
 
     # Using
 
@@ -169,7 +175,7 @@ class Model(Network):
         """
         from graphcnn.evaluation import evaluate
 
-        chosen = loss or self.objective or self.loss or "cross_entropy"
+        chosen = loss or self.objective or self.loss
         options = runtime, threads, precision, tune
         return evaluate(self, data, chosen, batch_size, metrics, *options, targets=targets)
 

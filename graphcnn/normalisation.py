@@ -236,6 +236,12 @@ def _fits(found: tuple[int, ...], shape: Shape) -> bool:
     return all(d == shape[axis] for axis, d in enumerate(found) if axis != free)
 
 
+def as_numbers(targets: Any) -> Array:
+    """Targets as an array; truth values are the numbers 0 and 1."""
+    array = as_array(targets, "targets")
+    return array.astype(np.int64) if array.dtype.kind == "b" else array
+
+
 def check_labels(
     labels: Any,
     classes: int | None,
@@ -259,7 +265,9 @@ def check_labels(
         array = np.empty(0, object)
     if array.dtype.kind not in "iu":
         known = "" if classes is None else f" (class numbers 0..{classes - 1})"
-        raise DataError(f"labels must be integers{known}, found {array.dtype.name}")
+        whole = array.dtype.kind == "f" and np.array_equal(array, np.trunc(array))
+        hint = "; labels.astype(np.int64) makes them so" if whole else ""
+        raise DataError(f"labels must be integers{known}, found {array.dtype.name}{hint}")
     if array.ndim not in (1, 3) if item is None else array.shape[1:] != item or not array.ndim:
         one_hot = array.ndim == 2 and (array.shape[1] == classes or is_one_hot(array))
         hint = "; one-hot rows become class numbers by labels.argmax(axis=1)" if one_hot else ""

@@ -17,7 +17,13 @@ import numpy as np
 from graphcnn.errors import DataError
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Value
-from graphcnn.normalisation import batch_shape, check_labels, check_targets, refuse_labels
+from graphcnn.normalisation import (
+    as_numbers,
+    batch_shape,
+    check_labels,
+    check_targets,
+    refuse_labels,
+)
 from graphcnn.ops.comparison import Equal, NotEqual
 from graphcnn.sources import Constant
 from graphcnn.tensor_type import TensorType
@@ -93,8 +99,8 @@ class TargetRule:
         )
 
     def _floats(self, targets: Any, item: tuple[int, ...]) -> Array:
-        found, wanted = np.asarray(targets), batch_shape(item)
-        if found.dtype.kind in "iub":
+        found, wanted = as_numbers(targets), batch_shape(item)
+        if found.dtype.kind in "iu":
             found = self._zeros_and_ones(found, item, wanted)
         found = check_targets(found)
         if found.shape[1:] != item:
@@ -128,6 +134,7 @@ class TargetRule:
         )
 
     def _labels(self, labels: Any, item: tuple[int, ...]) -> Array:
+        labels = as_numbers(labels)
         if self.classes is not None and all(value is self.target for value, _, _ in self.limited):
             return check_labels(labels, self.classes, item)
         array = check_labels(labels, None, item)

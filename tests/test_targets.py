@@ -1,6 +1,7 @@
 """Targets: their type comes from the data, and which numbers are allowed from the graph."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -240,3 +241,31 @@ def test_numbers_of_another_shape_than_the_prediction_for_a_loss_of_ones_own() -
 def test_wrong_settings_of_cross_entropy(mistake: dict[str, Any], message: str) -> None:
     with pytest.raises(cnn.GraphError, match=message):
         cnn.cross_entropy(cnn.input("z", (3,)), cnn.input("t", (), "int64"), **mistake)
+
+
+def test_truth_values_are_the_numbers_0_and_1() -> None:
+    yes = LABELS > 0
+    for units, loss in ((2, "cross_entropy"), (1, "binary_cross_entropy")):
+        as_truth, as_numbers = classifier(units), classifier(units)
+        as_truth.fit((IMAGES, yes), loss=loss, **KW)
+        as_numbers.fit(cnn.data.arrays(IMAGES, yes.astype(int)), loss=loss, **KW)
+        assert same_bits(as_truth, as_numbers)
+        assert as_truth.evaluate(IMAGES, yes) == as_numbers.evaluate(IMAGES, yes.astype(int))
+
+
+def test_a_loss_that_is_not_known_any_more(tmp_path: Path) -> None:
+    y = RNG.random((40, 3)).astype(np.float32)
+    model = classifier()
+    model.fit(IMAGES, y, loss=lambda z, t: cnn.mean((z - t) ** 2.0), **KW)
+    loaded = cnn.load(model.save(tmp_path / "a.safetensors"))
+    with pytest.raises(cnn.DataError, match="no loss is known of model"):
+        loaded.evaluate(IMAGES, y)
+    assert loaded.evaluate(IMAGES, y, loss="mse") == model.evaluate(IMAGES, y)
+    with pytest.raises(cnn.DataError, match=r"found float32; labels\.astype\(np\.int64\)"):
+        model.evaluate(IMAGES, LABELS.astype(float), loss="cross_entropy")
+
+
+def test_the_graph_of_a_step_for_class_numbers() -> None:
+    kind = cnn.TensorType((cnn.N,), cnn.DType.INT64)
+    step = classifier().training_graph(lambda z, t: cnn.cross_entropy(z, t), target=kind)
+    assert step.inputs[-1].type == kind and list(step.outputs) == ["loss"]

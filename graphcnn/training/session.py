@@ -36,7 +36,7 @@ from graphcnn.feeding import (
 )
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node
-from graphcnn.normalisation import as_array
+from graphcnn.normalisation import as_numbers
 from graphcnn.objective import Metrics, Objective, known_loss, target_type
 from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.optimizers import Optimizer
@@ -201,7 +201,7 @@ class Session:
         not, or a batch normalisation that would see a single number; the states are then those
         before the step.
         """
-        built = self._built or self._build(as_array(targets, "targets"))
+        built = self._built or self._build(as_numbers(targets))
         if self._to_teach_run or self._to_teach_data:
             self._take_over(built, source_of(images))
         targets = own_labels(targets, self.model)

@@ -14,7 +14,7 @@ from graphcnn.language.arguments import is_int
 from graphcnn.normalisation import (
     Items,
     Normalisation,
-    as_array,
+    as_numbers,
     check_inputs,
     check_labels,
     check_targets,
@@ -266,13 +266,12 @@ def _checked(images: Any) -> Any:
 
 def _labels(labels: Any, classes: int, ignored: tuple[int, ...]) -> Array:
     """Class numbers where there are classes; else whole numbers or floats as they are."""
+    array = as_numbers(labels)
     if classes:
-        array = as_array(labels, "labels")
         rows = array.ndim == 2 and not (array.shape[1] == classes and is_one_hot(array))
         # A class for every step of a series, or of a volume, is as good as one for every pixel.
         free = rows or array.ndim > 3
         return check_labels(array, classes, array.shape[1:] if free else None, ignored)
-    array = np.asarray(labels)
     if array.dtype.kind in "iu" and array.ndim:
         return array.astype(np.int64, copy=False)
     return check_targets(array)

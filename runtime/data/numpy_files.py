@@ -12,7 +12,7 @@ import numpy as np
 from graphcnn.class_names import check_count, numbered
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
-from graphcnn.normalisation import Normalisation, as_array
+from graphcnn.normalisation import Normalisation, as_numbers
 from graphcnn.regular_files import open_regular
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.parts import Parts
@@ -50,7 +50,7 @@ def arrays(
     Raises:
         DataError: what does not fit together, or a label so large that it is no class number.
     """
-    labels = as_array(y, "labels")
+    labels = as_numbers(y)
     several = () if ignore_index is None else np.atleast_1d(ignore_index)
     ignored = tuple(map(int, several))
     made_up = classes is None and labels.dtype.kind in "iu" and labels.size > 0
