@@ -195,12 +195,16 @@ class Network:
     def update_states(self, arrays: Mapping[str, Array]) -> None:
         """Replace states by arrays of the right types, which are read-only from now on.
 
-        So a state changes only by being replaced, and nobody computes with an old copy.
+        So a state changes only by being replaced, and nobody computes with an old copy. Raises
+        `WeightsError` for unknown names and other types, and changes nothing then.
         """
+        known = {state_of(s).key: s for s in self.graph.states}
+        check_states(arrays, [known[key] for key in arrays if key in known], "the mapping")
         self.states.put(arrays)
 
     def replace_states(self, arrays: Mapping[str, Array]) -> None:
         """Replace all states by these, of which none may be missing."""
+        check_states(arrays, self.graph.states, "the mapping")
         self._values().put(arrays)
 
     @property
@@ -219,7 +223,6 @@ class Network:
                 new[key] = np.array(array, known[key].dtype.numpy if key in known else None)
             except (TypeError, ValueError) as error:
                 raise WeightsError(f"{key} cannot be made an array of numbers: {error}") from None
-        check_states(new, [known[key] for key in new if key in known], "the mapping")
         self.update_states(new)
 
     def freeze(self, pattern: str = "*") -> list[str]:
@@ -362,5 +365,5 @@ class Network:
         learned = read(metadata, graph, "a pickled model")
         self._adopt(graph)
         self.__dict__.update(state.get("more", {}))
-        self.replace_states(states)
+        self._values().put(states)
         self._take(learned)

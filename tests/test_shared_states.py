@@ -219,6 +219,21 @@ def test_each_call_of_a_function_makes_weights_of_its_own() -> None:
     assert same(kept(net().initialize(1)), kept(one))
 
 
+def test_states_of_another_type_change_nothing() -> None:
+    model = net().initialize(1)
+    before = kept(model)
+    for wrong, words in (
+        ({"C1.bias": np.zeros(3, np.float32)}, "C1.bias: expected"),
+        ({"C1.bias": np.zeros(4, np.float64)}, "C1.bias: expected"),
+        ({"C1.bias": np.zeros(4, np.float32), "C9.bias": np.zeros(4)}, "extra C9.bias"),
+    ):
+        with pytest.raises(cnn.WeightsError, match=words):
+            model.update_states(wrong)
+    with pytest.raises(cnn.WeightsError, match=r"missing C1\.weight"):
+        model.replace_states({"C1.bias": np.zeros(4, np.float32)})
+    assert same(kept(model), before)
+
+
 def test_values_by_name() -> None:
     model = net()
     assert model["C1"].node.op.name == "relu" and model["C1"] is model["C1.relu"]
