@@ -87,6 +87,12 @@ REFUSALS = [
     refuses("pad_into_max_pool", with_indices, "count positions of the padded image"),
     refuses(
         "pad_into_max_pool",
+        lambda x: MaxPool2d((3, 3), (2, 1))(Pad2d(ONE, value=-math.inf)(x)),
+        "f8e4m3fn has no infinity",
+        {"x": TensorType((N, 2, 5, 6), DType.FLOAT8_E4M3FN)},
+    ),
+    refuses(
+        "pad_into_max_pool",
         lambda x: MaxPool2d((3, 3), (2, 1), ceil_mode=True)(Pad2d(ONE, value=-math.inf)(x)),
         "ceil_mode",
     ),
