@@ -74,6 +74,8 @@ def test_a_resumed_run_ends_with_the_same_bits(here: Path) -> None:
     assert Path("whole.safetensors").read_bytes() == Path("resumed.safetensors").read_bytes()
     text = refused(1, *common, "--epochs", 4, "--resume", "run", "--seed", 9)
     assert "seed: the run had 0, this call has 9" in text
+    done(*common, "--epochs", 4, "--resume", "run", "--seed", 9, "--changing", "seed")
+    assert "--resume" in refused(2, *common, "--changing", "seed")
 
 
 def test_validation_is_a_part_of_the_training_images(here: Path) -> None:

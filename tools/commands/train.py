@@ -30,6 +30,7 @@ from graphcnn.tools.commands.arguments import (
 from graphcnn.tools.plots import check_curves, training_curves
 from graphcnn.tools.resolve import ModelName
 from graphcnn.training.fit import fit
+from graphcnn.training.resuming import CHANGES
 
 INTERRUPTED = 130
 
@@ -73,6 +74,7 @@ class Options:
     checkpoint: Path | None
     checkpoint_every: int | None
     resume: Path | None
+    changing: tuple[str, ...]
     no_progress: bool
 
 
@@ -165,6 +167,12 @@ class Options:
     "had never stopped; without one there, begin a run that writes there.",
 )
 @click.option(
+    "--changing",
+    type=click.Choice(tuple(CHANGES)),
+    multiple=True,
+    help="What is other than in the run of --resume on purpose; may be repeated.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -247,6 +255,8 @@ def _check(options: Options) -> None:
     """Combinations that mean nothing are wrong use."""
     if options.resume and options.checkpoint and options.resume != options.checkpoint:
         raise click.UsageError("--resume DIR goes on writing to DIR; leave out --checkpoint")
+    if options.changing and not options.resume:
+        raise click.UsageError("--changing needs --resume")
     if options.checkpoint_every and not (options.checkpoint or options.resume):
         raise click.UsageError("--checkpoint-every needs --checkpoint or --resume")
 
@@ -299,6 +309,7 @@ def _fit(
         checkpoint=options.checkpoint,
         checkpoint_every=options.checkpoint_every,
         resume=options.resume,
+        changing=options.changing,
         progress=not options.no_progress,
     )
 
