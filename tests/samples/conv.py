@@ -15,6 +15,7 @@ _CASES = [
     (dict(stride=(2, 2)), (2, 7, 7), 3, (3, 3)),
     (dict(stride=(3, 3)), (1, 7, 7), 2, (3, 3)),
     (dict(stride=(2, 3), padding=(1, 0, 0, 2)), (3, 8, 9), 2, (3, 4)),
+    (dict(stride=(3, 2)), (2, 10, 8), 3, (2, 3)),  # other rows and columns are left over
     (dict(dilation=(2, 2)), (2, 7, 8), 2, (3, 3)),
     (dict(dilation=(1, 3), stride=(2, 1), padding=(1, 1, 2, 2)), (2, 6, 7), 3, (2, 3)),
     (dict(groups=2), (4, 5, 5), 6, (3, 3)),
