@@ -145,9 +145,26 @@ def native_executable(found: Compiled, threads: int | None = None) -> NativeExec
     return executable
 
 
+def methods(
+    graph: Graph,
+    threads: int | None = None,
+    precision: str | None = None,
+    tune: bool | None = None,
+) -> tuple[str, ...]:
+    """How each step of a bound graph computes; nothing is compiled.
+
+    Where two batch sizes have equal methods, an item has the same bits in both.
+    """
+    return tuple(kernel.method for kernel in compiled(graph, threads, precision, tune).kernels)
+
+
 class Prepared:
     """Runs a bound graph of inference. What depends on states alone is computed at `bind_states`,
-    by the reference: batch norms folded into kernels, kernels packed for the processor."""
+    by the reference: batch norms folded into kernels, kernels packed for the processor.
+
+    Attributes:
+        methods: how each step computes; see the function.
+    """
 
     def __init__(
         self,
@@ -158,6 +175,7 @@ class Prepared:
     ) -> None:
         found = compiled(graph, threads, precision, tune)
         self._prepare = found.prepare
+        self.methods = tuple(kernel.method for kernel in found.kernels)
         self.executable = native_executable(found, threads)
 
     def bind_states(self, states: Mapping[str, Array]) -> None:

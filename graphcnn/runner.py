@@ -60,6 +60,7 @@ class Runner:
         self._references: dict[int, Reference] = {}
         self._prepared: dict[int, _Ready] = {}
         self._building = threading.Lock()
+        self._methods: dict[int, tuple[str, ...]] = {}
         self._form: Graph | None = None
         #: Where the items of a batch stand in what is fed.
         self.item_axes = {v.node.name: v.shape.index(N) for v in graph.inputs if N in v.shape}
@@ -139,20 +140,36 @@ class Runner:
 
         with self._building:
             if n not in self._prepared:
-                if self._form is None:
-                    self._form = inference_graph(self.graph)
-                self._prepared[n] = _Ready(Prepared(self._form.bind(N=n), *self._options))
+                self._prepared[n] = _Ready(Prepared(self._bound_form(n), *self._options))
             return self._prepared[n]
 
     def _size_for(self, n: int) -> int:
-        """The batch size to run at: `n`, or a compiled one that it can be filled up to."""
+        """The batch size to run at: `n`, or a compiled one that it can be filled up to.
+
+        That one gives the same bits: an answer does not depend on what was asked before.
+        """
         if n in self._prepared or not self._prepared or not self.joints:
             return n
-        sizes = list(self._prepared)  # to which another thread may add
-        larger = sorted(m for m in sizes if m > n)
-        if larger and (larger[0] <= _STRETCH * n or len(sizes) >= _SIZES):
-            return larger[0]
+        sizes = sorted(self._prepared)  # to which another thread may add
+        most = n * _STRETCH if len(sizes) < _SIZES else sizes[-1]
+        for m in sizes:
+            if n < m <= most and self._methods_of(n) == self._prepared[m].prepared.methods:
+                return m
         return n
+
+    def _methods_of(self, n: int) -> tuple[str, ...]:
+        """How batches of `n` items are computed where they are not filled up."""
+        if n not in self._methods:
+            from graphcnn.native import methods
+
+            self._methods[n] = methods(self._bound_form(n), *self._options)
+        return self._methods[n]
+
+    def _bound_form(self, n: int) -> Graph:
+        """The graph that is compiled for batches of `n` items."""
+        if self._form is None:
+            self._form = inference_graph(self.graph)
+        return self._form.bind(N=n)
 
 
 class _Ready:

@@ -39,6 +39,14 @@ class Kernel:
     inplace: tuple[tuple[int, int], ...] = ()
     algorithm: str = "loop"
 
+    @property
+    def method(self) -> str:
+        """The algorithm without its sizes, "winograd F4 tiles": what the order of sums depends on.
+
+        Tiles cut results, and never a sum.
+        """
+        return " ".join(word for word in self.algorithm.split() if not word[0].isdigit())
+
 
 Lowering = Callable[[Node, Target], Kernel]
 

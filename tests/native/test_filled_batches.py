@@ -1,0 +1,57 @@
+"""An answer has the same bits whatever was asked before: batches are filled up where they do."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from random_models import random_model
+
+import graphcnn as cnn
+from graphcnn.runner import Runner
+
+
+def rows_and_wide_rows() -> cnn.Model:
+    """Of which one or two rows are multiplied in another way than three."""
+    x = cnn.input("x", (400,))
+    return cnn.Model(x, cnn.dense(x, 120), "rows")
+
+
+def few_pixels() -> cnn.Model:
+    """A convolution of which one image is computed by another algorithm than several."""
+    x = cnn.input("x", (256, 7, 7))
+    return cnn.Model(x, cnn.conv2d(x, 256, 3, padding=1), "pixels")
+
+
+def check(model: cnn.Model, seed: int) -> int:
+    """Bits of batches in a fresh runner and in one that ran larger ones; how many were filled."""
+    rng = np.random.default_rng(seed)
+    key = model.graph.inputs[0].node.name
+    x = rng.standard_normal((9, *model.graph.inputs[0].shape[1:])).astype(np.float32)
+    filled = 0
+    used = Runner(model.graph, "native", threads=1)
+    used.run({key: x}, model.states)
+    for n in (1, 2, 3, 5, 6, 8):
+        fresh = Runner(model.graph, "native", threads=1)
+        wanted, _ = fresh.run({key: x[:n]}, model.states)
+        found, _ = used.run({key: x[:n]}, model.states)
+        for name, array in wanted.items():
+            assert np.array_equal(found[name], array, equal_nan=True), (n, name)
+        filled += n not in used._prepared
+    return filled
+
+
+@pytest.mark.parametrize("make", [rows_and_wide_rows, few_pixels])
+def test_another_algorithm_is_not_filled_up_to(make) -> None:  # type: ignore[no-untyped-def]
+    model = make().initialize(0)
+    assert 0 < check(model, 0) < 6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_networks(seed: int) -> None:
+    check(random_model(Random(seed)).initialize(seed), seed)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("seed", range(4, 60))
+def test_random_networks_sweep(seed: int) -> None:
+    check(random_model(Random(seed)).initialize(seed), seed)
