@@ -137,8 +137,9 @@ class Model(Network):
         without N come once, the others with the items where N stands in their type.
 
         The items run in pieces of `batch_size`, by default of 256: it changes memory and speed,
-        and of the result the last bits at most; what was asked before changes nothing. Where an output depends on all items together (a mean over the batch) they
-        run at once, and a smaller `batch_size` is a `DataError` that names the node.
+        and of the result the last bits at most; what was asked before changes nothing. Where an
+        output depends on all items together (a mean over the batch) they run at once, and a
+        smaller `batch_size` is a `DataError` that names the node.
 
         After training with cross-entropy these are probabilities (softmax of the logits), after
         binary cross-entropy likewise (sigmoid); `raw` gives the outputs of the graph themselves,
