@@ -40,7 +40,7 @@ def bands(content: Content, rows: Sequence[int]) -> list[Band]:
     `rows` has the row of every card.
     """
     number = {card: i for i, card in enumerate(content.cards)}
-    found: list[tuple[Frame, tuple[int, ...]]] = []
+    found: dict[tuple[int, ...], Frame] = {}  # a scope that is all of another takes its place
     for depth in range(1, _DEEPEST + 1):
         scopes: dict[tuple[str, ...], list[Card]] = {}
         for card in content.cards:
@@ -50,10 +50,10 @@ def bands(content: Content, rows: Sequence[int]) -> list[Band]:
         for scope, cards in scopes.items():
             if len(cards) > 1:
                 members = tuple(number[c] for c in cards)
-                found.append((Frame(".".join(scope), tuple(cards)), members))
+                found[members] = Frame(".".join(scope), tuple(cards))
     repeats = [(f, tuple(number[c] for c in f.cards)) for f in content.frames]
     same = {members for _, members in repeats}
-    plain = [pair for pair in found if pair[1] not in same]
+    plain = [(frame, members) for members, frame in found.items() if members not in same]
     by_row: dict[int, list[int]] = {}
     for i, row in enumerate(rows):
         by_row.setdefault(row, []).append(i)

@@ -55,6 +55,43 @@ def test_frames_say_the_totals_of_all_copies(direction: str) -> None:
         assert note in said
 
 
+def framed(picture: Picture) -> list[str]:
+    """The first text of every frame: its title."""
+    groups = picture.scene.groups("frame")
+    return [next(i.text for i in g.items if isinstance(i, Text)) for g in groups]
+
+
+def test_a_scope_that_is_all_of_another_has_one_frame() -> None:
+    x = image = cnn.input("image", (4, 8, 8))
+    x = cnn.conv2d(x, 4, 3, name="first")
+    with cnn.scope("outer"), cnn.scope("inner"):
+        x = cnn.conv2d(cnn.relu(cnn.conv2d(x, 8, 3, name="c1"), name="r1"), 4, 1, name="c2")
+    alone = cnn.Model(image, cnn.conv2d(x, 5, 1, name="last"))
+    assert framed(graph_picture(alone.graph)) == ["outer.inner"]
+    with cnn.scope("outer"):
+        more = cnn.Model(image, cnn.conv2d(x, 5, 1, name="last"))
+    assert framed(graph_picture(more.graph)) == ["outer", "outer.inner"]
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+@pytest.mark.parametrize(("blocks", "layers"), [(2, 7), (5, 9)])
+def test_a_repeated_block_stays_in_one_column(blocks: int, layers: int, direction: str) -> None:
+    """Blocks that are there twice, of an odd number of layers: a shorter repeat has none."""
+    x = image = cnn.input("image", (4, 8, 8))
+    for k in range(blocks):
+        x = cnn.conv2d(x, 4 * k + 4, 3, padding=1, name=f"widen{k}")
+        for copy in range(2):
+            with cnn.scope(f"part{k}.block{copy}"):
+                for layer in range(layers):
+                    side = layer % 2
+                    x = cnn.conv2d(x, 4 * k + 4, 2 * side + 1, padding=side, name=f"conv{layer}")
+    picture = graph_picture(cnn.Model(image, x).graph, direction=direction)
+    check_picture(picture)
+    titles = framed(picture)
+    assert len(titles) > blocks and not [t for t in titles if t.startswith("…")]
+    assert picture.text().count("×2") >= blocks
+
+
 def test_shapes_that_differ_are_a_range() -> None:
     x = image = cnn.input("image", (8, 4, 4))
     for i in range(3):
