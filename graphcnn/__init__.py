@@ -30,6 +30,7 @@ from graphcnn.errors import (
     MissingExtraError,
     OutputError,
     TrainingError,
+    TrainingWarning,
     VerifyError,
     WeightsError,
 )
@@ -170,6 +171,7 @@ __all__ = [
     "Session",
     "TensorType",
     "TrainingError",
+    "TrainingWarning",
     "Value",
     "VerifyError",
     "WeightsError",

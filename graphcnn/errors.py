@@ -98,3 +98,7 @@ class DataWarning(GraphCnnWarning):
 
 class CheckpointWarning(GraphCnnWarning):
     """A checkpoint that does not tell all that is compared when a run is resumed."""
+
+
+class TrainingWarning(GraphCnnWarning):
+    """Training that goes on, but does not report or do all that was asked for."""

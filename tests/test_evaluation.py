@@ -111,7 +111,7 @@ def test_a_loss_weighted_by_classes(runtime: str) -> None:
 def test_validation_measures_the_whole() -> None:
     """And training reports no mean of the batches' recalls, which would be another number."""
     model = classifier()
-    with pytest.warns(UserWarning, match="^recall: no mean over the items") as said:
+    with pytest.warns(cnn.TrainingWarning, match="^recall: no mean over the items") as said:
         history = model.fit(
             (X, LABELS), epochs=2, batch_size=16, validation=(X, LABELS),
             metrics={"recall": recall, "accuracy": cnn.accuracy}, progress=False,

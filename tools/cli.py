@@ -5,12 +5,15 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted by Ctrl-C.
 
 import errno
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from graphcnn import __version__
-from graphcnn.errors import GraphCnnError
+from graphcnn.errors import GraphCnnError, GraphCnnWarning
 from graphcnn.text.literals import printable
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.import_ import import_
@@ -54,7 +57,8 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with _notes():
+                return super().invoke(context)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
@@ -68,9 +72,30 @@ class Commands(click.Group):
             raise failure(_message(error)) from error
 
 
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Our warnings as notes: no line of a program of ours is what the user wrote."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, GraphCnnWarning):
+                click.echo(f"note: {_printable(str(message))}", err=True)
+            else:
+                others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
+
+
+def _printable(text: str) -> str:
+    """A text that may hold names from files, without control characters."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _message(error: Exception) -> str:
-    if isinstance(error, GraphCnnError):  # which may hold names from files
-        return "\n".join(map(printable, str(error).split("\n")))
+    if isinstance(error, GraphCnnError):
+        return _printable(str(error))
     if isinstance(error, MemoryError):
         return f"out of memory: {error or 'a smaller --batch-size may help'}"
     if isinstance(error, OSError) and error.filename:

@@ -5,19 +5,19 @@ seed and step; so a run that was stopped at any batch and resumed ends with the 
 that was not.
 """
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphcnn.analysis.batch_axis import means
-from graphcnn.errors import DataError
+from graphcnn.errors import DataError, TrainingWarning
 from graphcnn.feeding import Data, as_dataset, at_least_one, prediction_type
 from graphcnn.graph import Graph
 from graphcnn.language.arguments import is_int
 from graphcnn.objective import Metrics, Objective, known_loss, target_type, with_loss
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
+from graphcnn.origin import warn
 from graphcnn.runner import Runner
 from graphcnn.runtime.checkpoint import LAST, classes_of_run, make_folder
 from graphcnn.runtime.data.dataset import Dataset
@@ -194,10 +194,10 @@ def _of_the_whole(model: "Model", evaluation: Graph) -> frozenset[str]:
     found = [key for key, mean in means(evaluation, prediction).items() if not mean]
     metrics = [key for key in found if key != "loss"]  # which is what every step makes smaller
     if metrics:
-        warnings.warn(
+        warn(
             f"{', '.join(metrics)}: no mean over the items, so the mean of what the batches of "
             "training give would be another number: it is reported of the validation data only",
-            stacklevel=4,
+            TrainingWarning,
         )
     return frozenset(metrics)
 

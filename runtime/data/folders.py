@@ -39,6 +39,7 @@ def image_folder(
     and its name says which: train, test or val, in capitals or not, and the like (Training,
     test_set, validation, dev, eval). The pictures for validation are the attribute `validation` of
     the result; without a folder for testing they are the second part, and `validation` is None.
+    Beside one for training, a folder of pictures without classes is left out, with a warning.
 
     Args:
         path: a folder or a zip file.

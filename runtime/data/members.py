@@ -23,11 +23,16 @@ _PASSED_OVER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information
 
 
 class Members:
-    """Picture files by name; hidden files and other kinds are passed over."""
+    """Picture files by name; hidden files and other kinds are passed over.
+
+    Attributes:
+        archives: zip files among them, which are not looked into.
+    """
 
     def __init__(self, root: Path, sizes: Mapping[Name, int], archive: zipfile.ZipFile | None):
         self.root, self._sizes, self._archive = root, sizes, archive
-        self.names = sorted(sizes)
+        self.archives = sorted(name for name in sizes if _is_archive(name))
+        self.names = sorted(name for name in sizes if not _is_archive(name))
 
     def label(self, name: Name) -> str:
         """How a message names the file."""
@@ -90,6 +95,8 @@ def _walk(root: Path, below: Name, inside: frozenset[tuple[int, int]], found: Si
                     continue
                 if entry.is_dir():
                     _walk(root, name, inside | {here}, found)
+                elif _is_archive(name):
+                    found[name] = 0
                 elif _is_picture(name):
                     found[name] = _size(entry)
     except OSError as error:
@@ -113,13 +120,17 @@ def _zip(root: Path, archive: zipfile.ZipFile) -> dict[Name, int]:
         # was made to do harm elsewhere.
         if ".." in name or name[0] == "" or "\\" in info.filename:
             raise DataError(f"{root}: unsafe name {info.filename!r} in the zip file")
-        if _is_picture(name):
+        if _is_picture(name) or (_is_archive(name) and not any(map(_is_hidden, name))):
             found[name] = info.file_size
     return found
 
 
 def _is_picture(name: Name) -> bool:
     return not any(map(_is_hidden, name)) and Path(name[-1]).suffix.lower() in FORMATS
+
+
+def _is_archive(name: Name) -> bool:
+    return name[-1].lower().endswith(".zip")
 
 
 def _is_hidden(part: str) -> bool:

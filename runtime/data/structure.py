@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from graphcnn.class_names import listed
-from graphcnn.errors import DataError
+from graphcnn.errors import DataError, DataWarning
+from graphcnn.origin import warn
 from graphcnn.runtime.data.members import Members, Name
 from graphcnn.runtime.data.parts import assigned, part_named
 from graphcnn.runtime.data.pictures import FORMATS
@@ -20,15 +21,14 @@ def folders_of(files: Members) -> Mapping[str, tuple[Name, int]]:
     """Where each part begins: its folder, and how deep the names of its classes stand.
 
     The parts are "train", "test" and "validation", or "train" alone for a set without parts. What
-    is for validation is for testing where nothing else is.
+    is for validation is for testing where nothing else is. Folders beside one for training whose
+    pictures have no class (seg_pred, the test folder of a contest) are left out, with a warning.
 
     Raises `DataError` for no picture at all, pictures beside the parts, parts without one for
     training, and folders that may as well be parts as classes.
     """
     if not files.names:
-        archives = sorted(files.root.glob("*.zip")) if files.root.is_dir() else []
-        hint = f"; it holds {archives[0].name}, which can be named itself" if archives else ""
-        raise DataError(f"{files.root} holds no picture ({', '.join(FORMATS)}){hint}")
+        raise DataError(f"{files.root} holds no picture ({', '.join(FORMATS)}){_archive(files)}")
     depth = 0  # folders around the whole set, as archives often have one
     while _is_around(files.names, depth):
         depth += 1
@@ -37,9 +37,11 @@ def folders_of(files: Members) -> Mapping[str, tuple[Name, int]]:
     parts = [folder for folder in pure if part_named(folder)]
     if not parts:
         _refuse_unknown_parts(files, pure, depth)
+        _warn_of_names_of_parts(files, depth)
         return {"train": (around, depth)}
-    found = dict(assigned(parts, files.label(around)))
-    _refuse_others(files, set(parts), depth)
+    without_classes = _without_classes(files, parts, depth)
+    found = dict(assigned([p for p in parts if p not in without_classes], files.label(around)))
+    _refuse_others(files, {*parts, *without_classes}, depth)
     if "train" not in found:
         raise DataError(
             f"{files.label(around)} holds no pictures for training, but for "
@@ -48,8 +50,24 @@ def folders_of(files: Members) -> Mapping[str, tuple[Name, int]]:
         )
     if "test" not in found and "validation" in found:
         found["test"] = found.pop("validation")
+    for folder in without_classes:
+        count = sum(name[depth] == folder for name in files.names)
+        warn(
+            f"{files.label((*around, folder))} is left out: its {count} pictures lie in no class "
+            f"folder, and what has no class can only be predicted; {_EXPECTED}",
+            DataWarning,
+        )
     order = [kind for kind in ("train", "test", "validation") if kind in found]
     return {kind: _start(files, (*around, found[kind])) for kind in order}
+
+
+def _archive(files: Members) -> str:
+    """What to do where an archive holds the pictures."""
+    if not files.archives:
+        return ""
+    inner = "/".join(files.archives[0])
+    do = "can be named itself" if files.root.is_dir() else "has to be unpacked first"
+    return f"; it holds {inner}, which {do}"
 
 
 def _is_around(names: list[Name], depth: int) -> bool:
@@ -71,6 +89,40 @@ def _start(files: Members, part: Name) -> tuple[Name, int]:
     while _is_around(names, depth) and part_named(names[0][depth]) == part_named(part[-1]):
         depth += 1
     return part, depth
+
+
+def _without_classes(files: Members, parts: Sequence[str], depth: int) -> list[str]:
+    """Folders beside one for training that hold nothing but pictures, or FOLDER/FOLDER/PICTURE.
+
+    A folder that is called like a class of the training pictures may hold pictures of that class.
+    """
+    around, classes = files.names[0][:depth], set()
+    training = [folder for folder in parts if part_named(folder) == "train"]
+    for folder in training:
+        _, at = _start(files, (*around, folder))
+        classes |= {name[at] for name in files.names if name[depth] == folder and len(name) > at}
+    holding: dict[str, set[Name]] = {}  # where the pictures below each folder lie
+    for name in files.names:
+        if len(name) > depth + 1:
+            holding.setdefault(name[depth], set()).add(name[depth:-1])
+    return [
+        folder
+        for folder, places in holding.items()
+        if training
+        and folder not in (*training, *classes)
+        and places in ({(folder,)}, {(folder, folder)})
+    ]
+
+
+def _warn_of_names_of_parts(files: Members, depth: int) -> None:
+    """Folders of pictures that are all called like parts are classes, but hardly meant so."""
+    classes = sorted({name[depth] for name in files.names if len(name) > depth + 1})
+    if len(classes) > 1 and all(map(part_named, classes)):
+        warn(
+            f"{files.label(files.names[0][:depth])}: the folders {listed(classes)} hold pictures, "
+            f"so they are taken for the classes; were they parts of the data, {_EXPECTED}",
+            DataWarning,
+        )
 
 
 def _refuse_others(files: Members, parts: set[str], depth: int) -> None:
@@ -99,5 +151,6 @@ def _refuse_unknown_parts(files: Members, pure: Sequence[str], depth: int) -> No
         raise DataError(
             f"{files.label(files.names[0][:depth])}: the folders {listed(both)} hold no pictures "
             f"themselves, and the same folders ({listed(common)}). Are they parts of the data or "
-            f"classes? {_EXPECTED}"
+            f"classes? {_EXPECTED}: rename parts, or move the pictures "
+            "of a class up into its folder"
         )

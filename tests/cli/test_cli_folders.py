@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import done, refused
+from command_line import done, refused, run
 from data_files import picture
 
 import graphcnn as cnn
@@ -109,3 +109,12 @@ def test_sizes_that_are_none(size: str) -> None:
 def test_sizes_are_for_pictures() -> None:
     text = refused(2, "train", "lenet5", "--data", "xo", "--size", 28)
     assert "--size, --grey and --color are for images:PATH, not for xo" in text
+
+
+def test_warnings_are_notes(folder: Path) -> None:
+    put(folder / "pred", 7, 2)
+    saved = levels_model().save("levels.safetensors")
+    result = run("evaluate", saved, "--data", f"images:{folder}")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"note: {folder / 'pred'} is left out: its 2 pictures lie in")
+    assert "Warning" not in result.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from data_files import picture
 
-from graphcnn.errors import DataError
+from graphcnn.errors import DataError, DataWarning
 from graphcnn.runtime.data import cifar10, image_folder, load
 from graphcnn.runtime.data.parts import part_named
 
@@ -94,9 +94,12 @@ def test_a_part_that_archives_hold_twice(store):
 
 
 @pytest.mark.parametrize("names", [("train", "test"), ("train", "bus"), ("Test", "val", "tube")])
-def test_classes_that_are_called_like_parts(store, names):
+def test_classes_that_are_called_like_parts(store, names, recwarn):
     files = {f"{c}/{i}.png": picture(9, format="PNG") for c in names for i in range(5)}
     train, test = image_folder(store(files))
+    hardly_meant = [str(w.message) for w in recwarn if w.category is DataWarning]
+    assert len(hardly_meant) == (names == ("train", "test"))
+    assert all("test, train hold pictures, so they are taken" in w for w in hardly_meant)
     assert train.classes == test.classes == tuple(sorted(names))
     assert len(train) + len(test) == 5 * len(names)
 
@@ -141,10 +144,44 @@ def test_parts_without_one_for_training(store):
 def test_folders_beside_the_parts_are_not_lost_silently(store):
     files = part("train", 1) | part("test", 2)
     refuses(store(files | part("tesst", 3)), "'tesst' is neither train nor val nor test")
-    one = {"pred/1.png": picture(1, format="PNG")}
-    refuses(store(files | one, as_zip=True), "pred/1.png belongs to no part: beside test, train")
-    loose = {"val/1.png": picture(1, format="PNG")}
-    refuses(store(part("Train", 1) | loose, as_zip=True), "val/1.png lies in no class folder")
+    of_a_class = {"dog/1.png": picture(1, format="PNG")}
+    refuses(store(files | of_a_class, True), "dog/1.png belongs to no part: beside test, train")
+    loose = {"1.png": picture(1, format="PNG")}
+    refuses(store(part("Train", 1) | loose, as_zip=True), "1.png lies in no class folder")
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+@pytest.mark.parametrize(
+    ("folder", "train", "test"),
+    [
+        ("seg_pred/seg_pred", "seg_train/seg_train", "seg_test/seg_test"),
+        ("pred", "train", "val"),
+        ("unlabelled", "train", "test"),
+        ("val", "Train", "test"),
+        ("test", "train", "val"),
+        ("test/test", "train", "val"),
+    ],
+)
+def test_pictures_without_a_class_are_left_out_with_a_warning(store, folder, train, test, as_zip):
+    files = part(train, 10) | part(test, 20)
+    files |= {f"{folder}/{i}.png": picture(9, format="PNG") for i in range(3)}
+    with pytest.warns(DataWarning, match=f"{folder.split('/')[0]} is left out: its 3 pic") as said:
+        found = image_folder(store(files, as_zip))
+    assert [Path(w.filename).name for w in said] == ["test_data_parts.py"]
+    assert found.train.classes == CLASSES and len(found.train) == len(found.test) == 2
+    assert (level(found.train), level(found.test), found.validation) == (10, 20, None)
+
+
+def test_a_contest_without_labels_for_testing(store):
+    files = part("train", 10, n=5) | {"test1/1.png": picture(9, format="PNG")}
+    with pytest.warns(DataWarning, match="test1 is left out: its 1 pictures"):
+        train, test = image_folder(store(files))
+    assert (len(train), len(test), level(test)) == (8, 2, 10)
+
+
+def test_archives_in_archives_are_named(store):
+    refuses(store({"deep/flowers.zip": b""}), "it holds deep/flowers.zip, which can be named")
+    refuses(store({"a/b.zip": b""}, True), "it holds a/b.zip, which has to be unpacked first")
 
 
 def test_parts_of_unknown_names_are_not_taken_for_classes(store):
