@@ -46,12 +46,11 @@ class Network:
             raise GraphError(f"the name of a model must be a string, found {name!r}")
         values = joined(output_names(outputs))
         self._adopt(named(Graph.of(given_inputs(inputs), values, name=name)))
+        self._tell_trainable()
 
     def _adopt(self, graph: Graph) -> None:
         """Begin as a model of this graph that has learned nothing yet."""
         self.graph = graph
-        for state in map(state_of, graph.states):
-            state.cell.trainable = state.trainable
         self.classes: tuple[str, ...] = ()
         self.loss: str | None = None
         self.objective: str | Objective | None = None
@@ -63,6 +62,11 @@ class Network:
         self._states = StateValues(graph)
         self._feeds = [*graph.inputs[:1]]
         self._runners: dict[tuple[Any, ...], Runner] = {}
+
+    def _tell_trainable(self) -> None:
+        """Models that are made of these states later begin with the same ones frozen."""
+        for state in map(state_of, self.graph.states):
+            state.cell.trainable = state.trainable
 
     @property
     def name(self) -> str:
@@ -330,15 +334,21 @@ class Network:
     # Copies: `copy.copy` shares the weights, `copy.deepcopy` and `pickle` do not.
 
     def __copy__(self) -> Self:
-        return self._of_graph(self.graph)
+        made = self._of_graph(self.graph)
+        made.__dict__.update(self._added(made))
+        return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         made = self._of_graph(with_own_cells(self.graph, memo))
         made._values().fill({k: np.array(v) for k, v in self._values().snapshot().items()})
         made.normalisation = self.normalisation
-        for key in self.__dict__.keys() - made.__dict__.keys():  # of a class made of this one
-            setattr(made, key, copy.deepcopy(getattr(self, key), memo))
+        memo[id(self)] = made  # what is added may refer to it
+        made.__dict__.update(copy.deepcopy(self._added(made), memo))
         return made
+
+    def _added(self, made: Self) -> dict[str, Any]:
+        """The attributes that classes made of this one add, which `_of_graph` does not know."""
+        return {key: value for key, value in self.__dict__.items() if key not in made.__dict__}
 
     def _of_graph(self, graph: Graph) -> Self:
         made = self.__class__.__new__(self.__class__)
@@ -354,8 +364,7 @@ class Network:
         drawn before, since functions are not kept; nor is a loss that is one."""
         if drawn_by_functions(self.graph) and not self.is_initialized:
             self.initialize_missing(self.seed or 0)
-        own = self._of_graph(self.graph).__dict__
-        more = {key: value for key, value in self.__dict__.items() if key not in own}
+        more = self._added(self._of_graph(self.graph))
         model = packed(self.graph, self._values().snapshot(), self.metadata())
         return {"model": model, **({"more": more} if more else {})}
 
@@ -364,6 +373,7 @@ class Network:
         graph, states, metadata = unpacked(state.get("model") if isinstance(state, dict) else state)
         learned = read(metadata, graph, "a pickled model")
         self._adopt(graph)
+        self._tell_trainable()
         self.__dict__.update(state.get("more", {}))
-        self._values().put(states)
+        self._values().fill(states)
         self._take(learned)

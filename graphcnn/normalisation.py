@@ -219,7 +219,8 @@ def check_items(items: Any, t: TensorType) -> Array:
     array = as_array(items, "items")
     wanted = format_shape(t.shape).replace("N", "n")
     if array.ndim != t.rank or not array.size or not _fits(array.shape, t.shape):
-        raise DataError(f"the input takes {t.dtype} {wanted}, found {array.shape}")
+        several = " with n of at least 1" if 0 in array.shape and N in t.shape else ""
+        raise DataError(f"the input takes {t.dtype} {wanted}{several}, found {array.shape}")
     if array.dtype.kind not in ("fiub" if t.dtype.is_float else "iub"):
         raise DataError(f"the input takes {t.dtype} {wanted}, found {array.dtype.name}")
     if t.dtype.is_float:

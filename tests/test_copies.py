@@ -89,6 +89,37 @@ def test_copies_of_models_that_share_states_share_theirs() -> None:
     assert bits(both[1]) == bits(head) and both[1].normalisation == trunk.normalisation
 
 
+@EACH_WAY
+@pytest.mark.parametrize("begun", [True, False])
+def test_models_that_are_copied_together(copied: Any, begun: bool) -> None:
+    trunk = trained() if begun else net()
+    head = cnn.Model(trunk.graph.inputs, cnn.dense(trunk["logits"], 2, name="head"))
+    if begun:
+        head.initialize_missing(0)
+    first, second = copied([trunk, head])
+    assert first.is_initialized == second.is_initialized == begun
+    if begun:
+        assert bits(first) == bits(trunk) and bits(second) == bits(head)
+        assert first.normalisation == second.normalisation == trunk.normalisation
+    before = bits(trunk.initialize(8))
+    second.initialize(9)
+    assert first.states["C1.weight"] is second.states["C1.weight"]
+    assert bits(trunk) == before
+    twice = copied([first, copy.copy(first), first])
+    assert twice[0] is twice[2] is not twice[1]
+    assert twice[0].states["C1.weight"] is twice[1].states["C1.weight"]
+
+
+def test_keeping_a_model_says_nothing_of_what_is_frozen() -> None:
+    model = trained()
+    other = cnn.Model(model.graph.inputs, model["logits"])
+    other.unfreeze()
+    for copied in (*WAYS.values(), copy.copy):
+        copied(model)
+    head = cnn.Model(other.graph.inputs, cnn.dense(other["logits"], 2))
+    assert "C1.weight" in {v.node.op.key for v in head.training_graph().updates}
+
+
 def test_a_shallow_copy_shares_the_weights() -> None:
     model = trained()
     other = copy.copy(model)
@@ -105,12 +136,16 @@ def test_a_class_made_of_model_keeps_what_it_adds() -> None:
         model = named()
         other = copied(model)
         assert type(other) is Named and other.notes == ["mine"] and other.notes is not model.notes
+    assert copy.copy(model).notes is model.notes
+    model.best = model
+    assert copy.deepcopy(model).best is not model and pickle.loads(pickle.dumps(model)).best.notes
 
 
 class Named(cnn.Model):
     """A model with something of its own."""
 
     notes: list[str]
+    best: cnn.Model
 
 
 def named() -> Named:
@@ -171,6 +206,7 @@ def test_another_process() -> None:
         (lambda s: {**s, "graph": 3}, "its graph and its metadata as text"),
         (lambda s: {**s, "graph": "nonsense"}, "field 'graph'"),
         (lambda s: {**s, "states": None}, "states as arrays by name"),
+        (lambda s: {**s, "marks": {"C1.weight": 1}}, "a mark for each of its states"),
         (lambda s: {**s, "states": {"C1.weight": np.zeros(3)}}, "C1.weight: expected"),
         (lambda s: {**s, "states": {"more": np.zeros(3)}}, "extra more"),
         (lambda s: {**s, "metadata": {"seed": "x"}}, "field 'seed' .* found 'x'"),

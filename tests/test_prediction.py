@@ -74,3 +74,9 @@ def test_batch_sizes_that_are_none(batch_size: object) -> None:
             rows().predict(ROWS, batch_size=batch_size)
     with pytest.raises(cnn.DataError, match="batch_size must be at least 1, and whole"):
         rows().evaluate((IMAGES, ROWS), batch_size=batch_size)
+
+
+def test_no_items() -> None:
+    x = cnn.input("x", (5,))
+    with pytest.raises(cnn.DataError, match=r"f32 \(n, 5\) with n of at least 1, found \(0, 5\)"):
+        cnn.Model(x, cnn.relu(x)).predict(np.zeros((0, 5), np.float32))
