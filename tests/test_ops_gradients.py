@@ -7,7 +7,7 @@ from samples import Sample, all_samples
 
 from graphcnn.graph import Graph
 from graphcnn.ir import constant_of
-from graphcnn.ops.activation import Tanh
+from graphcnn.ops.activation import Elu, HardSigmoid, HardSwish, LeakyRelu, Relu, Tanh
 from graphcnn.ops.reduce import Max, Mean, Sum
 from graphcnn.ops.softmax import Softmax
 from graphcnn.passes.backward import vjp
@@ -42,6 +42,27 @@ def test_a_wrong_gradient_is_seen() -> None:
     sample = Sample(_WrongTanh(), (2, 3))
     with pytest.raises(AssertionError, match="gradient of x along a random direction"):
         check_gradient(sample)
+
+
+@pytest.mark.parametrize(
+    ("op", "slopes"),
+    [
+        (Relu(), [0, 0, 0, 0, 1, 1, 1]),
+        (LeakyRelu(0.25), [0.25, 0.25, 0.25, 0.25, 1, 1, 1]),
+        (Elu(2.0), [2 * np.exp(-4), 2 * np.exp(-3), 2 * np.exp(-1.5), 2, 1, 1, 1]),
+        (HardSigmoid(1 / 6), [0, 0, 1 / 6, 1 / 6, 1 / 6, 0, 0]),
+        (HardSigmoid(0.25, 0.75), [0, 0, 0.25, 0.25, 0, 0, 0]),
+        (HardSwish(), [0, 0, 0, 0.5, 1, 1, 1]),
+    ],
+    ids=repr,
+)
+def test_slopes_on_every_piece(op, slopes: list[float]) -> None:  # type: ignore[no-untyped-def]
+    """Of activations in pieces: also where they are level, and at the ends of the pieces."""
+    x = Input("x", TensorType((7,), DType.FLOAT64))()
+    (dx,) = vjp([op(x)], [constant_of(np.ones(7), x.dtype)], [x])
+    assert dx is not None
+    (found,) = evaluate([dx], {x: np.array([-4.0, -3.0, -1.5, 0.0, 1.5, 3.0, 4.0])})
+    np.testing.assert_allclose(found, slopes, rtol=1e-15, atol=1e-15)
 
 
 def test_samples_are_drawn_alike_each_time() -> None:

@@ -23,7 +23,7 @@ from graphcnn.ops.pool import (
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad, ZeroInsert2d
 from graphcnn.ops.unfold import covered, taps
 from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
-from graphcnn.tensor_type import N
+from graphcnn.tensor_type import DType, N, TensorType
 
 NAN, INF = np.nan, np.inf
 
@@ -177,6 +177,12 @@ def test_unpooling_keeps_images_apart() -> None:
     x = np.arange(1.0, 5.0).reshape(2, 2, 1, 1)
     y = MaxUnpool2d((1, 2)).evaluate(x, np.array([0, 1, 1, 0]).reshape(2, 2, 1, 1))
     assert y.reshape(4, 2).tolist() == [[1, 0], [0, 2], [0, 3], [4, 0]]
+
+
+@pytest.mark.parametrize("other", [(2, 3), (2, 5), (1, 4), (3, 4)])
+def test_unpooling_backwards_needs_the_same_images(other: tuple[int, int]) -> None:
+    with pytest.raises(GraphError, match="dy and indices must agree in N and C"):
+        MaxUnpool2dGrad().infer(TensorType((2, 4, 6, 6)), TensorType((*other, 3, 3), DType.INT64))
 
 
 @pytest.mark.parametrize("place", [-1, 4])

@@ -67,6 +67,18 @@ def test_every_cast_is_numpys(all_pairs):
         )
 
 
+def test_a_float64_is_rounded_once_to_float16() -> None:
+    """By way of the nearest float32 these would come to lie halfway, and go to the even one."""
+    near, tie = 2.0**-30, 1 + 2.0**-11
+    x = np.array([tie, tie + near, tie - near, tie + 2**-10, tie + 2**-10 - near, 2**-25 + 2**-55])
+    x = np.concatenate([x, -x, 2.0**-14 * x, 65504 + np.array([16, 16 - 1e-9, 15.9])])
+    found = run(Cast(DType.FLOAT16), x)
+    with np.errstate(over="ignore"):
+        expected = x.astype(np.float16)
+        assert (expected != x.astype(np.float32).astype(np.float16)).any()
+    np.testing.assert_array_equal(bits(found), bits(expected))
+
+
 #: Numbers at the ends of every integer type, beyond all of them, and what is no number.
 BEYOND = [
     np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 0.9, -0.9, -1.0, -1.9, 127.9, 128, 200, 255.9, 256,

@@ -292,6 +292,20 @@ def test_pools_with_indices_and_other_axes_are_plain() -> None:
         assert len(list(passing_choices(op(x).node, known))) == count
 
 
+@pytest.mark.parametrize(
+    ("channels", "other", "count"),
+    [(32, (32, 1, 1), 2), (3, (3, 1, 1), 1), (3, (1, 1, 1), 2), (3, (2, 3, 8, 8), 2)],
+)
+def test_an_operand_of_each_channel_needs_whole_blocks(
+    channels: int, other: tuple[int, ...], count: int
+) -> None:
+    """It is read as it lies, and has no number for the channels that only fill a block."""
+    known = Layouts({"c16": ("c16",)}, {})
+    x = Input("x", TensorType((2, channels, 8, 8)))()
+    factor = Input("factor", TensorType(other))()
+    assert len(list(passing_choices((x * factor).node, known))) == count
+
+
 def training(name: str, n: int) -> Graph:
     loss = {"autoencoder": "mse", "unet": "binary_cross_entropy"}.get(name, "cross_entropy")
     return training_graph(build(name).graph, loss, cnn.SGD(0.05, momentum=0.9)).bind(N=n)

@@ -79,6 +79,18 @@ def test_anchor_and_epilogue() -> None:
     assert [v.node.name for v in node.inputs] == ["x", "w", "r"]
 
 
+def test_a_group_without_an_anchor_is_called_after_its_last_operator() -> None:
+    def chain(x: Value, last: str) -> Value:
+        return Tanh()(Exp()(Sigmoid()(x), name="first"), name=last)
+
+    for last, name in (("last", "last"), ("", "first")):
+        after = fuse(lambda x, last=last: chain(x, last), x=TensorType((N, 4)))
+        (node,) = after.operations
+        before = graph_of(lambda x, last=last: chain(x, last), x=TensorType((N, 4)))
+        tanh = next(n for n in before.nodes if n.op.name == "tanh")
+        assert (node.name, node.origin.line) == (name, tanh.origin.line)
+
+
 @pytest.mark.parametrize("anchor", [Dense(), MatMul(transpose_b=True)])
 def test_matrix_products_are_anchors(anchor) -> None:  # type: ignore[no-untyped-def]
     after = fuse(lambda x, w: Tanh()(anchor(x, w)), x=TensorType((N, 4)), w=TensorType((5, 4)))

@@ -12,6 +12,7 @@ from rewrites import graph_of
 
 from graphcnn.errors import OutputError, VerifyError
 from graphcnn.graph import Graph
+from graphcnn.initializers import Constant
 from graphcnn.ir import Array, Node, Value
 from graphcnn.ops.activation import Relu, Sigmoid
 from graphcnn.ops.conv import Conv2d
@@ -168,18 +169,22 @@ def test_dump_into_something_that_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_feeds_fit_the_graph_and_are_the_same_at_every_call() -> None:
-    labels = Input("labels", TensorType((4,), DType.INT64))()
+    labels = Input("labels", TensorType((9,), DType.INT64))()
     pixels = Input("pixels", TensorType((4, 9), DType.UINT8))()
     w = State("w", TensorType((4, 9), DType.FLOAT32))()
+    v = State("v", TensorType((4, 9), DType.FLOAT32), initial=Constant(2.0))()
     step = State("step", TensorType((), DType.INT64))()
-    graph = Graph.of([labels, pixels], {"l": labels, "p": pixels, "w": w, "s": step})
+    graph = Graph.of([labels, pixels], {"l": labels, "p": pixels, "w": w, "v": v, "s": step})
     feeds, states = random_feeds(graph, 3), random_states(graph, 3)
     assert {k: (a.shape, str(a.dtype)) for k, a in feeds.items()} == {
-        "labels": ((4,), "int64"),
+        "labels": ((9,), "int64"),
         "pixels": ((4, 9), "uint8"),
     }
-    assert set(np.unique(feeds["labels"])) <= {0, 1} and feeds["pixels"].max() > 1
-    assert states["w"].dtype == np.float32 and 0 <= states["w"].min() <= states["w"].max() <= 1 / 8
+    assert set(np.unique(feeds["labels"])) == {0, 1}
+    assert feeds["pixels"].min() < 64 and feeds["pixels"].max() > 192
+    assert states["w"].dtype == np.float32 and len(np.unique(states["w"])) > 30
+    assert 0 <= states["w"].min() < 1 / 32 and 3 / 32 < states["w"].max() <= 1 / 8
+    assert 2 <= states["v"].min() < 2 + 1 / 32 and 2 + 3 / 32 < states["v"].max() <= 2 + 1 / 8
     assert states["step"] == 0 and states["step"].dtype == np.int64
     assert all(np.array_equal(a, random_feeds(graph, 3)[k]) for k, a in feeds.items())
     assert not np.array_equal(random_feeds(graph, 4)["pixels"], feeds["pixels"])
