@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: So many times larger than the largest learned from, float images are in other units.
 _FAR = 8
 #: A data set, or a pair (inputs, targets). Inputs are an array, or for a model of several inputs a
-#: dict from their names to arrays, or a tuple of arrays in their order.
+#: dict from their names to arrays, or a tuple or list of arrays in their order.
 Data = Dataset | tuple[Any, Any]
 
 
@@ -211,7 +211,7 @@ def named_inputs(model: "Model", given: Any) -> Any:
     inputs = model.graph.inputs
     if isinstance(given, Mapping):
         return {str(key): x for key, x in given.items()}
-    if isinstance(given, tuple) and len(inputs) > 1 and len(given) == len(inputs):
+    if isinstance(given, tuple | list) and len(inputs) > 1 and len(given) == len(inputs):
         return {v.node.name: x for v, x in zip(inputs, given, strict=True)}
     if len(inputs) == 1:
         return given if _is_image(inputs[0].type) else {inputs[0].node.name: given}
@@ -230,12 +230,10 @@ def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
     types = {value.node.name: value.type for value in inputs}
     first, *others = types or ("",)
     named = named_inputs(model, given)
-    by_name = isinstance(given, Mapping | tuple) and isinstance(named, Mapping)
     arrays = named if isinstance(named, Mapping) else {first: named} if types else {}
-    if arrays.keys() != types.keys() or not (types or given is None or by_name):
-        found = ", ".join(map(str, arrays)) if by_name else "one array"
+    if arrays.keys() != types.keys() or not (types or given is None or given == {}):
         wanted = f"a dict with {', '.join(types)}" if types else "nothing, it has no inputs"
-        raise DataError(f"{model.name} takes {wanted}, found {found or 'an empty dict'}")
+        raise DataError(f"{model.name} takes {wanted}, found {_in_words(given)}")
     if not types:
         return {}
     _look_at(model, arrays[first])
@@ -247,6 +245,15 @@ def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
         sizes = ", ".join(f"{count} of {name}" for name, count in counts.items())
         raise DataError(f"the inputs must have equally many items, found {sizes}")
     return feeds
+
+
+def _in_words(given: Any) -> str:
+    """What was given for the inputs, for messages."""
+    if isinstance(given, Mapping):
+        return ", ".join(map(str, given)) or "an empty dict"
+    if isinstance(given, tuple | list):
+        return f"a {type(given).__name__} of {len(given)}"
+    return "one array"
 
 
 def _look_at(model: "Model", images: Any) -> None:

@@ -26,7 +26,7 @@ from graphcnn.normalisation import (
 )
 from graphcnn.ops.comparison import Equal, NotEqual
 from graphcnn.sources import Constant
-from graphcnn.tensor_type import TensorType
+from graphcnn.tensor_type import N, TensorType
 
 #: The name of the input that a graph with a loss has for them.
 TARGET = "target"
@@ -88,15 +88,20 @@ class TargetRule:
         return self._known[number]
 
     def check(self, targets: Any) -> Array:
-        """The targets as an array of the right type.
+        """The targets as an array of the right type, whose first axis counts the items.
 
         Raises:
             DataError: another shape or element type, or a number that the loss does not take.
         """
-        item = tuple(d for d in self.kind.shape[1:] if isinstance(d, int))
-        return (
-            self._floats(targets, item) if self.kind.dtype.is_float else self._labels(targets, item)
-        )
+        make = self._floats if self.kind.dtype.is_float else self._labels
+        return make(targets, self._item)
+
+    @cached_property
+    def _item(self) -> tuple[int, ...]:
+        """The shape of the target of one item."""
+        shape = self.kind.shape
+        batch = shape.index(N) if N in shape else 0
+        return tuple(d for axis, d in enumerate(shape) if axis != batch and isinstance(d, int))
 
     def _floats(self, targets: Any, item: tuple[int, ...]) -> Array:
         found, wanted = as_numbers(targets), batch_shape(item)

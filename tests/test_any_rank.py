@@ -159,3 +159,29 @@ def test_few_items_with_the_batch_size_that_nobody_chose() -> None:
     again = network((1, 6, 6))
     again.fit((x, y), batch_size=20, progress=False)
     assert same_bits(model, again)
+
+
+def test_a_prediction_that_is_time_major() -> None:
+    x = cnn.input("x", (5, 3))
+    steps = cnn.matmul(x, cnn.parameter((3, 2), name="w"))
+    first, second = cnn.Model(x, steps), cnn.Model(x, cnn.transpose(steps, (1, 0, 2)))
+    data = RNG.random((21, 5, 3)).astype(np.float32), RNG.random((21, 5, 2)).astype(np.float32)
+    for model in (first, second):
+        model.initialize(3).fit(data, epochs=2, loss="mse", validation=data, seed=3, **KW)
+    np.testing.assert_allclose(first.parameters["w"], second.parameters["w"], rtol=1e-5)
+    error = np.mean((second.predict(data[0]).transpose(1, 0, 2) - data[1]) ** 2)
+    assert second.evaluate(data, batch_size=4)["loss"] == pytest.approx(error, rel=1e-5)
+    with pytest.raises(cnn.DataError, match=r"targets must have the shape \(n, 5, 2\)"):
+        second.evaluate((data[0], data[1][:, 0]))
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_inputs_in_their_order(kind: Any) -> None:
+    a, b = cnn.input("a", (3,)), cnn.input("b", (3,))
+    model = cnn.Model([a, b], cnn.dense(a * b, 1))
+    first, second = RNG.random((2, 20, 3)).astype(np.float32)
+    target = RNG.random((20, 1)).astype(np.float32)
+    by_name, in_order = {"a": first, "b": second}, kind((first, second))
+    model.fit(in_order, target, epochs=1, loss="mse", **KW)
+    assert model.evaluate(in_order, target) == model.evaluate((by_name, target))
+    assert np.array_equal(model.predict(in_order), model.predict(by_name))

@@ -53,6 +53,7 @@ def test_a_step_on_rows_of_numbers() -> None:
         (rows, None, r"the input takes f32 \(n, 3\)"),
         (two, IMAGES, "two takes a dict with a, b, found one array"),
         (two, {"a": IMAGES}, "two takes a dict with a, b, found a$"),
+        (two, [IMAGES] * 3, "two takes a dict with a, b, found a list of 3$"),
         (two, {"a": IMAGES, "b": ROWS[:2]}, "equally many items, found 5 of a, 2 of b"),
     ],
 )
