@@ -136,6 +136,8 @@ def _from_pair(data: Any, model: "Model", loss: str | Objective) -> Dataset:
             hint = f" with {', '.join(map(str, data))}; inputs by name are ({{...}}, targets)"
         elif isinstance(data, np.ndarray):
             hint = f" of shape {data.shape}; the targets are missing"
+        elif isinstance(data, tuple | list):
+            hint = f" of {len(data)}"
         raise DataError(
             f"data must be a Dataset or a pair (images, targets), found {type(data).__name__}{hint}"
         )
@@ -181,7 +183,11 @@ def _fitting(model: "Model", data: Dataset, value: Value, array: Array) -> Array
     what = "images (C, H, W) =" if image else f"{t.dtype} items"
     which = "" if len(model.graph.inputs) == 1 else f" for {name}"
     hint = ""
-    if image and array.shape == wanted:
+    if image and array.ndim == 4 and {array.shape[1], wanted[0]} == {1, 3}:
+        made = "grey=True" if wanted[0] == 1 else "grey=False"
+        option = "--grey" if wanted[0] == 1 else "--color"
+        hint = f"; image_folder(..., {made}), {option} on the command line, reads them so"
+    elif image and array.shape == wanted:
         hint = "; a single image is passed as image[None]"
     elif image and array.ndim == 4 and (array.shape[3], *array.shape[1:3]) == wanted:
         hint = "; images with the channels last become images.transpose(0, 3, 1, 2)"

@@ -146,7 +146,12 @@ def batch_shape(item: Sequence[Any]) -> str:
 
 
 def as_array(x: Any, what: str) -> Array:
-    """`x` as an array. Raises `DataError` for lists of different sizes."""
+    """`x` as an array. Raises `DataError` for lists of different sizes, or for masked numbers."""
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise DataError(
+            f"{what} hold {np.asarray(x.mask).sum()} masked numbers; .filled(x) puts a number in "
+            "their place"
+        )
     try:
         return np.asarray(x)
     except ValueError:  # NumPy's word for a ragged nest of lists
@@ -161,7 +166,11 @@ def as_pixels(images: Any) -> Array:
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind != "f":
-        raise DataError(f"images must be uint8 (0..255) or float (0..1), found {array.dtype.name}")
+        hint = {"i": "uint8", "u": "uint8", "b": "float32"}.get(array.dtype.kind)
+        raise DataError(
+            f"images must be uint8 (0..255) or float (0..1), found {array.dtype.name}"
+            + (f"; images.astype(np.{hint}) makes them so" if hint else "")
+        )
     return _finite(array, "image")
 
 
@@ -266,12 +275,13 @@ def check_labels(
         array = np.empty(0, object)
     if array.dtype.kind not in "iu":
         known = "" if classes is None else f" (class numbers 0..{classes - 1})"
-        whole = array.dtype.kind == "f" and np.array_equal(array, np.trunc(array))
-        hint = "; labels.astype(np.int64) makes them so" if whole else ""
+        hint = _hint_for_floats(array) if array.dtype.kind == "f" else ""
         raise DataError(f"labels must be integers{known}, found {array.dtype.name}{hint}")
     if array.ndim not in (1, 3) if item is None else array.shape[1:] != item or not array.ndim:
         one_hot = array.ndim == 2 and (array.shape[1] == classes or is_one_hot(array))
         hint = "; one-hot rows become class numbers by labels.argmax(axis=1)" if one_hot else ""
+        if item is not None and array.ndim and not one_hot:
+            hint = same_numbers(array.shape[1:], item)
         wanted = "(n,) or (n, height, width)" if item is None else batch_shape(item)
         raise DataError(f"labels must have shape {wanted}, found {array.shape}{hint}")
     if classes is not None:
@@ -291,21 +301,52 @@ def refuse_labels(array: Array, wrong: Array, classes: int, ignored: Sequence[in
             f"label {array[(row, *place)]} in row {row}{at} is out of range: {classes} classes "
             f"have the labels 0..{classes - 1}"
             + (f", and {', '.join(map(str, ignored))} is ignored" if ignored else "")
+            + ("; one output for two classes takes binary_cross_entropy" if classes == 1 else "")
         )
 
 
+def _hint_for_floats(labels: Array) -> str:
+    """How floats become class numbers."""
+    if labels.ndim > 1:
+        for axis in (1, labels.ndim - 1):
+            if labels.shape[axis] > 1 and is_one_hot(np.moveaxis(labels, axis, -1)):
+                return f"; one-hot vectors become class numbers by labels.argmax(axis={axis})"
+    if np.array_equal(labels, np.trunc(labels)):
+        return "; labels.astype(np.int64) makes them so"
+    if labels.ndim > 1:
+        return (
+            "; probabilities of classes need a loss of your own, such as "
+            "lambda z, t: -cnn.mean(cnn.sum(t * cnn.log_softmax(z), 1))"
+        )
+    return ""
+
+
+def same_numbers(found: Sequence[int], item: Sequence[int]) -> str:
+    """How targets of the right numbers get the right axes; nothing where they are others."""
+    if squeezed(found) == squeezed(item):
+        return f"; .reshape({', '.join(map(str, ('-1', *item)))}) makes it so"
+    return ""
+
+
+def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
+    """The sizes other than 1."""
+    return tuple(d for d in shape if d != 1)
+
+
 def is_one_hot(labels: Array) -> bool:
-    """Whether every row of labels (n, K) has a single 1 among zeros."""
-    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
+    """Whether every row of labels (..., K) has a single 1 among zeros."""
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=-1) == 1).all())
 
 
 def check_targets(targets: Any) -> Array:
     """Numbers to predict, of any shape (n, ...), as finite float32."""
     array = np.asarray(targets)
     if array.dtype.kind != "f" or array.ndim == 0:
+        names = "; names, numbers = np.unique(labels, return_inverse=True) numbers the classes"
         raise DataError(
             "targets must be class numbers (n,) of integers or numbers (n, ...) of floats, "
             f"found {array.dtype.name} of shape {array.shape}"
+            + (names if array.dtype.kind in "US" else "")
         )
     return _finite(array, "target")
 

@@ -14,7 +14,7 @@ from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.reduce import mean
 from graphcnn.sources import Input
 from graphcnn.target_rule import TARGET, TargetRule
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.tensor_type import DType, N, TensorType, format_shape
 
 Objective = Callable[[Value, Value], Value]
 #: Functions by name, or a list of functions and of names of known ones; a single one; None is
@@ -116,7 +116,36 @@ def with_loss(
             found = value.type if isinstance(value, Value) else type(value).__name__
             raise GraphError(f"metric {name!r} must be a scalar, found {found}; take its mean")
         outputs[name] = value
-    return Graph.of((*graph.inputs, goal), outputs, graph.updates, graph.name)
+    whole = Graph.of((*graph.inputs, goal), outputs, graph.updates, graph.name)
+    _refuse_pairs(whole, goal)
+    return whole
+
+
+def _refuse_pairs(graph: Graph, goal: Value) -> None:
+    """Refuse predictions (N, 1) and targets (N,), or the other way round, in one formula.
+
+    By the rule of broadcasting they make (N, N), every item with every other. Whoever means that
+    writes the axes of both: only operands of different rank are taken for a mistake.
+    """
+    of_target = {goal}
+    for node in graph.nodes:
+        if of_target.isdisjoint(node.inputs):
+            continue
+        of_target.update(node.outputs)
+        items = [v for v in node.inputs if v.shape.count(N) == 1]
+        if (
+            node.op.elementwise
+            and node.outputs[0].shape.count(N) > 1
+            and len({v.type.rank for v in items}) > 1
+            and not of_target.issuperset(items)
+        ):
+            where = f" ({node.origin.location})" if node.origin.location else ""
+            shapes = " and ".join(format_shape(v.shape) for v in items)
+            raise GraphError(
+                f"{node.op.name}{where} of {shapes} gives {format_shape(node.outputs[0].shape)}: "
+                "every item of the batch with every other. Prediction and target need the same "
+                "axes: targets.reshape(-1, 1) of the data, or reshape in the function"
+            )
 
 
 def _metrics(metrics: Metrics, loss: str | Objective) -> Mapping[str, Objective]:

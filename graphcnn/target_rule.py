@@ -23,6 +23,8 @@ from graphcnn.normalisation import (
     check_labels,
     check_targets,
     refuse_labels,
+    same_numbers,
+    squeezed,
 )
 from graphcnn.ops.comparison import Equal, NotEqual
 from graphcnn.sources import Constant
@@ -109,7 +111,7 @@ class TargetRule:
             found = self._zeros_and_ones(found, item, wanted)
         found = check_targets(found)
         if found.shape[1:] != item:
-            hint = _same_numbers(found.shape[1:], item)
+            hint = same_numbers(found.shape[1:], item)
             raise DataError(f"targets must have the shape {wanted}, found {found.shape}{hint}")
         if self.limited and found.size:
             for number in (float(found.min()), float(found.max())):
@@ -128,7 +130,7 @@ class TargetRule:
     def _zeros_and_ones(self, found: Array, item: tuple[int, ...], wanted: str) -> Array:
         """Whole numbers for a loss of probabilities, where they can mean nothing else."""
         probabilities = any((low, high) == (0, 1) for _, low, high in self.limited)
-        if probabilities and _squeezed(found.shape[1:]) == _squeezed(item) and found.ndim:
+        if probabilities and squeezed(found.shape[1:]) == squeezed(item) and found.ndim:
             if ((found == 0) | (found == 1)).all():
                 return found.astype(self.kind.dtype.numpy).reshape(len(found), *item)
         hint = "the loss of class numbers is cross_entropy, and .astype(np.float32) makes floats"
@@ -175,13 +177,3 @@ def _computed(value: Value, target: Value, number: int | float) -> float:
             result = op.array if isinstance(op, Constant) else op.evaluate(*operands)
             known[v] = np.asarray(result).reshape(())
     return float(known[value])
-
-
-def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(d for d in shape if d != 1)
-
-
-def _same_numbers(found: tuple[int, ...], item: tuple[int, ...]) -> str:
-    if _squeezed(found) == _squeezed(item):
-        return f"; .reshape({', '.join(map(str, ('-1', *item)))}) makes it so"
-    return ""

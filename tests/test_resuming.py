@@ -107,6 +107,7 @@ def test_what_is_told_otherwise_is_found_and_has_a_way(
         run(folder, **told)
     assert f"\n  {entry}: the run had " in str(caught.value)
     assert f"changing=({name!r},)" in str(caught.value)
+    assert f"on the command line by --changing {name}" in str(caught.value)
     assert str(caught.value).count("the run had") == 1 + (entry == "loss")
     model = run(folder, changing=(name,), **told)
     # From then on the run is one that was told so.

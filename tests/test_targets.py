@@ -269,3 +269,65 @@ def test_the_graph_of_a_step_for_class_numbers() -> None:
     kind = cnn.TensorType((cnn.N,), cnn.DType.INT64)
     step = classifier().training_graph(lambda z, t: cnn.cross_entropy(z, t), target=kind)
     assert step.inputs[-1].type == kind and list(step.outputs) == ["loss"]
+
+
+@pytest.mark.parametrize("as_metric", [False, True])
+def test_every_item_with_every_other_is_no_loss(as_metric: bool) -> None:
+    """(N, 1) and (N,) broadcast to (N, N): the mean of that learns the mean of all targets."""
+    image = cnn.input("image", (1, 6, 6))
+    model = cnn.Model(image, cnn.dense(cnn.flatten(image), 1))
+    squares = lambda z, t: cnn.mean((z - cnn.cast(t, "float32")) ** 2.0)  # noqa: E731
+    flat = lambda z, t: squares(cnn.reshape(z, ()), t)  # noqa: E731
+    asked = {"loss": flat, "metrics": [squares]} if as_metric else {"loss": squares}
+    with pytest.raises(
+        cnn.GraphError, match=r"sub \(test_targets.py:\d+\) of \(N, 1\) and \(N,\) gives \(N, N\)"
+    ):
+        model.fit(IMAGES, LABELS, **asked, **KW)
+    model.fit(IMAGES, LABELS, loss=flat, **KW)
+    model.fit(IMAGES, LABELS[:, None], loss=squares, **KW)
+
+
+def test_pairs_that_are_meant() -> None:
+    """A contrastive loss compares every item with every other, and says so by the axes."""
+
+    def contrast(z: cnn.Value, t: cnn.Value) -> cnn.Value:
+        same = cnn.cast(cnn.equal(cnn.reshape(t, (1,)), t), "float32")
+        near = cnn.matmul(z, cnn.transpose(z, (1, 0)))
+        return cnn.mean((near - same) ** 2.0)
+
+    assert np.isfinite(classifier().fit(IMAGES, LABELS, loss=contrast, **KW)["loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("targets", "advice"),
+    [
+        (np.eye(3)[LABELS], r"labels.argmax\(axis=1\)"),
+        (np.full((40, 3), 1 / 3), "probabilities of classes need a loss of your own"),
+        (LABELS[:, None], r"\.reshape\(-1\) makes it so"),
+        (np.array(["cat", "dog", "owl"])[LABELS], "np.unique"),
+        (np.ma.masked_array(LABELS, LABELS > 1), r"hold \d+ masked numbers"),
+    ],
+)
+def test_targets_of_other_kinds_get_advice(targets: Any, advice: str) -> None:
+    with pytest.raises(cnn.DataError, match=advice):
+        classifier().fit(IMAGES, targets, **KW)
+
+
+def test_one_hot_pixels_and_one_output() -> None:
+    for axis, where in ((1, np.moveaxis(np.eye(3)[PIXELS], -1, 1)), (3, np.eye(3)[PIXELS])):
+        with pytest.raises(cnn.DataError, match=rf"labels.argmax\(axis={axis}\)"):
+            segmenter().fit(IMAGES, where, **KW)
+    with pytest.raises(cnn.DataError, match="one output for two classes takes binary_cross_ent"):
+        classifier(1).fit(IMAGES, LABELS % 2, **KW)
+
+
+def test_images_of_other_kinds_get_advice() -> None:
+    for images, advice in (
+        ((IMAGES * 255).astype(np.int64), r"images.astype\(np.uint8\)"),
+        (IMAGES > 0.5, r"images.astype\(np.float32\)"),
+        (np.ma.masked_array(IMAGES, IMAGES > 0.5), "masked numbers"),
+    ):
+        with pytest.raises(cnn.DataError, match=advice):
+            classifier().fit(images, LABELS, **KW)
+        with pytest.raises(cnn.DataError, match=advice):
+            classifier().predict(images)

@@ -6,7 +6,7 @@ import numpy as np
 
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
-from graphcnn.regular_files import open_regular, read_regular
+from graphcnn.regular_files import is_folder, open_regular, read_regular
 from graphcnn.runtime.data.members import MAX_FILE
 from graphcnn.runtime.data.pictures import FORMATS, decode
 from graphcnn.tensor_type import Shape
@@ -26,6 +26,8 @@ def read_picture(path: Path, shape: Shape, resize: bool = False) -> Array:
     if path.suffix.lower() == ".npy":
         return _array(path, shape)
     if path.suffix.lower() not in FORMATS:
+        if is_folder(path):
+            raise DataError(f"{path} is a folder; name the pictures in it, as {path}/*.png does")
         raise DataError(f"{path}: unknown kind of file; known are .npy, {', '.join(FORMATS)}")
     if channels not in (1, 3):
         raise DataError(

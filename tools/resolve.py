@@ -69,6 +69,14 @@ class ModelName:
                     f"{self.text} has no setting {key!r}; it has {', '.join(named) or 'none'}"
                 )
             given[key] = value
+        missing = [
+            k for k in named if known[k].default is inspect.Parameter.empty and k not in given
+        ]
+        if missing:
+            raise WrongUseError(
+                f"{self.text} takes {', '.join(missing)}, which has no value: give it with --set "
+                "NAME=VALUE, or a default in the function"
+            )
         with _user_code(self.text):
             model = self.make(**given)
         if not isinstance(model, Model):
@@ -109,8 +117,12 @@ def _no_file(path: str) -> str:
 def _function(text: str) -> Callable[..., Model]:
     """`package.module:function` or `path/to/file.py:function`; the current folder comes first."""
     place, _, name = text.rpartition(":")
+    if not place or not name:
+        raise UnknownModelError(f"unknown model {text!r}; a function is spelled module:function")
     module = _import(place, text)
     found = getattr(module, name, None)
+    if isinstance(found, Model):
+        return lambda: found
     if callable(found):
         return found  # type: ignore[no-any-return]
     functions = {k: v for k, v in vars(module).items() if inspect.isfunction(v)}
@@ -160,7 +172,9 @@ def _user_code(text: str) -> Iterator[None]:
     except GraphCnnError:
         raise
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        raise GraphCnnError(
-            f"{text} fails: {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
-        ) from error
+        if isinstance(error, SyntaxError):  # which is in no line that ran
+            what, place = error.msg, f"{error.filename}:{error.lineno}"
+        else:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            what, place = str(error), f"{frame.filename}:{frame.lineno}"
+        raise GraphCnnError(f"{text} fails: {type(error).__name__}: {what} ({place})") from error

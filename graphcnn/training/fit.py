@@ -13,7 +13,6 @@ from graphcnn.analysis.batch_axis import means
 from graphcnn.errors import DataError, TrainingWarning
 from graphcnn.feeding import Data, as_dataset, at_least_one, prediction_type
 from graphcnn.graph import Graph
-from graphcnn.language.arguments import is_int
 from graphcnn.objective import Metrics, Objective, known_loss, target_type, with_loss
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
@@ -26,7 +25,7 @@ from graphcnn.runtime.progress import display
 from graphcnn.target_rule import TargetRule
 from graphcnn.training.resuming import Told, wanted_changes
 from graphcnn.training.run import Callback, EarlyStopping, Run, interruptible
-from graphcnn.training.session import Session, one_pixel_message
+from graphcnn.training.session import Session, checked_seed, one_pixel_message
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
@@ -121,13 +120,17 @@ def fit(
     epochs = at_least_one(epochs, "epochs")
     if checkpoint_every is not None:
         checkpoint_every = at_least_one(checkpoint_every, "checkpoint_every")
-    if not is_int(seed):
-        raise DataError(f"seed must be an int, found {seed!r}")
-    seed = int(seed)
+    seed = checked_seed(seed)
+    callbacks = _callable(callbacks)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
     held_out = None
     if validation is not None:
+        if isinstance(validation, float) and 0 < validation < 1:
+            raise DataError(
+                f"validation must be data, found {validation}: a fraction is set aside by "
+                f"train, validation = data.split({validation}), where data = cnn.data.arrays(x, y)"
+            )
         held_out = as_dataset(validation, model, known or data.classes, loss=loss)
     if validation_batch_size is not None:
         validation_batch_size = at_least_one(validation_batch_size, "validation_batch_size")
@@ -175,7 +178,7 @@ def fit(
         early_stopping,
         folder=None if folder is None else make_folder(folder),
         every=checkpoint_every,
-        callbacks=tuple(callbacks),
+        callbacks=callbacks,
         of_the_whole=_of_the_whole(model, evaluation),
     )
     if resume is not None and (Path(resume) / LAST).exists():
@@ -202,8 +205,13 @@ def _of_the_whole(model: "Model", evaluation: Graph) -> frozenset[str]:
     return frozenset(metrics)
 
 
-def _loss_name(loss: str | Objective) -> str:
-    return loss if isinstance(loss, str) else getattr(loss, "__name__", "custom")
+def _callable(callbacks: Any) -> tuple[Callback, ...]:
+    """Callbacks, found out before the first epoch and not after it."""
+    several = callbacks if isinstance(callbacks, list | tuple) else (callbacks,)
+    wrong = [each for each in several if not callable(each)]
+    if wrong:
+        raise DataError(f"callbacks must be functions of (epoch, row), found {wrong[0]!r}")
+    return tuple(several)
 
 
 def _batch_size(given: Any, data: Dataset) -> int:

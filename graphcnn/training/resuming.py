@@ -136,10 +136,11 @@ def check_told(
     lines = [f"{key}: the run had {found.get(key)!r}, this call has {now[key]!r}" for key in wrong]
     names = sorted({owner[key] for key in wrong if key in owner}, key=list(CHANGES).index)
     way = ", ".join(map(repr, names)) + ("," if len(names) == 1 else "")
+    command = f", on the command line by {' '.join(f'--changing {name}' for name in names)}"
     raise WeightsError(
         f"the run in {folder} cannot be resumed with other settings:\n  "
         + "\n  ".join(lines)
-        + (f"\nwhat is meant to change is said by changing=({way})" if names else "")
+        + (f"\nwhat is meant to change is said by changing=({way}){command}" if names else "")
     )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from graphcnn.cells import Loan
 from graphcnn.compile import training_graph
-from graphcnn.errors import TrainingError
+from graphcnn.errors import DataError, TrainingError
 from graphcnn.feeding import (
     Data,
     as_dataset,
@@ -36,6 +36,7 @@ from graphcnn.feeding import (
 )
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node
+from graphcnn.language.arguments import is_int
 from graphcnn.normalisation import as_numbers
 from graphcnn.objective import Metrics, Objective, known_loss, target_type
 from graphcnn.ops.norm import BatchNormTrain
@@ -87,7 +88,7 @@ class Session:
         precision: str | None = None,
         tune: bool | None = None,
     ) -> None:
-        self.model, self.loss, self.seed = model, known_loss(loss), seed
+        self.model, self.loss, self.seed = model, known_loss(loss), checked_seed(seed)
         self.optimizer = make_optimizer(optimizer)
         self._metrics, self._kind = metrics, target
         self._options = runtime, threads, precision, tune
@@ -95,7 +96,7 @@ class Session:
         self._built: _Built | None = None
         self._to_teach_run = self._to_teach_data = teach
         self._definition = model.graph
-        model.initialize_missing(seed)
+        model.initialize_missing(self.seed)
         if data is not None:
             known = as_dataset(data, model, loss=self.loss)
             built = self._build(known.labels)
@@ -268,6 +269,15 @@ class Session:
             f"{where}. The learning rate was {rate:g}: try a smaller "
             "one, or clip_norm. The weights are those before this step."
         )
+
+
+def checked_seed(seed: Any) -> int:
+    """A seed as a number of 64 bits, which is what the generator takes."""
+    if not is_int(seed):
+        raise DataError(f"seed must be an int, found {seed!r}")
+    if not -(2**63) <= seed < 2**63:
+        raise DataError(f"seed must be at least -2^63 and less than 2^63, found {seed}")
+    return int(seed)
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,27 @@ def test_failing_functions_are_failed_work(here: Path, name: str, message: str) 
     assert "number" in name or "nets.py:" in text  # the place
 
 
+def test_files_that_cannot_be_read_as_a_module_are_named_with_the_line(here: Path) -> None:
+    Path("typo.py").write_text("x = 1\ndef f(:\n")
+    for name in ("typo:f", "typo.py:f"):
+        text = refused(1, "summary", name)
+        assert "SyntaxError: invalid syntax (" in text and "typo.py:2)" in text
+    assert "needs.py:f takes size, which has no value: give it with --set" in refused(
+        2, "summary", write("needs.py", "def f(size): pass") + ":f"
+    )
+    assert "a function is spelled module:function" in refused(2, "summary", ":f")
+
+
+def write(name: str, text: str) -> str:
+    Path(name).write_text(text)
+    return name
+
+
+def test_a_model_that_a_module_holds(here: Path) -> None:
+    write("held.py", "import nets\nmodel = nets.tiny()\n")
+    assert done("summary", "held.py:model") == done("summary", "nets:tiny")
+
+
 def test_a_damaged_file_is_failed_work(here: Path, trained: Path) -> None:
     Path("cut.safetensors").write_bytes(trained.read_bytes()[:-100])
     assert "not a whole safetensors file" in refused(1, "summary", "cut.safetensors")

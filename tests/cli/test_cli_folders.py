@@ -118,3 +118,17 @@ def test_warnings_are_notes(folder: Path) -> None:
     assert result.exit_code == 0
     assert result.stderr.startswith(f"note: {folder / 'pred'} is left out: its 2 pictures lie in")
     assert "Warning" not in result.stderr
+
+
+def test_fewer_images_than_a_batch(folder: Path) -> None:
+    saved = levels_model().save("levels.safetensors")
+    assert "saved: " in done("train", saved, "--data", f"images:{folder}", "-o", "x.safetensors")
+
+
+def test_colour_for_a_grey_model(folder: Path) -> None:
+    for path in folder.rglob("*.png"):
+        path.write_bytes(picture(9, (6, 5), "PNG"))
+    saved = levels_model().save("levels.safetensors")
+    told = refused(1, "train", saved, "--data", f"images:{folder}")
+    assert "--grey on the command line, reads them so" in told
+    assert "is a folder; name the pictures in it" in refused(1, "predict", saved, folder)

@@ -33,6 +33,7 @@ from graphcnn.training.fit import fit
 from graphcnn.training.resuming import CHANGES
 
 INTERRUPTED = 130
+BATCH_SIZE = 64
 
 
 def _defaults(setting: str) -> str:
@@ -67,7 +68,7 @@ class Options:
     """The options of the command that become those of `fit`."""
 
     epochs: int
-    batch_size: int
+    batch_size: int | None
     seed: int
     validation_fraction: float
     early_stopping: int | None
@@ -91,9 +92,8 @@ class Options:
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Images in one step.",
+    metavar="N",
+    help=f"Images in one step. Default: {BATCH_SIZE}, or all where there are fewer.",
 )
 @optimizer_option("Rule of the updates.")
 @click.option(
@@ -300,7 +300,7 @@ def _fit(
         model,
         parts.train,
         epochs=options.epochs,
-        batch_size=options.batch_size,
+        batch_size=options.batch_size or min(BATCH_SIZE, len(parts.train)),
         loss=loss,
         optimizer=optimizer,
         validation=parts.validation,
