@@ -32,11 +32,13 @@ FOLDERS = ("passes", "graphcnn/ops", "graphcnn/training", "runtime/native/kernel
 QUICK = """
     tests/passes tests/native/test_kernels_*.py tests/native/test_winograd_schedule.py
     tests/native/test_training_native.py tests/native/test_decisions.py
-    tests/native/test_conv_taps.py tests/native/test_random_networks.py tests/test_ops_*.py
+    tests/native/test_conv_taps.py tests/native/test_random_networks.py
+    tests/native/test_weight_grad_tiles.py tests/native/test_choices.py tests/test_ops_*.py
     tests/test_fused.py tests/test_optimizers.py tests/test_schedules.py tests/test_training.py
-    tests/test_segmentation.py tests/test_graph.py tests/test_plan.py tests/test_layout.py
-    tests/test_text.py tests/test_element_types.py tests/test_onnx_training.py
-    tests/test_random_models.py tests/test_batches.py
+    tests/test_training_progress.py tests/test_segmentation.py tests/test_graph.py
+    tests/test_plan.py tests/test_layout.py tests/test_text.py tests/test_element_types.py
+    tests/test_onnx_training*.py tests/test_random_models.py tests/test_batches.py
+    tests/test_batch_axis.py tests/test_signatures.py
 """.split()
 #: What is not ours: imported once, then forked with.
 OTHERS = """
@@ -115,6 +117,7 @@ class Clone:
         tests = {t for line in lines for t in by_line.get(line, []) if t}
         if not tests and any(line in by_line for line in lines):
             tests = {t for found in by_line.values() for t in found if t}
+            tests |= {t for t in self.times if "test_signatures" in t}  # which reads the defaults
         chosen, seconds = [], 0.0
         for test in sorted(tests, key=lambda t: (self.times[t], t)):
             seconds += self.times[test]
