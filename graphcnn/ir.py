@@ -57,7 +57,7 @@ class Op:
     #: The derivative is zero wherever it exists: integer and boolean results.
     piecewise_constant: ClassVar[bool] = False
 
-    #: `evaluate` takes elements of bfloat16 and shorter floats as they are, not as float32.
+    #: `evaluate` takes elements of types that are stored only as they are, not as wider ones.
     of_stored_types: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

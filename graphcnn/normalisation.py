@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from graphcnn.errors import DataError
+from graphcnn.stored_types import WIDER
 from graphcnn.tensor_type import N, Shape, TensorType, format_shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -146,14 +147,22 @@ def batch_shape(item: Sequence[Any]) -> str:
 
 
 def as_array(x: Any, what: str) -> Array:
-    """`x` as an array. Raises `DataError` for lists of different sizes, or for masked numbers."""
+    """`x` as an array, of a type that NumPy knows.
+
+    Numbers that are stored only become wider ones, as when they are computed with.
+
+    Raises:
+        DataError: lists of different sizes, or masked numbers.
+    """
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         raise DataError(
             f"{what} hold {np.asarray(x.mask).sum()} masked numbers; .filled(x) puts a number in "
             "their place"
         )
     try:
-        return np.asarray(x)
+        array = np.asarray(x)
+        known = array.dtype.kind != "V"
+        return array if known else array.astype(WIDER.get(array.dtype, array.dtype))
     except ValueError:  # NumPy's word for a ragged nest of lists
         raise DataError(
             f"{what} must have one common shape, found lists of different sizes"

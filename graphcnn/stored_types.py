@@ -1,7 +1,9 @@
-"""Floats that are stored only: bfloat16 and those of 8 and 4 bits are computed with in float32.
+"""Types that are stored only: floats of 16, 8 and 4 bits are computed with in float32, integers of
+4 and 2 bits in 8 bits, of which the lowest are kept.
 
 So does native code, and so must the definition. In these types themselves a sum of eight bits loses
-most of what is added, and neither -infinity, where a maximum begins, nor 0 is in all of them.
+most of what is added, each step of a longer formula is rounded to a few digits, and neither
+-infinity, where a maximum begins, nor 0 is in all of them.
 """
 
 from collections.abc import Callable
@@ -12,32 +14,35 @@ import numpy as np
 
 from graphcnn.tensor_type import DType, TensorType
 
-#: float16 is not among them: NumPy computes with it, by the same rule.
-STORED_ONLY = frozenset(
-    d.numpy for d in DType if d.is_float and d.is_small and d is not DType.FLOAT16
-)
+#: What is computed with, by the type that is stored only.
+WIDER: "dict[np.dtype[Any], type[np.generic]]" = {
+    d.numpy: np.float32 if d.is_float else np.uint8 if d.is_unsigned else np.int8
+    for d in DType
+    if d.is_small
+}
 
 
 def in_wider_types(evaluate: Callable[..., Any]) -> Callable[..., Any]:
-    """`Op.evaluate` that takes such arrays as float32, and gives back what `infer` promises."""
+    """`Op.evaluate` that takes such arrays as float32, and gives back what `infer` promises.
+
+    NumPy does not warn of what overflows or is not a number: operators say what comes of it.
+    """
 
     @wraps(evaluate)
     def widened(self: Any, *arrays: Any, **options: Any) -> Any:
-        if self.of_stored_types or not any(
-            getattr(a, "dtype", None) in STORED_ONLY for a in arrays
-        ):
-            return evaluate(self, *arrays, **options)
-        types = self.infer(*(TensorType(a.shape, DType.of(a.dtype)) for a in arrays))
-        wide = (a.astype(np.float32) if a.dtype in STORED_ONLY else a for a in arrays)
-        found = evaluate(self, *wide, **options)
-        if isinstance(found, tuple):
-            return tuple(_as(a, t) for a, t in zip(found, types, strict=True))
-        return _as(found, types[0] if isinstance(types, tuple) else types)
+        with np.errstate(all="ignore"):
+            if self.of_stored_types or not any(getattr(a, "dtype", None) in WIDER for a in arrays):
+                return evaluate(self, *arrays, **options)
+            types = self.infer(*(TensorType(a.shape, DType.of(a.dtype)) for a in arrays))
+            wide = (a.astype(WIDER[a.dtype]) if a.dtype in WIDER else a for a in arrays)
+            found = evaluate(self, *wide, **options)
+            if isinstance(found, tuple):
+                return tuple(_as(a, t) for a, t in zip(found, types, strict=True))
+            return _as(found, types[0] if isinstance(types, tuple) else types)
 
     return widened
 
 
 def _as(array: Any, t: TensorType) -> Any:
-    """The one kind of result that has another type than is promised: float32 in place of short."""
-    with np.errstate(all="ignore"):
-        return array if array.dtype == t.dtype.numpy else array.astype(t.dtype.numpy)
+    """As promised: what is computed in a wider type is of that type."""
+    return array if array.dtype == t.dtype.numpy else array.astype(t.dtype.numpy)

@@ -52,8 +52,7 @@ class FoldConstants(Pass):
                 node,
             )
         try:
-            with np.errstate(all="ignore"):
-                found = node.op.evaluate(*(v.node.op.evaluate() for v in inputs))
+            found = node.op.evaluate(*(v.node.op.evaluate() for v in inputs))
         except DataError as error:
             return no(f"the constants are wrong, running it will fail: {error}", node)
         results = found if isinstance(found, tuple) else (found,)

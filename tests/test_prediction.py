@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
+from graphcnn.tensor_type import DType
 
 ROWS = np.arange(15, dtype=np.float64).reshape(5, 3)
 IMAGES = np.ones((5, 1, 4, 4), np.float32)
@@ -81,3 +82,19 @@ def test_no_items() -> None:
     x = cnn.input("x", (5,))
     with pytest.raises(cnn.DataError, match=r"f32 \(n, 5\) with n of at least 1, found \(0, 5\)"):
         cnn.Model(x, cnn.relu(x)).predict(np.zeros((0, 5), np.float32))
+
+
+@pytest.mark.parametrize("runtime", ["native", "reference"])
+@pytest.mark.parametrize("name", ["f16", "bf16", "f8e4m3fn", "f8e5m2", "i4", "u2"])
+def test_arrays_of_short_types(name: str, runtime: str) -> None:
+    """The arrays that such an input is made for, of whichever package their type is."""
+    rows = cnn.input("rows", (3,), dtype=name)
+    model = cnn.Model(rows, cnn.cast(rows, "f32") * 2.0)
+    given = np.array([[1, 0, 1], [0, 1, 1]]).astype(rows.type.dtype.numpy)
+    assert model.predict(given, runtime=runtime).tolist() == [[2, 0, 2], [0, 2, 2]]
+
+
+def test_images_of_bfloat16() -> None:
+    image = cnn.input("image", (1, 2, 2))
+    given = np.full((1, 1, 2, 2), 0.5, DType.BFLOAT16.numpy)
+    assert cnn.Model(image, image + 1.0).predict(given).tolist() == [[[[1.5, 1.5], [1.5, 1.5]]]]

@@ -14,10 +14,10 @@ from graphcnn.ops.softmax import Softmax
 from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d
 from graphcnn.sources import Input
-from graphcnn.stored_types import STORED_ONLY
+from graphcnn.stored_types import WIDER
 from graphcnn.tensor_type import DType, TensorType
 
-SHORT = [d for d in DType if d.numpy in STORED_ONLY]
+SHORT = [d for d in DType if d.is_float and d.numpy in WIDER]
 SIGNED = [d for d in SHORT if d is not DType.FLOAT8_E8M0FNU]
 
 

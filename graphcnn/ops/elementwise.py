@@ -88,8 +88,7 @@ class Div(_Binary):
     of_floats: ClassVar[bool] = True
 
     def evaluate(self, a: Array, b: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.divide(a, b)
+        return np.divide(a, b)
 
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
         da = dy / node.inputs[1]
@@ -105,7 +104,10 @@ class Div(_Binary):
 
 @dataclass(frozen=True)
 class Quotient(_Binary):
-    """The whole part of a / b for integers: 7 by -2 is -3, and division by 0 gives 0."""
+    """The whole part of a / b for integers: 7 by -2 is -3, and division by 0 gives 0.
+
+    The least number by -1 is itself, as all that does not fit wraps around.
+    """
 
     piecewise_constant: ClassVar[bool] = True
 
@@ -114,10 +116,9 @@ class Quotient(_Binary):
         return broadcast_type(a=a, b=b)
 
     def evaluate(self, a: Array, b: Array) -> Array:
-        with np.errstate(divide="ignore", over="ignore"):
-            floor = np.floor_divide(a, b)
-            rest = a - floor * b
-            return np.where(b == 0, 0, floor + ((rest != 0) & ((a < 0) != (b < 0)))).astype(a.dtype)
+        floor = np.floor_divide(a, b)
+        rest = a - floor * b
+        return np.where(b == 0, 0, floor + ((rest != 0) & ((a < 0) != (b < 0)))).astype(a.dtype)
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,7 @@ class Remainder(_Binary):
     truncated: bool = False
 
     def evaluate(self, a: Array, b: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (np.fmod if self.truncated else np.remainder)(a, b)
+        return (np.fmod if self.truncated else np.remainder)(a, b)
 
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
         a, b = node.inputs
@@ -148,12 +148,11 @@ class Pow(_Binary):
     """
 
     def evaluate(self, a: Array, b: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            if a.dtype.kind not in "iu":
-                return np.power(a, b)
-            whole = np.power(a, np.maximum(b, 0))
-            unit = np.where(b % 2 != 0, a, 1)  # of 1 and -1, which alone have inverses
-            return np.where(b >= 0, whole, np.where(np.abs(a) == 1, unit, 0)).astype(a.dtype)
+        if a.dtype.kind not in "iu":
+            return np.power(a, b)
+        whole = np.power(a, np.maximum(b, 0))
+        unit = np.where(b % 2 != 0, a, 1)  # of 1 and -1, which alone have inverses
+        return np.where(b >= 0, whole, np.where(np.abs(a) == 1, unit, 0)).astype(a.dtype)
 
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
         a, b = node.inputs
@@ -228,8 +227,7 @@ class Exp(_Unary):
     """e to the power x; inf where it is too large for the element type."""
 
     def evaluate(self, x: Array) -> Array:
-        with np.errstate(over="ignore"):
-            return np.exp(x)
+        return np.exp(x)
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [dy * node.output]
@@ -240,8 +238,7 @@ class Log(_Unary):
     """Natural logarithm: -inf at 0, NaN below."""
 
     def evaluate(self, x: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(x)
+        return np.log(x)
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [dy / node.inputs[0]]
@@ -252,8 +249,7 @@ class Sqrt(_Unary):
     """√x: NaN below 0. The derivative 1 / (2 √x) is infinite at 0."""
 
     def evaluate(self, x: Array) -> Array:
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(x)
+        return np.sqrt(x)
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [dy * 0.5 / node.output]
@@ -300,8 +296,7 @@ class Sin(_Unary):
     """The sine of x in radians."""
 
     def evaluate(self, x: Array) -> Array:
-        with np.errstate(invalid="ignore"):
-            return np.sin(x)
+        return np.sin(x)
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [dy * Cos()(node.inputs[0])]
@@ -312,8 +307,7 @@ class Cos(_Unary):
     """The cosine of x in radians."""
 
     def evaluate(self, x: Array) -> Array:
-        with np.errstate(invalid="ignore"):
-            return np.cos(x)
+        return np.cos(x)
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [-(dy * Sin()(node.inputs[0]))]

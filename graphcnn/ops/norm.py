@@ -24,7 +24,7 @@ from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.checks import check_same_dtype, check_shape
 from graphcnn.ops.elementwise import Sqrt
-from graphcnn.ops.reduce import Sum
+from graphcnn.ops.reduce import Sum, averaged, summed
 from graphcnn.ops.shape import ElementCount, Reshape
 from graphcnn.tensor_type import Shape, TensorType
 
@@ -92,9 +92,9 @@ class BatchNormTrain(Op):
 
     def evaluate(self, x: Array, gamma: Array, beta: Array) -> tuple[Array, Array, Array]:
         shape, axes = channel_shape(x.shape), reduced_axes(x.shape)
-        mean = np.mean(x, axis=axes)
+        mean = averaged(x, axes)
         centred = x - mean.reshape(shape)
-        variance = np.mean(centred * centred, axis=axes)
+        variance = averaged(centred * centred, axes)
         scale = gamma / np.sqrt(variance + x.dtype.type(self.epsilon))
         return centred * scale.reshape(shape) + beta.reshape(shape), mean, variance
 
@@ -162,7 +162,7 @@ class BatchNormGrad(Op):
         shape, axes = channel_shape(x.shape), reduced_axes(x.shape)
         r = 1 / np.sqrt(variance + x.dtype.type(self.epsilon))
         normal = (x - mean.reshape(shape)) * r.reshape(shape)
-        dbeta, dgamma = np.sum(dy, axis=axes), np.sum(dy * normal, axis=axes)
+        dbeta, dgamma = summed(dy, axes), summed(dy * normal, axes)
         count = x.dtype.type(x.size // x.shape[1])
         mean_part = (dbeta / count).reshape(shape) + normal * (dgamma / count).reshape(shape)
         return (gamma * r).reshape(shape) * (dy - mean_part), dgamma, dbeta

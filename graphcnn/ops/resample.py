@@ -36,22 +36,29 @@ class _Upsample(Op):
         if self.align_corners and self.mode != "bilinear":
             raise GraphError('align_corners is for mode "bilinear" only')
 
-    def matrix(self, size: int, scale: int, dtype: Any) -> Array:
-        """A (size·scale, size) of mode bilinear: row j holds the weights of the pixels it mixes.
+    def pairs(self, size: int, scale: int) -> tuple[Array, Array]:
+        """The two pixels that each output pixel of mode bilinear mixes along an axis, and their
+        weights, each (2, size·scale). Where one alone counts it is both, by halves.
 
         Output pixel j lies at (j + 1/2) / scale - 1/2 of the input, cut to the image; with
         `align_corners` at j·(size - 1) / (size·scale - 1), so that the corner pixels coincide.
         """
         j = np.arange(size * scale)
-        a: Array = np.zeros((size * scale, size))
         if self.align_corners:
             at = j * ((size - 1) / max(1, size * scale - 1))
         else:
             at = np.clip((j + 0.5) / scale - 0.5, 0.0, size - 1.0)
         low = np.minimum(at.astype(np.int64), size - 1)
-        high = np.minimum(low + 1, size - 1)
-        a[j, low] += 1.0 - (at - low)
-        a[j, high] += at - low
+        share = np.where(low == size - 1, 0.0, at - low)
+        high = np.where(share == 0, low, low + 1)
+        share = np.where(share == 0, 0.5, share)
+        return np.stack([low, high]), np.stack([1.0 - share, share])
+
+    def matrix(self, size: int, scale: int, dtype: Any) -> Array:
+        """A (size·scale, size) of mode bilinear: row j holds the weights of the pixels it mixes."""
+        a: Array = np.zeros((size * scale, size))
+        for places, weights in zip(*self.pairs(size, scale), strict=True):
+            a[np.arange(size * scale), places] += weights
         return a.astype(dtype)
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
@@ -63,8 +70,9 @@ class Upsample2d(_Upsample):
     """nearest: y[i,j] = x[i // scale_h, j // scale_w]; bilinear: y = A_h · x · A_wᵀ.
 
     Shapes: x (N, C, H, W); y (N, C, H·scale_h, W·scale_w). A row of A mixes the two nearest pixels
-    of its axis by their distance. Without `align_corners` pixels are squares of equal area and
-    their centres lie half a pixel inside; with it the centres of the corners stay in place.
+    of its axis by their distance; no others count, not even where they are infinite or NaN.
+    Without `align_corners` pixels are squares of equal area and their centres lie half a pixel
+    inside; with it the centres of the corners stay in place.
     """
 
     operands: ClassVar = ("x",)
@@ -79,8 +87,7 @@ class Upsample2d(_Upsample):
         (h, w), (a, b) = x.shape[2:], self.scale
         if self.mode == "nearest":
             return x.repeat(a, axis=2).repeat(b, axis=3)
-        y: Array = self.matrix(h, a, x.dtype) @ x @ self.matrix(w, b, x.dtype).T
-        return y
+        return _mixed(_mixed(x, 2, *self.pairs(h, a)), 3, *self.pairs(w, b))
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [Upsample2dGrad(**self.attributes)(dy)]
@@ -111,11 +118,35 @@ class Upsample2dGrad(_Upsample):
         if self.mode == "nearest":
             dx: Array = dy.reshape(n, c, h, a, w, b).sum(axis=(3, 5))
         else:
-            dx = self.matrix(h, a, dy.dtype).T @ dy @ self.matrix(w, b, dy.dtype)
+            dx = _spread(_spread(dy, 3, w, *self.pairs(w, b)), 2, h, *self.pairs(h, a))
         return dx
 
     def gradient(self, node: Node, ddx: Value) -> Sequence[Value | None]:
         return [Upsample2d(**self.attributes)(ddx)]
+
+
+def _mixed(x: Array, axis: int, places: Array, weights: Array) -> Array:
+    """The sum of two pixels for each output pixel along an axis, as `_Upsample.pairs` has them."""
+    first, second = (
+        x.take(place, axis) * _along(weight, axis, x)
+        for place, weight in zip(places, weights, strict=True)
+    )
+    y: Array = first + second
+    return y
+
+
+def _spread(dy: Array, axis: int, size: int, places: Array, weights: Array) -> Array:
+    """The transpose of `_mixed`: each output pixel added to the two of `size` that it mixes."""
+    dx = np.zeros((*dy.shape[:axis], size, *dy.shape[axis + 1 :]), dy.dtype)
+    rows = np.moveaxis(dx, axis, 0)
+    for place, weight in zip(places, weights, strict=True):
+        np.add.at(rows, place, np.moveaxis(dy * _along(weight, axis, dy), axis, 0))
+    return dx
+
+
+def _along(weight: Array, axis: int, x: Array) -> Array:
+    """A number for each index of one axis of x, in its type."""
+    return weight.astype(x.dtype).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
 
 
 @dataclass(frozen=True)

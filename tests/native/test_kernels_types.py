@@ -6,11 +6,12 @@ import pytest
 from native.emulated import TOOLS, can_emulate
 from native.run_kernel import run_node
 
+from graphcnn.casting import converted
 from graphcnn.graph import Graph
 from graphcnn.ir import build
 from graphcnn.native import Prepared
 from graphcnn.ops.conv import Conv2d
-from graphcnn.ops.elementwise import Cast, Floor, Pow, Quotient, Remainder, Round
+from graphcnn.ops.elementwise import Add, Cast, Floor, Mul, Pow, Quotient, Remainder, Round, Sub
 from graphcnn.ops.reduce import Max, Prod, Sum
 from graphcnn.passes.widen_types import WidenTypes
 from graphcnn.runtime.native.jit import can_run
@@ -247,3 +248,20 @@ def test_what_needs_no_wider_type_stays_as_it_is():
     x = Input("x", TensorType((2, 3)))()
     graph = Graph.of([x], {"y": x + 1.0})
     assert WidenTypes()(graph) is graph
+
+
+@pytest.mark.parametrize("dtype", [d for d in SMALL if not d.is_float], ids=str)
+def test_short_integers_wrap_around(dtype):
+    """Every pair of them, in 64 bits without the ones that are too high."""
+    low = 0 if dtype.is_unsigned else -(1 << (dtype.bits - 1))
+    every = np.arange(low, low + (1 << dtype.bits))
+    a, b = (v.reshape(-1) for v in np.meshgrid(every, every))
+    inputs = [Input(n, TensorType(a.shape, dtype))() for n in "ab"]
+    for op in (Add(), Sub(), Mul(), Pow(), Quotient(), Remainder(), Remainder(truncated=True)):
+        prepared = Prepared(Graph.of(inputs, {"y": op(*inputs)}))
+        prepared.bind_states({})
+        short = [v.astype(dtype.numpy) for v in (a, b)]
+        found = prepared.run(dict(zip("ab", short, strict=True)))[0]["y"]
+        expected = converted(op.evaluate(a, b), dtype)
+        np.testing.assert_array_equal(found, expected, str(op))
+        np.testing.assert_array_equal(op.evaluate(*short), expected, str(op))

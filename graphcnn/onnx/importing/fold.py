@@ -16,7 +16,7 @@ from graphcnn.ir import Array
 from graphcnn.onnx.importing.affine import shape_array, simplified
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import Call, Known, UnsupportedError, imports
-from graphcnn.ops.elementwise import Pow
+from graphcnn.ops.elementwise import Pow, Quotient, Remainder
 from graphcnn.tensor_type import DType, N
 
 Fold = Callable[[Call, list[Any]], Any]
@@ -83,13 +83,15 @@ def _divide(a: Array, b: Array) -> Array:
     """Integers are cut towards 0."""
     if a.dtype.kind == "f":
         return a / b
-    if a.dtype == object or b.dtype == object:
+    if object in (a.dtype, b.dtype):
+        _check_divisors(b)
         return a // b
-    if not np.all(b):
-        raise ImportModelError("division of integers by 0")
-    q, r = np.divmod(a, b)
-    cut: Array = q + ((r != 0) & ((a < 0) != (b < 0)))
-    return cut
+    return np.asarray(Quotient().evaluate(a, b))
+
+
+def _check_divisors(b: Array) -> None:
+    if any(isinstance(d, int) and d == 0 for d in b.flat):
+        raise ImportModelError("sizes that depend on N are divided by 0")
 
 
 def _power(a: Array, b: Array) -> Array:
@@ -138,9 +140,11 @@ def _reduce(function: Any, xs: tuple[Any, ...]) -> Any:
 def _mod(call: Call, arrays: list[Any]) -> Any:
     a, b = arrays
     call.store.fold(np.broadcast_shapes(a.shape, b.shape), np.int64)
-    if a.dtype.kind in "iu" and not np.all(b):
-        raise ImportModelError("division of integers by 0")
-    return np.fmod(a, b) if call.attribute("fmod", 0) else a % b
+    truncated = bool(call.attribute("fmod", 0))
+    if object in (a.dtype, b.dtype):
+        _check_divisors(b)
+        return np.fmod(a, b) if truncated else a % b
+    return np.asarray(Remainder(truncated).evaluate(a, b))
 
 
 @folds("Clip")

@@ -117,14 +117,11 @@ def _nearest_grad(e: Emitter, node: Node) -> None:
 class Pairs:
     """The two pixels along one axis that an output mixes, and the weights of both."""
 
-    def __init__(self, e: Emitter, matrix: Array, dtype: DType) -> None:
-        low = np.argmax(matrix != 0, axis=1)
-        high = matrix.shape[1] - 1 - np.argmax(matrix[:, ::-1] != 0, axis=1)
-        rows = np.arange(len(matrix))
+    def __init__(self, e: Emitter, pairs: tuple[Array, Array], dtype: DType) -> None:
         self.e, self.dtype = e, dtype
-        self.places = [table(e, "places", v, DType.INT64) for v in (low, high)]
-        second = np.where(low == high, 0.0, matrix[rows, high])
-        self.weights = [table(e, "weights", v, dtype) for v in (matrix[rows, low], second)]
+        places, weights = pairs
+        self.places = [table(e, "places", v, DType.INT64) for v in places]
+        self.weights = [table(e, "weights", v, dtype) for v in weights]
 
     def at(self, i: Int) -> list[tuple[ir.Value, ir.Value]]:
         """(place, weight) of both pixels of output i."""
@@ -143,8 +140,8 @@ def _bilinear(e: Emitter, node: Node) -> None:
     planes, h, w = image_shape(node)
     _, height, width = image_shape(node, output=True)
     x, y = e.operands
-    rows = Pairs(e, op.matrix(h, op.scale[0], np.float64), dtype)
-    columns = Pairs(e, op.matrix(w, op.scale[1], np.float64), dtype)
+    rows = Pairs(e, op.pairs(h, op.scale[0]), dtype)
+    columns = Pairs(e, op.pairs(w, op.scale[1]), dtype)
 
     def row(plane: Int, i: Int) -> None:
         (r0, a0), (r1, a1) = rows.at(i)
@@ -169,7 +166,11 @@ def _bilinear(e: Emitter, node: Node) -> None:
 
 
 class Ranges:
-    """The outputs along one axis that a pixel was mixed into: first, count, weights."""
+    """The outputs along one axis that a pixel was mixed into: first, count, weights.
+
+    All pixels have the largest count. What is too much has the weight 0 and does not count, not
+    even where it is infinite.
+    """
 
     def __init__(self, e: Emitter, matrix: Array, dtype: DType) -> None:
         used = matrix != 0
@@ -185,10 +186,13 @@ class Ranges:
         """total + sum over the outputs i of pixel k of weight · term(i)."""
         e = self.e
         first = e.load(e.at(self.first, DType.INT64, (k, 1)), DType.INT64)
+        none = e.splat(0.0, self.dtype)
 
         def body(m: Int, sum: ir.Value) -> Values:
             place = e.at(self.weights, self.dtype, (k, self.count), (m, 1))
-            return [e.add(sum, e.mul(e.load(place, self.dtype), term(e.iadd(first, m))))]
+            weight = e.load(place, self.dtype)
+            more = e.add(sum, e.mul(weight, term(e.iadd(first, m))))
+            return [e.b.select(e.b.fcmp_unordered("!=", weight, none), more, sum)]
 
         return e.loop(0, self.count, body, carry=[total])[0]
 
