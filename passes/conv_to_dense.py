@@ -42,8 +42,6 @@ class DenseEquivalent:
     weights: int
     #: Those of them that hold a weight of the kernel; the others are always 0.
     nonzero: int
-    #: Weights of the kernel that appear at all: taps that never leave the padding do not.
-    distinct: int
 
     def __str__(self) -> str:
         removed = 1 - self.nonzero / self.weights
@@ -51,11 +49,6 @@ class DenseEquivalent:
             f"{self.parameters:,} parameters = a dense layer of {self.weights:,} weights, "
             f"{removed:.2%} of them removed, the other {self.nonzero:,} shared"
         )
-
-    @property
-    def sharing(self) -> float:
-        """How many places of the dense weight one weight of the kernel fills, on average."""
-        return self.nonzero / self.distinct if self.distinct else 0.0
 
 
 def dense_equivalent(node: Node) -> DenseEquivalent:
@@ -73,7 +66,6 @@ def dense_equivalent(node: Node) -> DenseEquivalent:
         parameters=o * per_group * kh * kw,
         weights=prod(_item(node.output)) * prod(_item(x)),
         nonzero=o * per_group * int(met[0].sum()) * int(met[1].sum()),
-        distinct=o * per_group * int(met[0].any(axis=0).sum()) * int(met[1].any(axis=0).sum()),
     )
 
 

@@ -76,6 +76,9 @@ REFUSALS = [
         "pad_into_conv", lambda x, w: Conv2d()(Pad2d(ONE, value=1.0)(x), w), "not with 1", CONV
     ),
     refuses(
+        "pad_into_conv", lambda x, w: Conv2d()(Pad2d(ONE, value=-1.0)(x), w), "not with -1", CONV
+    ),
+    refuses(
         "pad_into_conv",
         lambda x, w: Conv2d()(Pad2d(ONE, "reflect")(x), w),
         "not with mode 'reflect'",
@@ -99,6 +102,21 @@ REFUSALS = [
     refuses(
         "pad_into_max_pool",
         lambda x: MaxPool2d((2, 2), (1, 1))(Pad2d((2, 0, 0, 0), value=-math.inf)(x)),
+        "whole windows",
+    ),
+    refuses(  # the same along the width, and beyond one window
+        "pad_into_max_pool",
+        lambda x: MaxPool2d((2, 2), (1, 1))(Pad2d((0, 0, 0, 2), value=-math.inf)(x)),
+        "whole windows",
+    ),
+    refuses(
+        "pad_into_max_pool",
+        lambda x: MaxPool2d((2, 2), (1, 1))(Pad2d((0, 0, 3, 0), value=-math.inf)(x)),
+        "whole windows",
+    ),
+    refuses(
+        "pad_into_max_pool",
+        lambda x: MaxPool2d((2, 2), (1, 1))(Pad2d((0, 3, 0, 0), value=-math.inf)(x)),
         "whole windows",
     ),
     refuses(
