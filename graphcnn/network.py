@@ -25,7 +25,7 @@ from graphcnn.sources import Input, State
 from graphcnn.state_values import ArraysByName, StateValues
 from graphcnn.tensor_type import N
 from graphcnn.text.write import dump_graph
-from graphcnn.weights import check_states, read_tensors, write_tensors
+from graphcnn.weights import as_stored, check_states, read_tensors, write_tensors
 
 _numbers = itertools.count(1)
 
@@ -219,15 +219,12 @@ class Network:
         return ArraysByName({key: values[key] for key in keys})
 
     def set_parameters(self, arrays: Mapping[str, Any]) -> None:
-        """Replace states by name. Raises `WeightsError` for unknown names and other shapes."""
-        known = {state_of(s).key: s for s in self.graph.states}
-        new: dict[str, Array] = {}
-        for key, array in arrays.items():
-            try:
-                new[key] = np.array(array, known[key].dtype.numpy if key in known else None)
-            except (TypeError, ValueError) as error:
-                raise WeightsError(f"{key} cannot be made an array of numbers: {error}") from None
-        self.update_states(new)
+        """Replace states by name. Raises `WeightsError` for unknown names, other shapes, and
+        numbers that the type of a state cannot hold."""
+        if not isinstance(arrays, Mapping):
+            raise WeightsError(f"states are given by name, in a dict, found {arrays!r}"[:200])
+        types = {state_of(s).key: s.dtype for s in self.graph.states}
+        self.update_states({k: as_stored(k, a, types.get(k)) for k, a in arrays.items()})
 
     def freeze(self, pattern: str = "*") -> list[str]:
         """Take the parameters whose names match (like file names: "stage1.*") out of training.
@@ -244,7 +241,7 @@ class Network:
 
     def _set_trainable(self, pattern: str, trainable: bool) -> list[str]:
         keys = [state_of(p).key for p in self.graph.parameters]
-        matching = fnmatch.filter(keys, pattern)
+        matching = fnmatch.filter(keys, pattern) if isinstance(pattern, str) else []
         if not matching:
             raise GraphError(f"no parameter matches {pattern!r}; they are {', '.join(keys)}")
 

@@ -1,8 +1,11 @@
 """Losses and metrics by name, and how they are attached to the graph of a model."""
 
+import inspect
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
@@ -17,9 +20,9 @@ from graphcnn.target_rule import TARGET, TargetRule
 from graphcnn.tensor_type import DType, N, TensorType, format_shape
 
 Objective = Callable[[Value, Value], Value]
-#: Functions by name, or a list of functions and of names of known ones; a single one; None is
-#: what suits the loss.
-Metrics = Mapping[str, Objective] | Sequence[str | Objective] | str | Objective | None
+#: Functions, or names of known ones: by the names of the results, in a list, or a single one; None
+#: is what suits the loss.
+Metrics = Mapping[str, str | Objective] | Sequence[str | Objective] | str | Objective | None
 
 LOSSES: dict[str, Objective] = {
     "cross_entropy": cross_entropy,
@@ -96,11 +99,7 @@ def with_loss(
     kind = target or target_type(loss, prediction.type)
     goal = Input(TARGET, kind)(name=TARGET)
     function = choose(LOSSES, loss, "loss") if isinstance(loss, str) else loss
-    if not callable(function):
-        raise GraphError(
-            f"loss must be a name ({', '.join(LOSSES)}) or a function of (prediction, target), "
-            f"found {loss!r}"
-        )
+    _check_function(function, f"loss must be a name ({', '.join(LOSSES)}) or")
     scalar = function(prediction, goal)
     if not isinstance(scalar, Value) or scalar.shape != () or not scalar.dtype.is_float:
         found = scalar.type if isinstance(scalar, Value) else type(scalar).__name__
@@ -109,6 +108,9 @@ def with_loss(
     chosen = _metrics(metrics, loss)
     ignored = TargetRule.of(Graph.of((*graph.inputs, goal), outputs)).ignored if chosen else ()
     for name, metric in chosen.items():
+        if name in outputs:
+            raise GraphError("a metric cannot be called 'loss', which is the name of the loss")
+        _check_function(metric, f"metric {name!r} must be")
         if ignored and metric in _OF_LABELS:
             metric = partial(_OF_LABELS[metric], ignore_index=ignored)
         value = metric(prediction, goal)
@@ -148,18 +150,41 @@ def _refuse_pairs(graph: Graph, goal: Value) -> None:
             )
 
 
+def _check_function(function: Any, what: str) -> None:
+    """Raise `GraphError` unless it can be called with a prediction and a target."""
+    expected = f"{what} a function of (prediction, target)"
+    if not callable(function):
+        raise GraphError(f"{expected}, found {function!r}")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a callable that does not say what it takes
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        raise GraphError(f"{expected}, found one of {signature}: {error}") from None
+
+
 def _metrics(metrics: Metrics, loss: str | Objective) -> Mapping[str, Objective]:
     if metrics is None:
         return _DEFAULT_METRICS.get(loss, {}) if isinstance(loss, str) else {}
     if isinstance(metrics, Mapping):
-        return metrics
+        return {
+            k: choose(METRICS, m, "metric") if isinstance(m, str) else m for k, m in metrics.items()
+        }
     several = metrics if isinstance(metrics, tuple | list) else (metrics,)
     found: dict[str, Objective] = {}
     for each in several:
         if isinstance(each, str):
             found[each] = choose(METRICS, each, "metric")
         elif callable(each):
-            found[getattr(each, "__name__", "metric")] = each
+            found[_free(getattr(each, "__name__", "metric"), found)] = each
         else:
             raise GraphError(f"metrics must be names or functions, found {each!r}")
     return found
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """`name`, or with a number where several functions are called so, as lambdas are."""
+    numbered = (f"{name}_{i}" if i > 1 else name for i in itertools.count(1))
+    return next(each for each in numbered if each not in taken)

@@ -85,6 +85,31 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
         raise WeightsError(f"{path}: not a whole safetensors file: {error}") from None
 
 
+def as_stored(key: str, array: Any, dtype: DType | None) -> Array:
+    """A copy of what is given for the state `key`, of its element type where that is known.
+
+    Raises `WeightsError` for what is no numbers, and for numbers that the type cannot hold.
+    """
+    try:
+        given: Array = np.array(array)
+        if given.dtype.kind in "cmMOSU":
+            raise TypeError(f"found {given.dtype.name}")
+        with np.errstate(all="ignore"):
+            made: Array = given if dtype is None else given.astype(dtype.numpy, copy=False)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{shortened(str(key))} cannot be made an array of numbers: {error}"
+        ) from None
+    if dtype is None or dtype.is_float:
+        lost = np.isfinite(made) != np.isfinite(given)
+    else:  # NumPy compares its own integers, of whatever types, as numbers
+        own = made.dtype.kind != "V"
+        lost = made != given if own else made.astype(given.dtype) != given
+    if lost.any():
+        raise WeightsError(f"{shortened(key)}: {given[lost][0]} does not fit into {dtype}")
+    return made
+
+
 def check_states(found: Mapping[str, Array], states: Iterable[Value], source: object) -> None:
     """Raise `WeightsError` listing the tensors that are missing, extra, or of another type."""
     expected = {state_of(s).key: s.type for s in states}

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
+from graphcnn.tensor_type import DType
+from graphcnn.weights import as_stored
 
 
 def image(*shape: int) -> cnn.Value:
@@ -206,5 +208,28 @@ def test_setting_parameters_checks_names_and_shapes() -> None:
         model.set_parameters({"small.bias": [1.0, 2.0, 3.0]})
     with pytest.raises(cnn.WeightsError, match=r"extra small\.bais"):
         model.set_parameters({"small.bais": [1.0, 2.0]})
+    for wrong, words in (
+        ({"small.bias": [1.0, 1e39]}, r"^small\.bias: 1e\+39 does not fit into f32"),
+        ({"small.bias": [1.0, 2.0j]}, r"small\.bias cannot be made .* found complex128"),
+        ([1.0, 2.0], "given by name, in a dict, found"),
+    ):
+        with pytest.raises(cnn.WeightsError, match=words):
+            model.set_parameters(wrong)  # type: ignore[arg-type]
+    with pytest.raises(cnn.GraphError, match="no parameter matches 3"):
+        model.freeze(3)  # type: ignore[arg-type]
     model.set_parameters({"small.bias": [1.0, 2.0]})
     assert model.parameters["small.bias"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", list(DType), ids=str)
+def test_numbers_that_a_type_cannot_hold(dtype: DType) -> None:
+    assert as_stored("k", [True, 1], dtype).tolist() == [1, 1]
+    if dtype not in (DType.FLOAT64, DType.FLOAT4_E2M1FN):
+        with pytest.raises(cnn.WeightsError, match=rf"^k: 1e\+300 does not fit into {dtype}"):
+            as_stored("k", [1.0, 1e300], dtype)
+    if not dtype.is_float:
+        for number in (-1, 2**63) if dtype.name.startswith("U") else (2.5, np.uint64(2**63)):
+            held = dtype == DType.UINT64 and number > 0
+            if not held:
+                with pytest.raises(cnn.WeightsError, match="does not fit"):
+                    as_stored("k", [number], dtype)

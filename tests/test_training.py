@@ -281,6 +281,14 @@ def test_an_autoencoder_learns_its_own_input() -> None:
         (dict(loss=lambda p, t: None), cnn.GraphError, "must be a float scalar, found NoneType"),
         (dict(loss="mse"), cnn.DataError, r"takes floats \(n, 2\), found integers .*cross_entropy"),
         (dict(metrics=3), cnn.GraphError, "metrics must be names or functions, found 3"),
+        (dict(metrics={"a": 3}), cnn.GraphError, r"metric 'a' must be a function of .* found 3"),
+        (
+            dict(metrics=lambda p: p),
+            cnn.GraphError,
+            r"function of \(prediction, target\), .* \(p\):",
+        ),
+        (dict(loss=lambda p: p), cnn.GraphError, r"loss must be a name .* or a function .* \(p\):"),
+        (dict(metrics={"loss": cnn.accuracy}), cnn.GraphError, "cannot be called 'loss'"),
         (dict(metrics={"a": lambda p, t: p}), cnn.GraphError, "metric 'a' must be a scalar"),
     ],
 )
@@ -311,6 +319,15 @@ def test_metrics_are_names_and_functions() -> None:
         row = train(small(), metrics=metrics).history[-1]
         assert set(row) <= {"loss", "accuracy", "first_logit"} and "accuracy" in row
     assert "first_logit" in train(small(), metrics=first_logit).history[-1]
+    row = train(small(), metrics={"right": "accuracy"}).history[-1]
+    assert row["right"] == train(small()).history[-1]["accuracy"]
+
+
+def test_metrics_of_one_name_are_all_reported() -> None:
+    several = [lambda p, t: cnn.mean(p), cnn.accuracy, lambda p, t: cnn.mean(p) + 1.0]
+    row = train(small(), metrics=several).history[-1]
+    assert set(row) == {"loss", "<lambda>", "accuracy", "<lambda>_2"}
+    assert row["<lambda>_2"] == pytest.approx(row["<lambda>"] + 1, rel=1e-5)
 
 
 def test_wrong_data() -> None:
