@@ -191,6 +191,10 @@ def _fitting(model: "Model", data: Dataset, value: Value, array: Array) -> Array
         hint = "; a single image is passed as image[None]"
     elif image and array.ndim == 4 and (array.shape[3], *array.shape[1:3]) == wanted:
         hint = "; images with the channels last become images.transpose(0, 3, 1, 2)"
+    elif array.ndim > 2 and (array.shape[-1], *array.shape[1:-1]) == wanted:
+        hint = "; np.moveaxis(x, -1, 1) moves the channels from the last axis to theirs"
+    elif (1, *array.shape[1:]) == wanted:
+        hint = "; x[:, None] adds the axis of the channel"
     raise DataError(
         f"{model.name} takes {what} {wanted}{which}, but {data.name!r} has {array.shape[1:]}{hint}"
     )
@@ -224,14 +228,18 @@ def named_inputs(model: "Model", given: Any) -> Any:
     return given
 
 
-def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
+def feeds_for(model: "Model", given: Any, *, learning: bool = False) -> dict[str, Array]:
     """An array for every input, with equally many items; the first is still to be prepared.
 
     Inputs that have no batch axis N are given whole. A model without inputs takes None or {}.
+
+    Args:
+        learning: these are what the model learns from, so they are in the right units.
     """
     inputs = model.graph.inputs
+    look = _refuse_normalised if learning else _look_at
     if len(inputs) == 1 and isinstance(given, np.ndarray):
-        _look_at(model, given)
+        look(model, given)
         return {inputs[0].node.name: given}
     types = {value.node.name: value.type for value in inputs}
     first, *others = types or ("",)
@@ -242,7 +250,7 @@ def feeds_for(model: "Model", given: Any) -> dict[str, Array]:
         raise DataError(f"{model.name} takes {wanted}, found {_in_words(given)}")
     if not types:
         return {}
-    _look_at(model, arrays[first])
+    look(model, arrays[first])
     feeds = {first: as_array(arrays[first], "images")}
     feeds.update({name: _prepared(arrays[name], types[name]) for name in others})
     axes = {name: t.shape.index(N) for name, t in types.items() if N in t.shape}
@@ -263,16 +271,23 @@ def _in_words(given: Any) -> str:
 
 
 def _look_at(model: "Model", images: Any) -> None:
-    """Refuse images that would be normalised twice; warn of floats far outside what was learned.
+    """Refuse images that would be normalised twice; warn of pixels in other units than learned.
 
     Floats are looked at in the first batches only, and a few of each: it is the units that are
     wrong, and then in all of them. Where nothing was learned since the model was made, they shall
     lie in [0, 1] if there is a normalisation.
     """
-    again = type(images) is not np.ndarray and getattr(images, "normalised", False)
-    if again and model.normalisation is not None:
-        refuse_normalised(images, f"the model {model.name}")
-    if not model.looks or getattr(images, "dtype", np.uint8) == np.uint8:
+    _refuse_normalised(model, images)
+    dtype = getattr(images, "dtype", None)
+    if not model.looks or dtype is None:
+        return
+    if dtype == np.uint8:
+        if model.reach is not None and model.reach > _FAR and _is_image(model.graph.inputs[0].type):
+            _warn_once(
+                model,
+                f"uint8 images for {model.name} are divided by 255, where it learned from floats "
+                f"up to {model.reach:g}: images.astype(np.float32) leaves them as they are",
+            )
         return
     array = np.asarray(images)
     if array.dtype.kind != "f" or not array.size or not _is_image(model.graph.inputs[0].type):
@@ -281,12 +296,22 @@ def _look_at(model: "Model", images: Any) -> None:
     known = model.reach if model.normalisation is None or model.reach else 1.0
     found = reach_of(array)
     if known and found > _FAR * known:
-        model.looks = 0
-        warn(
+        _warn_once(
+            model,
             f"float images for {model.name} reach {found:g}, where it learned from pixels up to "
             f"{known:g}: floats are taken as they are, while uint8 is divided by 255",
-            DataWarning,
         )
+
+
+def _warn_once(model: "Model", message: str) -> None:
+    model.looks = 0
+    warn(message, DataWarning)
+
+
+def _refuse_normalised(model: "Model", images: Any) -> None:
+    if type(images) is not np.ndarray and getattr(images, "normalised", False):
+        if model.normalisation is not None:
+            refuse_normalised(images, f"the model {model.name}")
 
 
 def _prepared(x: Any, t: TensorType) -> Array:
@@ -297,24 +322,24 @@ def _prepared(x: Any, t: TensorType) -> Array:
     return pixels.astype(t.dtype.numpy, copy=False)
 
 
-def prepared_feeds(model: "Model", inputs: Any) -> dict[str, Array]:
+def prepared_feeds(model: "Model", inputs: Any, *, learning: bool = False) -> dict[str, Array]:
     """What every input is fed for one batch: checked, images scaled and normalised."""
-    feeds = feeds_for(model, inputs)
+    feeds = feeds_for(model, inputs, learning=learning)
     for first in list(feeds)[:1]:
         feeds[first] = model.prepare(feeds[first])
     return feeds
 
 
-def item_feeds(model: "Model", inputs: Any) -> dict[str, Array]:
+def item_feeds(model: "Model", inputs: Any, *, learning: bool = False) -> dict[str, Array]:
     """As `prepared_feeds`, for a batch of a data set, whose items are along the first axis."""
     types = {v.node.name: v.type.shape for v in model.graph.inputs}
     if all(shape[:1] == (N,) for shape in types.values()):
-        return prepared_feeds(model, inputs)
+        return prepared_feeds(model, inputs, learning=learning)
     named = named_inputs(model, inputs)
     if not isinstance(named, Mapping):
         named = {next(iter(types)): named}
     moved = {k: items_along(np.asarray(a), types[k]) for k, a in named.items() if k in types}
-    return prepared_feeds(model, moved)
+    return prepared_feeds(model, moved, learning=learning)
 
 
 def items_along(array: Array, shape: Shape) -> Array:

@@ -240,7 +240,9 @@ def check_items(items: Any, t: TensorType) -> Array:
         several = " with n of at least 1" if 0 in array.shape and N in t.shape else ""
         raise DataError(f"the input takes {t.dtype} {wanted}{several}, found {array.shape}")
     if array.dtype.kind not in ("fiub" if t.dtype.is_float else "iub"):
-        raise DataError(f"the input takes {t.dtype} {wanted}, found {array.dtype.name}")
+        whole = array.dtype.kind == "f" and np.array_equal(array, np.trunc(array))
+        hint = f"; .astype(np.{t.dtype.numpy.name}) makes them so" if whole else ""
+        raise DataError(f"the input takes {t.dtype} {wanted}, found {array.dtype.name}{hint}")
     if t.dtype.is_float:
         return _finite(array, "item", t.dtype.numpy)
     found = array.astype(t.dtype.numpy, copy=False)

@@ -188,3 +188,63 @@ def test_floats_that_were_learned_in_other_units_are_right() -> None:
         warnings.simplefilter("error")
         model.fit((data.images * 100, data.labels), progress=False)
         model.predict(data.images * 100)
+
+
+def test_units_are_told_after_however_many_batches_of_training() -> None:
+    """What the model learns from is not looked at: it is what the others are compared with."""
+    data = stripes()
+    wrong = data.images * 255
+    for use in (
+        lambda model: model.predict(wrong),
+        lambda model: model.evaluate((wrong, data.labels)),
+    ):
+        model = small()
+        model.fit((data.images, data.labels), batch_size=1, progress=False)
+        with pytest.warns(cnn.DataWarning, match="reach 415.* learned from pixels up to 1.6"):
+            use(model)
+    with pytest.warns(cnn.DataWarning, match="reach 415"):
+        small().fit(
+            (data.images, data.labels), batch_size=1, progress=False,
+            validation=(wrong, data.labels),
+        )  # fmt: skip
+
+
+def test_bytes_for_a_model_that_learned_from_large_floats_are_told() -> None:
+    data, model = stripes(), small()
+    images = np.clip(data.images * 255, 0, 255)
+    model.fit((images, data.labels), batch_size=1, progress=False)
+    with pytest.warns(cnn.DataWarning, match="uint8 .* divided by 255, where it .* up to 255: ima"):
+        model.predict(images.astype(np.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(images.astype(np.uint8).astype(np.float32))
+
+
+@pytest.mark.parametrize("runtime", ["native", "reference"])
+def test_the_learning_rate_of_a_session_is_set_between_steps(runtime: str) -> None:
+    data = stripes()
+    x, y = data.images[:16], data.labels[:16]
+    at_once, later = small(), small()
+    for model, first in ((at_once, 0.5), (later, 0.01)):
+        with cnn.Session(model, "cross_entropy", cnn.SGD(first), runtime=runtime) as session:
+            assert session.learning_rate == first
+            session.learning_rate = 0.5
+            session.step(x, y)
+            session.learning_rate = cnn.schedules.Constant(0.25)
+            assert session.learning_rate == 0.25
+            session.step(x, y)
+            with pytest.raises(cnn.GraphError, match="learning_rate must be a number greater"):
+                session.learning_rate = -1
+    assert same_bits(at_once, later)
+
+
+def test_items_with_axes_in_another_order_get_advice() -> None:
+    series = cnn.input("x", (2, 9))
+    model = cnn.Model(series, cnn.dense(cnn.flatten(series), 2))
+    labels = np.arange(4) % 2
+    with pytest.raises(cnn.DataError, match=r"np.moveaxis\(x, -1, 1\)"):
+        model.fit(np.zeros((4, 9, 2)), labels)
+    volume = cnn.input("x", (1, 3, 3, 3))
+    model = cnn.Model(volume, cnn.dense(cnn.flatten(volume), 2))
+    with pytest.raises(cnn.DataError, match=r"x\[:, None\]"):
+        model.fit(np.zeros((4, 3, 3, 3)), labels)

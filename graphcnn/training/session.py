@@ -11,6 +11,9 @@ From its first step until `sync`, which the end of `with` calls, the states of t
 of the session: whoever reads the model reads the values after the last step, and what is written
 into the model (clipped weights, a moving average) is what the next step begins with.
 
+`session.learning_rate = 0.01` sets the rate of the steps from then on, as a search for the largest
+that works does.
+
 `data` has its targets checked before the first step. A session without it takes over normalisation
 and classes from the data set whose `batches` or `batch` gives it its first images.
 """
@@ -181,6 +184,15 @@ class Session:
         return int(self._engine.state(STEP))
 
     @property
+    def learning_rate(self) -> float:
+        """The rate of the next step. Setting it, also to a schedule, replaces that so far."""
+        return self._schedule.at(self.steps + 1 if self._built else 1)
+
+    @learning_rate.setter
+    def learning_rate(self, rate: Any) -> None:
+        self._schedule = schedule(rate)
+
+    @property
     def states(self) -> dict[str, Array]:
         """The values of all states by name, the optimiser's included, after the last step."""
         with self._loan.still():
@@ -206,7 +218,7 @@ class Session:
         if self._to_teach_run or self._to_teach_data:
             self._take_over(built, source_of(images))
         targets = own_labels(targets, self.model)
-        feeds = item_feeds(self.model, images)
+        feeds = item_feeds(self.model, images, learning=True)
         checked = built.rule.check(targets)
         feeds[TARGET] = items_along(checked, built.rule.kind.shape)
         if built.of_one_pixel is not None and len(checked) == 1:
@@ -217,7 +229,7 @@ class Session:
                 "unfreeze); go on with a new Session"
             )
         with built.loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
-            rate = np.array(self._schedule.at(self.steps + 1), np.float32)
+            rate = np.array(self.learning_rate, np.float32)
             outputs = built.engine.step(feeds, {LEARNING_RATE: rate}, _is_finite)
             if not _is_finite(outputs):
                 raise TrainingError(self._explain(feeds, float(outputs["loss"])))
