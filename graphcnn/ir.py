@@ -160,6 +160,12 @@ class Value:
     #: NumPy leaves `array * value` to this class instead of going element by element.
     __array_ufunc__: ClassVar[None] = None
 
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        raise GraphError(
+            f"numpy.{function.__name__} computes with numbers, and {self!r} has none while the "
+            "graph is being built: use the functions of graphcnn"
+        )
+
     @property
     def type(self) -> TensorType:
         return self.node.types[self.index]

@@ -5,8 +5,10 @@ that is read at once is of one moment.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from graphcnn import cells
+from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array
 
@@ -23,6 +25,11 @@ class ArraysByName(Mapping[str, Array]):
 
     def __getitem__(self, key: str) -> Array:
         return self._arrays[key]
+
+    def __setitem__(self, key: str, array: Any) -> None:
+        raise GraphError(
+            f"these arrays are copies to read: model.set_parameters({{{key!r}: array}}) writes"
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)

@@ -331,3 +331,17 @@ def test_images_of_other_kinds_get_advice() -> None:
             classifier().fit(images, LABELS, **KW)
         with pytest.raises(cnn.DataError, match=advice):
             classifier().predict(images)
+
+
+def test_functions_of_numpy_in_a_loss_are_named() -> None:
+    with pytest.raises(cnn.GraphError, match=r"numpy.mean computes with numbers, and <pow"):
+        classifier(1).fit(
+            IMAGES, LABELS[:, None] * 0.5, loss=lambda z, t: np.mean((z - t) ** 2.0), **KW
+        )
+
+
+def test_writing_into_what_was_read_says_how_to_write() -> None:
+    model = classifier().initialize()
+    key = next(iter(model.parameters))
+    with pytest.raises(cnn.GraphError, match=rf"model.set_parameters\({{'{key}': array}}\) wri"):
+        model.parameters[key] = np.zeros(3)

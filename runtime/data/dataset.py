@@ -204,8 +204,8 @@ class Dataset:
             drop_last: leave a short last batch out.
             normalised: see `batch`.
         """
-        if batch_size < 1:
-            raise DataError(f"batch_size must be at least 1, found {batch_size}")
+        if not is_int(batch_size) or batch_size < 1:
+            raise DataError(f"batch_size must be an int of at least 1, found {batch_size!r}")
         count = len(self) if order is None else len(order)
         if drop_last:
             count -= count % batch_size

@@ -79,6 +79,8 @@ def test_batch_size():
             dataset.check_batch_size(wrong)
     with pytest.raises(DataError, match="at least 1, found 0"):
         next(dataset.batches(0))
+    with pytest.raises(DataError, match=r"an int of at least 1, found 2\.0"):
+        next(dataset.batches(2.0))
 
 
 def test_order_is_a_pure_function_of_seed_and_epoch():
