@@ -1,6 +1,5 @@
 """Losses and metrics by name, and how they are attached to the graph of a model."""
 
-import inspect
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Value
-from graphcnn.language.arguments import choose
+from graphcnn.language.arguments import check_function, choose
 from graphcnn.language.elementwise import cast, equal
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
@@ -99,7 +98,8 @@ def with_loss(
     kind = target or target_type(loss, prediction.type)
     goal = Input(TARGET, kind)(name=TARGET)
     function = choose(LOSSES, loss, "loss") if isinstance(loss, str) else loss
-    _check_function(function, f"loss must be a name ({', '.join(LOSSES)}) or")
+    names = ", ".join(LOSSES)
+    check_function(function, f"loss must be a name ({names}) or a function of (prediction, target)")
     scalar = function(prediction, goal)
     if not isinstance(scalar, Value) or scalar.shape != () or not scalar.dtype.is_float:
         found = scalar.type if isinstance(scalar, Value) else type(scalar).__name__
@@ -110,7 +110,7 @@ def with_loss(
     for name, metric in chosen.items():
         if name in outputs:
             raise GraphError("a metric cannot be called 'loss', which is the name of the loss")
-        _check_function(metric, f"metric {name!r} must be")
+        check_function(metric, f"metric {name!r} must be a function of (prediction, target)")
         if ignored and metric in _OF_LABELS:
             metric = partial(_OF_LABELS[metric], ignore_index=ignored)
         value = metric(prediction, goal)
@@ -148,21 +148,6 @@ def _refuse_pairs(graph: Graph, goal: Value) -> None:
                 "every item of the batch with every other. Prediction and target need the same "
                 "axes: targets.reshape(-1, 1) of the data, or reshape in the function"
             )
-
-
-def _check_function(function: Any, what: str) -> None:
-    """Raise `GraphError` unless it can be called with a prediction and a target."""
-    expected = f"{what} a function of (prediction, target)"
-    if not callable(function):
-        raise GraphError(f"{expected}, found {function!r}")
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a callable that does not say what it takes
-        return
-    try:
-        signature.bind(None, None)
-    except TypeError as error:
-        raise GraphError(f"{expected}, found one of {signature}: {error}") from None
 
 
 def _metrics(metrics: Metrics, loss: str | Objective) -> Mapping[str, Objective]:

@@ -240,3 +240,27 @@ def test_a_history() -> None:
     history = net().fit(TRAIN, **QUIET)
     for copied in (*WAYS.values(), copy.copy):
         assert copied(history).rows == history.rows
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, WAYS["pickle 5"]])
+def test_graphs(copied: Any) -> None:
+    model = trained()
+    graph = copied(model.graph)
+    other = cnn.Model(graph.inputs, graph.outputs)
+    assert str(graph) == str(model.graph) and bits(other) == bits(model)
+    other.initialize(9)
+    assert bits(other) != bits(model)
+    step = model.training_graph()
+    assert str(copied(step)) == str(step)
+    deep = cnn.input("x", (3,))
+    x = deep
+    for _ in range(2000):
+        x = cnn.relu(x)
+    assert len(copied(cnn.Model(deep, x).graph).nodes) == 2001
+
+
+def test_a_session_is_not_copied() -> None:
+    with cnn.Session(net(), data=TRAIN) as session:
+        for copied in (*WAYS.values(), copy.copy):
+            with pytest.raises(cnn.TrainingError, match="not copied or pickled; its model is"):
+                copied(session)

@@ -274,6 +274,12 @@ def test_an_autoencoder_learns_its_own_input() -> None:
         (dict(epochs="4"), cnn.DataError, "epochs must be at least 1, and whole, found '4'"),
         (dict(seed=None), cnn.DataError, "seed must be an int, found None"),
         (dict(seed=2**70), cnn.DataError, r"seed must be at least -2\^63 and less than 2\^63"),
+        (
+            dict(loss=lambda p, t: cnn.cross_entropy(cnn.matmul(p, cnn.transpose(p, (1, 0))), t)),
+            cnn.GraphError,
+            r"found rank 2: f32\[N,N\]; a loss among the items .* is made of log_softmax",
+        ),
+        (dict(callbacks=[lambda epoch: 0]), cnn.DataError, r"of \(epoch, row\), .* \(epoch\):"),
         (dict(callbacks=[3]), cnn.DataError, r"callbacks must be functions of \(epoch, row\)"),
         (dict(validation=0.2), cnn.DataError, r"train, validation = data.split\(0.2\)"),
         (dict(checkpoint_every=0), cnn.DataError, "checkpoint_every must be at least 1"),

@@ -1,6 +1,7 @@
 """How the language reads its arguments: the spellings users may choose, made one."""
 
 import difflib
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from graphcnn.errors import GraphError
+from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.geometry import Pair, Sides, same_padding
 from graphcnn.ir import Value
 
@@ -107,6 +108,20 @@ def cut_off(x: Any) -> Sides:
 def _at_least_one(stride: Pair) -> Pair:
     """The stride with 0 and less read as 1, so that its own check reports it, not a division."""
     return max(1, stride[0]), max(1, stride[1])
+
+
+def check_function(function: Any, expected: str, error: type[GraphCnnError] = GraphError) -> None:
+    """Raise an error, which begins with `expected`, unless it can be called with two arguments."""
+    if not callable(function):
+        raise error(f"{expected}, found {function!r}")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # one that does not say what it takes
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError as found:
+        raise error(f"{expected}, found one of {signature}: {found}") from None
 
 
 def choose(table: Mapping[str, T], key: str, what: str) -> T:

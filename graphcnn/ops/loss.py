@@ -41,7 +41,11 @@ class CrossEntropy(Op):
         check_same_dtype(logits=logits)
         check_index_type(labels)
         if logits.rank < 2 or not isinstance(logits.shape[1], int):
-            raise GraphError(f"logits must be (N, classes), found rank {logits.rank}: {logits}")
+            flat = logits.rank < 2
+            hint = "" if flat else "; a loss among the items of a batch is made of log_softmax"
+            raise GraphError(
+                f"logits must be (N, classes), found rank {logits.rank}: {logits}{hint}"
+            )
         expected = (logits.shape[0], *logits.shape[2:])
         if labels.shape != expected:
             raise GraphError(

@@ -13,6 +13,7 @@ from graphcnn.analysis.batch_axis import means
 from graphcnn.errors import DataError, TrainingWarning
 from graphcnn.feeding import Data, as_dataset, at_least_one, prediction_type
 from graphcnn.graph import Graph
+from graphcnn.language.arguments import check_function
 from graphcnn.objective import Metrics, Objective, known_loss, target_type, with_loss
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
@@ -208,9 +209,8 @@ def _of_the_whole(model: "Model", evaluation: Graph) -> frozenset[str]:
 def _callable(callbacks: Any) -> tuple[Callback, ...]:
     """Callbacks, found out before the first epoch and not after it."""
     several = callbacks if isinstance(callbacks, list | tuple) else (callbacks,)
-    wrong = [each for each in several if not callable(each)]
-    if wrong:
-        raise DataError(f"callbacks must be functions of (epoch, row), found {wrong[0]!r}")
+    for each in several:
+        check_function(each, "callbacks must be functions of (epoch, row)", DataError)
     return tuple(several)
 
 

@@ -22,7 +22,7 @@ import math
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Never, Self
 
 import numpy as np
 
@@ -107,6 +107,9 @@ class Session:
             self._take_over(built, known)
         elif target is not None or isinstance(self.loss, str):
             self._build(None)
+
+    def __reduce__(self) -> Never:
+        raise TrainingError("a session is not copied or pickled; its model is")
 
     def _build(self, targets: Array | None) -> "_Built":
         """Make the step, for targets like these."""
