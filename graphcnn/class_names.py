@@ -10,8 +10,10 @@ each, and the data set remembers that they are made up.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from types import NoneType
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +46,14 @@ def check_count(count: int, source: str) -> None:
     """Raise `DataError` where there are more classes than a data set may have."""
     if count > MAX_CLASSES:
         raise DataError(f"{source} has {count} classes, limit {MAX_CLASSES}")
+
+
+def given_names(names: Any) -> tuple[str, ...]:
+    """Names of classes as a user gives them: strings or numbers, in any list; the letters of a
+    string; or None for none. Raises `DataError` for what is no list."""
+    if not isinstance(names, Iterable | NoneType):
+        raise DataError(f"classes must be a list of names, found {names!r}")
+    return () if names is None else tuple(map(str, names))
 
 
 def places(

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphcnn.cells import in_training
+from graphcnn.class_names import given_names
 from graphcnn.errors import GraphError, TrainingError, WeightsError
 from graphcnn.finding import given_tensors, value_named
 from graphcnn.graph import Graph, rebuilt, state_of
@@ -25,7 +26,7 @@ from graphcnn.sources import Input, State
 from graphcnn.state_values import ArraysByName, StateValues
 from graphcnn.tensor_type import N
 from graphcnn.text.write import dump_graph
-from graphcnn.weights import as_stored, check_states, read_tensors, write_tensors
+from graphcnn.weights import as_stored, check_states, check_suffix, read_tensors, write_tensors
 
 _numbers = itertools.count(1)
 
@@ -51,7 +52,7 @@ class Network:
     def _adopt(self, graph: Graph) -> None:
         """Begin as a model of this graph that has learned nothing yet."""
         self.graph = graph
-        self.classes: tuple[str, ...] = ()
+        self._classes: tuple[str, ...] = ()
         self.loss: str | None = None
         self.objective: str | Objective | None = None
         self.seed: int | None = None
@@ -109,6 +110,15 @@ class Network:
             self._teach()
         named_outputs = dict(zip(self.graph.outputs, found, strict=True))
         return named_outputs if len(found) > 1 else found[0]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers; empty where none are known."""
+        return self._classes
+
+    @classes.setter
+    def classes(self, names: Any) -> None:
+        self._classes = given_names(names)
 
     @property
     def normalisation(self) -> Normalisation | None:
@@ -305,6 +315,7 @@ class Network:
 
     def save(self, path: str | Path) -> Path:
         """Write graph, weights, normalisation and classes to one safetensors file."""
+        check_suffix(path)
         return write_tensors(
             path, self.states.snapshot(), {"graph": dump_graph(self.graph), **self.metadata()}
         )

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from graphcnn.errors import WeightsError, shortened
+from graphcnn.errors import OutputError, WeightsError, shortened
 from graphcnn.files import atomic_write
 from graphcnn.graph import state_of
 from graphcnn.ir import Array, Value
@@ -25,6 +25,14 @@ FORMAT = "graphcnn 1"
 
 #: The entry of the metadata with the element types of tensors that are stored as bytes, by name.
 ELEMENT_TYPES = "element_types"
+
+
+def check_suffix(path: str | Path) -> None:
+    """Raise `OutputError` for the name of an ONNX file: a saved model is none."""
+    if Path(path).suffix.lower() == ".onnx":
+        raise OutputError(
+            f"{path}: a model is saved as .safetensors; export_onnx (graphcnn export) writes .onnx"
+        )
 
 
 def write_tensors(

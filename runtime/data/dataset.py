@@ -8,6 +8,7 @@ from typing import Any, Self, overload
 
 import numpy as np
 
+from graphcnn.class_names import given_names
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.language.arguments import is_int
@@ -90,7 +91,7 @@ class Dataset:
                 for given in _arrays(self.images):
                     refuse_normalised(given, "the data set")
             images = _checked(self.images)
-            classes = tuple(map(str, self.classes))
+            classes = given_names(self.classes)
             labels = _labels(self.labels, len(classes), self.ignored)
             for array in _arrays(images):
                 if len(array) != len(labels):

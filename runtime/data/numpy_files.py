@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from graphcnn.class_names import check_count, numbered
+from graphcnn.class_names import check_count, given_names, numbered
 from graphcnn.errors import DataError
 from graphcnn.ir import Array
 from graphcnn.normalisation import Normalisation, as_numbers
@@ -57,7 +57,7 @@ def arrays(
     if made_up:
         counted = labels[~np.isin(labels, ignored)] if ignored else labels
         classes = numbered(counted, f"data set {name!r}")
-    return Dataset(x, y, tuple(classes or ()), normalisation, name, made_up, ignored)
+    return Dataset(x, y, given_names(classes), normalisation, name, made_up, ignored)
 
 
 def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> Parts:

@@ -123,6 +123,9 @@ def test_warnings_are_notes(folder: Path) -> None:
 def test_fewer_images_than_a_batch(folder: Path) -> None:
     saved = levels_model().save("levels.safetensors")
     assert "saved: " in done("train", saved, "--data", f"images:{folder}", "-o", "x.safetensors")
+    told = refused(1, "train", saved, "--data", f"images:{folder}", "-o", "x.onnx")
+    assert "a model is saved as .safetensors; export_onnx (graphcnn export) writes .onnx" in told
+    assert not Path("x.onnx").exists()
 
 
 def test_colour_for_a_grey_model(folder: Path) -> None:

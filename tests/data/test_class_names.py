@@ -199,3 +199,27 @@ def test_a_label_that_is_no_class_number_is_refused_at_once(tmp_path, label, how
 def test_as_many_classes_as_the_budget_allows():
     y = np.array([0, MAX_CLASSES - 1])
     assert len(arrays(np.zeros((2, 1, 1, 3), np.uint8), y).classes) == MAX_CLASSES
+
+
+@pytest.mark.parametrize("names", [["1", "2"], "12", (1, 2), np.array(["1", "2"]), np.arange(1, 3)])
+def test_names_as_they_are_given(names, tmp_path):
+    """In any list, of strings or numbers, and a saved model has them as it had."""
+    image = cnn.input("image", (1, 4, 4))
+    model = cnn.Model(image, cnn.dense(cnn.flatten(image), 2)).initialize()
+    model.classes = names
+    assert model.classes == ("1", "2")
+    assert cnn.load(model.save(tmp_path / "a.safetensors")).classes == ("1", "2")
+    data = cnn.data.arrays(np.zeros((2, 1, 4, 4), np.float32), [0, 1], classes=names)
+    assert data.classes == ("1", "2")
+    model.classes = None
+    assert model.classes == () == cnn.load(model.save(tmp_path / "a.safetensors")).classes
+
+
+@pytest.mark.parametrize("wrong", [2, len])
+def test_what_is_no_list_of_names(wrong):
+    image = cnn.input("image", (1, 4, 4))
+    model = cnn.Model(image, cnn.dense(cnn.flatten(image), 2))
+    with pytest.raises(cnn.DataError, match="classes must be a list of names, found"):
+        model.classes = wrong
+    with pytest.raises(cnn.DataError, match="classes must be a list of names, found"):
+        cnn.data.arrays(np.zeros((2, 1, 4, 4), np.float32), [0, 1], classes=wrong)

@@ -31,6 +31,7 @@ from graphcnn.tools.plots import check_curves, training_curves
 from graphcnn.tools.resolve import ModelName
 from graphcnn.training.fit import fit
 from graphcnn.training.resuming import CHANGES
+from graphcnn.weights import check_suffix
 
 INTERRUPTED = 130
 BATCH_SIZE = 64
@@ -228,6 +229,7 @@ def train(
     built = model.build(settings, fitting(parts.train))
     loss = loss or ("mse" if reconstruct else built.loss or "cross_entropy")
     target = output or Path(f"{built.name}.safetensors")
+    check_suffix(target)
     _check_writable(target)
     if curves is not None:
         check_curves(curves)
