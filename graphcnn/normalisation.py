@@ -164,9 +164,9 @@ def as_array(x: Any, what: str) -> Array:
         known = array.dtype.kind != "V"
         return array if known else array.astype(WIDER.get(array.dtype, array.dtype))
     except ValueError:  # NumPy's word for a ragged nest of lists
-        raise DataError(
-            f"{what} must have one common shape, found lists of different sizes"
-        ) from None
+        shapes = [str(each.shape) for each in x if isinstance(each, np.ndarray)]
+        found = f"arrays of {' and '.join(shapes[:2])}" if shapes else "lists of different sizes"
+        raise DataError(f"{what} must have one common shape, found {found}") from None
 
 
 def as_pixels(images: Any) -> Array:

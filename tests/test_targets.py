@@ -345,3 +345,8 @@ def test_writing_into_what_was_read_says_how_to_write() -> None:
     key = next(iter(model.parameters))
     with pytest.raises(cnn.GraphError, match=rf"model.set_parameters\({{'{key}': array}}\) wri"):
         model.parameters[key] = np.zeros(3)
+
+
+def test_a_pair_where_one_array_is_meant() -> None:
+    with pytest.raises(cnn.DataError, match=r"found arrays of \(40, 1, 6, 6\) and \(40,\)"):
+        classifier().predict((IMAGES, LABELS))
