@@ -88,6 +88,17 @@ class MissingExtraError(GraphCnnError, ImportError):
         )
 
 
+class OutOfMemoryError(GraphCnnError, MemoryError):
+    """The system refuses memory that NumPy asks for."""
+
+    def __init__(self, doing: str, error: MemoryError) -> None:
+        found = f": {str(error)[0].lower()}{str(error)[1:]}" if str(error) else ""
+        super().__init__(
+            f"{doing}: the memory does not suffice{found}. A smaller batch, smaller images or a "
+            "smaller network need less."
+        )
+
+
 class GraphCnnWarning(UserWarning):
     """Base of what is said once and stops nothing."""
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphcnn.analysis.summary import Summary, summarize
 from graphcnn.compile import training_graph
+from graphcnn.errors import GraphCnnError, OutOfMemoryError
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.metadata import read, read_graph
@@ -148,7 +149,11 @@ class Model(Network):
         """
         from graphcnn.evaluation import predict
 
-        outputs = predict(self, images, batch_size, self.runner(runtime, threads, precision, tune))
+        try:
+            runner = self.runner(runtime, threads, precision, tune)
+            outputs = predict(self, images, batch_size, runner)
+        except MemoryError as error:
+            raise _without_room(f"{self.name} predicts", error) from None
         readable = _READABLE.get(self.loss or "")
         if readable and not raw:
             first = next(iter(outputs))
@@ -178,13 +183,19 @@ class Model(Network):
 
         chosen = loss or self.objective or self.loss
         options = runtime, threads, precision, tune
-        return evaluate(self, data, chosen, batch_size, metrics, *options, targets=targets)
+        try:
+            return evaluate(self, data, chosen, batch_size, metrics, *options, targets=targets)
+        except MemoryError as error:
+            raise _without_room(f"{self.name} is evaluated", error) from None
 
     def fit(self, train: "Data", targets: Any = None, **options: Any) -> "History":
         """Train. The arguments are those of `graphcnn.training.fit.fit`, explained there."""
         from graphcnn.training.fit import fit
 
-        history = fit(self, train, targets, **options)
+        try:
+            history = fit(self, train, targets, **options)
+        except MemoryError as error:
+            raise _without_room(f"{self.name} is trained", error) from None
         if history.advice:
             print(history.advice, file=sys.stderr)
         return history
@@ -232,3 +243,7 @@ def _apply(name: str, logits: Array) -> Array:
 
     result: Array = (Softmax(axis=1) if name == "softmax" else Sigmoid()).evaluate(logits)
     return result
+
+
+def _without_room(doing: str, error: MemoryError) -> GraphCnnError:
+    return error if isinstance(error, GraphCnnError) else OutOfMemoryError(doing, error)

@@ -12,6 +12,9 @@ ROUNDS = 10
 MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 WEYL = 0x9E3779B9, 0xBB67AE85
 
+#: Counters of which words are made at once: a word takes 4 bytes, and 20 times that on its way.
+_AT_ONCE = 1 << 16
+
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 
@@ -35,14 +38,17 @@ def philox(counter: Array, key: tuple[int, int]) -> Array:
 
 def words(seed: int, step: int, stream: int, count: int) -> Array:
     """`count` random uint32; word i is lane i mod 4 of the counter (i div 4, step, stream)."""
-    blocks = -(-count // 4)
-    counter = np.zeros((4, blocks), np.uint64)
-    counter[0] = np.arange(blocks, dtype=np.uint64)
-    counter[1] = step & 0xFFFFFFFF
-    counter[2] = stream & 0xFFFFFFFF
-    counter[3] = (step >> 32) & 0xFFFFFFFF
     key = (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)
-    return np.ascontiguousarray(philox(counter, key).T).reshape(-1)[:count]
+    found = np.empty(-(-count // 4) * 4, np.uint32)
+    for first in range(0, count, 4 * _AT_ONCE):
+        part = found[first : first + 4 * _AT_ONCE]
+        counter = np.empty((4, part.size // 4), np.uint64)
+        counter[0] = np.arange(first // 4, (first + part.size) // 4, dtype=np.uint64)
+        counter[1] = step & 0xFFFFFFFF
+        counter[2] = stream & 0xFFFFFFFF
+        counter[3] = (step >> 32) & 0xFFFFFFFF
+        part.reshape(-1, 4)[:] = philox(counter, key).T
+    return found[:count]
 
 
 def uniform(seed: int, step: int, stream: int, count: int) -> Array:
