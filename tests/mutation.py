@@ -4,7 +4,7 @@
     python tests/mutation.py --minutes 60 --seed 0 --report mutation.txt
 
 The faults are made in a clone of the last commit, never in the working tree. First the quick
-tests (of each function at most eight) run once under `coverage`, which says for every line the
+tests (of each function at most `--each`) run once under `coverage`, which says for every line the
 tests that reach it. Then faults are drawn by seed, in turn from each folder; Cosmic Ray's operators
 make them. A fault survives where the tests that reach its line pass: the quickest first, as many as
 fit `--budget` seconds.
@@ -58,10 +58,10 @@ times = {}
 def pytest_collection_modifyitems(items):
     """Of each function a few of its parameters, evenly."""
     if coverage.Coverage.current():
-        functions = collections.defaultdict(list)
+        functions, each = collections.defaultdict(list), int(os.environ["TESTS_OF_EACH"])
         for item in items:
             functions[item.nodeid.split("[")[0]].append(item)
-        items[:] = [i for f in functions.values() for i in f[:: -(-len(f) // 8)]]
+        items[:] = [i for f in functions.values() for i in f[:: -(-len(f) // each)]]
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
@@ -82,7 +82,7 @@ def pytest_sessionfinish():
 class Clone:
     """A commit in a folder of its own, and what its tests reach."""
 
-    def __init__(self, at: Path, budget: float):
+    def __init__(self, at: Path, budget: float, each: int):
         self.at, self.budget = at, budget
         if not (at / ".git").exists():
             root = Path(__file__).resolve().parents[1]
@@ -94,6 +94,7 @@ class Clone:
             "PYTHONDONTWRITEBYTECODE": "1",  # a fault may be as old and as long as what it replaces
             "GRAPHCNN_CACHE": str(at / "cache"),
             "TEST_TIMES": str(self.times_file),
+            "TESTS_OF_EACH": str(each),
         }
 
     def map(self) -> None:
@@ -209,13 +210,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--minutes", type=float, default=60, help="for the faults in all")
     options.add_argument("--budget", type=float, default=20, help="seconds of tests for a fault")
+    options.add_argument("--each", type=int, default=8, help="most parameters of a test function")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--clone", type=Path, help="a folder that is kept; by default none is")
     options.add_argument("--report", type=Path, default=Path("mutation.txt"))
     options.add_argument("--folder", action="append", choices=FOLDERS)
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        clone = Clone((given.clone or Path(folder) / "clone").resolve(), given.budget)
+        clone = Clone((given.clone or Path(folder) / "clone").resolve(), given.budget, given.each)
         clone.map()
         for name in OTHERS:
             importlib.import_module(name)
