@@ -99,10 +99,18 @@ def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> Parts
     return Parts(train, test, sets.get("validation"))
 
 
+#: How files that `numpy.load` reads without unpickling begin: .npy, .npz, and an empty .npz.
+_SIGNATURES = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
+
+
 def _read(path: Path) -> dict[str, Array]:
     try:
         with open_regular(path) as file:
             _check_size(path, file)
+            known = file.read(6).startswith(_SIGNATURES)
+            file.seek(0)
+            if not known:
+                raise DataError(f"{path} is no .npz file: it is neither a zip nor a NumPy file")
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} holds one array (.npy); expected an .npz file of several")
