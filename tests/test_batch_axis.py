@@ -14,6 +14,7 @@ from graphcnn.batch_walk import follow_op
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import OPS, Array, Op, Value
+from graphcnn.ops.dense import MatMul
 from graphcnn.ops.fused import Fused, fused
 from graphcnn.ops.layout import Placed
 from graphcnn.sources import Input
@@ -264,3 +265,27 @@ def test_what_is_proven_of_totals() -> None:
 def test_every_operator_has_a_rule() -> None:
     own = {name: op for name, op in OPS.items() if op.__module__.startswith("graphcnn")}
     assert not [n for n, op in own.items() if not op.elementwise and not op.has("follow_batch")]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "axis"),
+    [
+        ((N, 4), (4, 5), 0),
+        ((3, 4), (4, N), 1),
+        ((2, N, 4), (4, 5), 1),
+        ((3, 4), (2, 4, N), 2),
+        ((N, 3, 4), (4, 5), 0),
+        ((N, 3, 4), (1, 4, 5), 0),
+        ((3, 4), (N, 4, 5), 0),
+        ((N, 3, 4), (N, 4, 5), 0),
+        ((2, N, 3, 4), (N, 4, 5), 1),
+    ],
+)
+def test_where_a_matrix_product_has_its_items(
+    a: tuple[int, ...], b: tuple[int, ...], axis: int
+) -> None:
+    """That these are refused would be true to the numbers, and a loss."""
+    types = TensorType(a), TensorType(b)
+    op = MatMul()
+    (found,) = follow_op(op, tuple(map(source_batch, types)), types, (op.infer(*types),))
+    assert (found.kind, found.axis) == (Kind.ITEMS, axis)
