@@ -31,7 +31,8 @@ class Gather(Op):
     """y[b, k, r] = x[b, indices[b, k], r] with `batch` axes b in common.
 
     Shapes: x (B..., M, R...), indices i64 (B..., K...); y (B..., K..., R...). Evaluation raises
-    `DataError` for an index outside 0 to M - 1.
+    `DataError` for an index outside 0 to M - 1, -1 too; native code, which cannot stop, reads NaN
+    there, or 0 where the type has none.
     """
 
     batch: int = 0
@@ -76,7 +77,7 @@ class Scatter(Op):
     `reduction` says how: "none" replaces (the last update of a place counts), "add", "mul", "max"
     and "min" combine. Shapes: x (B..., M, R...) with `batch` axes B, indices i64 (B..., K...),
     updates (B..., K..., R...) of x's element type; y as x. Evaluation raises `DataError` for an
-    index outside 0 to M - 1.
+    index outside 0 to M - 1, -1 too; native code, which cannot stop, leaves its update out.
 
     Gradients of "none" hold where no place is named twice; those of "mul" where no update is 0;
     equal maxima or minima get the whole gradient each.
