@@ -11,7 +11,7 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.passes.backward import vjp
 from graphcnn.sources import State
-from graphcnn.tensor_type import N
+from graphcnn.tensor_type import DType, N, TensorType
 
 
 def test_dense_worked_example() -> None:
@@ -93,3 +93,11 @@ def test_float32_stays_float32() -> None:
     y = dense(x, 2)
     feeds = {x: np.ones((2, 3)), **{v: np.ones(v.shape) for v in y.node.inputs[1:]}}
     assert run([y], feeds, 2)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("bias", [DType.FLOAT64, DType.FLOAT16, DType.INT32, DType.BFLOAT16])
+def test_a_bias_has_the_type_of_the_layer(bias: DType) -> None:
+    x, w = TensorType((2, 3)), TensorType((5, 3))
+    assert Dense().infer(x, w, TensorType((5,))).shape == (2, 5)
+    with pytest.raises(GraphError, match="bias"):
+        Dense().infer(x, w, TensorType((5,), bias))
