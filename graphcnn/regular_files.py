@@ -77,6 +77,13 @@ def is_regular(path: str | os.PathLike[str]) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
+def is_link(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a symbolic link, wherever that leads."""
+    with suppress(OSError, ValueError):  # a name that is too long, or has a zero byte
+        return Path(path).is_symlink()
+    return False
+
+
 def _status(path: str | os.PathLike[str]) -> os.stat_result | None:
     with suppress(OSError, ValueError):  # ValueError: a zero byte in the name
         return Path(path).stat()

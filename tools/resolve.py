@@ -16,7 +16,7 @@ from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
 from graphcnn.models import MODELS
-from graphcnn.regular_files import is_regular, kind_of
+from graphcnn.regular_files import is_link, is_regular, kind_of
 
 
 class WrongUseError(GraphCnnError):
@@ -111,7 +111,9 @@ def find(text: str) -> ModelName:
 
 def _no_file(path: str) -> str:
     kind = kind_of(path)
-    return f"it is {kind}, expected a regular file" if kind else "no such file"
+    if kind:
+        return f"it is {kind}, expected a regular file"
+    return "it is a link that leads to no file" if is_link(path) else "no such file"
 
 
 def _function(text: str) -> Callable[..., Model]:

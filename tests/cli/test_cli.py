@@ -105,6 +105,15 @@ def test_unknown_models_are_wrong_use(here: Path, name: str, message: str) -> No
     assert message in refused(2, "summary", name)
 
 
+def test_links_that_lead_nowhere_are_said_to(here: Path) -> None:
+    for target in ("none", "link.safetensors"):
+        Path("link.safetensors").symlink_to(target)
+        assert "link.safetensors: it is a link that leads to no file" in refused(
+            2, "summary", "link.safetensors"
+        )
+        Path("link.safetensors").unlink()
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
