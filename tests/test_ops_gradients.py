@@ -65,6 +65,17 @@ def test_slopes_on_every_piece(op, slopes: list[float]) -> None:  # type: ignore
     np.testing.assert_allclose(found, slopes, rtol=1e-15, atol=1e-15)
 
 
+def test_powers_with_constant_exponents() -> None:
+    """d x^b = b·x^(b-1), which for b = 0 is 0, at x = 0 as well."""
+    powers = np.array([0.0, 0.0, 1.0, 2.0, 3.0, 0.5, -1.0, -2.0])
+    at = np.array([0.0, 2.0, 0.0, 3.0, 2.0, 4.0, 2.0, 2.0])
+    x = Input("x", TensorType((8,), DType.FLOAT64))()
+    (dx,) = vjp([x ** constant_of(powers, x.dtype)], [constant_of(np.ones(8), x.dtype)], [x])
+    assert dx is not None
+    (found,) = evaluate([dx], {x: at})
+    np.testing.assert_allclose(found, [0, 0, 1, 6, 12, 0.25, -0.25, -0.25], rtol=1e-15)
+
+
 def test_samples_are_drawn_alike_each_time() -> None:
     sample = CASES[0]
     for a, b in zip(sample.arrays(), sample.arrays(), strict=True):
