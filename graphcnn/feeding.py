@@ -344,7 +344,9 @@ def item_feeds(model: "Model", inputs: Any, *, learning: bool = False) -> dict[s
 
 def items_along(array: Array, shape: Shape) -> Array:
     """Items, first in a data set, along the axis N."""
-    return np.moveaxis(array, 0, shape.index(N)) if shape.count(N) == 1 else array
+    if shape[:1] == (N,) or shape.count(N) != 1:
+        return array
+    return np.moveaxis(array, 0, shape.index(N))
 
 
 def prediction_type(model: "Model") -> TensorType:
