@@ -245,7 +245,9 @@ def feeds_for(model: "Model", given: Any, *, learning: bool = False) -> dict[str
     first, *others = types or ("",)
     named = named_inputs(model, given)
     arrays = named if isinstance(named, Mapping) else {first: named} if types else {}
-    if arrays.keys() != types.keys() or not (types or given is None or given == {}):
+    if arrays.keys() != types.keys() or not (
+        types or given is None or (isinstance(given, Mapping) and not given)
+    ):
         wanted = f"a dict with {', '.join(types)}" if types else "nothing, it has no inputs"
         raise DataError(f"{model.name} takes {wanted}, found {_in_words(given)}")
     if not types:
