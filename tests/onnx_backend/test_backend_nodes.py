@@ -42,12 +42,10 @@ def matcher(*texts):
     return re.compile("|".join(f"(?:{p})" for p in parts) or r"(?!)")
 
 
-def listed(kind, runtime):
+def listed(kind):
     """What may fail."""
-    lists = beside("unsupported")
-    everywhere = lists.UNSUPPORTED.get(kind, {})
-    native = lists.ONLY_NATIVE.get(kind, {}) if runtime == "native" else {}
-    return matcher(*everywhere.values(), *native.values(), *contradicted(kind))
+    unsupported = beside("unsupported").UNSUPPORTED.get(kind, {})
+    return matcher(*unsupported.values(), *contradicted(kind))
 
 
 def contradicted(kind):
@@ -111,7 +109,7 @@ def test_the_suite(runtime, kind, full, tmp_path, monkeypatch, capsys):
     step = SHARE[kind] if runtime == "native" and not full else 1
     chosen = sorted(found)[::step]
     outcomes = {name: outcome(name, found[name]) for name in chosen}
-    may_fail = listed(kind, runtime)
+    may_fail = listed(kind)
     wrong = [
         f"{name}: {what or 'passes, but is listed'}"
         for name, what in outcomes.items()
@@ -139,15 +137,14 @@ def test_all_that_matters_to_networks_of_images_is_supported() -> None:
     if onnx.__version__.startswith("1.23."):
         counts = beside("relevant")
         assert (len(names) - expanded, expanded) == (counts.PLAIN, counts.EXPANDED)
-    for runtime in ("reference", "native"):
-        may_fail, must_fail = listed("Node", runtime), matcher(*contradicted("Node"))
-        assert [n for n in names if may_fail.match(n) and not must_fail.match(n)] == []
+    may_fail, must_fail = listed("Node"), matcher(*contradicted("Node"))
+    assert [n for n in names if may_fail.match(n) and not must_fail.match(n)] == []
 
 
 def test_no_pattern_is_idle() -> None:
     """Every word of both lists matches a test."""
     lists = beside("unsupported")
-    for kinds in (lists.UNSUPPORTED, lists.ONLY_NATIVE, lists.CONTRADICTED):
+    for kinds in (lists.UNSUPPORTED, lists.CONTRADICTED):
         for kind, reasons in kinds.items():
             for word in " ".join(reasons.values()).split():
                 assert any(matcher(word).match(n) for n in cases("reference")[kind]), word
