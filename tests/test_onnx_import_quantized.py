@@ -9,6 +9,7 @@ from graphcnn.models import build
 from graphcnn.onnx.backend import GraphCnnBackend
 
 runtime = pytest.importorskip("onnxruntime")
+runtime_errors = pytest.importorskip("onnxruntime.capi.onnxruntime_pybind11_state")
 RUNTIMES = ("reference", "native")
 
 
@@ -131,11 +132,15 @@ def cases(count):
 
 
 def test_random_nodes_against_onnx_runtime(full):
-    wrong, halves = [], 0
+    wrong, halves, lacking = [], 0, 0
     for i, (kind, arrays, weights, attributes) in enumerate(cases(700 if full else 42)):
         many = 3 if kind == "DynamicQuantizeLinear" else 1
         model, feeds = model_of(kind, arrays, weights, outputs=many, **attributes)
-        expected = theirs(model, feeds)
+        try:
+            expected = theirs(model, feeds)
+        except runtime_errors.NotImplemented:  # older releases lack types of some operators
+            lacking += 1
+            continue
         for where in RUNTIMES if full or i < 14 else RUNTIMES[:1]:
             for found, y in zip(ours(model, feeds, where), expected, strict=True):
                 assert (found.dtype, found.shape) == (y.dtype, y.shape)
@@ -148,6 +153,7 @@ def test_random_nodes_against_onnx_runtime(full):
                     wrong.append((i, kind, where, float(apart.max())))
     assert not wrong, wrong
     assert halves <= (40 if full else 2)
+    assert lacking <= (70 if full else 6)
 
 
 @pytest.mark.parametrize("where", RUNTIMES)

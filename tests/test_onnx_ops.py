@@ -17,12 +17,16 @@ from graphcnn.sources import Input
 from graphcnn.tensor_type import DType, N
 
 runtime = pytest.importorskip("onnxruntime")
+runtime_errors = pytest.importorskip("onnxruntime.capi.onnxruntime_pybind11_state")
 
 #: Largest error allowed, normalised by the largest output; float32 sums in another order differ.
 BOUND = 2e-6
 
 #: Operators with another bound: sums that nearly cancel, so that the output is small.
 BOUNDS = {"batch_norm_grad": 3e-5}
+
+#: Operators whose kernels for small integers came later than the oldest release that is admitted.
+LACKED_ONCE = {"quotient"}
 
 #: Operators that no opset from 17 on has, with the lowest that does.
 LOWEST = {"random_uniform": 18}
@@ -143,7 +147,13 @@ def test_all_operators_are_tried_with_an_open_batch_size():
 
 def check_run(model, op, arrays):
     """ONNX Runtime's outputs are those of `evaluate`."""
-    found = session(model).run(None, {f"input{i}": a for i, a in enumerate(arrays)})
+    try:
+        ready = session(model)
+    except runtime_errors.NotImplemented as error:
+        if op.name in LACKED_ONCE:
+            pytest.skip(f"an older ONNX Runtime: {error}")
+        raise
+    found = ready.run(None, {f"input{i}": a for i, a in enumerate(arrays)})
     expected = op.evaluate(*arrays)
     expected = expected if isinstance(expected, tuple) else (expected,)
     for theirs, ours in zip(found, expected, strict=True):

@@ -24,10 +24,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import llvmlite
-import llvmlite.binding as llvm
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.regular_files import open_regular
+from graphcnn.runtime.native.llvm import llvm
 from graphcnn.runtime.native.target import Target
 
 #: When this process began to read the sources; a file changed later is not what runs.

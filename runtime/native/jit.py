@@ -11,13 +11,12 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from graphcnn.errors import GraphCnnError
 from graphcnn.garbage import drop_young
 from graphcnn.runtime.native import cache
 from graphcnn.runtime.native.emit import Emitter
 from graphcnn.runtime.native.kernel import Kernel
+from graphcnn.runtime.native.llvm import ROOM, llvm, require_executable_memory, require_room
 from graphcnn.runtime.native.target import Target, llvm_lock, machine
 
 _loaded: dict[tuple[str, Target], int] = {}  # addresses by entry and target
@@ -69,6 +68,7 @@ def cached_object(key: str, make: Callable[[], str], target: Target) -> bytes:
         entry = cache.entry_key(key, target)
         found = cache.fetch(entry)
         if found is None:
+            require_room(ROOM, "to compile a kernel")
             found = bytes(machine(target).emit_object(_parsed(make())))
             cache.store(entry, found)
             drop_young()  # the IR
@@ -108,9 +108,12 @@ def load(codes: Iterable[bytes], *entries: str) -> tuple[int, ...]:
     """Addresses of the functions `entries` in object code for this machine.
 
     Raises:
-        GraphCnnError: the system gives no memory for it, or lacks a function that it calls.
+        GraphCnnError: the system gives no memory for it, forbids to run what was written, or lacks
+            a function that it calls.
     """
     with llvm_lock:
+        require_room(ROOM, "to load compiled code")
+        require_executable_memory()
         builder = llvm.JITLibraryBuilder().add_current_process()
         for code in codes:
             builder.add_object_img(code)

@@ -1,9 +1,15 @@
 """What this process may use of the machine: memory and processors, as the system limits them."""
 
 import math
+import mmap
 import os
 from contextlib import suppress
 from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # not a system with such limits
+    resource = None  # type: ignore[assignment]
 
 ROOT = Path("/")
 
@@ -18,7 +24,22 @@ def available_memory(root: Path = ROOT) -> int | None:
     for group in _control_groups("memory", root):
         with suppress(OSError, ValueError):
             found.append(_memory_left(group))
-    return min(found, default=None)
+    room = address_room(root)
+    return min(found if room is None else [*found, room], default=None)
+
+
+def address_room(root: Path = ROOT) -> int | None:
+    """Bytes of addresses that this process may still take (`ulimit -v`); None without a limit."""
+    if resource is None:
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        taken = int((root / "proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(0, int(limit) - taken)
 
 
 def available_processors(root: Path = ROOT) -> int:

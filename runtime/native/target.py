@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from graphcnn.errors import GraphCnnError
+from graphcnn.runtime.native.llvm import ROOM, llvm, require_room
 from graphcnn.tensor_type import DType
 
 #: LLVM is entered by one thread at a time.
@@ -129,6 +128,7 @@ def described(
 @functools.cache
 def machine(target: Target) -> Any:
     """LLVM's code generator for a target."""
+    require_room(ROOM, "to generate code")
     if target.is_native:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from native.run_kernel import check_results, load_lowerings, run_kernel
 
+import graphcnn as cnn
 from graphcnn.graph import Graph
 from graphcnn.ir import OPS, Node, build
 from graphcnn.layout import Images, pack, parse_layout, storage_shape
@@ -236,3 +237,15 @@ def test_a_border_that_would_be_counted_is_refused(side):
     ):
         with pytest.raises(Exception, match="without halo"):
             check(op, arrays, layouts, host())
+
+
+def test_a_padded_convolution_of_global_averages():
+    """Single pixels, which are written with the border that is read."""
+    image = cnn.input("image", (32, 8, 8))
+    x = cnn.global_avg_pool2d(cnn.conv2d(image, 32, 3, padding=1))
+    for _ in range(2):
+        x = cnn.conv2d(x, 32, 3, padding=1)
+    model = cnn.Model(image, cnn.flatten(x)).initialize(0)
+    images = _numbers(3, 32, 8, 8)
+    expected = model.predict(images, runtime="reference")
+    assert np.allclose(model.predict(images), expected, rtol=1e-5, atol=1e-5)

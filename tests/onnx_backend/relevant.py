@@ -5,7 +5,7 @@ underscore or the end; one that ends in $ is a whole name. Left out are attentio
 networks, signal transforms, texts, sequences, pictures, bit operations and ai.onnx.ml.
 """
 
-#: How many tests the patterns select in onnx 1.23: of the operators, and written out by functions.
+#: How many tests of names.txt the patterns select: of the operators, and written out by functions.
 PLAIN, EXPANDED = 1069, 326
 
 RELEVANT: dict[str, str] = {
