@@ -152,7 +152,8 @@ def _clip(call: Call, arrays: list[Any]) -> Any:
     if arrays[0].dtype == object or call.opset < 11:
         return None
     low, high = (*arrays[1:], None, None)[:2]
-    return np.clip(arrays[0], low, high).astype(arrays[0].dtype)
+    x = arrays[0] if low is None else np.maximum(arrays[0], low)
+    return (x if high is None else np.minimum(x, high)).astype(arrays[0].dtype)
 
 
 # Shapes and parts
