@@ -159,9 +159,10 @@ def average_pool(r):
 
 @maker
 def global_pool(r):
-    op = r.choice(("GlobalAveragePool", "GlobalMaxPool"))
+    op = r.choice(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"))
     arrays = {"x": normal(r, 2, 3, *two(r, 2, 6)[: r.randint(1, 2)])}
-    return node(op, arrays), arrays, r.choice((7, 17))
+    how = {"p": r.randint(1, 4)} if op == "GlobalLpPool" else {}
+    return node(op, arrays, **how), arrays, r.choice((7, 17))
 
 
 @maker

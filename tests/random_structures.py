@@ -1,4 +1,4 @@
-"""Random ONNX models of one node that gathers, scatters, samples, sums or works on volumes.
+"""Random ONNX models of one node that gathers, scatters, samples, sums, or takes norms or volumes.
 
 Left out are the cases where ONNX Runtime leaves the specification: cubic grid samples over the
 border by reflection or with a copied border; and boxes of Resize along axes that keep their size,
@@ -6,7 +6,7 @@ where it takes the whole axis.
 """
 
 import numpy as np
-from random_nodes import ints, node, normal, two
+from random_nodes import ints, node, normal, pool, two
 
 MAKERS = {}
 
@@ -227,14 +227,26 @@ def conv_transpose_3d(r):
 
 
 @maker
+def lp_pool(r):
+    attributes, arrays, opset = pool(r, "LpPool")
+    attributes["p"] = r.randint(1, 4)
+    if "auto_pad" in attributes:  # where a pixel is left out, ONNX Runtime pads by less than 0
+        attributes["strides"] = [1 for _ in attributes["kernel_shape"]]
+    if "ceil_mode" not in attributes or opset < 18:
+        attributes.pop("ceil_mode", None)
+    elif r.random() < 0.4 and "auto_pad" not in attributes:
+        attributes["dilations"] = [r.randint(1, 2) for _ in attributes["kernel_shape"]]
+    return node("LpPool", arrays, **attributes), arrays, opset
+
+
+@maker
 def pool_3d(r):
     kind, k = r.choice(("MaxPool", "AveragePool", "LpPool")), _three(r, 1, 3)
     how = {"kernel_shape": k, "strides": _three(r, 1, 2)}
     how["pads"] = [r.randint(0, d - 1) for d in k] * 2
     if kind == "AveragePool":
         how["count_include_pad"] = r.randint(0, 1)
-    if kind != "LpPool":
-        how["ceil_mode"] = r.randint(0, 1)
+    how["ceil_mode"] = r.randint(0, 1)
     return node(kind, ["x"], **how), {"x": normal(r, 2, 3, *_three(r, 5, 6))}, 22
 
 

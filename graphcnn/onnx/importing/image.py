@@ -15,7 +15,7 @@ from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, imports, reshaped
 from graphcnn.ops.checks import image_sizes
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
-from graphcnn.ops.elementwise import Abs, Add, Cast, Pow, Remainder
+from graphcnn.ops.elementwise import Add, Cast, Remainder
 from graphcnn.ops.gather import Gather
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
@@ -178,7 +178,8 @@ def _transposed_padding(
 # Pools
 
 
-def _window(call: Call, image: Value, rank: int) -> dict[str, Any]:
+def pool_window(call: Call, image: Value, rank: int) -> dict[str, Any]:
+    """The attributes of a pool, without the kernel's name."""
     kernel = pair(call, "kernel_shape", 0, rank)
     stride, dilation = pair(call, "strides", 1, rank), pair(call, "dilations", 1, rank)
     sides = padding(call, image_sizes(image.type), kernel, stride, dilation, rank)
@@ -211,7 +212,7 @@ def max_pool(call: Call) -> Value | list[Value]:
         y, *rest = _listed(max_pool(call))
         return [Cast(x.dtype)(y), *rest]
     image = as_image(x)
-    window = _window(call, image, x.type.rank)
+    window = pool_window(call, image, x.type.rank)
     before, after = window["padding"][::2], window["padding"][1::2]
     spans = [d * (k - 1) + 1 for d, k in zip(window["dilation"], window["kernel"], strict=True)]
     if any(max(p, q) >= s for p, q, s in zip(before, after, spans, strict=True)):
@@ -269,27 +270,13 @@ def mod(call: Call) -> Value:
 def average_pool(call: Call) -> Value:
     x = call.value(0)
     image = as_image(x)
-    window = _window(call, image, x.type.rank)
+    window = pool_window(call, image, x.type.rank)
     include = bool(call.attribute("count_include_pad", 0))
     include = include and any(window["padding"])
     return as_before(AvgPool2d(**window, count_include_pad=include)(image), x)
 
 
-@imports("LpPool")
-def lp_pool(call: Call) -> Value:
-    """(sum of |x|^p)^(1/p), by the mean over the window with its padding."""
-    x, p = call.value(0), float(call.attribute("p", 2))
-    image = as_image(x)
-    window = _window(call, image, x.type.rank)
-    if window["ceil_mode"]:
-        raise UnsupportedError("attribute 'ceil_mode' = 1 of LpPool")
-    powers = Pow()(Abs()(image), call.like(p, image))
-    mean = AvgPool2d(**window, count_include_pad=True)(powers)
-    total = mean * float(math.prod(window["kernel"]))
-    return as_before(Pow()(total, call.like(1.0 / p, image)), x)
-
-
-def _spatial(x: Value) -> tuple[int, ...]:
+def spatial_axes(x: Value) -> tuple[int, ...]:
     if x.type.rank < 3:
         raise ImportModelError(f"expected (N, C, ...) with at least one more axis, found {x.type}")
     return tuple(range(2, x.type.rank))
@@ -298,10 +285,10 @@ def _spatial(x: Value) -> tuple[int, ...]:
 @imports("GlobalAveragePool")
 def global_average_pool(call: Call) -> Value:
     x = call.value(0)
-    return GlobalAvgPool2d()(x) if x.type.rank == 4 else Mean(_spatial(x), True)(x)
+    return GlobalAvgPool2d()(x) if x.type.rank == 4 else Mean(spatial_axes(x), True)(x)
 
 
 @imports("GlobalMaxPool")
 def global_max_pool(call: Call) -> Value:
     x = call.value(0)
-    return Max(_spatial(x), keepdims=True)(x)
+    return Max(spatial_axes(x), keepdims=True)(x)
