@@ -17,6 +17,7 @@ from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
 from graphcnn.onnx.comparing.edges import Edges, read_edges
 from graphcnn.onnx.comparing.parity import bound_for
+from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.tensor_type import N
 
@@ -111,6 +112,7 @@ def check_onnx(
     given = {name: np.asarray(array) for name, array in (inputs or {}).items()}
     wanted = {**(shapes or {}), **{name: array.shape for name, array in given.items()}}
     edges = read_edges(source, wanted, given, limits)
+    warn_of(edges.found.graph.name, edges.found.doubts)
     sides = Sides(edges, *_feeds(edges, given, seed))
     bounds = {each: _bound(edges, each) if bound is None else bound for each in chosen}
     names = [v.name for v in edges.model.graph.output if v.name in edges.found.graph.outputs]

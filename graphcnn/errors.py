@@ -107,6 +107,10 @@ class DataWarning(GraphCnnWarning):
     """Data that can be used, but are hardly meant so."""
 
 
+class ImportModelWarning(GraphCnnWarning):
+    """A model file that can be read, but says of itself what is not so."""
+
+
 class CheckpointWarning(GraphCnnWarning):
     """A checkpoint that does not tell all that is compared when a run is resumed."""
 

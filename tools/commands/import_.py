@@ -3,10 +3,11 @@
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import click
 
-from graphcnn.errors import ImportModelError
+from graphcnn.errors import ImportModelError, ImportModelWarning
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
 
@@ -90,5 +91,7 @@ def import_(
         names = ", ".join(u.op_type for u in found.unsupported)
         raise ImportModelError(f"{file} needs operators that are not supported: {names}")
     if output is not None:
-        path = import_onnx(file, shapes, limits, until).save(output)
+        with catch_warnings():  # which the report has told
+            simplefilter("ignore", ImportModelWarning)
+            path = import_onnx(file, shapes, limits, until).save(output)
         click.echo(f"saved: {path}", err=as_json)

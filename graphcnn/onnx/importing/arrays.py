@@ -55,13 +55,12 @@ def check_type(info: onnx.ValueInfoProto, limits: Limits) -> None:
         raise ImportModelError(
             f"{what} has the unknown element type {tensor.elem_type}, expected one of ONNX"
         )
-    sizes = [d.dim_value for d in tensor.shape.dim if d.HasField("dim_value")]
-    for d in sizes:
-        if d < 0:
-            raise ImportModelError(f"{what} has the size {d}, expected at least 0")
-    limits.check_shape(
-        [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim], what
-    )
+    limits.check_shape(sizes_of(tensor), what)
+
+
+def sizes_of(tensor: Any) -> list[int | None]:
+    """Declared sizes, None for those that are open: exporters write -1, and some 0, for these."""
+    return [int(d.dim_value) if d.dim_value >= 1 else None for d in tensor.shape.dim]
 
 
 def check_tensor(tensor: TensorProto, what: str, limits: Limits) -> None:

@@ -14,6 +14,7 @@ from onnx import AttributeProto, GraphProto, NodeProto
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value
+from graphcnn.onnx.importing.arrays import sizes_of
 from graphcnn.onnx.importing.context import (
     Call,
     Known,
@@ -227,7 +228,7 @@ def stacked(place: Place, parts: list[Operand], axis: int, declared: Any) -> Ope
     """The results of all turns along a new axis; of no turn, by the declared type."""
     if not parts:
         tensor = declared.type.tensor_type
-        shape = [d.dim_value for d in tensor.shape.dim]
+        shape = [size or 0 for size in sizes_of(tensor)]
         return Known(np.zeros([0, *shape], np.float32), declared.name)
     if all(isinstance(p, Known) and not isinstance(p, Items) for p in parts):
         arrays = [p.array for p in parts if isinstance(p, Known)]

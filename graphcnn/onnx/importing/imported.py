@@ -24,6 +24,8 @@ class Imported:
     empty: dict[str, Array] = field(default_factory=dict)
     #: Outputs that are sequences, as the outputs of the graph that are their elements.
     sequences: dict[str, list[str]] = field(default_factory=dict)
+    #: Where declared shapes are not so.
+    doubts: tuple[str, ...] = ()
 
     @property
     def metadata(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from graphcnn.graph import state_of
 from graphcnn.ir import Array
 from graphcnn.metadata import read
 from graphcnn.onnx.importing.cut import cut_model
+from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import one_line, read_model
 from graphcnn.onnx.importing.messages import faults
@@ -45,6 +46,9 @@ def import_onnx(
         outputs: names of values that are the outputs instead of those of the file: what comes
             behind them is left out, such as the selection of boxes at the end of a detector.
 
+    Sizes that the file declares of results and outputs decide nothing; an `ImportModelWarning`
+    tells where they are not so.
+
     Raises:
         ImportModelError: one line with the node, the attribute, and what was expected.
     """
@@ -52,6 +56,7 @@ def import_onnx(
 
     found = import_graph(source, inputs, limits, outputs)
     graph = found.graph
+    warn_of(graph.name, found.doubts)
     for name, array in found.empty.items():
         raise ImportModelError(
             f"output {name!r} has the shape {array.shape}, expected sizes of at least 1"

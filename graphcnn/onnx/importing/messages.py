@@ -11,6 +11,7 @@ from onnx import AttributeProto, FunctionProto, NodeProto
 
 from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
+from graphcnn.onnx.importing.arrays import sizes_of
 from graphcnn.onnx.importing.context import Known, Operand
 from graphcnn.onnx.importing.load import one_line
 from graphcnn.onnx.importing.sequences import Items
@@ -84,12 +85,13 @@ def origin_of(doc: str) -> Origin:
 def open_axis(name: str, axis: int, tensor: Any) -> str:
     """What to do about an input whose size is open, with an example."""
     dims = tensor.shape.dim
-    sizes = ", ".join(shown(str(e.dim_value or e.dim_param or "?")) for e in dims)
-    batch = axis if dims[0].dim_value else 0
-    example = ["N" if a == batch else str(e.dim_value or 224) for a, e in enumerate(dims)]
+    known = sizes_of(tensor)
+    words = [shown(str(size or d.dim_param or "?")) for size, d in zip(known, dims, strict=True)]
+    batch = axis if known[0] else 0
+    example = ["N" if a == batch else str(size or 224) for a, size in enumerate(known)]
     return (
         f"input {name!r} leaves axis {axis} open ({shown(dims[axis].dim_param) or '?'}); only the "
-        f"batch axis may be: give all sizes of ({sizes}), for example "
+        f"batch axis may be: give all sizes of ({', '.join(words)}), for example "
         f"inputs={{{name!r}: ({', '.join(example).replace('N', repr('N'), 1)})}}, or "
         f"graphcnn import FILE --input {name}={','.join(example)} -o NEW.safetensors"
     )

@@ -72,6 +72,8 @@ class Report:
     assumed: tuple[str, ...] = ()
     #: Values before what is unsupported: with these as outputs, the model can be read.
     before: tuple[str, ...] = ()
+    #: Where declared shapes of results and outputs are not so.
+    doubts: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
@@ -96,6 +98,7 @@ class Report:
             rows.append(("computed now", _counts(self.folded)))
         if self.lowered:
             rows.append(("written out", _counts(self.lowered)))
+        rows += [("declared wrong", text) for text in self.doubts]
         lines = [f"{key:<14} {printable(text)}" for key, text in rows]
         for u in self.unsupported:
             more = f" and {len(u.nodes) - 3} more" if len(u.nodes) > 3 else ""
@@ -249,6 +252,7 @@ def _made(
             for op, (nodes, reason) in missing.items()
         ),
         rest_runs=rest,
+        doubts=found.doubts if found else (),
     )
 
 

@@ -30,10 +30,11 @@ from graphcnn.graph import Graph
 from graphcnn.ir import Array, Node, Value, constant_of
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
 from graphcnn.onnx.importing.affine import simplified
-from graphcnn.onnx.importing.arrays import element_type, type_name
+from graphcnn.onnx.importing.arrays import element_type, sizes_of, type_name
 from graphcnn.onnx.importing.context import RULES, Call, Known, NeedsValueError, Operand, Store
 from graphcnn.onnx.importing.context import UnsupportedError as UnsupportedError
 from graphcnn.onnx.importing.control import CONTROL, Place
+from graphcnn.onnx.importing.declared import contradictions
 from graphcnn.onnx.importing.fold import folded
 from graphcnn.onnx.importing.fuse import fuse
 from graphcnn.onnx.importing.imported import Imported as Imported
@@ -141,9 +142,9 @@ class Run:
 
     def _declared(self, name: str, tensor: Any) -> Shape:
         shape: list[Dim] = []
-        for axis, d in enumerate(tensor.shape.dim):
-            if d.HasField("dim_value"):
-                shape.append(int(d.dim_value))
+        for axis, size in enumerate(sizes_of(tensor)):
+            if size is not None:
+                shape.append(size)
             elif axis == 0:
                 shape.append(N)
             else:
@@ -191,7 +192,11 @@ class Run:
         graph, self.final = fuse(Graph.of(self.inputs, outputs, name=title))
         keys = [s.node.op.key for s in graph.states]  # type: ignore[attr-defined]
         states = {key: np.array(self.store.states[key]) for key in keys}
-        return Imported(graph, states, self.model, self.folded, self.lowered, empty, sequences)
+        as_declared = not self.shapes and not self.given
+        doubts = contradictions(self.model, self.env) if as_declared else ()
+        return Imported(
+            graph, states, self.model, self.folded, self.lowered, empty, sequences, doubts
+        )
 
     def _output(self, info: onnx.ValueInfoProto) -> Value:
         value = self.store.value(self.env[info.name])
@@ -201,14 +206,6 @@ class Run:
             raise ImportModelError(
                 f"{what} is declared as {type_name(tensor.elem_type)}, found {value.type}"
             )
-        if tensor.HasField("shape") and not self.shapes and not self.given:
-            declared = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
-            fits = len(declared) == value.type.rank and all(
-                a is None or b is N or a == b for a, b in zip(declared, value.shape, strict=True)
-            )
-            if not fits:
-                raise ImportModelError(f"{what} is {value.type}, expected sizes "
-                                       f"{declared} as declared")  # fmt: skip
         return value
 
     # Nodes
