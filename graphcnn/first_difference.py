@@ -19,7 +19,8 @@ from graphcnn.ir import Array, Value
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import errors
 from graphcnn.onnx.comparing.edges import Edges, at_batch
-from graphcnn.onnx.importing.validate import label, shown
+from graphcnn.onnx.importing.names import shown
+from graphcnn.onnx.importing.validate import label
 from graphcnn.runtime.reference import Reference
 
 #: Bytes of intermediate values that are kept at a time.

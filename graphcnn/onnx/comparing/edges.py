@@ -16,6 +16,7 @@ from graphcnn.onnx.importing.context import Known, NeedsValueError
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import is_external, read_model
 from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.survey import start
 from graphcnn.onnx.importing.translate import Imported, Run, Shapes
 from graphcnn.onnx.importing.validate import validate
 
@@ -79,7 +80,7 @@ def read_edges(
                 validate(model, limits)
                 run = Run(model, {k: s for k, s in shapes.items() if k not in known}, limits,
                           folder, known)  # fmt: skip
-                run.sources()
+                start(run)
                 for node in model.graph.node:
                     run.node(node, run.env, run.opsets, 0)
                 found = run.finish()

@@ -6,7 +6,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, NodeProto
 
 from graphcnn.errors import ImportModelError
-from graphcnn.onnx.importing.validate import shown
+from graphcnn.onnx.importing.names import shown
 
 
 def cut_model(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto:

@@ -16,11 +16,13 @@ from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.graph import state_of
 from graphcnn.ir import Array
 from graphcnn.metadata import read
+from graphcnn.onnx.importing.context import NeedsValueError, UnsupportedError
 from graphcnn.onnx.importing.cut import cut_model
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import one_line, read_model
 from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.survey import refusal, start
 from graphcnn.onnx.importing.translate import Imported, Run, Shapes
 from graphcnn.onnx.importing.validate import validate
 from graphcnn.onnx.importing.written import as_written
@@ -85,7 +87,10 @@ def import_graph(
     if outputs is not None:
         model = cut_model(model, outputs)
     name = "" if isinstance(source, bytes | bytearray | memoryview) else Path(source).stem
-    return import_proto(model, inputs, limits, folder, name)
+    try:
+        return import_proto(model, inputs, limits, folder, name)
+    except (NeedsValueError, UnsupportedError) as error:
+        raise refusal(Run(model, inputs or {}, limits, folder, {}), error) from None
 
 
 def import_proto(
@@ -105,7 +110,7 @@ def import_proto(
             if found is not None:
                 return found
         run = Run(model, inputs or {}, limits, folder, known or {})
-        run.sources()
+        start(run)
         for node in model.graph.node:
             run.node(node, run.env, run.opsets, 0)
         return run.finish(name)

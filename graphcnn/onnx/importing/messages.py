@@ -14,8 +14,9 @@ from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
 from graphcnn.onnx.importing.arrays import sizes_of
 from graphcnn.onnx.importing.context import Known, Operand
 from graphcnn.onnx.importing.load import one_line
+from graphcnn.onnx.importing.names import find_schema, shown
 from graphcnn.onnx.importing.sequences import Items
-from graphcnn.onnx.importing.validate import FIRST_OPSET, STANDARD, find_schema, shown
+from graphcnn.onnx.importing.validate import FIRST_OPSET, STANDARD
 from graphcnn.origin import UNKNOWN, Origin
 
 #: What can go wrong in a rule when a file is hostile; all of it is the file's fault.
@@ -38,27 +39,6 @@ def faults(where: str) -> Iterator[None]:
         raise ImportModelError(
             f"{where}: cannot be translated: {type(error).__name__}: {one_line(error)}"
         ) from None
-
-
-def resolved(
-    node: NodeProto, attributes: Mapping[str, AttributeProto] | None
-) -> dict[str, AttributeProto]:
-    """The attributes of a node, references to those of the enclosing function followed."""
-    found: dict[str, AttributeProto] = {}
-    for a in node.attribute:
-        if not a.ref_attr_name:
-            found[a.name] = a
-        elif attributes and a.ref_attr_name in attributes:
-            copy = AttributeProto()
-            copy.CopyFrom(attributes[a.ref_attr_name])
-            copy.name = a.name
-            found[a.name] = copy
-    return found
-
-
-def decimal(number: float) -> float:
-    """The shortest decimal that is stored as this float32: 0.1 for 0.10000000149."""
-    return float(str(np.float32(number)))
 
 
 def first_line(error: Exception) -> str:
@@ -94,19 +74,6 @@ def open_axis(name: str, axis: int, tensor: Any) -> str:
         f"batch axis may be: give all sizes of ({', '.join(words)}), for example "
         f"inputs={{{name!r}: ({', '.join(example).replace('N', repr('N'), 1)})}}, or "
         f"graphcnn import FILE --input {name}={','.join(example)} -o NEW.safetensors"
-    )
-
-
-def foreign(op_type: str, domain: str) -> str:
-    """Why an operator that ONNX has not is not supported, and what helps."""
-    if domain.startswith("com.microsoft"):
-        return (
-            f"the operator {shown(op_type)!r} is ONNX Runtime's own ({shown(domain)}) and not "
-            "supported: save the model without its optimisations, and quantise to the QDQ format"
-        )
-    return (
-        f"domain {shown(domain)!r} is unknown, expected standard operators or functions of the "
-        "model"
     )
 
 

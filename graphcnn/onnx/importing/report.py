@@ -1,33 +1,27 @@
-"""What an ONNX file asks for and what becomes of it, for people: `graphcnn import model.onnx`.
+"""What an ONNX file asks for and what becomes of it, for people: `graphcnn import model.onnx`."""
 
-A file with operators that we lack is read to its end all the same: the results of such a node are
-taken to have the declared types, so that everything behind it is tried too.
-"""
-
-import difflib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from graphcnn.analysis.cost import total_multiply_adds
-from graphcnn.errors import ImportModelError, readable
-from graphcnn.ir import Value
-from graphcnn.onnx.importing.arrays import element_type
-from graphcnn.onnx.importing.context import RULES, NeedsValueError, UnsupportedError
+from graphcnn.errors import readable
+from graphcnn.onnx.importing.context import RULES
 from graphcnn.onnx.importing.cut import cut_model
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import read_model
 from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.names import near
+from graphcnn.onnx.importing.survey import Survey, start, survey
 from graphcnn.onnx.importing.translate import Imported, Run, Shapes
-from graphcnn.onnx.importing.validate import label, validate
+from graphcnn.onnx.importing.validate import validate
 from graphcnn.onnx.importing.written import as_written
-from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType, format_shape
+from graphcnn.tensor_type import format_shape
 from graphcnn.text.literals import printable
 
 #: What stands for an operator that we lack, where names do not tell.
@@ -140,85 +134,11 @@ def report(
     with faults("the model"):
         validate(model, limits)
         run = Run(model, inputs or {}, limits, folder, {})
-        run.sources()
+        start(run)
         written = None if inputs else as_written(model, limits, folder)
-    missing: dict[str, tuple[list[str], str]] = {}
-    lost: list[onnx.NodeProto] = []
-    rest, assumed = True, set[str]()
-    for node in () if written else model.graph.node:
-        if any(name and name not in run.env for name in node.input):
-            rest = False  # behind a result whose type is unknown
-            continue
-        try:
-            run.node(node, run.env, run.opsets, 0)
-        except (UnsupportedError, NeedsValueError) as error:
-            reason = str(error).removeprefix(f"{label(node)}: ")
-            missing.setdefault(node.op_type, ([], reason))[0].append(node.name or node.output[0])
-            lost.append(node)
-            if not _stand_in(run, node) and _is_read(run, node):
-                assumed.add(node.op_type)
-                rest = _like_input(run, node) and rest
-        except ImportModelError:
-            if not assumed:
-                raise
-            rest = False  # a type that was assumed does not fit
-    found = None if missing else written or run.finish()
-    made = _made(source, model, run, found, missing, rest)
-    return replace(made, assumed=tuple(sorted(assumed)), before=_before(run, lost))
-
-
-def _stand_in(run: Run, node: onnx.NodeProto) -> bool:
-    """Values of the declared types for the results of a node; False where one is not declared."""
-    declared = {v.name: v.type.tensor_type for v in run.model.graph.value_info}
-    declared |= {v.name: v.type.tensor_type for v in run.model.graph.output}
-    whole = True
-    for name in filter(None, node.output):
-        tensor = declared.get(name)
-        if tensor is None or not tensor.HasField("shape"):
-            whole = False
-            continue
-        try:
-            sizes = run._declared(name, tensor)
-            kind = TensorType(sizes, element_type(tensor.elem_type, f"result {name!r}"))
-            run.env[name] = Input(f"result of {label(node)} {name}", kind)()
-        except ImportModelError:
-            whole = False
-    return whole
-
-
-def _is_read(run: Run, node: onnx.NodeProto) -> bool:
-    """Whether other nodes need the results of one."""
-    return any(name in node.output for other in run.model.graph.node for name in other.input)
-
-
-def _like_input(run: Run, node: onnx.NodeProto) -> bool:
-    """Values of the type of its first input for the results of a node; False without one."""
-    first = next((run.env[name] for name in node.input if name), None)
-    if not isinstance(first, Value):
-        return False
-    for name in filter(None, node.output):
-        if name not in run.env:
-            run.env[name] = Input(f"result of {label(node)} {name}", first.type)()
-    return True
-
-
-def _before(run: Run, lost: Sequence[onnx.NodeProto]) -> tuple[str, ...]:
-    """What the unsupported nodes read and the outputs that do not need them, in order."""
-    behind = {name for node in lost for name in node.output}
-    for node in run.model.graph.node:
-        if behind.intersection(node.input):
-            behind.update(node.output)
-    made = {name for node in run.model.graph.node for name in node.output if name}
-    reads = [name for node in lost for name in node.input]
-    names = [*(v.name for v in run.model.graph.output), *reads]
-    return tuple(
-        dict.fromkeys(
-            name
-            for name in names
-            if lost and name in made and name not in behind
-            and isinstance(run.env.get(name), Value)
-        )
-    )  # fmt: skip
+    seen = Survey() if written else survey(run)
+    found = written or (None if seen.lacks else run.finish())
+    return _made(source, model, run, found, seen)
 
 
 def _made(
@@ -226,8 +146,7 @@ def _made(
     model: onnx.ModelProto,
     run: Run,
     found: Imported | None,
-    missing: dict[str, tuple[list[str], str]],
-    rest: bool,
+    seen: Survey,
 ) -> Report:
     operators = Counter(n.op_type for n in model.graph.node)
     graph = found.graph if found else None
@@ -248,10 +167,12 @@ def _made(
         folded=dict(run.folded),
         lowered=dict(run.lowered),
         unsupported=tuple(
-            Unsupported(op, tuple(nodes), reason, nearest(op))
-            for op, (nodes, reason) in missing.items()
+            Unsupported(op, tuple(lack.nodes), lack.reason, nearest(op))
+            for op, lack in seen.lacks.items()
         ),
-        rest_runs=rest,
+        rest_runs=seen.rest,
+        assumed=tuple(sorted(seen.assumed)),
+        before=seen.before,
         doubts=found.doubts if found else (),
     )
 
@@ -262,5 +183,4 @@ def nearest(op_type: str) -> str:
         return ""
     if op_type in SIMILAR:
         return SIMILAR[op_type]
-    close: Sequence[str] = difflib.get_close_matches(op_type, RULES, 2, 0.6)
-    return ", ".join(close) or "none"
+    return ", ".join(near(op_type, RULES)) or "none"

@@ -31,6 +31,7 @@ from graphcnn.ir import Array, Node, Value, constant_of
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
 from graphcnn.onnx.importing.affine import simplified
 from graphcnn.onnx.importing.arrays import element_type, sizes_of, type_name
+from graphcnn.onnx.importing.attributes import plain_attributes, resolved
 from graphcnn.onnx.importing.context import RULES, Call, Known, NeedsValueError, Operand, Store
 from graphcnn.onnx.importing.context import UnsupportedError as UnsupportedError
 from graphcnn.onnx.importing.control import CONTROL, Place
@@ -40,17 +41,14 @@ from graphcnn.onnx.importing.fuse import fuse
 from graphcnn.onnx.importing.imported import Imported as Imported
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.messages import (
-    decimal,
     faults,
-    first_line,
-    foreign,
     open_axis,
     origin_of,
     plain_name,
-    resolved,
     schema_function,
 )
 from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
+from graphcnn.onnx.importing.missing import MissingError, missing, within
 from graphcnn.onnx.importing.sequences import Items, items_of
 from graphcnn.onnx.importing.validate import (
     STANDARD,
@@ -226,12 +224,9 @@ class Run:
         try:
             with faults(label(node)):
                 results = self._results(node, env, opsets, depth, attributes, prefix)
-        except NeedsValueError as error:
-            raise NeedsValueError(f"{label(node)}: {first_line(error)}", error.keys) from None
         except ImportModelError as error:
-            if first_line(error).startswith(label(node)):
-                raise
-            raise type(error)(f"{label(node)}: {first_line(error)}") from None
+            error.args = (within(label(node), error),)
+            raise
         for i, name in enumerate(node.output):
             if not name:
                 continue
@@ -249,25 +244,26 @@ class Run:
         attributes: Mapping[str, AttributeProto] | None,
         prefix: str,
     ) -> Sequence[Operand | None]:
-        given = resolved(node, attributes)
-        inputs = tuple(env[name] if name else None for name in node.input)
         if depth > self.limits.nesting:
             raise ImportModelError(f"functions call deeper than {self.limits.nesting}")
         function = self.functions.get(function_key(node))
+        reason = "" if function else missing(node.op_type, node.domain, opsets[""])
+        if reason:
+            raise MissingError(reason, node.op_type)
+        given = resolved(node, attributes)
+        inputs = tuple(env[name] if name else None for name in node.input)
         if function is not None:
             self.lowered[node.op_type] += 1
             return self.inline(function, inputs, given, depth, prefix + (node.name or node.op_type))
         standard = node.domain in (*STANDARD, TRAINING)
         rule = OWN.get(node.op_type) if node.domain == MICROSOFT else None
-        if not standard and rule is None:
-            raise UnsupportedError(foreign(node.op_type, node.domain))
         call = Call(
             node.op_type,
             prefix + plain_name(node),
             opsets[""],
             inputs,
             tuple(node.output),
-            {name: self.plain(a) for name, a in given.items() if a.type != AttributeProto.GRAPH},
+            plain_attributes(given, self.store, self.folder),
             self.store,
         )
         if node.op_type in CONTROL and standard:
@@ -295,25 +291,6 @@ class Run:
         if results is None:
             raise UnsupportedError(f"the operator {node.op_type!r} is not supported")
         return results
-
-    def plain(self, a: AttributeProto) -> Any:
-        """An attribute as Python numbers, texts or an array."""
-        kinds = AttributeProto
-        if a.type == kinds.FLOAT:
-            return decimal(a.f)
-        if a.type == kinds.FLOATS:
-            return [decimal(f) for f in a.floats]
-        if a.type == kinds.TENSOR:
-            return self.store.array(a.t, f"attribute {a.name!r}", self.folder)
-        if a.type == kinds.STRING:
-            return a.s.decode("utf-8", "replace")
-        if a.type == kinds.INT:
-            return int(a.i)
-        if a.type == kinds.INTS:
-            return list(a.ints)
-        if a.type == kinds.TYPE_PROTO:
-            return a.tp.WhichOneof("value")
-        raise UnsupportedError(f"attribute {a.name!r} is of an unsupported kind")
 
     def named(self, call: Call, found: Any) -> list[Operand | None]:
         """The results of a rule as a list; nodes without a name get that of the ONNX node."""

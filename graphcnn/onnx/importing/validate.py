@@ -6,7 +6,6 @@ checked later, by the type inference of the operators that the nodes become.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import onnx
@@ -15,6 +14,7 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProt
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.arrays import check_tensor, check_type
 from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.names import find_schema, no_operator, shown
 
 #: The versions that are understood: as old as the first CNNs in circulation.
 FIRST_IR, FIRST_OPSET = 3, 6
@@ -267,9 +267,8 @@ class _State:
                     f"opset {FIRST_OPSET} or a later one"
                 )
         if schema is None:
-            raise ImportModelError(
-                f"{where}: opset {opsets['']} has no operator {node.op_type!r}, expected one it has"
-            )
+            unknown = no_operator(node.op_type, opsets[domain], domain)
+            raise ImportModelError(f"{where}: {unknown}")
         self._count(where, "inputs", len(node.input), schema.min_input, schema.max_input)
         self._count(where, "outputs", len(node.output), schema.min_output, schema.max_output)
         for a in node.attribute:
@@ -297,21 +296,7 @@ UNVERSIONED = frozenset({"LayerNormalization", "SimplifiedLayerNormalization"})
 FINITE = frozenset({"epsilon", "momentum", "alpha", "beta", "gamma", "bias", "ratio", "scales"})
 
 
-@cache
-def find_schema(op_type: str, opset: int, domain: str = "") -> Any:
-    """ONNX's description of an operator at an opset, or None."""
-    try:
-        return onnx.defs.get_schema(op_type, opset, domain)
-    except onnx.defs.SchemaError:
-        return None
-
-
 def label(node: NodeProto) -> str:
     """A node in a message: `node "conv1" (Conv)`, by its first output where it has no name."""
     name = node.name or next(iter(node.output), "")
     return f'node "{shown(name)}" ({shown(node.op_type)})'
-
-
-def shown(text: str) -> str:
-    """A text of a file on one line, not too long."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:80])
