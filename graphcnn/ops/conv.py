@@ -36,6 +36,9 @@ from graphcnn.ops.shape import Slice
 from graphcnn.ops.unfold import fold, unfold
 from graphcnn.tensor_type import TensorType
 
+#: Numbers of patches that a convolution holds at a time.
+_PATCHES = 1 << 22
+
 
 @dataclass(frozen=True)
 class _Convolution(Op):
@@ -93,13 +96,19 @@ class Conv2d(_Convolution):
         return x.with_shape((n, o, *output_sizes(image_sizes(x), self.windows(kernel))))
 
     def evaluate(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
-        patches = np.split(unfold(x, self.windows(weight.shape[2:])), self.groups, axis=1)
-        kernels = np.split(_oriented(weight, self.flip_kernel), self.groups, axis=0)
-        parts = [
-            np.tensordot(patch, kernel, axes=((1, 4, 5), (1, 2, 3)))  # (N, OH, OW, O/groups)
-            for patch, kernel in zip(patches, kernels, strict=True)
-        ]
-        y = np.moveaxis(np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0], -1, 1)
+        patches = unfold(x, self.windows(weight.shape[2:]))
+        n, c, height, width = patches.shape[:4]
+        g, o = self.groups, len(weight)
+        kernels = _oriented(weight, self.flip_kernel).reshape(g, o // g, -1)
+        y = np.empty((n, g, o // g, height, width), x.dtype)
+        rows = max(1, _PATCHES // (kernels.shape[-1] * g * width))
+        # Rows of patches are copied, a few at a time: KH · KW times the image may fill the memory.
+        for image, made in zip(patches.reshape(n, g, c // g, *patches.shape[2:]), y, strict=True):
+            for top in range(0, height, rows):
+                some = np.moveaxis(image[:, :, top : top + rows], (4, 5), (2, 3))
+                sums = np.matmul(kernels, some.reshape(g, kernels.shape[-1], -1))
+                made[:, :, top : top + rows] = sums.reshape(g, o // g, -1, width)
+        y = y.reshape(n, o, height, width)
         return y if bias is None else y + bias[:, None, None]
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
