@@ -53,6 +53,7 @@ from graphcnn.language.activations import (
     tanh,
 )
 from graphcnn.language.arguments import scope
+from graphcnn.language.bits import bit_and, bit_or, bit_shift, bit_xor
 from graphcnn.language.conv import conv2d, conv_transpose2d
 from graphcnn.language.dense import dense, matmul
 from graphcnn.language.elementwise import (
@@ -186,6 +187,10 @@ __all__ = [
     "avg_pool2d",
     "batch_norm",
     "binary_cross_entropy",
+    "bit_and",
+    "bit_or",
+    "bit_shift",
+    "bit_xor",
     "cast",
     "ceil",
     "check_onnx",

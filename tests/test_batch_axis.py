@@ -24,16 +24,17 @@ SAMPLES = all_samples()
 #: What is proven of the operators, over all samples and all places where N can stand.
 PROVEN = {
     "items": (
-        "abs and atan avg_pool2d avg_pool2d_grad batch_norm broadcast_to cast ceil concat "
-        "conv2d conv_transpose2d cos dense dropout elu embed erf exp flatten floor gelu "
+        "abs and atan avg_pool2d avg_pool2d_grad batch_norm bit_or bit_xor broadcast_to cast ceil "
+        "concat conv2d conv_transpose2d cos dense dropout elu embed erf exp flatten floor gelu "
         "global_avg_pool2d hard_sigmoid hard_swish leaky_relu log max_pool2d max_pool2d_grad "
         "max_pool2d_pick max_unpool2d neg not one_hot or pad2d pad2d_grad placed quotient "
         "relayout relu remainder round sigmoid sign silu sin slice softplus sqrt tanh top_k "
         "transpose upsample2d upsample2d_grad where zero_insert2d"
     ),
     "items mixed": (
-        "add argmax div equal gather greater greater_equal less less_equal log_softmax max "
-        "max_unpool2d_grad maximum minimum mul not_equal pow prod reshape scatter softmax sub"
+        "add argmax bit_and bit_shift div equal gather greater greater_equal less less_equal "
+        "log_softmax max max_unpool2d_grad maximum minimum mul not_equal pow prod reshape scatter "
+        "softmax sub"
     ),
     "mixed sum": "batch_norm_grad",
     "mean mixed": "batch_norm_train",

@@ -29,7 +29,7 @@ BOUNDS = {"batch_norm_grad": 3e-5}
 LACKED_ONCE = {"quotient"}
 
 #: Operators that no opset from 17 on has, with the lowest that does.
-LOWEST = {"random_uniform": 18}
+LOWEST = {"random_uniform": 18, "bit_and": 18, "bit_or": 18, "bit_xor": 18}
 
 
 def one_node(sample):

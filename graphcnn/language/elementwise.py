@@ -21,187 +21,187 @@ from graphcnn.tensor_type import DType
 @located
 def add(a: Any, b: Any, *, name: str = "") -> Value:
     """a + b."""
-    return _apply(ops.Add(), a, b, name=name)
+    return apply(ops.Add(), a, b, name=name)
 
 
 @located
 def sub(a: Any, b: Any, *, name: str = "") -> Value:
     """a - b."""
-    return _apply(ops.Sub(), a, b, name=name)
+    return apply(ops.Sub(), a, b, name=name)
 
 
 @located
 def mul(a: Any, b: Any, *, name: str = "") -> Value:
     """a · b, element by element; see `matmul` for the matrix product."""
-    return _apply(ops.Mul(), a, b, name=name)
+    return apply(ops.Mul(), a, b, name=name)
 
 
 @located
 def div(a: Any, b: Any, *, name: str = "") -> Value:
     """a / b, for float types; see `quotient`. Division by 0 gives ±inf or NaN."""
-    return _apply(ops.Div(), a, b, name=name)
+    return apply(ops.Div(), a, b, name=name)
 
 
 @located
 def pow(a: Any, b: Any, *, name: str = "") -> Value:
     """a to the power b. A negative a with a fractional b gives NaN; integers wrap around."""
-    return _apply(ops.Pow(), a, b, name=name)
+    return apply(ops.Pow(), a, b, name=name)
 
 
 @located
 def quotient(a: Any, b: Any, *, name: str = "") -> Value:
     """The whole part of a / b, for integers. Division by 0 gives 0."""
-    return _apply(ops.Quotient(), a, b, name=name)
+    return apply(ops.Quotient(), a, b, name=name)
 
 
 @located
 def remainder(a: Any, b: Any, *, truncated: bool = False, name: str = "") -> Value:
     """What the division of a by b leaves, with the sign of b, or, `truncated`, that of a."""
-    return _apply(ops.Remainder(bool(truncated)), a, b, name=name)
+    return apply(ops.Remainder(bool(truncated)), a, b, name=name)
 
 
 @located
 def maximum(a: Any, b: Any, *, name: str = "") -> Value:
     """The larger of a and b, element by element; see `max` for the largest element of a tensor."""
-    return _apply(ops.Maximum(), a, b, name=name)
+    return apply(ops.Maximum(), a, b, name=name)
 
 
 @located
 def minimum(a: Any, b: Any, *, name: str = "") -> Value:
     """The smaller of a and b, element by element."""
-    return _apply(ops.Minimum(), a, b, name=name)
+    return apply(ops.Minimum(), a, b, name=name)
 
 
 @located
 def neg(x: Value, *, name: str = "") -> Value:
     """-x."""
-    return _apply(ops.Neg(), x, name=name)
+    return apply(ops.Neg(), x, name=name)
 
 
 @located
 def exp(x: Value, *, name: str = "") -> Value:
     """e to the power x."""
-    return _apply(ops.Exp(), x, name=name)
+    return apply(ops.Exp(), x, name=name)
 
 
 @located
 def log(x: Value, *, name: str = "") -> Value:
     """Natural logarithm: -inf at 0, NaN below."""
-    return _apply(ops.Log(), x, name=name)
+    return apply(ops.Log(), x, name=name)
 
 
 @located
 def sqrt(x: Value, *, name: str = "") -> Value:
     """√x: NaN below 0."""
-    return _apply(ops.Sqrt(), x, name=name)
+    return apply(ops.Sqrt(), x, name=name)
 
 
 @located
 def abs(x: Value, *, name: str = "") -> Value:
     """|x|. The derivative at 0 is 0."""
-    return _apply(ops.Abs(), x, name=name)
+    return apply(ops.Abs(), x, name=name)
 
 
 @located
 def sign(x: Value, *, name: str = "") -> Value:
     """-1, 0 or 1."""
-    return _apply(ops.Sign(), x, name=name)
+    return apply(ops.Sign(), x, name=name)
 
 
 @located
 def erf(x: Value, *, name: str = "") -> Value:
     """The error function, 2/√π times the integral of exp(-t²) from 0 to x."""
-    return _apply(ops.Erf(), x, name=name)
+    return apply(ops.Erf(), x, name=name)
 
 
 @located
 def sin(x: Value, *, name: str = "") -> Value:
     """The sine of x in radians."""
-    return _apply(ops.Sin(), x, name=name)
+    return apply(ops.Sin(), x, name=name)
 
 
 @located
 def cos(x: Value, *, name: str = "") -> Value:
     """The cosine of x in radians."""
-    return _apply(ops.Cos(), x, name=name)
+    return apply(ops.Cos(), x, name=name)
 
 
 @located
 def atan(x: Value, *, name: str = "") -> Value:
     """The angle from -π/2 to π/2 whose tangent is x."""
-    return _apply(ops.Atan(), x, name=name)
+    return apply(ops.Atan(), x, name=name)
 
 
 @located
 def floor(x: Value, *, name: str = "") -> Value:
     """The largest whole number that is at most x."""
-    return _apply(ops.Floor(), x, name=name)
+    return apply(ops.Floor(), x, name=name)
 
 
 @located
 def ceil(x: Value, *, name: str = "") -> Value:
     """The smallest whole number that is at least x."""
-    return _apply(ops.Ceil(), x, name=name)
+    return apply(ops.Ceil(), x, name=name)
 
 
 @located
 def round(x: Value, *, name: str = "") -> Value:
     """The nearest whole number; of two equally near ones the even one. It has no gradient."""
-    return _apply(ops.Round(), x, name=name)
+    return apply(ops.Round(), x, name=name)
 
 
 @located
 def equal(a: Any, b: Any, *, name: str = "") -> Value:
     """Whether a = b, bool. There is no operator for it: `==` of tensors compares identity."""
-    return _apply(compare.Equal(), a, b, name=name)
+    return apply(compare.Equal(), a, b, name=name)
 
 
 @located
 def not_equal(a: Any, b: Any, *, name: str = "") -> Value:
     """Whether a ≠ b, bool."""
-    return _apply(compare.NotEqual(), a, b, name=name)
+    return apply(compare.NotEqual(), a, b, name=name)
 
 
 @located
 def less(a: Any, b: Any, *, name: str = "") -> Value:
     """Whether a < b, bool."""
-    return _apply(compare.Less(), a, b, name=name)
+    return apply(compare.Less(), a, b, name=name)
 
 
 @located
 def less_equal(a: Any, b: Any, *, name: str = "") -> Value:
     """Whether a ≤ b, bool."""
-    return _apply(compare.LessEqual(), a, b, name=name)
+    return apply(compare.LessEqual(), a, b, name=name)
 
 
 @located
 def greater(a: Any, b: Any, *, name: str = "") -> Value:
     """Whether a > b, bool."""
-    return _apply(compare.Greater(), a, b, name=name)
+    return apply(compare.Greater(), a, b, name=name)
 
 
 @located
 def greater_equal(a: Any, b: Any, *, name: str = "") -> Value:
     """Whether a ≥ b, bool."""
-    return _apply(compare.GreaterEqual(), a, b, name=name)
+    return apply(compare.GreaterEqual(), a, b, name=name)
 
 
 @located
 def logical_and(a: Any, b: Any, *, name: str = "") -> Value:
     """Whether a and b, both bool, hold."""
-    return _apply(compare.And(), a, b, name=name)
+    return apply(compare.And(), a, b, name=name)
 
 
 @located
 def logical_or(a: Any, b: Any, *, name: str = "") -> Value:
     """Whether a or b or both, bool, hold."""
-    return _apply(compare.Or(), a, b, name=name)
+    return apply(compare.Or(), a, b, name=name)
 
 
 @located
 def logical_not(x: Value, *, name: str = "") -> Value:
     """Whether x, bool, does not hold."""
-    return _apply(compare.Not(), x, name=name)
+    return apply(compare.Not(), x, name=name)
 
 
 @located
@@ -225,10 +225,11 @@ def cast(x: Value, dtype: Any, *, name: str = "") -> Value:
     Floats are cut towards 0 to become integers; bool is x ≠ 0. Gradients pass between float
     types only.
     """
-    return _apply(ops.Cast(DType.of(dtype)), x, name=name)
+    return apply(ops.Cast(DType.of(dtype)), x, name=name)
 
 
-def _apply(op: Op, *operands: Any, name: str) -> Value:
+def apply(op: Op, *operands: Any, name: str) -> Value:
+    """The operator at work on tensors, arrays and numbers."""
     values = _operands(*operands) if len(operands) > 1 else operands
     return op(*values, name=scoped(name, op.name))
 

@@ -6,6 +6,7 @@ Importing this package fills `graphcnn.ir.OPS`.
 
 from graphcnn.ops import (
     activation,
+    bits,
     broadcast,
     comparison,
     conv,
@@ -29,6 +30,7 @@ from graphcnn.ops import (
 
 __all__ = [
     "activation",
+    "bits",
     "broadcast",
     "comparison",
     "conv",

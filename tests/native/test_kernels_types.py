@@ -10,6 +10,7 @@ from graphcnn.casting import converted
 from graphcnn.graph import Graph
 from graphcnn.ir import build
 from graphcnn.native import Prepared
+from graphcnn.ops.bits import BitAnd, BitOr, BitShift, BitXor
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Add, Cast, Floor, Mul, Pow, Quotient, Remainder, Round, Sub
 from graphcnn.ops.reduce import Max, Prod, Sum
@@ -22,6 +23,7 @@ from graphcnn.tensor_type import DType, TensorType
 WIDE = [DType.FLOAT32, DType.INT32, DType.BOOL]
 INTEGERS = [d for d in DType if not d.is_float and not d.is_small and d is not DType.BOOL]
 SMALL = [d for d in DType if d.is_small]
+BITS = [BitAnd(), BitOr(), BitXor(), BitShift(), BitShift(left=False)]
 
 #: Numbers at the ends of the ranges of short floats, between two of them, and beyond.
 CORNERS = [
@@ -188,7 +190,7 @@ def test_integers_divide_and_wrap_as_in_numpy(dtype):
     numbers = np.array(ends + [-1, -2, -3, -100] * (info.min < 0), dtype.numpy)
     a, b = (v.ravel().copy() for v in np.meshgrid(numbers, numbers))
     with np.errstate(all="ignore"):
-        for op in (Quotient(), Remainder(), Remainder(True), Pow()):
+        for op in (Quotient(), Remainder(), Remainder(True), Pow(), *BITS):
             np.testing.assert_array_equal(run(op, a, b), op.evaluate(a, b), str(op))
         for op in (Sum((0,)), Max((0,)), Prod((0,))):
             x = np.stack([a, b])
@@ -257,7 +259,7 @@ def test_short_integers_wrap_around(dtype):
     every = np.arange(low, low + (1 << dtype.bits))
     a, b = (v.reshape(-1) for v in np.meshgrid(every, every))
     inputs = [Input(n, TensorType(a.shape, dtype))() for n in "ab"]
-    for op in (Add(), Sub(), Mul(), Pow(), Quotient(), Remainder(), Remainder(truncated=True)):
+    for op in (Add(), Sub(), Mul(), Pow(), Quotient(), Remainder(), Remainder(True), *BITS):
         prepared = Prepared(Graph.of(inputs, {"y": op(*inputs)}))
         prepared.bind_states({})
         short = [v.astype(dtype.numpy) for v in (a, b)]

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+import graphcnn.onnx.exporting.bits
 import graphcnn.onnx.exporting.dense
 import graphcnn.onnx.exporting.elementwise
 import graphcnn.onnx.exporting.image

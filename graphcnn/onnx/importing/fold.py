@@ -112,7 +112,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Neg": np.negative, "Abs": np.abs, "Sign": np.sign, "Floor": np.floor, "Ceil": np.ceil,
     "Round": np.round, "Sqrt": np.sqrt, "Exp": np.exp, "Log": np.log, "Not": np.logical_not,
     "And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor, "Reciprocal": np.reciprocal,
-    "BitwiseAnd": np.bitwise_and, "BitwiseOr": np.bitwise_or, "Sin": np.sin, "Cos": np.cos,
+    "BitwiseAnd": np.bitwise_and, "BitwiseOr": np.bitwise_or, "BitwiseXor": np.bitwise_xor,
+    "BitwiseNot": np.bitwise_not, "Sin": np.sin, "Cos": np.cos,
 }  # fmt: skip
 for _name, _function in _FUNCTIONS.items():
     _elementwise(_name, _function)

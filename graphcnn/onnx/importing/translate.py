@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
 
+import graphcnn.onnx.importing.bits
 import graphcnn.onnx.importing.border
 import graphcnn.onnx.importing.dense
 import graphcnn.onnx.importing.elementwise

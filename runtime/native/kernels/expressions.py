@@ -174,6 +174,26 @@ def _pow(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value
     return vector.power(e, a, b) if dtype.is_float else integers.power(e, dtype, a, b)
 
 
+@expresses("and", "bit_and")
+def _and(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
+    return e.b.and_(a, b)
+
+
+@expresses("or", "bit_or")
+def _or(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
+    return e.b.or_(a, b)
+
+
+@expresses("bit_xor")
+def _bit_xor(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
+    return e.b.xor(a, b)
+
+
+@expresses("bit_shift")
+def _bit_shift(e: Emitter, op: Any, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
+    return integers.shifted(e, dtype, op.left, a, b)
+
+
 def whole_exponent(node: Node) -> int | None:
     """The exponent of a power, if it is a constant that a product or two can replace."""
     of_floats = node.op.name == "pow" and node.types[0].dtype.is_float
@@ -260,16 +280,6 @@ for _name, _relation in {
     "greater_equal": ">=",
 }.items():
     _comparison(_name, _relation)
-
-
-@expresses("and")
-def _and(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
-    return e.b.and_(a, b)
-
-
-@expresses("or")
-def _or(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
-    return e.b.or_(a, b)
 
 
 @expresses("not")

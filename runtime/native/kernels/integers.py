@@ -1,4 +1,4 @@
-"""Division and powers of integers, and remainders, without the traps of the processor."""
+"""Division, powers and shifts of integers, without the traps of the processor."""
 
 import llvmlite.ir as ir
 
@@ -67,3 +67,15 @@ def power(e: Emitter, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
     unit = e.b.icmp_signed("==", size, one)
     keep = e.b.or_(unit, e.b.icmp_signed(">=", b, zero))
     return e.b.select(keep, whole, zero)
+
+
+def shifted(e: Emitter, dtype: DType, left: bool, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The bits of a moved by b places; by a count outside of the type, moved out."""
+    zero, last = constant(a.type, 0), constant(a.type, 8 * dtype.bytes - 1)
+    inside = e.b.icmp_unsigned("<=", b, last)
+    count = e.b.select(inside, b, last)
+    if left:
+        return e.b.select(inside, e.b.shl(a, count), zero)
+    if dtype.is_unsigned:
+        return e.b.select(inside, e.b.lshr(a, count), zero)
+    return e.b.ashr(a, count)  # by the last place: 0 or -1
