@@ -109,8 +109,8 @@ def confused():
 
 def cases() -> Iterator[tuple[str, onnx.ModelProto, str]]:
     """(name, model, word of the message)."""
-    yield "cycle", model([relu("b", "a"), relu("a", "b"), relu("a")]), "later node"
-    yield "not sorted", model([relu("a"), relu("x", "a")]), "later node"
+    yield "cycle", model([relu("b", "a"), relu("a", "b"), relu("a")]), "cycle"
+    yield "cycle, the rest not sorted", model([relu("a"), relu("c", "a"), relu("a", "c")]), "cycle"
     yield "missing initializer", model([node("Add", "x", "w")]), "'w'"
     yield "duplicate output", model([relu(), relu()]), "exists already"
     yield "duplicate initializer", model([node("Add", "x", "w")], stored=[array("w", 8)] * 2), "'w'"
@@ -139,6 +139,10 @@ def cases() -> Iterator[tuple[str, onnx.ModelProto, str]]:
     yield "opset 999", model([relu()], opset=999), "opset 999"
     yield "opset 0", model([relu()], opset=0), "opset 0"
     yield "no opset", changed(model([relu()]), lambda m: m.ClearField("opset_import")), "opset"
+    others = [helper.make_opsetid("com.microsoft", 1)]
+    yield "no standard opset", model([relu()], opset_imports=others), 'for node "y" (Relu)'
+    twice = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx", 13)]
+    yield "two opsets", model([relu()], opset_imports=twice), "17 and 13"
     yield "IR 99", changed(model([relu()]), lambda m: setattr(m, "ir_version", 99)), "IR version 99"
     yield "IR 0", changed(model([relu()]), lambda m: setattr(m, "ir_version", 0)), "IR version 0"
     yield "stride 0", conv(strides=[0, 1]), "strides"

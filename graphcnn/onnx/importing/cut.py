@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import onnx
-from onnx import AttributeProto, GraphProto, NodeProto
 
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.names import shown
+from graphcnn.onnx.importing.node_order import names_read
 
 
 def cut_model(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto:
@@ -30,7 +30,7 @@ def cut_model(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
             kept.append(node)
-            wanted.update(_reads(node))
+            wanted.update(names_read(node))
     nodes = list(reversed(kept))
     declared = {v.name: v for v in (*graph.output, *graph.value_info, *graph.input)}
     infos = [declared.get(name, onnx.ValueInfoProto(name=name)) for name in outputs]
@@ -39,16 +39,3 @@ def cut_model(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto
     graph.node.extend(copies[: len(nodes)])
     graph.output.extend(copies[len(nodes) :])
     return model
-
-
-def _reads(node: NodeProto) -> set[str]:
-    """The names that a node reads, those inside of its graphs included."""
-    found = set(node.input)
-    graphs: list[GraphProto] = [a.g for a in node.attribute if a.type == AttributeProto.GRAPH]
-    while graphs:
-        graph = graphs.pop()
-        found.update(v.name for v in graph.output)
-        for inner in graph.node:
-            found.update(inner.input)
-            graphs += [a.g for a in inner.attribute if a.type == AttributeProto.GRAPH]
-    return found

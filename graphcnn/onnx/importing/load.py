@@ -20,6 +20,7 @@ from graphcnn.errors import ImportModelError
 from graphcnn.files import reason
 from graphcnn.ir import Array
 from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.node_order import sort_nodes
 from graphcnn.regular_files import open_regular
 
 #: What an entry of external data may say.
@@ -50,7 +51,7 @@ def read_model(source: str | Path | bytes, limits: Limits) -> tuple[onnx.ModelPr
 
 
 def parse(content: bytes, what: str, limits: Limits) -> onnx.ModelProto:
-    """The message that `content` holds, whole."""
+    """The message that `content` holds, whole, its nodes in order."""
     if len(content) > limits.file_bytes:
         raise ImportModelError(_too_large(what, len(content), limits))
     if not content:
@@ -64,6 +65,7 @@ def parse(content: bytes, what: str, limits: Limits) -> onnx.ModelProto:
         raise ImportModelError(f"{what}: not an ONNX model: {one_line(error)}") from None
     if unknown:
         raise ImportModelError(f"{what}: {unknown} unknown fields at its end, expected none")
+    sort_nodes(model)
     return model
 
 

@@ -48,6 +48,7 @@ def validate(model: ModelProto, limits: Limits) -> None:
             f"the model has IR version {model.ir_version}, expected {FIRST_IR} to {newest}"
         )
     opsets = check_opsets(model.opset_import, "the model")
+    _imported(model.opset_import, model.graph.node, "the model", limits)
     _unique((p.key for p in model.metadata_props), "metadata key")
     functions = _functions(model, limits)
     state = _State(limits, functions)
@@ -59,20 +60,34 @@ def check_opsets(imports: Iterable[Any], what: str) -> dict[str, int]:
     opsets: dict[str, int] = {}
     for entry in imports:
         domain = "" if entry.domain in STANDARD else entry.domain
-        if domain in opsets:
-            raise ImportModelError(f"{what} imports the domain {domain or 'ai.onnx'!r} twice")
-        opsets[domain] = entry.version
+        if opsets.setdefault(domain, entry.version) != entry.version:
+            raise ImportModelError(
+                f"{what} imports the domain {domain or 'ai.onnx'!r} twice, in the versions "
+                f"{opsets[domain]} and {entry.version}, expected one"
+            )
     newest = onnx.defs.onnx_opset_version()
-    if "" not in opsets and TRAINING in opsets:
-        opsets[""] = newest
-    if "" not in opsets:
+    if not opsets:
         raise ImportModelError(f"{what} imports no opset of the standard operators, expected one")
+    opsets.setdefault("", newest)  # for what operators of other domains are written out in
     if not 1 <= opsets[""] <= newest:
         raise ImportModelError(
             f"{what} has opset {opsets['']}, expected {FIRST_OPSET} to {newest}, "
             f"the newest that onnx {onnx.__version__} knows"
         )
     return opsets
+
+
+def _imported(
+    imports: Iterable[Any], nodes: Iterable[NodeProto], what: str, limits: Limits
+) -> None:
+    """Standard operators need an opset; a model of operators of other domains only has none."""
+    if any(entry.domain in STANDARD for entry in imports):
+        return
+    for node in _all_nodes(nodes, limits):
+        if node.domain in STANDARD:
+            raise ImportModelError(
+                f"{what} imports no opset of the standard operators, expected one for {label(node)}"
+            )
 
 
 def _unique(names: Iterable[str], what: str) -> set[str]:
@@ -134,6 +149,7 @@ class _State:
     def function(self, f: FunctionProto) -> None:
         what = f"function {f.name!r}"
         opsets = check_opsets(f.opset_import, what)
+        _imported(f.opset_import, f.node, what, self.limits)
         known = _unique(f.input, f"{what}: input")
         _unique([*f.attribute, *(a.name for a in f.attribute_proto)], f"{what}: attribute")
         self.body(f.node, known, opsets, 1, what)
@@ -197,8 +213,8 @@ class _State:
                     continue
                 if name in later:
                     raise ImportModelError(
-                        f"{where}: input {name!r} is made by a later node, expected nodes in order "
-                        "and no cycle"
+                        f"{where}: input {name!r} is made by a later node, which needs this one, "
+                        "expected no cycle"
                     )
                 raise ImportModelError(f"{where}: input {name!r} is unknown, expected an input, an "
                                        "initializer or the result of a node")  # fmt: skip
