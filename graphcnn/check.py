@@ -1,7 +1,7 @@
 """Any ONNX model against ONNX Runtime: do the outputs agree, and if not, which node is the first
 to differ?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
@@ -15,7 +15,7 @@ from graphcnn.first_difference import Culprit, Sides, first_difference
 from graphcnn.ir import Array
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
-from graphcnn.onnx.comparing.edges import Edges, read_edges
+from graphcnn.onnx.comparing.edges import Edges, at_batch, read_edges
 from graphcnn.onnx.comparing.parity import bound_for
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
@@ -84,7 +84,7 @@ def check_onnx(
     source: str | Path | bytes,
     inputs: Mapping[str, Any] | None = None,
     *,
-    shapes: Mapping[str, Sequence[Any]] | None = None,
+    shapes: Mapping[str, Any] | None = None,
     seed: int = 0,
     runtime: str = "both",
     bound: float | None = None,
@@ -95,7 +95,8 @@ def check_onnx(
     Args:
         source: path, or the content of a file.
         inputs: arrays by name. The others are drawn: normal numbers, for integers 0 and 1.
-        shapes: of inputs that are drawn, where the file leaves sizes open.
+        shapes: of inputs that are drawn, where the file leaves sizes open; or arrays, the numbers
+            of inputs that decide shapes, as `import_onnx` takes them.
         seed: of what is drawn.
         runtime: of ours: "native", "reference" or "both".
         bound: largest error allowed, relative to the largest number of an output; by default
@@ -151,7 +152,7 @@ def _row(name: str, batch: int, on: bool, theirs: Array, ours: Array) -> Differe
 def _feeds(edges: Edges, given: Mapping[str, Array], seed: int) -> tuple[int, dict[str, Array]]:
     """The batch size, and an array for every input of the model."""
     types = {v.node.name: v.type for v in edges.found.graph.inputs}
-    unknown = sorted(set(given) - set(types) - edges.fed)
+    unknown = sorted(set(given) - set(types) - edges.fed.keys())
     if unknown:
         known = ", ".join((*edges.fed, *types)) or "none"
         raise ImportModelError(f"the model has no input {unknown[0]!r}; it has {known}")
@@ -161,7 +162,7 @@ def _feeds(edges: Edges, given: Mapping[str, Array], seed: int) -> tuple[int, di
     ]
     sizes += [t.shape[0] for t in types.values() if t.is_bound and t.shape]
     batch = next(iter(sizes), 1)
-    feeds = {name: given[name] for name in edges.fed}
+    feeds = {name: at_batch(array, batch) for name, array in edges.fed.items()}
     for position, (name, open_type) in enumerate(types.items()):
         kind = open_type.bind(batch)
         rng = np.random.default_rng((seed, position))

@@ -7,7 +7,8 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
 from graphcnn.models import MODELS
 from graphcnn.regular_files import is_link, is_regular, kind_of
+from graphcnn.tools.onnx_inputs import values
 
 
 class WrongUseError(GraphCnnError):
@@ -36,6 +38,9 @@ class ModelName:
     #: A model read from a file has its weights, and no settings.
     saved: bool = False
     built_in: bool = False
+    #: An ONNX file: settings are the numbers of its inputs, `shapes` those that it leaves open.
+    onnx: bool = False
+    shapes: Mapping[str, Any] = field(default_factory=dict)
     #: The module builds a graph itself while it is imported, and that is why it cannot be.
     failure: GraphError | None = None
 
@@ -45,7 +50,8 @@ class ModelName:
         """The model.
 
         Args:
-            settings: arguments of the function, as the user gave them.
+            settings: arguments of the function, as the user gave them; of an ONNX file, numbers
+                of its inputs.
             fitting: arguments that suit the data, for those that a built-in model has and that
                 `settings` do not name. What they mean to a user's function is not known.
 
@@ -56,6 +62,10 @@ class ModelName:
         """
         if self.failure is not None:
             raise self.failure
+        if self.onnx:
+            return self.make(inputs={**self.shapes, **values(settings)})
+        if self.shapes:
+            raise WrongUseError(f"{self.text} is no ONNX file, whose inputs --shape describes")
         if self.saved:
             if settings:
                 raise WrongUseError(f"{self.text} is a saved model, which has no settings")
@@ -94,7 +104,7 @@ def find(text: str) -> ModelName:
         if not is_regular(text):
             raise UnknownModelError(f"{text}: {_no_file(text)}")
         if text.endswith(".onnx"):
-            return ModelName(text, lambda: import_onnx(text), saved=True)
+            return ModelName(text, partial(import_onnx, text), saved=True, onnx=True)
         return ModelName(text, lambda: load(text), saved=True)
     if ":" in text:
         try:

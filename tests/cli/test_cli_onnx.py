@@ -80,7 +80,7 @@ def test_a_float16_file_is_exported_again_within_its_bound(here: Path, exported:
 
 
 def test_settings_and_damaged_files_are_refused(here: Path, exported: Path) -> None:
-    assert "saved model" in refused(2, "summary", exported, "--set", "classes=3")
+    assert "no input 'classes'" in refused(1, "summary", exported, "--set", "classes=3")
     Path("bad.onnx").write_bytes(exported.read_bytes()[:-5])
     assert "not an ONNX model" in refused(1, "summary", "bad.onnx")
 

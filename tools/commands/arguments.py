@@ -4,6 +4,7 @@ import ast
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from graphcnn.optimizers import OPTIMIZERS
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.parts import Parts
 from graphcnn.runtime.data.specs import SPECS, Size, load, xo_options
+from graphcnn.tools.onnx_inputs import shape_option
 from graphcnn.tools.resolve import ModelName, UnknownModelError, find
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,7 +54,7 @@ def _settings(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str
     found = {}
     for text in values:
         key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier():
+        if not equals or not key:
             raise click.BadParameter(f"{text!r} must be spelled NAME=VALUE, as in classes=100")
         try:
             found[key] = ast.literal_eval(value)
@@ -62,16 +64,23 @@ def _settings(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str
 
 
 def model_argument(function: F) -> F:
-    """MODEL, and --set for its arguments."""
-    function = click.option(
+    """MODEL, --set for its arguments, and --shape for the inputs of an ONNX file."""
+
+    @wraps(function)
+    def command(*, model: ModelName, shapes: dict[str, Any], **options: Any) -> Any:
+        return function(model=replace(model, shapes=shapes), **options)
+
+    found: Any = click.option(
         "--set",
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
         callback=_settings,
-        help="An argument of the model's function, as in --set classes=100. May be repeated.",
-    )(function)
-    return click.argument("model", callback=_model)(function)
+        help="An argument of the model's function, as in classes=100; or the numbers of an input "
+        "of an ONNX file that decides shapes, as in sizes=1,3,448,448 or sizes=FILE.npy. May be "
+        "repeated.",
+    )(shape_option(command))
+    return click.argument("model", callback=_model)(found)  # type: ignore[no-any-return]
 
 
 def _size(context: Any, parameter: Any, text: str | None) -> int | tuple[int, int] | None:

@@ -4,15 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from graphcnn.config import RUNTIMES
-from graphcnn.errors import DataError, VerifyError
-from graphcnn.files import reason
+from graphcnn.errors import VerifyError
+from graphcnn.ir import Array
 from graphcnn.onnx.importing.limits import Limits
-from graphcnn.regular_files import open_regular
 from graphcnn.tools.commands.arguments import json_option
-from graphcnn.tools.commands.import_ import limit_option, shapes_of
+from graphcnn.tools.commands.import_ import limit_option
+from graphcnn.tools.onnx_inputs import read_array, set_option, shapes_of
 
 
 def _files(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, Path]:
@@ -37,6 +36,7 @@ def _files(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, P
     help="The shape of an input that is drawn, where the file leaves it open, as in "
     "x=1x3x224x224. May be repeated.",
 )  # fmt: skip
+@set_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
               help="Of what is drawn at random.")  # fmt: skip
 @click.option(
@@ -54,6 +54,7 @@ def check(
     file: Path,
     files: dict[str, Path],
     shapes: dict[str, tuple[Any, ...]],
+    numbers: dict[str, Array],
     seed: int,
     runtime: str,
     bound: float | None,
@@ -76,20 +77,16 @@ def check(
     """
     from graphcnn.check import check_onnx  # loads the onnx package
 
-    arrays = {name: _read(path) for name, path in files.items()}
+    arrays = {name: read_array(path) for name, path in files.items()}
     found = check_onnx(
-        file, arrays, shapes=shapes, seed=seed, runtime=runtime, bound=bound, limits=limits
+        file,
+        arrays,
+        shapes={**shapes, **numbers},
+        seed=seed,
+        runtime=runtime,
+        bound=bound,
+        limits=limits,
     )
     click.echo(found.to_json() if as_json else str(found))
     if not found.passed:
         raise VerifyError(f"{file}: ONNX Runtime computes something else")
-
-
-def _read(path: Path) -> Any:
-    try:
-        with open_regular(path) as file:
-            return np.load(file, allow_pickle=False)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {reason(error, path)}") from None
-    except (ValueError, EOFError, MemoryError) as error:
-        raise DataError(f"{path} is no .npy file: {error}") from None

@@ -8,20 +8,10 @@ from warnings import catch_warnings, simplefilter
 import click
 
 from graphcnn.errors import ImportModelError, ImportModelWarning
+from graphcnn.ir import Array
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
-
-
-def shapes_of(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
-    """`x=1,3,224,224`, or `x=1x3x224x224`, as {"x": (1, 3, 224, 224)}; N is the batch axis."""
-    found: dict[str, tuple[Any, ...]] = {}
-    for text in values:
-        name, equals, sizes = text.rpartition("=")
-        parts = [part.strip() for part in sizes.replace("x", ",").split(",")]
-        if not equals or not all(part == "N" or part.isdecimal() for part in parts):
-            raise click.BadParameter(f"{text!r} must be spelled NAME=SIZES, as in x=N,3,224,224")
-        found[name] = tuple("N" if part == "N" else int(part) for part in parts)
-    return found
+from graphcnn.tools.onnx_inputs import set_option, shapes_of
 
 
 def _limits(context: Any, parameter: Any, values: tuple[str, ...]) -> Limits:
@@ -46,10 +36,11 @@ limit_option = click.option(
 @click.command("import")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--input", "shapes", metavar="NAME=SIZES", multiple=True, callback=shapes_of,
+    "--input", "--shape", "shapes", metavar="NAME=SIZES", multiple=True, callback=shapes_of,
     help="The shape of an input, where the file leaves it open, as in x=N,3,224,224. N is the "
     "batch axis. May be repeated.",
 )  # fmt: skip
+@set_option
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
     help="Save the model: a .safetensors file, with which every command works.",
@@ -64,6 +55,7 @@ limit_option = click.option(
 def import_(
     file: Path,
     shapes: dict[str, tuple[Any, ...]],
+    numbers: dict[str, Array],
     output: Path | None,
     outputs: tuple[str, ...],
     limits: Limits,
@@ -79,19 +71,20 @@ def import_(
     Examples:
       graphcnn import resnet50.onnx
       graphcnn import detector.onnx --input images=N,3,640,640 -o detector.safetensors
+      graphcnn import upscaler.onnx --set sizes=1,3,448,448 -o upscaler.safetensors
       graphcnn import detector.onnx --until boxes --until scores -o detector.safetensors
     """
     from graphcnn.onnx.importing.importer import import_onnx  # these load the onnx package
     from graphcnn.onnx.importing.report import report
 
     until = outputs or None
-    found = report(file, shapes, limits, until)
+    inputs = {**shapes, **numbers}
+    found = report(file, inputs, limits, until)
     click.echo(found.to_json() if as_json else str(found))
     if not found.runs:
-        names = ", ".join(u.op_type for u in found.unsupported)
-        raise ImportModelError(f"{file} needs operators that are not supported: {names}")
+        raise ImportModelError(f"{file} needs {found.needs}")
     if output is not None:
         with catch_warnings():  # which the report has told
             simplefilter("ignore", ImportModelWarning)
-            path = import_onnx(file, shapes, limits, until).save(output)
+            path = import_onnx(file, inputs, limits, until).save(output)
         click.echo(f"saved: {path}", err=as_json)

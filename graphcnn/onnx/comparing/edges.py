@@ -9,15 +9,15 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto
 
-from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value
 from graphcnn.onnx.importing.affine import Affine
-from graphcnn.onnx.importing.context import Known, NeedsValueError
+from graphcnn.onnx.importing.context import Known, NeedsValueError, UnsupportedError
+from graphcnn.onnx.importing.given import Inputs, given_inputs
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import is_external, read_model
 from graphcnn.onnx.importing.messages import faults
-from graphcnn.onnx.importing.survey import start
-from graphcnn.onnx.importing.translate import Imported, Run, Shapes
+from graphcnn.onnx.importing.survey import refusal, start
+from graphcnn.onnx.importing.translate import Imported, Run
 from graphcnn.onnx.importing.validate import validate
 
 
@@ -30,13 +30,14 @@ class Edges:
             arrays that were computed while importing. Results inside of several nodes that became
             one operator are missing.
         stored: the initializers that lie in other files.
-        fed: the inputs that decided shapes and are constants of the graph.
+        fed: the inputs that are constants of the graph, since they decided shapes or were given
+            so, and their numbers.
     """
 
     found: Imported
     values: dict[str, Value | Array]
     stored: dict[str, Array]
-    fed: frozenset[str]
+    fed: Mapping[str, Array]
 
     @property
     def model(self) -> ModelProto:
@@ -66,20 +67,20 @@ class Edges:
 
 def read_edges(
     source: str | Path | bytes,
-    shapes: Shapes,
+    inputs: Inputs,
     given: Mapping[str, Array],
     limits: Limits | None = None,
 ) -> Edges:
-    """Import a model. Inputs of `given` that decide shapes become constants."""
+    """Import a model with `inputs` as `import_onnx` has them. Inputs of `given` that decide shapes
+    become constants."""
     limits = limits or Limits()
     model, folder = read_model(source, limits)
-    known: dict[str, Array] = {}
+    shapes, known = given_inputs(model, inputs)
     while True:
         try:
             with faults("the model"):
                 validate(model, limits)
-                run = Run(model, {k: s for k, s in shapes.items() if k not in known}, limits,
-                          folder, known)  # fmt: skip
+                run = Run(model, shapes, limits, folder, known)
                 start(run)
                 for node in model.graph.node:
                     run.node(node, run.env, run.opsets, 0)
@@ -88,10 +89,12 @@ def read_edges(
         except NeedsValueError as need:
             more = {k: given[k] for k in need.keys if k in given and k not in known}
             if not more:
-                names = ", ".join(sorted(need.keys)) or "the batch size, by its shape"
-                raise ImportModelError(f"{need}: give {names}") from None
+                raise refusal(Run(model, shapes, limits, folder, known), need) from None
             known |= more
-    return Edges(found, _values(run, found), _external(run, model), frozenset(known))
+            shapes = {k: s for k, s in shapes.items() if k not in known}
+        except UnsupportedError as error:
+            raise refusal(Run(model, shapes, limits, folder, known), error) from None
+    return Edges(found, _values(run, found), _external(run, model), known)
 
 
 def _values(run: Run, found: Imported) -> dict[str, Value | Array]:

@@ -23,6 +23,7 @@ from graphcnn.initializers import He
 from graphcnn.ir import Array, Value, freeze
 from graphcnn.onnx.importing.affine import Affine, dims_of
 from graphcnn.onnx.importing.arrays import array_of, stored_bytes
+from graphcnn.onnx.importing.given import needed
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import is_external
 from graphcnn.ops.elementwise import Add, Cast
@@ -238,13 +239,10 @@ class Call:
         from graphcnn.graph import topological_order
 
         order = topological_order([value.node])
-        keys = frozenset(n.op.key for n in order if isinstance(n.op, Input))
+        inputs = {n.op.key: n.op.type for n in order if isinstance(n.op, Input)}
         open_ = any(n.op.bind(1) is not n.op or not all(t.is_bound for t in n.types) for n in order)
-        if keys or open_:
-            names = ", ".join(map(repr, sorted(keys))) or "the batch size"
-            raise NeedsValueError(
-                f"{what} must be known while importing, but depends on {names}", keys
-            )
+        if inputs or open_:
+            raise NeedsValueError(needed(what, inputs), frozenset(inputs))
         arrays: dict[Value, Array] = {}
         for node in order:
             if isinstance(node.op, State):

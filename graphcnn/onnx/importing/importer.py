@@ -19,6 +19,7 @@ from graphcnn.metadata import read
 from graphcnn.onnx.importing.context import NeedsValueError, UnsupportedError
 from graphcnn.onnx.importing.cut import cut_model
 from graphcnn.onnx.importing.declared import warn_of
+from graphcnn.onnx.importing.given import Inputs, given_inputs
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import one_line, read_model
 from graphcnn.onnx.importing.messages import faults
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 def import_onnx(
     source: str | Path | bytes,
-    inputs: Shapes | None = None,
+    inputs: Inputs | None = None,
     limits: Limits | None = None,
     outputs: Sequence[str] | None = None,
 ) -> "Model":
@@ -44,6 +45,10 @@ def import_onnx(
             from the folder of the file.
         inputs: shapes by name where the file leaves sizes open, or to change them:
             `{"x": (1, 3, 224, 224)}`. The batch axis N stays open as `None`, `"N"` or `N`.
+            What is no tuple or list is a value, an array or a number:
+            `{"sizes": np.array([1, 3, 448, 448])}`. Such an input becomes a constant of the model
+            and is no input any more, which is how the numbers of an input can decide shapes. A
+            value may also be given for an initializer, in place of that of the file.
         limits: budgets for hostile files.
         outputs: names of values that are the outputs instead of those of the file: what comes
             behind them is left out, such as the selection of boxes at the end of a detector.
@@ -77,7 +82,7 @@ def import_onnx(
 
 def import_graph(
     source: str | Path | bytes,
-    inputs: Shapes | None = None,
+    inputs: Inputs | None = None,
     limits: Limits | None = None,
     outputs: Sequence[str] | None = None,
 ) -> Imported:
@@ -87,10 +92,12 @@ def import_graph(
     if outputs is not None:
         model = cut_model(model, outputs)
     name = "" if isinstance(source, bytes | bytearray | memoryview) else Path(source).stem
+    with faults("the model"):
+        shapes, known = given_inputs(model, inputs)
     try:
-        return import_proto(model, inputs, limits, folder, name)
+        return import_proto(model, shapes, limits, folder, name, known)
     except (NeedsValueError, UnsupportedError) as error:
-        raise refusal(Run(model, inputs or {}, limits, folder, {}), error) from None
+        raise refusal(Run(model, shapes, limits, folder, known), error) from None
 
 
 def import_proto(

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,16 @@ import onnx
 
 from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.errors import readable
+from graphcnn.ir import Array
 from graphcnn.onnx.importing.context import RULES
 from graphcnn.onnx.importing.cut import cut_model
+from graphcnn.onnx.importing.given import Inputs, given_inputs
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import read_model
 from graphcnn.onnx.importing.messages import faults
 from graphcnn.onnx.importing.names import near
 from graphcnn.onnx.importing.survey import Survey, start, survey
-from graphcnn.onnx.importing.translate import Imported, Run, Shapes
+from graphcnn.onnx.importing.translate import Imported, Run
 from graphcnn.onnx.importing.validate import validate
 from graphcnn.onnx.importing.written import as_written
 from graphcnn.tensor_type import format_shape
@@ -37,12 +39,14 @@ SIMILAR = {
 
 @dataclass(frozen=True)
 class Unsupported:
-    """An operator that we lack: the nodes, why, and what comes near it."""
+    """An operator that we lack: the nodes, why, and what comes near it. Where the numbers of
+    inputs would help, their names."""
 
     op_type: str
     nodes: tuple[str, ...]
     reason: str
     nearest: str
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,25 @@ class Report:
     assumed: tuple[str, ...] = ()
     #: Values before what is unsupported: with these as outputs, the model can be read.
     before: tuple[str, ...] = ()
+    #: Inputs whose numbers are given, and the numbers.
+    given: dict[str, str] = field(default_factory=dict)
     #: Where declared shapes of results and outputs are not so.
     doubts: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
         return not self.unsupported
+
+    @property
+    def needs(self) -> str:
+        """What is missing, in one line."""
+        lacking = [u.op_type for u in self.unsupported if not u.inputs]
+        inputs = sorted({name for u in self.unsupported for name in u.inputs})
+        found = [f"operators that are not supported: {', '.join(lacking)}"] if lacking else []
+        if inputs:
+            options = " ".join(f"--set {name}=..." for name in inputs)
+            found.append(f"the numbers of inputs that decide shapes: {options}")
+        return ", and ".join(found)
 
     def to_json(self) -> str:
         return json.dumps({**asdict(self), "runs": self.runs}, indent=2)
@@ -82,6 +99,7 @@ class Report:
             ("model", f"{self.name}, by {self.producer or 'an unknown producer'}"),
             ("version", f"opset {self.opset}, IR {self.ir_version}"),
             *(("input", f"{k}  {v}") for k, v in self.inputs.items()),
+            *(("given", f"{k}  {v}") for k, v in self.given.items()),
             *(("output", f"{k}  {v}") for k, v in self.outputs.items()),
             ("operators", f"{total}: {_counts(self.operators)}"),
         ]
@@ -122,7 +140,7 @@ def _counts(counts: dict[str, int]) -> str:
 
 def report(
     source: str | Path | bytes,
-    inputs: Shapes | None = None,
+    inputs: Inputs | None = None,
     limits: Limits | None = None,
     outputs: Sequence[str] | None = None,
 ) -> Report:
@@ -133,7 +151,8 @@ def report(
         model = cut_model(model, outputs)
     with faults("the model"):
         validate(model, limits)
-        run = Run(model, inputs or {}, limits, folder, {})
+        shapes, known = given_inputs(model, inputs)
+        run = Run(model, shapes, limits, folder, known)
         start(run)
         written = None if inputs else as_written(model, limits, folder)
     seen = Survey() if written else survey(run)
@@ -167,12 +186,13 @@ def _made(
         folded=dict(run.folded),
         lowered=dict(run.lowered),
         unsupported=tuple(
-            Unsupported(op, tuple(lack.nodes), lack.reason, nearest(op))
+            Unsupported(op, tuple(lack.nodes), lack.reason, nearest(op), tuple(sorted(lack.keys)))
             for op, lack in seen.lacks.items()
         ),
         rest_runs=seen.rest,
         assumed=tuple(sorted(seen.assumed)),
         before=seen.before,
+        given={name: _numbers(array) for name, array in run.given.items()},
         doubts=found.doubts if found else (),
     )
 
@@ -184,3 +204,9 @@ def nearest(op_type: str) -> str:
     if op_type in SIMILAR:
         return SIMILAR[op_type]
     return ", ".join(near(op_type, RULES)) or "none"
+
+
+def _numbers(array: Array) -> str:
+    """The first numbers of a value that was given."""
+    numbers = [str(x) for x in array.ravel().tolist()]
+    return ", ".join(numbers[:8] + ["..."] * (len(numbers) > 8)) or "no numbers"

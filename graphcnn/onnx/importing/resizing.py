@@ -21,7 +21,7 @@ from graphcnn.ops.comparison import Where
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Floor, Maximum, Minimum, Sign
 from graphcnn.ops.resample import Upsample2d
-from graphcnn.tensor_type import DType, N, known_size
+from graphcnn.tensor_type import DType, N, format_shape, known_size
 
 How = Mapping[str, Any]
 
@@ -72,6 +72,12 @@ def resize(call: Call) -> Value:
     wanted = call.sizes(3, "sizes")
     if len(wanted) != len(axes):
         raise ImportModelError(f"sizes {wanted} must have one number per axis {axes}")
+    for a, d in zip(axes, wanted, strict=True):
+        if isinstance(d, int) != isinstance(x.shape[a], int):
+            raise UnsupportedError(
+                f"sizes {format_shape(wanted)} of {x.type}: axis {a} is the batch, which cannot be "
+                "resampled: its size is N"
+            )
     policy = call.attribute("keep_aspect_ratio_policy", "stretch")
     scales = [
         np.float32(1) if d is N else np.float32(_known(d)) / np.float32(_known(x.shape[a]))

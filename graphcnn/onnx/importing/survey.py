@@ -13,6 +13,7 @@ from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import NeedsValueError, UnsupportedError
+from graphcnn.onnx.importing.given import is_settable
 from graphcnn.onnx.importing.missing import MissingError, missing
 from graphcnn.onnx.importing.names import shown
 from graphcnn.onnx.importing.translate import Run
@@ -54,6 +55,7 @@ class Survey:
 def survey(run: Run) -> Survey:
     """Walk the nodes, past those that we lack. Raises `ImportModelError` for one that is wrong."""
     found, lost = Survey(), list[onnx.NodeProto]()
+    own = {value.node.name for value in run.inputs}
     for node in run.model.graph.node:
         if any(name and name not in run.env for name in node.input):
             found.rest = False  # behind a result whose type is unknown
@@ -61,6 +63,9 @@ def survey(run: Run) -> Survey:
         try:
             run.node(node, run.env, run.opsets, 0)
         except (UnsupportedError, NeedsValueError) as error:
+            if isinstance(error, NeedsValueError) and not error.keys <= own:
+                found.rest = False  # what stands for a result that is lacking has no numbers
+                continue
             op_type = error.op_type if isinstance(error, MissingError) else node.op_type
             lack = found.lacks.setdefault(op_type, Lack(_reason(node, error)))
             lack.nodes.append(node.name or next(iter(node.output), ""))
@@ -89,7 +94,7 @@ def start(run: Run) -> None:
     except ImportModelError as error:
         found = _by_name(run)
         if found.lacks:
-            raise _error(found, error) from None
+            raise _error(run, found, error) from None
         raise
 
 
@@ -103,7 +108,7 @@ def refusal(run: Run, first: ImportModelError) -> ImportModelError:
         found = survey(run)
     except ImportModelError:
         return first  # the model is wrong further on, too
-    return _error(found, first) if found.lacks else first
+    return _error(run, found, first) if found.lacks else first
 
 
 def _by_name(run: Run) -> Survey:
@@ -120,7 +125,7 @@ def _by_name(run: Run) -> Survey:
     return found
 
 
-def _error(found: Survey, first: ImportModelError) -> ImportModelError:
+def _error(run: Run, found: Survey, first: ImportModelError) -> ImportModelError:
     kinds = [_told(op_type, lack) for op_type, lack in found.lacks.items()]
     text = str(first)
     if sum(len(lack.nodes) for lack in found.lacks.values()) > 1:
@@ -129,9 +134,11 @@ def _error(found: Survey, first: ImportModelError) -> ImportModelError:
     elif not isinstance(first, NeedsValueError | UnsupportedError):
         text = kinds[0]
     keys = frozenset[str]().union(*(lack.keys for lack in found.lacks.values()))
+    settable = {value.node.name for value in run.inputs if is_settable(value.type)}
+    advice = "" if keys and keys <= settable else _advice(found.before)
     if all(lack.keys for lack in found.lacks.values()):
-        return NeedsValueError(text, keys)
-    return UnsupportedError(f"{text}{_advice(found.before)}")
+        return NeedsValueError(text + advice, keys)
+    return UnsupportedError(text + advice)
 
 
 def _told(op_type: str, lack: Lack) -> str:
