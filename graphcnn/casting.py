@@ -6,10 +6,17 @@ vector code beside scalar code, gives another number. Here each has one, for eve
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from graphcnn.ir import Array
 from graphcnn.tensor_type import DType
+
+
+def range_of(dtype: DType) -> tuple[int, int]:
+    """The least and the largest number of an integer type."""
+    info: Any = ml_dtypes.iinfo(dtype.numpy)  # type: ignore[no-untyped-call]
+    return int(info.min), int(info.max)
 
 
 def converted(x: Array, dtype: DType) -> Array:

@@ -54,6 +54,8 @@ class Op:
     anchor: ClassVar[bool] = False
     #: Two nodes with equal operator and inputs may be merged.
     pure: ClassVar[bool] = True
+    #: Native code has no kernel for it: what it expands to is computed.
+    composite: ClassVar[bool] = False
     #: The derivative is zero wherever it exists: integer and boolean results.
     piecewise_constant: ClassVar[bool] = False
 

@@ -15,6 +15,7 @@ from graphcnn.passes.assign_layout import AssignLayout
 from graphcnn.passes.base import Applied, Pipeline
 from graphcnn.passes.cancel_relayout import CancelRelayout
 from graphcnn.passes.eliminate import Eliminate
+from graphcnn.passes.expand import Expand
 from graphcnn.passes.fold_constants import FoldConstants
 from graphcnn.passes.fuse_ops import FuseOps
 from graphcnn.passes.plan_memory import plan_memory
@@ -55,6 +56,7 @@ def native_pipeline(
 
     return Pipeline(
         (
+            Expand(),
             WidenTypes(),
             FoldConstants(),
             Eliminate(),

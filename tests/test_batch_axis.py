@@ -25,9 +25,10 @@ SAMPLES = all_samples()
 PROVEN = {
     "items": (
         "abs and atan avg_pool2d avg_pool2d_grad batch_norm bit_or bit_xor broadcast_to cast ceil "
-        "concat conv2d conv_transpose2d cos dense dropout elu embed erf exp flatten floor gelu "
+        "concat conv2d conv_integer conv_transpose2d cos dense dequantize dropout elu embed erf "
+        "exp flatten floor gelu "
         "global_avg_pool2d hard_sigmoid hard_swish leaky_relu log max_pool2d max_pool2d_grad "
-        "max_pool2d_pick max_unpool2d neg not one_hot or pad2d pad2d_grad placed quotient "
+        "max_pool2d_pick max_unpool2d neg not one_hot or pad2d pad2d_grad placed quantize quotient "
         "relayout relu remainder round sigmoid sign silu sin slice softplus sqrt tanh top_k "
         "transpose upsample2d upsample2d_grad where zero_insert2d"
     ),
@@ -41,7 +42,7 @@ PROVEN = {
     "mean": "binary_cross_entropy cross_entropy mean_absolute_error mean_squared_error",
     "sum": "conv2d_weight_grad",
     "count": "element_count",
-    "items mixed sum": "fused matmul",
+    "items mixed sum": "fused matmul matmul_integer",
     "items mean": "mean",
     "mixed": "random_uniform",
     "items sum": "sum",

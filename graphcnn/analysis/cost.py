@@ -46,7 +46,7 @@ def total_multiply_adds(graph: Graph) -> int:
     return sum(map(multiply_adds, graph.nodes))
 
 
-@costs("conv2d")
+@costs("conv2d", "conv_integer")
 def _conv2d(node: Node) -> int:
     """Every output element sums C/groups · KH · KW products."""
     return known_size(node.output.shape) * _taps(node.inputs[1].shape)
@@ -70,7 +70,7 @@ def _dense(node: Node) -> int:
     return known_size(node.output.shape) * known_size(node.inputs[0].shape[1:])
 
 
-@costs("matmul")
+@costs("matmul", "matmul_integer")
 def _matmul(node: Node) -> int:
     """Every output element sums K products."""
     a = node.inputs[0].shape

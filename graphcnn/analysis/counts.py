@@ -62,6 +62,7 @@ def activation_bytes(graph: Graph) -> int:
 #: Operators that slide a window over their first input, with where the kernel's size stands.
 WINDOWED: dict[str, str] = {
     "conv2d": "weight",
+    "conv_integer": "weight",
     "max_pool2d": "attribute",
     "avg_pool2d": "attribute",
 }

@@ -131,7 +131,7 @@ def _each_pixel(node: Node, x: ReceptiveField) -> ReceptiveField | None:
     return x if spatial in operands and broadcast else None
 
 
-@fields_of("conv2d", "max_pool2d", "avg_pool2d")
+@fields_of("conv2d", "conv_integer", "max_pool2d", "avg_pool2d")
 def _slide(node: Node, x: ReceptiveField) -> ReceptiveField:
     both = node_windows(node)
     assert both is not None, "every operator of this rule slides a window"

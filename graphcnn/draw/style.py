@@ -45,6 +45,7 @@ FAMILIES: Final[dict[str, Style]] = {
     "gather": _PLAIN,
     "top_k": _box("#d3f0f2", "#2b8f99"),
     "random": _PLAIN,
+    "integer": _CONVOLUTION,
     "fused": _CONVOLUTION,
     "layout": _PLAIN,
 }

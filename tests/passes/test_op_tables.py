@@ -208,7 +208,7 @@ def test_operators_with_windows() -> None:
     assert sliding - others == WINDOWED.keys()
     for sample in ALL:
         if sample.op.name in WINDOWED:
-            types = [TensorType(a.shape) for a in sample.arrays(np.float32)]
+            types = sample.types(np.float32)
             node = build_node(sample.op, [Input(f"x{i}", t)() for i, t in enumerate(types)])
             both = node_windows(node)
             assert both is not None

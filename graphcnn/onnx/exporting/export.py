@@ -19,6 +19,7 @@ import graphcnn.onnx.exporting.bits
 import graphcnn.onnx.exporting.dense
 import graphcnn.onnx.exporting.elementwise
 import graphcnn.onnx.exporting.image
+import graphcnn.onnx.exporting.integer
 import graphcnn.onnx.exporting.pool
 import graphcnn.onnx.exporting.random
 import graphcnn.onnx.exporting.scatter
@@ -32,6 +33,7 @@ from graphcnn.onnx.exporting import external
 from graphcnn.onnx.exporting.external import DataFile
 from graphcnn.onnx.exporting.gate import check, helper_types
 from graphcnn.onnx.exporting.kernels import turn_kernels
+from graphcnn.onnx.exporting.qlinear import Group, emit_group, find_groups
 from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
 from graphcnn.onnx.exporting.targets import first_release, newest_for
 from graphcnn.onnx.exporting.writer import (
@@ -222,8 +224,11 @@ def emit_graph(
     values = _value_names(graph, nodes)
     names = [*values.values(), *graph.outputs]
     emit = Emitter(opset, names, list(nodes.values()), graph.inputs, most)
+    groups = find_groups(graph)
+    inside = {inner for group in groups.values() for inner in group.inner}
     for node in graph.nodes:
-        _emit(emit, node, nodes[node], values, states)
+        if node not in inside:
+            _emit(emit, node, nodes[node], values, states, groups.get(node))
     for key, value in graph.outputs.items():
         if values[value] != key:  # an input, a constant, or a value that has two keys
             emit.alias(values[value], key)
@@ -254,7 +259,12 @@ def _value_names(graph: Graph, nodes: Mapping[Node, str]) -> dict[Value, str]:
 
 
 def _emit(
-    emit: Emitter, node: Node, name: str, values: Mapping[Value, str], states: Mapping[str, Array]
+    emit: Emitter,
+    node: Node,
+    name: str,
+    values: Mapping[Value, str],
+    states: Mapping[str, Array],
+    group: Group | None,
 ) -> None:
     if isinstance(node.op, Input):
         return
@@ -268,7 +278,10 @@ def _emit(
         raise ExportError(f"{node.op.name} {name!r} has no equivalent in ONNX: {reason}")
     emit.begin(name, str(node.origin))
     try:
-        results = exporter(emit, node, [values[v] for v in node.inputs])
+        if group is not None:
+            results = emit_group(emit, node, group, values)
+        else:
+            results = exporter(emit, node, [values[v] for v in node.inputs])
     except NeedsOpset as need:
         raise TooLow(node, name, need) from None
     emit.finish(results, [values[v] for v in node.outputs])

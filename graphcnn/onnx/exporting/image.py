@@ -23,7 +23,7 @@ def flipped(emit: Emitter, weight: str) -> str:
     return emit.slice(weight, (-1, -1), (-END, -END), (2, 3), (-1, -1))
 
 
-def _window(op: Any, kernel: Any) -> dict[str, Any]:
+def window_attributes(op: Any, kernel: Any) -> dict[str, Any]:
     return {
         "kernel_shape": tuple(kernel),
         "strides": op.stride,
@@ -38,7 +38,7 @@ def conv2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     x, weight, *bias = inputs
     weight = flipped(emit, weight) if op.flip_kernel else weight
-    return [emit.add("Conv", x, weight, *bias, **_window(op, node.inputs[1].shape[2:]))]
+    return [emit.add("Conv", x, weight, *bias, **window_attributes(op, node.inputs[1].shape[2:]))]
 
 
 @exports("conv_transpose2d")
@@ -48,7 +48,7 @@ def conv_transpose2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     x, weight, *bias = inputs
     weight = flipped(emit, weight) if op.flip_kernel else weight
-    window = _window(op, node.inputs[1].shape[2:])
+    window = window_attributes(op, node.inputs[1].shape[2:])
     extra = op.output_padding
     if all(r < s for r, s in zip(extra, op.stride, strict=True)):
         return [emit.add("ConvTranspose", x, weight, *bias, **window, output_padding=extra)]

@@ -105,17 +105,24 @@ def _weight(call: Call, x: Value) -> tuple[Value, Pair]:
     return weight, kernel
 
 
-@imports("Conv")
-def conv(call: Call) -> Value:
+def convolved(call: Call) -> tuple[Value, Value, dict[str, Any]]:
+    """Image and kernel of a convolution, and its attributes as ours."""
     x = call.value(0)
     weight, kernel = _weight(call, x)
     rank, image = x.type.rank, as_image(x)
     stride, dilation = pair(call, "strides", 1, rank), pair(call, "dilations", 1, rank)
     sides = padding(call, image_sizes(image.type), kernel, stride, dilation, rank)
+    groups = call.attribute("group", 1)
+    return image, weight, {
+        "stride": stride, "padding": sides, "dilation": dilation, "groups": groups,
+    }  # fmt: skip
+
+
+@imports("Conv")
+def conv(call: Call) -> Value:
+    image, weight, attributes = convolved(call)
     bias = [call.value(2)] if call.has(2) else []
-    whole = call.op_type in ("ConvInteger", "QLinearConv")
-    op = Conv2d(stride, sides, dilation, call.attribute("group", 1), exact=whole)
-    return as_before(op(image, weight, *bias), x)
+    return as_before(Conv2d(**attributes)(image, weight, *bias), call.value(0))
 
 
 @imports("ConvTranspose")

@@ -9,9 +9,10 @@ from typing import Any
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import RULES, Call, Operand, Rule, UnsupportedError, imports
-from graphcnn.onnx.importing.quantized import constant_value
+from graphcnn.onnx.importing.quantized import constant_value, factor, product, requantised
 from graphcnn.ops.activation import Gelu, Sigmoid
 from graphcnn.ops.elementwise import Sqrt
+from graphcnn.ops.integer import Dequantize, Quantize
 from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import Transpose
 
@@ -185,21 +186,22 @@ def qlinear_concat(call: Call) -> Value:
 
 @own("QGemm")
 def qgemm(call: Call) -> Value:
-    """A bias has the product of the scales of both factors. Without a scale the result is f32."""
-    a, b = _numbers(call, 0, 1, 2), _weights(call)
-    y = _standard(call, "Gemm", a, b, **call.attributes)
-    if call.has(6):
-        scale = constant_value(call, 1) * constant_value(call, 4)
-        y = y + _standard(call, "Cast", call.value(6), to=1) * scale
-    return _integers(call, y, 7, 8) if call.has(7) else y
-
-
-def _weights(call: Call) -> Value:
-    """The second factor, with a scale for every column of the product."""
-    point = call.inputs[5] if call.has(5) else None
-    axis = 0 if call.attribute("transB", 0) else 1
-    scale = constant_value(call, 4)
-    return _standard(call, "DequantizeLinear", call.given(3), scale, point, axis=axis)
+    """A bias of integers has the product of the scales of both factors, and is added to the
+    product of integers. Without a scale the result is f32."""
+    a, b = (
+        _exchanged(call.value(i)) if call.attribute(key, 0) else call.value(i)
+        for i, key in ((0, "transA"), (3, "transB"))
+    )
+    y = product(call, a, b, (2, 5))
+    y = y + call.value(6) if call.has(6) else y
+    one, alpha = constant_value(call, 1), call.attribute("alpha", 1.0)
+    one = one if alpha == 1.0 else one * alpha
+    if not call.has(7):
+        return Dequantize()(y, factor(one, constant_value(call, 4)))
+    scale = factor(one, constant_value(call, 4), constant_value(call, 7))
+    if not call.has(8):
+        return Quantize(a.dtype)(Dequantize()(y, scale), constant_of(1.0))
+    return requantised(call, y, scale, 8)
 
 
 @own("QuantizeLinear")

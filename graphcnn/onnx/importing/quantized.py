@@ -1,32 +1,34 @@
 """Quantised arithmetic of ONNX in our operators.
 
 An integer q stands for the number (q - zero point) · scale. Products of integers are summed as
-floats that hold every sum exactly: float32 while the sums stay below 2^24, else float64.
+integers; what leaves a convolution or a product of matrices is brought to another scale by one
+factor, that of both operands over that of the result.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+
+import numpy as np
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import (
-    RULES,
     Call,
     Known,
-    Operand,
     UnsupportedError,
     cast_to,
     imports,
     reshaped,
 )
-from graphcnn.onnx.importing.types import extreme, range_of, saturated
+from graphcnn.onnx.importing.image import as_before, convolved
+from graphcnn.onnx.importing.types import saturated
+from graphcnn.onnx.importing.volume import conv_of_volumes, repeated
 from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.elementwise import Maximum, Minimum, Round
+from graphcnn.ops.integer import ConvInteger, Dequantize, MatMulInteger, Quantize
 from graphcnn.ops.shape import Slice
-from graphcnn.tensor_type import DType, N, known_size
-
-#: Floats of 32 bits hold every integer up to this one.
-EXACT = 1 << 24
+from graphcnn.sources import Constant
+from graphcnn.tensor_type import Dim, DType, N
 
 
 def constant_value(call: Call, index: int) -> Value:
@@ -37,17 +39,25 @@ def constant_value(call: Call, index: int) -> Value:
     return call.value(index)
 
 
+def shaped(v: Value, shape: tuple[Dim, ...]) -> Value:
+    """v under another shape; a constant is one then, too."""
+    op = v.node.op
+    if isinstance(op, Constant) and v.shape != shape:
+        return Constant(op.array.reshape(shape))(name=v.node.name)
+    return reshaped(v, shape)
+
+
 def _spread(call: Call, index: int, x: Value) -> Value:
     """Scales or zero points so that they broadcast with x: one, one per place of an axis, or one
     per block of an axis."""
     v = constant_value(call, index)
     rank = x.type.rank
     if v.type.size == 1:
-        return reshaped(v, ())
+        return shaped(v, ())
     axis = call.axis(call.attribute("axis", 1), rank)
     block = call.attribute("block_size", 0)
     if v.type.rank == 1:
-        return reshaped(v, (*v.shape, *(1,) * (rank - axis - 1)))
+        return shaped(v, (*v.shape, *(1,) * (rank - axis - 1)))
     if v.type.rank != rank or N in v.shape or block < 1:
         raise ImportModelError(f"scales {v.type} of x {x.type} need attribute 'block_size'")
     head, tail = v.shape[:axis], v.shape[axis + 1 :]
@@ -61,15 +71,6 @@ def _spread(call: Call, index: int, x: Value) -> Value:
     return Slice((0,) * rank, (*head, size, *tail), (1,) * rank)(wide)
 
 
-def rounded(y: Value, zero: Value | None, dtype: DType) -> Value:
-    """The nearest integers, the even of two, plus the zero point, brought into the range."""
-    y = cast_to(Round()(y), DType.FLOAT32)
-    if zero is not None:
-        y = y + cast_to(zero, DType.FLOAT32)
-    low, high = (constant_of(float(b), DType.FLOAT32) for b in range_of(dtype))
-    return cast_to(Minimum()(Maximum()(y, low), high), dtype)
-
-
 @imports("QuantizeLinear")
 def quantize_linear(call: Call) -> Value:
     x = call.value(0)
@@ -80,9 +81,10 @@ def quantize_linear(call: Call) -> Value:
     dtype = zero.dtype if zero is not None else dtype
     precise = call.attribute("precision", 0)
     work = element_type(precise, "attribute 'precision'") if precise else scale.dtype
-    y = cast_to(x, work) / cast_to(scale, work)
+    x, scale = cast_to(x, work), cast_to(scale, work)
     if not dtype.is_float:
-        return rounded(y, zero, dtype)
+        return Quantize(dtype)(x, scale, *([] if zero is None else [zero]))
+    y = x / scale
     if zero is not None:
         y = y + cast_to(zero, y.dtype)
     return cast_to(saturated(y, dtype) if call.attribute("saturate", 1) else y, dtype)
@@ -95,107 +97,113 @@ def dequantize_linear(call: Call) -> Value:
     scale = _spread(call, 1, x)
     given = call.attribute("output_dtype", 0)
     dtype = element_type(given, "attribute 'output_dtype'") if given else scale.dtype
+    zero = [_spread(call, 2, x)] if call.has(2) else []
+    if not x.dtype.is_float:
+        scale = scale if dtype is scale.dtype else cast_to(scale, DType.FLOAT32)
+        return cast_to(Dequantize()(x, scale, *zero), dtype)
     y = cast_to(x, DType.FLOAT32)
-    if call.has(2):
-        y = y - cast_to(_spread(call, 2, x), DType.FLOAT32)
+    for point in zero:
+        y = y - cast_to(point, DType.FLOAT32)
     return cast_to(y * cast_to(scale, DType.FLOAT32), dtype)
 
 
 # Sums of products of integers
 
 
-def _centred(call: Call, index: int, zero: int, dtype: DType, shape: tuple[int, ...]) -> Value:
-    """An input less its zero point, exactly, as floats. `shape` is that of several zero points."""
-    x = cast_to(call.value(index), dtype)
-    if not call.has(zero):
-        return x
-    z = cast_to(constant_value(call, zero), dtype)
-    return x - (reshaped(z, ()) if z.type.size == 1 else reshaped(z, shape))
+def _point(call: Call, index: int, shape: Callable[[Value], tuple[Dim, ...]]) -> Value | None:
+    """A zero point as one number, or several of the shape that is given; None where it is 0."""
+    if not call.has(index):
+        return None
+    zero = constant_value(call, index)
+    op = zero.node.op
+    if isinstance(op, Constant) and not np.any(op.array):
+        return None
+    return shaped(zero, () if zero.type.size == 1 else shape(zero))
 
 
-def _reach(call: Call, index: int, zero: int) -> int:
-    """The largest absolute value of an input less its zero point."""
-    found = extreme(call, index)
-    offset = extreme(call, zero) if call.has(zero) else (0, 0)
-    if found is None or offset is None:
-        raise ImportModelError(f"inputs {index} and {zero} must be of integer types")
-    return max(abs(found[1] - offset[0]), abs(found[0] - offset[1]))
+def _points(a: Value, a_zero: Value | None, b_zero: Value | None) -> list[Value]:
+    """The zero points of two operands, of which the first is there where the second is."""
+    if b_zero is None:
+        return [] if a_zero is None else [a_zero]
+    return [constant_of(0, a.dtype) if a_zero is None else a_zero, b_zero]
 
 
-def _exact(call: Call, terms: int, a: tuple[int, int], b: tuple[int, int]) -> DType:
-    """The float type that holds all sums of so many products."""
-    largest = terms * _reach(call, *a) * _reach(call, *b)
-    return DType.FLOAT32 if largest < EXACT else DType.FLOAT64
-
-
-def _applied(op_type: str, call: Call, *inputs: Operand | None) -> Value:
-    """What the rule of another operator makes of these inputs and the attributes of the call."""
-    found = RULES[op_type](replace(call, inputs=inputs))
-    if not isinstance(found, Value):
-        raise UnsupportedError(f"{op_type} of known numbers")
-    return found
-
-
-def _product(call: Call, a: tuple[int, int], b: tuple[int, int]) -> Value:
-    """The matrix product of two inputs, each (position, position of its zero point), in i32."""
-    left, right = call.value(a[0]), call.value(b[0])
-    if not left.type.rank or not isinstance(left.shape[-1], int):
-        raise UnsupportedError(f"a product of {left.type} and {right.type}")
-    dtype = _exact(call, left.shape[-1], a, b)
-    rows = tuple(call.value(a[1]).shape) if call.has(a[1]) else ()
-    x = _centred(call, *a, dtype, (*rows, 1) if len(rows) == 1 else rows)  # type: ignore[arg-type]
-    columns = tuple(call.value(b[1]).shape) if call.has(b[1]) else ()
-    w = _centred(call, *b, dtype, columns)  # type: ignore[arg-type]
-    return cast_to(_applied("MatMul", call, x, w), DType.INT32)
+def product(call: Call, a: Value, b: Value, zeros: tuple[int, int]) -> Value:
+    """The i32 product of two matrices, or of vectors; `zeros` are positions of zero points."""
+    if not a.type.rank or not b.type.rank:
+        raise ImportModelError(f"a {a.type} and b {b.type} must have axes")
+    row, column = a.type.rank == 1, b.type.rank == 1
+    a = shaped(a, (1, *a.shape)) if row else a
+    b = shaped(b, (*b.shape, 1)) if column else b
+    rows = _point(call, zeros[0], lambda z: (*z.shape, 1) if z.type.rank == 1 else z.shape)
+    columns = _point(call, zeros[1], lambda z: z.shape)
+    y = MatMulInteger()(a, b, *_points(a, rows, columns))
+    left, right = y.shape[-2:-1], y.shape[-1:]
+    return reshaped(y, (*y.shape[:-2], *(() if row else left), *(() if column else right)))
 
 
 def _convolution(call: Call, a: tuple[int, int], b: tuple[int, int]) -> Value:
-    """The convolution of two inputs, in i32. Borders are zero points, which count as 0."""
-    w = call.value(b[0])
+    """The convolution in i32 of two inputs, each (position, position of its zero point): images
+    (N, O, 1, L) of signals, and volumes as they are."""
+    x, w = call.value(a[0]), call.value(b[0])
     if w.type.rank < 3 or not w.type.is_bound:
         raise UnsupportedError(f"a convolution with the kernel {w.type}")
-    dtype = _exact(call, known_size(w.shape[1:]), a, b)
-    x = _centred(call, *a, dtype, ())
-    kernel = _centred(call, *b, dtype, (int(w.shape[0]), *(1,) * (w.type.rank - 1)))  # type: ignore[arg-type]
-    return cast_to(_applied("Conv", call, x, kernel), DType.INT32)
+    x_zero = _point(call, a[1], lambda z: z.shape)
+    w_zero = _point(call, b[1], lambda z: (*z.shape, 1, 1, 1))
+
+    def images(call: Call) -> Value:
+        image, kernel, attributes = convolved(call)
+        zero = w_zero
+        if zero is not None and zero.type.rank:
+            zero = repeated(zero, int(kernel.shape[0]) // int(zero.shape[0]))  # type: ignore[arg-type]
+        return ConvInteger(**attributes)(image, kernel, *_points(image, x_zero, zero))
+
+    call = replace(call, inputs=(x, w))
+    return conv_of_volumes(call, images, x_zero) if x.type.rank == 5 else images(call)
 
 
 @imports("MatMulInteger")
 def matmul_integer(call: Call) -> Value:
-    return _product(call, (0, 2), (1, 3))
+    return product(call, call.value(0), call.value(1), (2, 3))
 
 
 @imports("ConvInteger")
 def conv_integer(call: Call) -> Value:
-    return _convolution(call, (0, 2), (1, 3))
+    return as_before(_convolution(call, (0, 2), (1, 3)), call.value(0))
 
 
 @imports("QLinearMatMul")
 def qlinear_matmul(call: Call) -> Value:
     """The i32 product times both scales over that of the result, rounded."""
-    y = _product(call, (0, 2), (3, 5))
+    y = product(call, call.value(0), call.value(3), (2, 5))
     rows, columns = constant_value(call, 1), constant_value(call, 4)
-    rows = reshaped(rows, (*rows.shape, 1)) if rows.type.rank == 1 else rows
-    return _requantised(call, y, rows, columns, (6, 7))
+    rows = shaped(rows, (*rows.shape, 1)) if rows.type.rank == 1 else rows
+    return requantised(call, y, factor(rows, columns, constant_value(call, 6)), 7)
 
 
 @imports("QLinearConv")
 def qlinear_conv(call: Call) -> Value:
     y = _convolution(call, (0, 2), (3, 5))
-    channels = (-1, *(1,) * (y.type.rank - 2))
+    rest = (1,) * (y.type.rank - 2)
     if call.has(8):
         bias = call.value(8)
-        y = y + reshaped(bias, (*bias.shape, *channels[1:]))
-    scale, kernel = constant_value(call, 1), constant_value(call, 4)
+        y = y + shaped(bias, (*bias.shape, *rest))
+    kernel = constant_value(call, 4)
     if kernel.type.size > 1:
-        kernel = reshaped(kernel, (*kernel.shape, *channels[1:]))
-    return _requantised(call, y, scale, kernel, (6, 7))
+        kernel = shaped(kernel, (*kernel.shape, *rest))
+    scale = factor(constant_value(call, 1), kernel, constant_value(call, 6))
+    return as_before(requantised(call, y, scale, 7), call.value(0))
 
 
-def _requantised(call: Call, y: Value, a: Value, b: Value, to: tuple[int, int]) -> Value:
-    """Integers of scale a·b as such of another scale and zero point, given by their positions."""
-    scales = [cast_to(v if v.type.size > 1 else reshaped(v, ()), DType.FLOAT32)
-              for v in (a, b, constant_value(call, to[0]))]  # fmt: skip
-    factor = scales[0] * scales[1] / scales[2]
-    zero = constant_value(call, to[1])
-    return rounded(cast_to(y, DType.FLOAT32) * factor, zero, zero.dtype)
+def factor(a: Value, b: Value, y: Value | None = None) -> Value:
+    """What brings sums of products of the scale a·b to the scale y, or to 1: a·b / y."""
+    scales = [cast_to(v if v.type.size > 1 else shaped(v, ()), DType.FLOAT32)
+              for v in (a, b, y) if v is not None]  # fmt: skip
+    found = scales[0] * scales[1]
+    return found if y is None else found / scales[2]
+
+
+def requantised(call: Call, y: Value, scale: Value, zero: int) -> Value:
+    """i32 numbers of this scale rounded, plus a zero point, given by its position."""
+    point = shaped(constant_value(call, zero), ())
+    return Quantize(point.dtype)(Dequantize()(y, scale), constant_of(1.0), point)

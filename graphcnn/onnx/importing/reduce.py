@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.casting import range_of
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import NUMPY_TYPES, Call, cast_to, imports, reshaped
 from graphcnn.onnx.importing.fold import folds
-from graphcnn.onnx.importing.types import range_of
 from graphcnn.ops.elementwise import Abs, Exp, Log, Sqrt
 from graphcnn.ops.reduce import Max, Mean, Prod, Sum
 from graphcnn.tensor_type import DType

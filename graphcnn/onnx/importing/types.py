@@ -4,11 +4,10 @@ import math
 from typing import Any
 
 import ml_dtypes
-import numpy as np
 
 from graphcnn import casting
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Array, Value, constant_of
+from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import NUMPY_TYPES, Call, UnsupportedError, cast_to, imports
 from graphcnn.onnx.importing.fold import folds
@@ -81,18 +80,3 @@ def _power_of_two(x: Value, mode: str, saturate: bool) -> Value:
     elif mode == "down":
         near = Where()(near > size, near * 0.5, near)
     return cast_to(near, DType.FLOAT8_E8M0FNU)
-
-
-def range_of(dtype: DType) -> tuple[int, int]:
-    """The least and the largest number of an integer type."""
-    info: Any = ml_dtypes.iinfo(dtype.numpy)  # type: ignore[no-untyped-call]
-    return int(info.min), int(info.max)
-
-
-def extreme(call: Call, index: int) -> tuple[int, int] | None:
-    """The least and the largest number that an integer input can hold; of a known one, holds."""
-    found = call.given(index)
-    if isinstance(found, Value):
-        return None if found.dtype.is_float else range_of(found.dtype)
-    array: Array = found.array.astype(np.int64)
-    return (int(array.min()), int(array.max())) if array.size else (0, 0)

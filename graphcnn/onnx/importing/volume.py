@@ -114,7 +114,7 @@ def _volumes(y: Value, n: Any, depth: int, channels: int) -> Value:
     return Transpose((0, 2, 1, 3, 4))(reshaped(y, (n, depth, channels, *y.shape[2:])))
 
 
-def _repeated(x: Value, times: int) -> Value:
+def repeated(x: Value, times: int) -> Value:
     """x so many times along its first axis: the same kernel for each group."""
     if times == 1:
         return x
@@ -122,7 +122,18 @@ def _repeated(x: Value, times: int) -> Value:
     return reshaped(wide, (times * int(x.shape[0]), *x.shape[1:]))  # type: ignore[arg-type]
 
 
-def _conv(call: Call, flat: Rule) -> Value:
+def _deeper(x: Value, before: int, after: int, border: Value | None) -> Value:
+    """x with slices in front and behind that hold one number."""
+    n, c, d, h, w = x.shape
+    if border is None:
+        deep = (n, c, int(d) + before + after, h, w)  # type: ignore[arg-type]
+        return Embed(deep, (0, 0, before, 0, 0), (1,) * 5)(x)
+    slices = [[BroadcastTo((n, c, k, h, w))(border)] if k else [] for k in (before, after)]
+    return Concat(2)(*slices[0], x, *slices[1])
+
+
+def conv_of_volumes(call: Call, flat: Rule, border: Value | None = None) -> Value:
+    """`border` is the number outside of the volume along its depth, 0 if there is none."""
     x = call.value(0)
     weight, k = _kernel(call, x)
     n, group = x.shape[0], call.attribute("group", 1)
@@ -135,7 +146,7 @@ def _conv(call: Call, flat: Rule) -> Value:
     (_, stride), (_, dilation) = window
     before, after = padding(along, (1, d), (1, k), *window, 3)[2:]
     if before or after:
-        x = Embed((n, c, d + before + after, h, w), (0, 0, before, 0, 0), (1,) * 5)(x)
+        x = _deeper(x, before, after, border)
     count = (d + before + after - dilation * (k - 1) - 1) // stride + 1
     if count < 1:
         raise ImportModelError(f"a kernel of depth {k} does not fit {x.type}")
@@ -146,8 +157,8 @@ def _conv(call: Call, flat: Rule) -> Value:
     joined = Transpose((0, 4, 1, 2, 3, 5))(Concat(2)(*parts) if k > 1 else parts[0])
     images, groups = _images(reshaped(joined, (n, count, k * c, h, w)), count)
     kernel = reshaped(Transpose((0, 2, 1, 3, 4))(weight), (m, k * c // group, *weight.shape[3:]))
-    inputs = [images, _repeated(kernel, groups)]
-    inputs += [_repeated(call.value(2), groups)] if call.has(2) else []
+    inputs = [images, repeated(kernel, groups)]
+    inputs += [repeated(call.value(2), groups)] if call.has(2) else []
     attributes = {**_some_axes(call, (1, 2)), "group": group * groups}
     y = flat(replace(call, inputs=tuple(inputs), attributes=attributes))
     return _volumes(y, n, count, m)
@@ -168,7 +179,7 @@ def _conv_transpose(call: Call, flat: Rule) -> Value:
     sums = []
     for t in range(k):
         kernel = reshaped(cut(weight, 2, t, 1), (*weight.shape[:2], *weight.shape[3:]))
-        inputs = images, _repeated(kernel, groups)
+        inputs = images, repeated(kernel, groups)
         y = _volumes(flat(replace(call, inputs=inputs, attributes=attributes)), n, d, m)
         shape = (n, m, max(full, before + size), *y.shape[3:])
         sums.append(Embed(shape, (0, 0, t * dilation, 0, 0), (1, 1, stride, 1, 1))(y))
@@ -188,5 +199,5 @@ def _transposed_depth(call: Call, d: int, stride: int, full: int) -> tuple[int, 
     return total // 2 if auto == "SAME_UPPER" else total - total // 2, size
 
 
-_with_volumes("Conv", _conv)
+_with_volumes("Conv", conv_of_volumes)
 _with_volumes("ConvTranspose", _conv_transpose)

@@ -175,7 +175,8 @@ def store_part(e: Emitter, value: ir.Value, pointer: ir.Value, dtype: DType, cou
 
 def zero(dtype: DType, lanes: int) -> ir.Value:
     kind = STORED[dtype]
-    return kind(0.0) if lanes == 1 else ir.VectorType(kind, lanes)([0.0] * lanes)
+    none = 0 if isinstance(kind, ir.IntType) else 0.0
+    return kind(none) if lanes == 1 else ir.VectorType(kind, lanes)([none] * lanes)
 
 
 def table(e: Emitter, name: str, numbers: Sequence[int]) -> Callable[[Int], Int]:
