@@ -12,13 +12,17 @@ A batch of n items is fed; item i is element i along the batch axis of every inp
 so that a batch may be cut, filled up or put in another order wherever all is FIXED or ITEMS, and
 what was computed of parts can be put together for all kinds but MIXED. The rules are about
 mathematics: how the sums of floats are rounded may depend on n.
+
+An axis of ITEMS may have k elements for each, its size being k·N: they lie as (outer, n, inner)
+with outer·inner = k, so that element (o·n + i)·inner + j belongs to item i. Windows or heads that
+are merged into the batch axis are inner elements; batches that are joined are outer ones.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from graphcnn.tensor_type import N, TensorType
+from graphcnn.tensor_type import TensorType, open_axes, times_n
 
 
 class Kind(StrEnum):
@@ -34,11 +38,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """How one value depends on the batch: its kind, the axis of ITEMS, the reason for MIXED."""
+    """How one value depends on the batch: its kind, the places of ITEMS, the reason for MIXED.
+
+    Attributes:
+        axis: of the items; element (o·n + i)·inner + j along it, with o < outer and j < inner, is
+            one of item i.
+    """
 
     kind: Kind
     axis: int = -1
     why: str = ""
+    outer: int = 1
+    inner: int = 1
 
     @property
     def is_items(self) -> bool:
@@ -59,8 +70,13 @@ class Batch:
             return "counts the items of the batch"
         return self.why if self.is_mixed else f"takes the {self.kind} over the batch"
 
+    def at(self, axis: int) -> "Batch":
+        """The same items along another axis."""
+        return replace(self, axis=axis)
+
     def __str__(self) -> str:
-        detail = {Kind.ITEMS: f" along axis {self.axis}", Kind.MIXED: f": {self.why}"}
+        several = f" as ({self.outer}, n, {self.inner})" if self.outer * self.inner > 1 else ""
+        detail = {Kind.ITEMS: f" along axis {self.axis}{several}", Kind.MIXED: f": {self.why}"}
         return f"{self.kind}{detail.get(self.kind, '')}"
 
 
@@ -72,9 +88,9 @@ Rule = Batch | Batches
 FIXED, SUM, MEAN, COUNT = (Batch(k) for k in (Kind.FIXED, Kind.SUM, Kind.MEAN, Kind.COUNT))
 
 
-def items(axis: int) -> Batch:
-    """One element along `axis` for each item."""
-    return Batch(Kind.ITEMS, axis)
+def items(axis: int, outer: int = 1, inner: int = 1) -> Batch:
+    """outer·inner elements along `axis` for each item, which lie as (outer, n, inner)."""
+    return Batch(Kind.ITEMS, axis, "", outer, inner)
 
 
 def mixed(why: str) -> Batch:
@@ -83,18 +99,21 @@ def mixed(why: str) -> Batch:
 
 
 def source_batch(t: TensorType) -> Batch:
-    """Of what is fed with type `t`: items along its axis N."""
-    if t.shape.count(N) > 1:
+    """Of what is fed with type `t`: items along its axis N, or blocks of k along its axis k·N."""
+    axes = open_axes(t.shape)
+    if len(axes) > 1:
         return mixed(f"has more than one batch axis: {t}")
-    return items(t.shape.index(N)) if N in t.shape else FIXED
+    return items(axes[0], 1, times_n(t.shape[axes[0]])) if axes else FIXED
 
 
 def checked(found: Batch, t: TensorType) -> Batch:
     """`found`, unless the type has an N that the kind does not explain."""
     if found.is_mixed:
         return found
-    elsewhere = [a for a, d in enumerate(t.shape) if d is N and a != found.axis]
-    return mixed(f"has the batch size in {t}, which is no axis of items") if elsewhere else found
+    for axis in open_axes(t.shape):
+        if axis != found.axis or times_n(t.shape[axis]) != found.outer * found.inner:
+            return mixed(f"has the batch size in {t}, which is no axis of items")
+    return found
 
 
 def elementwise(inputs: Sequence[Batch], types: Sequence[TensorType], rank: int) -> Batch:
@@ -102,17 +121,22 @@ def elementwise(inputs: Sequence[Batch], types: Sequence[TensorType], rank: int)
     found = _other_than_items(inputs)
     if found is not None:
         return found
-    places = {x.axis + rank - t.rank for x, t in zip(inputs, types, strict=True) if x.is_items}
+    places = {
+        x.at(x.axis + rank - t.rank) for x, t in zip(inputs, types, strict=True) if x.is_items
+    }
     if not places:
         return FIXED
-    axis = min(places)
-    if len(places) > 1:
-        return mixed(f"combines each item with every other, along the axes {sorted(places)}")
+    found, *others = places
+    axes = sorted({x.axis for x in places})
+    if len(axes) > 1:
+        return mixed(f"combines each item with every other, along the axes {axes}")
+    if others:
+        return mixed(f"combines items that lie in different ways along axis {found.axis}")
     for x, t in zip(inputs, types, strict=True):
-        own = axis + t.rank - rank
+        own = found.axis + t.rank - rank
         if x.is_fixed and own >= 0 and t.shape[own] != 1:
-            return mixed(f"combines each place along axis {axis} with another number")
-    return items(axis)
+            return mixed(f"combines each place along axis {found.axis} with another number")
+    return found
 
 
 def per_item(inputs: Sequence[Batch], operands: Sequence[int], axes: Sequence[int] = (0,)) -> Batch:

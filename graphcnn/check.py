@@ -13,13 +13,13 @@ from graphcnn.config import RUNTIMES, check_precision, check_runtime
 from graphcnn.errors import ImportModelError, VerifyError
 from graphcnn.first_difference import Culprit, Sides, first_difference
 from graphcnn.ir import Array
+from graphcnn.item_places import count_items, fed_items
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
 from graphcnn.onnx.comparing.edges import Edges, at_batch, read_edges
 from graphcnn.onnx.comparing.parity import bound_for
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
-from graphcnn.tensor_type import N
 
 #: Largest normalised error of the native runtime where it may choose algorithms that round more.
 FAST_BOUND = 1e-5
@@ -156,11 +156,12 @@ def _feeds(edges: Edges, given: Mapping[str, Array], seed: int) -> tuple[int, di
     if unknown:
         known = ", ".join((*edges.fed, *types)) or "none"
         raise ImportModelError(f"the model has no input {unknown[0]!r}; it has {known}")
-    open_ = {k: t.shape.index(N) for k, t in types.items() if N in t.shape}
-    sizes: list[Any] = [
-        given[k].shape[axis] for k, axis in open_.items() if k in given and given[k].ndim > axis
+    sizes = [
+        count_items(given[k].shape, place)
+        for k, t in types.items()
+        if k in given and (place := fed_items(t)) is not None and given[k].ndim > place.axis
     ]
-    sizes += [t.shape[0] for t in types.values() if t.is_bound and t.shape]
+    sizes += [int(t.shape[0]) for t in types.values() if t.is_bound and t.shape]  # type: ignore[arg-type]
     batch = next(iter(sizes), 1)
     feeds = {name: at_batch(array, batch) for name, array in edges.fed.items()}
     for position, (name, open_type) in enumerate(types.items()):

@@ -19,12 +19,13 @@ from graphcnn.feeding import (
 )
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
+from graphcnn.item_places import take_items
 from graphcnn.objective import Metrics, Objective, target_type, with_loss
-from graphcnn.runner import Runner, item_range
+from graphcnn.runner import Runner
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.reference import Reference
 from graphcnn.target_rule import TARGET, TargetRule
-from graphcnn.tensor_type import N
+from graphcnn.tensor_type import is_open, item_axis
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
@@ -55,8 +56,8 @@ def predict(
     for start in range(0, count, size):
         stop = min(start + size, count)
         piece = {
-            key: item_range(array, runner.item_axes[key], start, stop)
-            if key in runner.item_axes
+            key: take_items(array, runner.item_places[key], start, stop)
+            if key in runner.item_places
             else array
             for key, array in feeds.items()
         }
@@ -120,7 +121,7 @@ def evaluate(
 def check_measurable(graph: Graph) -> None:
     """Raise `DataError` unless there is a prediction for every item that is fed."""
     name, prediction = next(iter(graph.outputs.items()))
-    if prediction.shape.count(N) != 1:
+    if item_axis(prediction.shape) is None:
         raise DataError(
             f"the items of a data set are measured one by one, but output {name!r} of {graph.name} "
             f"is {prediction.type}: it must have one batch axis N"
@@ -163,7 +164,7 @@ def _of_the_whole(
     feeds = {v.node.name: parts[v.node.name] for v in tail.inputs}
     heavy = any(node.op.anchor for node in tail.nodes)
     try:
-        if heavy and any(N in v.shape for v in tail.inputs):
+        if heavy and any(is_open(v.shape) for v in tail.inputs):
             outputs, _ = runner.like(tail).run(feeds, states)
         else:
             outputs, _ = Reference(tail.bind(N=count)).run(feeds, states)

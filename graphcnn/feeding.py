@@ -10,6 +10,7 @@ import numpy as np
 from graphcnn.class_names import places, relabelled
 from graphcnn.errors import DataError, DataWarning
 from graphcnn.ir import Array, Value
+from graphcnn.item_places import count_items, fed_items
 from graphcnn.language.arguments import is_int
 from graphcnn.normalisation import (
     Normalisation,
@@ -26,7 +27,7 @@ from graphcnn.origin import warn
 from graphcnn.runtime.data.dataset import Dataset, Labels
 from graphcnn.runtime.data.numpy_files import arrays
 from graphcnn.target_rule import TargetRule
-from graphcnn.tensor_type import N, Shape, TensorType
+from graphcnn.tensor_type import N, Shape, TensorType, item_axis, open_axes
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
@@ -167,12 +168,12 @@ def _from_pair(data: Any, model: "Model", loss: str | Objective) -> Dataset:
 def _fitting(model: "Model", data: Dataset, value: Value, array: Array) -> Array:
     """The items of one input, of its shape. An axis of one grey channel may be left out."""
     t, name = value.type, value.node.name
-    if t.shape.count(N) != 1:
+    if item_axis(t.shape) is None:
         raise DataError(
             f"the items of a data set are fed one by one, but input {name!r} of {model.name} is "
             f"{t}: it must have one batch axis N"
         )
-    wanted = tuple(d for d in t.shape if d is not N)
+    wanted = tuple(d for d in t.shape if isinstance(d, int))
     image = _is_image(t)
     if image:
         as_pixels(array[:0])
@@ -201,7 +202,7 @@ def _fitting(model: "Model", data: Dataset, value: Value, array: Array) -> Array
 
 
 def _is_image(t: TensorType) -> bool:
-    return t.rank == 4 and t.dtype.is_float and N not in t.shape[1:]
+    return t.rank == 4 and t.dtype.is_float and open_axes(t.shape) in ((), (0,))
 
 
 def at_least_one(x: Any, name: str) -> int:
@@ -255,8 +256,12 @@ def feeds_for(model: "Model", given: Any, *, learning: bool = False) -> dict[str
     look(model, arrays[first])
     feeds = {first: as_array(arrays[first], "images")}
     feeds.update({name: _prepared(arrays[name], types[name]) for name in others})
-    axes = {name: t.shape.index(N) for name, t in types.items() if N in t.shape}
-    counts = {k: feeds[k].shape[axis] for k, axis in axes.items() if feeds[k].ndim > axis}
+    places = {name: fed_items(t) for name, t in types.items()}
+    counts = {
+        key: count_items(feeds[key].shape, place)
+        for key, place in places.items()
+        if place is not None and feeds[key].ndim > place.axis
+    }
     if len(set(counts.values())) > 1:
         sizes = ", ".join(f"{count} of {name}" for name, count in counts.items())
         raise DataError(f"the inputs must have equally many items, found {sizes}")
@@ -346,9 +351,8 @@ def item_feeds(model: "Model", inputs: Any, *, learning: bool = False) -> dict[s
 
 def items_along(array: Array, shape: Shape) -> Array:
     """Items, first in a data set, along the axis N."""
-    if shape[:1] == (N,) or shape.count(N) != 1:
-        return array
-    return np.moveaxis(array, 0, shape.index(N))
+    axis = item_axis(shape)
+    return np.moveaxis(array, 0, axis) if axis else array
 
 
 def prediction_type(model: "Model") -> TensorType:

@@ -21,7 +21,7 @@ from graphcnn.batch import Batches, Rule, Types, elementwise, mixed
 from graphcnn.errors import GraphError
 from graphcnn.origin import UNKNOWN, Origin, current_origin
 from graphcnn.stored_types import in_wider_types
-from graphcnn.tensor_type import DType, N, Shape, TensorType, bind_shape
+from graphcnn.tensor_type import DType, Shape, TensorType, bind_shape, is_open
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -114,11 +114,11 @@ class Op:
         return {}
 
     def bind(self, n: int) -> Self:
-        """This operator with the batch symbol in its attributes replaced by `n`."""
+        """This operator with `n` for N in its attributes."""
         changes: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, tuple) and N in value:
+            if isinstance(value, tuple) and is_open(value):
                 changes[f.name] = bind_shape(cast(Shape, value), n)
             elif isinstance(value, TensorType) and not value.is_bound:
                 changes[f.name] = value.bind(n)

@@ -349,8 +349,8 @@ def unpack(storage: Array, t: TensorType) -> Array:
     """The logical elements of a value from its storage: the inverse of `pack`."""
     shape: tuple[int, ...] = t.shape  # type: ignore[assignment]
     expected = storage_shape(t)
-    if storage.size != math.prod(expected):  # type: ignore[arg-type]
-        raise GraphError(f"storage of {t} has {math.prod(expected)} elements, found {storage.size}")  # type: ignore[arg-type]
+    if storage.size != math.prod(expected):
+        raise GraphError(f"storage of {t} has {math.prod(expected)} elements, found {storage.size}")
     layout = parse_layout(t.layout)
     if layout is None:
         return storage.reshape(shape)

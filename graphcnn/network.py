@@ -24,7 +24,7 @@ from graphcnn.pickling import drawn_by_functions, packed, unpacked, with_own_cel
 from graphcnn.runner import Runner
 from graphcnn.sources import Input, State
 from graphcnn.state_values import ArraysByName, StateValues
-from graphcnn.tensor_type import N
+from graphcnn.tensor_type import is_open
 from graphcnn.text.write import dump_graph
 from graphcnn.weights import as_stored, check_states, check_suffix, read_tensors, write_tensors
 
@@ -283,7 +283,7 @@ class Network:
         What is no image (another rank, integers, the batch behind the first axis) is only checked.
         """
         t = self.graph.inputs[0].type
-        if t.rank != 4 or not t.dtype.is_float or N in t.shape[1:]:
+        if t.rank != 4 or not t.dtype.is_float or is_open(t.shape[1:]):
             return check_items(images, t)
         checked = check_images(images, t.shape[1:])  # type: ignore[arg-type]
         scaled = (self.normalisation or Normalisation()).numbers(checked)

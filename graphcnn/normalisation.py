@@ -14,7 +14,7 @@ import numpy as np
 
 from graphcnn.errors import DataError
 from graphcnn.stored_types import WIDER
-from graphcnn.tensor_type import N, Shape, TensorType, format_shape
+from graphcnn.tensor_type import Shape, TensorType, format_shape, is_open, open_axes, times_n
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -237,7 +237,7 @@ def check_items(items: Any, t: TensorType) -> Array:
     array = as_array(items, "items")
     wanted = format_shape(t.shape).replace("N", "n")
     if array.ndim != t.rank or not array.size or not _fits(array.shape, t.shape):
-        several = " with n of at least 1" if 0 in array.shape and N in t.shape else ""
+        several = " with n of at least 1" if 0 in array.shape and is_open(t.shape) else ""
         raise DataError(f"the input takes {t.dtype} {wanted}{several}, found {array.shape}")
     if array.dtype.kind not in ("fiub" if t.dtype.is_float else "iub"):
         whole = array.dtype.kind == "f" and np.array_equal(array, np.trunc(array))
@@ -252,9 +252,11 @@ def check_items(items: Any, t: TensorType) -> Array:
 
 
 def _fits(found: tuple[int, ...], shape: Shape) -> bool:
-    """Whether sizes are those of `shape`: at N, or else at the first axis, any."""
-    free = shape.index(N) if N in shape else 0
-    return all(d == shape[axis] for axis, d in enumerate(found) if axis != free)
+    """Whether sizes are those of `shape`: at N any, at k·N multiples of k. Where it has no N, any
+    size will do for the first axis."""
+    free = (open_axes(shape) or (0,))[0]
+    each = times_n(shape[free]) if is_open(shape) else 1
+    return all(d == shape[a] or (a == free and d % each == 0) for a, d in enumerate(found))
 
 
 def as_numbers(targets: Any) -> Array:

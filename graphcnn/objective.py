@@ -16,7 +16,16 @@ from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.reduce import mean
 from graphcnn.sources import Input
 from graphcnn.target_rule import TARGET, TargetRule
-from graphcnn.tensor_type import DType, N, TensorType, format_shape
+from graphcnn.tensor_type import (
+    BatchSize,
+    DType,
+    N,
+    TensorType,
+    format_shape,
+    known_size,
+    open_axes,
+    times_n,
+)
 
 Objective = Callable[[Value, Value], Value]
 #: Functions, or names of known ones: by the names of the results, in a list, or a single one; None
@@ -69,6 +78,11 @@ def target_type(
     the data hold: whole numbers are i64, and floats have the prediction's element type. Without
     `targets` a function's are like the prediction.
     """
+    if any(times_n(d) > 1 for d in prediction.shape if isinstance(d, BatchSize)):
+        raise GraphError(
+            f"the prediction {prediction} must have one batch axis N: targets are compared item by "
+            "item, so reshape it to (N, ...)"
+        )
     loss = known_loss(loss)
     if loss == "cross_entropy":
         return TensorType((*prediction.shape[:1], *prediction.shape[2:]), DType.INT64)
@@ -77,7 +91,7 @@ def target_type(
     item = targets.shape[1:]
     if targets.dtype.kind in "iu":
         return TensorType((N, *item), DType.INT64)
-    if math.prod(item) == math.prod(d for d in prediction.shape[1:] if isinstance(d, int)):
+    if math.prod(item) == known_size(prediction.shape[1:]):
         return prediction  # the same numbers in another shape would broadcast to something else
     return TensorType((N, *item), prediction.dtype)
 
@@ -134,10 +148,10 @@ def _refuse_pairs(graph: Graph, goal: Value) -> None:
         if of_target.isdisjoint(node.inputs):
             continue
         of_target.update(node.outputs)
-        items = [v for v in node.inputs if v.shape.count(N) == 1]
+        items = [v for v in node.inputs if len(open_axes(v.shape)) == 1]
         if (
             node.op.elementwise
-            and node.outputs[0].shape.count(N) > 1
+            and len(open_axes(node.outputs[0].shape)) > 1
             and len({v.type.rank for v in items}) > 1
             and not of_target.issuperset(items)
         ):

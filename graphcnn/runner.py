@@ -12,14 +12,15 @@ import numpy as np
 
 from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
 from graphcnn.analysis.batch_split import BatchSplit, split_batch
+from graphcnn.batch import Batch
 from graphcnn.compile import inference_graph
 from graphcnn.config import check_precision, check_runtime, check_tune, default_runtime
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
+from graphcnn.item_places import count_items, fed_items, fill_items, take_items
 from graphcnn.runtime.reference import Reference
 from graphcnn.state_values import Snapshot, StateValues
-from graphcnn.tensor_type import N
 
 if TYPE_CHECKING:
     from graphcnn.native import Prepared
@@ -63,7 +64,8 @@ class Runner:
         self._methods: dict[int, tuple[str, ...]] = {}
         self._form: Graph | None = None
         #: Where the items of a batch stand in what is fed.
-        self.item_axes = {v.node.name: v.shape.index(N) for v in graph.inputs if N in v.shape}
+        places = {v.node.name: fed_items(v.type) for v in graph.inputs}
+        self.item_places = {name: place for name, place in places.items() if place is not None}
         _alive.add(self)
 
     def run(self, feeds: Arrays, states: Arrays) -> Results:
@@ -80,15 +82,15 @@ class Runner:
         ready = self._prepared.get(size) or self._made(size)
         if size == n:
             return ready.run(feeds, states)
-        axes = self.item_axes
-        outputs, _ = ready.run({k: filled(a, size, axes.get(k)) for k, a in feeds.items()}, states)
+        places = self.item_places
+        full = {key: fill_items(a, places.get(key), size) for key, a in feeds.items()}
+        outputs, _ = ready.run(full, states)
         return {key: first_items(a, n, self.joints[key]) for key, a in outputs.items()}, {}
 
     def count(self, feeds: Arrays) -> int:
         """Number of items that are fed: 1 where nothing that is fed has the axis N."""
-        for key, axis in self.item_axes.items():
-            shape = np.shape(feeds[key]) if key in feeds else ()
-            return int(shape[axis]) if len(shape) > axis else 1
+        for key, place in self.item_places.items():
+            return count_items(np.shape(feeds[key]) if key in feeds else (), place)
         if not self._is_bound:
             raise GraphError(
                 f"{self.graph.name} has the batch axis N, but no input that says how many items "
@@ -106,13 +108,10 @@ class Runner:
         return batch_axes(self.graph)
 
     @cached_property
-    def joints(self) -> Mapping[str, int | None]:
-        """Along which axis outputs have one element for each item; None where they are the same
-        for every batch. Empty where an output is neither: then batches must run whole."""
-        if self.axes.mixing is not None:
-            return {}
-        kinds = self.axes.outputs
-        return {key: kind.axis if kind.is_items else None for key, kind in kinds.items()}
+    def joints(self) -> Mapping[str, Batch]:
+        """Where the outputs have the items, or that they are the same for every batch. Empty where
+        an output is neither: then batches must run whole."""
+        return {} if self.axes.mixing is not None else self.axes.outputs
 
     @cached_property
     def parts(self) -> "tuple[Self, BatchSplit]":
@@ -205,22 +204,9 @@ def _none() -> None:
     """The snapshot of states that are none."""
 
 
-def filled(array: Array, n: int, axis: int | None) -> Array:
-    """`array` with its last item along `axis` repeated until there are `n`."""
-    if axis is None or array.ndim <= axis:
-        return array
-    last = np.take(array, [-1], axis)
-    return np.concatenate([array, np.repeat(last, n - array.shape[axis], axis)], axis)
-
-
-def first_items(array: Array, n: int, axis: int | None) -> Array:
-    """The first `n` items along `axis`; all of an array that has none."""
-    return array if axis is None else item_range(array, axis, 0, n)
-
-
-def item_range(array: Array, axis: int, start: int, stop: int) -> Array:
-    """The items from `start` to before `stop` along `axis`, a view."""
-    return array[(*(slice(None),) * axis, slice(start, stop))]
+def first_items(array: Array, n: int, place: Batch) -> Array:
+    """The first `n` items; all of an array that has none."""
+    return take_items(array, place, 0, n) if place.is_items else array
 
 
 _alive: "weakref.WeakSet[Runner]" = weakref.WeakSet()
@@ -239,8 +225,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def batch_size(graph: Graph, feeds: Arrays) -> int:
-    """Number of items that a graph is fed, along the axis N of its first input that has one."""
+    """Number of items that a graph is fed, in the first input that has any."""
     for value in graph.inputs:
-        if N in value.shape:
-            return int(np.shape(feeds[value.node.name])[value.shape.index(N)])
+        place = fed_items(value.type)
+        if place is not None:
+            return count_items(np.shape(feeds[value.node.name]), place)
     return 1

@@ -28,7 +28,7 @@ from graphcnn.normalisation import (
 )
 from graphcnn.ops.comparison import Equal, NotEqual
 from graphcnn.sources import Constant
-from graphcnn.tensor_type import N, TensorType
+from graphcnn.tensor_type import TensorType, open_axes
 
 #: The name of the input that a graph with a loss has for them.
 TARGET = "target"
@@ -102,7 +102,7 @@ class TargetRule:
     def _item(self) -> tuple[int, ...]:
         """The shape of the target of one item."""
         shape = self.kind.shape
-        batch = shape.index(N) if N in shape else 0
+        batch = (open_axes(shape) or (0,))[0]
         return tuple(d for axis, d in enumerate(shape) if axis != batch and isinstance(d, int))
 
     def _floats(self, targets: Any, item: tuple[int, ...]) -> Array:

@@ -1,15 +1,17 @@
 """Types of tensors: element type, shape, layout. No arrays here, no rules of operators.
 
-A shape is a tuple of ints, except that the batch axis may be the symbol `N`, which
-`Graph.bind(N=64)` makes an int. Shapes are logical (N, C, H, W for images; O, I, H, W for
-kernels) whatever the layout in memory.
+A shape is a tuple of ints, except that the batch axis has the size `N`, or a multiple `k * N` of
+it where it was merged with others, until `Graph.bind(N=64)` makes an int of it. Shapes are logical
+(N, C, H, W for images; O, I, H, W for kernels) whatever the layout in memory.
 """
 
 import math
+import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import ml_dtypes as ml_dtypes  # makes the names of the small types known to NumPy
 import numpy as np
@@ -97,36 +99,130 @@ class DType(StrEnum):
         return self.numpy.itemsize
 
 
-class BatchSymbol:
-    """The size of the batch axis before `Graph.bind` gives it a number. There is one: `N`."""
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """The size k·N of an axis: `times` = k elements for each of the N >= 1 items of a batch.
 
-    _instance: "BatchSymbol | None" = None
+    `N` is `BatchSize(1)`, and `3 * N` the size of an axis that merges N with 3, until
+    `Graph.bind` makes numbers of them. Sizes are added, subtracted and divided where the result
+    is a size for every N: 3·N + N = 4·N, 4·N // 2 = 2·N, 4·N // N = 4; all else is a
+    `GraphError`.
+    """
 
-    def __new__(cls) -> "BatchSymbol":
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-        return cls._instance
+    times: int = 1
 
-    def __repr__(self) -> str:
-        return "N"
+    #: NumPy leaves `number * size` to this class.
+    __array_ufunc__: ClassVar[None] = None
 
-    def __reduce__(self) -> str:
-        return "N"
+    def __post_init__(self) -> None:
+        if type(self.times) is not int or self.times < 1:
+            raise GraphError(f"k·N needs a whole k of at least 1, found k = {self.times!r}")
+
+    def __str__(self) -> str:
+        return "N" if self.times == 1 else f"{self.times}*N"
+
+    __repr__ = __str__
+
+    def __mul__(self, other: Any) -> "BatchSize":
+        number = _whole(other)
+        return NotImplemented if number is None else BatchSize(self.times * number)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Any) -> "Dim":
+        number = other.times if isinstance(other, BatchSize) else _whole(other)
+        if number is None:
+            return NotImplemented
+        if number < 1 or self.times % number:
+            raise GraphError(f"{self} cannot be divided by {other} for every N")
+        whole = self.times // number
+        return whole if isinstance(other, BatchSize) else BatchSize(whole)
+
+    def __add__(self, other: Any) -> "BatchSize":
+        return self._plus(other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> "Dim":
+        return 0 if other == self else self._plus(other, -1)
+
+    def _plus(self, other: Any, sign: int) -> "BatchSize":
+        if isinstance(other, BatchSize):
+            return BatchSize(self.times + sign * other.times)
+        if other != 0:
+            sum_ = f"{self} {'+-'[sign * other < 0]} {abs(other)}"
+            raise GraphError(f"{sum_} is no multiple of N for every N")
+        return self
 
 
-N: Final = BatchSymbol()
-Dim = int | BatchSymbol
+def _whole(x: Any) -> int | None:
+    """x as an int, where it is a whole number."""
+    try:
+        return operator.index(x)
+    except TypeError:
+        return None
+
+
+#: The size of the batch axis.
+N: Final = BatchSize()
+Dim = int | BatchSize
 Shape = tuple[Dim, ...]
 
 
+def is_open(shape: Sequence[Any]) -> bool:
+    """Whether N stands in a shape (or in any tuple), alone or times a number."""
+    return BatchSize in map(type, shape)
+
+
+def open_axes(shape: Shape) -> tuple[int, ...]:
+    """The axes whose sizes depend on N."""
+    return tuple([a for a, d in enumerate(shape) if isinstance(d, BatchSize)])
+
+
+def item_axis(shape: Shape) -> int | None:
+    """The axis with one element for each item: the only one that depends on N, and of size N."""
+    return shape.index(N) if N in shape and len(open_axes(shape)) == 1 else None
+
+
+def times_n(size: Dim) -> int:
+    """k of k·N; a number itself: the size where N is 1."""
+    return size.times if isinstance(size, BatchSize) else size
+
+
+def affine(size: Dim) -> tuple[int, int]:
+    """(a, b) where the size is a·N + b."""
+    return (size.times, 0) if isinstance(size, BatchSize) else (0, size)
+
+
 def bind_shape(shape: Shape, n: int) -> Shape:
-    """`shape` with the symbol `N` replaced by `n`."""
-    return tuple(n if d is N else d for d in shape)
+    """`shape` with `n` for N."""
+    return tuple([d.times * n if isinstance(d, BatchSize) else d for d in shape])
 
 
 def known_size(shape: Shape) -> int:
-    """Product of the sizes that are numbers: the elements of one item where `N` leads."""
-    return math.prod(d for d in shape if isinstance(d, int))
+    """Product of the sizes for N = 1: the elements of one item where one axis depends on N."""
+    return math.prod(map(times_n, shape))
+
+
+def element_count(shape: Shape) -> tuple[int, int]:
+    """(k, p) where the product of the sizes is k·N to the power p."""
+    return known_size(shape), len(open_axes(shape))
+
+
+def remaining_size(whole: Shape, others: Shape) -> Dim | None:
+    """The size that makes a shape of the `others` have as many elements as `whole`, if any does."""
+    (have, power), (need, other) = element_count(whole), element_count(others)
+    if need < 1 or have % need or power - other not in (0, 1):
+        return None
+    return have // need * (N if power > other else 1)
+
+
+def merged_size(sizes: Shape) -> Dim:
+    """The product of sizes as a size. Raises `GraphError` where N is in it more than once."""
+    number, power = element_count(sizes)
+    if power > 1:
+        raise GraphError(f"the product of {format_shape(sizes)} has N to the power {power}")
+    return number * N if power else number
 
 
 def format_shape(shape: Shape) -> str:
@@ -156,7 +252,7 @@ class TensorType:
     @property
     def is_bound(self) -> bool:
         """Whether every size is a number."""
-        return N not in self.shape
+        return not is_open(self.shape)
 
     @property
     def size(self) -> int:

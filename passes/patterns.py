@@ -11,7 +11,7 @@ from graphcnn.ir import Array, Value
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.shape import Flatten, Reshape, Transpose
 from graphcnn.sources import Constant, Input
-from graphcnn.tensor_type import N, Shape, known_size
+from graphcnn.tensor_type import Shape, is_open, known_size
 
 
 def constant_array(value: Value) -> Array | None:
@@ -59,7 +59,7 @@ def is_fixed(value: Value) -> bool:
 
 def flattened(shape: Shape) -> Shape | None:
     """The shape that `flatten` makes of `shape`, where it applies."""
-    if not shape or N in shape[1:]:
+    if not shape or is_open(shape[1:]):
         return None
     return shape[0], known_size(shape[1:])
 

@@ -9,7 +9,7 @@ import pytest
 from gradcheck import as_tuple
 from samples import Sample, all_samples
 
-from graphcnn.batch import COUNT, FIXED, MEAN, SUM, Batch, Kind, source_batch
+from graphcnn.batch import COUNT, FIXED, MEAN, SUM, Batch, Kind, items, source_batch
 from graphcnn.batch_walk import follow_op
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
@@ -18,24 +18,24 @@ from graphcnn.ops.dense import MatMul
 from graphcnn.ops.fused import Fused, fused
 from graphcnn.ops.layout import Placed
 from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.tensor_type import Dim, DType, N, TensorType
 
 SAMPLES = all_samples()
 #: What is proven of the operators, over all samples and all places where N can stand.
 PROVEN = {
     "items": (
         "abs and atan avg_pool2d avg_pool2d_grad batch_norm bit_or bit_xor broadcast_to cast ceil "
-        "concat conv2d conv_integer conv_transpose2d cos dense dequantize dropout elu embed erf "
+        "concat conv2d conv_integer conv_transpose2d cos dense dequantize dropout elu erf "
         "exp flatten floor gelu "
         "global_avg_pool2d hard_sigmoid hard_swish leaky_relu log max_pool2d max_pool2d_grad "
         "max_pool2d_pick max_unpool2d neg not one_hot or pad2d pad2d_grad placed quantize quotient "
-        "relayout relu remainder round sigmoid sign silu sin slice softplus sqrt tanh top_k "
+        "relayout relu remainder round sigmoid sign silu sin softplus sqrt tanh top_k "
         "transpose upsample2d upsample2d_grad where zero_insert2d"
     ),
     "items mixed": (
-        "add argmax bit_and bit_shift div equal gather greater greater_equal less less_equal "
+        "add argmax bit_and bit_shift div embed equal gather greater greater_equal less less_equal "
         "log_softmax max max_unpool2d_grad maximum minimum mul not_equal pow prod reshape scatter "
-        "softmax sub"
+        "slice softmax sub"
     ),
     "mixed sum": "batch_norm_grad",
     "mean mixed": "batch_norm_train",
@@ -67,47 +67,80 @@ TOTALS = {
 
 @dataclass(frozen=True)
 class Case:
-    """An operator with N in the types of its inputs or in its attributes, and its arrays."""
+    """An operator with N in the types of its inputs or in its attributes, and its arrays.
+
+    `places` says of each input where the items are in it, if it has any.
+    """
 
     op: Op
     types: tuple[TensorType, ...]
     arrays: tuple[Array, ...]
-    axes: tuple[int | None, ...]
+    places: tuple[Batch, ...]
     count: int
 
     def run(self, picked: list[int]) -> tuple[Array, ...]:
         """The results for a batch of these items."""
         fed = [
-            x if axis is None else np.take(x, picked, axis)
-            for x, axis in zip(self.arrays, self.axes, strict=True)
+            x if place.is_fixed else batch(place, [item(place, x, i, self.count) for i in picked])
+            for x, place in zip(self.arrays, self.places, strict=True)
         ]
         return tuple(map(np.asarray, as_tuple(self.op.bind(len(picked)).evaluate(*fed))))
 
     def kinds(self) -> tuple[tuple[Batch, ...], tuple[TensorType, ...]]:
         results = self.op.infer(*self.types)
         results = results if isinstance(results, tuple) else (results,)
-        return follow_op(
-            self.op, tuple(map(source_batch, self.types)), self.types, results
-        ), results
+        return follow_op(self.op, self.places, self.types, results), results
 
 
-def cases(sample: Sample) -> Iterator[Case]:
-    """The sample with N at every place that its operator takes, one in each input at most."""
+def item(place: Batch, whole: Array, i: int, count: int) -> Array:
+    """The elements of item i alone: those at the places (o·n + i)·inner + j."""
+    own = [
+        (o * count + i) * place.inner + j for o in range(place.outer) for j in range(place.inner)
+    ]
+    return np.take(whole, own, place.axis)
+
+
+def batch(place: Batch, alone: list[Array]) -> Array:
+    """The same elements of several items, each where it belongs."""
+    n, own = len(alone), place.outer * place.inner
+    whole = np.concatenate(alone, place.axis)
+    order = [
+        (p // place.inner % n) * own + p // (n * place.inner) * place.inner + p % place.inner
+        for p in range(n * own)
+    ]
+    return np.take(whole, order, place.axis)
+
+
+#: Numbers of elements (outer, inner) that an item has in an axis.
+PATTERNS = ((1, 1), (1, 2), (2, 1))
+
+
+def cases(sample: Sample, merged: bool = True) -> Iterator[Case]:
+    """The sample with N at every place that its operator takes, one in each input at most; and
+    where `merged`, with two elements of each item, beside each other or in two blocks."""
     arrays = sample.arrays()
     types = tuple(TensorType(a.shape, DType.of(a.dtype)) for a in arrays)
-    for axes in itertools.product(*[(None, *range(a.ndim)) for a in arrays]):
-        sizes = {a.shape[axis] for a, axis in zip(arrays, axes, strict=True) if axis is not None}
-        if len(sizes) > 1:
+    patterns = PATTERNS if merged else PATTERNS[:1]
+    offered = [
+        (FIXED, *(items(axis, *p) for axis in range(a.ndim) for p in patterns)) for a in arrays
+    ]
+    for places in itertools.product(*offered):
+        sizes = {
+            divmod(a.shape[p.axis], p.outer * p.inner)
+            for a, p in zip(arrays, places, strict=True)
+            if p.is_items
+        }
+        if len(sizes) > 1 or any(n < 1 or rest for n, rest in sizes):
             continue
-        opened = tuple(map(with_n, types, axes))
-        for n in sizes or {2, 3, 4, 5}:
+        opened = tuple(map(with_n, types, places))
+        for n in {n for n, _ in sizes} or {2, 3, 4, 5}:
             for op in variants(sample.op, n, opened):
                 if sizes or op.bind(1) is not op:
-                    yield Case(op, opened, arrays, axes, n)
+                    yield Case(op, opened, arrays, places, n)
 
 
-def with_n(t: TensorType, axis: int | None) -> TensorType:
-    shape = [N if a == axis else d for a, d in enumerate(t.shape)]
+def with_n(t: TensorType, place: Batch) -> TensorType:
+    shape = [place.outer * place.inner * N if a == place.axis else d for a, d in enumerate(t.shape)]
     return replace(t, shape=tuple(shape))
 
 
@@ -129,11 +162,18 @@ def written(op: Op, n: int, types: tuple[TensorType, ...]) -> Iterator[Op]:
         yield from (fused(body) for body in bodies(op.body, n, types))
         return
     yield op
-    for field in fields(op):
-        sizes = getattr(op, field.name)
-        if field.name in ("shape", "sizes"):
-            for at in (a for a, d in enumerate(sizes) if d == n):
-                yield replace(op, **{field.name: (*sizes[:at], N, *sizes[at + 1 :])})
+    named = [f.name for f in fields(op) if f.name in ("shape", "sizes", "starts")]
+    choices = [c for r in range(1, len(named) + 1) for c in itertools.combinations(named, r)]
+    for at in range(max([len(getattr(op, name)) for name in named], default=0)):
+        for chosen in choices:
+            sizes = {name: getattr(op, name) for name in chosen}
+            if all(at < len(s) and s[at] and s[at] % n == 0 for s in sizes.values()):
+                yield replace(op, **{k: opened(s, at, n) for k, s in sizes.items()})
+
+
+def opened(sizes: tuple[int, ...], at: int, n: int) -> tuple[Dim, ...]:
+    """The sizes with a multiple of N at one place."""
+    return *sizes[:at], sizes[at] // n * N, *sizes[at + 1 :]
 
 
 def bodies(body: Graph, n: int, types: tuple[TensorType, ...]) -> Iterator[Graph]:
@@ -156,7 +196,7 @@ def bodies(body: Graph, n: int, types: tuple[TensorType, ...]) -> Iterator[Graph
 def expected(kind: Batch, alone: list[Array]) -> Array:
     """The result for a batch, from those for each of its items alone."""
     if kind.is_items:
-        return np.concatenate(alone, axis=kind.axis)
+        return batch(kind, alone)
     if kind.kind in (Kind.SUM, Kind.COUNT):
         return np.sum(alone, axis=0, dtype=alone[0].dtype)
     return alone[0] if kind.is_fixed else np.mean(alone, axis=0)
@@ -186,9 +226,21 @@ def test_what_is_proven_is_true(sample: Sample) -> None:
 def test_what_is_proven() -> None:
     found: dict[str, set[str]] = {}
     for sample in SAMPLES:
-        for case in cases(sample):
+        for case in cases(sample, merged=False):
             found.setdefault(sample.op.name, set()).update(str(k.kind) for k in case.kinds()[0])
     assert grouped({name: " ".join(sorted(kinds)) for name, kinds in found.items()}) == PROVEN
+
+
+def test_what_is_proven_where_items_have_several_elements() -> None:
+    beside: set[str] = set()
+    apart: set[str] = set()
+    for sample in SAMPLES:
+        for case in cases(sample):
+            found = {(k.outer, k.inner) for k in case.kinds()[0] if k.is_items}
+            beside |= {sample.op.name} if any(i > o for o, i in found) else set()
+            apart |= {sample.op.name} if any(o > i for o, i in found) else set()
+    expected = {n for kinds, all_ in PROVEN.items() if "items" in kinds for n in all_.split()}
+    assert beside == apart == expected
 
 
 def grouped(found: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,16 @@ from graphcnn.ops.softmax import Softmax
 from graphcnn.ops.top_k import TopK
 from graphcnn.runtime.reference import Reference
 from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, N, Shape, TensorType
+from graphcnn.tensor_type import (
+    DType,
+    N,
+    Shape,
+    TensorType,
+    is_open,
+    merged_size,
+    open_axes,
+    times_n,
+)
 
 F64 = DType.FLOAT64
 
@@ -32,7 +41,7 @@ def operator(rng: random.Random, shape: Shape) -> Op:
     rank = len(shape)
     axes = tuple(a for a in range(rank) if rng.random() < 0.4)
     order = rng.sample(range(rank), rank)
-    sizes = tuple(d for d in shape if rng.random() < 0.8 or d is N)
+    sizes = tuple(d for d in shape if rng.random() < 0.8 or is_open((d,)))
     return rng.choice(
         [
             Tanh(), Neg(), Add(), Sub(), Mul(), Div(), Add(), Mul(), Flatten(), MeanSquaredError(),
@@ -40,10 +49,41 @@ def operator(rng: random.Random, shape: Shape) -> Op:
             Softmax(rng.randrange(max(rank, 1))), Concat(rng.randrange(max(rank, 1))),
             MatMul(rng.random() < 0.5, rng.random() < 0.5), Transpose(tuple(order)), TopK(),
             Reshape(tuple(rng.sample([*shape, 1], rank + 1))), Reshape((*sizes, 6)),
-            BroadcastTo((rng.choice([N, 2, 3]), *shape)), ElementCount(shape, F64),
-            Slice((0,) * rank, tuple(d if d is N else 1 for d in shape), (1,) * rank),
+            BroadcastTo((rng.choice([N, 2 * N, 2, 3]), *shape)), ElementCount(shape, F64),
+            Reshape(merged(rng, shape)), Reshape(divided(rng, shape)), part(rng, shape),
+            Concat(next(iter(open_axes(shape)), 0)), Reshape(merged(rng, shape)),
         ]
     )  # fmt: skip
+
+
+def merged(rng: random.Random, shape: Shape) -> Shape:
+    """The shape with two neighbouring axes as one."""
+    at = rng.randrange(max(len(shape) - 1, 1))
+    pair = shape[at : at + 2]
+    return shape if len(open_axes(pair)) > 1 else (*shape[:at], merged_size(pair), *shape[at + 2 :])
+
+
+def divided(rng: random.Random, shape: Shape) -> Shape:
+    """The shape with an axis as two."""
+    if not shape:
+        return shape
+    at = rng.randrange(len(shape))
+    k = rng.choice([k for k in (1, 2, 3, 4) if times_n(shape[at]) % k == 0])
+    return *shape[:at], *rng.sample([k, shape[at] // k], 2), *shape[at + 1 :]
+
+
+def part(rng: random.Random, shape: Shape) -> Op:
+    """A part of each axis; of one that depends on N, blocks of n elements or every other one."""
+    starts, sizes, steps = [], [], []
+    for d in shape:
+        k, step = times_n(d), rng.choice([1, 1, 2])
+        start = rng.randrange(k) if step == 1 else rng.randrange(2)
+        size = max(1, rng.choice([k - start, rng.randint(1, k)]) // step)
+        unit = N if is_open((d,)) else 1
+        starts.append(start * unit if start and step == 1 else start)
+        sizes.append(size * unit)
+        steps.append(step)
+    return Slice(tuple(starts), tuple(sizes), tuple(steps))
 
 
 def graph(seed: int) -> Graph:

@@ -16,7 +16,7 @@ FOLDERS = {"graphcnn": "graphcnn", "passes": "graphcnn.passes", "runtime": "grap
 LAYERS = [
     {"errors"},
     {"tensor_type", "geometry", "origin"},
-    {"batch", "stored_types"},
+    {"batch", "batch_moves", "stored_types"},
     {"ir"},
     {"casting", "philox", "initializers", "cells", "sources", "graph", "layout", "batch_walk"},
     {"ops"},

@@ -7,8 +7,9 @@ import numpy as np
 
 from graphcnn.errors import DataError
 from graphcnn.ir import Array, Value
+from graphcnn.item_places import count_items, fed_items
 from graphcnn.model import Model
-from graphcnn.tensor_type import N, format_shape
+from graphcnn.tensor_type import format_shape, is_open
 from graphcnn.tools.pictures import read_array, read_picture
 
 
@@ -29,7 +30,7 @@ def read_inputs(model: Model, words: tuple[str, ...], resize: bool) -> tuple[Any
     if not words:
         raise DataError(f"{model.name} needs a file for its input {_named(inputs[0])}")
     paths = tuple(map(Path, words))
-    if len(inputs[0].shape) == 4 and N not in inputs[0].shape[1:]:
+    if len(inputs[0].shape) == 4 and not is_open(inputs[0].shape[1:]):
         return _images(model, paths, resize)
     return _arrays(inputs[0], paths)
 
@@ -49,28 +50,28 @@ def _images(model: Model, paths: tuple[Path, ...], resize: bool) -> tuple[Array,
 
 def _arrays(value: Value, paths: tuple[Path, ...]) -> tuple[Array, list[str]]:
     """Arrays of the input's type, joined along its axis N; one item may come without it."""
-    shape = value.shape
-    if N not in shape:
+    shape, place = value.shape, fed_items(value.type)
+    if place is None:
         if len(paths) > 1:
             raise DataError(
                 f"the input {_named(value)} has no batch axis N, so it takes one file, found "
                 f"{len(paths)}"
             )
         return _read(paths[0], value), []
-    axis = shape.index(N)
+    axis = place.axis
     names: list[str] = []
     arrays: list[Array] = []
     for path in paths:
         found = _read(path, value)
         found = np.expand_dims(found, axis) if found.ndim == len(shape) - 1 else found
-        sizes = [found.shape[a] == d or d is N for a, d in enumerate(shape[: found.ndim])]
+        sizes = [found.shape[a] == d or a == axis for a, d in enumerate(shape[: found.ndim])]
         if found.ndim != len(shape) or not all(sizes):
             wanted = format_shape(shape).replace("N", "n")
             raise DataError(
                 f"{path} holds an array of shape {found.shape}; the input {_named(value)} takes "
                 f"{wanted}"
             )
-        names += _items(path, found.shape[axis])
+        names += _items(path, count_items(found.shape, place))
         arrays.append(found)
     return np.concatenate(arrays, axis), names
 
@@ -86,9 +87,9 @@ def _by_name(model: Model, words: tuple[str, ...]) -> tuple[dict[str, Array], li
             raise DataError(f"{model.name} has several inputs: give {wanted}, found {word!r}")
         feeds[name] = _read(Path(file), values[name])
     counts = [
-        feeds[k].shape[v.shape.index(N)]
+        count_items(feeds[k].shape, place)
         for k, v in values.items()
-        if k in feeds and N in v.shape and feeds[k].ndim > v.shape.index(N)
+        if k in feeds and (place := fed_items(v.type)) and feeds[k].ndim > place.axis
     ]
     return feeds, [f"item {i}" for i in range(counts[0] if counts else 0)]
 

@@ -19,6 +19,7 @@ from graphcnn.batch import Batch, Kind
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Node, Value, build
+from graphcnn.item_places import join_items
 from graphcnn.sources import Constant, Input, State
 
 
@@ -113,7 +114,7 @@ class Collected:
     def _total(self, key: str, kind: Batch) -> Any:
         if key not in self._totals:
             parts = self._parts[key]
-            return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=kind.axis)
+            return join_items(parts, kind) if kind.is_items else parts[0]
         return self._totals[key] / self._count if kind.kind is Kind.MEAN else self._totals[key]
 
     def _result(self, key: str, kind: Batch) -> Array:

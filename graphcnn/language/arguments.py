@@ -12,6 +12,7 @@ import numpy as np
 from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.geometry import Pair, Sides, same_padding
 from graphcnn.ir import Value
+from graphcnn.tensor_type import BatchSize, Shape
 
 Padding = int | tuple[int, int] | tuple[int, int, int, int] | str
 IntOrPair = int | tuple[int, int]
@@ -63,6 +64,13 @@ def number(x: Any, name: str) -> float:
 def ints(x: Any, name: str) -> tuple[int, ...]:
     if isinstance(x, tuple | list) and all(map(is_int, x)):
         return tuple(int(d) for d in x)
+    raise GraphError(f"{name} must hold ints, found {x!r}")
+
+
+def dims(x: Any, name: str) -> Shape:
+    """Sizes: ints and multiples of `N`."""
+    if isinstance(x, tuple | list) and all(is_int(d) or isinstance(d, BatchSize) for d in x):
+        return tuple(d if isinstance(d, BatchSize) else int(d) for d in x)
     raise GraphError(f"{name} must hold ints, found {x!r}")
 
 

@@ -5,12 +5,22 @@ from typing import Any
 
 from graphcnn.errors import GraphError
 from graphcnn.ir import Value
-from graphcnn.language.arguments import ints, is_int, positive, scoped
+from graphcnn.language.arguments import dims, ints, is_int, positive, scoped
 from graphcnn.language.axes import one_axis
 from graphcnn.language.errors import located
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.shape import Concat, Flatten, OneHot, Reshape, Slice, Transpose
-from graphcnn.tensor_type import DType, N, known_size
+from graphcnn.tensor_type import (
+    Dim,
+    DType,
+    N,
+    Shape,
+    affine,
+    is_open,
+    known_size,
+    remaining_size,
+    times_n,
+)
 
 
 @located
@@ -20,29 +30,31 @@ def flatten(x: Value, *, name: str = "") -> Value:
 
 
 @located
-def reshape(x: Value, shape: Sequence[int], *, name: str = "") -> Value:
+def reshape(x: Value, shape: Sequence[Dim], *, name: str = "") -> Value:
     """The same elements, row-major, under another shape.
 
     Args:
         x: a tensor.
-        shape: sizes of one item, without the batch axis, where x is a batch (N, ...); else all
-            sizes. One of them may be -1: it takes what is left.
+        shape: sizes of one item, without the batch axis, where x is a batch (N, ...); else, or
+            where multiples of `N` are among them, all sizes: (4 * N, 2, 24). One of them may be
+            -1: it takes what is left.
 
     Raises:
         GraphError: the number of elements would change.
     """
-    batch = x.shape[:1] if x.shape[:1] == (N,) else ()
-    sizes = ints(shape, "shape")
+    sizes = dims(shape, "shape")
+    batch = x.shape[:1] if x.shape[:1] == (N,) and not is_open(sizes) else ()
     if sizes.count(-1) > 1:
         raise GraphError(f"shape may hold -1 once, found {sizes}")
     if -1 in sizes:
-        have = known_size(x.shape)
-        rest = known_size(tuple(d for d in sizes if d != -1))
-        if rest < 1 or have % rest:
+        others = tuple(d for d in sizes if d != -1)
+        left = remaining_size(x.shape, (*batch, *others))
+        if left is None:
             raise GraphError(
-                f"cannot reshape {x.type} to {sizes}: {have} elements are not divisible by {rest}"
+                f"cannot reshape {x.type} to {sizes}: {known_size(x.shape)} elements are not "
+                f"divisible by {known_size(others)}"
             )
-        sizes = tuple(have // rest if d == -1 else d for d in sizes)
+        sizes = tuple(left if d == -1 else d for d in sizes)
     return Reshape((*batch, *sizes))(x, name=scoped(name, Reshape.name))
 
 
@@ -71,13 +83,13 @@ def concat(xs: Sequence[Value], axis: int = 1, *, name: str = "") -> Value:
 def slice(
     x: Value,
     axis: int,
-    start: int = 0,
-    stop: int | None = None,
+    start: Dim = 0,
+    stop: Dim | None = None,
     step: int = 1,
     *,
     name: str = "",
 ) -> Value:
-    """x[start:stop:step] along one axis, as in Python.
+    """x[start:stop:step] along one axis, as in Python; of an axis k·N, whole multiples of N.
 
     Args:
         axis: negative counts from the last axis.
@@ -86,12 +98,14 @@ def slice(
         step: distance from one taken index to the next, at least 1.
 
     Raises:
-        GraphError: the range is empty or leaves the axis, or the axis is the batch.
+        GraphError: the range is empty or leaves the axis, or may do so for some N.
     """
     axis = one_axis(x, axis)
     size = x.shape[axis]
     if not isinstance(size, int):
-        raise GraphError(f"axis {axis} of {x.type} is the batch axis, it cannot be sliced")
+        first, last = dims((start, size if stop is None else stop), "start and stop")
+        length = _length(first, last, positive(step, "step"))
+        return _part(x, axis, first, length, step, scoped(name, Slice.name))
     (start, *_), step = ints((start,), "start"), positive(step, "step")
     first = start + size if start < 0 else start
     last = size if stop is None else ints((stop,), "stop")[0]
@@ -105,27 +119,29 @@ def slice(
 
 
 @located
-def split(x: Value, sections: int | Sequence[int], axis: int = 1, *, name: str = "") -> list[Value]:
+def split(x: Value, sections: int | Sequence[Dim], axis: int = 1, *, name: str = "") -> list[Value]:
     """x cut along `axis` into equal parts (`sections` an int) or parts of the given sizes.
+
+    An axis of size k·N is cut into multiples of N.
 
     Raises:
         GraphError: the size is not divisible, or the sizes do not sum to it.
     """
     axis = one_axis(x, axis)
     size = x.shape[axis]
-    if not isinstance(size, int):
-        raise GraphError(f"axis {axis} of {x.type} is the batch axis, it cannot be split")
+    sizes: Shape
     if is_int(sections):
         parts = positive(sections, "sections")
-        if size % parts:
+        if times_n(size) % parts:
             raise GraphError(f"axis {axis} of {x.type} does not split into {parts} equal parts")
         sizes = (size // parts,) * parts
     else:
-        sizes = ints(sections, "sections")
-        if sum(sizes) != size or min(sizes) < 1:
+        sizes = dims(sections, "sections")
+        total = sum(sizes)
+        if total != size or min(map(times_n, sizes)) < 1:
             raise GraphError(
                 f"sections {sizes} must be at least 1 and sum to {size}, the size of axis {axis} "
-                f"of {x.type}; their sum is {sum(sizes)}"
+                f"of {x.type}; their sum is {total}"
             )
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     name = scoped(name, "split")
@@ -146,8 +162,20 @@ def as_labels(labels: Value) -> Value:
     return labels
 
 
-def _part(x: Value, axis: int, start: int, size: int, step: int, name: str) -> Value:
+def _length(first: Dim, last: Dim, step: int) -> Dim:
+    """Elements from `first` to before `last`, every `step`-th, along an axis k·N."""
+    if not all(d >= 0 for d in (first, last) if isinstance(d, int)):
+        raise GraphError(f"the end of a batch axis is unknown: found start {first}, stop {last}")
+    (a, b), (c, d) = affine(last), affine(first)
+    if a < c:
+        raise GraphError(f"{last} - {first} is no size for every N")
+    count = -(-(b - d) // step)
+    return (a - c) * N // step + count if a > c else count
+
+
+def _part(x: Value, axis: int, start: Dim, size: Dim, step: int, name: str) -> Value:
     """`size` elements of one axis, and all of the others."""
-    starts, sizes, steps = [0] * x.type.rank, list(x.shape), [1] * x.type.rank
+    starts: list[Dim] = [0] * x.type.rank
+    sizes, steps = list(x.shape), [1] * x.type.rank
     starts[axis], sizes[axis], steps[axis] = start, size, step
     return Slice(tuple(starts), tuple(sizes), tuple(steps))(x, name=name)

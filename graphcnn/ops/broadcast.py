@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, items
+from graphcnn.batch import Batches, Rule, Types, source_batch
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.shape import Reshape
-from graphcnn.tensor_type import Dim, N, Shape, TensorType, format_shape
+from graphcnn.tensor_type import Dim, Shape, TensorType, format_shape
 
 
 def broadcast_shape(**shapes: Shape) -> Shape:
@@ -94,5 +94,5 @@ class BroadcastTo(Op):
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         (x,) = inputs
         if x.is_items:
-            return items(x.axis + len(self.shape) - types[0].rank)
-        return items(self.shape.index(N)) if x.is_fixed and N in self.shape else x
+            return x.at(x.axis + len(self.shape) - types[0].rank)
+        return source_batch(results[0]) if x.is_fixed else x

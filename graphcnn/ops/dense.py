@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import SUM, Batch, Batches, Rule, Types, items, mixed, per_item
+from graphcnn.batch import SUM, Batch, Batches, Rule, Types, mixed, per_item
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.broadcast import broadcast_shape, unbroadcast
@@ -101,13 +101,16 @@ class MatMul(Op):
         rank = results[0].rank
         if not all(x.is_items or x.is_fixed for x in inputs):
             return mixed("multiplies by a total over the batch")
+        found, *others = {x.at(0) for x in inputs if x.is_items}
+        if others:
+            return mixed("multiplies items that lie in different ways")
         if (a, b) == (k, inner):
             return SUM
         if (a, b) == (rows, None):
-            return items(rank - 2)
+            return found.at(rank - 2)
         if (a, b) == (None, columns):
-            return items(rank - 1)
-        return _stacked(a, b, types, rank)
+            return found.at(rank - 1)
+        return _stacked(found, a, b, types, rank)
 
 
 def _place(x: Batch, rank: int) -> int | None:
@@ -115,7 +118,7 @@ def _place(x: Batch, rank: int) -> int | None:
     return x.axis - rank if x.is_items else None
 
 
-def _stacked(a: int | None, b: int | None, types: Types, rank: int) -> Batch:
+def _stacked(found: Batch, a: int | None, b: int | None, types: Types, rank: int) -> Batch:
     """The product where the batch is among the axes that broadcast: of every item apart."""
     axis = b if a is None else a
     if axis is None or axis >= -2 or (None not in (a, b) and a != b):
@@ -123,7 +126,7 @@ def _stacked(a: int | None, b: int | None, types: Types, rank: int) -> Batch:
     for own, t in zip((a, b), types, strict=True):
         if own is None and t.rank >= -axis and t.shape[axis] != 1:
             return mixed("multiplies each place in the batch by another matrix")
-    return items(rank + axis)
+    return found.at(rank + axis)
 
 
 def check_matrix(x: TensorType) -> None:

@@ -17,13 +17,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, items, mixed
+from graphcnn.batch import Batches, Rule, Types, mixed
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir import Array, Node, Op, Value, constant_of
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.checks import check_number
 from graphcnn.ops.comparison import Equal, Where
-from graphcnn.tensor_type import DType, N, Shape, TensorType, format_shape
+from graphcnn.tensor_type import DType, Shape, TensorType, format_shape
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Gather(Op):
         if x.is_items and x == indices and x.axis < self.batch:
             return x
         if x.is_items and indices.is_fixed and x.axis > self.batch:
-            return items(x.axis + types[1].rank - self.batch - 1)
+            return x.at(x.axis + types[1].rank - self.batch - 1)
         if x.is_fixed and indices.is_items and indices.axis >= self.batch:
             return indices
         return mixed("reads items of the batch at places that are computed")
@@ -135,7 +135,7 @@ class Scatter(Op):
         x, indices, updates = inputs
         if x.is_items and x.axis < self.batch and x == indices == updates:
             return x
-        behind = items(x.axis + types[1].rank - self.batch - 1)
+        behind = x.at(x.axis + types[1].rank - self.batch - 1)
         if x.is_items and x.axis > self.batch and indices.is_fixed and updates == behind:
             return x
         return mixed("writes to items of the batch at places that are computed")
@@ -158,7 +158,7 @@ def check_places(x: TensorType, indices: TensorType, batch: int) -> None:
         )
     if x.shape[:batch] != indices.shape[:batch]:
         raise GraphError(f"x and indices must agree in {batch} axes, found {x} and {indices}")
-    if x.shape[batch] is N:
+    if not isinstance(x.shape[batch], int):
         raise GraphError(f"axis {batch} of x {x} is read at indices: its size must be known")
 
 

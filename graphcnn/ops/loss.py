@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import MEAN, Batches, Rule, Types, items, mean_of, mixed
+from graphcnn.batch import MEAN, Batches, Rule, Types, mean_of, mixed
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.ops.activation import Sigmoid
@@ -83,8 +83,8 @@ class CrossEntropy(Op):
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         logits, labels = inputs
-        behind = logits.axis - 1 if logits.axis > 1 else 0
-        if logits.is_items and logits.axis != 1 and labels == items(behind):
+        behind = logits.at(logits.axis - 1 if logits.axis > 1 else 0)
+        if logits.is_items and logits.axis != 1 and labels == behind:
             return MEAN
         return mixed("compares what are not the same items")
 

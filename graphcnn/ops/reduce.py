@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import MEAN, SUM, Batch, Batches, Rule, Types, items, mixed
+from graphcnn.batch import MEAN, SUM, Batch, Batches, Rule, Types, mixed
 from graphcnn.errors import GraphError
 from graphcnn.ir import Array, Node, Op, Value, constant_of
 from graphcnn.ops.broadcast import BroadcastTo
@@ -44,7 +44,7 @@ class _Reduction(Op):
         (x,) = inputs
         if not x.is_items:
             return x if self.is_linear else mixed(f"computes with a {x.kind} over the batch")
-        return self.over_items if x.axis in self.axes else _kept(x.axis, self.axes, self.keepdims)
+        return self.over_items if x.axis in self.axes else _kept(x, self.axes, self.keepdims)
 
 
 def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
@@ -54,9 +54,9 @@ def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     return tuple(d for a, d in enumerate(shape) if a not in axes)
 
 
-def _kept(axis: int, axes: tuple[int, ...], keepdims: bool) -> Batch:
-    """Items along `axis`, which is none of the reduced `axes`."""
-    return items(axis if keepdims else axis - sum(a < axis for a in axes))
+def _kept(x: Batch, axes: tuple[int, ...], keepdims: bool) -> Batch:
+    """The items of x, whose axis is none of the reduced `axes`."""
+    return x if keepdims else x.at(x.axis - sum(a < x.axis for a in axes))
 
 
 def summed(x: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
@@ -172,4 +172,4 @@ class ArgMax(Op):
             return mixed(f"computes with a {x.kind} over the batch")
         if x.axis == self.axis:
             return mixed("finds the largest among the items of the batch")
-        return _kept(x.axis, (self.axis,), self.keepdims)
+        return _kept(x, (self.axis,), self.keepdims)

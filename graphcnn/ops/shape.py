@@ -10,16 +10,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import COUNT, FIXED, Batch, Batches, Rule, Types, items, linear, mixed, per_item
+from graphcnn.batch import COUNT, FIXED, Batches, Rule, Types, linear, mixed, per_item
+from graphcnn.batch_moves import embedded, joined, rearranged, sliced
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ops.places import check_places, places
 from graphcnn.tensor_type import (
+    Dim,
     DType,
-    N,
     Shape,
     TensorType,
+    element_count,
     format_shape,
+    is_open,
     known_size,
+    merged_size,
+    open_axes,
 )
 
 
@@ -27,7 +33,7 @@ from graphcnn.tensor_type import (
 class Reshape(Op):
     """The same elements in row-major order under another shape.
 
-    `N` may stand in `shape` as often as it does in x; the numbers must have the same product.
+    The sizes have the same product for every N: (N, 8, 6) is (4·N, 12) and (2, 2·N, 12), too.
     """
 
     shape: Shape = ()
@@ -37,16 +43,10 @@ class Reshape(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         _check_sizes(self.shape, "shape")
-        if x.shape.count(N) != self.shape.count(N):
-            raise GraphError(
-                f"cannot reshape {x} to {format_shape(self.shape)}: the batch axis N must stay; "
-                "only the sizes of one item can be rearranged"
-            )
-        before, after = known_size(x.shape), known_size(self.shape)
-        if before != after:
+        if element_count(x.shape) != element_count(self.shape):
             raise GraphError(
                 f"cannot reshape {x} to {format_shape(self.shape)}: "
-                f"{_product(x.shape)} = {before} elements, {_product(self.shape)} = {after}"
+                f"{_product(x.shape)} elements, {_product(self.shape)}"
             )
         return x.with_shape(self.shape)
 
@@ -57,7 +57,7 @@ class Reshape(Op):
         return [Reshape(node.inputs[0].shape)(dy)]
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
-        return _rearranged(inputs[0], types[0].shape, results[0].shape)
+        return rearranged(inputs[0], types[0].shape, results[0].shape)
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Flatten(Op):
     view: ClassVar[bool] = True
 
     def infer(self, x: TensorType) -> TensorType:
-        if x.rank < 1 or N in x.shape[1:]:
-            raise GraphError(f"x must be (N, ...) with known sizes after the first, found {x}")
-        return x.with_shape((x.shape[0], known_size(x.shape[1:])))
+        if x.rank < 1:
+            raise GraphError(f"x must be (N, ...), found {x}")
+        return x.with_shape((x.shape[0], merged_size(x.shape[1:])))
 
     def evaluate(self, x: Array) -> Array:
         return x.reshape(x.shape[0], prod(x.shape[1:]))
@@ -79,7 +79,7 @@ class Flatten(Op):
         return [Reshape(node.inputs[0].shape)(dy)]
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
-        return _rearranged(inputs[0], types[0].shape, results[0].shape)
+        return rearranged(inputs[0], types[0].shape, results[0].shape)
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,15 @@ class Transpose(Op):
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         (x,) = inputs
-        return items(self.perm.index(x.axis)) if x.is_items else x
+        return x.at(self.perm.index(x.axis)) if x.is_items else x
 
 
 @dataclass(frozen=True)
 class Concat(Op):
-    """The inputs one after the other along `axis`; all other sizes and the types are equal."""
+    """The inputs one after the other along `axis`; all other sizes and the types are equal.
+
+    Sizes along `axis` are all numbers, or all multiples of N: 2·N and N are 3·N.
+    """
 
     axis: int = 1
 
@@ -120,7 +123,7 @@ class Concat(Op):
     def infer(self, *xs: TensorType) -> TensorType:
         if not xs:
             raise GraphError("needs at least one input, found none")
-        first, total = xs[0], 0
+        first = xs[0]
         if not 0 <= self.axis < first.rank:
             raise GraphError(f"axis {self.axis} does not exist in {first}")
         for i, x in enumerate(xs):
@@ -128,30 +131,29 @@ class Concat(Op):
                 raise GraphError(
                     f"inputs may differ in axis {self.axis} only, found x0 {first} and x{i} {x}"
                 )
-            size = x.shape[self.axis]
-            if not isinstance(size, int):
-                raise GraphError(f"cannot join along the batch axis N of x{i} {x}")
-            total += size
+        sizes = tuple(x.shape[self.axis] for x in xs)
+        if is_open(sizes) and len(open_axes(sizes)) < len(sizes):
+            raise GraphError(
+                f"cannot join the sizes {format_shape(sizes)} along axis {self.axis}: "
+                f"{' + '.join(map(str, sizes))} is no multiple of N for every N"
+            )
+        total = sum(sizes[1:], sizes[0])
         return first.with_shape((*first.shape[: self.axis], total, *first.shape[self.axis + 1 :]))
 
     def evaluate(self, *xs: Array) -> Array:
         return np.concatenate(xs, axis=self.axis)
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
-        parts, start = [], 0
+        parts: list[Value] = []
+        start: Dim = 0
         for x in node.inputs:
-            starts = tuple(start if a == self.axis else 0 for a in range(x.type.rank))
+            starts = tuple([start if a == self.axis else 0 for a in range(x.type.rank)])
             parts.append(Slice(starts, x.shape, (1,) * x.type.rank)(dy))
-            start += known_size(x.shape[self.axis : self.axis + 1])
+            start = start + x.shape[self.axis]
         return parts
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
-        total = linear(inputs)
-        if total is not None:
-            return total
-        if any(x != inputs[0] for x in inputs):
-            return mixed("joins items with what is no item along the same axis")
-        return inputs[0] if inputs[0].axis != self.axis else mixed("joins batches to a longer one")
+        return linear(inputs) or joined(inputs, self.axis)
 
 
 def _but(x: TensorType, concat: Concat) -> Shape:
@@ -163,28 +165,28 @@ def _but(x: TensorType, concat: Concat) -> Shape:
 class Slice(Op):
     """y[i, j, ...] = x[start + step·i, start + step·j, ...]: `sizes` elements of every axis.
 
-    All three attributes have one entry per axis; steps are at least 1. The batch axis `N` is
-    taken whole: start 0, size `N`, step 1.
+    All three attributes have one entry per axis; steps are at least 1. Starts and sizes may be
+    multiples of N, where all places lie in x for every N >= 1.
     """
 
-    starts: tuple[int, ...] = ()
+    starts: Shape = ()
     sizes: Shape = ()
     steps: tuple[int, ...] = ()
 
     operands: ClassVar = ("x",)
 
     def infer(self, x: TensorType) -> TensorType:
-        _check_places(x.shape, self.starts, self.sizes, self.steps, f"x {x}")
+        check_places(x.shape, self.starts, self.sizes, self.steps, f"x {x}")
         return x.with_shape(self.sizes)
 
     def evaluate(self, x: Array) -> Array:
-        return x[_places(self.starts, self.sizes, self.steps)]
+        return x[places(self.starts, self.sizes, self.steps)]
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [Embed(node.inputs[0].shape, self.starts, self.steps)(dy)]
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
-        return _placed(inputs[0], types[0].shape, self.starts, self.sizes, self.steps)
+        return sliced(inputs[0], types[0].shape, self.starts, self.sizes, self.steps)
 
 
 @dataclass(frozen=True)
@@ -192,26 +194,26 @@ class Embed(Op):
     """Zeros of `shape` with x at the places start + step·i of every axis: `slice` transposed."""
 
     shape: Shape = ()
-    starts: tuple[int, ...] = ()
+    starts: Shape = ()
     steps: tuple[int, ...] = ()
 
     operands: ClassVar = ("x",)
 
     def infer(self, x: TensorType) -> TensorType:
         _check_sizes(self.shape, "shape")
-        _check_places(self.shape, self.starts, x.shape, self.steps, format_shape(self.shape))
+        check_places(self.shape, self.starts, x.shape, self.steps, format_shape(self.shape))
         return x.with_shape(self.shape)
 
     def evaluate(self, x: Array) -> Array:
         y: Array = np.zeros(self.shape, x.dtype)
-        y[_places(self.starts, x.shape, self.steps)] = x
+        y[places(self.starts, x.shape, self.steps)] = x
         return y
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [Slice(self.starts, node.inputs[0].shape, self.steps)(dy)]
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
-        return _placed(inputs[0], types[0].shape, self.starts, self.shape, self.steps)
+        return embedded(inputs[0], types[0].shape, self.starts, self.shape, self.steps)
 
 
 @dataclass(frozen=True)
@@ -228,10 +230,10 @@ class ElementCount(Op):
         return TensorType((), self.dtype)
 
     def evaluate(self) -> Array:
-        return np.asarray(prod(d for d in self.shape if isinstance(d, int)), self.dtype.numpy)
+        return np.asarray(known_size(self.shape), self.dtype.numpy)
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
-        batches = self.shape.count(N)
+        batches = len(open_axes(self.shape))
         return (FIXED, COUNT)[batches] if batches < 2 else mixed("counts pairs of items")
 
 
@@ -265,31 +267,6 @@ class OneHot(Op):
         return per_item(inputs, (0,), range(types[0].rank))
 
 
-def _rearranged(x: Batch, before: Shape, after: Shape) -> Batch:
-    """The same elements in the same order: items stay items where as many elements as before
-    stand between one and the next, and so in front of the axis."""
-    if not x.is_items:
-        return x
-    front = before[: x.axis]
-    for axis, size in enumerate(after):
-        if size == before[x.axis] and known_size(after[:axis]) == known_size(front):
-            return items(axis) if N not in after[:axis] else mixed("takes items apart")
-    shapes = f"{format_shape(before)} to {format_shape(after)}"
-    return mixed(f"rearranges {shapes} across axis {x.axis}, the items")
-
-
-def _placed(
-    x: Batch, before: Shape, starts: tuple[int, ...], sizes: Shape, steps: tuple[int, ...]
-) -> Batch:
-    """A part of x, or x as a part: items stay items where all are in it and nothing else is."""
-    if not x.is_items:
-        return x
-    a = x.axis
-    if (starts[a], sizes[a], steps[a]) == (0, before[a], 1):
-        return x
-    return mixed(f"does not treat all items along axis {a} alike")
-
-
 def check_index_type(labels: TensorType) -> None:
     """Raise `GraphError` unless labels are class indices, i64."""
     if labels.dtype is not DType.INT64:
@@ -317,42 +294,9 @@ def _check_sizes(shape: Shape, name: str) -> None:
         raise GraphError(f"{name} must have sizes of at least 1, found {format_shape(shape)}")
 
 
-def _check_places(
-    whole: Shape, starts: tuple[int, ...], sizes: Shape, steps: tuple[int, ...], name: str
-) -> None:
-    """Raise `GraphError` unless all places start + step·i, 0 <= i < size, lie in `whole`."""
-    if not len(whole) == len(starts) == len(sizes) == len(steps):
-        raise GraphError(
-            f"starts {starts}, sizes {format_shape(sizes)} and steps {steps} need one entry for "
-            f"each of the {len(whole)} axes of {name}"
-        )
-    for axis, (d, start, size, step) in enumerate(zip(whole, starts, sizes, steps, strict=True)):
-        if not isinstance(d, int) or not isinstance(size, int):
-            if (d, start, size, step) != (N, 0, N, 1):
-                raise GraphError(
-                    f"axis {axis} of {name}: the batch axis N can only be taken whole (start 0, "
-                    f"size N, step 1), found start {start}, size {size}, step {step}"
-                )
-        elif start < 0 or size < 1 or step < 1:
-            raise GraphError(
-                f"axis {axis} of {name}: start must be at least 0, size and step at least 1, "
-                f"found start {start}, size {size}, step {step}"
-            )
-        elif start + step * (size - 1) >= d:
-            raise GraphError(
-                f"axis {axis} of {name}: the last place {start} + {step}·({size} - 1) = "
-                f"{start + step * (size - 1)} lies outside the size {d}"
-            )
-
-
-def _places(
-    starts: tuple[int, ...], sizes: Shape, steps: tuple[int, ...]
-) -> tuple["slice[int, int, int]", ...]:
-    return tuple(
-        slice(start, start + step * (int(size) - 1) + 1, step)  # type: ignore[arg-type]
-        for start, size, step in zip(starts, sizes, steps, strict=True)
-    )
-
-
 def _product(shape: Shape) -> str:
-    return "·".join(str(d) for d in shape if isinstance(d, int)) or "1"
+    """The product of the sizes, and what it is."""
+    number, power = element_count(shape)
+    factors = [str(d).replace("*", "·") for d in shape]
+    powers = {0: "", 1: "·N"}.get(power, f"·N^{power}")
+    return f"{'·'.join(factors) or '1'} = {number}{powers}"

@@ -16,7 +16,7 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
 from graphcnn.initializers import Custom, Initializer
 from graphcnn.ir import Array, Op
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.tensor_type import BatchSize, DType, TensorType
 
 #: Names of this form are written bare, all others in quotes.
 PLAIN: Final = r"[A-Za-z_][A-Za-z0-9_]*(?:[./][A-Za-z0-9_]+)*"
@@ -85,7 +85,7 @@ def format_value(value: Any) -> str:
             return str(int(value))
         case float() | np.floating():
             return repr(float(value))
-        case DType():
+        case DType() | BatchSize():
             return str(value)
         case str() if type(value) is not str:
             return str(value)  # a word of an enumeration, such as a role
@@ -104,8 +104,6 @@ def format_value(value: Any) -> str:
             return dump_graph(value).strip().replace("\n", "\n  ")
         case Op():
             return f"{value.name}({format_op(value)})"
-    if value is N:
-        return "N"
     raise GraphError(f"an attribute of type {type(value).__name__} has no text form: {value!r}")
 
 

@@ -13,7 +13,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import graphcnn.ops  # noqa: F401  fills OPS
 from graphcnn.errors import GraphError
@@ -21,7 +21,7 @@ from graphcnn.graph import Graph
 from graphcnn.ir import OPS, Array, Node, Op, Value, build
 from graphcnn.origin import Origin
 from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import Dim, DType, N, TensorType
+from graphcnn.tensor_type import BatchSize, Dim, DType, N, TensorType
 from graphcnn.text.literals import (
     PLAIN,
     QUOTED,
@@ -219,10 +219,20 @@ class _Parser:
         return TensorType(shape, dtype, words.name("a layout") if words.accept("@") else "plain")
 
     def size(self) -> Dim:
+        """`28`, `N` or `4*N`."""
         if self.words.accept("N"):
             return N
         line, size = self.words.line, self.words.integer("a size or N")
-        return size if size >= 0 else fail(line, f"expected a size of at least 0, found {size}")
+        if size < 0:
+            fail(line, f"expected a size of at least 0, found {size}")
+        return cast(Dim, self.times_n(line, size))
+
+    def times_n(self, line: int, number: Any) -> Any:
+        """`number`, or where `*N` stands behind it so many times N."""
+        if not self.words.accept("*"):
+            return number
+        self.words.expect("N")
+        return located(line, BatchSize, number)
 
     def attribute(self, depth: int = 0) -> Any:
         """The value of an attribute."""
@@ -234,7 +244,7 @@ class _Parser:
                 return self.type()
             return _WORDS[words.take().text]
         if word.kind == "number":
-            return words.number()
+            return self.times_n(word.line, words.number())
         if words.accept("("):
             if depth == MAX_DEPTH:
                 fail(word.line, f"expected at most {MAX_DEPTH} tuples inside each other")

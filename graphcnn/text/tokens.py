@@ -15,7 +15,7 @@ MAX_DIGITS: Final = 40
 _TOKEN: Final = re.compile(
     rf"(?P<newline>\n)|(?P<space>[ \t\r]+)|(?P<comment>#[^\n]*)|(?P<string>{QUOTED})"
     r"|(?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![A-Za-z0-9_.])|-inf\b)"
-    rf"|(?P<name>{PLAIN})|(?P<sign><-|[()\[\]{{}},;:=@])"
+    rf"|(?P<name>{PLAIN})|(?P<sign><-|[()\[\]{{}},;:=@*])"
 )
 
 _OPENING: Final = frozenset("([{")

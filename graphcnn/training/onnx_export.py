@@ -158,7 +158,7 @@ def _manifest(
 
 
 def _typed(value: Value) -> dict[str, Any]:
-    shape = [d if isinstance(d, int) else "N" for d in value.shape]
+    shape = [d if isinstance(d, int) else str(d) for d in value.shape]
     return {"name": value.node.name, "type": value.dtype.numpy.name, "shape": shape}
 
 

@@ -309,7 +309,7 @@ class _Built:
 def _of_one_pixel(graph: Graph) -> Node | None:
     """The first batch normalisation whose items have one pixel."""
     norms = (n for n in graph.nodes if isinstance(n.op, BatchNormTrain))
-    return next((n for n in norms if math.prod(n.inputs[0].shape[2:]) == 1), None)  # type: ignore[arg-type]
+    return next((n for n in norms if math.prod(n.inputs[0].shape[2:]) == 1), None)
 
 
 def one_pixel_message(node: Node) -> str:

@@ -91,6 +91,8 @@ SAMPLES += [
     Sample(MaxUnpool2d((3, 3)), (1, 1, 2, 3), _SHARED),
     Sample(MaxUnpool2dGrad(), (1, 2, 3, 4), _PLACES),
     Sample(MaxUnpool2dGrad(), (1, 1, 3, 3), _SHARED),
+    Sample(MaxUnpool2d((3, 4)), (2, 2, 2, 2), np.repeat(_PLACES, 2, 0)),
+    Sample(MaxUnpool2dGrad(), (2, 2, 3, 4), np.repeat(_PLACES, 2, 0)),
 ]
 
 _I64 = DType.INT64

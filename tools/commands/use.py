@@ -15,7 +15,7 @@ from graphcnn.model import Model
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.parts import Parts
 from graphcnn.runtime.data.specs import Size
-from graphcnn.tensor_type import N
+from graphcnn.tensor_type import N, is_open
 from graphcnn.text.literals import printable
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
@@ -164,7 +164,7 @@ def predict(
 def _is_per_item(model: Model, count: int) -> bool:
     """Whether the first output has one row for each of the `count` items."""
     shape = next(iter(model.graph.outputs.values())).shape
-    open_ = any(N in v.shape for v in model.graph.inputs)
+    open_ = any(is_open(v.shape) for v in model.graph.inputs)
     return shape[:1] == ((N,) if open_ else (count,))
 
 

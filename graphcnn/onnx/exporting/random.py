@@ -16,7 +16,7 @@ from graphcnn.ir import Node
 from graphcnn.onnx.exporting.table import exports
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
 from graphcnn.philox import MULTIPLIERS, ROUNDS, WEYL
-from graphcnn.tensor_type import DType, N, Shape, known_size
+from graphcnn.tensor_type import DType, Shape, known_size, open_axes
 
 _LOW_16, _LOW_32 = 2**16 - 1, 2**32 - 1
 
@@ -41,7 +41,7 @@ def random_uniform(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 def _count(emit: Emitter, shape: Shape) -> str:
     """The number of elements, i64[1]."""
     count = emit.integers((known_size(shape),))
-    for _ in range(shape.count(N)):
+    for _ in range(len(open_axes(shape))):
         count = emit.add("Mul", emit.batch(), count)
     return count
 

@@ -5,7 +5,7 @@ from typing import Any
 from graphcnn.ir import Node
 from graphcnn.onnx.exporting.table import exports
 from graphcnn.onnx.exporting.writer import Emitter, NeedsOpset
-from graphcnn.tensor_type import known_size
+from graphcnn.tensor_type import merged_size
 
 
 @exports("gather")
@@ -30,9 +30,9 @@ def scatter(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
         return [emit.add("ScatterND", x, tuples, updates, **how)]
     shape, old = node.inputs[0].shape, node.inputs[1].shape
     items, rest = shape[: op.batch], shape[op.batch + 1 :]
-    count = known_size(old[op.batch :])
+    count = merged_size(old[op.batch :])
     rows = emit.reshape(indices, old, (*items, count, *(1 for _ in rest)))
-    if known_size(rest) > 1:
+    if any(d != 1 for d in rest):
         rows = emit.add("Expand", rows, emit.shape((*items, count, *rest)))
     new = emit.reshape(updates, node.inputs[2].shape, (*items, count, *rest))
     return [emit.add("ScatterElements", x, rows, new, axis=op.batch, **how)]

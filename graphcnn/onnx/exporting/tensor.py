@@ -4,8 +4,8 @@ from typing import Any
 
 from graphcnn.ir import Node
 from graphcnn.onnx.exporting.table import exports
-from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
-from graphcnn.tensor_type import N, Shape, TensorType, known_size
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter, Line
+from graphcnn.tensor_type import Dim, Shape, TensorType, affine, is_open, known_size, open_axes
 
 
 @exports("reshape")
@@ -32,10 +32,10 @@ def concat(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 @exports("slice")
 def slice_(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    """Only the axes that lose something are named; the batch axis never does."""
+    """Only the axes that lose something are named."""
     op: Any = node.op
     cuts = [
-        (start, start + step * (size - 1) + 1, axis, step)
+        (affine(start), _end(d, start, size, step), axis, step)
         for axis, (d, start, size, step) in enumerate(
             zip(node.inputs[0].shape, op.starts, op.sizes, op.steps, strict=True)
         )
@@ -45,6 +45,14 @@ def slice_(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
         return [inputs[0]]
     starts, ends, axes, steps = zip(*cuts, strict=True)
     return [emit.slice(inputs[0], starts, ends, axes, steps)]
+
+
+def _end(whole: Dim, start: Dim, size: Dim, step: int) -> Line:
+    """Behind the last place; the end of the axis where the next place would be behind it."""
+    (a, b), (c, d) = affine(start), affine(size)
+    if isinstance(size, int):
+        return a, b + step * (size - 1) + 1
+    return a + step * c, b + step * d
 
 
 @exports("embed")
@@ -58,7 +66,7 @@ def embed(
     x: str,
     type: TensorType,
     shape: Shape,
-    starts: tuple[int, ...],
+    starts: Shape,
     steps: tuple[int, ...],
 ) -> str:
     """Zeros of `shape` with x at the places start + step·i.
@@ -71,26 +79,29 @@ def embed(
     wide = list(old)
     stepped = [a for a, (step, d) in enumerate(zip(steps, old, strict=True)) if step > 1 and d != 1]
     if stepped:
-        pixels: list[Any] = []
+        pixels: list[Dim] = []
         after: list[int] = []
         for axis, d in enumerate(old):
             pixels += [d, 1] if axis in stepped else [d]
             after += [0, steps[axis] - 1] if axis in stepped else [0]
-            wide[axis] = d * steps[axis] if axis in stepped else d  # type: ignore[operator]
+            wide[axis] = d * steps[axis] if axis in stepped else d
         x = emit.reshape(x, old, tuple(pixels))
         x = emit.pad(x, [0] * len(pixels), after, zero)
         blocks = tuple(d + a if a else d for d, a in zip(pixels, after, strict=True))
         x = emit.reshape(x, blocks, tuple(wide))
-    before = [0 if d is N else start for d, start in zip(shape, starts, strict=True)]
-    ends = [
-        0 if d is N else d - start - size  # type: ignore[operator]
-        for d, start, size in zip(shape, starts, wide, strict=True)
-    ]
-    cut = [a for a, end in enumerate(ends) if end < 0]
+    before = [*map(affine, starts)]
+    ends = [_room(*each) for each in zip(shape, starts, wide, strict=True)]
+    cut = {axis: a + b for axis, (a, b) in enumerate(ends) if a + b < 0}  # for N = 1, and all N
     if cut:
-        x = emit.slice(x, [0] * len(cut), [wide[a] + ends[a] for a in cut], cut)  # type: ignore[operator]
-    ends = [max(0, end) for end in ends]
-    return emit.pad(x, before, ends, zero) if any((*before, *ends)) else x
+        x = emit.slice(x, [0] * len(cut), [*cut.values()], [*cut])
+    ends = [(a, b - cut.get(axis, 0)) for axis, (a, b) in enumerate(ends)]
+    return emit.pad(x, before, ends, zero) if any(p != (0, 0) for p in (*before, *ends)) else x
+
+
+def _room(whole: Dim, start: Dim, size: Dim) -> Line:
+    """whole - start - size as (a, b) of a·N + b."""
+    (a, b), (c, d), (e, f) = map(affine, (whole, start, size))
+    return a - c - e, b - d - f
 
 
 @exports("broadcast_to")
@@ -103,11 +114,11 @@ def element_count(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     """A constant, or a constant times the batch size of the run."""
     op: Any = node.op
     count = emit.scalar(known_size(op.shape), op.dtype)
-    if N not in op.shape:
+    if not is_open(op.shape):
         return [count]
     batch = emit.add("Squeeze", emit.batch(), emit.integers((0,), "axes"))
     batch = emit.add("Cast", batch, to=int(ELEMENT_TYPES[op.dtype]))
-    for _ in range(op.shape.count(N)):
+    for _ in range(len(open_axes(op.shape))):
         count = emit.add("Mul", batch, count)
     return [count]
 

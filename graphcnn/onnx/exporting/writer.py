@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 
 from graphcnn.errors import ExportError
 from graphcnn.ir import Array, Value
-from graphcnn.tensor_type import DType, N, Shape, TensorType
+from graphcnn.tensor_type import DType, Shape, TensorType, affine, open_axes, times_n
 
 #: ONNX's element types by ours, those that the installed onnx knows.
 ELEMENT_TYPES: dict[DType, int] = {
@@ -40,9 +40,13 @@ class NeedsOpset(Exception):
         self.opset = opset
 
 
+#: (a, b) for a·N + b.
+Line = tuple[int, int]
+
+
 def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
-    """The declaration of one value; the batch symbol becomes the dimension parameter "N"."""
-    shape: list[int | str | None] = [d if isinstance(d, int) else "N" for d in type.shape]
+    """The declaration of one value; `N` and `4*N` become dimension parameters of that name."""
+    shape: list[int | str | None] = [d if isinstance(d, int) else str(d) for d in type.shape]
     return helper.make_tensor_value_info(name, ELEMENT_TYPES[type.dtype], shape)
 
 
@@ -185,27 +189,38 @@ class Emitter:
         """The batch size as a tensor i64[1], read from the first input that has it."""
         if "batch" not in self._shared:
             for value in self._inputs:
-                if N in value.shape:
-                    axis = value.shape.index(N)
+                for axis in open_axes(value.shape):
                     key = value.node.op.key  # type: ignore[attr-defined]
-                    self._shared["batch"] = self.add("Shape", key, start=axis, end=axis + 1)
-                    break
-            else:
-                raise ExportError("the batch size N is used, but no input of the graph has it")
+                    size = self.add("Shape", key, start=axis, end=axis + 1)
+                    times = times_n(value.shape[axis])
+                    if times > 1:
+                        size = self.add("Div", size, self.integers([times], "times"))
+                    self._shared["batch"] = size
+                    return size
+            raise ExportError("the batch size N is used, but no input of the graph has it")
         return self._shared["batch"]
+
+    def numbers(self, values: Sequence[int | Line], hint: str) -> str:
+        """Numbers, some of them (a, b) for a·N + b with the batch size of the run: i64[count]."""
+        lines = tuple([v if isinstance(v, tuple) else (0, v) for v in values])
+        if all(not a for a, _ in lines):
+            return self.integers([b for _, b in lines], hint)
+        if lines not in self._shared:
+            parts = [self._line(a, b) if a else self.integers([b], "size") for a, b in lines]
+            one = len(parts) == 1
+            self._shared[lines] = parts[0] if one else self.add("Concat", *parts, axis=0)
+        return self._shared[lines]
+
+    def _line(self, a: int, b: int) -> str:
+        """a·N + b as a tensor i64[1]."""
+        found = self.batch()
+        if a != 1:
+            found = self.add("Mul", found, self.integers([a], "times"))
+        return self.add("Add", found, self.integers([b], "plus")) if b else found
 
     def shape(self, shape: Shape) -> str:
         """A shape as a tensor i64[rank], with the batch size of the run in place of `N`."""
-        if N not in shape:
-            return self.integers([d for d in shape if isinstance(d, int)], "shape")
-        if ("shape", shape) not in self._shared:
-            parts = [
-                self.integers([d], "size") if isinstance(d, int) else self.batch() for d in shape
-            ]
-            self._shared["shape", shape] = (
-                parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=0)
-            )
-        return self._shared["shape", shape]
+        return self.numbers([*map(affine, shape)], "shape")
 
     def zeros(self, shape: Shape, dtype: DType) -> str:
         """A tensor of zeros, made when the model runs."""
@@ -213,11 +228,11 @@ class Emitter:
         return self.add("ConstantOfShape", self.shape(shape), value=zero)
 
     def reshape(self, x: str, old: Shape, new: Shape) -> str:
-        """x of shape `old` under the shape `new`; the batch axis stays dynamic."""
-        if new.count(N) > 1:
+        """x of shape `old` under the shape `new`; an axis that depends on N stays dynamic."""
+        if len(open_axes(new)) > 1:
             return self.add("Reshape", x, self.shape(new), allowzero=0)
         # 0 copies the size of the same axis, -1 is what remains
-        free = [0 if old[a : a + 1] == (N,) else -1 for a in range(len(new))]
+        free = [0 if old[a : a + 1] == (d,) else -1 for a, d in enumerate(new)]
         target = [d if isinstance(d, int) else free[a] for a, d in enumerate(new)]
         return self.add("Reshape", x, self.integers(target, "shape"), allowzero=0)
 
@@ -227,19 +242,21 @@ class Emitter:
     def slice(
         self,
         x: str,
-        starts: Sequence[int],
-        ends: Sequence[int],
+        starts: Sequence[int | Line],
+        ends: Sequence[int | Line],
         axes: Sequence[int],
         steps: Sequence[int] | None = None,
     ) -> str:
         """x[start:end:step] along each of `axes`."""
         steps = steps or [1] * len(axes)
         parts = ((starts, "starts"), (ends, "ends"), (axes, "axes"), (steps, "steps"))
-        return self.add("Slice", x, *(self.integers(v, hint) for v, hint in parts))
+        return self.add("Slice", x, *(self.numbers(v, hint) for v, hint in parts))
 
-    def pad(self, x: str, before: Sequence[int], after: Sequence[int], value: str) -> str:
+    def pad(
+        self, x: str, before: Sequence[int | Line], after: Sequence[int | Line], value: str
+    ) -> str:
         """x with cells of `value` (a name) around it; one number per axis."""
-        return self.add("Pad", x, self.integers([*before, *after], "pads"), value, mode="constant")
+        return self.add("Pad", x, self.numbers([*before, *after], "pads"), value, mode="constant")
 
     def reduce(self, onnx_type: str, x: str, axes: Sequence[int], keepdims: bool) -> str:
         """A reduction over `axes`, which became an input at opset 18 (for sums, at 13)."""

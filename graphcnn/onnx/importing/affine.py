@@ -7,7 +7,7 @@ import numpy as np
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array
-from graphcnn.tensor_type import Dim, N, Shape
+from graphcnn.tensor_type import BatchSize, Dim, Shape, is_open
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ def _affine(a: int, b: int) -> "Affine | int":
 
 def shape_array(shape: Shape) -> Array:
     """A shape as a list of 64-bit integers; with N in it, of Python objects."""
-    if N not in shape:
+    if not is_open(shape):
         return np.array(shape, np.int64)
     array = np.empty(len(shape), object)
-    array[:] = [Affine(1) if d is N else d for d in shape]
+    array[:] = [Affine(d.times) if isinstance(d, BatchSize) else d for d in shape]
     return array
 
 
@@ -108,16 +108,16 @@ def simplified(array: Array) -> Array:
 
 
 def dims_of(array: Array, what: str) -> tuple[Dim, ...]:
-    """Integers of a list (or one number) as sizes, N for the batch."""
+    """Integers of a list (or one number) as sizes, with multiples of N."""
     dims: list[Dim] = []
     for x in np.ravel(array).tolist():
         if isinstance(x, Affine):
-            if x != Affine(1):
+            if x.b or x.a < 0:
                 raise ImportModelError(
-                    f"{what} is {x}, but the batch axis N cannot be merged or cut; give the model "
-                    'a fixed batch size by inputs={"name": (1, ...)}'
+                    f"{what} is {x}, but sizes are numbers or multiples of N; give the model a "
+                    'fixed batch size by inputs={"name": (1, ...)}'
                 )
-            dims.append(N)
+            dims.append(BatchSize(x.a))
         elif isinstance(x, float) and not x.is_integer():
             raise ImportModelError(f"{what} must be integers, found {x}")
         else:

@@ -10,7 +10,7 @@ from graphcnn.onnx.importing.context import Call, UnsupportedError, imports
 from graphcnn.onnx.importing.tensor import cut, take
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.shape import Embed
-from graphcnn.tensor_type import N
+from graphcnn.tensor_type import BatchSize
 
 
 @imports("Pad")
@@ -72,14 +72,14 @@ def _number(x: Value, axis: int) -> int:
 def _constant_border(call: Call, x: Value, before: Any, after: Any, value: Any) -> Value:
     """Zeros around x, to which the value is added there."""
     shape = tuple(
-        d if d is N and not b + a else _number(x, axis) + b + a
+        d if isinstance(d, BatchSize) and not b + a else _number(x, axis) + b + a
         for axis, (d, b, a) in enumerate(zip(x.shape, before, after, strict=True))
     )
     call.limits.check_shape(shape, "the result")
     y = Embed(shape, tuple(before), (1,) * x.type.rank)(x)
     if not value:
         return y
-    plain = [d if isinstance(d, int) else 1 for d in shape]
+    plain = [1 if isinstance(d, BatchSize) else d for d in shape]
     call.store.fold(plain, x.dtype.numpy)
     border = np.full(plain, value, x.dtype.numpy)
     inside = tuple(slice(b, size - a) for b, a, size in zip(before, after, plain, strict=True))

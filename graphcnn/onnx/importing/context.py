@@ -29,7 +29,7 @@ from graphcnn.onnx.importing.load import is_external
 from graphcnn.ops.elementwise import Add, Cast
 from graphcnn.ops.shape import Concat, ElementCount, Reshape
 from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import Dim, DType, N, TensorType
+from graphcnn.tensor_type import Dim, DType, N, TensorType, is_open
 
 NUMPY_TYPES: Final = {d.numpy: d for d in DType}
 
@@ -258,7 +258,7 @@ class Call:
     def numbers(self, index: int, what: str) -> tuple[int, ...]:
         """An input as a list of integers."""
         dims = self.sizes(index, what)
-        if N in dims:
+        if is_open(dims):
             raise UnsupportedError(f"{what} depends on the batch size N")
         return tuple(int(d) for d in dims)  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ from graphcnn.ops.reduce import ArgMax, Mean, Sum
 from graphcnn.ops.shape import OneHot, Transpose
 from graphcnn.ops.softmax import LogSoftmax, Softmax
 from graphcnn.sources import Role
-from graphcnn.tensor_type import DType, N, known_size
+from graphcnn.tensor_type import DType, is_open, known_size
 
 
 @imports("Gemm")
@@ -71,7 +71,7 @@ def batch_normalization(call: Call) -> Value | list[Value]:
         raise UnsupportedError("attribute 'spatial' = 0, statistics of single pixels")
     shape, rank = x.shape, x.type.rank
     if rank not in (2, 4):
-        if rank < 2 or N in shape[1:]:
+        if rank < 2 or is_open(shape[1:]):
             raise UnsupportedError(f"x must be (N, C, ...), found {x.type}")
         x = reshaped(x, (*shape[:2], 1, known_size(shape[2:])))
     if call.attribute("training_mode", 0):
@@ -120,7 +120,7 @@ def group_normalization(call: Call) -> Value:
     x, scale, bias = (call.value(i) for i in range(3))
     groups = call.attribute("num_groups", 0)
     n, c, *pixels = x.shape
-    if N in (c, *pixels) or groups < 1 or int(c) % groups:  # type: ignore[arg-type]
+    if is_open((c, *pixels)) or groups < 1 or int(c) % groups:  # type: ignore[arg-type]
         raise ImportModelError(f"num_groups {groups} must divide the channels of {x.type}")
     per_group = int(c) // groups  # type: ignore[arg-type]
     grouped = reshaped(x, (n, groups, per_group * known_size(tuple(pixels))))
@@ -139,7 +139,7 @@ def lrn(call: Call) -> Value:
     """
     x, size = call.value(0), call.attribute("size", 0)
     n, c, *pixels = x.shape
-    if not 1 <= size <= call.limits.window or N in (c, *pixels):
+    if not 1 <= size <= call.limits.window or is_open((c, *pixels)):
         raise ImportModelError(f"attribute 'size' = {size} must be at least 1, x of known sizes")
     image = reshaped(x * x, (n, 1, c, known_size(tuple(pixels))))
     sides = ((size - 1) // 2, size // 2, 0, 0)
@@ -194,7 +194,7 @@ def _softmax(call: Call, op: Any) -> Value:
     make: Callable[[int], Callable[[Value], Value]] = op or _hard
     if call.opset >= 13 or all(d == 1 for d in x.shape[axis + 1 :]):
         return make(axis)(x)
-    if N in x.shape[axis:]:
+    if is_open(x.shape[axis:]):
         raise UnsupportedError(f"softmax over the batch axis of {x.type}")
     flat = reshaped(x, (*x.shape[:axis], known_size(x.shape[axis:])))
     return reshaped(make(axis)(flat), x.shape)

@@ -17,7 +17,7 @@ from graphcnn.onnx.importing.affine import shape_array, simplified
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import Call, Known, UnsupportedError, imports
 from graphcnn.ops.elementwise import Pow, Quotient, Remainder
-from graphcnn.tensor_type import DType, N
+from graphcnn.tensor_type import DType, is_open
 
 Fold = Callable[[Call, list[Any]], Any]
 
@@ -172,7 +172,7 @@ def _size(call: Call) -> Array:
     total: Any = 1
     for d in sizes.tolist():
         total = d * total
-    return simplified(np.array(total, object if N in _shape_of(call) else np.int64))
+    return simplified(np.array(total, object if is_open(_shape_of(call)) else np.int64))
 
 
 def _shape_of(call: Call) -> Any:
@@ -346,7 +346,7 @@ def _range(call: Call, arrays: list[Any]) -> Any:
 @imports("EyeLike")
 def _eye_like(call: Call) -> Array:
     shape = _shape_of(call)
-    if N in shape or len(shape) != 2:
+    if is_open(shape) or len(shape) != 2:
         raise UnsupportedError(f"the shape must be two numbers, found {shape}")
     rows, columns = shape
     x = call.given(0)

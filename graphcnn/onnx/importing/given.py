@@ -110,7 +110,7 @@ def _symbolic(what: str, array: Array, dtype: DType) -> Array:
     """Numbers among which N stands for the batch size."""
     found = np.empty(array.shape, object)
     for place, x in np.ndenumerate(array):
-        if x is N or x == "N":
+        if x in (N, "N"):
             found[place] = Affine(1)
         elif isinstance(x, int | np.integer) or (isinstance(x, str) and x.isdecimal()):
             found[place] = int(x)
@@ -136,7 +136,7 @@ def _converted(what: str, array: Array, dtype: DType) -> Array:
 
 def is_settable(kind: TensorType) -> bool:
     """Whether an input may hold numbers about shapes: one, or a list of them, for all items."""
-    return N not in kind.shape and kind.rank <= 1
+    return kind.is_bound and kind.rank <= 1
 
 
 def needed(what: str, inputs: Mapping[str, TensorType]) -> str:

@@ -21,7 +21,7 @@ from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Reshape, Slice
-from graphcnn.tensor_type import DType, N
+from graphcnn.tensor_type import BatchSize, DType
 
 NONE: Sides = (0, 0, 0, 0)
 
@@ -231,7 +231,7 @@ def max_pool(call: Call) -> Value | list[Value]:
         return as_before(MaxPool2d(**window)(image), x)
     op = MaxPool2d(**window, indices=True)
     y, places = op(image, name=call.name).node.outputs
-    if x.type.rank == 4 and x.shape[0] is N:
+    if x.type.rank == 4 and isinstance(x.shape[0], BatchSize):
         stand_in = Reshape(places.shape)(places, name=f"{call.name}.indices")
         call.store.places[stand_in] = places, _plane(image)
         return [y, stand_in]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from graphcnn.errors import ImportModelError
+from graphcnn.tensor_type import Dim, times_n
 
 #: Sizes of axes and attributes of windows have to fit 32 bits with a sign.
 MAX_DIM = (1 << 31) - 1
@@ -40,14 +41,14 @@ class Limits:
     window: int = 1 << 16
     pieces: int = 1024
 
-    def check_shape(self, sizes: Iterable[object], what: str) -> int:
-        """Number of elements of a shape; what is no number counts as 1."""
+    def check_shape(self, sizes: Iterable[Dim | None], what: str) -> int:
+        """Number of elements of a shape; N, and what is unknown (None), counts as 1."""
         dims = tuple(sizes)
         if len(dims) > self.rank:
             raise ImportModelError(
                 f"{what}: {len(dims)} axes, expected at most {self.rank} (limits.rank)"
             )
-        numbers = [d for d in dims if isinstance(d, int)]
+        numbers = [times_n(d) for d in dims if d is not None]
         for d in numbers:
             if not 0 <= d <= MAX_DIM:
                 raise ImportModelError(f"{what}: size {d}, expected 0 to {MAX_DIM}")

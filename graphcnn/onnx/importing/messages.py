@@ -95,7 +95,7 @@ def _type_proto(operand: Operand | None) -> Any:
         shape: list[Any] = list(operand.array.shape)
     else:
         code = ELEMENT_TYPES[operand.dtype]
-        shape = [d if isinstance(d, int) else "N" for d in operand.shape]
+        shape = [d if isinstance(d, int) else str(d) for d in operand.shape]
     return onnx.helper.make_tensor_type_proto(code, shape)
 
 

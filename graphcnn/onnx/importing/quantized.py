@@ -28,7 +28,7 @@ from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.integer import ConvInteger, Dequantize, MatMulInteger, Quantize
 from graphcnn.ops.shape import Slice
 from graphcnn.sources import Constant
-from graphcnn.tensor_type import Dim, DType, N
+from graphcnn.tensor_type import Dim, DType, is_open
 
 
 def constant_value(call: Call, index: int) -> Value:
@@ -58,7 +58,7 @@ def _spread(call: Call, index: int, x: Value) -> Value:
     block = call.attribute("block_size", 0)
     if v.type.rank == 1:
         return shaped(v, (*v.shape, *(1,) * (rank - axis - 1)))
-    if v.type.rank != rank or N in v.shape or block < 1:
+    if v.type.rank != rank or is_open(v.shape) or block < 1:
         raise ImportModelError(f"scales {v.type} of x {x.type} need attribute 'block_size'")
     head, tail = v.shape[:axis], v.shape[axis + 1 :]
     blocks, size = int(v.shape[axis]), x.shape[axis]  # type: ignore[arg-type]

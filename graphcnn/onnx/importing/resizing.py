@@ -21,7 +21,7 @@ from graphcnn.ops.comparison import Where
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Floor, Maximum, Minimum, Sign
 from graphcnn.ops.resample import Upsample2d
-from graphcnn.tensor_type import DType, N, format_shape, known_size
+from graphcnn.tensor_type import DType, format_shape, is_open, known_size
 
 How = Mapping[str, Any]
 
@@ -80,7 +80,7 @@ def resize(call: Call) -> Value:
             )
     policy = call.attribute("keep_aspect_ratio_policy", "stretch")
     scales = [
-        np.float32(1) if d is N else np.float32(_known(d)) / np.float32(_known(x.shape[a]))
+        np.float32(1) if d == x.shape[a] else np.float32(_known(d)) / np.float32(_known(x.shape[a]))
         for a, d in zip(axes, wanted, strict=True)
     ]
     if policy == "stretch":
@@ -258,7 +258,7 @@ def _along(x: Value, axis: int, m: Array) -> Value:
     if axis == rank - 2:
         return MatMul()(c, x)
     before, after = x.shape[:axis], x.shape[axis + 1 :]
-    if N in after:
+    if is_open(after):
         raise UnsupportedError(f"resampling of axis {axis} of {x.type}")
     width = known_size(after)
     flat = MatMul()(c, reshaped(x, (*before, x.shape[axis], width)))

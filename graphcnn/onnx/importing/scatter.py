@@ -31,7 +31,7 @@ from graphcnn.ops.shape import Embed, Transpose
 from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d
 from graphcnn.sources import Constant
-from graphcnn.tensor_type import DType, N, known_size
+from graphcnn.tensor_type import DType, is_open, known_size
 
 
 def places(call: Call, index: int, *sizes: int) -> Value:
@@ -206,7 +206,7 @@ def compress(call: Call) -> Value | Array:
     if condition.ndim != 1 or condition.dtype != bool:
         raise ImportModelError(f"condition must be a row of truth values, found {condition.dtype}")
     if axis is None:
-        x, axis = reshaped(x, (known_size(x.shape),)) if N not in x.shape else x, 0
+        x, axis = reshaped(x, (known_size(x.shape),)) if x.type.is_bound else x, 0
     axis = call.axis(axis, x.type.rank)
     chosen = np.flatnonzero(condition)
     if len(chosen) and chosen[-1] >= size_of(x, axis):
@@ -237,10 +237,10 @@ def max_unpool(call: Call) -> Value:
     found = call.given(1)
     if isinstance(found, Value) and found in call.store.places and rank == 4:
         inside, plane = call.store.places[found]
-        if math.prod(wanted) == plane:  # type: ignore[arg-type]
+        if math.prod(wanted) == plane:
             return MaxUnpool2d((int(wanted[0]), int(wanted[1])))(x, inside)  # type: ignore[arg-type]
     whole = (*x.shape[:2], *sizes)
-    if N in whole:
+    if is_open(whole):
         raise UnsupportedError('places through the batch need a fixed batch size, as in '
                                'inputs={"name": (1, ...)}')  # fmt: skip
     total = known_size(whole)

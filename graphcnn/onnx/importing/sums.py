@@ -17,7 +17,7 @@ from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.reduce import Sum
 from graphcnn.ops.shape import Embed, Transpose
-from graphcnn.tensor_type import Dim, N
+from graphcnn.tensor_type import BatchSize, Dim, merged_size
 
 
 def _running(name: str, op: Callable[[Value, Value], Value], neutral: int) -> None:
@@ -141,7 +141,7 @@ def _contracted(
     both = [c for c in ours if c in theirs]
     summed = [c for c in both if c not in needed]
     batch = [c for c in (*ours, *(t for t in theirs if t not in ours))
-             if (c in both and c in needed) or (c not in both and sizes[c] is N)]  # fmt: skip
+             if (c in needed if c in both else isinstance(sizes[c], BatchSize))]  # fmt: skip
     rows = [c for c in ours if c not in batch and c not in summed]
     columns = [c for c in theirs if c not in batch and c not in summed]
     a = _arranged(a, ours, [batch, rows, summed], sizes)
@@ -167,8 +167,7 @@ def _arranged(x: Value, labels: Labels, groups: Sequence[Labels], sizes: dict[st
     x = x if perm == tuple(range(len(perm))) else Transpose(perm)(x)
     shape: list[Any] = [sizes[c] if c in labels else 1 for c in batch]
     for group in others:
-        numbers = [sizes[c] for c in group]
-        shape.append(N if numbers == [N] else prod(numbers))
+        shape.append(merged_size(tuple(sizes[c] for c in group)))
     return reshaped(x, tuple(shape))
 
 

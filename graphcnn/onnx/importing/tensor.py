@@ -20,7 +20,15 @@ from graphcnn.ops.broadcast import BroadcastTo, broadcast_shape
 from graphcnn.ops.comparison import Equal, Where
 from graphcnn.ops.gather import Gather
 from graphcnn.ops.shape import Concat, Flatten, Slice, Transpose
-from graphcnn.tensor_type import Dim, DType, N, Shape, known_size
+from graphcnn.tensor_type import (
+    BatchSize,
+    Dim,
+    DType,
+    is_open,
+    known_size,
+    merged_size,
+    remaining_size,
+)
 
 #: A selection of more pieces than this is one gather instead of slices.
 MANY_PIECES = 8
@@ -44,7 +52,7 @@ def reshape(call: Call) -> Value:
     target = list(call.sizes(1, "shape") if call.has(1) else call.ints("shape", ()))
     if not call.attribute("allowzero", 0):
         for i, d in enumerate(target):
-            if d == 0 and not isinstance(d, type(N)):
+            if d == 0:
                 if i >= x.type.rank:
                     raise ImportModelError(f"shape {target} copies axis {i}, which {x.type} lacks")
                 target[i] = x.shape[i]
@@ -58,18 +66,14 @@ def reshape(call: Call) -> Value:
 
 def _remaining(x: Value, target: Sequence[Dim], call: Call) -> Dim:
     """The size that -1 stands for."""
-    others = [d for d in target if d != -1]
-    have, need = known_size(x.shape), known_size(tuple(others))
-    missing = x.shape.count(N) - others.count(N)
-    if missing == 1 and have == need:
-        return N
-    if missing or not need or have % need:
+    others = tuple(d for d in target if d != -1)
+    size = remaining_size(x.shape, others)
+    if size is None:
         raise UnsupportedError(
-            f"{x.type} as shape ({', '.join(map(str, target))}): {have} elements per item, "
-            f"{need} without the -1; a batch axis cannot be merged, but "
-            'inputs={"name": (1, ...)} gives it a number'
+            f"{x.type} as shape ({', '.join(map(str, target))}): {known_size(x.shape)} elements "
+            f"per item, {known_size(others)} without the -1"
         )
-    return have // need
+    return size
 
 
 @imports("Flatten")
@@ -83,19 +87,7 @@ def flatten(call: Call) -> Value:
     if axis == 1 and x.type.rank > 1:
         return Flatten()(x)
     left, right = x.shape[:axis], x.shape[axis:]
-    return reshaped(x, (_merged(left, x), _merged(right, x)))
-
-
-def _merged(sizes: Shape, x: Value) -> Dim:
-    """The product of sizes, of which N may be the only one that is not 1."""
-    if N not in sizes:
-        return known_size(sizes)
-    if known_size(sizes) != 1 or sizes.count(N) > 1:
-        raise UnsupportedError(
-            f"the batch axis of {x.type} cannot be merged with others; "
-            'inputs={"name": (1, ...)} gives it a number'
-        )
-    return N
+    return reshaped(x, (merged_size(left), merged_size(right)))
 
 
 @imports("Transpose")
@@ -205,7 +197,12 @@ def slice_(call: Call) -> Value | Array:
         axis = axis % x.type.rank
         if not step:
             raise ImportModelError("steps must not be 0")
-        if x.shape[axis] is N and start == 0 and end >= (1 << 31) - 1 and step == 1:
+        if (
+            isinstance(x.shape[axis], BatchSize)
+            and start == 0
+            and end >= (1 << 31) - 1
+            and step == 1
+        ):
             continue
         taken = range(*bounds(start, end, step, _number(x, axis)))
         if not taken:
@@ -223,7 +220,7 @@ def slice_(call: Call) -> Value | Array:
 
 def nothing(x: Value, axis: int) -> Array:
     """The part of x without any elements of one axis."""
-    if N in x.shape:
+    if is_open(x.shape):
         raise UnsupportedError(f"a part of {x.type} without elements along axis {axis}")
     shape = tuple(0 if a == axis else int(d) for a, d in enumerate(x.shape))  # type: ignore[arg-type]
     return np.zeros(shape, x.dtype.numpy)
@@ -281,11 +278,11 @@ def tile(call: Call) -> Value:
             wide, split, result = [*wide, d], [*split, d], [*result, d]
         elif d == 1:
             wide, split, result = [*wide, r], [*split, d], [*result, r]
-        elif N in (d, r) or not isinstance(r, int) or r < 1:
+        elif (is_open((d, r)) and not isinstance(r, int) and not isinstance(d, int)) or r == 0:
             raise UnsupportedError(f"{r} times axis {len(result)} of {x.type}")
         else:
             wide, split = [*wide, r, d], [*split, 1, d]
-            result.append(int(d) * r)  # type: ignore[arg-type]
+            result.append(merged_size((r, d)))
     call.limits.check_shape(result, "the result")
     if tuple(wide) == x.shape:
         return x
@@ -339,7 +336,7 @@ def space_to_depth(call: Call) -> Value:
 
 
 def _image(x: Value) -> tuple[Dim, int, int, int]:
-    if x.type.rank != 4 or N in x.shape[1:]:
+    if x.type.rank != 4 or is_open(x.shape[1:]):
         raise UnsupportedError(f"expected an image (N, C, H, W) of known sizes, found {x.type}")
     n, c, h, w = x.shape
     return n, int(c), int(h), int(w)  # type: ignore[arg-type]

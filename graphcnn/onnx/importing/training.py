@@ -13,7 +13,7 @@ from graphcnn.ops.comparison import Where
 from graphcnn.ops.elementwise import Exp, Log, Sqrt
 from graphcnn.ops.gather import filled
 from graphcnn.ops.random import Dropout
-from graphcnn.tensor_type import DType, N
+from graphcnn.tensor_type import DType, is_open
 
 #: (rate, count of updates, x, gradient, state...) -> (x, state...), numbers by attribute.
 Update = Callable[[Call, Value, Value, list[Value]], list[Value]]
@@ -106,7 +106,7 @@ def _seeded(call: Call, x: Value, ratio: float) -> Any:
             "dropout in training mode without a seed draws other numbers in every run; export the "
             "model in evaluation mode"
         )
-    if N in x.shape:
+    if is_open(x.shape):
         raise UnsupportedError(f"a mask for {x.type} needs a fixed batch size")
     shape = tuple(int(d) for d in x.shape)  # type: ignore[arg-type]
     call.store.fold(shape, np.float64)

@@ -153,7 +153,7 @@ class Run:
     def _override(self, name: str, given: Sequence[Any], tensor: Any) -> Shape:
         shape: list[Dim] = []
         for axis, d in enumerate(given):
-            open_ = d is N or d is None or d == "N"
+            open_ = d == N or d is None or d == "N"
             if open_ and N in shape:
                 raise ImportModelError(
                     f"input {name!r} has one batch axis, found {tuple(given)}: N at the axes "

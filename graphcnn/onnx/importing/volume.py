@@ -19,7 +19,7 @@ from graphcnn.onnx.importing.tensor import cut
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.elementwise import Add
 from graphcnn.ops.shape import Concat, Embed, Transpose
-from graphcnn.tensor_type import N
+from graphcnn.tensor_type import is_open
 
 #: Attributes with one number per spatial axis; `pads` has two.
 PER_AXIS = ("kernel_shape", "strides", "dilations", "output_padding")
@@ -50,7 +50,7 @@ def _some_axes(call: Call, axes: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _sizes(x: Value) -> tuple[int, int, int, int]:
-    if N in x.shape[1:]:
+    if is_open(x.shape[1:]):
         raise UnsupportedError(f"expected (N, C, D, H, W) of known sizes, found {x.type}")
     c, d, h, w = x.shape[1:]
     return int(c), int(d), int(h), int(w)  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def _depth(call: Call, name: str, default: int) -> int:
 def _kernel(call: Call, x: Value) -> tuple[Value, int]:
     """The kernel and its size along the depth."""
     weight = call.value(1)
-    if weight.type.rank != 5 or N in weight.shape:
+    if weight.type.rank != 5 or is_open(weight.shape):
         raise ImportModelError(f"weight {weight.type} must have 5 axes of known sizes, as {x.type}")
     if int(weight.shape[2]) > call.limits.pieces:  # type: ignore[arg-type]
         raise ImportModelError(f"a kernel of depth {weight.shape[2]}, expected at most "
@@ -104,9 +104,9 @@ def _kernel(call: Call, x: Value) -> tuple[Value, int]:
 def _images(x: Value, depth: int) -> tuple[Value, int]:
     """(N, D, C, H, W) as images: D per item or, where N is open, D groups of channels."""
     n, _, c, h, w = x.shape
-    if n is N:
-        return reshaped(x, (n, depth * c, h, w)), depth  # type: ignore[operator]
-    return reshaped(x, (n * depth, c, h, w)), 1  # type: ignore[operator]
+    if not isinstance(n, int):
+        return reshaped(x, (n, depth * c, h, w)), depth
+    return reshaped(x, (n * depth, c, h, w)), 1
 
 
 def _volumes(y: Value, n: Any, depth: int, channels: int) -> Value:

@@ -25,7 +25,7 @@ from graphcnn.runtime.native.kernels.loops import (
 )
 from graphcnn.runtime.native.kernels.math import constant
 from graphcnn.runtime.native.target import Target
-from graphcnn.tensor_type import DType
+from graphcnn.tensor_type import DType, times_n
 
 
 @lowers("reshape", "flatten")
@@ -46,9 +46,8 @@ def lower_view(node: Node, target: Target) -> Kernel:
 def lower_slice(node: Node, target: Target) -> Kernel:
     refuse_half(node)
     assert isinstance(node.op, Slice)
-    inside = _part(
-        node.inputs[0].dtype, sizes_of(node.inputs[0].type), node.op.starts, node.op.steps
-    )
+    whole, starts = sizes_of(node.inputs[0].type), [*map(times_n, node.op.starts)]
+    inside = _part(node.inputs[0].dtype, whole, starts, node.op.steps)
     shape = sizes_of(node.types[0])
     nest = Nest.of(shape, (inside, Access(node.types[0].dtype, row_major(shape))), target)
 
@@ -99,7 +98,7 @@ def lower_embed(node: Node, target: Target) -> Kernel:
     whole, part = sizes_of(node.types[0]), sizes_of(node.inputs[0].type)
     if not whole:
         whole, part = (1,), (1,)
-    starts, steps = node.op.starts or (0,), node.op.steps or (1,)
+    starts, steps = [*map(times_n, node.op.starts)] or [0], node.op.steps or (1,)
     dtype = node.types[0].dtype
     lanes = lanes_for(target, dtype)
     rows, width = prod(whole[:-1]), whole[-1]
