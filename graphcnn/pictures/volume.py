@@ -382,5 +382,5 @@ def _values(card: Card, paint: Paint | None) -> Any:
 
 
 def _size(shape: Shape) -> str:
-    sizes = [str(d) for d in shape if d is not N] or ["scalar"]
+    sizes = [str(d) for d in shape if d != N] or ["scalar"]
     return f"{sizes[0]} @ {'×'.join(sizes[1:])}" if len(sizes) == 3 else "×".join(sizes)
