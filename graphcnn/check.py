@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from graphcnn.config import RUNTIMES, check_precision, check_runtime
-from graphcnn.errors import ImportModelError, VerifyError
+from graphcnn.errors import CrashError, ImportModelError, VerifyError
 from graphcnn.first_difference import Culprit, Sides, first_difference
 from graphcnn.ir import Array
 from graphcnn.item_places import count_items, fed_items
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
 from graphcnn.onnx.comparing.edges import Edges, at_batch, read_edges
+from graphcnn.onnx.comparing.modes import Modes
 from graphcnn.onnx.comparing.parity import bound_for
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
@@ -30,15 +31,17 @@ class Check:
     """A comparison of one model: a row per runtime of ours, output, and mode of ONNX Runtime.
 
     `bounds` has the largest normalised error allowed to each runtime; `culprits` the first node
-    that differs for every runtime that does, None where keeping intermediate values makes the
-    difference go away.
+    that differs for every runtime that does: None where keeping intermediate values makes the
+    difference go away, an error where ONNX Runtime died in the search. `notes` say what was left
+    out.
     """
 
     name: str
     rows: tuple[tuple[str, Difference], ...]
     bounds: dict[str, float]
     peer: str
-    culprits: dict[str, Culprit | None]
+    culprits: dict[str, Culprit | CrashError | None]
+    notes: tuple[str, ...] = ()
 
     @property
     def worst(self) -> dict[str, float]:
@@ -61,6 +64,7 @@ class Check:
             for runtime, worst in self.worst.items()
         )
         lines.append(f"{self.peer}: {'; '.join(found)}")
+        lines += [f"note: {note}" for note in self.notes]
         for runtime, culprit in self.culprits.items():
             lines.append(f"\nthe first difference, {runtime}:")
             lines.append(str(culprit or "none, as soon as intermediate values are kept"))
@@ -70,8 +74,11 @@ class Check:
         head = {"name": self.name, "passed": self.passed, "peer": self.peer}
         head |= {"worst": self.worst, "bounds": self.bounds}
         rows = [{"runtime": runtime, **asdict(row)} for runtime, row in self.rows]
-        found = {k: asdict(culprit) if culprit else None for k, culprit in self.culprits.items()}
-        return to_json({**head, "rows": rows, "culprits": found})
+        found = {
+            k: asdict(culprit) if isinstance(culprit, Culprit) else culprit and str(culprit)
+            for k, culprit in self.culprits.items()
+        }
+        return to_json({**head, "rows": rows, "culprits": found, "notes": self.notes})
 
     def require(self) -> "Check":
         """This check. Raises `VerifyError` with all of it where the bound is exceeded."""
@@ -80,6 +87,7 @@ class Check:
         return self
 
 
+@ort.kept()
 def check_onnx(
     source: str | Path | bytes,
     inputs: Mapping[str, Any] | None = None,
@@ -107,6 +115,7 @@ def check_onnx(
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
         ImportModelError, ExportError: we, or ONNX Runtime, cannot read or run the model.
+        CrashError: ONNX Runtime itself died of it, with its optimisations on and off.
     """
     ort.onnxruntime()
     chosen = RUNTIMES if runtime == "both" else (check_runtime(runtime),)
@@ -117,23 +126,30 @@ def check_onnx(
     sides = Sides(edges, *_feeds(edges, given, seed))
     bounds = {each: _bound(edges, each) if bound is None else bound for each in chosen}
     names = [v.name for v in edges.model.graph.output if v.name in edges.found.graph.outputs]
-    theirs = {on: sides.theirs(names, on, edges.model) for on in (True, False)}
+    modes = Modes(edges.model, edges.stored)
+    wanted_inputs = {i.name for i in modes.one.get_inputs()}
+    fed = {name: a for name, a in sides.feeds.items() if name in wanted_inputs}
+    theirs = modes.run(fed, names)
     rows: list[tuple[str, Difference]] = []
-    culprits: dict[str, Culprit | None] = {}
+    culprits: dict[str, Culprit | CrashError | None] = {}
     for each in chosen:
         ours = sides.ours(each, {name: edges.found.graph.outputs[name] for name in names})
         found = [
-            _row(name, sides.batch, on, theirs[on][name], ours[name])
-            for name in names
-            for on in (True, False)
+            _row(name, sides.batch, on, arrays[place], ours[name])
+            for place, name in enumerate(names)
+            for on, arrays in theirs.items()
         ]
         rows += [(each, row) for row in found]
         wrong = [row for row in found if not row.normalised <= bounds[each]]
         if wrong:
             on = all(row.optimised for row in wrong)
             amounts = {row.output: row.normalised for row in wrong if row.optimised == on}
-            culprits[each] = first_difference(sides, each, bounds[each], on, amounts)
-    return Check(edges.found.graph.name, tuple(rows), bounds, ort.version(), culprits)
+            try:
+                culprits[each] = first_difference(sides, each, bounds[each], on, amounts)
+            except CrashError as error:
+                culprits[each] = error
+    name, notes = edges.found.graph.name, tuple(modes.notes())
+    return Check(name, tuple(rows), bounds, ort.version(), culprits, notes)
 
 
 def _bound(edges: Edges, runtime: str) -> float:

@@ -71,6 +71,10 @@ class ExportError(GraphCnnError):
     """A graph that has no equivalent in the format asked for."""
 
 
+class CrashError(ExportError):
+    """ONNX Runtime itself died of a model, or hung: nothing is said about results of ours."""
+
+
 class ImportModelError(GraphCnnError):
     """A model file that is damaged, breaks the rules of its format, or asks for what we lack."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphcnn.errors import CrashError
 from graphcnn.graph import Graph, state_of, unique_names
 from graphcnn.ir import Array, Node, Value
 from graphcnn.naming import named, state_keys
@@ -49,6 +50,9 @@ def export_onnx(
 
     Returns:
         The comparison, or None where there was none.
+
+    Raises:
+        CrashError: ONNX Runtime died of the file, which is written.
     """
     from graphcnn.onnx.comparing.parity import bound_for, compare
     from graphcnn.onnx.exporting.export import export_graph
@@ -76,7 +80,10 @@ def export_onnx(
         return runner.run(feeds, states)[0]
 
     apart = any(t.external_data for t in exported.graph.initializer)
-    return compare(path if apart else exported, run, bound=bound_for(graph))
+    try:
+        return compare(path if apart else exported, run, bound=bound_for(graph))
+    except CrashError as error:
+        raise CrashError(f"{path} is written, but not compared: {error}") from None
 
 
 def fold_norms(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:

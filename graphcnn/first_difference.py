@@ -72,11 +72,9 @@ class Sides:
     batch: int
     feeds: Arrays
 
-    def theirs(
-        self, names: Sequence[str], optimised: bool, model: onnx.ModelProto | None = None
-    ) -> dict[str, Array]:
-        """What ONNX Runtime computes; by default of a model that keeps just these values."""
-        session = ort.session(model or self.edges.with_outputs(names), optimised, self.edges.stored)
+    def theirs(self, names: Sequence[str], optimised: bool) -> dict[str, Array]:
+        """What ONNX Runtime computes of a model that keeps just these values."""
+        session = ort.session(self.edges.with_outputs(names), optimised, self.edges.stored)
         wanted = {i.name for i in session.get_inputs()}
         fed = {name: a for name, a in self.feeds.items() if name in wanted}
         return dict(zip(names, ort.run(session, fed, names), strict=True))

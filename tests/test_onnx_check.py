@@ -1,7 +1,7 @@
 """`graphcnn check`: agreement in numbers, and a planted fault found at its node."""
 
-import builtins
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from graphcnn import first_difference
 from graphcnn.check import check_onnx
 from graphcnn.errors import ExportError, ImportModelError, MissingExtraError, VerifyError
 from graphcnn.models import MODELS
+from graphcnn.onnx.comparing import process
 from graphcnn.onnx.importing.context import RULES
 from graphcnn.onnx.importing.fold import FOLDS
 from graphcnn.onnx.importing.limits import Limits
@@ -225,6 +226,7 @@ def test_a_model_that_onnx_runtime_refuses(monkeypatch):
     def refuse(source, options, providers):
         raise RuntimeError("no kernel for Relu(99)")
 
+    monkeypatch.setattr(process, "start", process.Here)
     monkeypatch.setattr("onnxruntime.InferenceSession", refuse)
     with pytest.raises(ExportError, match="refuses the model: no kernel for Relu"):
         check_onnx(model([relu()], (1, 4)).SerializeToString())
@@ -235,23 +237,19 @@ def test_a_model_that_onnx_runtime_cannot_run(monkeypatch):
         def get_inputs(self):
             return []
 
+        get_outputs = get_inputs
+
         def run(self, names, feeds):
             raise RuntimeError("out of luck")
 
+    monkeypatch.setattr(process, "start", process.Here)
     monkeypatch.setattr("onnxruntime.InferenceSession", lambda *_, **__: Session())
     with pytest.raises(ExportError, match="ONNX Runtime cannot run the model: out of luck"):
         check_onnx(model([relu()], (1, 4)).SerializeToString())
 
 
 def test_without_onnx_runtime(lenet, monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *rest):
-        if name == "onnxruntime":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r'pip install "graphcnn\[verify\]"'):
         check_onnx(lenet)
 

@@ -1,8 +1,8 @@
 """The parity report: whole networks against ONNX Runtime, and what it says of a wrong one."""
 
-import builtins
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from onnx_network import network, network_states
 
 from graphcnn.errors import ExportError, MissingExtraError, VerifyError
 from graphcnn.graph import Graph
+from graphcnn.onnx.comparing import process
 from graphcnn.onnx.comparing.parity import compare
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.ops.elementwise import Sqrt
@@ -119,6 +120,7 @@ def test_optimisations_are_switched_off_for_one_of_two_runs(model, monkeypatch):
         levels.append((options.graph_optimization_level.name, options.intra_op_num_threads))
         return real(source, options, providers=providers)
 
+    monkeypatch.setattr(process, "start", process.Here)
     monkeypatch.setattr(onnxruntime, "InferenceSession", spy)
     compare(model, ours)
     assert sorted(levels) == [("ORT_DISABLE_ALL", 1), ("ORT_ENABLE_ALL", 1)]
@@ -141,13 +143,6 @@ def test_a_model_that_onnx_runtime_refuses(model, tmp_path):
 
 
 def test_without_onnx_runtime(monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *rest):
-        if name == "onnxruntime":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r'pip install "graphcnn\[verify\]"'):
         compare(export_graph(network(), network_states()), ours)

@@ -1,6 +1,7 @@
 """The command `graphcnn`: what every command shares; the commands are in `graphcnn.tools.commands`.
 
-Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted by Ctrl-C.
+Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 nothing compared, because ONNX Runtime itself
+crashed, 130 interrupted by Ctrl-C.
 """
 
 import errno
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 from graphcnn import __version__
-from graphcnn.errors import GraphCnnError, GraphCnnWarning
+from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning
 from graphcnn.text.literals import printable
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.import_ import import_
@@ -26,6 +27,7 @@ from graphcnn.tools.commands.train import train
 from graphcnn.tools.commands.use import evaluate, export, predict
 from graphcnn.tools.resolve import WrongUseError
 
+CRASHED = 3
 INTERRUPTED = 130
 _DEBUG = "graphcnn.debug"
 
@@ -68,8 +70,17 @@ class Commands(click.Group):
             closed = isinstance(error, OSError) and error.errno == errno.EPIPE
             if closed or context.meta.get(_DEBUG):
                 raise
-            failure = click.UsageError if isinstance(error, WrongUseError) else click.ClickException
-            raise failure(_message(error)) from error
+            raise _failure(error)(_message(error)) from error
+
+
+class Crash(click.ClickException):
+    exit_code = CRASHED
+
+
+def _failure(error: Exception) -> type[click.ClickException]:
+    if isinstance(error, WrongUseError):
+        return click.UsageError
+    return Crash if isinstance(error, CrashError) else click.ClickException
 
 
 @contextmanager
@@ -140,7 +151,8 @@ def cli() -> None:
       npz:FILE                            arrays of your own
       xo[:n=1000,size=16,seed=0]          generated pictures of X and O
 
-    Exit codes: 0 done, 1 the work failed, 2 wrong use, 130 interrupted by Ctrl-C.
+    Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 nothing compared, because ONNX Runtime
+    itself crashed on the model, 130 interrupted by Ctrl-C.
     """
 
 

@@ -156,6 +156,7 @@ def _table(title: str, errors: Sequence[Errors], rounding: bool) -> list[str]:
     ]
 
 
+@ort.kept()
 def compare_training(
     init: onnx.ModelProto,
     step: onnx.ModelProto,
@@ -167,7 +168,8 @@ def compare_training(
 ) -> TrainingParity:
     """Take `steps` steps with ONNX Runtime and with both of our runtimes, on random batches.
 
-    Raises `MissingExtraError` without ONNX Runtime, `ExportError` where it refuses a file.
+    Raises `MissingExtraError` without ONNX Runtime, `ExportError` where it refuses a file,
+    `CrashError` where it dies of one.
     """
     first = ort.session(init, True)
     begin = dict(zip([o.name for o in first.get_outputs()], ort.run(first, {}), strict=True))

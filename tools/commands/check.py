@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from graphcnn.config import RUNTIMES
-from graphcnn.errors import VerifyError
+from graphcnn.errors import CrashError, VerifyError
 from graphcnn.ir import Array
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
@@ -69,6 +69,10 @@ def check(
     intermediate values of the file are compared as well, the first node that differs is named with
     its inputs and attributes, and the exit code is 1.
 
+    ONNX Runtime runs in a process of its own. Where it crashes in one of its modes, the other one
+    is compared; where it crashes in both, nothing is known about our results, and the exit code
+    is 3.
+
     \b
     Examples:
       graphcnn check resnet50.onnx
@@ -78,15 +82,18 @@ def check(
     from graphcnn.check import check_onnx  # loads the onnx package
 
     arrays = {name: read_array(path) for name, path in files.items()}
-    found = check_onnx(
-        file,
-        arrays,
-        shapes={**shapes, **numbers},
-        seed=seed,
-        runtime=runtime,
-        bound=bound,
-        limits=limits,
-    )
+    try:
+        found = check_onnx(
+            file,
+            arrays,
+            shapes={**shapes, **numbers},
+            seed=seed,
+            runtime=runtime,
+            bound=bound,
+            limits=limits,
+        )
+    except CrashError as error:
+        raise CrashError(f"{file}: {error}") from None
     click.echo(found.to_json() if as_json else str(found))
     if not found.passed:
         raise VerifyError(f"{file}: ONNX Runtime computes something else")

@@ -19,6 +19,7 @@ from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
+from graphcnn.onnx.comparing.modes import Modes
 from graphcnn.tensor_type import DType
 
 #: Largest normalised error of a whole float32 model; right ones stay below 1e-6, a missing
@@ -36,11 +37,13 @@ Feed = Callable[[int], Mapping[str, Array]]
 
 @dataclass(frozen=True)
 class Parity:
-    """The comparison of one model. `passed`: no normalised error above `bound`."""
+    """The comparison of one model. `passed`: no normalised error above `bound`; `notes` say what
+    was left out."""
 
     differences: tuple[Difference, ...]
     bound: float
     runtime: str
+    notes: tuple[str, ...] = ()
 
     @property
     def worst(self) -> float:
@@ -54,7 +57,8 @@ class Parity:
     def __str__(self) -> str:
         verdict = "within" if self.passed else "ABOVE"
         foot = f"{self.runtime}: worst {self.worst:.2e}, {verdict} {self.bound:.0e}"
-        return "\n".join((HEAD, *map(str, self.differences), foot))
+        notes = (f"note: {note}" for note in self.notes)
+        return "\n".join((HEAD, *map(str, self.differences), foot, *notes))
 
     def to_json(self) -> str:
         """The same as JSON, with the versions of what took part."""
@@ -69,6 +73,7 @@ class Parity:
         return self
 
 
+@ort.kept()
 def compare(
     model: onnx.ModelProto | str | Path,
     run: Run,
@@ -84,11 +89,13 @@ def compare(
     normal random numbers (integers: 0 and 1) drawn with `seed`. A model without the symbol N runs
     once, at its own batch size.
 
-    Raises `MissingExtraError` without ONNX Runtime, `ExportError` where it refuses the model, and
-    `VerifyError` where outputs differ in name, type or shape.
+    Raises `MissingExtraError` without ONNX Runtime, `ExportError` where it refuses the model,
+    `CrashError` where it dies of it in both modes, and `VerifyError` where outputs differ in name,
+    type or shape.
     """
-    sessions = {optimised: ort.session(model, optimised) for optimised in (True, False)}
-    inputs = sessions[True].get_inputs()
+    modes = Modes(model)
+    inputs = modes.one.get_inputs()
+    names = [o.name for o in modes.one.get_outputs()]
     if not any(isinstance(d, str) for i in inputs for d in i.shape):
         batches = batches[:1] if feed else [next((i.shape[0] for i in inputs if i.shape), 1)]
     differences = []
@@ -97,14 +104,12 @@ def compare(
             dict(feed(n)) if feed else random_inputs(inputs, n, np.random.default_rng((seed, n)))
         )
         ours = run(arrays)
-        for optimised, session in sessions.items():
-            names = [o.name for o in session.get_outputs()]
-            if set(names) != set(ours):
-                raise VerifyError(f"the model has the outputs {names}, ours are {sorted(ours)}")
-            found = ort.run(session, arrays)
+        if set(names) != set(ours):
+            raise VerifyError(f"the model has the outputs {names}, ours are {sorted(ours)}")
+        for optimised, found in modes.run(arrays, names).items():
             for name, theirs in zip(names, found, strict=True):
                 differences.append(difference(name, n, optimised, theirs, np.asarray(ours[name])))
-    return Parity(tuple(differences), bound, ort.version())
+    return Parity(tuple(differences), bound, ort.version(), tuple(modes.notes()))
 
 
 def bound_for(graph: Graph) -> float:
