@@ -13,6 +13,7 @@ import numpy as np
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value, constant_of, freeze
+from graphcnn.onnx.importing.boxes import assigned, box_of
 from graphcnn.onnx.importing.context import (
     Call,
     Known,
@@ -181,10 +182,15 @@ def gather_nd(call: Call) -> Value:
 
 @imports("ScatterND")
 def scatter_nd(call: Call) -> Value:
-    x = call.value(0)
-    rows, flat, _ = _tuples(call, x, 0)
-    y = Scatter(0, call.attribute("reduction", "none"))(rows, flat, call.value(2))
-    return reshaped(y, x.shape)
+    """Known indices of a box select between x and the updates; all others write rows."""
+    x, reduction = call.value(0), call.attribute("reduction", "none")
+    rows, flat, k = _tuples(call, x, 0)
+    if isinstance(call.given(1), Known) and reduction == "none":
+        sizes = np.array([size_of(x, a) for a in range(k)])
+        box = box_of(call.known(1, "indices").astype(np.int64) % sizes)
+        if box is not None:
+            return assigned(x, box, call.value(2))
+    return reshaped(Scatter(0, reduction)(rows, flat, call.value(2)), x.shape)
 
 
 @imports("TopK")
