@@ -10,23 +10,33 @@ from graphcnn.tensor_type import BatchSize, Dim, Shape, format_shape, known_size
 
 
 def rearranged(x: Batch, before: Shape, after: Shape) -> Batch:
-    """The same elements in the same order.
+    """The same elements in the same order."""
+    if not x.is_items:
+        return x
+    found = rearrangements(x, before, after)
+    if found:
+        return found[0]
+    shapes = f"{format_shape(before)} to {format_shape(after)}"
+    return mixed(f"rearranges {shapes} across axis {x.axis}, the items")
+
+
+def rearrangements(x: Batch, before: Shape, after: Shape) -> list[Batch]:
+    """Where the items are under another shape, those with the fewest elements of an item along
+    their axis first. For one item, which an axis of size 1 may have anywhere, that can be several.
 
     Items stay items along the axis before which there is a divisor of the outer elements, and
     behind which one of the inner elements.
     """
-    if not x.is_items:
-        return x
     n = before[x.axis] // (x.outer * x.inner)
     outer = known_size(before[: x.axis]) * x.outer
     inner = known_size(before[x.axis + 1 :]) * x.inner
+    found: list[Batch] = []
     for axis, size in enumerate(after):
         o, apart = divmod(outer, known_size(after[:axis]))
         i, across = divmod(inner, known_size(after[axis + 1 :]))
         if not apart and not across and size == n * (o * i) and len(open_axes(after)) < 2:
-            return items(axis, o, i)
-    shapes = f"{format_shape(before)} to {format_shape(after)}"
-    return mixed(f"rearranges {shapes} across axis {x.axis}, the items")
+            found.append(items(axis, o, i))
+    return sorted(found, key=lambda place: place.outer * place.inner)
 
 
 def sliced(x: Batch, before: Shape, starts: Shape, sizes: Shape, steps: tuple[int, ...]) -> Batch:

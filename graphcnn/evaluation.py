@@ -21,6 +21,7 @@ from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.item_places import take_items
 from graphcnn.objective import Metrics, Objective, target_type, with_loss
+from graphcnn.pieces import cut_inputs, opened_model, run_pieces
 from graphcnn.runner import Runner
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.reference import Reference
@@ -48,6 +49,9 @@ def predict(
     first = next(iter(feeds), None)
     size = _piece(model, runner, count, batch_size)
     states = model.states.snapshot()  # all pieces with those of one moment
+    cut = cut_inputs(runner, feeds)
+    if cut:
+        return _own(runner, run_pieces(runner, feeds, cut, states, model.prepare))
     if size >= count:
         if first is not None:
             feeds[first] = model.prepare(feeds[first])
@@ -101,9 +105,14 @@ def evaluate(
     tune: bool | None = None,
     targets: Any = None,
 ) -> dict[str, float]:
-    """Loss and metrics of all items; `measure` says how. None is cross-entropy."""
+    """Loss and metrics of all items; `measure` says how. None is cross-entropy.
+
+    A model whose batch size is a number is measured as the same function of every item, which must
+    be proven. Raises `DataError` where it is not.
+    """
     batch_size = at_least_one(batch_size, "batch_size")
     check_has_inputs(model)
+    model = opened_model(model)
     check_measurable(model.graph)
     dataset = as_dataset(data, model, loss=loss or "cross_entropy", targets=targets)
     if loss is None and dataset.labels.dtype.kind == "f":

@@ -26,6 +26,7 @@ from graphcnn.objective import Objective, target_type, with_loss
 from graphcnn.origin import warn
 from graphcnn.runtime.data.dataset import Dataset, Labels
 from graphcnn.runtime.data.numpy_files import arrays
+from graphcnn.runtime.reference import opened_by
 from graphcnn.target_rule import TargetRule
 from graphcnn.tensor_type import N, Shape, TensorType, item_axis, open_axes
 
@@ -171,7 +172,7 @@ def _fitting(model: "Model", data: Dataset, value: Value, array: Array) -> Array
     if item_axis(t.shape) is None:
         raise DataError(
             f"the items of a data set are fed one by one, but input {name!r} of {model.name} is "
-            f"{t}: it must have one batch axis N"
+            f"{t}: it must have one batch axis N{opened_by(name, t.shape) if t.is_bound else ''}"
         )
     wanted = tuple(d for d in t.shape if isinstance(d, int))
     image = _is_image(t)

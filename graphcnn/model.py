@@ -142,6 +142,11 @@ class Model(Network):
         output depends on all items together (a mean over the batch) they run at once, and a
         smaller `batch_size` is a `DataError` that names the node.
 
+        A model whose batch size is a number b, as a file may say, takes any number of items too:
+        they run b at a time, whatever `batch_size`, and each piece has the bits that it has alone.
+        Items that influence each other are a `DataError` that names the node. An input that is
+        given exactly what its type says, such as (1, 4), is the same for all pieces.
+
         After training with cross-entropy these are probabilities (softmax of the logits), after
         binary cross-entropy likewise (sigmoid); `raw` gives the outputs of the graph themselves,
         and so does a model that was never trained. Several outputs come as a dict. The last four
@@ -177,7 +182,8 @@ class Model(Network):
 
         `data` is a `Dataset`, a pair (inputs, targets), or the inputs with `targets` behind them.
         Means over the items are exact, and so is what is no mean, such as a recall: it is computed
-        once, of the whole. `loss` defaults to that of the last `fit`, else to cross-entropy.
+        once, of the whole. A model whose batch size is a number is measured item by item, too.
+        `loss` defaults to that of the last `fit`, else to cross-entropy.
         """
         from graphcnn.evaluation import evaluate
 

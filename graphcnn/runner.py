@@ -12,12 +12,13 @@ import numpy as np
 
 from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
 from graphcnn.analysis.batch_split import BatchSplit, split_batch
+from graphcnn.analysis.fixed_batch import FixedBatch
 from graphcnn.batch import Batch
 from graphcnn.compile import inference_graph
 from graphcnn.config import check_precision, check_runtime, check_tune, default_runtime
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
-from graphcnn.ir import Array
+from graphcnn.ir import Array, Value
 from graphcnn.item_places import count_items, fed_items, fill_items, take_items
 from graphcnn.runtime.reference import Reference
 from graphcnn.state_values import Snapshot, StateValues
@@ -63,6 +64,8 @@ class Runner:
         self._building = threading.Lock()
         self._methods: dict[int, tuple[str, ...]] = {}
         self._form: Graph | None = None
+        #: What is proven of a bound graph where these inputs have items.
+        self.fixed: dict[tuple[Value, ...], FixedBatch] = {}
         #: Where the items of a batch stand in what is fed.
         places = {v.node.name: fed_items(v.type) for v in graph.inputs}
         self.item_places = {name: place for name, place in places.items() if place is not None}
@@ -91,7 +94,7 @@ class Runner:
         """Number of items that are fed: 1 where nothing that is fed has the axis N."""
         for key, place in self.item_places.items():
             return count_items(np.shape(feeds[key]) if key in feeds else (), place)
-        if not self._is_bound:
+        if not self.is_bound:
             raise GraphError(
                 f"{self.graph.name} has the batch axis N, but no input that says how many items "
                 "there are"
@@ -99,7 +102,8 @@ class Runner:
         return 1
 
     @cached_property
-    def _is_bound(self) -> bool:
+    def is_bound(self) -> bool:
+        """Whether the batch size is a number."""
         return self.graph.is_bound
 
     @cached_property

@@ -13,7 +13,7 @@ from graphcnn.errors import GraphError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, Node, Value
 from graphcnn.sources import Input, State
-from graphcnn.tensor_type import TensorType
+from graphcnn.tensor_type import Shape, TensorType
 
 Watch = Callable[[Node, tuple[Array, ...]], None]
 
@@ -97,8 +97,13 @@ def _opened(op: Input | State, expected: TensorType, array: Array) -> str:
     """What helps where only the batch size is another: files of ONNX often fix it to 1."""
     if isinstance(op, State) or not array.ndim or array.shape[1:] != expected.shape[1:]:
         return ""
-    sizes = ("N", *expected.shape[1:])
+    return opened_by(op.key, expected.shape)
+
+
+def opened_by(name: str, shape: Shape) -> str:
+    """How a file of ONNX that fixes the batch size is opened, for messages about its input."""
+    sizes = ("N", *shape[1:])
     return (
-        f"; an ONNX file that fixes the batch size is read with inputs={{{op.key!r}: {sizes}}}, or "
-        f"by graphcnn import FILE --input {op.key}={','.join(map(str, sizes))} -o NEW.safetensors"
+        f"; an ONNX file that fixes the batch size is read with inputs={{{name!r}: {sizes}}}, or "
+        f"by graphcnn import FILE --input {name}={','.join(map(str, sizes))} -o NEW.safetensors"
     )

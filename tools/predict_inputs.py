@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.batch import items
 from graphcnn.errors import DataError
 from graphcnn.ir import Array, Value
 from graphcnn.item_places import count_items, fed_items
@@ -51,6 +52,8 @@ def _images(model: Model, paths: tuple[Path, ...], resize: bool) -> tuple[Array,
 def _arrays(value: Value, paths: tuple[Path, ...]) -> tuple[Array, list[str]]:
     """Arrays of the input's type, joined along its axis N; one item may come without it."""
     shape, place = value.shape, fed_items(value.type)
+    if place is None and len(shape) > 1:
+        place = items(0)  # of a batch whose size is a number
     if place is None:
         if len(paths) > 1:
             raise DataError(

@@ -138,7 +138,7 @@ def predict(
     first: Array = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
     if output is not None:
         _write_array(output, first)
-    per_item = _is_per_item(built, len(names))
+    per_item = _is_per_item(built, first, len(names))
     if first.ndim != 2 or not per_item:
         if output is None:
             found = f"{list(first.shape[1:])} numbers per image" if per_item else first.shape
@@ -161,11 +161,11 @@ def predict(
         click.echo(f"{name:<{width}}  {likely}")
 
 
-def _is_per_item(model: Model, count: int) -> bool:
+def _is_per_item(model: Model, first: Array, count: int) -> bool:
     """Whether the first output has one row for each of the `count` items."""
-    shape = next(iter(model.graph.outputs.values())).shape
-    open_ = any(is_open(v.shape) for v in model.graph.inputs)
-    return shape[:1] == ((N,) if open_ else (count,))
+    if any(is_open(v.shape) for v in model.graph.inputs):
+        return next(iter(model.graph.outputs.values())).shape[:1] == (N,)
+    return bool(first.shape[:1] == (count,))
 
 
 def ranking(row: Array, model: Model, top: int) -> list[dict[str, Any]]:

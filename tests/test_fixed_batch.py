@@ -1,0 +1,294 @@
+"""Models whose batch size is a number: any number of items in pieces, and the same model for N.
+
+A family makes one graph for every batch size. What it makes for n is the truth for n items of the
+graph that it makes for b.
+"""
+
+import numpy as np
+import pytest
+
+import graphcnn as cnn
+from graphcnn.analysis.fixed_batch import fixed_batch
+from graphcnn.errors import DataError, GraphError
+from graphcnn.ir import constant_of
+from graphcnn.open_batch import open_batch
+from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ops.comparison import Where
+from graphcnn.ops.dense import MatMul
+from graphcnn.ops.reduce import Max, Mean, Sum
+from graphcnn.ops.shape import Concat, Embed, Reshape, Slice, Transpose
+from graphcnn.ops.softmax import Softmax
+from graphcnn.runtime.reference import Reference
+from graphcnn.sources import Input, State
+from graphcnn.tensor_type import DType, N, TensorType
+
+ITEMS = np.random.default_rng(0).normal(size=(7, 4, 6)).astype(np.float32)
+ROW = np.arange(6, dtype=np.float32)
+
+
+def part(x, axis, start, size):
+    starts = [start if a == axis else 0 for a in range(x.type.rank)]
+    sizes = [size if a == axis else d for a, d in enumerate(x.shape)]
+    return Slice(tuple(starts), tuple(sizes), (1,) * x.type.rank)(x)
+
+
+def flat(x, b):
+    return Reshape((b, 24))(x)
+
+
+def heads(x, b):
+    return Reshape((b, 4, 6))(Softmax(2)(Reshape((2 * b, 2, 6))(x)))
+
+
+def windows(x, b):
+    """The rows of an item in pairs, each a batch of its own, and back."""
+    y = Transpose((0, 3, 1, 2))(Reshape((b, 2, 2, 6))(x))
+    return Softmax(1)(Reshape((6 * b, 4))(y))
+
+
+def merged(x, b):
+    return Reshape((6 * b, 4))(x)
+
+
+def attention(x, b):
+    scores = Softmax(2)(MatMul(transpose_b=True)(x, x))
+    return MatMul()(scores, x)
+
+
+def time_major(x, b):
+    return Transpose((1, 0, 2))(x) * constant_of(ROW)
+
+
+def token(x, b):
+    """A token that is the same for every item, in front of each."""
+    first = BroadcastTo((b, 1, 6))(constant_of(ROW))
+    return Concat(1)(first, x)
+
+
+def stored_token(x, b):
+    return Concat(1)(constant_of(np.stack([ROW[None]] * b)), x)
+
+
+def joined(x, b):
+    """Each item and its negative as a batch of twice the size, cut apart again."""
+    both = Concat(0)(x, -x)
+    return part(both, 0, 0, b) - part(both, 0, b, b) * part(both, 0, b, b)
+
+
+def framed(x, b):
+    return Embed((b, 6, 8), (0, 1, 1), (1, 1, 1))(x)
+
+
+def second_half(x, b):
+    """Behind the first of two batches there are zeros, which are cut off."""
+    return part(Embed((3 * b, 4, 6), (b, 0, 0), (1, 1, 1))(x), 0, b, 2 * b)
+
+
+def chosen(x, b):
+    return Where()(constant_of(np.arange(6) > 2), x, -x)
+
+
+def priors(x, b):
+    fixed = constant_of(np.stack([ROW]))
+    return {"boxes": x * fixed, "priors": fixed * 2.0}
+
+
+FAMILIES = [
+    flat, heads, windows, merged, attention, time_major, token, stored_token, joined, framed,
+    second_half, chosen, priors,
+]  # fmt: skip
+
+
+def made(family, b, item=(4, 6)):
+    x = Input("x", TensorType((b, *item)))()
+    return cnn.Model(x, family(x, b), name=family.__name__)
+
+
+def truth(family, items):
+    model = made(family, len(items))
+    return Reference(model.graph).run({"x": items}, {})[0]
+
+
+def named(found, model):
+    return found if isinstance(found, dict) else {next(iter(model.graph.outputs)): found}
+
+
+@pytest.mark.parametrize("b", [1, 2, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pieces_give_what_the_whole_batch_gives(family, b):
+    model = made(family, b)
+    for n in (1, 2, 7):
+        wanted = truth(family, ITEMS[:n])
+        found = named(model.predict(ITEMS[:n], runtime="reference"), model)
+        for key, array in wanted.items():
+            np.testing.assert_allclose(found[key], array, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("b", [1, 2, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_open_model_gives_it_too(family, b):
+    graph = made(family, b).graph
+    opened = open_batch(fixed_batch(graph, {graph.inputs[0]: 0}, b))
+    assert opened.inputs[0].shape == (N, 4, 6)
+    for n in (1, 2, 7):
+        bound = opened.bind(N=n)
+        assert [v.type for v in bound.outputs.values()] == [
+            v.type for v in made(family, n).graph.outputs.values()
+        ]
+        found = Reference(bound).run({"x": ITEMS[:n]}, {})[0]
+        for key, array in truth(family, ITEMS[:n]).items():
+            np.testing.assert_allclose(found[key], array, rtol=1e-6, atol=1e-7)
+
+
+def unsqueezed(x, b):
+    """A new axis in front of the items, which is brought behind them again."""
+    y = Transpose((3, 1, 2, 0))(Reshape((1, b, 4, 6))(x))
+    return Sum((0, 2))(y)
+
+
+def without_batch(x, b):
+    """The axis of one item is left out, as by a squeeze: its elements follow each other."""
+    return Reshape((24 * b,))(x) * constant_of(np.tile(np.arange(24, dtype=np.float32), b))
+
+
+@pytest.mark.parametrize("family", [unsqueezed, without_batch])
+def test_one_item_may_be_along_any_axis_of_one_element(family):
+    model = made(family, 1)
+    (wanted,) = truth(family, ITEMS).values()
+    np.testing.assert_allclose(model.predict(ITEMS, runtime="reference"), wanted, rtol=1e-6)
+    opened = open_batch(fixed_batch(model.graph, {model.graph.inputs[0]: 0}, 1))
+    (found,) = Reference(opened.bind(N=7)).run({"x": ITEMS}, {})[0].values()
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def largest(x, b):
+    return x - Max((0, 1, 2))(x)
+
+
+def mean(x, b):
+    return Mean((0,))(x)
+
+
+def across(x, b):
+    """Rows of several items in one softmax."""
+    return Softmax(0)(x)
+
+
+def others(x, b):
+    return MatMul()(Reshape((b, 24))(x), Transpose((1, 0))(Reshape((b, 24))(x)))
+
+
+def repeated(x, b):
+    return BroadcastTo((5 * b, 4, 6))(x) if b == 1 else Max((0,))(x)
+
+
+@pytest.mark.parametrize("b", [1, 2])
+@pytest.mark.parametrize("family", [largest, mean, across, others, repeated])
+def test_items_that_meet_are_refused_also_where_there_is_one(family, b):
+    model = made(family, b)
+    model.predict(ITEMS[:b])
+    other = 2 if b == 1 else 4
+    words = rf"batches of {b}.* and {other} items cannot run.*; feed exactly {b}$"
+    with pytest.raises(DataError, match=words):
+        model.predict(ITEMS[:other])
+    with pytest.raises(GraphError, match=r"batch|items"):
+        open_batch(fixed_batch(model.graph, {model.graph.inputs[0]: 0}, b))
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_numbers_of_their_own_for_each_of_two_items_are_refused(stored):
+    x = Input("x", TensorType((2, 4, 6)))()
+    numbers = np.arange(48, dtype=np.float32).reshape(2, 4, 6)
+    own = State("p", TensorType((2, 4, 6)))() if stored else constant_of(numbers)
+    model = cnn.Model(x, Concat(1)(x, own))
+    assert model.predict(ITEMS[:2]).shape == (2, 8, 6)
+    with pytest.raises(DataError, match="joins items with what is no item"):
+        model.predict(ITEMS)
+
+
+def test_every_piece_has_the_bits_that_it_has_alone():
+    image = Input("x", TensorType((2, 3, 9, 9)))()
+    y = cnn.relu(cnn.conv2d(image, 8, 3))
+    model = cnn.Model(image, cnn.dense(Reshape((2, 392))(y), 5)).initialize(0)
+    images = np.random.default_rng(1).integers(0, 256, (5, 3, 9, 9)).astype(np.uint8)
+    full = np.concatenate([images, images[-1:]])
+    alone = np.concatenate([model.predict(full[i : i + 2], raw=True) for i in (0, 2, 4)])[:5]
+    for options in ({}, {"batch_size": 1}, {"batch_size": 3}, {"threads": 1}, {"threads": 3}):
+        np.testing.assert_array_equal(model.predict(images, raw=True, **options), alone)
+    floats = images.astype(np.float32) / 255
+    np.testing.assert_allclose(model.predict(floats), alone, rtol=1e-5, atol=1e-6)
+
+
+def test_grey_images_come_without_their_channel():
+    image = Input("x", TensorType((2, 1, 4, 6)))()
+    model = cnn.Model(image, cnn.sum(image, (1, 2, 3)))
+    np.testing.assert_allclose(model.predict(ITEMS), ITEMS.sum((1, 2)), rtol=1e-5, atol=1e-6)
+
+
+def pair(b, size):
+    x, z = Input("x", TensorType((b, 4, 6)))(), Input("z", TensorType((size, 6)))()
+    return cnn.Model([x, z], Sum((1, 2))(x * Reshape((size, 1, 6))(z)), name="pair")
+
+
+def test_an_input_that_is_given_as_it_is_declared_is_whole():
+    z = ITEMS[:, 0]
+    whole = pair(1, 1).predict({"x": ITEMS, "z": z[:1]})
+    np.testing.assert_allclose(whole, (ITEMS * z[0]).sum((1, 2)), rtol=1e-5, atol=1e-5)
+    for b in (1, 2):
+        each = pair(b, b).predict({"x": ITEMS, "z": z})
+        np.testing.assert_allclose(each, (ITEMS * z[:, None]).sum((1, 2)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("b", "size", "given", "words"),
+    [
+        (1, 1, (7, 3), "equally many items, found 7 of x, 3 of z"),
+        (2, 1, (7, 7), "takes 2 of x, 1 of z, no batches of one size: found 7 of x, 7 of z"),
+        (2, 2, (7, 2), "combines each place along axis 0 with another number"),
+    ],
+)
+def test_inputs_that_do_not_agree(b, size, given, words):
+    with pytest.raises(DataError, match=words):
+        pair(b, size).predict({"x": ITEMS[: given[0]], "z": ITEMS[: given[1], 0]})
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (np.zeros((0, 3, 8, 8)), "no images: expected .* n of at least 1"),
+        (np.zeros((5, 3, 8, 7)), r"images must be \(n, 3, 8, 8\), found \(5, 3, 8, 7\)"),
+        (np.zeros((3, 8, 8)), r"a single image is passed as image\[None\]"),
+        (np.zeros((5, 8, 8, 3)), "transpose"),
+        (np.full((5, 3, 8, 8), np.nan), "image 0 holds NaN"),
+    ],
+)
+def test_what_is_no_batch_is_told_as_ever(images, words):
+    image = Input("x", TensorType((2, 3, 8, 8)))()
+    with pytest.raises(DataError, match=words):
+        cnn.Model(image, image * 2.0).predict(images.astype(np.float32))
+
+
+def test_items_that_are_no_images():
+    rows = Input("x", TensorType((2, 3), DType.INT64))()
+    model = cnn.Model(rows, rows + rows)
+    given = np.arange(15).reshape(5, 3)
+    np.testing.assert_array_equal(model.predict(given), 2 * given)
+    with pytest.raises(DataError, match=r"takes i64 \(2, 3\), found \(5, 4\)"):
+        model.predict(np.zeros((5, 4), np.int64))
+
+
+@pytest.mark.parametrize("b", [1, 2])
+def test_a_fixed_batch_is_measured_item_by_item(b):
+    def network(size):
+        x = Input("x", TensorType((size, 4, 6)))()
+        return cnn.Model(x, cnn.dense(Reshape((size, 24))(x), 3), name="net").initialize(0)
+
+    labels, open_ = np.arange(7) % 3, network(N)
+    fixed = network(b)
+    fixed.replace_states(open_.states.snapshot())
+    wanted = open_.evaluate((ITEMS, labels))
+    assert fixed.evaluate((ITEMS, labels), batch_size=3) == pytest.approx(wanted)
+    with pytest.raises(DataError, match="largest is made for batches of 1, which cannot be cut"):
+        made(largest, 1).evaluate((ITEMS, ITEMS), loss="mse")
+    with pytest.raises(DataError, match=r"one batch axis N; an ONNX .*\{'x': \('N', 4, 6\)\}"):
+        fixed.fit((ITEMS, labels), epochs=1)
