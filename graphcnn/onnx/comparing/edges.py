@@ -10,12 +10,13 @@ import onnx
 from onnx import ModelProto, NodeProto
 
 from graphcnn.ir import Array, Value
-from graphcnn.onnx.importing.affine import Affine
+from graphcnn.onnx.importing.affine import at_batch as at_batch
 from graphcnn.onnx.importing.context import Known, NeedsValueError, UnsupportedError
 from graphcnn.onnx.importing.given import Inputs, given_inputs
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import is_external, read_model
 from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.opening import opening
 from graphcnn.onnx.importing.survey import refusal, start
 from graphcnn.onnx.importing.translate import Imported, Run
 from graphcnn.onnx.importing.validate import validate
@@ -76,6 +77,11 @@ def read_edges(
     limits = limits or Limits()
     model, folder = read_model(source, limits)
     shapes, known = given_inputs(model, inputs)
+    fixed = opening(model, shapes)
+    if (
+        fixed is not None and fixed.number is None
+    ):  # ONNX Runtime takes the batch that the file says
+        shapes = dict(fixed.shapes)
     while True:
         try:
             with faults("the model"):
@@ -118,11 +124,3 @@ def _external(run: Run, model: ModelProto) -> dict[str, Array]:
         if is_external(tensor) and isinstance(operand, Known):
             arrays[tensor.name] = np.ascontiguousarray(operand.array)
     return arrays
-
-
-def at_batch(array: Array, n: int) -> Array:
-    """An array whose numbers may depend on the batch size, for n items."""
-    if array.dtype != object:
-        return array
-    numbers = [x.a * n + x.b if isinstance(x, Affine) else int(x) for x in array.flat]
-    return np.array(numbers, np.int64).reshape(array.shape)

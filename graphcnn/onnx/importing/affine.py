@@ -123,3 +123,11 @@ def dims_of(array: Array, what: str) -> tuple[Dim, ...]:
         else:
             dims.append(int(x))
     return tuple(dims)
+
+
+def at_batch(array: Array, n: int) -> Array:
+    """An array whose numbers may depend on the batch size, for n items."""
+    if array.dtype != object:
+        return array
+    numbers = [x.a * n + x.b if isinstance(x, Affine) else int(x) for x in array.flat]
+    return np.array(numbers, np.int64).reshape(array.shape)

@@ -16,6 +16,7 @@ from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.graph import state_of
 from graphcnn.ir import Array
 from graphcnn.metadata import read
+from graphcnn.onnx.importing.affine import at_batch
 from graphcnn.onnx.importing.context import NeedsValueError, UnsupportedError
 from graphcnn.onnx.importing.cut import cut_model
 from graphcnn.onnx.importing.declared import warn_of
@@ -23,6 +24,7 @@ from graphcnn.onnx.importing.given import Inputs, given_inputs
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import one_line, read_model
 from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.opening import opened, opening
 from graphcnn.onnx.importing.survey import refusal, start
 from graphcnn.onnx.importing.translate import Imported, Run, Shapes
 from graphcnn.onnx.importing.validate import validate
@@ -44,7 +46,8 @@ def import_onnx(
         source: path, or the content of a file. External data is read for paths only, and only
             from the folder of the file.
         inputs: shapes by name where the file leaves sizes open, or to change them:
-            `{"x": (1, 3, 224, 224)}`. The batch axis N stays open as `None`, `"N"` or `N`.
+            `{"x": (1, 3, 224, 224)}`. The batch axis N stays open as `None`, `"N"` or `N`, or is
+            opened where the file fixes it, if every item is proven to be computed apart.
             What is no tuple or list is a value, an array or a number:
             `{"sizes": np.array([1, 3, 448, 448])}`. Such an input becomes a constant of the model
             and is no input any more, which is how the numbers of an input can decide shapes. A
@@ -116,8 +119,14 @@ def import_proto(
             found = as_written(model, limits, folder)
             if found is not None:
                 return found
-        run = Run(model, inputs or {}, limits, folder, known or {})
-        start(run)
-        for node in model.graph.node:
-            run.node(node, run.env, run.opsets, 0)
-        return run.finish(name)
+
+        def read(shapes: Shapes, size: int | None = None) -> Imported:
+            values = {k: a if size is None else at_batch(a, size) for k, a in (known or {}).items()}
+            run = Run(model, shapes, limits, folder, values)
+            start(run)
+            for node in model.graph.node:
+                run.node(node, run.env, run.opsets, 0)
+            return run.finish(name)
+
+        wanted = opening(model, inputs or {})
+        return opened(wanted, inputs or {}, read) if wanted else read(inputs or {})

@@ -15,10 +15,12 @@ from graphcnn.ir import Array
 from graphcnn.onnx.importing.context import RULES
 from graphcnn.onnx.importing.cut import cut_model
 from graphcnn.onnx.importing.given import Inputs, given_inputs
+from graphcnn.onnx.importing.importer import import_proto
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import read_model
 from graphcnn.onnx.importing.messages import faults
 from graphcnn.onnx.importing.names import near
+from graphcnn.onnx.importing.opening import opening
 from graphcnn.onnx.importing.survey import Survey, start, survey
 from graphcnn.onnx.importing.translate import Imported, Run
 from graphcnn.onnx.importing.validate import validate
@@ -152,11 +154,14 @@ def report(
     with faults("the model"):
         validate(model, limits)
         shapes, known = given_inputs(model, inputs)
-        run = Run(model, shapes, limits, folder, known)
+        fixed = opening(model, shapes)
+        run = Run(model, fixed.shapes if fixed else shapes, limits, folder, known)
         start(run)
         written = None if inputs else as_written(model, limits, folder)
     seen = Survey() if written else survey(run)
     found = written or (None if seen.lacks else run.finish())
+    if found and fixed:
+        found = import_proto(model, shapes, limits, folder, known=known)
     return _made(source, model, run, found, seen)
 
 
@@ -170,6 +175,7 @@ def _made(
     operators = Counter(n.op_type for n in model.graph.node)
     graph = found.graph if found else None
     is_bytes = isinstance(source, bytes | bytearray | memoryview)
+    inputs = graph.inputs if graph else run.inputs
     outputs = {v.name: "" for v in model.graph.output}
     if graph is not None:
         outputs = {key: str(v.type) for key, v in graph.outputs.items()}
@@ -178,7 +184,7 @@ def _made(
         producer=" ".join(filter(None, (model.producer_name, model.producer_version))),
         ir_version=model.ir_version,
         opset=run.opsets[""],
-        inputs={v.node.name: f"{v.dtype} {format_shape(v.shape)}" for v in run.inputs},
+        inputs={v.node.name: f"{v.dtype} {format_shape(v.shape)}" for v in inputs},
         outputs=outputs,
         operators=dict(operators),
         parameters=sum(p.type.size for p in graph.parameters) if graph else 0,
