@@ -98,7 +98,8 @@ def metadata_twice(m):
 
 
 def sparse(m):
-    m.graph.sparse_initializer.add().dims[:] = [4]
+    tensor = m.graph.sparse_initializer.add(dims=[4])
+    tensor.values.CopyFrom(array("s", 2, 2))
 
 
 def confused():
@@ -202,7 +203,7 @@ def cases() -> Iterator[tuple[str, onnx.ModelProto, str]]:
     yield "metadata key twice", changed(model([relu()]), metadata_twice), "metadata"
     yield "recursive function", called(function("F", "G"), function("G", "F")), "calls itself"
     yield "self-recursive function", called(function("F", "F")), "calls itself"
-    yield "bad sparse", changed(model([relu()]), sparse), "sparse"
+    yield "bad sparse", changed(model([relu()]), sparse), "values"
     yield "attribute confusion", with_attribute(confused(), op="LeakyRelu"), "holds"
     alpha = helper.make_attribute("alpha", 1.0)
     yield "attribute twice", with_attribute(alpha, alpha, op="LeakyRelu"), "twice"

@@ -30,7 +30,7 @@ EXPECTS = re.compile(r"expected|must|does not fit|cannot reshape|but x|give all 
 #: What is not about one node: names that appear twice, declarations, versions, whole tensors.
 WHOLE = re.compile(
     r"(the model|the declared type of|initializer|input|output|graph|node name|metadata key"
-    r"|function|sparse initializers)\b"
+    r"|function|the values of)\b"
 )
 
 

@@ -28,6 +28,7 @@ class GraphCnnRep(BackendRep):
     def __init__(self, model: onnx.ModelProto, runtime: str | None = None) -> None:
         self.model, self.runtime = model, runtime
         stored = {t.name for t in model.graph.initializer}
+        stored |= {t.values.name for t in model.graph.sparse_initializer}
         inputs = [v for v in model.graph.input if v.name not in stored]
         self.names = [v.name for v in inputs]
         self.lists = {v.name for v in inputs if v.type.WhichOneof("value") != "tensor_type"}

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import AttributeProto, NodeProto
 
 from graphcnn.onnx.importing.context import Store, UnsupportedError
+from graphcnn.onnx.importing.sparse import dense_array
 
 
 def resolved(
@@ -50,6 +51,8 @@ def _plain(a: AttributeProto, store: Store, folder: Path | None) -> Any:
         return [decimal(f) for f in a.floats]
     if a.type == kinds.TENSOR:
         return store.array(a.t, f"attribute {a.name!r}", folder)
+    if a.type == kinds.SPARSE_TENSOR:
+        return dense_array(a.sparse_tensor, f"attribute {a.name!r}", folder, store)
     if a.type == kinds.STRING:
         return a.s.decode("utf-8", "replace")
     if a.type == kinds.STRINGS:

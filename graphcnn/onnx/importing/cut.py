@@ -17,6 +17,7 @@ def cut_model(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto
     graph = model.graph
     names = {name for node in graph.node for name in node.output if name}
     sources = {v.name for v in graph.input} | {t.name for t in graph.initializer}
+    sources |= {t.values.name for t in graph.sparse_initializer}
     for name in outputs:
         if name not in names | sources:
             known = ", ".join(shown(v.name) for v in graph.output)

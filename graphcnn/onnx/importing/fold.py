@@ -311,7 +311,7 @@ def _only_known(name: str, *needed: str) -> None:
 @folds("Constant")
 def _constant(call: Call, arrays: list[Any]) -> Any:
     for key, value in call.attributes.items():
-        if key == "value":
+        if key in ("value", "sparse_value"):
             return value
         if key in ("value_float", "value_floats"):
             return np.array(value, np.float32)

@@ -32,6 +32,7 @@ def given_inputs(
     type or shape.
     """
     stored = {t.name: t for t in model.graph.initializer}
+    sparse = {t.values.name: t for t in model.graph.sparse_initializer}
     declared = {v.name: v for v in model.graph.input}
     shapes: dict[str, Sequence[Any]] = {}
     values: dict[str, Array] = {}
@@ -49,6 +50,10 @@ def given_inputs(
             if array.dtype == object:
                 raise ImportModelError(f"the value of initializer {name!r} must be numbers, not N")
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, name))
+        elif name in sparse and name not in declared:
+            array = _value(name, given, sparse[name].values.data_type, tuple(sparse[name].dims))
+            model.graph.sparse_initializer.remove(sparse[name])
+            model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
         elif name in declared:
             tensor = declared[name].type.tensor_type
             values[name] = _value(name, given, tensor.elem_type, _declared_sizes(declared[name]))

@@ -51,6 +51,7 @@ from graphcnn.onnx.importing.messages import (
 from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
 from graphcnn.onnx.importing.missing import MissingError, missing, within
 from graphcnn.onnx.importing.sequences import Items, items_of
+from graphcnn.onnx.importing.sparse import dense_array
 from graphcnn.onnx.importing.validate import (
     STANDARD,
     TRAINING,
@@ -114,12 +115,18 @@ class Run:
                 self.env[info.name] = value
 
     def initializers(self, graph: GraphProto, env: MutableMapping[str, Operand]) -> None:
+        found: dict[str, Array] = {}
         for tensor in graph.initializer:
-            array = self.store.array(tensor, f"initializer {tensor.name!r}", self.folder)
+            what = f"initializer {tensor.name!r}"
+            found[tensor.name] = self.store.array(tensor, what, self.folder)
+        for sparse in graph.sparse_initializer:
+            name = sparse.values.name
+            found[name] = dense_array(sparse, f"initializer {name!r}", self.folder, self.store)
+        for name, array in found.items():
             of_floats = array.dtype.name in ("float16", "float32", "float64")
             learned = of_floats and array.ndim > 0 and array.size > 0
-            env[tensor.name] = Known(array, tensor.name, learned)
-            self.store.taken.add(tensor.name)
+            env[name] = Known(array, name, learned)
+            self.store.taken.add(name)
 
     def input(self, info: onnx.ValueInfoProto) -> Value:
         what = f"input {info.name!r}"

@@ -15,6 +15,7 @@ from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.arrays import check_tensor, check_type
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.names import find_schema, no_operator, shown
+from graphcnn.onnx.importing.sparse import check_sparse
 
 #: The versions that are understood: as old as the first CNNs in circulation.
 FIRST_IR, FIRST_OPSET = 3, 6
@@ -28,12 +29,14 @@ _FIELDS = {
     AttributeProto.INT: "i",
     AttributeProto.STRING: "s",
     AttributeProto.TENSOR: "t",
+    AttributeProto.SPARSE_TENSOR: "sparse_tensor",
     AttributeProto.TYPE_PROTO: "tp",
     AttributeProto.GRAPH: "g",
     AttributeProto.FLOATS: "floats",
     AttributeProto.INTS: "ints",
     AttributeProto.STRINGS: "strings",
     AttributeProto.TENSORS: "tensors",
+    AttributeProto.SPARSE_TENSORS: "sparse_tensors",
     AttributeProto.GRAPHS: "graphs",
 }
 
@@ -164,10 +167,9 @@ class _State:
             raise ImportModelError(
                 f"subgraph {graph.name!r} lies deeper than {self.limits.nesting} (limits.nesting)"
             )
-        if graph.sparse_initializer:
-            raise ImportModelError("sparse initializers are not supported, expected dense ones")
         inputs = _unique((v.name for v in graph.input), "input")
-        initializers = _unique((t.name for t in graph.initializer), "initializer")
+        sparse = [t.values.name for t in graph.sparse_initializer]
+        initializers = _unique((*(t.name for t in graph.initializer), *sparse), "initializer")
         for name in (*inputs, *initializers):
             if not name:
                 raise ImportModelError("an input or initializer has no name, expected one")
@@ -177,6 +179,8 @@ class _State:
                 check_type(info, self.limits)
         for tensor in graph.initializer:
             check_tensor(tensor, f"initializer {tensor.name!r}", self.limits)
+        for t in graph.sparse_initializer:
+            check_sparse(t, f"initializer {t.values.name!r}", self.limits)
         known = inputs | initializers
         for names in outer:
             for name in known & names:
@@ -257,6 +261,9 @@ class _State:
                     raise ImportModelError(f"{what} is {number}, expected a finite number")
             for tensor in (*a.tensors, *([a.t] if a.type == AttributeProto.TENSOR else [])):
                 check_tensor(tensor, what, self.limits)
+            lone = [a.sparse_tensor] if a.type == AttributeProto.SPARSE_TENSOR else []
+            for t in (*a.sparse_tensors, *lone):
+                check_sparse(t, what, self.limits)
 
     def schema(self, node: NodeProto, where: str, opsets: Mapping[str, int]) -> None:
         """Attributes and the number of inputs and outputs, by ONNX's own table of operators."""

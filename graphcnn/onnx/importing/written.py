@@ -31,7 +31,8 @@ SPARE = 1 << 16
 def as_written(model: onnx.ModelProto, limits: Limits, folder: Path | None) -> Imported | None:
     """The graph that the file says it holds, or None where it says nothing or something else."""
     text = next((p.value for p in model.metadata_props if p.key == NOTE), None)
-    if text is None or model.producer_name != "graphcnn" or model.functions:
+    apart = model.functions or model.graph.sparse_initializer
+    if text is None or model.producer_name != "graphcnn" or apart:
         return None
     store = Store(limits)
     arrays = {
