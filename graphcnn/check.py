@@ -33,7 +33,8 @@ class Check:
     `bounds` has the largest normalised error allowed to each runtime; `culprits` the first node
     that differs for every runtime that does: None where keeping intermediate values makes the
     difference go away, an error where ONNX Runtime died in the search. `notes` say what was left
-    out.
+    out: outputs that depend on random numbers, for one, of which every runtime draws others; in
+    their place stand the last values before them that do not.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Check:
     def worst(self) -> dict[str, float]:
         """The largest normalised error of each runtime."""
         return {
-            each: max(row.normalised for runtime, row in self.rows if runtime == each)
+            each: max((row.normalised for runtime, row in self.rows if runtime == each), default=0)
             for each in self.bounds
         }
 
@@ -125,15 +126,18 @@ def check_onnx(
     warn_of(edges.found.graph.name, edges.found.doubts)
     sides = Sides(edges, *_feeds(edges, given, seed))
     bounds = {each: _bound(edges, each) if bound is None else bound for each in chosen}
-    names = [v.name for v in edges.model.graph.output if v.name in edges.found.graph.outputs]
-    modes = Modes(edges.model, edges.stored)
-    wanted_inputs = {i.name for i in modes.one.get_inputs()}
-    fed = {name: a for name, a in sides.feeds.items() if name in wanted_inputs}
-    theirs = modes.run(fed, names)
+    values = edges.compared
+    names, model = list(values), edges.with_outputs(list(values)) if edges.random else edges.model
+    modes = Modes(model, edges.stored) if names else None
+    theirs: dict[bool, list[Array]] = {}
+    if modes is not None:
+        wanted_inputs = {i.name for i in modes.one.get_inputs()}
+        fed = {name: a for name, a in sides.feeds.items() if name in wanted_inputs}
+        theirs = modes.run(fed, names)
     rows: list[tuple[str, Difference]] = []
     culprits: dict[str, Culprit | CrashError | None] = {}
     for each in chosen:
-        ours = sides.ours(each, {name: edges.found.graph.outputs[name] for name in names})
+        ours = sides.ours(each, values)
         found = [
             _row(name, sides.batch, on, arrays[place], ours[name])
             for place, name in enumerate(names)
@@ -148,8 +152,10 @@ def check_onnx(
                 culprits[each] = first_difference(sides, each, bounds[each], on, amounts)
             except CrashError as error:
                 culprits[each] = error
-    name, notes = edges.found.graph.name, tuple(modes.notes())
-    return Check(name, tuple(rows), bounds, ort.version(), culprits, notes)
+    name, notes = edges.found.graph.name, list(modes.notes()) if modes is not None else []
+    if edges.random:
+        notes.append(f"not compared, since random numbers decide: {', '.join(edges.random)}")
+    return Check(name, tuple(rows), bounds, ort.version(), culprits, tuple(notes))
 
 
 def _bound(edges: Edges, runtime: str) -> float:

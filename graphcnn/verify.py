@@ -86,7 +86,6 @@ STAGES: dict[str, Stage] = {
         {
             "batch_norm_train": "batch_norm, with running statistics",
             "batch_norm_grad": "no gradients",
-            "random_uniform": "nothing random",
             "dropout": "nothing, dropout is the identity (eliminate removes it)",
         }
     ),

@@ -3,6 +3,8 @@
     batch_norm(x, γ, β, μ, σ²)  ->  batch_norm_train(x, γ, β), and running averages of μ and σ²,
                                     where these are states that keep statistics
     dropout(x; rate)            ->  x · (u >= rate) / (1 - rate), with u uniform in [0, 1)
+    random_uniform(s, t)        ->  random_uniform of the step, where s and t are constants: a
+                                    model that draws numbers draws others at every step
 
 Random numbers come from the counter-based generator, keyed by the states `training.seed` and
 `training.step`, so that a step draws the same numbers however often and wherever it is run.
@@ -13,14 +15,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from graphcnn.graph import Graph, state_of
-from graphcnn.initializers import Constant
+from graphcnn.initializers import Constant as Fill
 from graphcnn.ir import Node, Value, build, constant_of
-from graphcnn.ops.elementwise import Cast, Maximum, Mul
+from graphcnn.ops.elementwise import Add, Cast, Maximum, Mul
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain
 from graphcnn.ops.random import Dropout, RandomUniform
 from graphcnn.ops.shape import ElementCount
 from graphcnn.passes.base import Log, Pass
-from graphcnn.sources import Role, State
+from graphcnn.sources import Constant, Role, State
 from graphcnn.tensor_type import DType, TensorType
 
 SEED, STEP = "training.seed", "training.step"
@@ -28,7 +30,7 @@ SEED, STEP = "training.seed", "training.step"
 
 def counter(key: str, role: Role) -> Value:
     """A whole number that lives from step to step, 0 at first."""
-    return State(key, TensorType((), DType.INT64), role, False, Constant(0))(name=key)
+    return State(key, TensorType((), DType.INT64), role, False, Fill(0))(name=key)
 
 
 def find_or_make(graph: Graph, key: str, role: Role) -> Value:
@@ -62,10 +64,19 @@ class TrainingMode(Pass):
             if isinstance(node.op, Dropout):
                 log.fired["dropout"] += 1
                 return [_drop(node, node.op, inputs[0], seed, now, next(streams))]
+            if isinstance(node.op, RandomUniform) and _of_model(node):
+                log.fired["random_uniform"] += 1
+                first = Add()(seed, inputs[0])
+                return [node.op(first, now, name=node.name)]
             return None
 
         new = graph.transform(training_form, by=self.name)
         return new.with_outputs(new.outputs, {**new.updates, **updates})
+
+
+def _of_model(node: Node) -> bool:
+    """Whether a model draws numbers by its definition, always the same ones."""
+    return all(isinstance(v.node.op, Constant) for v in node.inputs)
 
 
 def _keeps_statistics(inputs: Sequence[Value]) -> bool:

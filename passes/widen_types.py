@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from graphcnn.graph import Graph
 from graphcnn.ir import Node, Op, Value, build
-from graphcnn.ops.elementwise import Cast, as_type
+from graphcnn.ops.elementwise import Cast, Floor, as_type
+from graphcnn.ops.random import RandomUniform, kept_bits
 from graphcnn.passes.base import Log, Pass
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
@@ -34,9 +35,17 @@ class WidenTypes(Pass):
                 return None
             log.fired[old.op.name] += 1
             wide = build(_op(old.op), [as_type(v, _wide(v.dtype)) for v in inputs], old.name)
+            if isinstance(old.op, RandomUniform):
+                return [as_type(_cut(wide.output, old.op.dtype), old.op.dtype)]
             return [as_type(v, t.dtype) for v, t in zip(wide.outputs, old.types, strict=True)]
 
         return graph.transform(widened, by=self.name)
+
+
+def _cut(u: Value, dtype: DType) -> Value:
+    """Uniform numbers with so many bits as a type holds: rounding would reach 1."""
+    bits = kept_bits(dtype)
+    return Floor()(u * 2.0**bits) * 2.0**-bits
 
 
 def _wide(dtype: DType) -> DType:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import ml_dtypes
 import numpy as np
 
 from graphcnn.batch import Batches, Rule, Types, mixed
@@ -13,6 +14,15 @@ from graphcnn.ops.checks import check_float
 from graphcnn.philox import uniform
 from graphcnn.tensor_type import DType, Shape, TensorType, known_size
 
+#: Streams from here on are those of random numbers that a model draws by its definition; below are
+#: those of a training step.
+OF_MODEL = 1 << 31
+
+
+def kept_bits(dtype: DType) -> int:
+    """The bits of uniform numbers that a float type holds: 24, of float16 11, of bfloat16 8."""
+    return min(24, int(ml_dtypes.finfo(dtype.numpy).nmant) + 1)  # type: ignore[no-untyped-call]
+
 
 @dataclass(frozen=True)
 class RandomUniform(Op):
@@ -20,7 +30,8 @@ class RandomUniform(Op):
 
     Operands: seed i64[], step i64[]; y has `shape` and a float `dtype`. Equal seed, step and
     stream give equal numbers on any machine; every user of one graph takes a stream of its own.
-    Values are multiples of 2^-24; float16 keeps their top 11 bits, so that 1 is never reached.
+    Values are multiples of 2^-24; shorter floats keep so many of the top bits as they hold
+    (`kept_bits`), so that 1 is never reached.
     """
 
     shape: Shape = ()
@@ -42,8 +53,8 @@ class RandomUniform(Op):
 
     def evaluate(self, seed: Array, step: Array) -> Array:
         u = uniform(int(seed), int(step), self.stream, known_size(self.shape))
-        if self.dtype is DType.FLOAT16:
-            u = np.floor(u * 2.0**11) * 2.0**-11
+        if kept_bits(self.dtype) < 24:
+            u = np.floor(u * 2.0 ** kept_bits(self.dtype)) * 2.0 ** -kept_bits(self.dtype)
         return u.reshape(self.shape).astype(self.dtype.numpy)  # type: ignore[arg-type]
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:

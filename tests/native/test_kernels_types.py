@@ -8,15 +8,17 @@ from native.run_kernel import run_node
 
 from graphcnn.casting import converted
 from graphcnn.graph import Graph
-from graphcnn.ir import build
+from graphcnn.ir import build, constant_of
 from graphcnn.native import Prepared
 from graphcnn.ops.bits import BitAnd, BitOr, BitShift, BitXor
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Add, Cast, Floor, Mul, Pow, Quotient, Remainder, Round, Sub
+from graphcnn.ops.random import RandomUniform, kept_bits
 from graphcnn.ops.reduce import Max, Prod, Sum
 from graphcnn.passes.widen_types import WidenTypes
 from graphcnn.runtime.native.jit import can_run
 from graphcnn.runtime.native.target import host, named
+from graphcnn.runtime.reference import Reference
 from graphcnn.sources import Input
 from graphcnn.tensor_type import DType, TensorType
 
@@ -250,6 +252,18 @@ def test_what_needs_no_wider_type_stays_as_it_is():
     x = Input("x", TensorType((2, 3)))()
     graph = Graph.of([x], {"y": x + 1.0})
     assert WidenTypes()(graph) is graph
+
+
+@pytest.mark.parametrize("dtype", [DType.FLOAT16, DType.BFLOAT16], ids=str)
+def test_short_random_numbers_stay_below_1(dtype):
+    """They are cut off to the bits of the type, not rounded."""
+    seed, step = (constant_of(k, DType.INT64) for k in (7, 3))
+    graph = Graph.of([], {"y": RandomUniform((20000,), 0, dtype)(seed, step)})
+    prepared = Prepared(graph)
+    prepared.bind_states({})
+    found, expected = prepared.run({})[0]["y"], Reference(graph).run({})[0]["y"]
+    np.testing.assert_array_equal(bits(found), bits(expected))
+    assert 1 - 2 * 2.0 ** -kept_bits(dtype) < found.astype(np.float32).max() < 1
 
 
 @pytest.mark.parametrize("dtype", [d for d in SMALL if not d.is_float], ids=str)

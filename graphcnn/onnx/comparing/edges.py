@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto
 
+from graphcnn.analysis.randomness import random_nodes, random_outputs
 from graphcnn.ir import Array, Value
 from graphcnn.onnx.importing.affine import at_batch as at_batch
 from graphcnn.onnx.importing.context import Known, NeedsValueError, UnsupportedError
@@ -33,12 +34,27 @@ class Edges:
         stored: the initializers that lie in other files.
         fed: the inputs that are constants of the graph, since they decided shapes or were given
             so, and their numbers.
+        random: the outputs that depend on random numbers, of which every runtime draws others.
+            They are not among `values`, nor is anything else that does.
     """
 
     found: Imported
     values: dict[str, Value | Array]
     stored: dict[str, Array]
     fed: Mapping[str, Array]
+    random: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> dict[str, Value]:
+        """The outputs that do not depend on random numbers, and what these are drawn for: the
+        last values before them that do not."""
+        found = {k: v for k, v in self.found.graph.outputs.items() if k not in self.random}
+        if not self.random:
+            return found
+        drawn = random_nodes(self.found.graph)
+        read = {v for node in drawn for v in node.inputs}
+        last = {k: v for k, v in self.values.items() if isinstance(v, Value) and v in read}
+        return {**last, **found}
 
     @property
     def model(self) -> ModelProto:
@@ -100,11 +116,12 @@ def read_edges(
             shapes = {k: s for k, s in shapes.items() if k not in known}
         except UnsupportedError as error:
             raise refusal(Run(model, shapes, limits, folder, known), error) from None
-    return Edges(found, _values(run, found), _external(run, model), known)
+    values, random = _values(run, found), random_outputs(found.graph)
+    return Edges(found, values, _external(run, model), known, random)
 
 
 def _values(run: Run, found: Imported) -> dict[str, Value | Array]:
-    alive = set(found.graph.nodes)
+    alive = set(found.graph.nodes) - random_nodes(found.graph)
     values: dict[str, Value | Array] = {}
     for name in (name for node in run.model.graph.node for name in node.output if name):
         operand = run.env.get(name)

@@ -15,6 +15,7 @@ import numpy as np
 from graphcnn.ir import Node
 from graphcnn.onnx.exporting.table import exports
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
+from graphcnn.ops.random import kept_bits
 from graphcnn.philox import MULTIPLIERS, ROUNDS, WEYL
 from graphcnn.tensor_type import DType, Shape, known_size, open_axes
 
@@ -23,7 +24,7 @@ _LOW_16, _LOW_32 = 2**16 - 1, 2**32 - 1
 
 @exports("random_uniform")
 def random_uniform(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    """The top 24 bits of each word times 2^-24; of float16, the top 11."""
+    """The top 24 bits of each word times 2^-24; of float16, the top 11, of bfloat16 8."""
     op: Any = node.op
     count = _count(emit, op.shape)
     blocks = _divided(emit, emit.add("Add", count, emit.integers((3,))), 4)
@@ -32,7 +33,7 @@ def random_uniform(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     if known_size(op.shape) % 4:
         zero = emit.integers((0,))
         words = emit.add("Slice", words, zero, count, zero)
-    bits = 11 if op.dtype is DType.FLOAT16 else 24
+    bits = kept_bits(op.dtype)
     top = emit.add("Cast", _divided(emit, words, 2 ** (32 - bits)), to=int(ELEMENT_TYPES[op.dtype]))
     u = emit.add("Mul", top, emit.scalar(2.0**-bits, op.dtype))
     return [emit.add("Reshape", u, emit.shape(op.shape))]

@@ -90,6 +90,8 @@ class Store:
     states: dict[str, Array] = field(default_factory=dict)
     folded_bytes: int = 0
     edge_bytes: int = 0
+    #: Streams of random numbers that nodes have for themselves.
+    streams: int = 0
     external_bytes: int = 0
     #: Places of maxima counted through the whole batch: the places in their image, and its size.
     #: Where the batch size is open, the former is a stand-in, of which only these are read.

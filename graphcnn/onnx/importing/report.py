@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 
 from graphcnn.analysis.cost import total_multiply_adds
+from graphcnn.analysis.randomness import random_outputs
 from graphcnn.errors import readable
 from graphcnn.ir import Array
 from graphcnn.onnx.importing.context import RULES
@@ -29,13 +30,10 @@ from graphcnn.tensor_type import format_shape
 from graphcnn.text.literals import printable
 
 #: What stands for an operator that we lack, where names do not tell.
-_NOISE = "none (make the random numbers an input of the model)"
 SIMILAR = {
     "LSTM": "MatMul, Sigmoid, Tanh", "GRU": "MatMul, Sigmoid, Tanh", "RNN": "MatMul, Tanh",
     "Loop": "the body repeated", "Scan": "the body repeated", "NonZero": "Where",
     "Compress": "Where", "NonMaxSuppression": "TopK", "Unique": "none",
-    "Bernoulli": _NOISE, "Multinomial": _NOISE, "RandomNormal": _NOISE, "RandomUniform": _NOISE,
-    "RandomNormalLike": _NOISE, "RandomUniformLike": _NOISE,
 }  # fmt: skip
 
 
@@ -76,6 +74,8 @@ class Report:
     given: dict[str, str] = field(default_factory=dict)
     #: Where declared shapes of results and outputs are not so.
     doubts: tuple[str, ...] = ()
+    #: Outputs that depend on random numbers.
+    random: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
@@ -112,6 +112,14 @@ class Report:
             rows.append(("computed now", _counts(self.folded)))
         if self.lowered:
             rows.append(("written out", _counts(self.lowered)))
+        if self.random:
+            rows.append(
+                (
+                    "random",
+                    f"{', '.join(self.random)}: numbers of our own, the same in "
+                    "every run; other runtimes draw others",
+                )
+            )
         rows += [("declared wrong", text) for text in self.doubts]
         lines = [f"{key:<14} {printable(text)}" for key, text in rows]
         for u in self.unsupported:
@@ -200,6 +208,7 @@ def _made(
         before=seen.before,
         given={name: _numbers(array) for name, array in run.given.items()},
         doubts=found.doubts if found else (),
+        random=random_outputs(graph) if graph else (),
     )
 
 
