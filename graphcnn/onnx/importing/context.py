@@ -209,6 +209,10 @@ class Call:
         """How many results are used, at least up to the last."""
         return max((i + 1 for i, name in enumerate(self.outputs) if name), default=0)
 
+    def wants(self, index: int) -> bool:
+        """Whether anything reads a result."""
+        return index < len(self.outputs) and bool(self.outputs[index])
+
     def has(self, index: int) -> bool:
         """Whether an input is given."""
         return index < len(self.inputs) and self.inputs[index] is not None

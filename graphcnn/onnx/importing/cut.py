@@ -6,7 +6,7 @@ import onnx
 
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.names import shown
-from graphcnn.onnx.importing.node_order import names_read
+from graphcnn.onnx.importing.names_read import names_read
 
 
 def cut_model(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto:

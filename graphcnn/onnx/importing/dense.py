@@ -67,9 +67,10 @@ def batch_normalization(call: Call) -> Value | list[Value]:
     x, gamma, beta = call.value(0), call.value(1), call.value(2)
     mean, variance = call.value(3, Role.STATISTIC), call.value(4, Role.STATISTIC)
     epsilon, momentum = call.attribute("epsilon", 1e-5), call.attribute("momentum", 0.9)
-    if call.attribute("spatial", 1) == 0 and x.type.rank > 2:
-        raise UnsupportedError("attribute 'spatial' = 0, statistics of single pixels")
     shape, rank = x.shape, x.type.rank
+    pixels = call.attribute("spatial", 1) == 0 and rank > 2
+    if pixels or not (epsilon or call.attribute("training_mode", 0)):
+        return _scaled(call, x, (gamma, beta, mean, variance), epsilon, pixels)
     if rank not in (2, 4):
         if rank < 2 or is_open(shape[1:]):
             raise UnsupportedError(f"x must be (N, C, ...), found {x.type}")
@@ -78,10 +79,27 @@ def batch_normalization(call: Call) -> Value | list[Value]:
         y, m, v = BatchNormTrain(epsilon)(x, gamma, beta).node.outputs
         rest = [old * momentum + new * (1 - momentum) for old, new in ((mean, m), (variance, v))]
         return [reshaped(y, shape), *rest]
-    if call.wanted > 1:
-        raise UnsupportedError("statistics of the batch as outputs of batch normalisation")
+    _running_only(call)
     op = BatchNorm(epsilon, round(1.0 - momentum, 12))
     return reshaped(op(x, gamma, beta, mean, variance), shape)
+
+
+def _running_only(call: Call) -> None:
+    if call.wanted > 1:
+        raise UnsupportedError("statistics of the batch as outputs of batch normalisation")
+
+
+def _scaled(
+    call: Call, x: Value, numbers: tuple[Value, ...], epsilon: float, pixels: bool
+) -> Value:
+    """gamma · (x - mean) / sqrt(variance + epsilon) + beta written out, for what our operator has
+    not: statistics of every pixel, (C, H, W), and an epsilon of 0."""
+    _running_only(call)
+    if call.attribute("training_mode", 0):
+        raise UnsupportedError("attribute 'spatial' = 0 in training mode")
+    each = numbers if pixels else [_per_channel(v, x) for v in numbers]
+    gamma, beta, mean, variance = each
+    return gamma * (x - mean) / Sqrt()(variance + epsilon) + beta
 
 
 def _normalised(x: Value, axes: tuple[int, ...], epsilon: float) -> tuple[Value, Value, Value]:

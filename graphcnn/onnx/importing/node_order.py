@@ -9,7 +9,9 @@ import heapq
 from collections.abc import Sequence
 from typing import Any
 
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
+from onnx import ModelProto, NodeProto
+
+from graphcnn.onnx.importing.names_read import inner_graphs, names_read
 
 
 def sort_nodes(model: ModelProto) -> None:
@@ -25,24 +27,7 @@ def sort_nodes(model: ModelProto) -> None:
             nodes = [NodeProto.FromString(body.node[i].SerializeToString()) for i in order]
             del body.node[:]
             body.node.extend(nodes)
-        bodies += (graph for node in body.node for graph in _graphs(node))
-
-
-def names_read(node: NodeProto) -> set[str]:
-    """The names that a node reads, those inside of its graphs included."""
-    found = set(node.input)
-    graphs = _graphs(node)
-    while graphs:
-        graph = graphs.pop()
-        found.update(v.name for v in graph.output)
-        for inner in graph.node:
-            found.update(inner.input)
-            graphs += _graphs(inner)
-    return found
-
-
-def _graphs(node: NodeProto) -> list[GraphProto]:
-    return [a.g for a in node.attribute if a.type == AttributeProto.GRAPH]
+        bodies += (graph for node in body.node for graph in inner_graphs(node))
 
 
 def _order(nodes: Sequence[NodeProto]) -> list[int] | None:

@@ -56,7 +56,7 @@ def survey(run: Run) -> Survey:
     """Walk the nodes, past those that we lack. Raises `ImportModelError` for one that is wrong."""
     found, lost = Survey(), list[onnx.NodeProto]()
     own = {value.node.name for value in run.inputs}
-    for node in run.model.graph.node:
+    for node in filter(run.reads, run.model.graph.node):
         if any(name and name not in run.env for name in node.input):
             found.rest = False  # behind a result whose type is unknown
             continue
@@ -114,7 +114,7 @@ def refusal(run: Run, first: ImportModelError) -> ImportModelError:
 def _by_name(run: Run) -> Survey:
     """The operators of the graph that are lacking in all their forms."""
     found, lost = Survey(rest=False), list[onnx.NodeProto]()
-    for node in run.model.graph.node:
+    for node in filter(run.reads, run.model.graph.node):
         known = function_key(node) in run.functions
         reason = "" if known else missing(node.op_type, node.domain, run.opsets[""])
         if reason:

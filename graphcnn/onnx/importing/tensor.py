@@ -150,14 +150,18 @@ def split_sizes(call: Call, size: int) -> tuple[int, ...]:
 
 
 @imports("Split")
-def split(call: Call) -> list[Value | Array]:
+def split(call: Call) -> list[Value | Array | None]:
     x = call.value(0)
     axis = call.axis(call.attribute("axis", 0), x.type.rank)
-    parts: list[Value | Array] = []
+    parts: list[Value | Array | None] = []
     start = 0
     for i, size in enumerate(split_sizes(call, _number(x, axis))):
-        name = call.name_of(i) if i < len(call.outputs) else ""
-        parts.append(cut(x, axis, start, size, 1, name) if size else nothing(x, axis))
+        if call.wants(i):
+            parts.append(
+                cut(x, axis, start, size, 1, call.name_of(i)) if size else nothing(x, axis)
+            )
+        else:
+            parts.append(None)
         start += size
     return parts
 

@@ -51,6 +51,7 @@ from graphcnn.onnx.importing.messages import (
 )
 from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
 from graphcnn.onnx.importing.missing import MissingError, missing, within
+from graphcnn.onnx.importing.names_read import names_in, names_used
 from graphcnn.onnx.importing.sequences import Items, items_of
 from graphcnn.onnx.importing.sparse import dense_array
 from graphcnn.onnx.importing.validate import (
@@ -93,6 +94,8 @@ class Run:
         #: What the values of `env` became in the finished graph.
         self.final: Mapping[Value, Value] = {}
         self.nodes = 0
+        #: The names that anything reads; other results are not asked for.
+        self.used = names_used(model)
         self.own = model.producer_name == "graphcnn"
 
     # Inputs, initializers, outputs
@@ -226,7 +229,9 @@ class Run:
         attributes: Mapping[str, AttributeProto] | None = None,
         prefix: str = "",
     ) -> None:
-        """Translate one node; its results go into `env`."""
+        """Translate one node; its results go into `env`. What nobody reads is left out."""
+        if not self.reads(node):
+            return
         self.nodes += 1
         if self.nodes > self.limits.nodes:
             raise ImportModelError(f"more than {self.limits.nodes:,} nodes (limits.nodes)")
@@ -240,9 +245,15 @@ class Run:
             if not name:
                 continue
             found = results[i] if i < len(results) else None
+            if found is None and name not in self.used:
+                continue
             if found is None:
                 raise UnsupportedError(f"{label(node)}: its output {i} ({name!r}) is not supported")
             env[name] = found
+
+    def reads(self, node: NodeProto) -> bool:
+        """Whether anything reads a result of the node."""
+        return any(name in self.used for name in node.output)
 
     def _results(
         self,
@@ -271,7 +282,7 @@ class Run:
             prefix + plain_name(node),
             opsets[""],
             inputs,
-            tuple(node.output),
+            tuple(name if name in self.used else "" for name in node.output),
             plain_attributes(given, self.store, self.folder),
             self.store,
         )
@@ -347,6 +358,7 @@ class Run:
         env |= dict(zip(function.input, inputs, strict=False))
         defaults = {a.name: a for a in getattr(function, "attribute_proto", ())}
         opsets = check_opsets(function.opset_import, f"function {function.name!r}")
+        self.used |= names_in(function)
         for node in function.node:
             self.node(node, env, opsets, depth + 1, {**defaults, **given}, f"{prefix}/")
         return [env.get(name) for name in function.output]
