@@ -20,8 +20,9 @@ from graphcnn.feeding import (
 from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.item_places import take_items
-from graphcnn.objective import Metrics, Objective, target_type, with_loss
+from graphcnn.objective import Metrics, Objective, known_loss, target_type, with_loss
 from graphcnn.pieces import cut_inputs, opened_model, run_pieces
+from graphcnn.probabilities import tell
 from graphcnn.runner import Runner
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.reference import Reference
@@ -121,6 +122,7 @@ def evaluate(
             "give evaluate(..., loss=...)"
         )
     loss = loss or "cross_entropy"
+    tell(model.name, next(iter(model.graph.outputs.values())), known_loss(loss))
     kind = target_type(loss, prediction_type(model), dataset.labels)
     graph = with_loss(model.graph, loss, metrics, kind)
     runner = Runner(graph, runtime, threads, precision, tune)

@@ -16,6 +16,7 @@ from graphcnn.network import Network
 from graphcnn.objective import Metrics, Objective
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
+from graphcnn.probabilities import is_probability
 from graphcnn.runner import Runner
 from graphcnn.tensor_type import TensorType
 from graphcnn.weights import check_states, read_tensors
@@ -149,8 +150,8 @@ class Model(Network):
 
         After training with cross-entropy these are probabilities (softmax of the logits), after
         binary cross-entropy likewise (sigmoid); `raw` gives the outputs of the graph themselves,
-        and so does a model that was never trained. Several outputs come as a dict. The last four
-        are explained at `fit`.
+        and so do a model that was never trained and one that ends in softmax, or sigmoid, itself.
+        Several outputs come as a dict. The last four are explained at `fit`.
         """
         from graphcnn.evaluation import predict
 
@@ -160,8 +161,8 @@ class Model(Network):
         except MemoryError as error:
             raise _without_room(f"{self.name} predicts", error) from None
         readable = _READABLE.get(self.loss or "")
-        if readable and not raw:
-            first = next(iter(outputs))
+        first, prediction = next(iter(self.graph.outputs.items()))
+        if readable and not raw and not is_probability(prediction, self.loss):
             outputs[first] = _apply(readable, outputs[first])
         return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 

@@ -14,6 +14,7 @@ from graphcnn.language.elementwise import cast, equal
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.reduce import mean
+from graphcnn.probabilities import scored
 from graphcnn.sources import Input
 from graphcnn.target_rule import TARGET, TargetRule
 from graphcnn.tensor_type import (
@@ -104,8 +105,10 @@ def with_loss(
 ) -> Graph:
     """The graph with an input `target` whose outputs are `loss` and the metrics.
 
-    The first output of `graph` is the prediction. `metrics` default to what suits the loss; those
-    with a name leave out the labels that the loss leaves out.
+    The first output of `graph` is the prediction. Where that is proven to be the probabilities that
+    a loss with a name makes itself, the loss is computed of what stands before them, and so are
+    metrics with a name; functions take the prediction. `metrics` default to what suits the loss;
+    those with a name leave out the labels that the loss leaves out.
     """
     loss = known_loss(loss)
     prediction = next(iter(graph.outputs.values()))
@@ -114,7 +117,8 @@ def with_loss(
     function = choose(LOSSES, loss, "loss") if isinstance(loss, str) else loss
     names = ", ".join(LOSSES)
     check_function(function, f"loss must be a name ({names}) or a function of (prediction, target)")
-    scalar = function(prediction, goal)
+    scores = scored(prediction, loss)
+    scalar = function(scores, goal)
     if not isinstance(scalar, Value) or scalar.shape != () or not scalar.dtype.is_float:
         found = scalar.type if isinstance(scalar, Value) else type(scalar).__name__
         raise GraphError(f"a loss must be a float scalar, found {found}; take its mean")
@@ -125,9 +129,12 @@ def with_loss(
         if name in outputs:
             raise GraphError("a metric cannot be called 'loss', which is the name of the loss")
         check_function(metric, f"metric {name!r} must be a function of (prediction, target)")
+        of = scores if metric in _OF_LABELS else prediction
+        if metric is binary_accuracy:
+            of = scored(prediction, "binary_cross_entropy")
         if ignored and metric in _OF_LABELS:
             metric = partial(_OF_LABELS[metric], ignore_index=ignored)
-        value = metric(prediction, goal)
+        value = metric(of, goal)
         if not isinstance(value, Value) or value.shape != ():
             found = value.type if isinstance(value, Value) else type(value).__name__
             raise GraphError(f"metric {name!r} must be a scalar, found {found}; take its mean")

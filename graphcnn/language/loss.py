@@ -145,6 +145,9 @@ def _refuse(logits: Value, activation: type[Op], message: str) -> None:
         place = value.node.origin.location
         label = f' "{value.node.name}"' if value.node.name else ""
         where = f" ({place})" if place else ""
+        axis = getattr(value.node.op, "axis", 1)
+        along = "" if axis == 1 else f" along axis {axis}, where classes are along axis 1"
         raise GraphError(
-            f"{message}; its input is the output of {activation.name}{label}{where}: leave that out"
+            f"{message}; its input is the output of {activation.name}{label}{where}{along}: leave "
+            "that out (outputs=[...] of import_onnx names what a model ends with)"
         )

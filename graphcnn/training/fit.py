@@ -18,6 +18,7 @@ from graphcnn.objective import Metrics, Objective, known_loss, target_type, with
 from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.origin import warn
+from graphcnn.probabilities import source_of
 from graphcnn.runner import Runner
 from graphcnn.runtime.checkpoint import LAST, classes_of_run, make_folder
 from graphcnn.runtime.data.dataset import Dataset
@@ -180,7 +181,7 @@ def fit(
         folder=None if folder is None else make_folder(folder),
         every=checkpoint_every,
         callbacks=callbacks,
-        of_the_whole=_of_the_whole(model, evaluation),
+        of_the_whole=_of_the_whole(model, evaluation, loss),
     )
     if resume is not None and (Path(resume) / LAST).exists():
         run.resume(Path(resume), changes)
@@ -192,10 +193,10 @@ def fit(
         return run.train(epochs, shown, interrupted)
 
 
-def _of_the_whole(model: "Model", evaluation: Graph) -> frozenset[str]:
+def _of_the_whole(model: "Model", evaluation: Graph, loss: str | Objective) -> frozenset[str]:
     """The metrics that are no means over the items, with a warning that names them."""
-    prediction = next(iter(model.graph.outputs.values()))
-    found = [key for key, mean in means(evaluation, prediction).items() if not mean]
+    scores = source_of(next(iter(model.graph.outputs.values())), loss)
+    found = [key for key, mean in means(evaluation, scores).items() if not mean]
     metrics = [key for key in found if key != "loss"]  # which is what every step makes smaller
     if metrics:
         warn(

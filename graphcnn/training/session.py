@@ -47,6 +47,7 @@ from graphcnn.optimizers import Optimizer
 from graphcnn.optimizers import optimizer as make_optimizer
 from graphcnn.passes.apply_optimizer import LEARNING_RATE
 from graphcnn.passes.training_mode import SEED, STEP
+from graphcnn.probabilities import tell
 from graphcnn.runner import batch_size
 from graphcnn.runtime.data.dataset import Dataset, source_of
 from graphcnn.runtime.reference import Reference
@@ -99,6 +100,7 @@ class Session:
         self._built: _Built | None = None
         self._to_teach_run = self._to_teach_data = teach
         self._definition = model.graph
+        tell(model.name, next(iter(model.graph.outputs.values())), self.loss)
         model.initialize_missing(self.seed)
         if data is not None:
             known = as_dataset(data, model, loss=self.loss)

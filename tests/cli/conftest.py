@@ -17,9 +17,9 @@ def tiny(channels=4):
     x = cnn.max_pool2d(cnn.conv2d(image, channels, 3, activation="relu", name="conv"), 2)
     return cnn.Model(image, cnn.dense(cnn.flatten(x), 2, name="logits"), name="tiny")
 
-def probabilities():
+def rows():
     image = cnn.input("image", (1, 12, 12))
-    return cnn.Model(image, cnn.softmax(cnn.dense(cnn.flatten(image), 2)))
+    return cnn.Model(image, cnn.flatten(cnn.softmax(cnn.conv2d(image, 2, 12, padding=6), 2)))
 
 def broken():
     return cnn.conv2d(cnn.input("image", (1, 4, 4)), 1, 9, name="C1")

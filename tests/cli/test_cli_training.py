@@ -160,7 +160,7 @@ def test_failed_training(here: Path, arguments: tuple[object, ...], message: str
 
 
 def test_a_command_has_no_line_of_the_user(here: Path) -> None:
-    text = refused(1, "train", "nets:probabilities", "--data", XO, "--no-progress")
+    text = refused(1, "train", "nets:rows", "--data", XO, "--no-progress")
     assert text.startswith("Error: cross_entropy: cross_entropy takes logits")
     assert "(nets.py:" in text and "core.py" not in text
 

@@ -12,6 +12,7 @@ from graphcnn.errors import DataError, shortened
 from graphcnn.files import atomic_write
 from graphcnn.ir import Array
 from graphcnn.model import Model
+from graphcnn.probabilities import is_probability
 from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.runtime.data.parts import Parts
 from graphcnn.runtime.data.specs import Size
@@ -176,7 +177,9 @@ def ranking(row: Array, model: Model, top: int) -> list[dict[str, Any]]:
 
 
 def _class_text(each: dict[str, Any], model: Model) -> str:
-    probability = model.loss in ("cross_entropy", "binary_cross_entropy")
+    losses = ("cross_entropy", "binary_cross_entropy")
+    prediction = next(iter(model.graph.outputs.values()))
+    probability = model.loss in losses or any(is_probability(prediction, each) for each in losses)
     value = f"{100 * each['value']:5.1f} %" if probability else f"{each['value']:9.4g}"
     return f"{shortened(printable(each['class']), 60)} {value}"
 
