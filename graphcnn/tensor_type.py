@@ -99,7 +99,6 @@ class DType(StrEnum):
         return self.numpy.itemsize
 
 
-@dataclass(frozen=True, slots=True)
 class BatchSize:
     """The size k·N of an axis: `times` = k elements for each of the N >= 1 items of a batch.
 
@@ -109,14 +108,28 @@ class BatchSize:
     `GraphError`.
     """
 
-    times: int = 1
+    __slots__ = ("times",)
+    times: int
 
     #: NumPy leaves `number * size` to this class.
     __array_ufunc__: ClassVar[None] = None
 
-    def __post_init__(self) -> None:
-        if type(self.times) is not int or self.times < 1:
-            raise GraphError(f"k·N needs a whole k of at least 1, found k = {self.times!r}")
+    def __init__(self, times: int = 1) -> None:
+        if type(times) is not int or times < 1:
+            raise GraphError(f"k·N needs a whole k of at least 1, found k = {times!r}")
+        object.__setattr__(self, "times", times)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a size never changes")
+
+    def __reduce__(self) -> tuple[type["BatchSize"], tuple[int]]:
+        return BatchSize, (self.times,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BatchSize) and other.times == self.times
+
+    def __hash__(self) -> int:
+        return hash((BatchSize, self.times))
 
     def __str__(self) -> str:
         return "N" if self.times == 1 else f"{self.times}*N"

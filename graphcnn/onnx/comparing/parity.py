@@ -118,11 +118,17 @@ def bound_for(graph: Graph) -> float:
     return FLOAT16_BOUND if any(t.dtype is DType.FLOAT16 for t in types) else BOUND
 
 
+def _times(size: str) -> int:
+    """k of a size that is written k*N."""
+    number = size.removesuffix("*N")
+    return int(number) if number != size and number.isdecimal() else 1
+
+
 def random_inputs(inputs: Sequence[Any], n: int, rng: np.random.Generator) -> dict[str, Array]:
     """Arrays for inputs of a session of ONNX Runtime: normal numbers, for integers 0 and 1."""
     arrays: dict[str, Array] = {}
     for i in inputs:
-        shape = [n if isinstance(d, str) else d for d in i.shape]
+        shape = [_times(d) * n if isinstance(d, str) else d for d in i.shape]
         kind = i.type.removeprefix("tensor(").removesuffix(")")
         dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
         drawn = rng.normal(size=shape) if "float" in dtype else rng.integers(0, 2, shape)

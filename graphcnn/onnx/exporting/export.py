@@ -20,6 +20,7 @@ import graphcnn.onnx.exporting.dense
 import graphcnn.onnx.exporting.elementwise
 import graphcnn.onnx.exporting.image
 import graphcnn.onnx.exporting.integer
+import graphcnn.onnx.exporting.parts
 import graphcnn.onnx.exporting.pool
 import graphcnn.onnx.exporting.random
 import graphcnn.onnx.exporting.scatter

@@ -6,8 +6,8 @@ import numpy as np
 
 from graphcnn.geometry import Sides
 from graphcnn.ir import Node
+from graphcnn.onnx.exporting.parts import embed
 from graphcnn.onnx.exporting.table import exports
-from graphcnn.onnx.exporting.tensor import embed
 from graphcnn.onnx.exporting.writer import END, Emitter
 from graphcnn.ops.checks import image_sizes
 

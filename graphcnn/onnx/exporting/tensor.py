@@ -4,8 +4,8 @@ from typing import Any
 
 from graphcnn.ir import Node
 from graphcnn.onnx.exporting.table import exports
-from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter, Line
-from graphcnn.tensor_type import Dim, Shape, TensorType, affine, is_open, known_size, open_axes
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
+from graphcnn.tensor_type import is_open, known_size, open_axes
 
 
 @exports("reshape")
@@ -28,80 +28,6 @@ def transpose(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 def concat(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     return [emit.add("Concat", *inputs, axis=op.axis)]
-
-
-@exports("slice")
-def slice_(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    """Only the axes that lose something are named."""
-    op: Any = node.op
-    cuts = [
-        (affine(start), _end(d, start, size, step), axis, step)
-        for axis, (d, start, size, step) in enumerate(
-            zip(node.inputs[0].shape, op.starts, op.sizes, op.steps, strict=True)
-        )
-        if d != size
-    ]
-    if not cuts:
-        return [inputs[0]]
-    starts, ends, axes, steps = zip(*cuts, strict=True)
-    return [emit.slice(inputs[0], starts, ends, axes, steps)]
-
-
-def _end(whole: Dim, start: Dim, size: Dim, step: int) -> Line:
-    """Behind the last place; the end of the axis where the next place would be behind it."""
-    (a, b), (c, d) = affine(start), affine(size)
-    if isinstance(size, int):
-        return a, b + step * (size - 1) + 1
-    return a + step * c, b + step * d
-
-
-@exports("embed")
-def embed_(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    op: Any = node.op
-    return [embed(emit, inputs[0], node.inputs[0].type, op.shape, op.starts, op.steps)]
-
-
-def embed(
-    emit: Emitter,
-    x: str,
-    type: TensorType,
-    shape: Shape,
-    starts: Shape,
-    steps: tuple[int, ...],
-) -> str:
-    """Zeros of `shape` with x at the places start + step·i.
-
-    Each pixel becomes a block of `step` cells, itself and zeros (a reshape and a pad); what the
-    last block has too much is cut off, then the border is added.
-    """
-    zero = emit.scalar(0, type.dtype)
-    old = type.shape
-    wide = list(old)
-    stepped = [a for a, (step, d) in enumerate(zip(steps, old, strict=True)) if step > 1 and d != 1]
-    if stepped:
-        pixels: list[Dim] = []
-        after: list[int] = []
-        for axis, d in enumerate(old):
-            pixels += [d, 1] if axis in stepped else [d]
-            after += [0, steps[axis] - 1] if axis in stepped else [0]
-            wide[axis] = d * steps[axis] if axis in stepped else d
-        x = emit.reshape(x, old, tuple(pixels))
-        x = emit.pad(x, [0] * len(pixels), after, zero)
-        blocks = tuple(d + a if a else d for d, a in zip(pixels, after, strict=True))
-        x = emit.reshape(x, blocks, tuple(wide))
-    before = [*map(affine, starts)]
-    ends = [_room(*each) for each in zip(shape, starts, wide, strict=True)]
-    cut = {axis: a + b for axis, (a, b) in enumerate(ends) if a + b < 0}  # for N = 1, and all N
-    if cut:
-        x = emit.slice(x, [0] * len(cut), [*cut.values()], [*cut])
-    ends = [(a, b - cut.get(axis, 0)) for axis, (a, b) in enumerate(ends)]
-    return emit.pad(x, before, ends, zero) if any(p != (0, 0) for p in (*before, *ends)) else x
-
-
-def _room(whole: Dim, start: Dim, size: Dim) -> Line:
-    """whole - start - size as (a, b) of a·N + b."""
-    (a, b), (c, d), (e, f) = map(affine, (whole, start, size))
-    return a - c - e, b - d - f
 
 
 @exports("broadcast_to")

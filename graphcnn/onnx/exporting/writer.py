@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 
 from graphcnn.errors import ExportError
 from graphcnn.ir import Array, Value
-from graphcnn.tensor_type import DType, Shape, TensorType, affine, open_axes, times_n
+from graphcnn.tensor_type import Dim, DType, Shape, TensorType, affine, open_axes, times_n
 
 #: ONNX's element types by ours, those that the installed onnx knows.
 ELEMENT_TYPES: dict[DType, int] = {
@@ -200,9 +200,9 @@ class Emitter:
             raise ExportError("the batch size N is used, but no input of the graph has it")
         return self._shared["batch"]
 
-    def numbers(self, values: Sequence[int | Line], hint: str) -> str:
-        """Numbers, some of them (a, b) for a·N + b with the batch size of the run: i64[count]."""
-        lines = tuple([v if isinstance(v, tuple) else (0, v) for v in values])
+    def numbers(self, lines: Sequence[Line], hint: str) -> str:
+        """Numbers a·N + b with the batch size of the run, i64[count]."""
+        lines = tuple(lines)
         if all(not a for a, _ in lines):
             return self.integers([b for _, b in lines], hint)
         if lines not in self._shared:
@@ -222,10 +222,11 @@ class Emitter:
         """A shape as a tensor i64[rank], with the batch size of the run in place of `N`."""
         return self.numbers([*map(affine, shape)], "shape")
 
-    def zeros(self, shape: Shape, dtype: DType) -> str:
+    def zeros(self, shape: Sequence[Dim | Line], dtype: DType) -> str:
         """A tensor of zeros, made when the model runs."""
+        lines = [d if isinstance(d, tuple) else affine(d) for d in shape]
         zero = numpy_helper.from_array(np.zeros(1, dtype.numpy))
-        return self.add("ConstantOfShape", self.shape(shape), value=zero)
+        return self.add("ConstantOfShape", self.numbers(lines, "shape"), value=zero)
 
     def reshape(self, x: str, old: Shape, new: Shape) -> str:
         """x of shape `old` under the shape `new`; an axis that depends on N stays dynamic."""
@@ -242,21 +243,19 @@ class Emitter:
     def slice(
         self,
         x: str,
-        starts: Sequence[int | Line],
-        ends: Sequence[int | Line],
+        starts: Sequence[int],
+        ends: Sequence[int],
         axes: Sequence[int],
         steps: Sequence[int] | None = None,
     ) -> str:
         """x[start:end:step] along each of `axes`."""
         steps = steps or [1] * len(axes)
         parts = ((starts, "starts"), (ends, "ends"), (axes, "axes"), (steps, "steps"))
-        return self.add("Slice", x, *(self.numbers(v, hint) for v, hint in parts))
+        return self.add("Slice", x, *(self.integers(v, hint) for v, hint in parts))
 
-    def pad(
-        self, x: str, before: Sequence[int | Line], after: Sequence[int | Line], value: str
-    ) -> str:
+    def pad(self, x: str, before: Sequence[int], after: Sequence[int], value: str) -> str:
         """x with cells of `value` (a name) around it; one number per axis."""
-        return self.add("Pad", x, self.numbers([*before, *after], "pads"), value, mode="constant")
+        return self.add("Pad", x, self.integers([*before, *after], "pads"), value, mode="constant")
 
     def reduce(self, onnx_type: str, x: str, axes: Sequence[int], keepdims: bool) -> str:
         """A reduction over `axes`, which became an input at opset 18 (for sums, at 13)."""

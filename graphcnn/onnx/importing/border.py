@@ -7,7 +7,7 @@ import numpy as np
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, imports
-from graphcnn.onnx.importing.tensor import cut, take
+from graphcnn.onnx.importing.parts import cut, take
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.shape import Embed
 from graphcnn.tensor_type import BatchSize

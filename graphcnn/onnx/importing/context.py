@@ -20,13 +20,13 @@ import onnx
 from graphcnn.errors import ImportModelError
 from graphcnn.initializers import Constant as Fill
 from graphcnn.initializers import He
-from graphcnn.ir import Array, Value, freeze
-from graphcnn.onnx.importing.affine import Affine, dims_of
+from graphcnn.ir import Array, Value, constant_of, freeze
+from graphcnn.onnx.importing.affine import Affine, dims_of, symbolic_type
 from graphcnn.onnx.importing.arrays import array_of, stored_bytes
 from graphcnn.onnx.importing.given import needed
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import is_external
-from graphcnn.ops.elementwise import Add, Cast
+from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.shape import Concat, ElementCount, Reshape
 from graphcnn.sources import Constant, Input, Role, State
 from graphcnn.tensor_type import Dim, DType, N, TensorType, is_open
@@ -169,23 +169,22 @@ class Store:
 
 
 def _symbolic(array: Array) -> Value:
-    """Numbers that depend on N as a tensor i64, computed when the batch size is known."""
+    """Numbers that depend on N as a tensor, computed when the batch size is known."""
+    dtype = DType.of(symbolic_type(array))
     parts = []
     for x in array.flat:
         if isinstance(x, Affine):
-            count = ElementCount((N,), DType.INT64)() * x.a
-            parts.append(count if not x.b else Add()(count, _number(x.b)))
+            plain = float if dtype.is_float else int
+            count = ElementCount((N,), dtype)()
+            count = count if x.a == 1 else count * plain(x.a)
+            parts.append(count + plain(x.b) if x.b else count)
         else:
-            parts.append(_number(int(x)))
+            parts.append(constant_of(x, dtype))
     if not array.ndim:
         return parts[0]
     rows = [Reshape((1,))(p) for p in parts]
     flat = rows[0] if len(rows) == 1 else Concat(0)(*rows)
     return flat if flat.shape == array.shape else Reshape(array.shape)(flat)
-
-
-def _number(x: int) -> Value:
-    return Constant(freeze(np.array(x, np.int64)))()
 
 
 @dataclass

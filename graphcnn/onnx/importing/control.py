@@ -25,9 +25,9 @@ from graphcnn.onnx.importing.context import (
     reshaped,
 )
 from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import size_of
 from graphcnn.onnx.importing.sequences import Items
-from graphcnn.onnx.importing.tensor import cut
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.shape import Concat
 from graphcnn.tensor_type import DType

@@ -251,7 +251,7 @@ def _arg(call: Call, x: Value) -> Value:
         return ArgMax(axis, keep)(x)
     import numpy as np
 
-    from graphcnn.onnx.importing.tensor import take
+    from graphcnn.onnx.importing.parts import take
 
     size = x.shape[axis]
     if not isinstance(size, int):

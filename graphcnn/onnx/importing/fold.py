@@ -13,11 +13,11 @@ import numpy as np
 from graphcnn.casting import converted
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array
-from graphcnn.onnx.importing.affine import shape_array, simplified
+from graphcnn.onnx.importing.affine import Affine, UndecidedError, shape_array, simplified
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import Call, Known, UnsupportedError, imports
 from graphcnn.ops.elementwise import Pow, Quotient, Remainder
-from graphcnn.tensor_type import DType, is_open
+from graphcnn.tensor_type import DType, is_open, times_n
 
 Fold = Callable[[Call, list[Any]], Any]
 
@@ -54,8 +54,11 @@ def folded(call: Call) -> list[Array] | None:
     if any(isinstance(i, Known) and i.learned for i in call.inputs):
         return None
     arrays = [call.known(i, "an input") if call.has(i) else None for i in range(len(call.inputs))]
-    with np.errstate(all="ignore"):
-        found = fold(call, arrays)
+    try:
+        with np.errstate(all="ignore"):
+            found = fold(call, arrays)
+    except UndecidedError:
+        return None  # computed by the run, where the node has a rule for that
     if found is None:
         return None
     results = found if isinstance(found, list) else [found]
@@ -85,7 +88,8 @@ def _divide(a: Array, b: Array) -> Array:
         return a / b
     if object in (a.dtype, b.dtype):
         _check_divisors(b)
-        return a // b
+        real = any(isinstance(x, Affine) and x.real for x in (*a.flat, *b.flat))
+        return a / b if real else a // b
     return np.asarray(Quotient().evaluate(a, b))
 
 
@@ -285,11 +289,11 @@ def _tile(call: Call, arrays: list[Any]) -> Any:
 
 @folds("Split")
 def _split(call: Call, arrays: list[Any]) -> Any:
-    from graphcnn.onnx.importing.tensor import split_sizes
+    from graphcnn.onnx.importing.parts import split_sizes
 
     axis = call.axis(call.attribute("axis", 0), arrays[0].ndim)
     sizes = split_sizes(call, arrays[0].shape[axis])
-    return np.split(arrays[0], np.cumsum(sizes)[:-1].tolist(), axis)
+    return np.split(arrays[0], np.cumsum([*map(times_n, sizes)])[:-1].tolist(), axis)
 
 
 # Tensors out of nothing. These have no other rule: what they make has to be known.

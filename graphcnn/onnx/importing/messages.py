@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import AttributeProto, FunctionProto, NodeProto
 
 from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
+from graphcnn.onnx.importing.affine import symbolic_type
 from graphcnn.onnx.importing.arrays import sizes_of
 from graphcnn.onnx.importing.context import Known, Operand
 from graphcnn.onnx.importing.load import one_line
@@ -89,9 +89,7 @@ def _type_proto(operand: Operand | None) -> Any:
         element = _type_proto(operand.items[0]) if operand.items else onnx.TypeProto()
         return onnx.helper.make_sequence_type_proto(element)
     if isinstance(operand, Known):
-        code: int = onnx.helper.np_dtype_to_tensor_dtype(
-            np.dtype(np.int64) if operand.array.dtype == object else operand.array.dtype
-        )
+        code: int = onnx.helper.np_dtype_to_tensor_dtype(symbolic_type(operand.array))
         shape: list[Any] = list(operand.array.shape)
     else:
         code = ELEMENT_TYPES[operand.dtype]

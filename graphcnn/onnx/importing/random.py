@@ -21,8 +21,8 @@ from graphcnn.onnx.importing.context import (
     imports,
     reshaped,
 )
+from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import size_of
-from graphcnn.onnx.importing.tensor import cut
 from graphcnn.ops.elementwise import Cos, Exp, Log, Maximum, Sqrt
 from graphcnn.ops.random import OF_MODEL, RandomUniform
 from graphcnn.ops.reduce import ArgMax, Max

@@ -16,7 +16,7 @@ from graphcnn.ir import Array, Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
 from graphcnn.onnx.importing.image import as_before, as_image
 from graphcnn.onnx.importing.interpolation import CROP, MODES, Axis, matrix, nearest, outside
-from graphcnn.onnx.importing.tensor import take
+from graphcnn.onnx.importing.parts import take
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Floor, Maximum, Minimum, Sign

@@ -16,8 +16,8 @@ import numpy as np
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
+from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import size_of
-from graphcnn.onnx.importing.tensor import cut
 from graphcnn.ops.comparison import And, Equal, Where
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Add, Floor, Maximum, Minimum, Mul, Round

@@ -23,7 +23,7 @@ from graphcnn.onnx.importing.context import (
     reshaped,
 )
 from graphcnn.onnx.importing.fold import check_indices, folds
-from graphcnn.onnx.importing.tensor import cut, nothing, take
+from graphcnn.onnx.importing.parts import cut, nothing, take
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.gather import Gather, Scatter, filled
@@ -32,7 +32,7 @@ from graphcnn.ops.shape import Embed, Transpose
 from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d
 from graphcnn.sources import Constant
-from graphcnn.tensor_type import DType, is_open, known_size
+from graphcnn.tensor_type import DType, is_open, known_size, times_n
 
 
 def places(call: Call, index: int, *sizes: int) -> Value:
@@ -75,8 +75,10 @@ def gather(call: Call) -> Value:
     """Known indices select slices where these are few; all others read rows."""
     x = call.value(0)
     axis = call.axis(call.attribute("axis", 0), x.type.rank)
-    size = size_of(x, axis)
     found = call.given(1)
+    if is_open((x.shape[axis],)) and isinstance(found, Known) and found.array.dtype.kind in "iu":
+        return _of_the_batch(call, x, axis, found.array)
+    size = size_of(x, axis)
     if isinstance(found, Known):
         check_indices(found.array, size)
         indices = found.array % size
@@ -91,6 +93,14 @@ def gather(call: Call) -> Value:
         return y
     perm = (*range(k, k + axis), *range(k), *range(k + axis, y.type.rank))
     return y if perm == tuple(range(y.type.rank)) else Transpose(perm)(y)
+
+
+def _of_the_batch(call: Call, x: Value, axis: int, indices: Array) -> Value:
+    """Elements of an axis k·N, of which the first k are there for every N >= 1."""
+    if not indices.size or indices.min() < 0 or indices.max() >= times_n(x.shape[axis]):
+        size_of(x, axis)
+    y = take(call, x, axis, indices.reshape(-1))
+    return reshaped(y, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 @imports("GatherElements")

@@ -12,8 +12,8 @@ import numpy as np
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value
 from graphcnn.onnx.importing.context import Call, Known, Operand, imports, reshaped
+from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import size_of
-from graphcnn.onnx.importing.tensor import cut
 from graphcnn.ops.shape import Concat
 
 

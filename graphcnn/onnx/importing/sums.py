@@ -11,8 +11,8 @@ import numpy as np
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, imports, reshaped
+from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import moved, size_of
-from graphcnn.onnx.importing.tensor import cut
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.reduce import Sum

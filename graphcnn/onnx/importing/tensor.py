@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Array, Value, constant_of
+from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import (
     Call,
     Known,
@@ -15,13 +15,11 @@ from graphcnn.onnx.importing.context import (
     imports,
     reshaped,
 )
-from graphcnn.onnx.importing.fold import bounds
+from graphcnn.onnx.importing.parts import cut
 from graphcnn.ops.broadcast import BroadcastTo, broadcast_shape
 from graphcnn.ops.comparison import Equal, Where
-from graphcnn.ops.gather import Gather
-from graphcnn.ops.shape import Concat, Flatten, Slice, Transpose
+from graphcnn.ops.shape import Concat, Flatten, Transpose
 from graphcnn.tensor_type import (
-    BatchSize,
     Dim,
     DType,
     is_open,
@@ -29,9 +27,6 @@ from graphcnn.tensor_type import (
     merged_size,
     remaining_size,
 )
-
-#: A selection of more pieces than this is one gather instead of slices.
-MANY_PIECES = 8
 
 
 @imports("Identity")
@@ -132,133 +127,6 @@ def concat(call: Call) -> Value:
     if len(xs) > call.limits.pieces:
         raise ImportModelError(f"{len(xs)} inputs, expected at most {call.limits.pieces}")
     return Concat(call.axis(call.attribute("axis", 1), xs[0].type.rank))(*xs)
-
-
-def split_sizes(call: Call, size: int) -> tuple[int, ...]:
-    """The sizes of the parts: listed, or equal, the last one smaller where it does not divide."""
-    count = len(call.outputs)
-    given = call.listed("split", 1)
-    if given is None:
-        count = call.attribute("num_outputs", count)
-        chunk = -(-size // count) if count else 0
-        given = (*(chunk,) * (count - 1), size - chunk * (count - 1))
-    if len(given) < len(call.outputs) or sum(given) != size or min(given) < 0:
-        raise ImportModelError(
-            f"the sizes {given[:16]} of {len(call.outputs)} parts must add up to {size}"
-        )
-    return tuple(given)
-
-
-@imports("Split")
-def split(call: Call) -> list[Value | Array | None]:
-    x = call.value(0)
-    axis = call.axis(call.attribute("axis", 0), x.type.rank)
-    parts: list[Value | Array | None] = []
-    start = 0
-    for i, size in enumerate(split_sizes(call, _number(x, axis))):
-        if call.wants(i):
-            parts.append(
-                cut(x, axis, start, size, 1, call.name_of(i)) if size else nothing(x, axis)
-            )
-        else:
-            parts.append(None)
-        start += size
-    return parts
-
-
-def _number(x: Value, axis: int) -> int:
-    d = x.shape[axis]
-    if not isinstance(d, int):
-        raise UnsupportedError(f"the batch axis of {x.type} cannot be cut")
-    return d
-
-
-def cut(x: Value, axis: int, start: int, size: int, step: int = 1, name: str = "") -> Value:
-    """x[start : : step] along one axis, `size` elements; x itself where that is all."""
-    if size == x.shape[axis]:
-        return x
-    starts = tuple(start if a == axis else 0 for a in range(x.type.rank))
-    sizes = tuple(size if a == axis else d for a, d in enumerate(x.shape))
-    steps = tuple(step if a == axis else 1 for a in range(x.type.rank))
-    return Slice(starts, sizes, steps)(x, name=name)
-
-
-@imports("Slice")
-def slice_(call: Call) -> Value | Array:
-    """Steps below 0 run backwards; positions beyond the ends are cut to them."""
-    x = call.value(0)
-    starts, ends = call.listed("starts", 1), call.listed("ends", 2)
-    if starts is None or ends is None or len(starts) != len(ends):
-        raise ImportModelError(f"starts {starts} and ends {ends} must be lists of equal length")
-    axes = call.listed("axes", 3, tuple(range(len(starts))))
-    steps = call.listed("steps", 4, (1,) * len(starts))
-    if not len(axes) == len(steps) == len(starts):
-        raise ImportModelError(f"axes {axes} and steps {steps} must be as long as starts {starts}")
-    call.axes(axes, x.type.rank)
-    where, sizes, strides = [0] * x.type.rank, list(x.shape), [1] * x.type.rank
-    backwards: dict[int, range] = {}
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        axis = axis % x.type.rank
-        if not step:
-            raise ImportModelError("steps must not be 0")
-        if (
-            isinstance(x.shape[axis], BatchSize)
-            and start == 0
-            and end >= (1 << 31) - 1
-            and step == 1
-        ):
-            continue
-        taken = range(*bounds(start, end, step, _number(x, axis)))
-        if not taken:
-            return nothing(x, axis)
-        if step < 0 and len(taken) > 1:
-            backwards[axis] = taken
-        else:
-            where[axis], sizes[axis], strides[axis] = taken[0], len(taken), max(1, step)
-    if tuple(sizes) != x.shape:
-        x = Slice(tuple(where), tuple(sizes), tuple(strides))(x)
-    for axis, taken in backwards.items():
-        x = take(call, x, axis, np.array(taken))
-    return x
-
-
-def nothing(x: Value, axis: int) -> Array:
-    """The part of x without any elements of one axis."""
-    if is_open(x.shape):
-        raise UnsupportedError(f"a part of {x.type} without elements along axis {axis}")
-    shape = tuple(0 if a == axis else int(d) for a, d in enumerate(x.shape))  # type: ignore[arg-type]
-    return np.zeros(shape, x.dtype.numpy)
-
-
-def take(call: Call, x: Value, axis: int, indices: Array) -> Value:
-    """x at known indices along one axis: slices, joined where one is not enough, or rows."""
-    runs: list[list[int]] = []  # start, size, step
-    for i in indices.tolist():
-        if runs:
-            start, size, step = runs[-1]
-            if size == 1 and i > start:
-                runs[-1] = [start, 2, i - start]
-                continue
-            if size > 1 and i == start + size * step:
-                runs[-1][1] += 1
-                continue
-        runs.append([i, 1, 1])
-        if len(runs) > MANY_PIECES:
-            rows = Gather()(_front(x, axis), constant_of(indices, DType.INT64))
-            return _front(rows, axis, back=True)
-    if not runs:
-        raise UnsupportedError("a selection of nothing")
-    parts = [cut(x, axis, start, size, step) for start, size, step in runs]
-    return parts[0] if len(parts) == 1 else Concat(axis)(*parts)
-
-
-def _front(x: Value, axis: int, back: bool = False) -> Value:
-    """x with an axis brought to the front, or from there back to its place."""
-    others = [a for a in range(x.type.rank) if a != (0 if back else axis)]
-    if back:
-        others.insert(axis, 0)
-    perm = tuple(others) if back else (axis, *others)
-    return Transpose(perm)(x) if axis else x
 
 
 @imports("Expand")

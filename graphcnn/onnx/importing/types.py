@@ -4,10 +4,12 @@ import math
 from typing import Any
 
 import ml_dtypes
+import numpy as np
 
 from graphcnn import casting
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir import Array, Value, constant_of
+from graphcnn.onnx.importing.affine import Affine
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import NUMPY_TYPES, Call, UnsupportedError, cast_to, imports
 from graphcnn.onnx.importing.fold import folds
@@ -33,14 +35,27 @@ def cast_like(call: Call) -> Value:
 
 @folds("Cast")
 def _cast(call: Call, arrays: list[Any]) -> Any:
-    """Sizes stay the integers they are, which may depend on the batch size."""
+    """Sizes may depend on the batch size, as integers or as floats."""
     dtype = _target(call)
     if arrays[0].dtype == object:
-        return arrays[0] if not dtype.is_float and dtype is not DType.BOOL else None
+        return None if dtype is DType.BOOL or dtype.is_small else _symbolic(arrays[0], dtype)
     if dtype.is_small or NUMPY_TYPES.get(arrays[0].dtype, dtype).is_small:
         return None  # by the rule, and folded later
     call.store.fold(arrays[0].shape, dtype.numpy)
     return casting.converted(arrays[0], dtype)
+
+
+def _symbolic(array: Array, dtype: DType) -> Array:
+    """Numbers that depend on N as floats or as integers, which floats have to be for every N."""
+    found = np.empty(array.shape, object)
+    for place, x in np.ndenumerate(array):
+        if not isinstance(x, Affine):
+            found[place] = dtype.numpy.type(x) if dtype.is_float else int(x)
+        elif dtype.is_float:
+            found[place] = Affine(x.a, x.b, dtype)
+        else:
+            found[place] = x.to_int() if x.real else x
+    return found
 
 
 def _target(call: Call) -> DType:

@@ -15,7 +15,7 @@ from graphcnn.ir import Value
 from graphcnn.onnx.importing.context import RULES, Call, UnsupportedError, reshaped
 from graphcnn.onnx.importing.image import padding, pair
 from graphcnn.onnx.importing.lp_pool import lp_pool as lp_pool  # its rule is put behind another
-from graphcnn.onnx.importing.tensor import cut
+from graphcnn.onnx.importing.parts import cut
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.elementwise import Add
 from graphcnn.ops.shape import Concat, Embed, Transpose
