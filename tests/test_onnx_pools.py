@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from agreement import check_agreement
 from malformed_models import model, node
+from onnx import TensorProto
 
 from graphcnn.errors import ImportModelError
 from graphcnn.graph import Graph
@@ -58,3 +59,23 @@ def test_a_norm_has_an_exponent_of_at_least_1():
         content = model([node(kind, "x", p=p, **how)]).SerializeToString()
         with pytest.raises(ImportModelError, match=f"'p' = {p} must be at least 1"):
             import_graph(content)
+
+
+@pytest.mark.parametrize("sizes", [(7,), (6, 7), (4, 6, 7)])
+def test_maxima_of_bytes(sizes):
+    """Signals, images and volumes of integers of 8 bits."""
+    rank = len(sizes)
+    made = model(
+        [node("MaxPool", "x", kernel_shape=[3] * rank, strides=[2] * rank, pads=[1] * 2 * rank)],
+        ("N", 3, *sizes),
+    )
+    for kind, dtype in ((TensorProto.UINT8, np.uint8), (TensorProto.INT8, np.int8)):
+        for info in (made.graph.input[0], made.graph.output[0]):
+            info.type.tensor_type.elem_type = kind
+        limits = np.iinfo(dtype)
+
+        def images(n, dtype=dtype, limits=limits):
+            rng = np.random.default_rng(n)
+            return {"x": rng.integers(limits.min, limits.max + 1, (n, 3, *sizes)).astype(dtype)}
+
+        check_agreement(made.SerializeToString(), images)
