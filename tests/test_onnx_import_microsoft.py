@@ -73,6 +73,53 @@ def norms(net):
     net.output(net.op("SimplifiedLayerNormalization", y, net.weight(6), axis=-1, epsilon=1e-6))
 
 
+def skip_norms(net):
+    a, b = net.input("a", "N", 5, 8), net.input("b", "N", 5, 8)
+    scale, shift, bias = net.weight(8), net.weight(8), net.weight(8)
+    net.output(net.op("SkipLayerNormalization", a, b, scale, shift, bias, epsilon=1e-5, **MS))
+    names = ["z", "", "", "total"]
+    inputs = [a, b, scale]
+    net.nodes.append(helper.make_node("SkipLayerNormalization", inputs, names, **MS))
+    for name in ("z", "total"):
+        net.output(name)
+    net.output(net.op("SkipSimplifiedLayerNormalization", a, b, scale, bias, **MS))
+
+
+def attention(net):
+    x = net.input("x", "N", 5, 8)
+    net.output(net.op("Attention", x, net.weight(8, 24), net.weight(24), num_heads=2, **MS))
+    net.output(
+        net.op("Attention", x, net.weight(8, 20), net.weight(20), num_heads=2, scale=0.3,
+               qkv_hidden_sizes=[8, 8, 4], **MS)
+    )  # fmt: skip
+
+
+def dynamic_product(net):
+    """The whole batch has one scale."""
+    x = net.input("x", "N", 5, 6)
+    w = net.const(net.rng.integers(-100, 100, (6, 4)), np.int8)
+    scales = net.scale(0.01, 0.02, 0.015, 0.03)
+    net.output(net.op("DynamicQuantizeMatMul", x, w, scales, "", net.weight(4), **MS))
+    net.output(net.op("DynamicQuantizeMatMul", x, w, net.scale(0.02), net.zero(3, np.int8), **MS))
+
+
+def product_to_floats(net):
+    x, scale, zero = integers(net, net.input("x", "N", 6), 0.05)
+    w = net.const(net.rng.integers(-100, 100, (6, 4)), np.int8)
+    own = net.scale(0.02), zero, net.zero(3, np.int8)
+    net.output(net.op("MatMulIntegerToFloat", x, w, scale, *own, net.weight(4), **MS))
+
+
+def quantised_conv(net):
+    x = integers(net, net.input("x", "N", 7, 6, 3), 0.05)
+    w = net.const(net.rng.integers(-100, 100, (4, 3, 3, 3)), np.int8)
+    kernel = w, net.scale(0.02), net.zero(0, np.int8)
+    to = net.scale(0.2), net.zero(120)
+    bias = net.const(net.rng.integers(-500, 500, 4), np.int32)
+    y = net.op("QLinearConv", *x, *kernel, *to, bias, channels_last=1, strides=[2, 1], **MS)
+    result(net, y, *to)
+
+
 def integers(net, x, scale=0.05, zero=120, dtype=np.uint8):
     pair = net.scale(scale), net.zero(zero, dtype)
     return (net.op("QuantizeLinear", x, *pair), *pair)
@@ -159,7 +206,10 @@ CASES = {
     ),
     "concat": (quantised_concat, 1), "qgemm": (quantised_gemm(False, True), 1),
     "qgemm_columns": (quantised_gemm(True, True), 1), "qgemm_f32": (quantised_gemm(True, False), 0),
-    "resize": (resized_integers, 0), "resize_linear": (smoothed_integers, 0),
+    "skip_norms": (skip_norms, 0), "attention": (attention, 0),
+    "dynamic_product": (dynamic_product, 0), "product_to_floats": (product_to_floats, 0),
+    "conv_last": (quantised_conv, 1), "resize": (resized_integers, 0),
+    "resize_linear": (smoothed_integers, 0),
 }  # fmt: skip
 
 
@@ -243,8 +293,16 @@ def test_what_is_refused():
         to = net.scale(0.06), net.zero(90)
         result(net, net.op("QLinearConcat", *to, *x[:2], axis=1, **MS), *to)
 
-    def attention(net):
-        net.output(net.op("Attention", net.input("x", "N", 4, 6), net.weight(6, 18), **MS))
+    def lacking(net):
+        net.output(net.op("EmbedLayerNormalization", net.input("x", "N", 4), **MS))
+
+    def masked(net):
+        x, mask = net.input("x", "N", 4, 6), net.const([1, 1], np.int32)
+        net.output(net.op("Attention", x, net.weight(6, 18), "", mask, num_heads=2, **MS))
+
+    def uneven(net):
+        x = net.input("x", "N", 4, 6)
+        net.output(net.op("Attention", x, net.weight(6, 18), num_heads=4, **MS))
 
     def smooth(net):
         x, *_ = integers(net, net.input("x", "N", 2, 3, 4))
@@ -253,7 +311,10 @@ def test_what_is_refused():
 
     assert "'transBatchA'" in refused(batches)
     assert "4 inputs, expected 2 and 3 for every part" in refused(parts)
-    assert "the operator 'Attention' is ONNX Runtime's own" in refused(attention)
+    lack = "the operator 'EmbedLayerNormalization' is ONNX Runtime's own"
+    assert lack in refused(lacking)
+    assert "its input 3 (a mask" in refused(masked)
+    assert "[6, 6, 6] columns must fill the 18" in refused(uneven)
     assert "'mode' = 'cubic' of u8" in refused(smooth)
 
 

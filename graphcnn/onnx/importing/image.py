@@ -216,9 +216,9 @@ def max_pool(call: Call) -> Value | list[Value]:
     x = call.value(0)
     if x.dtype.bytes == 1:  # small integers are whole numbers as floats, too
         call = replace(call, inputs=(Cast(DType.FLOAT32)(x),))
-        y, *places = _listed(max_pool(call))
+        y, *rest = _listed(max_pool(call))
         y = Cast(x.dtype)(y)
-        return [y, *places] if places else y
+        return [y, *rest] if rest else y
     image = as_image(x)
     window = pool_window(call, image, x.type.rank)
     before, after = window["padding"][::2], window["padding"][1::2]
