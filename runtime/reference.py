@@ -46,18 +46,22 @@ class Reference:
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Outputs by name, and the new values of the states that the graph updates.
 
-        Nothing is changed in place. `watch` sees every node with its results.
+        Nothing is changed in place, and no output lies in the memory of another, or of what was
+        fed. `watch` sees every node with its results.
         """
         states = states or {}
         arrays: dict[Value, Array] = {}
+        taken: set[int] = set()
         for node in self.graph.nodes:
             results = self._evaluate(node, arrays, feeds, states)
             if watch is not None:
                 watch(node, results)
+            if isinstance(node.op, Input | State):
+                taken.add(id(results[0]))
             arrays.update(zip(node.outputs, results, strict=True))
             for value in self._dying.get(node, ()):
                 del arrays[value]
-        outputs = {name: arrays[v] for name, v in self.graph.outputs.items()}
+        outputs = {name: _own(arrays[v], taken) for name, v in self.graph.outputs.items()}
         updates = {state_of(s).key: arrays[v] for s, v in self.graph.updates.items()}
         return outputs, updates
 
@@ -77,6 +81,14 @@ class Reference:
             typed = zip(results, node.types, strict=True)
             return tuple(np.asarray(y).astype(t.dtype.numpy, copy=False) for y, t in typed)
         return results
+
+
+def _own(array: Array, taken: set[int]) -> Array:
+    """The array, or a copy where its memory is or may be that of another. Fills `taken`."""
+    alone = array.base is None and array.flags.writeable and id(array) not in taken
+    found = array if alone else np.array(array)
+    taken.add(id(found))
+    return found
 
 
 def fed(source: Mapping[str, Array], op: Input | State, node: Node) -> Array:

@@ -5,7 +5,7 @@ lowest that goes with it, so that old runtimes can load the file. Nothing is wri
 `onnx.checker` has accepted the model and its shape inference agrees with ours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata as package_metadata
 from pathlib import Path
@@ -188,7 +188,7 @@ def _model(
     external_data: bool | None,
 ) -> tuple[onnx.ModelProto, DataFile | None]:
     emit, values = emit_graph(graph, states, opset)
-    data, initializers = _initializers(emit, path, external_data)
+    data, initializers = _initializers(emit, graph.outputs, path, external_data)
     if data is not None:
         properties = {**properties, "external_data.sha256": data.digest()}
     properties = {**properties, NOTE: format_graph(graph)}
@@ -243,6 +243,8 @@ def _value_names(graph: Graph, nodes: Mapping[Node, str]) -> dict[Value, str]:
         names[value] = nodes[value.node]
     taken = set(names.values())
     for key, value in graph.outputs.items():
+        if names.get(value) == key:  # an input or a state, which is an output as it is
+            continue
         if key in taken or not key:
             raise ExportError(
                 f"the output {key!r} needs another name: in ONNX, inputs, states and outputs share "
@@ -288,12 +290,17 @@ def _emit(
     emit.finish(results, [values[v] for v in node.outputs])
 
 
+def written_arrays(emit: Emitter, outputs: Iterable[str]) -> dict[str, Array]:
+    """The arrays that nodes read, or that are outputs."""
+    read = {name for node in emit.nodes for name in node.input} | set(outputs)
+    return {name: array for name, array in emit.arrays.items() if name in read}
+
+
 def _initializers(
-    emit: Emitter, path: str | Path | None, external_data: bool | None
+    emit: Emitter, outputs: Iterable[str], path: str | Path | None, external_data: bool | None
 ) -> tuple[DataFile | None, Sequence[onnx.TensorProto]]:
-    """What the nodes read, large arrays as references to a file of data where it is wanted."""
-    read = {name for node in emit.nodes for name in node.input}
-    arrays = {name: _little(array) for name, array in emit.arrays.items() if name in read}
+    """Large arrays as references to a file of data where it is wanted."""
+    arrays = {name: _little(array) for name, array in written_arrays(emit, outputs).items()}
     if external_data is None:
         external_data = sum(a.nbytes for a in arrays.values()) > external.EXTERNAL_ABOVE
     if not external_data:

@@ -32,8 +32,11 @@ def _skeleton(model: onnx.ModelProto, declared: bool) -> onnx.ModelProto:
             )
     outputs = list(graph.output)
     if not declared:
+        given = {v.name for v in graph.input} | {t.name for t in graph.initializer}
         outputs = [
-            helper.make_tensor_value_info(v.name, v.type.tensor_type.elem_type, None)
+            v
+            if v.name in given
+            else helper.make_tensor_value_info(v.name, v.type.tensor_type.elem_type, None)
             for v in graph.output
         ]
     infos = graph.value_info if declared else ()

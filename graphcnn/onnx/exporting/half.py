@@ -30,14 +30,14 @@ def to_float16(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[s
     narrow = dict(states)
     new: dict[Value, Value] = {}
     for node in graph.nodes:
-        if isinstance(node.op, State) and node.output.dtype is DType.FLOAT32:
+        if isinstance(node.op, State) and not _stays(node, graph) and _is_single(node):
             narrow[node.op.key] = _narrowed(states[node.op.key], node.op.key)
         with inherit(node.origin):
             results = _in_float16(node, [new[v] for v in node.inputs], names[node], graph)
         new.update(zip(node.outputs, results, strict=True))
     outputs = {}
     for key, value in graph.outputs.items():
-        if isinstance(value.node.op, Input):
+        if _stays(value.node, graph):
             outputs[key] = value
         elif value.dtype is DType.FLOAT32:
             with inherit(value.node.origin):
@@ -47,16 +47,24 @@ def to_float16(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[s
     return Graph.of(graph.inputs, outputs, name=graph.name), narrow
 
 
+def _stays(node: Node, graph: Graph) -> bool:
+    """Whether it is an input, or a state that is an output as it is."""
+    state = isinstance(node.op, State) and node.output in graph.results
+    return state or isinstance(node.op, Input)
+
+
+def _is_single(node: Node) -> bool:
+    return node.output.dtype is DType.FLOAT32
+
+
 def _in_float16(node: Node, inputs: Sequence[Value], name: str, graph: Graph) -> Sequence[Value]:
     op = node.op
-    if isinstance(op, Input):
-        single = node.output.dtype is DType.FLOAT32
-        return (
-            [Cast(DType.FLOAT16)(node.output, name=f"{name}.float16")] if single else node.outputs
-        )
+    if _stays(node, graph):
+        half = Cast(DType.FLOAT16)(node.output, name=f"{name}.float16")
+        return [half] if _is_single(node) else node.outputs
     if isinstance(op, State):
-        half = replace(op.type, dtype=DType.FLOAT16)
-        op = replace(op, type=half) if op.type.dtype is DType.FLOAT32 else op
+        narrow = replace(op.type, dtype=DType.FLOAT16)
+        op = replace(op, type=narrow) if op.type.dtype is DType.FLOAT32 else op
         return build(op, (), node.name, node.origin).outputs
     if isinstance(op, Constant):
         if node.output.dtype is DType.FLOAT32:

@@ -187,7 +187,6 @@ class _State:
                 raise ImportModelError(f"{name!r} of a subgraph hides a value outside it")
         if not graph.output:
             raise ImportModelError(f"graph {graph.name!r} has no outputs, expected at least one")
-        _unique((v.name for v in graph.output), "output")
         scope = (*outer, known)
         self.body(graph.node, known, opsets, depth, "", scope)
         if not depth:

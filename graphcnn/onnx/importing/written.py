@@ -15,7 +15,7 @@ import onnx
 from graphcnn.errors import ExportError, GraphError, ImportModelError
 from graphcnn.graph import Graph, state_of
 from graphcnn.ir import Array, freeze
-from graphcnn.onnx.exporting.export import NOTE, TooLow, emit_graph
+from graphcnn.onnx.exporting.export import NOTE, TooLow, emit_graph, written_arrays
 from graphcnn.onnx.exporting.writer import Most, value_info
 from graphcnn.onnx.importing.context import Store
 from graphcnn.onnx.importing.imported import Imported
@@ -74,14 +74,14 @@ def _proven(graph: Graph, model: onnx.ModelProto, arrays: Mapping[str, Array]) -
     file = model.graph
     most = Most(len(file.node), SPARE + sum(a.nbytes for a in arrays.values()))
     emit, values = emit_graph(graph, kept, check_opsets(model.opset_import, "the model")[""], most)
-    read = {name for node in emit.nodes for name in node.input}
+    written = written_arrays(emit, graph.outputs)
     same = (
         graph.name == file.name
         and _bytes(emit.nodes) == _bytes(file.node)
         and _bytes(value_info(values[v], v.type) for v in graph.inputs) == _bytes(file.input)
         and _bytes(value_info(k, v.type) for k, v in graph.outputs.items()) == _bytes(file.output)
-        and read & set(emit.arrays) == set(arrays)
-        and all(_equal(emit.arrays[name], arrays[name]) for name in set(arrays) - set(states))
+        and set(written) == set(arrays)
+        and all(_equal(written[name], arrays[name]) for name in set(arrays) - set(states))
     )
     return Imported(graph, kept, model) if same else None
 
