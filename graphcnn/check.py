@@ -1,40 +1,45 @@
 """Any ONNX model against ONNX Runtime: do the outputs agree, and if not, which node is the first
 to differ?"""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graphcnn.config import RUNTIMES, check_precision, check_runtime
+from graphcnn.config import RUNTIMES, check_runtime
 from graphcnn.errors import CrashError, ImportModelError, VerifyError
 from graphcnn.first_difference import Culprit, Sides, first_difference
+from graphcnn.first_fault import fault_beside_theirs, fault_of_ours
 from graphcnn.ir import Array
 from graphcnn.item_places import count_items, fed_items
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
 from graphcnn.onnx.comparing.edges import Edges, at_batch, read_edges
+from graphcnn.onnx.comparing.judge import Side
 from graphcnn.onnx.comparing.modes import Modes
-from graphcnn.onnx.comparing.parity import bound_for
+from graphcnn.onnx.comparing.verdict import Verdict, table
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
-
-#: Largest normalised error of the native runtime where it may choose algorithms that round more.
-FAST_BOUND = 1e-5
+from graphcnn.trial import Modal, Trial
 
 
 @dataclass(frozen=True)
 class Check:
     """A comparison of one model: a row per runtime of ours, output, and mode of ONNX Runtime.
 
-    `bounds` has the largest normalised error allowed to each runtime; `culprits` the first node
-    that differs for every runtime that does: None where keeping intermediate values makes the
-    difference go away, an error where ONNX Runtime died in the search. `notes` say what was left
-    out: outputs that depend on random numbers, for one, of which every runtime draws others; in
-    their place stand the last values before them that do not.
+    Attributes:
+        verdicts: of every output and runtime: who is right, who is nearer to the exact result.
+            Empty where a bound was given.
+        bounds: the largest normalised error allowed to each runtime, where it was given.
+        culprits: the first node that differs for every runtime that does: None where keeping
+            intermediate values makes the difference go away, an error where ONNX Runtime died in
+            the search.
+        notes: nodes that ONNX Runtime computes less exactly, and what was left out: outputs that
+            depend on random numbers, for one, of which every runtime draws others; in their place
+            stand the last values before them that do not.
     """
 
     name: str
@@ -42,15 +47,16 @@ class Check:
     bounds: dict[str, float]
     peer: str
     culprits: dict[str, Culprit | CrashError | None]
+    verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def worst(self) -> dict[str, float]:
         """The largest normalised error of each runtime."""
-        return {
-            each: max((row.normalised for runtime, row in self.rows if runtime == each), default=0)
-            for each in self.bounds
-        }
+        found: dict[str, float] = {}
+        for runtime, row in self.rows:
+            found[runtime] = max(found.get(runtime, 0.0), row.normalised)
+        return found
 
     @property
     def passed(self) -> bool:
@@ -59,17 +65,23 @@ class Check:
     def __str__(self) -> str:
         lines = [f"{'runtime':<10} {HEAD}"]
         lines += [f"{runtime:<10} {row}" for runtime, row in self.rows]
-        found = (
-            f"{runtime} worst {worst:.2e}, "
-            f"{'ABOVE' if runtime in self.culprits else 'within'} {self.bounds[runtime]:.0e}"
-            for runtime, worst in self.worst.items()
-        )
+        if self.verdicts:
+            lines += ["", *table(self.verdicts)]
+        found = (f"{k} worst {w:.2e}, {self._said(k)}" for k, w in self.worst.items())
         lines.append(f"{self.peer}: {'; '.join(found)}")
         lines += [f"note: {note}" for note in self.notes]
         for runtime, culprit in self.culprits.items():
             lines.append(f"\nthe first difference, {runtime}:")
             lines.append(str(culprit or "none, as soon as intermediate values are kept"))
         return "\n".join(lines)
+
+    def _said(self, runtime: str) -> str:
+        if runtime in self.bounds:
+            side = "ABOVE" if runtime in self.culprits else "within"
+            return f"{side} {self.bounds[runtime]:.0e}"
+        kinds = {v.arithmetic for v in self.verdicts if v.runtime == runtime}
+        what = next(iter(kinds), "float32")
+        return f"MORE than {what} explains" if runtime in self.culprits else f"within {what}"
 
     def to_json(self) -> str:
         head = {"name": self.name, "passed": self.passed, "peer": self.peer}
@@ -79,10 +91,12 @@ class Check:
             k: asdict(culprit) if isinstance(culprit, Culprit) else culprit and str(culprit)
             for k, culprit in self.culprits.items()
         }
-        return to_json({**head, "rows": rows, "culprits": found, "notes": self.notes})
+        verdicts = [asdict(v) for v in self.verdicts]
+        rest = {"verdicts": verdicts, "culprits": found, "notes": self.notes}
+        return to_json({**head, "rows": rows, **rest})
 
     def require(self) -> "Check":
-        """This check. Raises `VerifyError` with all of it where the bound is exceeded."""
+        """This check. Raises `VerifyError` with all of it where something is wrong."""
         if not self.passed:
             raise VerifyError(f"{self.name}: ONNX Runtime computes something else\n{self}")
         return self
@@ -108,9 +122,9 @@ def check_onnx(
             of inputs that decide shapes, as `import_onnx` takes them.
         seed: of what is drawn.
         runtime: of ours: "native", "reference" or "both".
-        bound: largest error allowed, relative to the largest number of an output; by default
-            2e-6, more for models with float16, and 1e-5 for the native runtime unless its
-            precision is "strict": it may compute convolutions by Winograd's algorithm.
+        bound: largest error allowed, relative to the largest number of an output. By default
+            there is no such constant: results are judged by their distance from the exact ones, in
+            multiples of what rounding makes of this model (`graphcnn.onnx.comparing`).
         limits: budgets for hostile files.
 
     Raises:
@@ -125,43 +139,97 @@ def check_onnx(
     edges = read_edges(source, wanted, given, limits)
     warn_of(edges.found.graph.name, edges.found.doubts)
     sides = Sides(edges, *_feeds(edges, given, seed))
-    bounds = {each: _bound(edges, each) if bound is None else bound for each in chosen}
-    values = edges.compared
-    names, model = list(values), edges.with_outputs(list(values)) if edges.random else edges.model
-    modes = Modes(model, edges.stored) if names else None
-    theirs: dict[bool, list[Array]] = {}
-    if modes is not None:
+    names = list(edges.compared)
+    modes, theirs = None, Modal()
+    if names:
+        modes = Modes(edges.with_outputs(names) if edges.random else edges.model, edges.stored)
         wanted_inputs = {i.name for i in modes.one.get_inputs()}
         fed = {name: a for name, a in sides.feeds.items() if name in wanted_inputs}
-        theirs = modes.run(fed, names)
+        found = modes.run(fed, names)
+        theirs = {on: dict(zip(names, arrays, strict=True)) for on, arrays in found.items()}
+    if not names:
+        check = Check(edges.found.graph.name, (), {}, ort.version(), {})
+    elif bound is not None:
+        check = _by_bound(sides, theirs, chosen, bound)
+    else:
+        check = _by_exactness(Trial(sides, theirs), chosen)
+    notes = [*(modes.notes() if modes is not None else ()), *check.notes]
+    if edges.random:
+        notes.append(f"not compared, since random numbers decide: {', '.join(edges.random)}")
+    return replace(check, notes=tuple(notes))
+
+
+def _by_exactness(trial: Trial, chosen: Sequence[str]) -> Check:
+    """Judge by the exact results."""
+    rows: list[tuple[str, Difference]] = []
+    verdicts: list[Verdict] = []
+    culprits: dict[str, Culprit | CrashError | None] = {}
+    notes: list[str] = []
+    for each in chosen:
+        side, judged = trial.ours(each)
+        rows += _rows(trial.sides.batch, each, trial.theirs, side.outputs)
+        found = trial.verdicts(judged)
+        if not all(v.theirs_right for v in found) and trial.agree(side):  # whatever is exact
+            found = [replace(v, words=f"both agree within {v.arithmetic}") for v in found]
+            verdicts += found
+            continue
+        verdicts += found
+        try:
+            right, culprit, more = _fault(trial, side, found)
+        except CrashError as error:
+            culprits[each] = error
+            continue
+        notes += [note for note in more if note not in notes]
+        if not right:
+            culprits[each] = culprit
+    name = trial.edges.found.graph.name
+    return Check(name, tuple(rows), {}, ort.version(), culprits, tuple(verdicts), tuple(notes))
+
+
+def _fault(
+    trial: Trial, side: Side, verdicts: Sequence[Verdict]
+) -> tuple[bool, Culprit | None, list[str]]:
+    """Whether a runtime of ours is right, else the node at fault; and what to note."""
+    notes: list[str] = []
+    if not all(v.theirs_right for v in verdicts):
+        search = fault_beside_theirs(trial, side.name)
+        notes = search.notes
+        if search.culprit is not None:
+            return False, search.culprit, notes
+    wrong = {v.output: v.ours for v in verdicts if not v.ours_right}
+    if not wrong:
+        return True, None, notes
+    return False, fault_of_ours(trial, side.name, wrong), notes
+
+
+def _by_bound(sides: Sides, theirs: Modal, chosen: Sequence[str], bound: float) -> Check:
+    """Judge by a constant."""
     rows: list[tuple[str, Difference]] = []
     culprits: dict[str, Culprit | CrashError | None] = {}
     for each in chosen:
-        ours = sides.ours(each, values)
-        found = [
-            _row(name, sides.batch, on, arrays[place], ours[name])
-            for place, name in enumerate(names)
-            for on, arrays in theirs.items()
-        ]
-        rows += [(each, row) for row in found]
-        wrong = [row for row in found if not row.normalised <= bounds[each]]
+        ours = sides.ours(each, sides.edges.compared)
+        found = _rows(sides.batch, each, theirs, ours)
+        rows += found
+        wrong = [row for _, row in found if not row.normalised <= bound]
         if wrong:
             on = all(row.optimised for row in wrong)
             amounts = {row.output: row.normalised for row in wrong if row.optimised == on}
             try:
-                culprits[each] = first_difference(sides, each, bounds[each], on, amounts)
+                culprits[each] = first_difference(sides, each, bound, on, amounts)
             except CrashError as error:
                 culprits[each] = error
-    name, notes = edges.found.graph.name, list(modes.notes()) if modes is not None else []
-    if edges.random:
-        notes.append(f"not compared, since random numbers decide: {', '.join(edges.random)}")
-    return Check(name, tuple(rows), bounds, ort.version(), culprits, tuple(notes))
+    bounds = dict.fromkeys(chosen, bound)
+    return Check(sides.edges.found.graph.name, tuple(rows), bounds, ort.version(), culprits)
 
 
-def _bound(edges: Edges, runtime: str) -> float:
-    least = bound_for(edges.found.graph)
-    fast = runtime == "native" and check_precision(None) == "fast"
-    return max(least, FAST_BOUND) if fast else least
+def _rows(
+    batch: int, runtime: str, theirs: Modal, ours: Mapping[str, Array]
+) -> list[tuple[str, Difference]]:
+    return [
+        (runtime, _row(name, batch, on, arrays[name], array))
+        for name, array in ours.items()
+        for on, arrays in theirs.items()
+    ]
 
 
 def _row(name: str, batch: int, on: bool, theirs: Array, ours: Array) -> Difference:

@@ -118,27 +118,35 @@ def first_difference(
     as intermediate values are kept. `wrong` are the outputs that differ, and by how much."""
     values = sides.edges.values
     seen: dict[str, float] = {}
-    for names in _groups(sides):
+    for names in groups(sides, list(values)):
         theirs = sides.theirs(names, optimised)
         ours = sides.ours(runtime, {name: values[name] for name in names})
         for name in names:
-            seen[name] = _error(theirs[name], ours[name])
+            seen[name] = error_of(theirs[name], ours[name])
             if not seen[name] <= bound:
-                return _culprit(sides.edges, name, seen, False)
-    found = _halved(sides, runtime, bound, optimised, wrong) if runtime == "native" else None
+                return culprit(sides.edges, name, seen, False)
+    names = [name for name, value in values.items() if isinstance(value, Value)]
+
+    def differs(name: str) -> float | None:
+        ours = sides.ours(runtime, {**sides.edges.found.graph.outputs, name: values[name]})
+        here = error_of(sides.theirs([name], optimised)[name], ours[name])
+        return None if here <= bound else here
+
+    found = halved(names, wrong, differs) if runtime == "native" else None
     if found is None:
         return None
     name, seen[name] = found
-    return _culprit(sides.edges, name, seen, True)
+    return culprit(sides.edges, name, seen, True)
 
 
-def _halved(
-    sides: Sides, runtime: str, bound: float, optimised: bool, wrong: Mapping[str, float]
+def halved(
+    names: Sequence[str], wrong: Mapping[str, float], differs: Callable[[str], float | None]
 ) -> tuple[str, float] | None:
-    """A value that differs while the one before it agrees, and its error. One value is kept at a
-    time beside the outputs, so that all others are computed together as usual."""
-    values = sides.edges.values
-    names = [name for name, value in values.items() if isinstance(value, Value)]
+    """The name of a value that differs while the one before it agrees, and its error.
+
+    `wrong` are the outputs that differ; `differs` gives the error of a value that is kept alone, so
+    that all others are computed together as usual, and None where it is right.
+    """
     at = [i for i, name in enumerate(names) if name in wrong]
     if not at:
         return None
@@ -146,21 +154,20 @@ def _halved(
     error = wrong[names[high]]
     while high - low > 1:
         middle = (low + high) // 2
-        name = names[middle]
-        ours = sides.ours(runtime, {**sides.edges.found.graph.outputs, name: values[name]})
-        here = _error(sides.theirs([name], optimised)[name], ours[name])
-        if here <= bound:
+        here = differs(names[middle])
+        if here is None:
             low = middle
         else:
             high, error = middle, here
     return names[high], error
 
 
-def _groups(sides: Sides) -> list[list[str]]:
-    """The names of all values in order, in groups that fit `KEPT_BYTES`."""
+def groups(sides: Sides, names: Sequence[str]) -> list[list[str]]:
+    """Names of values in order, in groups that fit `KEPT_BYTES`."""
     groups: list[list[str]] = [[]]
     room = KEPT_BYTES
-    for name, value in sides.edges.values.items():
+    for name in names:
+        value = sides.edges.values[name]
         size = value.type.bind(sides.batch).bytes if isinstance(value, Value) else value.nbytes
         if groups[-1] and size > room:
             groups.append([])
@@ -170,13 +177,16 @@ def _groups(sides: Sides) -> list[list[str]]:
     return [group for group in groups if group]
 
 
-def _error(theirs: Array, ours: Array) -> float:
-    if (theirs.shape, theirs.dtype) != (ours.shape, ours.dtype):
+def error_of(theirs: Array, ours: Array, strict: bool = True) -> float:
+    """The largest difference, divided by the largest of our numbers: infinite for other shapes, and
+    where it is `strict` for other types."""
+    if theirs.shape != ours.shape or (strict and theirs.dtype != ours.dtype):
         return float("inf")
     return errors(theirs, ours)[1]
 
 
-def _culprit(edges: Edges, name: str, seen: Mapping[str, float], fused: bool) -> Culprit:
+def culprit(edges: Edges, name: str, seen: Mapping[str, float], fused: bool) -> Culprit:
+    """What there is to say of the node that makes a value."""
     node = edges.producer(name)
     assert node is not None
     value, merged = edges.values[name], edges.merged(node)

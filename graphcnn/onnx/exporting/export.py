@@ -86,6 +86,39 @@ def export_graph(
     Raises `ExportError` where the graph cannot be expressed (in this opset), and `OutputError`
     where the file cannot be written; what stood there before is untouched then.
     """
+    model, data = build_model(
+        graph, states, path, opset=opset, metadata=metadata, doc=doc, target=target,
+        external_data=external_data,
+    )  # fmt: skip
+    if path is not None:
+        write_model(model, data, path)
+    return model
+
+
+def write_model(model: onnx.ModelProto, data: DataFile | None, path: str | Path) -> None:
+    """Write what `build_model` made for this path."""
+    content = model.SerializeToString(deterministic=True)
+    if data is None:
+        atomic_write(path, content)
+        return
+    model_path = Path(path)
+    atomic_write_together(
+        {model_path.with_name(data.location): data.pieces(), model_path: (content,)}
+    )
+
+
+def build_model(
+    graph: Graph,
+    states: Mapping[str, Array],
+    path: str | Path | None = None,
+    *,
+    opset: int | str = "auto",
+    metadata: Mapping[str, str] | None = None,
+    doc: str = "",
+    target: str | None = None,
+    external_data: bool | None = None,
+) -> tuple[onnx.ModelProto, DataFile | None]:
+    """The model of `export_graph`, checked and not written, and what is to lie beside it."""
     level = _first_opset(opset, target)
     graph = Graph.of(graph.inputs, graph.outputs, name=graph.name)
     _check_states(graph, states)
@@ -110,16 +143,7 @@ def export_graph(
                 ) from None
             level = low.need.opset
     check(model)
-    if path is not None:
-        content = model.SerializeToString(deterministic=True)
-        if data is None:
-            atomic_write(path, content)
-        else:
-            model_path = Path(path)
-            atomic_write_together(
-                {model_path.with_name(data.location): data.pieces(), model_path: (content,)}
-            )
-    return model
+    return model, data
 
 
 @dataclass
@@ -222,7 +246,7 @@ def emit_graph(
 ) -> tuple[Emitter, dict[Value, str]]:
     """The nodes of a graph and the arrays that they read, and the names of its values."""
     nodes = unique_names(graph)
-    values = _value_names(graph, nodes)
+    values = value_names(graph, nodes)
     names = [*values.values(), *graph.outputs]
     emit = Emitter(opset, names, list(nodes.values()), graph.inputs, most)
     groups = find_groups(graph)
@@ -236,7 +260,7 @@ def emit_graph(
     return emit, values
 
 
-def _value_names(graph: Graph, nodes: Mapping[Node, str]) -> dict[Value, str]:
+def value_names(graph: Graph, nodes: Mapping[Node, str]) -> dict[Value, str]:
     """Names of all edges: keys of inputs, states and outputs first, then names of nodes."""
     names: dict[Value, str] = {}
     for value in (*graph.inputs, *graph.states):
