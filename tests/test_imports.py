@@ -24,7 +24,7 @@ LAYERS = [
     {"passes", "runtime"},
     {"compile", "data"},
     {"native", "profiling"},
-    {"runner", "first_difference", "check"},
+    {"runner", "first_difference", "trial", "first_fault", "check"},
     {"network", "model", "models", "feeding", "pieces", "evaluation", "exporting", "training"},
     {"", "__main__", "tools"},  # "" is the package itself, which gathers what users see
 ]

@@ -1,6 +1,6 @@
 """The exact result of one bound graph for one input, and the spread of rounding around it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,7 +78,7 @@ class Exact:
         back = {new[v]: v for v in keep}
         kept: dict[Value, Array] = {}
 
-        def watch(node: Node, results: tuple[Array, ...]) -> None:
+        def watch(node: Node, results: Sequence[Array]) -> None:
             kept.update(
                 (back[v], y) for v, y in zip(node.outputs, results, strict=True) if v in back
             )

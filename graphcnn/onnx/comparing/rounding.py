@@ -9,14 +9,14 @@ arithmetic: D. S. Parker, UCLA CSD-970002, 1997.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from graphcnn.graph import Graph
 from graphcnn.ir import Array, Node, Op, Value
 from graphcnn.onnx.comparing.widened import FLOATS
-from graphcnn.runtime.reference import Reference
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
 
@@ -42,9 +42,12 @@ LONG_SUM = 1024
 _POOL = 1 << 18
 
 
+Watch = Callable[[Node, Sequence[Array]], None]
+
+
 @dataclass(frozen=True, eq=False)
-class Rounding(Reference):
-    """Runs a bound, widened graph.
+class Rounding:
+    """Runs a bound, widened graph like the reference runtime, node by node.
 
     Attributes:
         kinds: the types that the values had.
@@ -54,6 +57,7 @@ class Rounding(Reference):
         narrowed: whether inputs, states and constants are rounded to their kinds, too.
     """
 
+    graph: Graph
     kinds: Mapping[Value, DType]
     rng: np.random.Generator | None = None
     given: Mapping[Value, Array] = field(default_factory=dict)
@@ -61,21 +65,31 @@ class Rounding(Reference):
     narrowed: bool = False
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.rng is not None:
             pool = self.rng.uniform(-1.0, 1.0, _POOL)
             object.__setattr__(self, "_pool", pool)
 
-    def _evaluate(
-        self,
-        node: Node,
-        arrays: Mapping[Value, Array],
-        feeds: Mapping[str, Array],
-        states: Mapping[str, Array],
-    ) -> tuple[Array, ...]:
-        if isinstance(node.op, Input | State | Constant):
-            found = super()._evaluate(node, arrays, feeds, states)
-            return self._stored(node, found[0]) if self.narrowed else found
+    def run(self, feeds: Mapping[str, Array], states: Mapping[str, Array], watch: Watch) -> None:
+        """Show every node with its results to `watch`. Arrays are let go once they are read."""
+        last = {value: node for node in self.graph.nodes for value in node.inputs}
+        dying: dict[Node, list[Value]] = {}
+        for value, node in last.items():
+            dying.setdefault(node, []).append(value)
+        arrays: dict[Value, Array] = {}
+        for node in self.graph.nodes:
+            if isinstance(node.op, Input | State):
+                source = feeds if isinstance(node.op, Input) else states
+                results = self._stored(node, np.asarray(source[node.op.key]))
+            elif isinstance(node.op, Constant):
+                results = self._stored(node, node.op.evaluate())
+            else:
+                results = self._evaluate(node, arrays)
+            watch(node, results)
+            arrays.update((v, y) for v, y in zip(node.outputs, results, strict=True) if v in last)
+            for value in dying.get(node, ()):
+                del arrays[value]
+
+    def _evaluate(self, node: Node, arrays: Mapping[Value, Array]) -> tuple[Array, ...]:
         inputs = [arrays[v] for v in node.inputs]
         noisy = self.rng is not None and node.op.name not in MOVING
         if noisy and self.integers and self._whole(node, inputs):
@@ -92,11 +106,13 @@ class Rounding(Reference):
                 if noisy:
                     y = self._result(node.op, inputs, y, kind)
                 results[i] = _in_range(y, kind)
+            elif kind.is_small:  # NumPy gives some of their results in wider types
+                results[i] = np.asarray(y).astype(kind.numpy, copy=False)
         return tuple(results)
 
     def _stored(self, node: Node, x: Array) -> tuple[Array, ...]:
         kind = self.kinds[node.output]
-        if self.rng is None or kind not in FLOATS:
+        if self.rng is None or not self.narrowed or kind not in FLOATS:
             return (x,)
         return (_in_range(self._noisy(x, 0.5 * unit(kind)), kind),)
 
