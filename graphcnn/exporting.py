@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,9 @@ def export_onnx(
 
     Args:
         opset: "auto" is the lowest that can express the graph, from 17 on.
-        verify: True insists on the comparison, False skips it.
+        verify: True insists on the comparison, at batches of 1, 2 and 5 and with ONNX Runtime's
+            optimisations on and off, False skips it. By default it takes about a second: of large
+            models that is less, which the result says.
         target: releases that have to read the file, as in "onnxruntime>=1.16": bounds the opset
             and the IR version.
         float16: parameters and computation in float16, inputs and outputs in float32. Compared
@@ -54,36 +57,46 @@ def export_onnx(
     Raises:
         CrashError: ONNX Runtime died of the file, which is written.
     """
+    from graphcnn.onnx.comparing import ort
+    from graphcnn.onnx.comparing.effort import SECONDS, cost
     from graphcnn.onnx.comparing.parity import bound_for, compare
     from graphcnn.onnx.exporting.export import export_graph
     from graphcnn.onnx.exporting.half import to_float16
 
+    compared = verify or (verify is None and importlib.util.find_spec("onnxruntime") is not None)
     states = {state_of(s).key: model.states[state_of(s).key] for s in model.graph.states}
     graph, arrays = fold_norms(model.graph, states) if fold_batch_norm else (model.graph, states)
     if float16:
         graph, arrays = to_float16(graph, arrays)
-    exported = export_graph(
-        graph,
-        arrays,
-        path,
-        opset=opset,
-        metadata=model.metadata(),
-        target=target,
-        external_data=external_data,
-    )
-    if verify is False or (verify is None and importlib.util.find_spec("onnxruntime") is None):
-        return None
-
     runner = Runner(model.graph, "reference")
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         return runner.run(feeds, states)[0]
 
-    apart = any(t.external_data for t in exported.graph.initializer)
-    try:
-        return compare(path if apart else exported, run, bound=bound_for(graph))
-    except CrashError as error:
-        raise CrashError(f"{path} is written, but not compared: {error}") from None
+    with ort.kept() if compared else nullcontext():  # ONNX Runtime loads while the file is written
+        exported = export_graph(
+            graph,
+            arrays,
+            path,
+            opset=opset,
+            metadata=model.metadata(),
+            target=target,
+            external_data=external_data,
+        )
+        if not compared:
+            return None
+        apart = any(t.external_data for t in exported.graph.initializer)
+        seconds = None if verify else SECONDS
+        try:
+            return compare(
+                path if apart else exported,
+                run,
+                bound=bound_for(graph),
+                seconds=seconds,
+                cost=cost(model.graph),
+            )
+        except CrashError as error:
+            raise CrashError(f"{path} is written, but not compared: {error}") from None
 
 
 def fold_norms(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:

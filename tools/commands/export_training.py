@@ -90,7 +90,7 @@ def _check(training: Training, arguments: dict[str, Any]) -> None:
 
 
 def export_training(
-    model: Model, folder: Path, training: Training, opset: int | str, no_verify: bool
+    model: Model, folder: Path, training: Training, opset: int | str, verify: bool | None
 ) -> None:
     """Write the folder, and print what came out."""
     parity = model.export_onnx_training(
@@ -99,13 +99,13 @@ def export_training(
         optimizer=make_optimizer(training.optimizer or "adam", training.learning_rate),
         seed=training.seed or 0,
         opset=opset,
-        verify=False if no_verify else None,
+        verify=verify,
         **({} if training.steps is None else {"steps": training.steps}),
     )
     click.echo(f"written: {folder}")
     if parity is not None:
         click.echo(str(parity.require()))
-    elif not no_verify:
+    elif verify is None:
         click.echo(
             "note: not compared, because ONNX Runtime is not installed: run  "
             'pip install "graphcnn[verify]"',

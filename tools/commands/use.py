@@ -203,21 +203,27 @@ def _note_untrained(name: ModelName, model: Model) -> None:
 )  # fmt: skip
 @file_options
 @training_options
-@click.option("--no-verify", is_flag=True, help="Do not compare with ONNX Runtime.")
+@click.option(
+    "--verify/--no-verify", "verify", default=None,
+    help="Compare with ONNX Runtime at three batch sizes in both of its modes, or do not compare. "
+    "[default: as much of it as takes about a second]",
+)  # fmt: skip
 def export(
     model: ModelName,
     settings: dict[str, Any],
     output: Path,
     report: Path | None,
     training: Training,
-    no_verify: bool,
+    verify: bool | None,
     **form: Any,
 ) -> None:
     """Write MODEL as an ONNX file, or with --training as a folder that trains.
 
     The file is checked, with full shape inference, before it is written. Then ONNX Runtime runs it
     at three batch sizes with its optimisations on and off, and the differences from our own
-    results are printed; one above the bound is an error. The batch size stays open.
+    results are printed; one above the bound is an error. Of a large model only as much is compared
+    as takes about a second, and what is left out is printed; --verify compares all. The batch size
+    stays open.
 
     With --training, the folder holds the whole training step as standard ONNX operators, gradients
     and first weights too, and a short program each for Python (train.py) and Node.js (train.mjs).
@@ -231,16 +237,16 @@ def export(
     """
     built = model.build(settings)
     if training.wanted:
-        export_training(built, output, training, form["opset"], no_verify)
+        export_training(built, output, training, form["opset"], verify)
         return
     _note_untrained(model, built)
-    parity = built.export_onnx(output, verify=False if no_verify else None, **form)
+    parity = built.export_onnx(output, verify=verify, **form)
     click.echo(f"written: {output}")
     if parity is not None:
         if report is not None:
             atomic_write(report, parity.to_json() + "\n")
         click.echo(str(parity.require()))
-    elif not no_verify:
+    elif verify is None:
         click.echo(
             "note: not compared, because ONNX Runtime is not installed: run  "
             'pip install "graphcnn[verify]"',

@@ -11,43 +11,63 @@ from graphcnn.onnx.comparing import ort
 
 
 class Modes:
-    """Two sessions of a model. One of which ONNX Runtime dies is left out from then on.
+    """Two sessions of a model, each loaded when it is needed. A mode in which ONNX Runtime dies is
+    left out from then on.
 
     `died` has the errors of these by mode. Raises what `ort.session` and `ort.run` raise, and
-    `CrashError` where no session is left.
+    `CrashError` where no mode is left.
     """
 
     def __init__(
         self, model: onnx.ModelProto | str | Path, arrays: Mapping[str, Array] | None = None
     ) -> None:
         self.died: dict[bool, CrashError] = {}
+        self._model, self._arrays = model, arrays
         self._sessions: dict[bool, ort.Session] = {}
-        for optimised in (True, False):
-            try:
-                self._sessions[optimised] = ort.session(model, optimised, arrays)
-            except CrashError as error:
-                self._lose(optimised, error)
+        self._one = self._session(True) or self._session(False)
 
     @property
     def one(self) -> ort.Session:
-        """A session that is left."""
-        return next(iter(self._sessions.values()))
+        """A session, which tells inputs and outputs."""
+        assert self._one is not None
+        return self._one
 
     def run(
         self, feeds: Mapping[str, Array], names: Sequence[str] | None = None
     ) -> dict[bool, list[Array]]:
         """The outputs by mode."""
-        found: dict[bool, list[Array]] = {}
-        for optimised, session in list(self._sessions.items()):
-            try:
-                found[optimised] = ort.run(session, feeds, names)
-            except CrashError as error:
-                self._lose(optimised, error)
-        return found
+        found = {on: self.run_in(on, feeds, names) for on in (True, False)}
+        return {on: arrays for on, arrays in found.items() if arrays is not None}
+
+    def run_in(
+        self, optimised: bool, feeds: Mapping[str, Array], names: Sequence[str] | None = None
+    ) -> list[Array] | None:
+        """The outputs in one mode, None where it is lost."""
+        session = self._session(optimised)
+        if session is None:
+            return None
+        try:
+            return ort.run(session, feeds, names)
+        except CrashError as error:
+            self._lose(optimised, error)
+            return None
+
+    def is_loaded(self, optimised: bool) -> bool:
+        return optimised in self._sessions
 
     def notes(self) -> list[str]:
         """What was not compared, and why."""
         return [f"{error}: compared without this mode" for error in self.died.values()]
+
+    def _session(self, optimised: bool) -> ort.Session | None:
+        if optimised not in self._sessions and optimised not in self.died:
+            try:
+                made = ort.session(self._model, optimised, self._arrays)
+            except CrashError as error:
+                self._lose(optimised, error)
+            else:
+                self._sessions[optimised] = made
+        return self._sessions.get(optimised)
 
     def _lose(self, optimised: bool, error: CrashError) -> None:
         self._sessions.pop(optimised, None)

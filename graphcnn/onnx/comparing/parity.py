@@ -1,13 +1,14 @@
 """Does the ONNX file compute what we compute? Measured with ONNX Runtime, reported in numbers.
 
 Both sides run on the same seeded inputs at several batch sizes, ONNX Runtime with its
-optimisations on and off. An error is normalised by the largest output: float32 keeps about seven
-digits, and sums in another order differ in the last one.
+optimisations on and off, all of it or what fits into a given time. An error is normalised by the
+largest output: float32 keeps about seven digits, and sums in another order differ in the last one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
+from graphcnn.onnx.comparing.effort import Effort, Step, order
 from graphcnn.onnx.comparing.modes import Modes
 from graphcnn.tensor_type import DType
 
@@ -82,34 +84,59 @@ def compare(
     batches: Sequence[int] = BATCHES,
     seed: int = 0,
     bound: float = BOUND,
+    seconds: float | None = None,
+    cost: float = inf,
 ) -> Parity:
     """Run an ONNX model (or file) and our own executor `run` on the same inputs.
 
     `run` maps inputs by key to outputs by key; `feed(n)` gives the inputs of n items, by default
     normal random numbers (integers: 0 and 1) drawn with `seed`. A model without the symbol N runs
-    once, at its own batch size.
+    at its own batch size. With `seconds`, what does not fit into them is left out and noted: at
+    most all but one batch size in one mode. `cost` are the seconds that an item (or the whole batch
+    of a model without N) counts at most.
+
+    The executor is meant to be the reference: what it computes is what the graph means, and the
+    file shall mean the same. The native runtime is not faster here, as it compiles first, and its
+    algorithms may round more than the bound allows.
 
     Raises `MissingExtraError` without ONNX Runtime, `ExportError` where it refuses the model,
     `CrashError` where it dies of it in both modes, and `VerifyError` where outputs differ in name,
     type or shape.
     """
-    modes = Modes(model)
+    effort = Effort(seconds, cost)
+    ort.version()  # waits until it has started, which depends on no model
+    with effort.timed("load"):
+        modes = Modes(model)
     inputs = modes.one.get_inputs()
     names = [o.name for o in modes.one.get_outputs()]
     if not any(isinstance(d, str) for i in inputs for d in i.shape):
         batches = batches[:1] if feed else [next((i.shape[0] for i in inputs if i.shape), 1)]
-    differences = []
-    for n in batches:
-        arrays = (
-            dict(feed(n)) if feed else random_inputs(inputs, n, np.random.default_rng((seed, n)))
-        )
-        ours = run(arrays)
-        if set(names) != set(ours):
-            raise VerifyError(f"the model has the outputs {names}, ours are {sorted(ours)}")
-        for optimised, found in modes.run(arrays, names).items():
-            for name, theirs in zip(names, found, strict=True):
-                differences.append(difference(name, n, optimised, theirs, np.asarray(ours[name])))
-    return Parity(tuple(differences), bound, ort.version(), tuple(modes.notes()))
+        effort.most = cost / max(1, batches[0])
+    fed: dict[int, dict[str, Array]] = {}
+    ours: dict[int, Mapping[str, Array]] = {}
+    rows: dict[Step, list[Difference]] = {}
+    for n, on in order(batches):
+        parts = {"load": not modes.is_loaded(on), "ours": n * (n not in ours), on: n}
+        if on in modes.died or (rows and not effort.allows((n, on), parts)):
+            continue
+        if n not in ours:
+            with effort.timed("ours", n):
+                rng = np.random.default_rng((seed, n))
+                fed[n] = dict(feed(n)) if feed else random_inputs(inputs, n, rng)
+                ours[n] = run(fed[n])
+            if set(names) != set(ours[n]):
+                raise VerifyError(f"the model has the outputs {names}, ours are {sorted(ours[n])}")
+        with effort.timed(on, n):
+            found = modes.run_in(on, fed[n], names)
+            if found is not None:
+                rows[n, on] = [
+                    difference(name, n, on, theirs, np.asarray(ours[n][name]))
+                    for name, theirs in zip(names, found, strict=True)
+                ]
+    ordered = sorted(rows, key=lambda step: (step[0], not step[1]))
+    differences = tuple(row for step in ordered for row in rows[step])
+    notes = (*modes.notes(), *effort.notes())
+    return Parity(differences, bound, ort.version(), notes)
 
 
 def bound_for(graph: Graph) -> float:
