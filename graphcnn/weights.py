@@ -15,10 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from graphcnn.errors import OutputError, WeightsError, shortened
+from graphcnn.file_kinds import HEAD, recognised
 from graphcnn.files import atomic_write
 from graphcnn.graph import state_of
 from graphcnn.ir import Array, Value
-from graphcnn.regular_files import is_regular, kind_of
+from graphcnn.regular_files import is_regular, kind_of, open_regular
 from graphcnn.tensor_type import DType
 
 FORMAT = "graphcnn 1"
@@ -90,7 +91,13 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
             return _decoded(tensors, metadata.pop(ELEMENT_TYPES, "{}")), metadata
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path}: not a whole safetensors file: {error}") from None
+        with open_regular(path) as found:
+            known = recognised(found.read(HEAD) or b"")
+        raise WeightsError(
+            f"{path}: not a whole safetensors file: {error}"
+            if "safetensors" in known or not known
+            else f"{path}: not a safetensors file: {known}"
+        ) from None
 
 
 def as_stored(key: str, array: Any, dtype: DType | None) -> Array:

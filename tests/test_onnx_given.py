@@ -80,7 +80,7 @@ def test_given_numbers_are_those_of_an_initializer(name):
         with pytest.raises(ImportModelError) as caught:
             import_graph(content, {"r": np.zeros(0)} if name == "scales" else None)
         assert f"but depends on the input '{first[0]}' {kind}" in str(caught.value)
-        assert f"graphcnn import FILE --set {first[0]}=n" in str(caught.value)
+        assert f"or --set {first[0]}=n" in str(caught.value)
         assert f"inputs={{'{first[0]}': n" in str(caught.value)
     types = {INT64: np.int64, FLOAT: np.float32, BOOL: np.bool_}
     stored = [
@@ -115,7 +115,7 @@ def test_the_message_is_what_to_write():
     assert str(caught.value) == (
         'node "up" (Resize): sizes must be known while importing, but depends on the input '
         "'sizes' i64[4]: give its numbers by inputs={'sizes': np.array([n1, n2, n3, n4])}, or "
-        "graphcnn import FILE --set sizes=n1,n2,n3,n4"
+        "--set sizes=n1,n2,n3,n4 on the command line"
     )
 
 
@@ -153,13 +153,20 @@ def test_n_stands_for_the_batch_in_given_numbers(sizes):
         ({"sizes": 1j}, "must be i64, found complex128"),
         ({"x": np.array("N")}, "'x' is f32, in which N cannot stand"),
         ({"size": 4}, "no input 'size'; it has x, sizes"),
-        ({"sizes": np.array([2, 3, 16, 16]), "x": ("N", 3, 8, 8)},
-         r"sizes \(2, 3, 16, 16\) of f32\[N,3,8,8\]: axis 0 is the batch"),
     ],
 )  # fmt: skip
 def test_what_is_no_value_is_refused(given, words):
     with pytest.raises(ImportModelError, match=words):
         import_onnx(resized(), given)
+
+
+def test_a_number_for_the_batch_is_refused():
+    with pytest.raises(ImportModelError) as caught:
+        import_onnx(resized((None, 3, 8, 8)), {"sizes": np.array([1, 3, 16, 16])})
+    assert str(caught.value) == (
+        'node "up" (Resize): sizes (1, 3, 16, 16) of f32[N,3,8,8]: axis 0 is the batch, which '
+        "cannot be resampled: its size is N"
+    )
 
 
 def test_an_input_with_a_default_has_it_unless_another_is_given():

@@ -14,10 +14,11 @@ from typing import Any
 
 from graphcnn import import_onnx
 from graphcnn.errors import GraphCnnError, GraphError
+from graphcnn.file_kinds import is_onnx
 from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
 from graphcnn.models import MODELS
-from graphcnn.regular_files import is_link, is_regular, kind_of
+from graphcnn.regular_files import is_link, is_regular, kind_of, open_regular
 from graphcnn.tools.onnx_inputs import values
 
 
@@ -103,7 +104,7 @@ def find(text: str) -> ModelName:
     if text.endswith((".safetensors", ".onnx")) or is_regular(text):
         if not is_regular(text):
             raise UnknownModelError(f"{text}: {_no_file(text)}")
-        if text.endswith(".onnx"):
+        if text.endswith(".onnx") or (not text.endswith(".safetensors") and is_onnx(_start(text))):
             return ModelName(text, partial(import_onnx, text), saved=True, onnx=True)
         return ModelName(text, lambda: load(text), saved=True)
     if ":" in text:
@@ -117,6 +118,15 @@ def find(text: str) -> ModelName:
         raise UnknownModelError(
             f"{error}; or module:function, or a .safetensors or .onnx file"
         ) from None
+
+
+def _start(path: str) -> bytes:
+    """The first bytes of a file, none where it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return file.read(16) or b""
+    except OSError:
+        return b""
 
 
 def _no_file(path: str) -> str:

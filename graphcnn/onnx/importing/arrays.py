@@ -35,8 +35,9 @@ def type_name(code: int) -> str:
 def element_type(code: int, what: str) -> DType:
     """Our element type for ONNX's. Raises `ImportModelError` for those we lack."""
     if code not in DTYPES:
-        known = ", ".join(type_name(c) for c in DTYPES)
-        raise ImportModelError(f"{what} has the element type {type_name(code)}, expected {known}")
+        raise ImportModelError(
+            f"{what} has the element type {type_name(code)}, expected floats, integers or BOOL"
+        )
     return DTYPES[code]
 
 

@@ -160,7 +160,7 @@ def needed(what: str, inputs: Mapping[str, TensorType]) -> str:
     options = " ".join(f"--set {name}={_example(kind)[1]}" for name, kind in inputs.items())
     return (
         f"{text} depends on the input{one} {names}: give its numbers by inputs={{{python}}}, or "
-        f"graphcnn import FILE {options}"
+        f"{options} on the command line"
     )
 
 

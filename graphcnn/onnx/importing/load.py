@@ -5,6 +5,7 @@ without "..", through no symbolic link, and a regular file. Bytes have no folder
 as bytes may have no external data.
 """
 
+import errno
 import os
 import stat
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from graphcnn.files import reason
 from graphcnn.ir import Array
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.node_order import sort_nodes
+from graphcnn.onnx.importing.wire import why_no_model
 from graphcnn.regular_files import open_regular
 
 #: What an entry of external data may say.
@@ -62,9 +64,12 @@ def parse(content: bytes, what: str, limits: Limits) -> onnx.ModelProto:
         unknown = len(UnknownFieldSet(model))
         _check_text(model)
     except (DecodeError, RuntimeError, ValueError, UnicodeDecodeError) as error:
-        raise ImportModelError(f"{what}: not an ONNX model: {one_line(error)}") from None
-    if unknown:
-        raise ImportModelError(f"{what}: {unknown} unknown fields at its end, expected none")
+        why = why_no_model(content, one_line(error))
+        raise ImportModelError(f"{what}: not an ONNX model: {why}") from None
+    if unknown or not model.HasField("graph"):
+        fault = f"{unknown} unknown fields at its end, expected none"
+        why = why_no_model(content, fault if unknown else "it holds no graph, expected one")
+        raise ImportModelError(f"{what}: not an ONNX model: {why}")
     sort_nodes(model)
     return model
 
@@ -167,9 +172,10 @@ def _open(folder: Path, parts: tuple[str, ...], where: str, stack: ExitStack) ->
         stack.callback(os.close, at)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise ImportModelError(
-            f"{where}: cannot open {'/'.join(parts)} without following links: {why}"
-        ) from None
+        how = " without following links"
+        if error.errno == errno.ENOENT:
+            how, why = "", "there is no such file in the folder of the model, to which it belongs"
+        raise ImportModelError(f"{where}: cannot open {'/'.join(parts)}{how}: {why}") from None
     return at
 
 

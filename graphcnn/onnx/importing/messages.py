@@ -73,7 +73,15 @@ def open_axis(name: str, axis: int, tensor: Any) -> str:
         f"input {name!r} leaves axis {axis} open ({shown(dims[axis].dim_param) or '?'}); only the "
         f"batch axis may be: give all sizes of ({', '.join(words)}), for example "
         f"inputs={{{name!r}: ({', '.join(example).replace('N', repr('N'), 1)})}}, or "
-        f"graphcnn import FILE --input {name}={','.join(example)} -o NEW.safetensors"
+        f"--shape {name}={','.join(example)} on the command line"
+    )
+
+
+def without_shape(name: str) -> str:
+    """What to do about an input of which not even the rank is declared."""
+    return (
+        f"input {name!r} has no shape; give it, for example inputs={{{name!r}: ('N', 3, 224, 224)}}"
+        f", or --shape {name}=N,3,224,224 on the command line"
     )
 
 

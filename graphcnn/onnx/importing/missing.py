@@ -59,6 +59,10 @@ def missing(op_type: str, domain: str, opset: int) -> str:
         return ""
     if op_type in RECURRENCE:
         return f"recurrence ({op_type}) is not supported yet"
+    if domain == TRAINING:
+        return (
+            f"the operator {op_type!r} of training is not supported: export the model for inference"
+        )
     if op_type in _TEXTS:
         return f"the operator {op_type!r} works on texts, which are not supported"
     return f"the operator {shown(op_type)!r} is not supported"

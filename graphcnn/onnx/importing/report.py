@@ -15,7 +15,7 @@ from graphcnn.errors import readable
 from graphcnn.ir import Array
 from graphcnn.onnx.importing.context import RULES
 from graphcnn.onnx.importing.cut import cut_model
-from graphcnn.onnx.importing.given import Inputs, given_inputs
+from graphcnn.onnx.importing.given import Inputs, given_inputs, is_settable
 from graphcnn.onnx.importing.importer import import_proto
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.load import read_model
@@ -180,6 +180,7 @@ def _made(
     found: Imported | None,
     seen: Survey,
 ) -> Report:
+    settable = {v.node.name for v in run.inputs if is_settable(v.type)}
     operators = Counter(n.op_type for n in model.graph.node)
     graph = found.graph if found else None
     is_bytes = isinstance(source, bytes | bytearray | memoryview)
@@ -200,7 +201,9 @@ def _made(
         folded=dict(run.folded),
         lowered=dict(run.lowered),
         unsupported=tuple(
-            Unsupported(op, tuple(lack.nodes), lack.reason, nearest(op), tuple(sorted(lack.keys)))
+            Unsupported(
+                op, tuple(lack.nodes), lack.reason, nearest(op), tuple(sorted(lack.keys & settable))
+            )
             for op, lack in seen.lacks.items()
         ),
         rest_runs=seen.rest,

@@ -50,6 +50,7 @@ from graphcnn.onnx.importing.messages import (
     origin_of,
     plain_name,
     schema_function,
+    without_shape,
 )
 from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
 from graphcnn.onnx.importing.missing import MissingError, missing, within
@@ -145,7 +146,7 @@ class Run:
         if info.name in self.shapes:
             shape = self._override(info.name, self.shapes[info.name], tensor)
         elif not tensor.HasField("shape"):
-            raise ImportModelError(f"{what} has no shape; give it by inputs={{{info.name!r}: ...}}")
+            raise ImportModelError(without_shape(info.name))
         else:
             shape = self._declared(info.name, tensor)
         self.limits.check_shape(shape, what)

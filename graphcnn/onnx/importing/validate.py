@@ -48,7 +48,8 @@ def validate(model: ModelProto, limits: Limits) -> None:
     newest = onnx.IR_VERSION
     if not FIRST_IR <= model.ir_version <= newest:
         raise ImportModelError(
-            f"the model has IR version {model.ir_version}, expected {FIRST_IR} to {newest}"
+            f"the model has IR version {model.ir_version}, expected {FIRST_IR} to {newest}, the "
+            f"newest that onnx {onnx.__version__} knows"
         )
     opsets = check_opsets(model.opset_import, "the model")
     _imported(model.opset_import, model.graph.node, "the model", limits)
@@ -274,7 +275,8 @@ class _State:
         domain = "" if node.domain in STANDARD else node.domain
         if domain not in opsets:
             raise ImportModelError(
-                f"{where}: domain {shown(node.domain)!r}, expected one that the model imports"
+                f"{where}: the model imports no opset of the domain {shown(node.domain)!r}, "
+                "expected one for each domain of its nodes"
             )
         if domain not in ("", TRAINING):
             return  # the walk tells which nodes of a domain of someone's own are in the way
@@ -286,7 +288,7 @@ class _State:
             if first is None or first.since_version != schema.since_version:
                 raise ImportModelError(
                     f"{where}: opset {opsets['']} has an older {node.op_type!r}, expected that of "
-                    f"opset {FIRST_OPSET} or a later one"
+                    f"opset {FIRST_OPSET} or a later one, as onnx.version_converter writes it"
                 )
         if schema is None:
             unknown = no_operator(node.op_type, opsets[domain], domain)
