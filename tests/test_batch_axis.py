@@ -44,7 +44,7 @@ PROVEN = {
     "count": "element_count",
     "items mixed sum": "fused matmul matmul_integer",
     "items mean": "mean",
-    "mixed": "random_uniform",
+    "mixed": "positions random_uniform",
     "items sum": "sum",
 }
 #: Kinds of totals (and of what is fixed) that operators read, and the total that they give.

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from agreement import check_agreement
 from malformed_models import model, node
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
-from graphcnn.errors import ImportModelError
+from graphcnn.errors import DataError, ImportModelError
 from graphcnn.graph import Graph
-from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.onnx.importing.importer import import_graph, import_onnx
 from graphcnn.passes.backward import vjp
 from graphcnn.runner import Runner
 from graphcnn.sources import Input
+
+INT64 = TensorProto.INT64
 
 
 def drawn(*shape):
@@ -52,6 +54,85 @@ def test_slopes_of_norms_of_images():
         ends = [runner.run({**feeds, "x": a + s * h * v}, {})[0]["y"] for s in (1, -1)]
         slope = np.sum((ends[0] - ends[1]) * feeds["c"]) / (2 * h)
         np.testing.assert_allclose(np.sum(found * v), slope, rtol=1e-7)
+
+
+def with_places(pool, sizes, *more, dtype=1, outputs=("y", "i"), opset=13):
+    """A pool with both results, and nodes behind; an open batch."""
+    made = model([pool, *more], ("N", 2, *sizes), outputs=outputs, opset=opset)
+    made.graph.input[0].type.tensor_type.elem_type = dtype
+    for info in made.graph.output:
+        info.type.tensor_type.elem_type = INT64 if info.name == "i" else dtype
+    return made.SerializeToString()
+
+
+def ties(dtype, *sizes):
+    """Few different numbers."""
+    return lambda n: {"x": np.random.default_rng(n).integers(0, 9, (n, 2, *sizes)).astype(dtype)}
+
+
+#: The spatial sizes, and the attributes of the pool.
+PLACES = {
+    "plain": ((5, 6), {"kernel_shape": [2, 2], "strides": [2, 2]}),
+    "padded": ((5, 7), {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 2, 1]}),
+    "dilated": ((7, 8), {"kernel_shape": [2, 3], "dilations": [3, 2]}),
+    "ceil": ((6, 6), {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
+    "columns": ((5, 7), {"kernel_shape": [2, 3], "storage_order": 1}),
+    "same": ((5, 7), {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_LOWER"}),
+    "signal": ((9,), {"kernel_shape": [3], "strides": [2], "pads": [1, 1]}),
+    "volume": ((4, 5, 6), {"kernel_shape": [2, 3, 2], "strides": [2, 1, 1],
+                           "pads": [1, 0, 1, 0, 1, 1]}),
+    "volume_columns": ((3, 4, 5), {"kernel_shape": [2, 2, 3], "dilations": [1, 2, 2],
+                                   "storage_order": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_places_of_maxima_through_an_open_batch(name):
+    """Of equal ones the first; both results are outputs."""
+    sizes, how = PLACES[name]
+    pool = node("MaxPool", "x", outputs=("y", "i"), **how)
+    check_agreement(with_places(pool, sizes), ties(np.float32, *sizes))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.float64], ids=lambda d: d.__name__)
+def test_places_of_maxima_of_other_types(dtype):
+    pool = node("MaxPool", "x", outputs=("y", "i"), kernel_shape=[2, 2], strides=[2, 2])
+    code = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    check_agreement(with_places(pool, (4, 6), dtype=code), ties(dtype, 4, 6))
+
+
+def test_places_that_are_used_in_both_ways():
+    """As numbers through the batch, in a channel by the rest of a division, and to unpool."""
+    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    pool = node("MaxPool", "x", outputs=("t", "i"), **window)
+    nodes = [
+        node("MaxUnpool", "t", "i", **window),
+        node("Constant", outputs=("plane",), value=numpy_helper.from_array(np.array(24))),
+        node("Mod", "i", "plane", outputs=("inside",)),
+        node("Cast", "inside", outputs=("z",), to=1),
+    ]
+    content = with_places(pool, (4, 6), *nodes, outputs=("y", "i", "z"))
+    check_agreement(content, drawn(2, 4, 6))
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_unpooling_signals_and_volumes(rank):
+    window = {"kernel_shape": [2] * rank, "strides": [2] * rank}
+    pool = node("MaxPool", "x", outputs=("t", "i"), **window)
+    sizes = (6, 4, 2)[:rank]
+    content = with_places(pool, sizes, node("MaxUnpool", "t", "i", **window), outputs=("y",))
+    check_agreement(content, drawn(2, *sizes))
+
+
+def test_places_through_the_batch_are_not_cut():
+    """They count through all items: a batch with them runs whole."""
+    pool = node("MaxPool", "x", outputs=("y", "i"), kernel_shape=[2, 2])
+    net = import_onnx(with_places(pool, (3, 4)))
+    x = ties(np.float32, 3, 4)(5)["x"]
+    whole = net.predict(x, raw=True)["i"]
+    assert whole[4].min() >= 4 * 2 * 12
+    with pytest.raises(DataError, match="numbers the items by their place in the batch"):
+        net.predict(x, batch_size=2)
 
 
 def test_a_norm_has_an_exponent_of_at_least_1():

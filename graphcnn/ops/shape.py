@@ -238,6 +238,25 @@ class ElementCount(Op):
 
 
 @dataclass(frozen=True)
+class Positions(Op):
+    """0, 1, 2, ... in row-major order, i64 of `shape`: the number of each place."""
+
+    shape: Shape = ()
+
+    piecewise_constant: ClassVar[bool] = True
+
+    def infer(self) -> TensorType:
+        _check_sizes(self.shape, "shape")
+        return TensorType(self.shape, DType.INT64)
+
+    def evaluate(self) -> Array:
+        return np.arange(known_size(self.shape), dtype=np.int64).reshape(self.shape)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return mixed("numbers the items by their place in the batch")
+
+
+@dataclass(frozen=True)
 class OneHot(Op):
     """y[..., k] = 1 where k is the label, else 0. Labels i64 (...), y (..., depth).
 

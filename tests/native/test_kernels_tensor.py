@@ -30,7 +30,7 @@ from graphcnn.ops.fused import fused
 from graphcnn.ops.loss import BinaryCrossEntropy, CrossEntropy, MeanAbsoluteError, MeanSquaredError
 from graphcnn.ops.random import RandomUniform
 from graphcnn.ops.reduce import ArgMax, Max, Mean, Sum
-from graphcnn.ops.shape import Concat, Embed, Flatten, OneHot, Slice, Transpose
+from graphcnn.ops.shape import Concat, Embed, Flatten, OneHot, Positions, Slice, Transpose
 from graphcnn.ops.softmax import LogSoftmax, Softmax
 from graphcnn.philox import uniform
 from graphcnn.runtime.native.kernel import lower
@@ -108,6 +108,7 @@ def test_lengths_that_no_vector_divides(n: int) -> None:
     _check(MeanSquaredError(), x, x[::-1].copy())
     _check(OneHot(n), np.array([0, n - 1, n // 2]))
     _check(RandomUniform((n,), 3), np.array(5), np.array(-9))
+    _check(Positions((n,)))
 
 
 def test_elements_far_apart_are_not_read_after_the_end() -> None:

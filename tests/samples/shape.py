@@ -8,6 +8,7 @@ from graphcnn.ops.shape import (
     Embed,
     Flatten,
     OneHot,
+    Positions,
     Reshape,
     Slice,
     Transpose,
@@ -49,6 +50,8 @@ SAMPLES = [
     Sample(Concat(0), (2, 3), (4, 3)),
     Sample(Concat(3), (1, 2, 3, 1), (1, 2, 3, 4)),
     Sample(Concat(1), (2, 3)),
+    Sample(Positions((3, 5))),
+    Sample(Positions(())),
     Sample(ElementCount((2, 3, 4))),
     Sample(ElementCount((), DType.FLOAT64)),
     Sample(ElementCount((5, 1), DType.INT64)),
@@ -61,6 +64,7 @@ SAMPLES += [Sample(Embed(shape, starts, steps), sizes) for starts, sizes, steps,
 
 _LABELS = TensorType((2,), DType.INT64)
 ERRORS = [
+    ErrorSample(Positions((2, 0)), match="must have sizes of at least 1"),
     ErrorSample(Reshape((2, 5)), (2, 6), match=r"2·6 = 12 elements, 2·5 = 10"),
     ErrorSample(Reshape((-1, 6)), (2, 6), match="shape must have sizes of at least 1"),
     ErrorSample(Reshape((12,)), (N, 12), match=r"N·12 = 12·N elements, 12 = 12"),

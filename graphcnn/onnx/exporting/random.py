@@ -17,7 +17,7 @@ from graphcnn.onnx.exporting.table import exports
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
 from graphcnn.ops.random import kept_bits
 from graphcnn.philox import MULTIPLIERS, ROUNDS, WEYL
-from graphcnn.tensor_type import DType, Shape, known_size, open_axes
+from graphcnn.tensor_type import DType, known_size
 
 _LOW_16, _LOW_32 = 2**16 - 1, 2**32 - 1
 
@@ -26,7 +26,7 @@ _LOW_16, _LOW_32 = 2**16 - 1, 2**32 - 1
 def random_uniform(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     """The top 24 bits of each word times 2^-24; of float16, the top 11, of bfloat16 8."""
     op: Any = node.op
-    count = _count(emit, op.shape)
+    count = emit.elements(op.shape)
     blocks = _divided(emit, emit.add("Add", count, emit.integers((3,))), 4)
     seed, step = inputs
     words = _words(emit, seed, step, op.stream, blocks)
@@ -37,14 +37,6 @@ def random_uniform(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     top = emit.add("Cast", _divided(emit, words, 2 ** (32 - bits)), to=int(ELEMENT_TYPES[op.dtype]))
     u = emit.add("Mul", top, emit.scalar(2.0**-bits, op.dtype))
     return [emit.add("Reshape", u, emit.shape(op.shape))]
-
-
-def _count(emit: Emitter, shape: Shape) -> str:
-    """The number of elements, i64[1]."""
-    count = emit.integers((known_size(shape),))
-    for _ in range(len(open_axes(shape))):
-        count = emit.add("Mul", emit.batch(), count)
-    return count
 
 
 def _words(emit: Emitter, seed: str, step: str, stream: int, blocks: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from graphcnn.ir import Node
 from graphcnn.onnx.exporting.table import exports
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
-from graphcnn.tensor_type import is_open, known_size, open_axes
+from graphcnn.tensor_type import DType, is_open, known_size, open_axes
 
 
 @exports("reshape")
@@ -47,6 +47,14 @@ def element_count(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     for _ in range(len(open_axes(op.shape))):
         count = emit.add("Mul", batch, count)
     return [count]
+
+
+@exports("positions")
+def positions(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    zero, one = (emit.scalar(k, DType.INT64) for k in (0, 1))
+    count = emit.add("Squeeze", emit.elements(op.shape), emit.integers((0,), "axes"))
+    return [emit.add("Reshape", emit.add("Range", zero, count, one), emit.shape(op.shape))]
 
 
 @exports("one_hot")

@@ -18,7 +18,16 @@ from onnx import helper, numpy_helper
 
 from graphcnn.errors import ExportError
 from graphcnn.ir import Array, Value
-from graphcnn.tensor_type import Dim, DType, Shape, TensorType, affine, open_axes, times_n
+from graphcnn.tensor_type import (
+    Dim,
+    DType,
+    Shape,
+    TensorType,
+    affine,
+    known_size,
+    open_axes,
+    times_n,
+)
 
 #: ONNX's element types by ours, those that the installed onnx knows.
 ELEMENT_TYPES: dict[DType, int] = {
@@ -221,6 +230,13 @@ class Emitter:
     def shape(self, shape: Shape) -> str:
         """A shape as a tensor i64[rank], with the batch size of the run in place of `N`."""
         return self.numbers([*map(affine, shape)], "shape")
+
+    def elements(self, shape: Shape) -> str:
+        """The number of elements of a shape, i64[1]."""
+        count = self.integers((known_size(shape),))
+        for _ in open_axes(shape):
+            count = self.add("Mul", self.batch(), count)
+        return count
 
     def zeros(self, shape: Sequence[Dim | Line], dtype: DType) -> str:
         """A tensor of zeros, made when the model runs."""

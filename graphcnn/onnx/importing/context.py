@@ -93,8 +93,7 @@ class Store:
     #: Streams of random numbers that nodes have for themselves.
     streams: int = 0
     external_bytes: int = 0
-    #: Places of maxima counted through the whole batch: the places in their image, and its size.
-    #: Where the batch size is open, the former is a stand-in, of which only these are read.
+    #: Places of maxima counted through the whole batch: those in their channel, and its size.
     places: dict[Value, tuple[Value, int]] = field(default_factory=dict)
     #: Names of initializers, and of copies of them.
     taken: set[str] = field(default_factory=set)
@@ -126,11 +125,6 @@ class Store:
         means of new batch norms, say, which part as soon as training begins.
         """
         if isinstance(operand, Value):
-            if operand in self.places and not operand.type.is_bound:
-                raise UnsupportedError(
-                    "places of maxima in the whole batch need a fixed batch size, as in "
-                    'inputs={"name": (1, ...)}'
-                )
             return operand
         if not operand.is_tensor:
             raise UnsupportedError("a sequence, where a tensor is expected")

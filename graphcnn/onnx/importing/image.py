@@ -3,25 +3,18 @@
 Signals (N, C, L) are taken as images of height 1. `auto_pad` is resolved to numbers here.
 """
 
-import math
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from graphcnn.errors import ImportModelError
 from graphcnn.geometry import Pair, Sides, windows
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir import Value
 from graphcnn.onnx.importing.context import Call, UnsupportedError, imports, reshaped
 from graphcnn.ops.checks import image_sizes
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
-from graphcnn.ops.elementwise import Add, Cast, Remainder
-from graphcnn.ops.gather import Gather
 from graphcnn.ops.padding import Pad2d
-from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d
 from graphcnn.ops.reduce import Max, Mean
-from graphcnn.ops.shape import Reshape, Slice
-from graphcnn.tensor_type import BatchSize, DType
+from graphcnn.ops.shape import Slice
 
 NONE: Sides = (0, 0, 0, 0)
 
@@ -208,70 +201,6 @@ def pool_window(call: Call, image: Value, rank: int) -> dict[str, Any]:
         "kernel": kernel, "stride": stride, "padding": sides, "dilation": dilation,
         "ceil_mode": ceil,
     }  # fmt: skip
-
-
-@imports("MaxPool")
-def max_pool(call: Call) -> Value | list[Value]:
-    """Places count through the whole batch here, row-major or (storage_order) column-major."""
-    x = call.value(0)
-    if x.dtype.bytes == 1:  # small integers are whole numbers as floats, too
-        call = replace(call, inputs=(Cast(DType.FLOAT32)(x),))
-        y, *rest = _listed(max_pool(call))
-        y = Cast(x.dtype)(y)
-        return [y, *rest] if rest else y
-    image = as_image(x)
-    window = pool_window(call, image, x.type.rank)
-    before, after = window["padding"][::2], window["padding"][1::2]
-    spans = [d * (k - 1) + 1 for d, k in zip(window["dilation"], window["kernel"], strict=True)]
-    if any(max(p, q) >= s for p, q, s in zip(before, after, spans, strict=True)):
-        image = Pad2d(window["padding"], value=-math.inf)(image)
-        window["padding"] = NONE
-        if call.wanted > 1:
-            raise UnsupportedError("places of maxima where the padding reaches the kernel")
-    if call.wanted < 2:
-        return as_before(MaxPool2d(**window)(image), x)
-    op = MaxPool2d(**window, indices=True)
-    y, places = op(image, name=call.name).node.outputs
-    if x.type.rank == 4 and isinstance(x.shape[0], BatchSize):
-        stand_in = Reshape(places.shape)(places, name=f"{call.name}.indices")
-        call.store.places[stand_in] = places, _plane(image)
-        return [y, stand_in]
-    whole = _through_batch(call, places, image)
-    if not call.attribute("storage_order", 0):
-        call.store.places[whole] = places, _plane(image)
-    return [as_before(y, x), as_before(whole, x)]
-
-
-def _listed(found: Any) -> list[Value]:
-    return found if isinstance(found, list) else [found]
-
-
-def _plane(image: Value) -> int:
-    h, w = image_sizes(image.type)
-    return h * w
-
-
-def _through_batch(call: Call, places: Value, image: Value) -> Value:
-    n, c, h, _ = image.shape
-    if not isinstance(n, int) or not isinstance(c, int):
-        raise UnsupportedError("places of maxima need a fixed batch size, as in inputs={...}")
-    start = np.arange(n * c).reshape(n, c, 1, 1) * _plane(image)
-    if call.attribute("storage_order", 0) and h != 1:  # row·W + column as column·H + row
-        columns = np.arange(_plane(image)).reshape(int(h), -1).T.reshape(-1)  # type: ignore[arg-type]
-        places = Gather()(constant_of(np.argsort(columns), DType.INT64), places)
-    return Add()(places, constant_of(start, DType.INT64), name=f"{call.name}.indices")
-
-
-@imports("Mod")
-def mod(call: Call) -> Value:
-    """The rest has the sign of b, with `fmod` that of a. Places of maxima through the batch,
-    modulo an image, are places in it."""
-    found = call.given(0)
-    if isinstance(found, Value) and found in call.store.places:
-        places, plane = call.store.places[found]
-        if call.scalar(1, "the divisor") == plane:
-            return places
-    return Remainder(bool(call.attribute("fmod", 0)))(call.value(0), call.value(1))
 
 
 @imports("AveragePool")

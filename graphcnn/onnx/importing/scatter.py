@@ -251,10 +251,14 @@ def max_unpool(call: Call) -> Value:
     wanted = call.sizes(2, "output_shape")[2:] if call.has(2) else sizes
     call.limits.check_shape((*x.shape[:2], *wanted), "the result")
     found = call.given(1)
-    if isinstance(found, Value) and found in call.store.places and rank == 4:
+    if isinstance(found, Value) and found in call.store.places:
         inside, plane = call.store.places[found]
         if math.prod(wanted) == plane:
-            return MaxUnpool2d((int(wanted[0]), int(wanted[1])))(x, inside)  # type: ignore[arg-type]
+            height = int(wanted[0]) if rank == 4 else 1  # type: ignore[arg-type]
+            size = height, plane // height
+            rows = x.shape if rank == 4 else (*x.shape[:2], 1, known_size(x.shape[2:]))
+            y = MaxUnpool2d(size)(reshaped(x, rows), reshaped(inside, rows))
+            return reshaped(y, (*x.shape[:2], *wanted))
     whole = (*x.shape[:2], *sizes)
     if is_open(whole):
         raise UnsupportedError('places through the batch need a fixed batch size, as in '

@@ -16,6 +16,7 @@ import graphcnn.onnx.importing.dense
 import graphcnn.onnx.importing.elementwise
 import graphcnn.onnx.importing.image
 import graphcnn.onnx.importing.lp_pool
+import graphcnn.onnx.importing.max_pool
 import graphcnn.onnx.importing.microsoft_fused
 import graphcnn.onnx.importing.parts
 import graphcnn.onnx.importing.quantized

@@ -11,15 +11,18 @@ from functools import reduce
 from typing import Any
 
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Value
+from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import RULES, Call, UnsupportedError, reshaped
 from graphcnn.onnx.importing.image import padding, pair
 from graphcnn.onnx.importing.lp_pool import lp_pool as lp_pool  # its rule is put behind another
+from graphcnn.onnx.importing.max_pool import pooled, through_batch
 from graphcnn.onnx.importing.parts import cut
+from graphcnn.onnx.importing.scatter import size_of
 from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.elementwise import Add
+from graphcnn.ops.elementwise import Add, Quotient
+from graphcnn.ops.gather import Gather
 from graphcnn.ops.shape import Concat, Embed, Transpose
-from graphcnn.tensor_type import is_open
+from graphcnn.tensor_type import DType, is_open
 
 #: Attributes with one number per spatial axis; `pads` has two.
 PER_AXIS = ("kernel_shape", "strides", "dilations", "output_padding")
@@ -60,26 +63,50 @@ def _sizes(x: Value) -> tuple[int, int, int, int]:
 
 
 def _pool(call: Call, flat: Rule) -> Value:
-    if call.wanted > 1:
-        raise UnsupportedError("places of maxima in volumes")
     x = call.value(0)
     n = x.shape[0]
     c, d, h, w = _sizes(x)
-    call = replace(call, outputs=call.outputs[:1])
     images = reshaped(x, (n, c * d, h, w))
     y = flat(replace(call, inputs=(images,), attributes=_some_axes(call, (1, 2))))
     rows, columns = y.shape[2:]
+    inputs = (reshaped(y, (n, c, d, rows * columns)),)
+    y = flat(replace(call, inputs=inputs, attributes=_along_depth(call)))
+    return reshaped(y, (n, c, y.shape[2], rows, columns))
+
+
+def _along_depth(call: Call) -> dict[str, Any]:
+    """The attributes of the depth as the height of an image, whose columns stay alone."""
     depth = _some_axes(call, (0,))
     for name in PER_AXIS:
         if name in depth:
             depth[name] = [*depth[name], 1]
     if "pads" in depth:
         depth["pads"] = [depth["pads"][0], 0, depth["pads"][1], 0]
-    y = flat(replace(call, inputs=(reshaped(y, (n, c, d, rows * columns)),), attributes=depth))
-    return reshaped(y, (n, c, y.shape[2], rows, columns))
+    return depth
 
 
-for _name in ("MaxPool", "AveragePool", "LpPool"):
+def _max_pool(call: Call, flat: Rule) -> Any:
+    """With places: those in the slice that had the maximum, of equal slices the first."""
+    if call.wanted < 2:
+        return _pool(call, flat)
+    x = call.value(0)
+    n = x.shape[0]
+    c, d, h, w = _sizes(x)
+    in_slices = replace(call, name="", attributes=_some_axes(call, (1, 2)))
+    y, inside = pooled(in_slices, reshaped(x, (n, c * d, h, w)))
+    rows, columns = size_of(y, 2), size_of(y, 3)
+    count = rows * columns
+    along = replace(call, attributes=_along_depth(call))
+    y, slices = pooled(along, reshaped(y, (n, c, d, count)))
+    shape = (n, c, size_of(y, 2), rows, columns)
+    chosen = Transpose((0, 1, 3, 2))(Quotient()(slices, constant_of(count, DType.INT64)))
+    inside = Transpose((0, 1, 3, 2))(reshaped(inside, (n, c, d, count)))
+    places = Transpose((0, 1, 3, 2))(Gather(3)(inside, chosen) + chosen * (h * w))
+    return [reshaped(y, shape), through_batch(call, reshaped(places, shape), x)]
+
+
+_with_volumes("MaxPool", _max_pool)
+for _name in ("AveragePool", "LpPool"):
     _with_volumes(_name, _pool)
 
 
