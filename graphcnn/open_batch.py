@@ -1,6 +1,6 @@
 """A graph for batches of one size as the graph for batches of any: the number b becomes N.
 
-Nothing is guessed. Where the items stand in every value is proven first (`analysis.fixed_batch`),
+Nothing is guessed. Where the items stand in every value is proven first (`analysis.batch_choices`),
 so it is known which axis of which result is k·b, and becomes k·N; attributes that hold such sizes
 follow. Then the items of the open graph are followed again. Where its outputs have items, or are
 the same for all, every item is computed by one function, and where N is b that is the function of
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from graphcnn.analysis.batch_axis import batch_axes
-from graphcnn.analysis.fixed_batch import FixedBatch
+from graphcnn.analysis.batch_choices import FixedBatch
 from graphcnn.batch import Batch
 from graphcnn.errors import GraphError
 from graphcnn.graph import Graph
@@ -19,7 +19,7 @@ from graphcnn.ir import Node, Op, Value, build
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.shape import Embed, Reshape, Slice
 from graphcnn.origin import inherit
-from graphcnn.sources import Input
+from graphcnn.sources import Constant, Input
 from graphcnn.tensor_type import Dim, N, Shape, TensorType
 
 
@@ -54,6 +54,8 @@ def _opened(node: Node, found: FixedBatch, new: Mapping[Value, Value]) -> Node:
     wanted = tuple(_open_type(v.type, kinds[v], size) for v in node.outputs)
     if isinstance(node.op, Input):
         return build(replace(node.op, type=wanted[0]), (), node.name, node.origin)
+    if isinstance(node.op, Constant):
+        return _operand(node.output, kinds[node.output], node.op, size).node
     operands = [
         _operand(new.get(v, v), found.alike.get((node, i)), node.op, size)
         for i, v in enumerate(node.inputs)

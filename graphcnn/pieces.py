@@ -10,8 +10,8 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from graphcnn.analysis.batch_choices import FixedBatch, fixed_batch
 from graphcnn.analysis.batch_split import Collected
-from graphcnn.analysis.fixed_batch import FixedBatch, fixed_batch
 from graphcnn.batch import items
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir import Array, Value

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
+from graphcnn.analysis.batch_choices import FixedBatch
 from graphcnn.analysis.batch_split import BatchSplit, split_batch
-from graphcnn.analysis.fixed_batch import FixedBatch
 from graphcnn.batch import Batch
 from graphcnn.compile import inference_graph
 from graphcnn.config import check_precision, check_runtime, check_tune, default_runtime

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.analysis.fixed_batch import fixed_batch
+from graphcnn.analysis.batch_choices import fixed_batch
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir import constant_of
 from graphcnn.open_batch import open_batch
@@ -84,6 +84,22 @@ def second_half(x, b):
     return part(Embed((3 * b, 4, 6), (b, 0, 0), (1, 1, 1))(x), 0, b, 2 * b)
 
 
+def queries(x, b):
+    """Numbers that are repeated for every item, and computed with before they meet it."""
+    q = MatMul()(
+        BroadcastTo((b, 4, 6))(constant_of(np.stack([ROW] * 4))),
+        constant_of(np.eye(6, dtype=np.float32) * 3),
+    )
+    scores = MatMul(transpose_b=True)(Reshape((2 * b, 2, 6))(q), Reshape((2 * b, 2, 6))(x))
+    return Reshape((b, 8))(scores)
+
+
+def stored_queries(x, b):
+    """The same, where a file holds them b times."""
+    q = MatMul()(constant_of(np.stack([ROW] * b)), constant_of(np.eye(6, dtype=np.float32) * 3))
+    return x * Reshape((b, 1, 6))(q)
+
+
 def chosen(x, b):
     return Where()(constant_of(np.arange(6) > 2), x, -x)
 
@@ -95,7 +111,8 @@ def priors(x, b):
 
 FAMILIES = [
     flat, heads, windows, merged, attention, time_major, token, stored_token, joined, framed,
-    second_half, chosen, priors,
+    second_half, queries, stored_queries, chosen,
+    priors,
 ]  # fmt: skip
 
 
@@ -151,7 +168,19 @@ def without_batch(x, b):
     return Reshape((24 * b,))(x) * constant_of(np.tile(np.arange(24, dtype=np.float32), b))
 
 
-@pytest.mark.parametrize("family", [unsqueezed, without_batch])
+def stacked(x, b):
+    """Two views of each item along an axis of their own, in front, of which the mean is taken."""
+    return Mean((0,))(Concat(0)(Reshape((1, b, 4, 6))(x), Reshape((1, b, 4, 6))(-x * x)))
+
+
+def places_first(x, b):
+    """Rows (place, item), merged for a matrix product, as attention in torch has them."""
+    y = Reshape((4 * b, 6))(Reshape((4, b, 2, 3))(Transpose((1, 0, 2))(x)))
+    y = MatMul()(y, constant_of(np.arange(36, dtype=np.float32).reshape(6, 6)))
+    return Mean((0,))(Reshape((4, b, 6))(y))
+
+
+@pytest.mark.parametrize("family", [unsqueezed, without_batch, stacked, places_first])
 def test_one_item_may_be_along_any_axis_of_one_element(family):
     model = made(family, 1)
     (wanted,) = truth(family, ITEMS).values()
@@ -174,6 +203,11 @@ def across(x, b):
     return Softmax(0)(x)
 
 
+def mean_of_rows(x, b):
+    """No way around a mean over the batch, though one item is along the other axis as well."""
+    return Mean((0,))(Reshape((b, 24))(x))
+
+
 def others(x, b):
     return MatMul()(Reshape((b, 24))(x), Transpose((1, 0))(Reshape((b, 24))(x)))
 
@@ -183,7 +217,7 @@ def repeated(x, b):
 
 
 @pytest.mark.parametrize("b", [1, 2])
-@pytest.mark.parametrize("family", [largest, mean, across, others, repeated])
+@pytest.mark.parametrize("family", [largest, mean, mean_of_rows, across, others, repeated])
 def test_items_that_meet_are_refused_also_where_there_is_one(family, b):
     model = made(family, b)
     model.predict(ITEMS[:b])

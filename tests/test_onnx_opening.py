@@ -173,6 +173,18 @@ def test_an_axis_of_one_item_is_that_of_n():
     np.testing.assert_array_equal(made.predict(ITEMS), ITEMS.reshape(5, -1))
 
 
+def test_the_axis_of_n_is_no_axis_of_size_1():
+    """A squeeze of all axes of size 1 leaves N where it is."""
+    nodes = [node("GlobalAveragePool", "x", outputs=("p",)), node("Squeeze", "p", outputs=("s",)),
+             node("Identity", "s")]  # fmt: skip
+    made = import_onnx(file(1, *nodes), inputs={"x": ("N", 4, 8, 8)})
+    wanted = ITEMS.mean((2, 3))
+    np.testing.assert_allclose(made.predict(ITEMS), wanted, rtol=1e-5, atol=1e-6)
+    twice = file(1, *nodes[:2], node("Concat", "s", "s", axis=0))
+    found = import_onnx(twice, inputs={"x": ("N", 4, 8, 8)}).predict(ITEMS)
+    np.testing.assert_allclose(found, np.concatenate([wanted] * 2), rtol=1e-5, atol=1e-6)
+
+
 def test_a_file_that_computes_its_shapes_is_read_with_n():
     nodes = [node("Shape", "x", outputs=("s",)), node("Gather", "s", "zero", outputs=("n",)),
              node("Concat", "n", "rest", axis=0, outputs=("t",)),

@@ -2,21 +2,24 @@
 
 A file of a network often fixes the batch to 1 or 2. What it says of b items it says of n: of b at a
 time, as long as they do not meet. So the items are followed from an axis of every input that has
-them, as those of an open batch are, and two things are asked besides, which only an open batch
+them, as those of an open batch are, and three things are asked besides, which only an open batch
 answers by itself:
 
     an axis of items has as many elements as they have: nothing was repeated along it, as an axis
     of size 1 may be;
 
     a value that is the same for every item, such as a token that is put in front of each, has
-    items as well, since its parts along the batch are equal. Where b is 1 there is one part.
+    items as well, since its parts along the batch are equal. Where b is 1 there is one part;
+
+    behind a reshape one item may be along any axis of size 1 or, where there is none, along others
+    of which it has all elements. Whatever is said of it is true, but not all leads to the outputs:
+    `batch_choices` looks for what does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
-from graphcnn.batch import Batch, Batches, items, mixed
+from graphcnn.batch import FIXED, Batch, Batches, items, mixed
 from graphcnn.batch_moves import rearrangements
 from graphcnn.batch_walk import follow_op
 from graphcnn.graph import Graph
@@ -27,72 +30,95 @@ from graphcnn.ops.shape import Reshape
 from graphcnn.sources import Constant
 
 
-@dataclass(frozen=True, eq=False)
-class FixedBatch:
-    """The items of a graph for batches of `size`.
+@dataclass(eq=False)
+class Walk:
+    """The items of a bound graph, followed up to the first node where they meet.
 
     Attributes:
-        axes: what is proven of every value.
-        alike: the operands, as (node, position), that are FIXED and were taken for equal items,
-            and where these are.
+        size: of the batch.
+        places: the inputs that have items, and along which axis; other inputs are FIXED.
+        choices: which of its options a node has, if it is not the first.
+        kinds: of the values of the nodes before `stop`.
+        options: of nodes that have several, all of them true.
+        stop: position of the first node whose results are neither FIXED nor ITEMS, or the number
+            of nodes.
     """
 
+    graph: Graph
+    places: Mapping[Value, int]
     size: int
-    axes: BatchAxes
-    alike: Mapping[tuple[Node, int], Batch]
+    choices: dict[Node, int] = field(default_factory=dict)
+    kinds: dict[Value, Batch] = field(default_factory=dict)
+    options: dict[Node, list[Batch]] = field(default_factory=dict)
+    stop: int = 0
 
-    @property
-    def reason(self) -> str:
-        """Why the batch cannot be cut into its items, nothing where it can."""
-        mixing = self.axes.mixing
-        return "" if mixing is None else self.axes.reason(mixing)
+    def run(self, start: int = 0) -> "Walk":
+        """Follow the items from the node at `start`, before which all is known."""
+        nodes = self.graph.nodes
+        for self.stop in range(start, len(nodes)):
+            node = nodes[self.stop]
+            found = self._kinds_of(node)
+            self.kinds.update(zip(node.outputs, found, strict=True))
+            if not all(x.is_items or x.is_fixed for x in found):
+                return self
+        self.stop = len(nodes)
+        return self
+
+    def changed(self, choices: Mapping[int, int]) -> "Walk":
+        """The walk where nodes, by their positions, have others of their options."""
+        nodes = self.graph.nodes
+        changed = self.choices | {nodes[at]: option for at, option in choices.items()}
+        known = dict(self.kinds), dict(self.options)
+        return Walk(self.graph, self.places, self.size, changed, *known).run(min(choices))
+
+    def operands(self, node: Node) -> Batches:
+        """The kinds of what a node reads: of what is FIXED, that of equal items where it is taken
+        for these."""
+        given = tuple([self.kinds[v] for v in node.inputs])
+        if _options(node, given, self.size) or not _mixes(_followed(node, given, self.size)):
+            return given
+        taken = _alike(node, given, self.size)
+        return given if _mixes(_followed(node, taken, self.size)) else taken
+
+    def _kinds_of(self, node: Node) -> Batches:
+        self.options.pop(node, None)
+        value = node.outputs[0]
+        if value in self.places:
+            return (items(self.places[value]),)
+        given = tuple([self.kinds[v] for v in node.inputs])
+        options = _options(node, given, self.size)
+        if len(options) > 1:
+            self.options[node] = options
+        if options:
+            return (options[self.choices.get(node, 0) % len(options)],)
+        found = _followed(node, given, self.size)
+        if not _mixes(found):
+            return found
+        again = _followed(node, _alike(node, given, self.size), self.size)
+        return found if _mixes(again) else again
 
 
-def fixed_batch(graph: Graph, places: Mapping[Value, int], size: int) -> FixedBatch:
-    """Follow `size` items of a bound graph, from these axes of inputs; other inputs are FIXED.
-
-    One item alone may be along any axis of size 1. Of those behind a reshape the first is tried,
-    and the last. All that either says is true; what leads to the outputs is taken, and where both
-    do, to more outputs whose first axis counts the items.
-    """
-    first = _walked(graph, places, size, 0)
-    if size > 1 or all(first.axes[v] == items(0) for v in graph.outputs.values()):
-        return first
-    last = _walked(graph, places, size, -1)
-    return max((first, last), key=_rank)
+def _mixes(found: Batches) -> bool:
+    return any(x.is_mixed for x in found)
 
 
-def _rank(found: FixedBatch) -> tuple[bool, int]:
-    outputs = list(found.axes.outputs.values())
-    return not found.reason, outputs.count(items(0))
+def _options(node: Node, given: Batches, size: int) -> list[Batch]:
+    """Where the items may be in the result of a node that only moves or repeats elements; nothing
+    for others, and where it takes items apart."""
+    op, value = node.op, node.outputs[0]
+    if isinstance(op, Reshape) and given[0].is_items:
+        found = rearrangements(given[0], node.inputs[0].shape, op.shape)
+        single = [x for x in found if x.outer * x.inner == 1]
+        return single or found
+    if size > 1 and isinstance(op, BroadcastTo | Constant) and all(x.is_fixed for x in given):
+        axes = [axis for axis, d in enumerate(value.shape) if d == size]
+        return [FIXED, *(items(a) for a in axes if _equal_parts(value, items(a), size))]
+    return []
 
 
-def _walked(graph: Graph, places: Mapping[Value, int], size: int, which: int) -> FixedBatch:
-    kinds: dict[Value, Batch] = {v: items(axis) for v, axis in places.items()}
-    alike: dict[tuple[Node, int], Batch] = {}
-    for node in graph.nodes:
-        if node.outputs[0] in kinds:
-            continue
-        given = tuple([kinds[v] for v in node.inputs])
-        found = _followed(node, given, size, which)
-        if any(x.is_mixed for x in found) and not any(x.is_mixed for x in given):
-            taken = _alike(node, given, size)
-            again = _followed(node, taken, size, which) if taken != given else found
-            if not any(x.is_mixed for x in again):
-                found = again
-                alike |= {(node, i): x for i, x in enumerate(taken) if x != given[i]}
-        kinds.update(zip(node.outputs, found, strict=True))
-    return FixedBatch(size, batch_axes(graph, kinds), alike)
-
-
-def _followed(node: Node, given: Batches, size: int, which: int) -> Batches:
+def _followed(node: Node, given: Batches, size: int) -> Batches:
     """The rule of the operator, for results whose axis of items has the right size."""
     types = tuple([v.type for v in node.inputs])
-    if isinstance(node.op, Reshape) and given[0].is_items:
-        fewest = rearrangements(given[0], types[0].shape, node.op.shape)
-        least = [x for x in fewest if x.outer * x.inner == fewest[0].outer * fewest[0].inner]
-        if least:
-            return (least[which],)
     found = follow_op(node.op, given, types, node.types)
     return tuple(
         mixed(f"repeats items along axis {x.axis}")

@@ -12,7 +12,7 @@ from typing import Any
 from onnx import ModelProto
 
 from graphcnn.analysis.batch_axis import batch_axes
-from graphcnn.analysis.fixed_batch import fixed_batch
+from graphcnn.analysis.batch_choices import fixed_batch
 from graphcnn.batch import FIXED, items
 from graphcnn.errors import GraphError, ImportModelError
 from graphcnn.graph import Graph
