@@ -149,10 +149,10 @@ def _on_images(node: Node) -> bool:
 def _fits(node: Node, layout: str, full: Sequence[bool]) -> bool:
     """Whether an elementwise node may work in a layout."""
     main = node.output.type
-    if _is_whole(main, layout):
-        return True
     small = all(f or known_size(v.shape) == 1 for f, v in zip(full, node.inputs, strict=True))
-    return small and keeps_zeros(node, full)
+    if not small and not isinstance(parse_layout(layout), Images):
+        return False  # a number for every channel of a kernel has no place in its storage
+    return _is_whole(main, layout) or (small and keeps_zeros(node, full))
 
 
 def _is_whole(t: TensorType, layout: str) -> bool:

@@ -306,6 +306,16 @@ def test_an_operand_of_each_channel_needs_whole_blocks(
     assert len(list(passing_choices((x * factor).node, known))) == count
 
 
+@pytest.mark.parametrize(
+    ("other", "count"), [((32, 1, 1, 1), 1), ((3, 1), 1), ((1, 1, 1, 1), 2), ((32, 32, 3, 3), 2)]
+)
+def test_an_operand_of_each_kernel_is_plain(other: tuple[int, ...], count: int) -> None:
+    """In the layouts of kernels whole operands and single numbers are read, and no others."""
+    known = Layouts({}, {SQUARE.shape: ("o16i16x2",)})
+    w, factor = Input("w", SQUARE)(), Input("factor", TensorType(other))()
+    assert len(list(passing_choices((w * factor).node, known))) == count
+
+
 def training(name: str, n: int) -> Graph:
     loss = {"autoencoder": "mse", "unet": "binary_cross_entropy"}.get(name, "cross_entropy")
     return training_graph(build(name).graph, loss, cnn.SGD(0.05, momentum=0.9)).bind(N=n)
