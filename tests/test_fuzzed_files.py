@@ -125,7 +125,7 @@ def run_both(content):
 def test_changed_onnx_files_are_read_or_refused(full):
     random = Random(1)
     ran = 0
-    for number in range(24_000 if full else 250):
+    for number in range(24_000 if full else 300):
         model = random.choice(random.choices(seeds(), (8, 1, 1))[0])
         change = random.random()
         content = (

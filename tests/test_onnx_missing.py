@@ -109,6 +109,7 @@ def test_what_is_lacking_inside_of_a_branch_is_named():
         ("Gelu", 17, "opset 17 has no operator 'Gelu', expected one it has: that came with opset"),
         ("conv", 17, "did you mean Conv or "),
         ("Softmaks", 17, "did you mean Softmax or LogSoftmax?"),
+        ("GroupNorm", 17, "did you mean GroupNormalization (of opset 18)?"),
         ("Xyzzyqwv", 17, "has no operator 'Xyzzyqwv', expected one it has"),
     ],
 )
@@ -116,6 +117,14 @@ def test_an_unknown_name_says_what_is_near(op, opset, words):
     message = refused(model([node(op, "x")], opset=opset))
     assert words in message
     assert ("did you mean" in message) == ("did you mean" in words)
+
+
+def test_unknown_names_are_told_at_once():
+    nodes = [relu(to="a"), node("Mish", "a", outputs=("b",)), node("Conv2D", "b")]
+    message = refused(model(nodes))
+    assert message.startswith('nodes that are not supported: node "b" (Mish): opset 17 has no')
+    assert "node \"y\" (Conv2D): opset 17 has no operator 'Conv2D'" in message
+    assert message.endswith("outputs=['a'], or graphcnn import --until a")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from graphcnn.onnx.importing.context import RULES, UnsupportedError
 from graphcnn.onnx.importing.control import CONTROL
 from graphcnn.onnx.importing.fold import FOLDS
 from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
-from graphcnn.onnx.importing.names import find_schema, shown
-from graphcnn.onnx.importing.validate import STANDARD, TRAINING
+from graphcnn.onnx.importing.names import find_schema, no_operator, shown
+from graphcnn.onnx.importing.validate import STANDARD, TRAINING, UNVERSIONED
 
 RECURRENCE: Final = frozenset({"LSTM", "GRU", "RNN"})
 _TEXTS: Final = frozenset(
@@ -46,9 +46,12 @@ def missing(op_type: str, domain: str, opset: int) -> str:
         return ""
     if domain not in (*STANDARD, TRAINING):
         return _foreign(op_type, domain)
+    standard = "" if domain in STANDARD else domain
+    schema = find_schema(op_type, opset, standard)
+    if schema is None and op_type not in UNVERSIONED:
+        return no_operator(op_type, opset, standard)
     if op_type in RULES or op_type in CONTROL or op_type in FOLDS:
         return ""
-    schema = find_schema(op_type, opset, "" if domain in STANDARD else domain)
     if schema is not None and any(
         v <= opset
         for v in (

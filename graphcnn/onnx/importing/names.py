@@ -47,5 +47,8 @@ def no_operator(op_type: str, opset: int, domain: str) -> str:
     text = f"opset {opset} has no operator {shown(op_type)!r}, expected one it has"
     if first.get(op_type, 0) > opset:
         return f"{text}: that came with opset {first[op_type]}"
-    like = near(op_type, (name for name, since in first.items() if since <= opset))
+    like = [
+        name if first[name] <= opset else f"{name} (of opset {first[name]})"
+        for name in near(op_type, first)
+    ]
     return f"{text}: did you mean {' or '.join(like)}?" if like else text
