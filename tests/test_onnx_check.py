@@ -35,13 +35,18 @@ def lenet(tmp_path_factory):
 def test_a_right_model_passes(lenet):
     found = cnn.check_onnx(lenet)
     assert found.passed and found.require() is found and not found.culprits
-    assert [(r, d.output, d.optimised) for r, d in found.rows] == [
-        (runtime, "logits", on) for runtime in ("native", "reference") for on in (True, False)
+    assert [(r, d.output, d.batch, d.optimised) for r, d in found.rows] == [
+        *(
+            (runtime, "logits", 1, on)
+            for runtime in ("native", "reference")
+            for on in (True, False)
+        ),
+        *((runtime, "logits", 2, True) for runtime in ("native", "reference")),
     ]
     assert all(d.argmax_agreement == 1.0 and 0 <= d.median_ulp <= d.max_ulp for _, d in found.rows)
     assert str(found).splitlines()[-1].endswith("within float32")
     report = json.loads(found.to_json())
-    assert report["passed"] and report["culprits"] == {} and len(report["rows"]) == 4
+    assert report["passed"] and report["culprits"] == {} and len(report["rows"]) == 6
 
 
 def wrong_at(name):

@@ -75,6 +75,8 @@ def check(
     reference implementation of the onnx package, is a note. Any other is named with its inputs and
     attributes, and the exit code is 1.
 
+    An open batch size is 1, and then 2, unless that takes long, which is told.
+
     ONNX Runtime runs in a process of its own. Where it crashes in one of its modes, the other one
     is compared; where it crashes in both, nothing is known about our results, and the exit code
     is 3.
