@@ -178,15 +178,58 @@ def test_other_forms_of_numbers():
     sums = {"x": ints(rng, np.int32, 2, 3, 4), "s": scale(rng, 3)}
     node = helper.make_node("DequantizeLinear", list(sums), ["y"])
     assert check(node, sums) == {"DequantizeLinear": 1}
-    blocks = {"x": ints(rng, I8, 2, 6, 4), "s": scale(rng, 2, 2, 4)}
-    node = helper.make_node("DequantizeLinear", ["x", "s"], ["y"], axis=1, block_size=3)
-    model = model_of(node, blocks, ("x",), 21)
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
-    expected = run(model, {"x": blocks["x"]})
-    np.testing.assert_array_equal(run(again(model), {"x": blocks["x"]}), expected)
     x = {"x": rng.normal(0, 3, (4, 5)).astype(np.float32)}
     node = helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])
     assert check(node, x)["QuantizeLinear"] == 1
+
+
+@pytest.mark.parametrize(("size", "block"), [(6, 3), (7, 3), (6, 2)])
+def test_blocks(size, block):
+    """Of which each has a scale of its own; the last one may be shorter."""
+    rng = np.random.default_rng(size)
+    count = -(-size // block)
+    arrays = {"x": ints(rng, I8, 2, size, 4), "s": scale(rng, 2, count, 4),
+              "z": ints(rng, I8, 2, count, 4)}  # fmt: skip
+    for op_type, names in (("DequantizeLinear", 3), ("QuantizeLinear", 3), ("QuantizeLinear", 2)):
+        if op_type[0] == "Q":
+            arrays["x"] = rng.normal(0, 3, (2, size, 4)).astype(np.float32)
+        inputs = list(arrays)[:names]
+        node = helper.make_node(op_type, inputs, ["y"], axis=1, block_size=block)
+        model = model_of(node, {name: arrays[name] for name in inputs}, ("x",), 21)
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+        found = import_graph(model.SerializeToString())
+        back = export_graph(found.graph, found.states)
+        assert kinds_of(back) == {op_type: 1}
+        (attribute,) = (a.i for a in back.graph.node[0].attribute if a.name == "block_size")
+        assert attribute == block
+        feeds = {"x": arrays["x"]}
+        np.testing.assert_array_equal(run(back, feeds)[0], run(model, feeds)[0])
+
+
+@pytest.mark.parametrize("name", ["int4", "uint4"])
+@pytest.mark.parametrize(("many", "how"), [((), {}), ((6,), {"axis": 1}), ((2, 6), {"axis": 0})])
+def test_weights_of_four_bits(name, many, how):
+    dtype = np.dtype(name)
+    rng = np.random.default_rng(6)
+    low = -8 if name == "int4" else 0
+    w, z = (rng.integers(low, low + 16, shape).astype(dtype) for shape in ((8, 6), many))
+    how = {**how, "block_size": 4} if len(many) == 2 else how
+    nodes = [helper.make_node("DequantizeLinear", ["w", "s", "z"], ["d"], **how),
+             helper.make_node("MatMul", ["x", "d"], ["y"])]  # fmt: skip
+    stored = {"w": w, "s": scale(rng, *many), "z": z}
+    x = helper.make_tensor_value_info("x", 1, ["N", 8])
+    y = helper.make_tensor_value_info("y", 1, None)
+    arrays = [numpy_helper.from_array(a, n) for n, a in stored.items()]
+    graph = helper.make_graph(nodes, "g", [x], [y], arrays)
+    imports = [helper.make_opsetid("", 21)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=10)
+    found = import_graph(model.SerializeToString())
+    back = export_graph(found.graph, found.states)
+    assert kinds_of(back) == {"DequantizeLinear": 1, "MatMul": 1}
+    feeds = {"x": rng.normal(0, 1, (3, 8)).astype(np.float32)}
+    for optimised in (True, False):
+        found = run(back, feeds, optimised)[0]
+        np.testing.assert_array_equal(found, run(model, feeds, optimised)[0])
 
 
 def own(dtype):

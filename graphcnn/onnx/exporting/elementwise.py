@@ -17,12 +17,23 @@ _PLAIN = {
     "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater",
     "greater_equal": "GreaterOrEqual", "equal": "Equal",
     "and": "And", "or": "Or", "not": "Not",
-    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus",
+    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh",
     "hard_swish": "HardSwish",
 }  # fmt: skip
 
 for _name, _onnx_type in _PLAIN.items():
     exports(_name)(plain(_onnx_type))
+
+
+@exports("softplus")
+def softplus(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """Of float64, which ONNX Runtime lacks, max(x, 0) + log(1 + exp(-|x|))."""
+    (x,), dtype = inputs, node.output.dtype
+    if dtype is not DType.FLOAT64:
+        return [emit.add("Softplus", x)]
+    rest = emit.add("Exp", emit.add("Neg", emit.add("Abs", x)))
+    rest = emit.add("Log", emit.add("Add", rest, emit.scalar(1.0, dtype)))
+    return [emit.add("Add", emit.add("Max", x, emit.scalar(0.0, dtype)), rest)]
 
 
 @exports("not_equal")

@@ -5,6 +5,7 @@ no form for is written out in the operators that ours expand to.
 """
 
 from collections.abc import Sequence
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -72,13 +73,33 @@ def as_row(emit: Emitter, value: Value, name: str, size: int | None) -> str:
     return name if flat_shape == shape else emit.add("Expand", name, emit.integers(shape, "shape"))
 
 
+def _blocks(emit: Emitter, node: Node) -> tuple[list[str], dict[str, Any]] | None:
+    """Constants that are the same for blocks of elements along one axis, one for each block."""
+    x, *rest = node.inputs
+    arrays = [v.node.op.array for v in rest if isinstance(v.node.op, Constant)]
+    if len(arrays) < len(rest) or not x.type.is_bound:
+        return None
+    whole = [np.broadcast_to(a, x.shape) for a in arrays]  # type: ignore[arg-type]
+    for axis, size in enumerate(x.shape):
+        steps = [np.moveaxis(a, axis, 0).reshape(size, -1) for a in whole]  # type: ignore[arg-type]
+        changes = [np.flatnonzero((s[1:] != s[:-1]).any(axis=1)) + 1 for s in steps]
+        block = gcd(*(int(i) for found in changes for i in found))
+        if block > 1:
+            firsts = np.arange(0, size, block)  # type: ignore[arg-type]
+            rows = [emit.constant(np.take(a, firsts, axis)) for a in whole]
+            return rows, {"axis": axis, "block_size": block}
+    return None
+
+
 def _spread(
     emit: Emitter, node: Node, inputs: list[str]
 ) -> tuple[list[str], dict[str, Any]] | None:
-    """Scale and zero point as ONNX has them, and the attribute that says where they lie."""
+    """Scale and zero point as ONNX has them, and the attributes that say where they lie."""
     x, *rest = node.inputs
     axis = row_axis([v.shape for v in rest], x.type.rank)
-    if axis is None or not all(v.type.is_bound for v in rest):
+    if axis is None:
+        return _blocks(emit, node)
+    if not all(v.type.is_bound for v in rest):
         return None
     if axis < 0:
         return [as_row(emit, v, n, None) for v, n in zip(rest, inputs[1:], strict=True)], {}
@@ -97,8 +118,9 @@ def quantize(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     _check_opset(emit, "QuantizeLinear", op.dtype, x.dtype)
     (scale, *zero), where = rows
     if not zero:  # it tells the type
-        size = x.shape[where["axis"]] if where else None
-        zero = [emit.constant(np.zeros(() if size is None else size, op.dtype.numpy))]
+        shape: Any = (x.shape[where["axis"]],) if where else ()
+        shape = emit.arrays[scale].shape if "block_size" in where else shape
+        zero = [emit.constant(np.zeros(shape, op.dtype.numpy))]
     return [emit.add("QuantizeLinear", inputs[0], scale, *zero, **where)]
 
 

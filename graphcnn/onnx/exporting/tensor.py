@@ -70,6 +70,11 @@ def one_hot(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 #: then the rest, costs the same and loses none.
 _LARGE = 1024
 
+#: Integers that ONNX or ONNX Runtime does not sum up: in 64 bits, of which the lowest are kept.
+_SHORT = {
+    DType.INT8, DType.UINT8, DType.INT16, DType.UINT16, DType.UINT32, DType.UINT64,
+}  # fmt: skip
+
 
 def _reduction(onnx_type: str) -> None:
     @exports(onnx_type.removeprefix("Reduce").lower())
@@ -78,6 +83,10 @@ def _reduction(onnx_type: str) -> None:
         if not op.axes:
             return [inputs[0]]
         x, shape = inputs[0], node.inputs[0].shape
+        if onnx_type in ("ReduceSum", "ReduceProd") and node.output.dtype in _SHORT:
+            whole = emit.add("Cast", x, to=ELEMENT_TYPES[DType.INT64])
+            whole = emit.reduce(onnx_type, whole, op.axes, op.keepdims)
+            return [emit.add("Cast", whole, to=ELEMENT_TYPES[node.output.dtype])]
         sums = onnx_type in ("ReduceSum", "ReduceMean") and node.output.dtype.is_float
         if sums and op.axes == (0, 2, 3) and known_size(shape[2:]) >= _LARGE:
             x = emit.reduce(onnx_type, x, (2,), True)

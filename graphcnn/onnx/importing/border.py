@@ -8,9 +8,10 @@ from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, imports
 from graphcnn.onnx.importing.parts import cut, take
+from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.shape import Embed
-from graphcnn.tensor_type import BatchSize
+from graphcnn.tensor_type import BatchSize, DType
 
 
 @imports("Pad")
@@ -31,6 +32,9 @@ def pad(call: Call) -> Value:
     before, after = [max(0, b) for b in before], [max(0, a) for a in after]
     if not any((*before, *after)):
         return x
+    if x.dtype is DType.BOOL and mode == "constant":
+        bits = _constant_border(call, Cast(DType.UINT8)(x), before, after, int(value))
+        return Cast(DType.BOOL)(bits)
     image = x.type.rank == 4 and not any((*before[:2], *after[:2])) and x.dtype.is_float
     if image and mode in ("constant", "reflect", "edge"):
         sides = before[2], after[2], before[3], after[3]

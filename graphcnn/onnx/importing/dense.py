@@ -6,6 +6,7 @@ from typing import Any
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
+from graphcnn.onnx.importing.reduce import mirrored
 from graphcnn.ops.comparison import Equal
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.elementwise import Abs, Pow, Sqrt
@@ -48,9 +49,19 @@ def matmul(call: Call) -> Value:
     row, column = a.type.rank == 1, b.type.rank == 1
     a = reshaped(a, (1, *a.shape)) if row else a
     b = reshaped(b, (*b.shape, 1)) if column else b
-    y = MatMul()(a, b)
+    y = matrix_product(call, a, b)
     rows, columns = y.shape[-2:-1], y.shape[-1:]
     return reshaped(y, (*y.shape[:-2], *(() if row else rows), *(() if column else columns)))
+
+
+def matrix_product(call: Call, a: Value, b: Value) -> Value:
+    """a · b of floats; of integers, all products (..., i, k, j), and their sums along k, which
+    wrap around as integers do."""
+    if a.dtype.is_float or a.dtype is not b.dtype:
+        return MatMul()(a, b)
+    products = reshaped(a, (*a.shape, 1)) * reshaped(b, (*b.shape[:-2], 1, *b.shape[-2:]))
+    call.limits.check_shape(products.shape, "all products of two matrices of integers")
+    return Sum((products.type.rank - 2,))(products)
 
 
 # Normalisation
@@ -240,7 +251,7 @@ def arg_max(call: Call) -> Value:
 
 @imports("ArgMin")
 def arg_min(call: Call) -> Value:
-    return _arg(call, -call.value(0))
+    return _arg(call, mirrored(call.value(0)))
 
 
 def _arg(call: Call, x: Value) -> Value:

@@ -33,7 +33,7 @@ from graphcnn.tensor_type import DType
 UNARY: dict[str, Op] = {
     "Neg": elementwise.Neg(), "Exp": elementwise.Exp(), "Log": elementwise.Log(),
     "Sqrt": elementwise.Sqrt(), "Abs": elementwise.Abs(), "Sign": elementwise.Sign(),
-    "Erf": elementwise.Erf(), "Relu": activation.Relu(), "Sigmoid": activation.Sigmoid(),
+    "Erf": elementwise.Erf(), "Sigmoid": activation.Sigmoid(),
     "Tanh": activation.Tanh(), "Softplus": activation.Softplus(),
     "HardSwish": activation.HardSwish(), "Not": comparison.Not(), "Floor": elementwise.Floor(),
     "Ceil": elementwise.Ceil(), "Round": elementwise.Round(), "Sin": elementwise.Sin(),
@@ -64,6 +64,15 @@ for _name, _op in UNARY.items():
     _unary(_name, _op)
 for _name, _op in BINARY.items():
     _binary(_name, _op)
+
+
+@imports("Relu")
+def relu(call: Call) -> Value:
+    """Of integers, the larger of x and 0."""
+    x = call.value(0)
+    if x.dtype.is_float:
+        return activation.Relu()(x)
+    return elementwise.Maximum()(x, constant_of(0, x.dtype))
 
 
 def operands(call: Call) -> tuple[Value, Value]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir import Value, constant_of, freeze
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import (
     Call,
@@ -64,6 +64,11 @@ def _spread(call: Call, index: int, x: Value) -> Value:
     blocks, size = int(v.shape[axis]), x.shape[axis]  # type: ignore[arg-type]
     if not isinstance(size, int) or -(-size // block) != blocks:
         raise ImportModelError(f"{blocks} blocks of {block} along axis {axis} of x {x.type}")
+    op = v.node.op
+    if isinstance(op, Constant):
+        call.store.fold((*op.array.shape[:axis], size, *op.array.shape[axis + 1 :]), op.array.dtype)
+        places = np.arange(size) // block
+        return Constant(freeze(np.take(op.array, places, axis)))(name=v.node.name)
     wide = BroadcastTo((*head, blocks, block, *tail))(reshaped(v, (*head, blocks, 1, *tail)))
     wide = reshaped(wide, (*head, blocks * block, *tail))
     if blocks * block == size:

@@ -27,39 +27,50 @@ def _axes(call: Call, rank: int) -> tuple[int, ...] | None:
     return call.axes(tuple(axes), rank)
 
 
-def _reduction(name: str, function: Callable[[Value, Over], Value], of_all: bool = False) -> None:
-    """`of_all`: the function is applied even where nothing is reduced."""
+def _reduction(
+    name: str,
+    function: Callable[[Value, Over], Value],
+    of_all: bool = False,
+    whole: bool = True,
+) -> None:
+    """`of_all`: the function is applied even where nothing is reduced. Unless it is `whole`, what
+    it gives for integers is no integer: it is computed in float64 and cut towards 0."""
 
     @imports(name)
     def rule(call: Call) -> Value:
         x = call.value(0)
-        axes = _axes(call, x.type.rank)
+        axes, kind = _axes(call, x.type.rank), x.dtype
+        if not (whole or kind.is_float or kind is DType.BOOL):
+            x = cast_to(x, DType.FLOAT64)
         if axes is None:
-            return function(x, lambda op, v: v) if of_all else x
+            return cast_to(function(x, lambda op, v: v) if of_all else x, kind)
         keep = bool(call.attribute("keepdims", 1))
         if x.dtype is DType.BOOL:
             numbers = function(cast_to(x, DType.UINT8), lambda op, v: op(axes, keep)(v))
             return cast_to(numbers, DType.BOOL)
-        return function(x, lambda op, v: op(axes, keep)(v) if axes else v)
+        return cast_to(function(x, lambda op, v: op(axes, keep)(v) if axes else v), kind)
+
+
+def mirrored(x: Value) -> Value:
+    """The numbers in the opposite order: -x, but for integers one that cannot overflow."""
+    if x.dtype.is_float:
+        return -x
+    return constant_of(range_of(x.dtype)[1] if x.dtype.is_unsigned else -1, x.dtype) - x
 
 
 def _smallest(x: Value, over: Over) -> Value:
-    """The largest of the numbers mirrored: -x, but for integers one that cannot overflow."""
-    if x.dtype.is_float:
-        return -over(Max, -x)
-    mirror = constant_of(range_of(x.dtype)[1] if x.dtype.is_unsigned else -1, x.dtype)
-    return mirror - over(Max, mirror - x)
+    return mirrored(over(Max, mirrored(x)))
 
 
 _reduction("ReduceSum", lambda x, over: over(Sum, x))
-_reduction("ReduceMean", lambda x, over: over(Mean, x))
+_reduction("ReduceMean", lambda x, over: over(Mean, x), whole=False)
 _reduction("ReduceProd", lambda x, over: over(Prod, x))
 _reduction("ReduceMax", lambda x, over: over(Max, x))
 _reduction("ReduceMin", _smallest)
 _reduction("ReduceL1", lambda x, over: over(Sum, Abs()(x)), True)
-_reduction("ReduceL2", lambda x, over: Sqrt()(over(Sum, x * x)), True)
+_reduction("ReduceL2", lambda x, over: Sqrt()(over(Sum, x * x)), True, whole=False)
 _reduction("ReduceSumSquare", lambda x, over: over(Sum, x * x), True)
-_reduction("ReduceLogSum", lambda x, over: Log()(over(Sum, x)), True)
+_reduction("ReduceLogSum", lambda x, over: Log()(over(Sum, x)), True, whole=False)
 
 
 @imports("ReduceLogSumExp")

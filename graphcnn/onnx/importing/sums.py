@@ -11,9 +11,9 @@ import numpy as np
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, imports, reshaped
+from graphcnn.onnx.importing.dense import matrix_product
 from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import moved, size_of
-from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.reduce import Sum
 from graphcnn.ops.shape import Embed, Transpose
@@ -147,7 +147,7 @@ def _contracted(
     a = _arranged(a, ours, [batch, rows, summed], sizes)
     b = _arranged(b, theirs, [batch, summed, columns], sizes)
     call.limits.check_shape((*a.shape[:-1], b.shape[-1]), "the product")
-    y = MatMul()(a, b) if summed else a * b
+    y = matrix_product(call, a, b) if summed else a * b
     labels = [*batch, *rows, *columns]
     return reshaped(y, tuple(sizes[c] for c in labels)), labels
 
