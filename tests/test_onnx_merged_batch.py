@@ -185,12 +185,14 @@ def test_numbers_that_depend_on_the_batch_size() -> None:
     """Arithmetic and comparisons hold for every N >= 1, or are undecided."""
     n = Affine(1)
     assert (4 * n // 2, (4 * n) // (2 * n), 3 * n - 2 * n, n - n) == (2 * n, 2, n, 0)
+    assert ((2 * n + 1) // 2, (4 * n - 1) // 2, (4 * n + 3) % 2) == (n, 2 * n - 1, 1)
     assert n >= 1 and n > 0 and n != 0 and not n == -1 and 2 * n >= 2 and -n < 0 and n + 1 > 1
     assert (Affine(1, 0, DType.FLOAT32) * 0.5 / 0.5).to_int() == n and bool(n)
     for question in (
         lambda: n == 1, lambda: n > 1, lambda: n <= 5, lambda: 2 * n == 6, lambda: n - 1 == 0,
         lambda: bool(n - 2), lambda: n // 2, lambda: n % 2, lambda: n * n, lambda: n * 0.5,
         lambda: (Affine(1, 0, DType.FLOAT32) / 2.0).to_int(), lambda: 6 // n, lambda: int(n),
+        lambda: (2 * n - 3) // 2,
     ):  # fmt: skip
         with pytest.raises(UndecidedError):
             question()

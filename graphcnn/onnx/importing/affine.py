@@ -75,7 +75,10 @@ class Affine:
         return self.like(Fraction(self.a) / b, Fraction(self.b) / b)
 
     def __floordiv__(self, other: Any) -> Any:
-        """Of integers, where nothing remains for any N."""
+        """Of integers that are not negative, the remainder the same for every N; rounded down."""
+        a, b = self._parts(other)
+        if not a and b > 0 and not self.a % b and (self >= 0 or not self.b % b):
+            return self.like(self.a // b, self.b // b)
         found = self.__truediv__(other)
         return self._whole(found, f"({self}) / ({other})") if isinstance(found, Affine) else found
 

@@ -22,6 +22,8 @@ from graphcnn.ops.shape import Concat, Flatten, Transpose
 from graphcnn.tensor_type import (
     Dim,
     DType,
+    Shape,
+    format_shape,
     is_open,
     known_size,
     merged_size,
@@ -56,7 +58,18 @@ def reshape(call: Call) -> Value:
         raise ImportModelError(f"shape {target} must have sizes of at least 0 and at most one -1")
     if free:
         target[free[0]] = _remaining(x, target, call)
+    _check_batch(x, tuple(target))
     return reshaped(x, tuple(target))
+
+
+def _check_batch(x: Value, target: Shape) -> None:
+    """Raise where a shape of numbers fixes the batch size, as exporters write what they traced."""
+    n, rest = divmod(known_size(target), known_size(x.shape))
+    if not x.type.is_bound and not is_open(target) and n and not rest:
+        raise UnsupportedError(
+            f"{x.type} as shape {format_shape(target)}: the file holds for batches of {n} only, "
+            f'which inputs={{"name": ({n}, ...)}} says'
+        )
 
 
 def _remaining(x: Value, target: Sequence[Dim], call: Call) -> Dim:
