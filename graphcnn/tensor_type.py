@@ -238,6 +238,11 @@ def merged_size(sizes: Shape) -> Dim:
     return number * N if power else number
 
 
+def size_words(shape: Shape) -> list[str]:
+    """The sizes for people to read: "4·N"."""
+    return [str(d).replace("*", "·") for d in shape]
+
+
 def format_shape(shape: Shape) -> str:
     return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
 

@@ -13,7 +13,7 @@ import numpy as np
 from graphcnn.graph import state_of
 from graphcnn.ir import Node, Op, Value
 from graphcnn.sources import Constant, Role, State
-from graphcnn.tensor_type import N, Shape, TensorType, known_size
+from graphcnn.tensor_type import N, Shape, TensorType, known_size, size_words
 
 Style = dict[str, str]
 
@@ -141,7 +141,7 @@ def dimensions(type: TensorType) -> str:
     """`6×28×28`: the shape of one item, without the batch axis `N`."""
     shape: Shape = type.shape[1:] if type.shape[:1] == (N,) else type.shape
     if shape:
-        return "×".join(map(str, shape))
+        return "×".join(size_words(shape))
     return "N" if type.shape else "scalar"
 
 

@@ -26,6 +26,7 @@ from graphcnn.tensor_type import (
     known_size,
     merged_size,
     open_axes,
+    size_words,
 )
 
 
@@ -316,6 +317,6 @@ def _check_sizes(shape: Shape, name: str) -> None:
 def _product(shape: Shape) -> str:
     """The product of the sizes, and what it is."""
     number, power = element_count(shape)
-    factors = [str(d).replace("*", "·") for d in shape]
+    factors = size_words(shape)
     powers = {0: "", 1: "·N"}.get(power, f"·N^{power}")
     return f"{'·'.join(factors) or '1'} = {number}{powers}"

@@ -15,7 +15,7 @@ from graphcnn.pictures.joints import ports
 from graphcnn.pictures.rails import Step, nested
 from graphcnn.pictures.scene import Box, Group, Path, Text, arrow
 from graphcnn.pictures.solids import Solid
-from graphcnn.tensor_type import known_size
+from graphcnn.tensor_type import known_size, size_words
 
 _GAP: Final = 24.0
 _LABEL: Final = 42.0
@@ -109,7 +109,7 @@ def _tops(
 def _texts(card: Card, times: int) -> list[tuple[str, float, bool]]:
     """The last part of the name, channels, size."""
     assert card.output is not None
-    sizes = [str(d) for d in card.output.shape[1:]]
+    sizes = size_words(card.output.shape[1:])
     name = elide(card.name.rsplit(".", 1)[-1], _NAME, 60, bold=True)
     name += f" ×{times}" * (times > 1)
     return [(name, _NAME, True), (sizes[0] if sizes else "scalar", _FACT, False),

@@ -20,7 +20,7 @@ from graphcnn.pictures.rails import Run, Step, bodies, nested, rails, runs
 from graphcnn.pictures.scene import Box, Group, Item, Path, Rect, Scene, Text, arrow
 from graphcnn.pictures.solids import RULES, SCALES, TALL, as_maps, is_colored, measure, solid
 from graphcnn.pictures.units import counted, joined, short
-from graphcnn.tensor_type import N, Shape
+from graphcnn.tensor_type import N, Shape, size_words
 
 STYLES: Final = ("box", "lenet", "bars", "unet")
 #: Width at which a figure goes on in a new row.
@@ -382,5 +382,5 @@ def _values(card: Card, paint: Paint | None) -> Any:
 
 
 def _size(shape: Shape) -> str:
-    sizes = [str(d) for d in shape if d != N] or ["scalar"]
+    sizes = size_words(tuple(d for d in shape if d != N)) or ["scalar"]
     return f"{sizes[0]} @ {'×'.join(sizes[1:])}" if len(sizes) == 3 else "×".join(sizes)
