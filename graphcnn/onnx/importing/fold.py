@@ -59,6 +59,10 @@ def folded(call: Call) -> list[Array] | None:
             found = fold(call, arrays)
     except UndecidedError:
         return None  # computed by the run, where the node has a rule for that
+    except TypeError:
+        if any(a is not None and a.dtype == object for a in arrays):
+            return None  # as are functions of N that are no a·N + b
+        raise
     if found is None:
         return None
     results = found if isinstance(found, list) else [found]
