@@ -182,6 +182,14 @@ Dim = int | BatchSize
 Shape = tuple[Dim, ...]
 
 
+def open_size(x: object) -> BatchSize | None:
+    """The size that None, "N" or "4*N" means, as sizes of inputs are given; None for others."""
+    if x is None or isinstance(x, BatchSize):
+        return x or N
+    found = re.fullmatch(r"(?:([1-9][0-9]{0,8})\*)?N", x) if isinstance(x, str) else None
+    return BatchSize(int(found[1] or 1)) if found else None
+
+
 def is_open(shape: Sequence[Any]) -> bool:
     """Whether N stands in a shape (or in any tuple), alone or times a number."""
     return BatchSize in map(type, shape)

@@ -181,6 +181,29 @@ def test_what_depends_on_the_batch_size_is_refused(nodes: str, message: str) -> 
         cnn.import_onnx(model.SerializeToString())
 
 
+def test_frames_of_videos_may_be_the_batch() -> None:
+    """A file whose batch has three rows for each item, which it does not say."""
+    model = parser.parse_model(
+        """
+        <ir_version: 8, opset_import: ["" : 13]> g (float[B, 2] x) => (float[a, b] y) {
+            t = Constant <value = int64[3] {-1, 3, 2}> ()  a = Reshape (x, t)
+            y = ReduceMean <axes = [1], keepdims = 0> (a)
+        }"""
+    ).SerializeToString()
+    with pytest.raises(ImportModelError, match=r'inputs=\{"name": \("3\*N", \.\.\.\)\} says'):
+        cnn.import_onnx(model)
+    for size in ("3*N", 3 * N):
+        found = cnn.import_onnx(model, inputs={"x": (size, 2)})
+        x = np.random.default_rng(0).normal(size=(15, 2)).astype(np.float32)
+        np.testing.assert_allclose(
+            found.predict(x, batch_size=2), x.reshape(5, 3, 2).mean(1), 1e-6, 1e-6
+        )
+    with pytest.raises(ImportModelError, match="one batch axis"):
+        cnn.import_onnx(model, inputs={"x": ("3*N", "N")})
+    with pytest.raises(ImportModelError, match="at least 1, found '0\\*N'"):
+        cnn.import_onnx(model, inputs={"x": ("0*N", 2)})
+
+
 def test_numbers_that_depend_on_the_batch_size() -> None:
     """Arithmetic and comparisons hold for every N >= 1, or are undecided."""
     n = Affine(1)

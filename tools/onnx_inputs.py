@@ -11,7 +11,7 @@ from graphcnn.errors import DataError
 from graphcnn.files import reason
 from graphcnn.ir import Array
 from graphcnn.regular_files import open_regular
-from graphcnn.tensor_type import N
+from graphcnn.tensor_type import N, open_size
 
 _WORDS = {"N": N, "true": True, "false": False, "True": True, "False": False}
 
@@ -22,9 +22,9 @@ def shapes_of(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str
     for text in values:
         name, equals, sizes = text.rpartition("=")
         parts = [part.strip() for part in sizes.replace("x", ",").split(",")]
-        if not equals or not all(part == "N" or part.isdecimal() for part in parts):
+        if not equals or not all(open_size(part) or part.isdecimal() for part in parts):
             raise click.BadParameter(f"{text!r} must be spelled NAME=SIZES, as in x=N,3,224,224")
-        found[name] = tuple("N" if part == "N" else int(part) for part in parts)
+        found[name] = tuple(part if open_size(part) else int(part) for part in parts)
     return found
 
 

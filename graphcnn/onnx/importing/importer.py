@@ -47,7 +47,8 @@ def import_onnx(
             from the folder of the file.
         inputs: shapes by name where the file leaves sizes open, or to change them:
             `{"x": (1, 3, 224, 224)}`. The batch axis N stays open as `None`, `"N"` or `N`, or is
-            opened where the file fixes it, if every item is proven to be computed apart.
+            opened where the file fixes it, if every item is proven to be computed apart. `"4*N"`
+            says that a batch has four rows for each of N items, such as the frames of videos.
             What is no tuple or list is a value, an array or a number:
             `{"sizes": np.array([1, 3, 448, 448])}`. Such an input becomes a constant of the model
             and is no input any more, which is how the numbers of an input can decide shapes. A

@@ -19,7 +19,7 @@ from graphcnn.graph import Graph
 from graphcnn.onnx.importing.arrays import sizes_of
 from graphcnn.onnx.importing.imported import Imported
 from graphcnn.open_batch import open_batch
-from graphcnn.tensor_type import N, format_shape
+from graphcnn.tensor_type import format_shape, open_size
 
 Shapes = Mapping[str, Sequence[Any]]
 
@@ -88,7 +88,7 @@ def _changed(
 
 
 def _is_open(d: Any) -> bool:
-    return d is None or d in ("N", N)
+    return open_size(d) is not None
 
 
 def opened(

@@ -1,6 +1,7 @@
 """Shapes, parts and joins of ONNX in our operators."""
 
 from collections.abc import Sequence
+from math import gcd
 
 import numpy as np
 
@@ -77,9 +78,12 @@ def _remaining(x: Value, target: Sequence[Dim], call: Call) -> Dim:
     others = tuple(d for d in target if d != -1)
     size = remaining_size(x.shape, others)
     if size is None:
+        have, need = known_size(x.shape), known_size(others)
+        times = need // gcd(have, need) if is_open(x.shape) and need else 0
+        hint = f'; inputs={{"name": ("{times}*N", ...)}} says that batches are so' if times else ""
         raise UnsupportedError(
-            f"{x.type} as shape ({', '.join(map(str, target))}): {known_size(x.shape)} elements "
-            f"per item, {known_size(others)} without the -1"
+            f"{x.type} as shape ({', '.join(map(str, target))}): {have} elements per item, {need} "
+            f"without the -1{hint}"
         )
     return size
 

@@ -67,7 +67,7 @@ from graphcnn.onnx.importing.validate import (
 )
 from graphcnn.origin import UNKNOWN, inherit
 from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import Dim, N, Shape, TensorType
+from graphcnn.tensor_type import Dim, N, Shape, TensorType, is_open, open_axes, open_size
 
 #: Shapes of inputs that replace the declared ones; N, "N" or None is the batch axis.
 Shapes = Mapping[str, Sequence[Any]]
@@ -168,15 +168,15 @@ class Run:
     def _override(self, name: str, given: Sequence[Any], tensor: Any) -> Shape:
         shape: list[Dim] = []
         for axis, d in enumerate(given):
-            open_ = d == N or d is None or d == "N"
-            if open_ and N in shape:
+            open_ = open_size(d)
+            if open_ and is_open(shape):
                 raise ImportModelError(
                     f"input {name!r} has one batch axis, found {tuple(given)}: N at the axes "
-                    f"{shape.index(N)} and {axis}"
+                    f"{open_axes(tuple(shape))[0]} and {axis}"
                 )
             if not open_ and (not isinstance(d, int | np.integer) or d < 1):
                 raise ImportModelError(f"sizes of input {name!r} must be at least 1, found {d!r}")
-            shape.append(N if open_ else int(d))
+            shape.append(open_ or int(d))
         if tensor.HasField("shape") and len(tensor.shape.dim) != len(shape):
             raise ImportModelError(
                 f"input {name!r} has {len(tensor.shape.dim)} axes, found the shape {tuple(given)}"
