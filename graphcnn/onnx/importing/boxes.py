@@ -19,7 +19,7 @@ class Box:
     """The places start + step·i, i < size, of the first axes of a tensor."""
 
     starts: tuple[int, ...]
-    sizes: tuple[int, ...]
+    sizes: Shape
     steps: tuple[int, ...]
 
 
@@ -67,7 +67,7 @@ def _mask(shape: Shape, box: Box) -> Array:
     for axis, size in enumerate(box.sizes):
         if size != shape[axis]:
             line = np.zeros(known_size((shape[axis],)), np.bool_)
-            line[box.starts[axis] :: box.steps[axis]][:size] = True
+            line[box.starts[axis] :: box.steps[axis]][: known_size((size,))] = True
             mask = mask & _along(line, axis, len(shape))
     return mask
 

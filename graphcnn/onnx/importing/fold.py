@@ -343,6 +343,8 @@ def _constant_of_shape(call: Call, arrays: list[Any]) -> Any:
 
 @folds("Range")
 def _range(call: Call, arrays: list[Any]) -> Any:
+    if any(a.dtype == object for a in arrays):
+        return None
     start, limit, step = (a.reshape(()).item() for a in arrays)
     if not step:
         raise ImportModelError("delta of Range must not be 0")
@@ -370,5 +372,4 @@ def _non_zero(call: Call, arrays: list[Any]) -> Any:
 
 
 _only_known("Constant")
-_only_known("Range", "start", "limit", "delta")
 _only_known("NonZero", "the input")

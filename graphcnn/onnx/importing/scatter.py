@@ -13,7 +13,7 @@ import numpy as np
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Array, Value, constant_of, freeze
-from graphcnn.onnx.importing.boxes import assigned, box_of
+from graphcnn.onnx.importing.boxes import Box, assigned, box_of
 from graphcnn.onnx.importing.context import (
     Call,
     Known,
@@ -24,6 +24,7 @@ from graphcnn.onnx.importing.context import (
 )
 from graphcnn.onnx.importing.fold import check_indices, folds
 from graphcnn.onnx.importing.parts import cut, nothing, take
+from graphcnn.onnx.importing.ramps import columns_of, ramp_box
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.gather import Gather, Scatter, filled
@@ -192,15 +193,29 @@ def gather_nd(call: Call) -> Value:
 
 @imports("ScatterND")
 def scatter_nd(call: Call) -> Value:
-    """Known indices of a box select between x and the updates; all others write rows."""
+    """Indices of a box, if that is known, select between x and the updates; all others write."""
     x, reduction = call.value(0), call.attribute("reduction", "none")
-    rows, flat, k = _tuples(call, x, 0)
-    if isinstance(call.given(1), Known) and reduction == "none":
-        sizes = np.array([size_of(x, a) for a in range(k)])
-        box = box_of(call.known(1, "indices").astype(np.int64) % sizes)
-        if box is not None:
-            return assigned(x, box, call.value(2))
+    box = _box(call, x) if reduction == "none" else None
+    if box is not None:
+        return assigned(x, box, call.value(2))
+    rows, flat, _ = _tuples(call, x, 0)
     return reshaped(Scatter(0, reduction)(rows, flat, call.value(2)), x.shape)
+
+
+def _box(call: Call, x: Value) -> Box | None:
+    """The box that tuples of indices name, whatever the batch size, where that is known."""
+    found, shape = call.given(1), _shape(call, 1)
+    if not shape or not isinstance(shape[-1], int) or not 1 <= shape[-1] <= x.type.rank:
+        return None
+    if isinstance(found, Value):
+        columns = columns_of(found, call.store.counted) if call.store.counted else None
+        return None if columns is None else ramp_box(columns, x.shape)
+    if is_open(x.shape[: shape[-1]]) or found.array.dtype == object:
+        return None
+    sizes = x.shape[: shape[-1]]
+    for column, size in zip(np.moveaxis(found.array, -1, 0), sizes, strict=True):
+        check_indices(column, known_size((size,)))
+    return box_of(found.array.astype(np.int64) % np.array(sizes))
 
 
 @imports("TopK")

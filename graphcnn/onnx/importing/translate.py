@@ -56,6 +56,7 @@ from graphcnn.onnx.importing.messages import (
 from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
 from graphcnn.onnx.importing.missing import MissingError, missing, within
 from graphcnn.onnx.importing.names_read import names_in, names_used
+from graphcnn.onnx.importing.ramps import refuse_stand_ins
 from graphcnn.onnx.importing.sequences import Items, items_of
 from graphcnn.onnx.importing.sparse import dense_array
 from graphcnn.onnx.importing.validate import (
@@ -203,6 +204,7 @@ class Run:
         if not outputs:
             outputs["nothing"] = constant_of(0)  # a graph has outputs
         title = self.model.graph.name or name or "model"
+        refuse_stand_ins(outputs.values(), self.store.counted)
         graph, self.final = fuse(Graph.of(self.inputs, outputs, name=title))
         keys = [s.node.op.key for s in graph.states]  # type: ignore[attr-defined]
         states = {key: np.array(self.store.states[key]) for key in keys}
