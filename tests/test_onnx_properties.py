@@ -14,6 +14,7 @@ import graphcnn as cnn
 from graphcnn.graph import Graph
 from graphcnn.models import MODELS
 from graphcnn.normalisation import Normalisation
+from graphcnn.onnx.comparing import difference as comparing
 from graphcnn.onnx.comparing.difference import difference, ulps
 from graphcnn.onnx.exporting.export import IR_VERSIONS, export_graph
 from graphcnn.onnx.importing.importer import import_onnx
@@ -183,6 +184,20 @@ def test_units_in_the_last_place():
     half = np.array([1.0], np.float16)
     assert ulps(half, half + np.float16(2**-10))[0] == 1
     assert ulps(np.array([3, 4]), np.array([3, 9])).tolist() == [0, 5]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16, np.int64])
+def test_differences_are_the_same_in_any_pieces(monkeypatch, kind):
+    rng = np.random.default_rng(0)
+    ours = (100 * rng.normal(size=(3, 4, 5))).astype(kind)
+    theirs = (ours + rng.normal(size=ours.shape)).astype(kind)
+    theirs[2, 3, 4] += 50  # in the last piece
+    whole = difference("y", 3, True, theirs, ours)
+    monkeypatch.setattr(comparing, "_AT_A_TIME", 7)
+    assert difference("y", 3, True, theirs, ours) == whole and whole.max_abs > 40
+    if ours.dtype.kind == "f":
+        theirs[2, 3, 4] = np.nan
+        assert difference("y", 3, True, theirs, ours).normalised == np.inf
 
 
 def test_metadata_of_a_trained_model(tmp_path):

@@ -8,6 +8,7 @@ distance in ULP says little about a sum; the median says how most numbers fare.
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ import numpy as np
 from graphcnn.errors import VerifyError
 from graphcnn.ir import Array
 from graphcnn.text.literals import printable
+
+#: Numbers that are compared at a time: what is computed of them stays in the cache.
+_AT_A_TIME = 1 << 15
 
 #: Columns of the table, and the line of one `Difference` in it.
 HEAD = (
@@ -74,18 +78,35 @@ def difference(output: str, batch: int, optimised: bool, theirs: Array, ours: Ar
 def errors(theirs: Array, ours: Array) -> tuple[float, float]:
     """The largest absolute error, and the same divided by our largest finite number. What is NaN
     on one side only is infinitely wrong."""
-    a, b = theirs.astype(np.float64), ours.astype(np.float64)
-    same = (a == b) | (np.isnan(a) & np.isnan(b))  # infinities too
-    with np.errstate(invalid="ignore"):
-        error = np.where(same, 0.0, np.abs(a - b))
-    error[np.isnan(error)] = np.inf
-    scale = np.abs(b[np.isfinite(b)]).max(initial=0.0) or 1.0
-    largest = float(error.max(initial=0.0))
-    return largest, largest / float(scale)
+    largest = scale = 0.0
+    for _, x, y in _pieces(theirs, ours):
+        a, b = x.astype(np.float64), y.astype(np.float64)
+        same = (a == b) | (np.isnan(a) & np.isnan(b))  # infinities too
+        with np.errstate(invalid="ignore"):
+            error = np.where(same, 0.0, np.abs(a - b))
+        error[np.isnan(error)] = np.inf
+        largest = max(largest, float(error.max()))
+        scale = max(scale, float(np.abs(b[np.isfinite(b)]).max(initial=0.0)))
+    return largest, largest / (scale or 1.0)
 
 
 def ulps(theirs: Array, ours: Array) -> Array:
     """Numbers of the type between two numbers, element by element; for integers their distance."""
+    steps = np.empty(ours.size)
+    for part, x, y in _pieces(theirs, ours):
+        steps[part] = _ulps(x, y)
+    return steps.reshape(ours.shape)
+
+
+def _pieces(theirs: Array, ours: Array) -> Iterator[tuple[slice, Array, Array]]:
+    """Both, a few elements at a time."""
+    a, b = theirs.reshape(-1), ours.reshape(-1)
+    for start in range(0, b.size, _AT_A_TIME):
+        part = slice(start, start + _AT_A_TIME)
+        yield part, a[part], b[part]
+
+
+def _ulps(theirs: Array, ours: Array) -> Array:
     if ours.dtype.kind != "f":
         return np.abs(theirs.astype(np.float64) - ours.astype(np.float64))
     a, b = _rank(theirs), _rank(ours)
