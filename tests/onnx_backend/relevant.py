@@ -2,11 +2,11 @@
 
 Group -> patterns. A pattern matches the beginning of a name, without "test_" and "_cpu", up to an
 underscore or the end; one that ends in $ is a whole name. Left out are attention, recurrent
-networks, signal transforms, texts, sequences, pictures and ai.onnx.ml.
+networks, texts, sequences, pictures and ai.onnx.ml.
 """
 
 #: How many tests of names.txt the patterns select: of the operators, and written out by functions.
-PLAIN, EXPANDED = 1112, 326
+PLAIN, EXPANDED = 1129, 332
 
 RELEVANT: dict[str, str] = {
     "convolution": """
@@ -47,6 +47,10 @@ RELEVANT: dict[str, str] = {
     """,
     "detection": "nonmaxsuppression",
     "quantisation": "quantizelinear dequantizelinear dynamicquantizelinear",
+    "signals": """
+        dft$ dft_axis dft_rfft dft_irfft dft_opset19 stft melweightmatrix blackmanwindow
+        hammingwindow hannwindow
+    """,
     "training": "nllloss sce adagrad adam momentum nesterov",
     "control": "if loop11 loop13 loop16 scan scan9",
 }

@@ -303,7 +303,7 @@ def _split(call: Call, arrays: list[Any]) -> Any:
 # Tensors out of nothing. These have no other rule: what they make has to be known.
 
 
-def _only_known(name: str, *needed: str) -> None:
+def only_known(name: str, *needed: str) -> None:
     @imports(name)
     def rule(call: Call) -> Any:
         for i, what in enumerate(needed):
@@ -371,5 +371,5 @@ def _non_zero(call: Call, arrays: list[Any]) -> Any:
     return np.array(np.nonzero(arrays[0]), np.int64).reshape(arrays[0].ndim, -1)
 
 
-_only_known("Constant")
-_only_known("NonZero", "the input")
+only_known("Constant")
+only_known("NonZero", "the input")

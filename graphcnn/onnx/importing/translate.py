@@ -14,6 +14,7 @@ import graphcnn.onnx.importing.bits
 import graphcnn.onnx.importing.border
 import graphcnn.onnx.importing.dense
 import graphcnn.onnx.importing.elementwise
+import graphcnn.onnx.importing.fourier
 import graphcnn.onnx.importing.image
 import graphcnn.onnx.importing.lp_pool
 import graphcnn.onnx.importing.max_pool
