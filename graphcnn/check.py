@@ -21,11 +21,11 @@ from graphcnn.onnx.comparing.edges import Edges, at_batch, read_edges
 from graphcnn.onnx.comparing.effort import SECONDS, cost
 from graphcnn.onnx.comparing.judge import Side
 from graphcnn.onnx.comparing.modes import Modes
-from graphcnn.onnx.comparing.parity import bound_for
+from graphcnn.onnx.comparing.parity import Modal, bound_for
 from graphcnn.onnx.comparing.verdict import Verdict, table
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
-from graphcnn.trial import Modal, Trial, slack
+from graphcnn.trial import Trial, slack
 
 #: The batch size that is compared beside 1, where the file and the inputs leave it open: faults in
 #: where the items lie show themselves in one of the two.
@@ -153,7 +153,7 @@ def check_onnx(
     warn_of(edges.found.graph.name, edges.found.doubts)
     sides = Sides(edges, *_feeds(edges, given, seed))
     names = list(edges.compared)
-    modes, theirs = None, Modal()
+    modes, theirs = None, dict[bool, dict[str, Array]]()
     if names:
         modes = Modes(edges.with_outputs(names) if edges.random else edges.model, edges.stored)
         wanted_inputs = {i.name for i in modes.one.get_inputs()}

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from graphcnn.errors import CrashError
+from graphcnn.errors import CrashError, ExportError, VerifyError
 from graphcnn.graph import Graph, state_of, unique_names
 from graphcnn.ir import Array, Node, Value
 from graphcnn.naming import named, state_keys
@@ -18,6 +18,7 @@ from graphcnn.passes.split_states import split_states
 from graphcnn.runner import Runner
 from graphcnn.runtime.reference import Reference
 from graphcnn.sources import Role, State
+from graphcnn.tensor_type import DType
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
@@ -37,6 +38,10 @@ def export_onnx(
 ) -> "Parity | None":
     """Write an ONNX file, checked, and compared with ONNX Runtime where it is installed.
 
+    The file takes its name after the comparison: one that is found wrong is not written. Results
+    are judged by their distance from the exact ones, in multiples of what rounding makes of this
+    model (`graphcnn.onnx.comparing`).
+
     Args:
         opset: "auto" is the lowest that can express the graph, from 17 on.
         verify: True insists on the comparison, at batches of 1, 2 and 5 and with ONNX Runtime's
@@ -45,7 +50,7 @@ def export_onnx(
         target: releases that have to read the file, as in "onnxruntime>=1.16": bounds the opset
             and the IR version.
         float16: parameters and computation in float16, inputs and outputs in float32. Compared
-            with the model as it is, within a bound of its own.
+            with the model as it is, by what rounding to float16 makes of it.
         fold_batch_norm: batch norms become part of the layers before or after them, where there
             are such. The file then predicts as before, and cannot be trained on as before.
         external_data: True puts large arrays into a file of their own beside the model, which
@@ -55,12 +60,12 @@ def export_onnx(
         The comparison, or None where there was none.
 
     Raises:
+        ParityError: ONNX Runtime computes something else; it has the comparison as `parity`.
+        ExportError: the graph has no equivalent, or ONNX Runtime refuses the file.
         CrashError: ONNX Runtime died of the file, which is written.
     """
     from graphcnn.onnx.comparing import ort
-    from graphcnn.onnx.comparing.effort import SECONDS, cost
-    from graphcnn.onnx.comparing.parity import bound_for, compare
-    from graphcnn.onnx.exporting.export import export_graph
+    from graphcnn.onnx.exporting.export import build_model, write_model
     from graphcnn.onnx.exporting.half import to_float16
 
     compared = verify or (verify is None and importlib.util.find_spec("onnxruntime") is not None)
@@ -68,13 +73,8 @@ def export_onnx(
     graph, arrays = fold_norms(model.graph, states) if fold_batch_norm else (model.graph, states)
     if float16:
         graph, arrays = to_float16(graph, arrays)
-    runner = Runner(model.graph, "reference")
-
-    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        return runner.run(feeds, states)[0]
-
-    with ort.kept() if compared else nullcontext():  # ONNX Runtime loads while the file is written
-        exported = export_graph(
+    with ort.kept() if compared else nullcontext():  # ONNX Runtime loads while the file is made
+        exported, data = build_model(
             graph,
             arrays,
             path,
@@ -84,19 +84,78 @@ def export_onnx(
             external_data=external_data,
         )
         if not compared:
+            write_model(exported, data, path)
             return None
-        apart = any(t.external_data for t in exported.graph.initializer)
-        seconds = None if verify else SECONDS
+        beside = data.arrays if data is not None else {}
+        narrowed = DType.FLOAT16 if float16 else None
         try:
-            return compare(
-                path if apart else exported,
-                run,
-                bound=bound_for(graph),
-                seconds=seconds,
-                cost=cost(model.graph),
-            )
+            parity = _compared(model.graph, states, exported, beside, narrowed, bool(verify))
         except CrashError as error:
+            write_model(exported, data, path)
             raise CrashError(f"{path} is written, but not compared: {error}") from None
+        except (ExportError, VerifyError) as error:
+            raise type(error)(f"{error}\n{_not_written(path)}") from None
+    if not parity.passed:
+        raise ParityError(parity, path)
+    write_model(exported, data, path)
+    return parity
+
+
+class ParityError(VerifyError):
+    """ONNX Runtime computes something else than we do of a file, which was not written.
+
+    `parity` is the comparison.
+    """
+
+    def __init__(self, parity: "Parity", path: str | Path) -> None:
+        super().__init__(
+            f"ONNX Runtime computes something else\n{parity}\n{_not_written(path)}; "
+            "graphcnn check FILE names the node at which they part"
+        )
+        self.parity = parity
+
+
+def _not_written(path: str | Path) -> str:
+    there = "as it was before" if Path(path).exists() else "not there"
+    return (
+        f"{path} is {there}: to write the file without comparing it, use verify=False, on the "
+        "command line --no-verify"
+    )
+
+
+def _compared(
+    graph: Graph,
+    states: Mapping[str, Array],
+    exported: Any,
+    beside: Mapping[str, Array],
+    narrowed: DType | None,
+    whole: bool,
+) -> "Parity":
+    """The model against its file in ONNX Runtime. By a constant where there is no room for runs in
+    float64."""
+    from graphcnn.export_judge import ExportJudge, room_for
+    from graphcnn.onnx.comparing.effort import SECONDS, cost
+    from graphcnn.onnx.comparing.parity import BATCHES, FLOAT16_BOUND, bound_for, compare
+
+    runner = Runner(graph, "reference")
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        return runner.run(feeds, states)[0]
+
+    room = room_for(graph, max(BATCHES), states)
+    found = compare(
+        exported,
+        run,
+        bound=bound_for(graph) if narrowed is None else FLOAT16_BOUND,
+        seconds=None if whole else SECONDS,
+        cost=cost(graph),
+        arrays=beside,
+        judge=ExportJudge(graph, states, exported, beside, narrowed) if room else None,
+    )
+    if room:
+        return found
+    note = "judged by a constant: there is no memory for the exact result, a run in float64"
+    return replace(found, notes=(*found.notes, note))
 
 
 def fold_norms(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:

@@ -1,27 +1,26 @@
 """One ONNX model on one input: what each side computes, judged by the exact result."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from graphcnn.config import check_precision
+from graphcnn.errors import CrashError
 from graphcnn.first_difference import RUN, Sides
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Value
 from graphcnn.onnx.comparing.decisions import Point
 from graphcnn.onnx.comparing.exact import Exact
 from graphcnn.onnx.comparing.judge import FIRST, Judge, Judged, Side, judged
+from graphcnn.onnx.comparing.parity import Modal
 from graphcnn.onnx.comparing.verdict import Verdict, arithmetic, verdict
 from graphcnn.onnx.comparing.widened import widened_array
 
 #: The native runtime may use algorithms that round more in single elements: so many times.
 FAST_SLACK = 12.0
-
-
-#: Outputs of ONNX Runtime by name, with its optimisations and without.
-Modal = dict[bool, dict[str, Array]]
 
 
 class Trial:
@@ -35,9 +34,13 @@ class Trial:
     """
 
     def __init__(self, sides: Sides, theirs: Modal) -> None:
-        self.sides, self.edges, self.theirs = sides, sides.edges, theirs
+        self.sides, self.edges = sides, sides.edges
         compared = self.edges.compared
         self.names = list(compared)
+        self.theirs = {**theirs}
+        if False not in theirs:  # which decides as the file says
+            with suppress(CrashError):
+                self.theirs[False] = sides.theirs(self.names, False)
         inner = {k: v for k, v in self.edges.values.items() if isinstance(v, Value)}
         outputs = {f"output {k}": v for k, v in compared.items()}
         keys = {f"value {k}": v for k, v in inner.items()}

@@ -25,7 +25,17 @@ LAYERS = [
     {"compile", "data"},
     {"native", "profiling"},
     {"runner", "first_difference", "trial", "first_fault", "check"},
-    {"network", "model", "models", "feeding", "pieces", "evaluation", "exporting", "training"},
+    {
+        "network",
+        "model",
+        "models",
+        "feeding",
+        "pieces",
+        "evaluation",
+        "exporting",
+        "export_judge",
+        "training",
+    },
     {"", "__main__", "tools"},  # "" is the package itself, which gathers what users see
 ]
 #: Imports against the direction, each inside a function and for a reason.

@@ -76,6 +76,11 @@ class Effort:
         self._more |= expected  # what several steps share once
         return False
 
+    def fits(self, work: Hashable, n: int, times: float) -> bool:
+        """Whether there is time for so many times the work on n items."""
+        expected = times * n * self._rates.get(work, 0.0)
+        return self._seconds is None or self.spent + expected <= self._seconds
+
     def notes(self) -> list[str]:
         """What was left out, and how long it would take."""
         if not self._left:
