@@ -1,4 +1,4 @@
-"""Images read between their pixels: GridSample, RoiAlign, DeformConv.
+"""Images read between their pixels: GridSample and its AffineGrid, RoiAlign, DeformConv.
 
 Each computes where to read, for every axis on its own. A point then is a weighted sum over the
 pixels around it, each of which is one `gather` of rows (a row holds the channels of a pixel).
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir import Array, Value, constant_of
 from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
 from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import size_of
@@ -24,7 +24,7 @@ from graphcnn.ops.elementwise import Add, Floor, Maximum, Minimum, Mul, Round
 from graphcnn.ops.gather import Gather
 from graphcnn.ops.reduce import Max, Sum
 from graphcnn.ops.shape import Transpose
-from graphcnn.tensor_type import Dim, DType
+from graphcnn.tensor_type import Dim, DType, N, format_shape
 
 
 def known_place(at: Value, otherwise: float) -> Value:
@@ -86,6 +86,32 @@ def _zero_outside(place: Value, weight: Value, size: int) -> Tap:
 
 #: Farther away than this, a float32 does not tell a pixel from the next one.
 FAR = 2.0**24
+
+
+def _middles(count: int, aligned: bool) -> Array:
+    """Where the pixels of one axis lie in -1 … 1: their middles or, aligned, from end to end (a
+    single one at the first end)."""
+    end = 1.0 if aligned else (count - 1) / count
+    return np.linspace(-end, end, count)
+
+
+@imports("AffineGrid")
+def affine_grid(call: Call) -> Value:
+    """theta · (x, y, 1) of every pixel, or (x, y, z, 1) of a volume."""
+    theta, sizes = call.value(0), call.sizes(1, "size")
+    rank = len(sizes) - 2
+    if rank not in (2, 3) or theta.shape != (sizes[0], rank, rank + 1) or N in sizes[2:]:
+        raise ImportModelError(
+            f"theta {theta.type} and the size {format_shape(sizes)} must be (N, 2, 3) and "
+            "(N, C, H, W), or (N, 3, 4) and (N, C, D, H, W)"
+        )
+    call.limits.check_shape((*sizes[:1], *sizes[2:], rank), "the result")
+    aligned = bool(call.attribute("align_corners", 0))
+    axes = [_middles(int(d), aligned) for d in sizes[2:]]  # type: ignore[arg-type]
+    places = [*reversed(np.meshgrid(*axes, indexing="ij")), np.ones([len(a) for a in axes])]
+    points = constant_of(np.stack(places, -1).reshape(-1, rank + 1), theta.dtype)
+    grid = MatMul()(points, Transpose((0, 2, 1))(theta))
+    return reshaped(grid, (sizes[0], *sizes[2:], rank))
 
 
 @imports("GridSample")
