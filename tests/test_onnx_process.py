@@ -190,6 +190,17 @@ def test_where_no_process_can_be_started(monkeypatch, why):
     assert check_onnx(RELU).passed
 
 
+@pytest.mark.skipif(os.name != "posix", reason="scripts")
+@pytest.mark.parametrize("does", ["exit 3", "echo some other program; exec sleep 60"])
+def test_an_interpreter_that_is_another_program(tmp_path, monkeypatch, started, does):
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    assert check_onnx(RELU).passed
+    assert len(started) == 1 and started[0].returncode is not None
+
+
 def test_an_onnx_runtime_that_cannot_be_loaded(tmp_path, monkeypatch):
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('a library is missing')")
     monkeypatch.syspath_prepend(tmp_path)

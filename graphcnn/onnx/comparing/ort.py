@@ -45,6 +45,8 @@ class Peer:
         self.start()
         assert self.process is not None
         if not self.version:
+            if not self.process.answers():
+                self.process = process.Here()
             try:
                 answer, _ = self.process.ask({"do": "start"})
             except process.DiedError as died:

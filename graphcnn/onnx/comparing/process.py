@@ -23,6 +23,9 @@ from graphcnn.text.literals import printable
 #: on models that anybody would wait for; interrupting works at any time.
 PATIENCE = 1800.0
 
+#: The same for the first answer, for which nothing has to be loaded.
+HELLO = 60.0
+
 Answer = tuple[dict[str, Any], dict[str, Array]]
 
 
@@ -71,13 +74,28 @@ class Process:
         """Let go of a session with the next request; from any thread, at any time."""
         self._forgotten.append(number)
 
-    def ask(self, head: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> Answer:
+    def answers(self) -> bool:
+        """Whether it is the process that was meant: a program around Python may call itself its
+        interpreter. Ends one that is not."""
+        try:
+            self.ask({"do": "hello"}, patience=HELLO)
+        except DiedError:
+            self.close()
+            return False
+        return True
+
+    def ask(
+        self,
+        head: Mapping[str, Any],
+        arrays: Mapping[str, Array] | None = None,
+        patience: float | None = None,
+    ) -> Answer:
         """The answer to a request. Raises `DiedError`."""
         with self._turn:
             if self.ended:
                 raise DiedError(self._death())
             forgotten, self._forgotten = self._forgotten, []
-            hung = threading.Timer(PATIENCE, self._lose_patience)
+            hung = threading.Timer(patience or PATIENCE, self._lose_patience)
             hung.daemon = True
             hung.start()
             try:
@@ -86,7 +104,9 @@ class Process:
                 return worker.receive(self._child.stdout)
             except TypeError as error:
                 raise ExportError(f"ONNX Runtime cannot be fed: {error}") from None
-            except (OSError, EOFError):
+            except (OSError, EOFError, ValueError) as error:
+                if isinstance(error, ValueError):  # what it says is no answer
+                    self._child.kill()
                 self._child.wait()
                 raise DiedError(self._death()) from None
             except BaseException:  # interrupted within a message: no other one can follow
@@ -103,6 +123,8 @@ class Process:
         if not self._patient:
             return f"gave no answer in {PATIENCE:g} seconds, and was ended"
         code = self._child.returncode
+        if self._said.closed:
+            return f"was ended ({_cause(code)})"
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         last = f" with the words {printable(lines[-1])!r}" if lines else ""
@@ -132,6 +154,9 @@ class Here:
 
     def forget(self, number: int) -> None:
         self._forgotten.append(number)
+
+    def answers(self) -> bool:
+        return True
 
     def ask(self, head: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> Answer:
         forgotten, self._forgotten = self._forgotten, []

@@ -19,6 +19,9 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the process knows where packages lie after its first message
     import numpy as np
 
+#: Bytes of a head: some per array.
+_LONGEST = 1 << 28
+
 Head = dict[str, Any]
 Arrays = dict[str, "np.ndarray[Any, Any]"]
 
@@ -41,8 +44,12 @@ def send(pipe: IO[bytes], head: Head, arrays: Mapping[str, Any] | None = None) -
 
 
 def receive(pipe: IO[bytes]) -> tuple[Head, Arrays]:
-    """Read a message. Raises `EOFError` where the other side is gone."""
-    head = json.loads(_read(pipe, int.from_bytes(_read(pipe, 8), "little")))
+    """Read a message. Raises `EOFError` where the other side is gone, `ValueError` for what is
+    none."""
+    size = int.from_bytes(_read(pipe, 8), "little")
+    if size > _LONGEST:
+        raise ValueError(f"a head of {size} bytes")
+    head = json.loads(_read(pipe, size))
     arrays: Arrays = {}
     for name, kind, shape in head.pop("arrays"):
         import numpy as np
@@ -80,6 +87,8 @@ class Sessions:
         for number in head["forgotten"]:
             self._sessions.pop(number, None)
         try:
+            if head["do"] == "hello":
+                return {}, {}
             if head["do"] == "start":
                 return self._start(), {}
             if head["do"] == "load":
