@@ -81,6 +81,19 @@ def test_a_form_that_is_lacking_is_told_with_the_rest():
     )
 
 
+def test_what_needs_a_result_that_is_lacking_is_not_lacking_itself():
+    nodes = [
+        helper.make_node("Frobnicate", ["x"], ["s"], "f1", domain="own"),
+        node("Reshape", "x", "s", name="r1"),
+    ]
+    made = model(nodes, (2, 3), **OWN)
+    made.graph.value_info.append(helper.make_tensor_value_info("s", TensorProto.INT64, [2]))
+    message = refused(made)
+    assert message.startswith('node "f1" (Frobnicate): ') and "r1" not in message
+    found = report(made.SerializeToString())
+    assert [u.op_type for u in found.unsupported] == ["Frobnicate"] and not found.rest_runs
+
+
 def test_what_is_lacking_inside_of_a_branch_is_named():
     def branch(op, name, **attributes):
         out = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
@@ -145,4 +158,4 @@ def test_an_unknown_domain_says_what_helps(op, domain, words):
 
 def test_texts_are_an_attribute_like_others():
     message = refused(model([node("Constant", outputs=("y",), value_strings=[b"a", b"b"])]))
-    assert "'value_strings'" in message
+    assert "a constant given as 'value_strings'" in message
