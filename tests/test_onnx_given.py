@@ -292,3 +292,28 @@ def test_the_commands_take_shapes_and_numbers(file):
 )
 def test_wrong_options(file, code, arguments, words):
     assert words in refused(code, *arguments)
+
+
+def test_the_shape_that_would_help_is_written_out():
+    places = [X, ("i", INT64, (2,))]
+    read = made(node("Gather", "x", "i", name="g1", axis=0), places)
+    with pytest.raises(ImportModelError) as caught:
+        import_graph(read.SerializeToString())
+    assert str(caught.value).endswith(
+        "its size must be known: give it by inputs={'x': (1, 3, 8, 8)} (--shape x=1,3,8,8)"
+    )
+    assert import_graph(read.SerializeToString(), {"x": (1, 3, 8, 8)}).graph.is_bound
+    several = made(node("Reshape", "x", "s", name="r1"), stored=[integers("s", 2, 96, 2, 1)])
+    with pytest.raises(ImportModelError, match=r"inputs=\{'x': \(2, 3, 8, 8\)\} \(--shape x=2,3"):
+        import_graph(several.SerializeToString())
+
+
+def test_what_a_rule_says_counts_where_the_function_of_onnx_fails_too():
+    """A slope that does not fit: not that a Mul inside of the definition of PRelu fails."""
+    wrong = made(node("PRelu", "x", "s", name="p1"), stored=[array("s", 5)])
+    with pytest.raises(ImportModelError) as caught:
+        import_graph(wrong.SerializeToString())
+    message = str(caught.value)
+    assert (
+        message.startswith('node "p1" (PRelu): mul: a (N, 3, 8, 8)') and message.count("node") == 1
+    )

@@ -9,6 +9,7 @@ import onnx
 from onnx import AttributeProto, FunctionProto, NodeProto
 
 from graphcnn.errors import GraphCnnError, ImportModelError
+from graphcnn.ir import Value
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
 from graphcnn.onnx.importing.affine import symbolic_type
 from graphcnn.onnx.importing.arrays import sizes_of
@@ -18,6 +19,7 @@ from graphcnn.onnx.importing.names import find_schema, shown
 from graphcnn.onnx.importing.sequences import Items
 from graphcnn.onnx.importing.validate import FIRST_OPSET, STANDARD
 from graphcnn.origin import UNKNOWN, Origin
+from graphcnn.tensor_type import BatchSize
 
 #: What can go wrong in a rule when a file is hostile; all of it is the file's fault.
 _FAULTS = (
@@ -75,6 +77,23 @@ def open_axis(name: str, axis: int, tensor: Any) -> str:
         f"inputs={{{name!r}: ({', '.join(example).replace('N', repr('N'), 1)})}}, or "
         f"--shape {name}={','.join(example)} on the command line"
     )
+
+
+#: How rules that know no inputs write that one is to be given another batch.
+_BATCH = re.compile(r'inputs=\{"?name"?: \(([^,()]+), \.\.\.\)\}')
+
+
+def concrete(text: str, inputs: Sequence[Value]) -> str:
+    """The message with the first input that has the axis N, and its shape, in place of "name"."""
+    value = next((v for v in inputs if not v.type.is_bound), None)
+    found = _BATCH.search(text)
+    if value is None or found is None:
+        return text
+    sizes = [found[1] if isinstance(d, BatchSize) else str(d) for d in value.shape]
+    shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+    options = ",".join(sizes).replace('"', "")
+    written = f"inputs={{{value.node.name!r}: {shape}}} (--shape {value.node.name}={options})"
+    return text[: found.start()] + written + text[found.end() :]
 
 
 def without_shape(name: str) -> str:

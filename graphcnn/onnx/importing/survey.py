@@ -14,6 +14,7 @@ from graphcnn.ir import Value
 from graphcnn.onnx.importing.arrays import element_type
 from graphcnn.onnx.importing.context import NeedsValueError, UnsupportedError
 from graphcnn.onnx.importing.given import is_settable
+from graphcnn.onnx.importing.input_shapes import declared_shape
 from graphcnn.onnx.importing.missing import MissingError, missing
 from graphcnn.onnx.importing.names import shown
 from graphcnn.onnx.importing.translate import Run
@@ -166,7 +167,7 @@ def _stand_in(run: Run, node: onnx.NodeProto) -> bool:
             whole = False
             continue
         try:
-            sizes = run._declared(name, tensor)
+            sizes = declared_shape(name, tensor)
             kind = TensorType(sizes, element_type(tensor.elem_type, f"result {name!r}"))
             run.env[name] = Input(f"result of {label(node)} {name}", kind)()
         except ImportModelError:

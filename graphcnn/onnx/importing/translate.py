@@ -36,7 +36,7 @@ from graphcnn.graph import Graph
 from graphcnn.ir import Array, Node, Value, constant_of
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
 from graphcnn.onnx.importing.affine import simplified
-from graphcnn.onnx.importing.arrays import element_type, sizes_of, type_name
+from graphcnn.onnx.importing.arrays import element_type, type_name
 from graphcnn.onnx.importing.attributes import plain_attributes, resolved
 from graphcnn.onnx.importing.context import RULES, Call, Known, NeedsValueError, Operand, Store
 from graphcnn.onnx.importing.context import UnsupportedError as UnsupportedError
@@ -45,10 +45,11 @@ from graphcnn.onnx.importing.declared import contradictions
 from graphcnn.onnx.importing.fold import folded
 from graphcnn.onnx.importing.fuse import fuse
 from graphcnn.onnx.importing.imported import Imported as Imported
+from graphcnn.onnx.importing.input_shapes import declared_shape, given_shape
 from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.messages import (
+    concrete,
     faults,
-    open_axis,
     origin_of,
     plain_name,
     schema_function,
@@ -69,7 +70,7 @@ from graphcnn.onnx.importing.validate import (
 )
 from graphcnn.origin import UNKNOWN, inherit
 from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import Dim, N, Shape, TensorType, is_open, open_axes, open_size
+from graphcnn.tensor_type import Shape, TensorType
 
 #: Shapes of inputs that replace the declared ones; N, "N" or None is the batch axis.
 Shapes = Mapping[str, Sequence[Any]]
@@ -147,43 +148,14 @@ class Run:
         dtype = element_type(tensor.elem_type, what)
         shape: Shape
         if info.name in self.shapes:
-            shape = self._override(info.name, self.shapes[info.name], tensor)
+            shape = given_shape(info.name, self.shapes[info.name], tensor)
         elif not tensor.HasField("shape"):
             raise ImportModelError(without_shape(info.name))
         else:
-            shape = self._declared(info.name, tensor)
+            shape = declared_shape(info.name, tensor)
         self.limits.check_shape(shape, what)
         with inherit(UNKNOWN):
             return Input(info.name, TensorType(shape, dtype))(name=info.name)
-
-    def _declared(self, name: str, tensor: Any) -> Shape:
-        shape: list[Dim] = []
-        for axis, size in enumerate(sizes_of(tensor)):
-            if size is not None:
-                shape.append(size)
-            elif axis == 0:
-                shape.append(N)
-            else:
-                raise ImportModelError(open_axis(name, axis, tensor))
-        return tuple(shape)
-
-    def _override(self, name: str, given: Sequence[Any], tensor: Any) -> Shape:
-        shape: list[Dim] = []
-        for axis, d in enumerate(given):
-            open_ = open_size(d)
-            if open_ and is_open(shape):
-                raise ImportModelError(
-                    f"input {name!r} has one batch axis, found {tuple(given)}: N at the axes "
-                    f"{open_axes(tuple(shape))[0]} and {axis}"
-                )
-            if not open_ and (not isinstance(d, int | np.integer) or d < 1):
-                raise ImportModelError(f"sizes of input {name!r} must be at least 1, found {d!r}")
-            shape.append(open_ or int(d))
-        if tensor.HasField("shape") and len(tensor.shape.dim) != len(shape):
-            raise ImportModelError(
-                f"input {name!r} has {len(tensor.shape.dim)} axes, found the shape {tuple(given)}"
-            )
-        return tuple(shape)
 
     def finish(self, name: str = "") -> Imported:
         """The graph of all outputs, small patterns of old files replaced by our operators."""
@@ -246,7 +218,7 @@ class Run:
             with faults(label(node)):
                 results = self._results(node, env, opsets, depth, attributes, prefix)
         except ImportModelError as error:
-            error.args = (within(label(node), error),)
+            error.args = (concrete(within(label(node), error), self.inputs),)
             raise
         for i, name in enumerate(node.output):
             if not name:
@@ -310,7 +282,7 @@ class Run:
                 except (UnsupportedError, GraphCnnError) as error:
                     if not standard:
                         raise
-                    results = self.lower(node, call, given, inputs, depth, prefix)
+                    results = self.instead(node, call, given, inputs, depth, prefix)
                     if results is None:
                         raise error
                     return results
@@ -318,6 +290,18 @@ class Run:
         if results is None:
             raise UnsupportedError(f"the operator {node.op_type!r} is not supported")
         return results
+
+    def instead(self, *place: Any) -> list[Operand | None] | None:
+        """The results by ONNX's own function where our rule failed. Where that fails as well, what
+        our rule said counts, unless numbers would help the function."""
+        try:
+            return self.lower(*place)
+        except NeedsValueError as need:
+            if need.keys:
+                raise
+        except ImportModelError:
+            pass
+        return None
 
     def named(self, call: Call, found: Any) -> list[Operand | None]:
         """The results of a rule as a list; nodes without a name get that of the ONNX node."""
