@@ -10,6 +10,7 @@ from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
 from graphcnn.onnx.importing.context import RULES, Call, Operand, Rule, UnsupportedError, imports
 from graphcnn.onnx.importing.quantized import constant_value, factor, product, requantised
+from graphcnn.onnx.importing.scatter import moved
 from graphcnn.ops.activation import Gelu, Sigmoid
 from graphcnn.ops.elementwise import Sqrt
 from graphcnn.ops.integer import Dequantize, Quantize
@@ -32,7 +33,7 @@ def own(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def _standard(call: Call, op_type: str, *inputs: Operand | None, **attributes: Any) -> Value:
+def standard(call: Call, op_type: str, *inputs: Operand | None, **attributes: Any) -> Value:
     """What the rule of a standard operator makes of these inputs and attributes."""
     found = RULES[op_type](replace(call, op_type=op_type, inputs=inputs, attributes=attributes))
     if isinstance(found, list | tuple):
@@ -40,6 +41,15 @@ def _standard(call: Call, op_type: str, *inputs: Operand | None, **attributes: A
     if not isinstance(found, Value):
         raise UnsupportedError(f"{op_type} of known numbers")
     return found
+
+
+def channels_first(x: Value) -> Value:
+    """(N, ..., C) as (N, C, ...)."""
+    return moved(x, x.type.rank - 1, 1)
+
+
+def channels_last(x: Value) -> Value:
+    return moved(x, 1, x.type.rank - 1)
 
 
 def _without(call: Call, *names: str) -> dict[str, Any]:
@@ -55,14 +65,14 @@ def _activated(call: Call, y: Value, params: Sequence[float]) -> Value:
     if not name:
         return y
     if name in ("Relu", "Sigmoid", "Tanh"):
-        return _standard(call, name, y)
+        return standard(call, name, y)
     if name == "LeakyRelu" and len(params) >= 1:
-        return _standard(call, name, y, alpha=params[0])
+        return standard(call, name, y, alpha=params[0])
     if name == "HardSigmoid" and len(params) >= 2:
-        return _standard(call, name, y, alpha=params[0], beta=params[1])
+        return standard(call, name, y, alpha=params[0], beta=params[1])
     if name == "Clip" and len(params) >= 2:
         low, high = (constant_of(float(p), y.dtype) for p in params[:2])
-        return _standard(call, "Min", _standard(call, "Max", y, low), high)
+        return standard(call, "Min", standard(call, "Max", y, low), high)
     raise UnsupportedError(f"attribute 'activation' = {name!r} with {len(params)} numbers")
 
 
@@ -70,7 +80,7 @@ def _activated(call: Call, y: Value, params: Sequence[float]) -> Value:
 def fused_conv(call: Call) -> Value:
     """A convolution, plus a tensor that is added, and an activation."""
     attributes = _without(call, "activation", "activation_params")
-    y = _standard(call, "Conv", *call.inputs[:3], **attributes)
+    y = standard(call, "Conv", *call.inputs[:3], **attributes)
     y = y + call.value(3) if call.has(3) else y
     return _activated(call, y, call.attribute("activation_params", ()))
 
@@ -78,21 +88,26 @@ def fused_conv(call: Call) -> Value:
 @own("FusedGemm")
 def fused_gemm(call: Call) -> Value:
     names = ("activation_alpha", "activation_beta", "activation_gamma")
-    y = _standard(call, "Gemm", *call.inputs, **_without(call, "activation", *names))
+    y = standard(call, "Gemm", *call.inputs, **_without(call, "activation", *names))
     return _activated(call, y, [call.attributes[n] for n in names if n in call.attributes])
 
 
 @own("FusedMatMul", "TransposeMatMul")
 def fused_matmul(call: Call) -> Value:
-    """alpha · a · b, either with its last two axes exchanged first."""
-    if call.attribute("transBatchA", 0) or call.attribute("transBatchB", 0):
-        raise UnsupportedError("attributes 'transBatchA' and 'transBatchB'")
+    """alpha · a · b, either with its last two axes exchanged first; by `transBatch` the first axis
+    is taken as the last but one before that."""
     a, b = (
-        _exchanged(call.value(i)) if call.attribute(key, 0) else call.value(i)
-        for i, key in enumerate(("transA", "transB"))
+        _turned(call.value(i), call.attribute(f"transBatch{key}", 0), call.attribute(also, 0))
+        for i, (key, also) in enumerate((("A", "transA"), ("B", "transB")))
     )
-    y, alpha = _standard(call, "MatMul", a, b), call.attribute("alpha", 1.0)
+    y, alpha = standard(call, "MatMul", a, b), call.attribute("alpha", 1.0)
     return y if alpha == 1.0 else y * alpha
+
+
+def _turned(x: Value, batch: int, last: int) -> Value:
+    if batch and x.type.rank > 2:
+        x = moved(x, 0, x.type.rank - 2)
+    return _exchanged(x) if last else x
 
 
 def _exchanged(x: Value) -> Value:
@@ -133,31 +148,30 @@ def simplified_layer_normalization(call: Call) -> Value:
 # Quantised: from integers to numbers, the operator, and back
 
 
-def _numbers(call: Call, x: int, scale: int, zero: int) -> Value:
+def dequantised(call: Call, x: int, scale: int, zero: int) -> Value:
     """An input, given by the positions of its integers, scale and zero point."""
     point = call.inputs[zero] if call.has(zero) else None
-    return _standard(call, "DequantizeLinear", call.given(x), constant_value(call, scale), point)
+    return standard(call, "DequantizeLinear", call.given(x), constant_value(call, scale), point)
 
 
-def _integers(call: Call, y: Value, scale: int, zero: int) -> Value:
+def quantised(call: Call, y: Value, scale: int, zero: int) -> Value:
     point = call.inputs[zero] if call.has(zero) else None
-    return _standard(call, "QuantizeLinear", y, constant_value(call, scale), point)
+    return standard(call, "QuantizeLinear", y, constant_value(call, scale), point)
 
 
 @own("QLinearAdd", "QLinearMul")
 def qlinear_binary(call: Call) -> Value:
-    a, b = _numbers(call, 0, 1, 2), _numbers(call, 3, 4, 5)
-    return _integers(call, a + b if call.op_type == "QLinearAdd" else a * b, 6, 7)
+    a, b = dequantised(call, 0, 1, 2), dequantised(call, 3, 4, 5)
+    return quantised(call, a + b if call.op_type == "QLinearAdd" else a * b, 6, 7)
 
 
 def _unary(name: str, op_type: str) -> None:
     @own(name)
     def rule(call: Call) -> Value:
-        if call.attribute("channels_last", 0):
-            raise UnsupportedError("attribute 'channels_last' = 1")
+        x, last = dequantised(call, 0, 1, 2), call.attribute("channels_last", 0)
         attributes = _without(call, "channels_last")
-        y = _standard(call, op_type, _numbers(call, 0, 1, 2), **attributes)
-        return _integers(call, y, 3, 4)
+        y = standard(call, op_type, channels_first(x) if last else x, **attributes)
+        return quantised(call, channels_last(y) if last else y, 3, 4)
 
 
 _unary("QLinearSigmoid", "Sigmoid")
@@ -170,8 +184,8 @@ _unary("QLinearAveragePool", "AveragePool")
 def qlinear_softmax(call: Call) -> Value:
     """By the rules of the opset that an attribute names."""
     call = replace(call, opset=call.attribute("opset", call.opset))
-    y = _standard(call, "Softmax", _numbers(call, 0, 1, 2), **_without(call, "opset"))
-    return _integers(call, y, 3, 4)
+    y = standard(call, "Softmax", dequantised(call, 0, 1, 2), **_without(call, "opset"))
+    return quantised(call, y, 3, 4)
 
 
 @own("QLinearConcat")
@@ -180,8 +194,8 @@ def qlinear_concat(call: Call) -> Value:
     starts = range(2, len(call.inputs), 3)
     if len(call.inputs) % 3 != 2 or not starts:
         raise ImportModelError(f"{len(call.inputs)} inputs, expected 2 and 3 for every part")
-    parts = [_numbers(call, i, i + 1, i + 2) for i in starts]
-    return _integers(call, _standard(call, "Concat", *parts, **call.attributes), 0, 1)
+    parts = [dequantised(call, i, i + 1, i + 2) for i in starts]
+    return quantised(call, standard(call, "Concat", *parts, **call.attributes), 0, 1)
 
 
 @own("QGemm")
@@ -206,9 +220,9 @@ def qgemm(call: Call) -> Value:
 
 @own("QuantizeLinear")
 def quantize_linear(call: Call) -> Value:
-    return _standard(call, "QuantizeLinear", *call.inputs, **call.attributes)
+    return standard(call, "QuantizeLinear", *call.inputs, **call.attributes)
 
 
 @own("DequantizeLinear")
 def dequantize_linear(call: Call) -> Value:
-    return _standard(call, "DequantizeLinear", *call.inputs, **call.attributes)
+    return standard(call, "DequantizeLinear", *call.inputs, **call.attributes)

@@ -8,7 +8,13 @@ from graphcnn.onnx.importing.control import CONTROL
 from graphcnn.onnx.importing.fold import FOLDS
 from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
 from graphcnn.onnx.importing.names import find_schema, no_operator, shown
-from graphcnn.onnx.importing.validate import STANDARD, TRAINING, UNVERSIONED
+from graphcnn.onnx.importing.validate import (
+    EXPERIMENTAL,
+    LAST_EXPERIMENTAL,
+    STANDARD,
+    TRAINING,
+    UNVERSIONED,
+)
 
 RECURRENCE: Final = frozenset({"LSTM", "GRU", "RNN"})
 _TEXTS: Final = frozenset(
@@ -48,7 +54,8 @@ def missing(op_type: str, domain: str, opset: int) -> str:
         return _foreign(op_type, domain)
     standard = "" if domain in STANDARD else domain
     schema = find_schema(op_type, opset, standard)
-    if schema is None and op_type not in UNVERSIONED:
+    on_trial = op_type in EXPERIMENTAL and opset <= LAST_EXPERIMENTAL
+    if schema is None and op_type not in UNVERSIONED and not on_trial:
         return no_operator(op_type, opset, standard)
     if op_type in RULES or op_type in CONTROL or op_type in FOLDS:
         return ""

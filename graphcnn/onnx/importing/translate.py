@@ -14,11 +14,13 @@ import graphcnn.onnx.importing.bits
 import graphcnn.onnx.importing.border
 import graphcnn.onnx.importing.dense
 import graphcnn.onnx.importing.elementwise
+import graphcnn.onnx.importing.experimental
 import graphcnn.onnx.importing.fourier
 import graphcnn.onnx.importing.image
 import graphcnn.onnx.importing.lp_pool
 import graphcnn.onnx.importing.max_pool
 import graphcnn.onnx.importing.microsoft_fused
+import graphcnn.onnx.importing.microsoft_other
 import graphcnn.onnx.importing.parts
 import graphcnn.onnx.importing.quantized
 import graphcnn.onnx.importing.random

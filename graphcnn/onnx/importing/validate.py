@@ -315,6 +315,13 @@ class _State:
 #: What ONNX Runtime's optimiser writes into files of any opset.
 UNVERSIONED = frozenset({"LayerNormalization", "SimplifiedLayerNormalization"})
 
+#: Operators on trial, which ONNX took out of its table again, and the last opset that had them.
+EXPERIMENTAL = frozenset(
+    {"Affine", "Crop", "ImageScaler", "ParametricSoftplus", "Scale", "ScaledTanh",
+     "ThresholdedRelu"}
+)  # fmt: skip
+LAST_EXPERIMENTAL = 9
+
 #: Float attributes that are factors or tolerances: infinite ones mean nothing.
 FINITE = frozenset({"epsilon", "momentum", "alpha", "beta", "gamma", "bias", "ratio", "scales"})
 
