@@ -48,13 +48,10 @@ PLAIN = {
                [numpy_helper.from_array(np.array(-2, np.int32), "axis")]),
     "pad": (node("Pad", "x", "pads", mode="reflect", **MS), (2, 4, 5),
             [ints("pads", 0, 0, 1, 2, 0, 0, 0, 1)]),
-    "gather": (node("GatherND", "w", "x", **MS), (2,), [array("w", 5, 4, 3)]),
-    "grid": (node("GridSample", "w", "x", padding_mode="border", align_corners=1, **MS),
-             (3, 4, 2), [array("w", 1, 2, 5, 6)]),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["triangle", "expand", "pad"])
+@pytest.mark.parametrize("name", PLAIN)
 def test_standard_operators_by_another_name(name):
     one, shape, stored = PLAIN[name]
     check_agreement(own([one], shape, stored), drawn(*shape))

@@ -16,7 +16,6 @@ from graphcnn.onnx.importing.microsoft import (
 )
 from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import size_of
-from graphcnn.ops.activation import Sigmoid
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.shape import Concat, Transpose
 from graphcnn.ops.softmax import Softmax
@@ -28,7 +27,7 @@ def _same(name: str) -> None:
         return RULES[name](call)
 
 
-for _name in ("Trilu", "GridSample", "Pad", "GatherND", "Range"):
+for _name in ("Trilu", "GridSample", "Pad"):
     _same(_name)
 
 
@@ -40,13 +39,7 @@ def expand_dims(call: Call) -> Value:
     return reshaped(x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
-@own("ScaledSiLU")
-def scaled_silu(call: Call) -> Value:
-    x = call.value(0)
-    return x * Sigmoid()(x) * float(call.attribute("alpha", 1.0))
-
-
-# Images with their channels last
+# Images with their channels last, and a choice of integers
 
 
 @own("NhwcMaxPool")
@@ -54,13 +47,6 @@ def nhwc_max_pool(call: Call) -> Value:
     return channels_last(
         standard(call, "MaxPool", channels_first(call.value(0)), **call.attributes)
     )
-
-
-@own("NhwcConv")
-def nhwc_conv(call: Call) -> Value:
-    """Kernels have their channels last, too."""
-    x, weight = (channels_first(call.value(i)) for i in (0, 1))
-    return channels_last(standard(call, "Conv", x, weight, *call.inputs[2:], **call.attributes))
 
 
 @own("QLinearWhere")
