@@ -10,7 +10,8 @@ from typing import Final
 from graphcnn.errors import TrainingWarning
 from graphcnn.ir import Node, Op, Value
 from graphcnn.ops.activation import Sigmoid
-from graphcnn.ops.elementwise import Cast, Log
+from graphcnn.ops.elementwise import Cast, Div, Exp, Log
+from graphcnn.ops.reduce import Sum
 from graphcnn.ops.shape import Transpose
 from graphcnn.ops.softmax import Softmax
 from graphcnn.origin import warn
@@ -43,12 +44,26 @@ def _proven(prediction: Value, loss: object) -> tuple[list[Node], Value]:
     last one first; no nodes and the prediction where nothing is."""
     applied = _APPLIED.get(loss) if isinstance(loss, str) else None
     trail, value = _behind_views(prediction)
-    op = value.node.op
+    op, scores = _activation(value)
     if applied is None or not isinstance(op, applied):
         return [], prediction
     if isinstance(op, Softmax) and _followed(op.axis, trail) != 1:
         return [], prediction
-    return trail, value.node.inputs[0]
+    return trail, scores
+
+
+def _activation(value: Value) -> tuple[Op | None, Value]:
+    """The softmax or sigmoid that makes a value, and of what; softmax also as it is defined,
+    e^x / sum of e^x, whatever was subtracted from x along the axis before."""
+    node = value.node
+    if isinstance(node.op, Softmax | Sigmoid):
+        return node.op, node.inputs[0]
+    if isinstance(node.op, Div):
+        e, total = (v.node for v in node.inputs)
+        whole = isinstance(total.op, Sum) and total.op.keepdims and total.inputs[0].node is e
+        if isinstance(e.op, Exp) and whole and len(total.op.axes) == 1:  # type: ignore[attr-defined]
+            return Softmax(*total.op.axes), e.inputs[0]  # type: ignore[attr-defined]
+    return None, value
 
 
 def is_probability(prediction: Value, loss: object) -> bool:
@@ -104,33 +119,35 @@ def tell(name: str, prediction: Value, loss: object) -> None:
     if is_probability(prediction, loss):
         _, value = _behind_views(prediction)
         warn(
-            f"{name} ends in {_named(value.node)}: {loss} is computed of what stands before it, "
-            "and predictions stay probabilities",
+            f"{name} ends in {_named(value.node, applied)}: {loss} is computed of what stands "
+            "before it, and predictions stay probabilities",
             TrainingWarning,
         )
         return
-    node = _squashed(prediction)
-    if node is not None:
+    squashed = _squashed(prediction)
+    if squashed is not None:
         warn(
-            f"the prediction of {name} is computed from probabilities, those of {_named(node)}, "
-            f"and {loss} applies {applied.name} to it: let the model end before them "
-            "(outputs=[...] of import_onnx names what it ends with), or give a loss of your own",
+            f"the prediction of {name} is computed from probabilities, those of "
+            f"{_named(*squashed)}, and {loss} applies {applied.name} to it: let the model end "
+            "before them (outputs=[...] of import_onnx names what it ends with), or give a loss of "
+            "your own",
             TrainingWarning,
         )
 
 
-def _named(node: Node) -> str:
+def _named(node: Node, activation: type[Op]) -> str:
+    """An activation by its name, and that of the node that makes it."""
     place = f" ({node.origin.location})" if node.origin.location else ""
-    return f'{node.op.name} "{node.name}"{place}' if node.name else f"{node.op.name}{place}"
+    return f'{activation.name} "{node.name}"{place}' if node.name else f"{activation.name}{place}"
 
 
-def _squashed(value: Value) -> Node | None:
+def _squashed(value: Value) -> tuple[Node, type[Op]] | None:
     """The softmax or sigmoid that a value is computed from, number by number and with constants
     alone. The logarithm of probabilities is what a loss takes."""
     while True:
-        node = value.node
-        if isinstance(node.op, Softmax | Sigmoid):
-            return node
+        node, activation = value.node, _activation(value)[0]
+        if activation is not None:
+            return node, type(activation)
         if isinstance(node.op, Log) or not (
             node.op.elementwise or node.op.view or isinstance(node.op, Transpose)
         ):

@@ -50,12 +50,20 @@ SOFTMAX = {
     "cast": [node("Softmax", "z", outputs=("p",), axis=1), node("Cast", "p", outputs=("d",), to=11),
              node("Cast", "d", to=1)],
     "opset 11": [node("Reshape", "z", "s", outputs=("q",)), node("Softmax", "q", axis=1)],
+    "written out": [node("ReduceMax", "z", outputs=("m",), axes=[1]),
+                    node("Sub", "z", "m", outputs=("d",)), node("Exp", "d", outputs=("e",)),
+                    node("ReduceSum", "e", "one", outputs=("t",)), node("Div", "e", "t")],
     "log": [node("LogSoftmax", "z", axis=1)],
 }  # fmt: skip
 
 
 def network(tail, opset=17):
-    stored = [numpy_helper.from_array(W, "w"), integers("s", 0, 3, 1, 1), integers("h", 0, 1, 1, 3)]
+    stored = [
+        numpy_helper.from_array(W, "w"),
+        integers("s", 0, 3, 1, 1),
+        integers("h", 0, 1, 1, 3),
+        integers("one", 1),
+    ]
     nodes = [node("MatMul", "x", "w", outputs=("z",)), *tail]
     return import_onnx(model(nodes, (None, 2), stored, opset=opset).SerializeToString())
 
@@ -211,6 +219,19 @@ def test_a_softmax_over_other_axes_is_refused(name):
 def test_an_axis_is_named_that_is_not_that_of_the_classes():
     with pytest.raises(GraphError, match="along axis 2, where classes are along axis 1: leave"):
         ended(UNPROVEN["rows"]).training_graph("cross_entropy")
+
+
+def test_a_quotient_is_softmax_only_with_the_sum_of_the_same_numbers():
+    def over(axes, keepdims=True, shift=0.0):
+        def tail(x):
+            e = cnn.exp(x)
+            return e / cnn.sum(e + shift if shift else e, axes, keepdims=keepdims)
+
+        return prediction(ended(tail, (4, 4, 4)))
+
+    assert is_probability(over(1), "cross_entropy")
+    for y in (over(2), over((1, 2)), over(1, shift=1.0)):
+        assert not is_probability(y, "cross_entropy")
 
 
 @pytest.mark.parametrize(
