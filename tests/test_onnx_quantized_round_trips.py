@@ -178,6 +178,9 @@ def test_other_forms_of_numbers():
     sums = {"x": ints(rng, np.int32, 2, 3, 4), "s": scale(rng, 3)}
     node = helper.make_node("DequantizeLinear", list(sums), ["y"])
     assert check(node, sums) == {"DequantizeLinear": 1}
+    zero = {**sums, "z": np.zeros(3, np.int32)}  # as ONNX Runtime's quantiser writes it
+    node = helper.make_node("DequantizeLinear", list(zero), ["y"])
+    assert check(node, zero) == {"DequantizeLinear": 1}
     x = {"x": rng.normal(0, 3, (4, 5)).astype(np.float32)}
     node = helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])
     assert check(node, x)["QuantizeLinear"] == 1

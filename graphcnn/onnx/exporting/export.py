@@ -33,8 +33,8 @@ from graphcnn.ir import Array, Node, Value
 from graphcnn.onnx.exporting import external
 from graphcnn.onnx.exporting.external import DataFile
 from graphcnn.onnx.exporting.gate import check, helper_types
+from graphcnn.onnx.exporting.groups import Group, find_groups
 from graphcnn.onnx.exporting.kernels import turn_kernels
-from graphcnn.onnx.exporting.qlinear import Group, emit_group, find_groups
 from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
 from graphcnn.onnx.exporting.targets import first_release, newest_for
 from graphcnn.onnx.exporting.writer import (
@@ -306,7 +306,7 @@ def _emit(
     emit.begin(name, str(node.origin))
     try:
         if group is not None:
-            results = emit_group(emit, node, group, values)
+            results = group.emit(emit, node, values)
         else:
             results = exporter(emit, node, [values[v] for v in node.inputs])
     except NeedsOpset as need:

@@ -5,6 +5,7 @@ no form for is written out in the operators that ours expand to.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import gcd
 from typing import Any
 
@@ -126,8 +127,10 @@ def quantize(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 @exports("dequantize")
 def dequantize(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
-    """Of i32 ONNX has no zero point, and of longer ones nothing."""
+    """Of i32 ONNX has no zero point but 0, and of longer ones nothing."""
     x, scale, *zero = node.inputs
+    if x.dtype is DType.INT32 and zero and _is_zero(zero[0]):
+        node, inputs, zero = replace(node, inputs=node.inputs[:2]), inputs[:2], []
     plain = x.dtype in _SINCE or x.dtype in (DType.INT8, DType.UINT8, DType.INT32)
     plain = plain and scale.dtype is not DType.FLOAT64 and not (x.dtype is DType.INT32 and zero)
     rows = _spread(emit, node, inputs) if plain else None
@@ -135,6 +138,10 @@ def dequantize(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
         return written_out(emit, node, inputs)
     _check_opset(emit, "DequantizeLinear", x.dtype, scale.dtype)
     return [emit.add("DequantizeLinear", inputs[0], *rows[0], **rows[1])]
+
+
+def _is_zero(value: Value) -> bool:
+    return isinstance(value.node.op, Constant) and not np.any(value.node.op.array)
 
 
 def _several(*zeros: Value) -> bool:

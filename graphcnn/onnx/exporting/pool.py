@@ -43,11 +43,16 @@ def _window(op: Any, padding: Sides) -> dict[str, Any]:
     }
 
 
-def _max_pool(emit: Emitter, op: Any, x: str, type: TensorType, indices: bool) -> list[str]:
+def is_plain(op: Any, type: TensorType) -> bool:
+    """Whether ONNX Runtime pads in a pool as we do: others get cells of -infinity around them."""
+    return _allowed(_padding(op, image_sizes(type)), op.kernel)
+
+
+def max_pool(emit: Emitter, op: Any, x: str, type: TensorType, indices: bool) -> list[str]:
     """The maxima and, if asked for, their places in the image."""
     (h, w), padding = image_sizes(type), _padding(op, image_sizes(type))
     top, bottom, left, right = padding
-    padded = not _allowed(padding, op.kernel)
+    padded = not is_plain(op, type)
     if padded:
         lowest = emit.scalar(-np.inf, type.dtype)
         x = emit.pad(x, (0, 0, top, left), (0, 0, bottom, right), lowest)
@@ -72,7 +77,7 @@ def _modulo(emit: Emitter, places: str, size: int) -> str:
 @exports("max_pool2d")
 def max_pool2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
-    return _max_pool(emit, op, inputs[0], node.inputs[0].type, op.indices)
+    return max_pool(emit, op, inputs[0], node.inputs[0].type, op.indices)
 
 
 #: Up to this many taps, comparing each with the maximum is faster than asking for places.
@@ -88,7 +93,7 @@ def max_pool2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     apart = op.stride == op.kernel and op.dilation == (1, 1) and not any(op.padding)
     if apart and op.kernel[0] * op.kernel[1] <= _FEW and not any(_padding(op, image_sizes(x.type))):
         return [_spread_by_comparison(emit, node, *inputs)]
-    places = _max_pool(emit, node.op, inputs[0], x.type, True)[1]
+    places = max_pool(emit, node.op, inputs[0], x.type, True)[1]
     return [_scatter(emit, inputs[1], places, dy.type, x.shape)]
 
 
@@ -99,7 +104,7 @@ def _spread_by_comparison(emit: Emitter, node: Node, x: str, dy: str) -> str:
     (kh, kw), zero = op.kernel, emit.scalar(0, node.output.dtype)
     n, c, h, w = node.inputs[1].shape
     assert isinstance(h, int) and isinstance(w, int)
-    maxima = _max_pool(emit, op, x, node.inputs[0].type, False)[0]
+    maxima = max_pool(emit, op, x, node.inputs[0].type, False)[0]
     seen, rows = "", []
     for i in range(kh):
         cells = []
@@ -125,7 +130,7 @@ def _spread_by_comparison(emit: Emitter, node: Node, x: str, dy: str) -> str:
 @exports("max_pool2d_pick")
 def max_pool2d_pick(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     x, g = node.inputs
-    places = _max_pool(emit, node.op, inputs[0], x.type, True)[1]
+    places = max_pool(emit, node.op, inputs[0], x.type, True)[1]
     return [_gather(emit, inputs[1], places, g.shape, node.output.shape)]
 
 

@@ -28,7 +28,7 @@ TYPES = {(U8, U8, U8), (U8, I8, U8), (I8, I8, I8)}
 
 
 @dataclass(frozen=True)
-class Group:
+class QLinear:
     """The nodes of one QLinearConv or QLinearMatMul but the last, and what it reads.
 
     `scales` are those of both factors and of the result; None is 1.
@@ -40,18 +40,40 @@ class Group:
     bias: Value | None
     inner: frozenset[Node]
 
+    def emit(self, emit: Emitter, node: Node, values: Mapping[Value, str]) -> list[str]:
+        """One node for the group that ends in `node`."""
 
-def find_groups(graph: Graph) -> dict[Node, Group]:
-    """The groups of a graph by their last node, which no two share nodes of."""
-    matched = ((node, _match(graph, node)) for node in graph.nodes)
-    return {node: group for node, group in matched if group is not None}
+        def row(value: Value | None, dtype: DType, size: int | None, default: float) -> str:
+            if value is not None:
+                return as_row(emit, value, values[value], size)
+            return emit.constant(np.full(() if size is None else size, default, dtype.numpy))
+
+        sums = self.sums
+        x, w, *zeros = sums.inputs
+        x_zero, w_zero = [*zeros, None, None][:2]
+        a, b, y = self.scales
+        is_conv = isinstance(sums.op, ConvInteger)
+        count = int(w.shape[0 if is_conv else -1])  # type: ignore[arg-type]
+        size = count if any(v is not None and v.type.rank for v in (b, w_zero)) else None
+        inputs = [
+            values[x], row(a, DType.FLOAT32, None, 1.0), row(x_zero, x.dtype, None, 0),
+            values[w], row(b, DType.FLOAT32, size, 1.0), row(w_zero, w.dtype, size, 0),
+            row(y, DType.FLOAT32, None, 1.0), row(self.zero, node.output.dtype, None, 0),
+        ]  # fmt: skip
+        if self.bias is not None:
+            inputs.append(row(self.bias, DType.INT32, count, 0))
+        if not is_conv:
+            return [emit.add("QLinearMatMul", *inputs)]
+        return [emit.add("QLinearConv", *inputs, **window_attributes(sums.op, w.shape[2:]))]
 
 
-def _only_use(graph: Graph, value: Value) -> bool:
+def is_alone(graph: Graph, value: Value) -> bool:
+    """Whether one operand of one node reads the value, and nothing outside of the graph."""
     return len(graph.users.get(value, ())) == 1 and value not in graph.results
 
 
-def _match(graph: Graph, node: Node) -> Group | None:
+def qlinear(graph: Graph, node: Node) -> QLinear | None:
+    """The group that ends in `node`."""
     if not isinstance(node.op, Quantize) or not _is_one(node.inputs[1]):
         return None
     numbers, zero = node.inputs[0], node.inputs[2] if len(node.inputs) > 2 else None
@@ -70,7 +92,7 @@ def _match(graph: Graph, node: Node) -> Group | None:
     if not is_conv and (bias is not None or not isinstance(sums.op, MatMulInteger)):
         return None
     types = (sums.inputs[0].dtype, sums.inputs[1].dtype, node.output.dtype)
-    if types not in TYPES or not all(_only_use(graph, v) for v in chain):
+    if types not in TYPES or not all(is_alone(graph, v) for v in chain):
         return None
     if (zero is not None and zero.type.rank) or not _zeros_fit(sums):
         return None
@@ -85,7 +107,7 @@ def _match(graph: Graph, node: Node) -> Group | None:
         return None
     if several == axis and not is_conv and sums.inputs[1].type.rank != 2:
         return None
-    return Group(sums, scales, zero, bias, frozenset([*(v.node for v in chain), *made]))
+    return QLinear(sums, scales, zero, bias, frozenset([*(v.node for v in chain), *made]))
 
 
 def _is_one(scale: Value) -> bool:
@@ -112,33 +134,6 @@ def _scales(
         product, y = quotient.inputs
         a, b = product.node.inputs
         if factor.shape == b.shape and not a.type.rank and not y.type.rank:
-            alone = [v for v in (factor, product) if _only_use(graph, v)]
+            alone = [v for v in (factor, product) if is_alone(graph, v)]
             return (a, b, y), [v.node for v in alone[: len(alone) if alone[:1] == [factor] else 0]]
     return (None, factor, None), []
-
-
-def emit_group(emit: Emitter, node: Node, group: Group, values: Mapping[Value, str]) -> list[str]:
-    """One node for the group that ends in `node`."""
-
-    def row(value: Value | None, dtype: DType, size: int | None, default: float) -> str:
-        if value is not None:
-            return as_row(emit, value, values[value], size)
-        return emit.constant(np.full(() if size is None else size, default, dtype.numpy))
-
-    sums = group.sums
-    x, w, *zeros = sums.inputs
-    x_zero, w_zero = [*zeros, None, None][:2]
-    a, b, y = group.scales
-    is_conv = isinstance(sums.op, ConvInteger)
-    count = int(w.shape[0 if is_conv else -1])  # type: ignore[arg-type]
-    size = count if any(v is not None and v.type.rank for v in (b, w_zero)) else None
-    inputs = [
-        values[x], row(a, DType.FLOAT32, None, 1.0), row(x_zero, x.dtype, None, 0),
-        values[w], row(b, DType.FLOAT32, size, 1.0), row(w_zero, w.dtype, size, 0),
-        row(y, DType.FLOAT32, None, 1.0), row(group.zero, node.output.dtype, None, 0),
-    ]  # fmt: skip
-    if group.bias is not None:
-        inputs.append(row(group.bias, DType.INT32, count, 0))
-    if not is_conv:
-        return [emit.add("QLinearMatMul", *inputs)]
-    return [emit.add("QLinearConv", *inputs, **window_attributes(sums.op, w.shape[2:]))]
