@@ -21,7 +21,7 @@ from graphcnn.onnx.comparing.edges import Edges, at_batch, read_edges
 from graphcnn.onnx.comparing.effort import SECONDS, cost
 from graphcnn.onnx.comparing.judge import Side
 from graphcnn.onnx.comparing.modes import Modes
-from graphcnn.onnx.comparing.parity import Modal, bound_for
+from graphcnn.onnx.comparing.parity import JUDGING, Modal, bound_for
 from graphcnn.onnx.comparing.verdict import Verdict, table
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
@@ -31,8 +31,8 @@ from graphcnn.trial import Trial, slack
 #: where the items lie show themselves in one of the two.
 SECOND = 2
 
-#: What the native runtime may be off at the second one without being judged, if it may choose
-#: algorithms that round more.
+#: What the native runtime may be off without being judged, where that would take long, if it may
+#: choose algorithms that round more.
 FAST_BOUND = 1e-5
 
 
@@ -42,8 +42,9 @@ class Check:
 
     Attributes:
         verdicts: of every output and runtime: who is right, who is nearer to the exact result.
-            Empty where a bound was given.
-        bounds: the largest normalised error allowed to each runtime, where it was given.
+            Empty where there are bounds.
+        bounds: the largest normalised error allowed to each runtime, where it was given, or where
+            the exact result takes too long and all errors are small.
         culprits: the first node that differs for every runtime that does: None where keeping
             intermediate values makes the difference go away, an error where ONNX Runtime died in
             the search.
@@ -122,11 +123,14 @@ def check_onnx(
     runtime: str = "both",
     bound: float | None = None,
     limits: Limits | None = None,
+    full: bool = False,
 ) -> Check:
     """Compare an ONNX model with ONNX Runtime; on a difference, find the first node that differs.
 
     Where the batch size is open and no input decides it, it is 1 first, and then 2 in one mode of
-    ONNX Runtime, unless the model is so large that this takes more than about a second.
+    ONNX Runtime. Of a model for which that takes more than about a second it is 1 alone; and where
+    the exact result takes longer, nobody looks for it as long as all errors are small. A note says
+    so.
 
     Args:
         source: path, or the content of a file.
@@ -139,6 +143,7 @@ def check_onnx(
             there is no such constant: results are judged by their distance from the exact ones, in
             multiples of what rounding makes of this model (`graphcnn.onnx.comparing`).
         limits: budgets for hostile files.
+        full: leave out nothing, however long it takes.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
@@ -160,19 +165,51 @@ def check_onnx(
         fed = {name: a for name, a in sides.feeds.items() if name in wanted_inputs}
         found = modes.run(fed, names)
         theirs = {on: dict(zip(names, arrays, strict=True)) for on, arrays in found.items()}
-    if not names:
-        check = Check(edges.found.graph.name, (), {}, ort.version(), {})
-    elif bound is not None:
-        check = _by_bound(sides, theirs, chosen, bound)
+    if names:
+        check = _judged(sides, theirs, chosen, bound, full)
     else:
-        check = _by_exactness(Trial(sides, theirs), chosen)
+        check = Check(edges.found.graph.name, (), {}, ort.version(), {})
     if modes is not None and check.passed and _is_open(edges, given):
         second = Sides(edges, *_feeds(edges, given, seed, SECOND))
-        check = _at_second(check, second, modes, chosen, bound)
+        check = _at_second(check, second, modes, chosen, bound, full)
     notes = [*(modes.notes() if modes is not None else ()), *check.notes]
     if edges.random:
         notes.append(f"not compared, since random numbers decide: {', '.join(edges.random)}")
     return replace(check, notes=tuple(notes))
+
+
+def _judged(
+    sides: Sides, theirs: Modal, chosen: Sequence[str], bound: float | None, full: bool
+) -> Check:
+    """By a bound that is given, or by the exact results if they do not take long; else by what
+    errors right models have, and by the exact results where one is larger."""
+    if bound is not None:
+        return _by_bound(sides, theirs, chosen, dict.fromkeys(chosen, bound))
+    seconds = JUDGING * _seconds(sides)
+    if not full and seconds > SECONDS:
+        near = _near(sides, theirs, chosen)
+        if near is not None:
+            note = "judged by a constant: the exact result takes"
+            note = f"{note} about {seconds:.0f} s more; full=True, or --full, finds it"
+            return replace(near, notes=(note,))
+    return _by_exactness(Trial(sides, theirs), chosen)
+
+
+def _seconds(sides: Sides) -> float:
+    """About the seconds of one run."""
+    return cost(sides.edges.found.graph.bind(sides.batch))
+
+
+def _near(sides: Sides, theirs: Modal, chosen: Sequence[str]) -> Check | None:
+    """A check of results that are as near as those of right models; None where they are not."""
+    graph = sides.edges.found.graph
+    least, rows = bound_for(graph), list[tuple[str, Difference]]()
+    bounds = {each: max(least, FAST_BOUND) if slack(each) > 1 else least for each in chosen}
+    for each in chosen:
+        rows += _rows(sides.batch, each, theirs, sides.ours(each, sides.edges.compared))
+        if not all(row.normalised <= bounds[runtime] for runtime, row in rows):
+            return None
+    return Check(graph.name, tuple(rows), bounds, ort.version(), {})
 
 
 def _by_exactness(trial: Trial, chosen: Sequence[str]) -> Check:
@@ -218,7 +255,9 @@ def _fault(
     return False, fault_of_ours(trial, side.name, wrong), notes
 
 
-def _by_bound(sides: Sides, theirs: Modal, chosen: Sequence[str], bound: float) -> Check:
+def _by_bound(
+    sides: Sides, theirs: Modal, chosen: Sequence[str], bounds: dict[str, float]
+) -> Check:
     """Judge by a constant."""
     rows: list[tuple[str, Difference]] = []
     culprits: dict[str, Culprit | CrashError | None] = {}
@@ -226,6 +265,7 @@ def _by_bound(sides: Sides, theirs: Modal, chosen: Sequence[str], bound: float) 
         ours = sides.ours(each, sides.edges.compared)
         found = _rows(sides.batch, each, theirs, ours)
         rows += found
+        bound = bounds[each]
         wrong = [row for _, row in found if not row.normalised <= bound]
         if wrong:
             on = all(row.optimised for row in wrong)
@@ -234,24 +274,23 @@ def _by_bound(sides: Sides, theirs: Modal, chosen: Sequence[str], bound: float) 
                 culprits[each] = first_difference(sides, each, bound, on, amounts)
             except CrashError as error:
                 culprits[each] = error
-    bounds = dict.fromkeys(chosen, bound)
     return Check(sides.edges.found.graph.name, tuple(rows), bounds, ort.version(), culprits)
 
 
 def _at_second(
-    check: Check, sides: Sides, modes: Modes, chosen: Sequence[str], bound: float | None
+    check: Check,
+    sides: Sides,
+    modes: Modes,
+    chosen: Sequence[str],
+    bound: float | None,
+    full: bool,
 ) -> Check:
     """The check with what another batch size adds to it. Results that are near need no judge."""
-    edges = sides.edges
-    seconds = sides.batch * (1 + len(chosen)) * cost(edges.found.graph)
-    if seconds > SECONDS:
-        name, array = next(
-            (v.node.name, sides.feeds[v.node.name]) for v in edges.found.graph.inputs
-        )
-        shape = f"--shape {name}={'x'.join(map(str, array.shape))}"
-        note = f"batch {sides.batch} left out, about {seconds:.0f} s more: {shape} compares it"
-        return replace(check, notes=(*check.notes, note))
-    names = list(edges.compared)
+    seconds = (1 + len(chosen)) * _seconds(sides)
+    if not full and seconds > SECONDS:
+        note = f"batch {sides.batch} left out, about {seconds:.0f} s more; full=True, or --full, "
+        return replace(check, notes=(*check.notes, f"{note}compares it"))
+    names = list(sides.edges.compared)
     wanted = {i.name for i in modes.one.get_inputs()}
     fed = {name: a for name, a in sides.feeds.items() if name in wanted}
     try:
@@ -262,20 +301,12 @@ def _at_second(
         return replace(check, notes=(*check.notes, f"batch {sides.batch} left out: {error}"))
     assert found is not None
     theirs = {on: dict(zip(names, found, strict=True))}
-    least, near, rows = bound_for(edges.found.graph), True, list[tuple[str, Difference]]()
-    for each in chosen:
-        here = _rows(sides.batch, each, theirs, sides.ours(each, edges.compared))
-        most = max(least, FAST_BOUND) if slack(each) > 1 else least
-        near &= all(row.normalised <= (most if bound is None else bound) for _, row in here)
-        rows += here
-    if near:
-        return replace(check, rows=(*check.rows, *rows))
-    if bound is not None:
-        more = _by_bound(sides, theirs, chosen, bound)
-    else:
-        more = _by_exactness(Trial(sides, theirs), chosen)
+    more = None if full or bound is not None else _near(sides, theirs, chosen)
+    if more is None:
+        more = _judged(sides, theirs, chosen, bound, full=True)
     return replace(
         more,
+        bounds={} if more.verdicts else check.bounds,
         rows=(*check.rows, *more.rows),
         verdicts=(*check.verdicts, *more.verdicts),
         notes=(*check.notes, *more.notes),

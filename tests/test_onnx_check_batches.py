@@ -55,8 +55,26 @@ def test_sizes_that_are_given_are_the_only_ones():
 def test_what_would_take_long_is_left_out_and_told(monkeypatch):
     monkeypatch.setattr(check, "SECONDS", 0.0)
     found = check_onnx(CHAIN)
-    assert found.passed and {row[1] for row in batches(found)} == {1}
-    assert found.notes == ("batch 2 left out, about 0 s more: --shape x=2x4 compares it",)
+    assert found.passed and {row[1] for row in batches(found)} == {1} and not found.verdicts
+    assert found.bounds == {"native": 1e-5, "reference": 2e-6}
+    judging, second = found.notes
+    assert judging.startswith("judged by a constant: the exact result takes about 0 s more; full=")
+    assert second == "batch 2 left out, about 0 s more; full=True, or --full, compares it"
+    whole = check_onnx(CHAIN, full=True)
+    assert {row[1] for row in batches(whole)} == {1, 2} and not whole.notes and not whole.bounds
+    assert {v.batch for v in whole.verdicts} == {1, 2}
+    assert check_onnx(CHAIN, bound=1e-4).bounds == dict.fromkeys(("native", "reference"), 1e-4)
+
+
+@pytest.mark.parametrize("error", [1e-7, 1e-3])
+def test_large_errors_are_judged_however_long_it_takes(monkeypatch, error):
+    monkeypatch.setattr(check, "SECONDS", 0.0)
+    right = Relu.evaluate
+    monkeypatch.setattr(Relu, "evaluate", lambda self, x: right(self, x) * np.float32(1 + error))
+    found = check_onnx(CHAIN, runtime="reference")
+    assert found.passed == (error < 1e-6) == (not found.verdicts) == bool(found.bounds)
+    if error > 1e-6:
+        assert found.culprits["reference"].node == 'node "r" (Relu)'
 
 
 @pytest.mark.parametrize("error", [ExportError("it wants 1"), CrashError("died with it off")])
