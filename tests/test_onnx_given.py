@@ -119,6 +119,19 @@ def test_the_message_is_what_to_write():
     )
 
 
+def test_a_condition_is_given_as_true():
+    def branch(op):
+        out = helper.make_tensor_value_info(op, FLOAT, None)
+        return helper.make_graph([helper.make_node(op, ["x"], [op])], op, [], [out])
+
+    choice = node("If", "c", then_branch=branch("Relu"), else_branch=branch("Flatten"))
+    content = made(choice, [X, ("c", BOOL, [])]).SerializeToString()
+    with pytest.raises(ImportModelError, match=r"inputs=\{'c': True\}, or --set c=true on the"):
+        import_graph(content)
+    for c, shape in ((True, (N, 3, 8, 8)), (False, (N, 192))):
+        assert import_graph(content, {"c": c}).graph.outputs["y"].shape == shape
+
+
 def test_a_picture_is_resized_to_given_sizes(tmp_path):
     x = np.arange(192, dtype=np.float32).reshape(1, 3, 8, 8)
     m = import_onnx(resized(), {"sizes": np.array([1, 3, 16, 8])})

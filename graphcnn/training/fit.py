@@ -75,7 +75,9 @@ def fit(
         epochs: passes over the data, counted from the beginning of the run (also when resumed).
         loss: "cross_entropy", "binary_cross_entropy", "mse", "l1", or a function of
             (prediction, target) that returns a scalar tensor, such as
-            `lambda z, t: cnn.cross_entropy(z, t, label_smoothing=0.1, ignore_index=255)`.
+            `lambda z, t: cnn.cross_entropy(z, t, label_smoothing=0.1, ignore_index=255)`. Of a
+            model that is proven to end in softmax (or sigmoid), the first two are computed of what
+            stands before it.
         optimizer: "sgd", "rmsprop", "adam", "adamw", or an optimiser with its settings.
         validation: measured after every epoch, in inference form.
         validation_batch_size: items measured at a time; by default the batch size.

@@ -167,7 +167,7 @@ def needed(what: str, inputs: Mapping[str, TensorType]) -> str:
 def _example(kind: TensorType) -> tuple[str, str]:
     """How the value of an input of at most one axis is written, in Python and in a command."""
     if not kind.rank:
-        return ("n", "n")
+        return ("True", "true") if kind.dtype is DType.BOOL else ("n", "n")
     count = int(kind.shape[0])  # type: ignore[arg-type]
     numbers = [f"n{i + 1}" for i in range(count)] if count <= 8 else ["n1", "...", f"n{count}"]
     return f"np.array([{', '.join(numbers)}])", ",".join(numbers)

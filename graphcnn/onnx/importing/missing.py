@@ -33,6 +33,11 @@ _DOMAINS: Final = {
     ),
     "com.ms.": ("ONNX Runtime's own", "save the model without its optimisations"),
     "ai.onnx.ml": ("one of tables and trees", "give the network without them, as by zipmap=False"),
+    "ai.onnx.contrib": (
+        "one of ONNX Runtime's extensions",
+        "give the network without what they do before and behind it",
+    ),
+    "TRT": ("one of TensorRT's", "export the model for ONNX Runtime"),
     "org.pytorch": ("PyTorch's own", "export the model with standard operators alone"),
 }
 
