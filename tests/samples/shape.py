@@ -87,6 +87,7 @@ ERRORS = [
     ErrorSample(Slice((0, 0), (2, 0), (1, 1)), (2, 3), match="size and step at least 1"),
     ErrorSample(Slice((0, 0), (2, 3), (1, 1)), (N, 3), match="= 1 lies outside the size N for"),
     ErrorSample(Slice((N,), (2 * N,), (1,)), (2 * N,), match=r"N \+ 1·\(2\*N - 1\) = 3\*N - 1"),
+    ErrorSample(Slice((0,), (N,), (1,)), (5,), match="= N - 1 lies outside the size 5 for some N"),
     ErrorSample(Slice((2,), (N,), (2,)), (2 * N,), match=r"= 2\*N lies outside the size 2\*N"),
     ErrorSample(Embed((2, 3), (0, 1), (1, 2)), (2, 2), match=r"1 \+ 2·\(2 - 1\) = 3 lies outside"),
     ErrorSample(Embed((2, 0), (0, 0), (1, 1)), (2, 1), match="shape must have sizes of at least"),
