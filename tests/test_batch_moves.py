@@ -1,5 +1,7 @@
 """Axes of size k·N: where the items of a batch are in them, and arrays cut and joined there."""
 
+import copy
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -171,6 +173,9 @@ def test_sizes() -> None:
     assert (N + 2 * N, 3 * N - N, 2 * N - 2 * N) == (3 * N, 2 * N, 0)
     assert (str(N), repr(4 * N), sum([N, N])) == ("N", "4*N", 2 * N)
     assert np.int64(2) * N == 2 * N and TensorType((2 * N, 3)).bind(5).shape == (10, 3)
+    assert copy.deepcopy(N) == N and pickle.loads(pickle.dumps(3 * N)) == 3 * N
+    with pytest.raises(AttributeError):
+        N.times = 2
     for wrong in (lambda: N // 2, lambda: N + 1, lambda: N - 2 * N, lambda: 0 * N):
         with pytest.raises(GraphError):
             wrong()

@@ -87,7 +87,7 @@ class _Imported:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name."""
         graph, states = self.found.graph, self.found.states
-        batch = next((len(feeds[v.node.name]) for v in graph.inputs if not v.type.is_bound), 1)
+        batch = self.runner.count(feeds) if self.runner.item_places else 1
         used = {v.node.name: feeds[v.node.name] for v in graph.inputs}
         with np.errstate(all="ignore"):
             if self.runner.runtime == "reference":

@@ -12,13 +12,14 @@ from graphcnn.tensor_type import Dim, N, Shape, is_open, open_axes, open_size
 
 
 def declared_shape(name: str, tensor: Any) -> Shape:
-    """The shape of an input as the file declares it, with N where its first axis is open."""
+    """The shape of an input as the file declares it, with N where its first axis is open, or the
+    multiple of N that it is called."""
     shape: list[Dim] = []
     for axis, size in enumerate(sizes_of(tensor)):
         if size is not None:
             shape.append(size)
         elif axis == 0:
-            shape.append(N)
+            shape.append(open_size(tensor.shape.dim[0].dim_param) or N)
         else:
             raise ImportModelError(open_axis(name, axis, tensor))
     return tuple(shape)
