@@ -19,7 +19,7 @@ from graphcnn.ir import Node, Op, Value, build
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.shape import Embed, Reshape, Slice
 from graphcnn.origin import inherit
-from graphcnn.sources import Constant, Input
+from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import Dim, N, Shape, TensorType
 
 
@@ -54,7 +54,7 @@ def _opened(node: Node, found: FixedBatch, new: Mapping[Value, Value]) -> Node:
     wanted = tuple(_open_type(v.type, kinds[v], size) for v in node.outputs)
     if isinstance(node.op, Input):
         return build(replace(node.op, type=wanted[0]), (), node.name, node.origin)
-    if isinstance(node.op, Constant):
+    if isinstance(node.op, Constant | State):
         return _operand(node.output, kinds[node.output], node.op, size).node
     operands = [
         _operand(new.get(v, v), found.alike.get((node, i)), node.op, size)

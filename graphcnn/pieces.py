@@ -59,7 +59,7 @@ def run_pieces(
     Raises:
         DataError: the inputs differ in their numbers of items, or items meet; the node is named.
     """
-    found = _proven(runner, feeds, cut)
+    found = _proven(runner, feeds, cut, states)
     size, count, first = found.size, _count(feeds, cut), next(iter(feeds))
     names = {v.node.name for v in cut}
     whole = {key: array for key, array in feeds.items() if key not in names}
@@ -87,19 +87,19 @@ def _first_items(outputs: Arrays, found: FixedBatch, count: int) -> Arrays:
     }
 
 
-def _proven(runner: "Runner", feeds: Arrays, cut: tuple[Value, ...]) -> FixedBatch:
+def _proven(runner: "Runner", feeds: Arrays, cut: tuple[Value, ...], states: Arrays) -> FixedBatch:
     """The proof for these inputs, kept by the runner."""
     name = runner.graph.name
     found = runner.fixed.get(cut)
-    if found is None:
+    if found is None or not found.holds(states):
         sizes = {v.node.name: v.shape[0] for v in cut}
         if len(set(sizes.values())) > 1:
             given = ", ".join(f"{len(feeds[key])} of {key}" for key in sizes)
             wanted = ", ".join(f"{size} of {key}" for key, size in sizes.items())
             raise DataError(f"{name} takes {wanted}, no batches of one size: found {given}")
         size = known_size((next(iter(sizes.values())),))
-        proof = fixed_batch(runner.graph, dict.fromkeys(cut, 0), size)
-        found = runner.fixed.setdefault(cut, proof)
+        found = fixed_batch(runner.graph, dict.fromkeys(cut, 0), size, states)
+        runner.fixed[cut] = found
     if found.reason:
         v, count = cut[0], len(feeds[cut[0].node.name])
         raise DataError(
@@ -128,7 +128,7 @@ def opened_model(model: "Model") -> "Model":
     size = next(iter(sizes), None)
     if not graph.is_bound or len(sizes) != 1 or not isinstance(size, int):
         return model
-    proof = fixed_batch(graph, dict.fromkeys(graph.inputs, 0), size)
+    proof = fixed_batch(graph, dict.fromkeys(graph.inputs, 0), size, model.states.snapshot())
     try:
         opened = open_batch(proof)
     except GraphError as error:

@@ -229,15 +229,33 @@ def test_items_that_meet_are_refused_also_where_there_is_one(family, b):
         open_batch(fixed_batch(model.graph, {model.graph.inputs[0]: 0}, b))
 
 
-@pytest.mark.parametrize("stored", [True, False])
-def test_numbers_of_their_own_for_each_of_two_items_are_refused(stored):
+NUMBERS = np.arange(48, dtype=np.float32).reshape(2, 4, 6)
+
+
+def test_numbers_of_their_own_for_each_of_two_items_are_refused():
     x = Input("x", TensorType((2, 4, 6)))()
-    numbers = np.arange(48, dtype=np.float32).reshape(2, 4, 6)
-    own = State("p", TensorType((2, 4, 6)))() if stored else constant_of(numbers)
-    model = cnn.Model(x, Concat(1)(x, own))
+    model = cnn.Model(x, Concat(1)(x, constant_of(NUMBERS)))
     assert model.predict(ITEMS[:2]).shape == (2, 8, 6)
     with pytest.raises(DataError, match="joins items with what is no item"):
         model.predict(ITEMS)
+
+
+def test_states_are_the_same_for_all_items_as_long_as_they_are():
+    x, own = Input("x", TensorType((2, 4, 6)))(), State("p", TensorType((2, 4, 6)))()
+    model = cnn.Model(x, Concat(1)(x, own * 2.0))
+    for numbers in (NUMBERS, np.stack([NUMBERS[1]] * 2), NUMBERS + 1, np.stack([NUMBERS[0]] * 2)):
+        model.set_parameters({"p": numbers})
+        if np.array_equal(numbers[0], numbers[1]):
+            wanted = np.concatenate([ITEMS, np.stack([2 * numbers[0]] * 7)], 1)
+            for _ in range(2):
+                np.testing.assert_array_equal(model.predict(ITEMS), wanted)
+            proof = fixed_batch(model.graph, {model.graph.inputs[0]: 0}, 2, model.states.snapshot())
+            opened = open_batch(proof).bind(N=7)
+            (found,) = Reference(opened).run({"x": ITEMS}, model.states.snapshot())[0].values()
+            np.testing.assert_array_equal(found, wanted)
+        else:
+            with pytest.raises(DataError, match="joins items with what is no item"):
+                model.predict(ITEMS)
 
 
 def test_every_piece_has_the_bits_that_it_has_alone():

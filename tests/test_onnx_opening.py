@@ -209,9 +209,15 @@ def test_items_that_meet_are_refused():
 
 
 def test_numbers_for_each_of_two_items_are_refused():
-    stored = [array("own", 2, 4, 8, 8)]
+    own = np.arange(512, dtype=np.float32).reshape(2, 4, 8, 8)
+    files = [
+        file(2, node("Add", "x", "own"), stored=[numpy_helper.from_array(numbers, "own")])
+        for numbers in (own, np.stack([own[1]] * 2))
+    ]
     with pytest.raises(ImportModelError, match="combines each place along axis 0 with another"):
-        import_onnx(file(2, node("Add", "x", "own"), stored=stored), {"x": (None, 4, 8, 8)})
+        import_onnx(files[0], {"x": (None, 4, 8, 8)})
+    for made in (import_onnx(files[1]), import_onnx(files[1], {"x": (None, 4, 8, 8)})):
+        np.testing.assert_array_equal(made.predict(ITEMS), ITEMS + own[1])
 
 
 def two_inputs(x, z):
@@ -240,6 +246,7 @@ def test_the_report_and_the_commands(tmp_path, monkeypatch):
     Path("fixed.onnx").write_bytes(flattened(2))
     told = report("fixed.onnx", {"x": ("N", 4, 8, 8)})
     assert told.inputs == {"x": "f32 (N, 4, 8, 8)"} and told.outputs == {"y": "f32[N,3]"}
+    assert " per item" in str(told) and " per batch" in str(report("fixed.onnx"))
     done("import", "fixed.onnx", "--input", "x=N,4,8,8", "-o", "open.safetensors")
     done("check", "fixed.onnx", "--shape", "x=Nx4x8x8")
     for i, items in enumerate(np.split(ITEMS, [2, 3])):

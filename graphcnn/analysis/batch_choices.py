@@ -7,13 +7,13 @@ a node, the nearest to where it goes wrong first, as long as that helps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
 from graphcnn.analysis.fixed_batch import Walk
 from graphcnn.batch import FIXED, Batch, items
 from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
+from graphcnn.ir import Array, Node, Value
 
 #: So many times the nodes of a graph are looked at in other choices.
 _PATIENCE = 24
@@ -27,11 +27,17 @@ class FixedBatch:
         axes: what is proven of every value.
         alike: the operands, as (node, position), that are FIXED and were taken for equal items,
             and where these are.
+        states: those on whose values it depends what is proven.
     """
 
     size: int
     axes: BatchAxes
     alike: Mapping[tuple[Node, int], Batch]
+    states: Mapping[str, Array] = field(default_factory=dict)
+
+    def holds(self, states: Mapping[str, Array]) -> bool:
+        """Whether these are the states of the proof. A state changes by being replaced."""
+        return all(states[key] is array for key, array in self.states.items())
 
     @property
     def reason(self) -> str:
@@ -40,9 +46,17 @@ class FixedBatch:
         return "" if mixing is None else self.axes.reason(mixing)
 
 
-def fixed_batch(graph: Graph, places: Mapping[Value, int], size: int) -> FixedBatch:
-    """Follow `size` items of a bound graph, from these axes of inputs; other inputs are FIXED."""
-    walk = _improved(Walk(graph, places, size).run())
+def fixed_batch(
+    graph: Graph,
+    places: Mapping[Value, int],
+    size: int,
+    states: Mapping[str, Array] | None = None,
+) -> FixedBatch:
+    """Follow `size` items of a bound graph, from these axes of inputs; other inputs are FIXED.
+
+    `states` has the values of states, which may be the same for all items.
+    """
+    walk = _improved(Walk(graph, places, size, arrays=states or {}).run())
     nodes = graph.nodes[: walk.stop + 1]
     kinds = {v: walk.kinds[v] for node in nodes for v in node.outputs}
     alike = {
@@ -51,7 +65,8 @@ def fixed_batch(graph: Graph, places: Mapping[Value, int], size: int) -> FixedBa
         for i, x in enumerate(walk.operands(node))
         if x != kinds[node.inputs[i]]
     }
-    return FixedBatch(size, batch_axes(graph, kinds), alike)
+    compared = {key: walk.arrays[key] for key in walk.compared}
+    return FixedBatch(size, batch_axes(graph, kinds), alike, compared)
 
 
 def _improved(walk: Walk) -> Walk:

@@ -17,17 +17,17 @@ answers by itself:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphcnn.batch import FIXED, Batch, Batches, items, mixed
 from graphcnn.batch_moves import rearrangements
 from graphcnn.batch_walk import follow_op
 from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
+from graphcnn.ir import Array, Node, Value
 from graphcnn.item_places import take_items
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.shape import Reshape
-from graphcnn.sources import Constant
+from graphcnn.sources import Constant, State
 
 
 @dataclass(eq=False)
@@ -51,6 +51,9 @@ class Walk:
     kinds: dict[Value, Batch] = field(default_factory=dict)
     options: dict[Node, list[Batch]] = field(default_factory=dict)
     stop: int = 0
+    #: The values of states, and of which it was asked whether they are equal for all items.
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    compared: set[str] = field(default_factory=set)
 
     def run(self, start: int = 0) -> "Walk":
         """Follow the items from the node at `start`, before which all is known."""
@@ -68,16 +71,16 @@ class Walk:
         """The walk where nodes, by their positions, have others of their options."""
         nodes = self.graph.nodes
         changed = self.choices | {nodes[at]: option for at, option in choices.items()}
-        known = dict(self.kinds), dict(self.options)
-        return Walk(self.graph, self.places, self.size, changed, *known).run(min(choices))
+        walk = replace(self, choices=changed, kinds=dict(self.kinds), options=dict(self.options))
+        return walk.run(min(choices))
 
     def operands(self, node: Node) -> Batches:
         """The kinds of what a node reads: of what is FIXED, that of equal items where it is taken
         for these."""
         given = tuple([self.kinds[v] for v in node.inputs])
-        if _options(node, given, self.size) or not _mixes(_followed(node, given, self.size)):
+        if self._options(node, given) or not _mixes(_followed(node, given, self.size)):
             return given
-        taken = _alike(node, given, self.size)
+        taken = self._alike(node, given)
         return given if _mixes(_followed(node, taken, self.size)) else taken
 
     def _kinds_of(self, node: Node) -> Batches:
@@ -86,7 +89,7 @@ class Walk:
         if value in self.places:
             return (items(self.places[value]),)
         given = tuple([self.kinds[v] for v in node.inputs])
-        options = _options(node, given, self.size)
+        options = self._options(node, given)
         if len(options) > 1:
             self.options[node] = options
         if options:
@@ -94,26 +97,70 @@ class Walk:
         found = _followed(node, given, self.size)
         if not _mixes(found):
             return found
-        again = _followed(node, _alike(node, given, self.size), self.size)
+        again = _followed(node, self._alike(node, given), self.size)
         return found if _mixes(again) else again
+
+    def _options(self, node: Node, given: Batches) -> list[Batch]:
+        """Where the items may be in the result of a node that only moves or repeats elements;
+        nothing for others, and where it takes items apart."""
+        op, value = node.op, node.outputs[0]
+        if isinstance(op, Reshape) and given[0].is_items:
+            found = rearrangements(given[0], node.inputs[0].shape, op.shape)
+            single = [x for x in found if x.outer * x.inner == 1]
+            return single or found
+        repeats = isinstance(op, BroadcastTo | Constant | State) and all(x.is_fixed for x in given)
+        if self.size > 1 and repeats:
+            places = [items(axis) for axis, d in enumerate(value.shape) if d == self.size]
+            return [FIXED, *(x for x in places if self._has_equal_parts(value, x))]
+        return []
+
+    def _alike(self, node: Node, given: Batches) -> Batches:
+        """The operands with those that are FIXED as items, where the parts of each are equal: at
+        the same axis, counted from the last, as the items of another operand."""
+        found = [*given]
+        for i, value in enumerate(node.inputs):
+            for x, other in zip(given, node.inputs, strict=True):
+                axis = x.axis + value.type.rank - other.type.rank
+                if not found[i].is_fixed or not x.is_items or axis < 0:
+                    continue
+                place, size = x.at(axis), self.size * x.outer * x.inner
+                if value.shape[axis] == size and self._has_equal_parts(value, place):
+                    found[i] = place
+        return tuple(found)
+
+    def _has_equal_parts(self, value: Value, place: Batch) -> bool:
+        """Whether a value that is FIXED is proven to be the same for all items."""
+        if self.size == 1:
+            return True
+        axis = place.axis
+        while value.shape[axis] != 1:
+            op = value.node.op
+            if isinstance(op, Constant):
+                return _are_equal(op.evaluate(), place, self.size)
+            if isinstance(op, State):
+                if op.key not in self.arrays:
+                    return False
+                self.compared.add(op.key)
+                return _are_equal(self.arrays[op.key], place, self.size)
+            if not isinstance(op, BroadcastTo):
+                return False
+            (source,) = value.node.inputs
+            axis += source.type.rank - value.type.rank
+            if axis < 0:
+                return True
+            place, value = place.at(axis), source
+        return True
+
+
+def _are_equal(array: Array, place: Batch, size: int) -> bool:
+    """Whether an array has the same bits for all items."""
+    first = take_items(array, place, 0, 1).tobytes()
+    parts = (take_items(array, place, i, i + 1) for i in range(1, size))
+    return all(part.tobytes() == first for part in parts)
 
 
 def _mixes(found: Batches) -> bool:
     return any(x.is_mixed for x in found)
-
-
-def _options(node: Node, given: Batches, size: int) -> list[Batch]:
-    """Where the items may be in the result of a node that only moves or repeats elements; nothing
-    for others, and where it takes items apart."""
-    op, value = node.op, node.outputs[0]
-    if isinstance(op, Reshape) and given[0].is_items:
-        found = rearrangements(given[0], node.inputs[0].shape, op.shape)
-        single = [x for x in found if x.outer * x.inner == 1]
-        return single or found
-    if size > 1 and isinstance(op, BroadcastTo | Constant) and all(x.is_fixed for x in given):
-        axes = [axis for axis, d in enumerate(value.shape) if d == size]
-        return [FIXED, *(items(a) for a in axes if _equal_parts(value, items(a), size))]
-    return []
 
 
 def _followed(node: Node, given: Batches, size: int) -> Batches:
@@ -126,40 +173,3 @@ def _followed(node: Node, given: Batches, size: int) -> Batches:
         else x
         for x, t in zip(found, node.types, strict=True)
     )
-
-
-def _alike(node: Node, given: Batches, size: int) -> Batches:
-    """The operands with those that are FIXED as items, where the parts of each are equal: at the
-    same axis, counted from the last, as the items of another operand."""
-    found = [*given]
-    for i, value in enumerate(node.inputs):
-        for x, other in zip(given, node.inputs, strict=True):
-            axis = x.axis + value.type.rank - other.type.rank
-            if not found[i].is_fixed or not x.is_items or axis < 0:
-                continue
-            place = x.at(axis)
-            if value.shape[axis] == size * x.outer * x.inner and _equal_parts(value, place, size):
-                found[i] = place
-    return tuple(found)
-
-
-def _equal_parts(value: Value, place: Batch, size: int) -> bool:
-    """Whether a value that is FIXED is proven to be the same for all items."""
-    if size == 1:
-        return True
-    axis = place.axis
-    while value.shape[axis] != 1:
-        op = value.node.op
-        if isinstance(op, Constant):
-            array = op.evaluate()
-            first = take_items(array, place, 0, 1).tobytes()
-            parts = (take_items(array, place, i, i + 1) for i in range(1, size))
-            return all(part.tobytes() == first for part in parts)
-        if not isinstance(op, BroadcastTo):
-            return False
-        (source,) = value.node.inputs
-        axis += source.type.rank - value.type.rank
-        if axis < 0:
-            return True
-        place, value = place.at(axis), source
-    return True

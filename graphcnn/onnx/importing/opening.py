@@ -135,7 +135,7 @@ def _for_number(
 def _opened(wanted: Opening, read: Callable[[Shapes, int | None], Imported]) -> Imported:
     found = read(wanted.shapes, wanted.size)
     places = {v: wanted.axes[v.node.name] for v in found.graph.inputs if v.node.name in wanted.axes}
-    proof = fixed_batch(found.graph, places, wanted.size)
+    proof = fixed_batch(found.graph, places, wanted.size, found.states)
     try:
         return replace(found, graph=open_batch(proof))
     except GraphError as error:

@@ -107,7 +107,8 @@ class Report:
         ]
         if self.runs:
             rows.append(("parameters", f"{self.parameters:,}"))
-            rows.append(("multiply-adds", f"{self.multiply_adds:,} per item"))
+            per = "item" if any("N" in shape for shape in self.inputs.values()) else "batch"
+            rows.append(("multiply-adds", f"{self.multiply_adds:,} per {per}"))
         if self.folded:
             rows.append(("computed now", _counts(self.folded)))
         if self.lowered:
