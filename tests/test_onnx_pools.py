@@ -124,6 +124,31 @@ def test_unpooling_signals_and_volumes(rank):
     check_agreement(content, drawn(2, *sizes))
 
 
+@pytest.mark.parametrize("start", [0, 1])
+def test_places_in_a_channel_as_pytorch_writes_them(start):
+    """Less the places of a pool of single pixels, cut to the first: batches can be cut then."""
+    nodes = [
+        node("MaxPool", "x", outputs=("t", "whole"), kernel_shape=[2, 2], strides=[2, 2]),
+        node("MaxPool", "x", outputs=("u", "all"), kernel_shape=[1, 1]),
+        node("Slice", "all", "starts", "ends", "axes", outputs=("first",)),
+        node("Sub", "whole", "first", outputs=("i",)),
+    ]
+    stored = [
+        numpy_helper.from_array(np.array(v, np.int64), k)
+        for k, v in (("starts", [0, start]), ("ends", [1, start + 1]), ("axes", [2, 3]))
+    ]
+    made = model(nodes, ("N", 2, 4, 6), stored, outputs=("i",))
+    made.graph.output[0].type.tensor_type.elem_type = INT64
+    content = made.SerializeToString()
+    check_agreement(content, drawn(2, 4, 6))
+    x, net = drawn(2, 4, 6)(5)["x"], import_onnx(content)
+    if not start:
+        np.testing.assert_array_equal(net.predict(x, batch_size=2), net.predict(x))
+    else:
+        with pytest.raises(DataError, match="by their place in the batch"):
+            net.predict(x, batch_size=2)
+
+
 def test_places_through_the_batch_are_not_cut():
     """They count through all items: a batch with them runs whole."""
     pool = node("MaxPool", "x", outputs=("y", "i"), kernel_shape=[2, 2])

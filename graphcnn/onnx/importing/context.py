@@ -95,6 +95,8 @@ class Store:
     external_bytes: int = 0
     #: Places of maxima counted through the whole batch: those in their channel, and its size.
     places: dict[Value, tuple[Value, int]] = field(default_factory=dict)
+    #: Of these, those of pools whose windows are single pixels: each channel begins with its first.
+    single: dict[Value, int] = field(default_factory=dict)
     #: Stand-ins for numbers that count the items of a batch, with the nodes that gave them.
     counted: dict[Value, str] = field(default_factory=dict)
     #: Names of initializers, and of copies of them.

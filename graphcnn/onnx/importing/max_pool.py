@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
+import graphcnn.onnx.importing.elementwise  # noqa: F401 - one of its rules is put behind another
 from graphcnn.ir import Value, constant_of
-from graphcnn.onnx.importing.context import Call, imports
+from graphcnn.onnx.importing.context import RULES, Call, Known, Results, imports
 from graphcnn.onnx.importing.image import as_before, as_image, pool_window
 from graphcnn.onnx.importing.scatter import size_of
 from graphcnn.ops.elementwise import Add, Cast, Remainder
 from graphcnn.ops.gather import Gather
 from graphcnn.ops.pool import MaxPool2d
-from graphcnn.ops.shape import Positions
-from graphcnn.tensor_type import DType, is_open
+from graphcnn.ops.shape import Positions, Slice
+from graphcnn.tensor_type import DType, Shape, is_open
 
 
 @imports("MaxPool")
@@ -58,16 +59,47 @@ def through_batch(call: Call, places: Value, x: Value) -> Value:
     whole = Add()(counted, start, name=f"{call.name}.indices")
     if not column_major:
         call.store.places[whole] = places, plane
+        if {*call.ints("kernel_shape", ())} == {1} and not any(call.ints("pads", ())):
+            call.store.single[whole] = plane
     return whole
+
+
+_sub = RULES["Sub"]
+
+
+def sub(call: Call) -> Results:
+    """Places through the batch less the first of their channel, as exporters of PyTorch write it,
+    are places in the channel."""
+    whole, first = call.given(0), call.given(1)
+    if isinstance(whole, Value) and isinstance(first, Value) and whole in call.store.places:
+        places, plane = call.store.places[whole]
+        if _first_of_channel(call, first, plane, whole.shape[:2]):
+            return places
+    return _sub(call)
+
+
+RULES["Sub"] = sub
+
+
+def _first_of_channel(call: Call, value: Value, plane: int, channels: Shape) -> bool:
+    """Whether a value is the beginning, (n, c, 0, ...), of the places of a pool that has a window
+    for every pixel alone: those are all places in their order."""
+    if value.shape[:2] != channels or any(d != 1 for d in value.shape[2:]):
+        return False
+    while isinstance(value.node.op, Slice):
+        if any(start != 0 for start in value.node.op.starts):
+            return False
+        (value,) = value.node.inputs
+    return value.shape[:2] == channels and call.store.single.get(value) == plane
 
 
 @imports("Mod")
 def mod(call: Call) -> Value:
     """The rest has the sign of b, with `fmod` that of a. Places of maxima through the batch,
     modulo the places of a channel, are places in it."""
-    found = call.given(0)
-    if isinstance(found, Value) and found in call.store.places:
+    found, by = call.given(0), call.given(1)
+    if isinstance(found, Value) and found in call.store.places and isinstance(by, Known):
         places, plane = call.store.places[found]
-        if call.scalar(1, "the divisor") == plane:
+        if by.array.size == 1 and by.array.reshape(()) == plane:
             return places
     return Remainder(bool(call.attribute("fmod", 0)))(call.value(0), call.value(1))
