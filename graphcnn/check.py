@@ -25,7 +25,7 @@ from graphcnn.onnx.comparing.parity import JUDGING, Modal, bound_for
 from graphcnn.onnx.comparing.verdict import Verdict, table
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
-from graphcnn.trial import Trial, slack
+from graphcnn.trial import NO_ROOM, Trial, room_for, slack
 
 #: The batch size that is compared beside 1, where the file and the inputs leave it open: faults in
 #: where the items lie show themselves in one of the two.
@@ -192,7 +192,16 @@ def _judged(
             note = "judged by a constant: the exact result takes"
             note = f"{note} about {seconds:.0f} s more; full=True, or --full, finds it"
             return replace(near, notes=(note,))
+    if not room_for(sides.edges.found.graph, sides.batch, sides.edges.found.states):
+        found = _by_bound(sides, theirs, chosen, _constants(sides, chosen))
+        return replace(found, notes=(NO_ROOM,))
     return _by_exactness(Trial(sides, theirs), chosen)
+
+
+def _constants(sides: Sides, chosen: Sequence[str]) -> dict[str, float]:
+    """What each runtime may be off where no exact result is known."""
+    least = bound_for(sides.edges.found.graph)
+    return {each: max(least, FAST_BOUND) if slack(each) > 1 else least for each in chosen}
 
 
 def _seconds(sides: Sides) -> float:
@@ -202,14 +211,12 @@ def _seconds(sides: Sides) -> float:
 
 def _near(sides: Sides, theirs: Modal, chosen: Sequence[str]) -> Check | None:
     """A check of results that are as near as those of right models; None where they are not."""
-    graph = sides.edges.found.graph
-    least, rows = bound_for(graph), list[tuple[str, Difference]]()
-    bounds = {each: max(least, FAST_BOUND) if slack(each) > 1 else least for each in chosen}
+    rows, bounds = list[tuple[str, Difference]](), _constants(sides, chosen)
     for each in chosen:
         rows += _rows(sides.batch, each, theirs, sides.ours(each, sides.edges.compared))
         if not all(row.normalised <= bounds[runtime] for runtime, row in rows):
             return None
-    return Check(graph.name, tuple(rows), bounds, ort.version(), {})
+    return Check(sides.edges.found.graph.name, tuple(rows), bounds, ort.version(), {})
 
 
 def _by_exactness(trial: Trial, chosen: Sequence[str]) -> Check:
@@ -222,7 +229,9 @@ def _by_exactness(trial: Trial, chosen: Sequence[str]) -> Check:
         side, judged = trial.ours(each)
         rows += _rows(trial.sides.batch, each, trial.theirs, side.outputs)
         found = trial.verdicts(judged)
-        if not all(v.theirs_right for v in found) and trial.agree(side):  # whatever is exact
+        doubtful = any(not v.ours_right or any(v.decided) for v in found)
+        if doubtful and not all(v.theirs_right for v in found) and trial.agree(side):
+            # whatever is exact
             found = [replace(v, words=f"both agree within {v.arithmetic}") for v in found]
             verdicts += found
             continue

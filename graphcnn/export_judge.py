@@ -20,7 +20,6 @@ from graphcnn.onnx.comparing.judge import FIRST, Judge, Judged, Side, judged
 from graphcnn.onnx.comparing.parity import Modal
 from graphcnn.onnx.comparing.verdict import Verdict, arithmetic, verdict
 from graphcnn.onnx.exporting.export import value_names
-from graphcnn.runtime.native.limits import available_memory
 from graphcnn.runtime.reference import Reference
 from graphcnn.tensor_type import DType
 from graphcnn.trial import Trial
@@ -150,23 +149,3 @@ class ExportJudge:
 
 def _values(graph: Graph) -> list[Value]:
     return [v for node in graph.nodes for v in node.outputs]
-
-
-def room_for(graph: Graph, n: int, states: Mapping[str, Array]) -> bool:
-    """Whether the memory holds runs in float64: the states, and what is alive at a time, twice."""
-    free = available_memory()
-    if free is None:
-        return True
-    bound = graph.bind(n)
-    last = {v: i for i, node in enumerate(bound.nodes) for v in node.inputs}
-    ends: dict[int, int] = {}
-    alive = most = 0
-    for i, node in enumerate(bound.nodes):
-        for v in node.outputs:
-            alive += v.type.size
-            at = last.get(v, len(bound.nodes))
-            ends[at] = ends.get(at, 0) + v.type.size
-        most = max(most, alive)
-        alive -= ends.pop(i, 0)
-    numbers = sum(a.size for a in states.values()) + 2 * most
-    return 8 * numbers < free

@@ -133,9 +133,10 @@ def _compared(
 ) -> "Parity":
     """The model against its file in ONNX Runtime. By a constant where there is no room for runs in
     float64."""
-    from graphcnn.export_judge import ExportJudge, room_for
+    from graphcnn.export_judge import ExportJudge
     from graphcnn.onnx.comparing.effort import SECONDS, cost
     from graphcnn.onnx.comparing.parity import BATCHES, FLOAT16_BOUND, bound_for, compare
+    from graphcnn.trial import NO_ROOM, room_for
 
     runner = Runner(graph, "reference")
 
@@ -154,8 +155,7 @@ def _compared(
     )
     if room:
         return found
-    note = "judged by a constant: there is no memory for the exact result, a run in float64"
-    return replace(found, notes=(*found.notes, note))
+    return replace(found, notes=(*found.notes, NO_ROOM))
 
 
 def fold_norms(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:

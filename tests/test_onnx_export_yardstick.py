@@ -104,10 +104,13 @@ def test_without_time_for_the_exact_result_a_constant_judges_first(monkeypatch, 
 
 
 def test_without_memory_for_the_exact_result_a_constant_judges(monkeypatch, tmp_path):
-    monkeypatch.setattr("graphcnn.export_judge.available_memory", lambda: 1000)
+    monkeypatch.setattr("graphcnn.trial.available_memory", lambda: 1000)
     parity = MODELS["lenet5"]().initialize(1).export_onnx(tmp_path / "m.onnx")
     assert parity.passed and parity.bound == 2e-6 and not parity.verdicts
     assert "no memory for the exact result" in str(parity)
+    found = cnn.check_onnx(tmp_path / "m.onnx")
+    assert found.passed and found.bounds == {"native": 1e-5, "reference": 2e-6}
+    assert "no memory for the exact result" in str(found) and not found.verdicts
 
 
 def test_a_refused_file_is_not_written(monkeypatch, tmp_path):

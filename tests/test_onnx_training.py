@@ -19,6 +19,7 @@ from graphcnn.graph import state_of
 from graphcnn.models import MODELS
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.parity import compare
+from graphcnn.onnx.comparing.widened import Widened, wide
 from graphcnn.philox import uniform
 from graphcnn.runtime.reference import Reference
 from graphcnn.training.onnx_export import gradient_graph
@@ -26,8 +27,6 @@ from graphcnn.training.onnx_parity import (
     SLACK,
     Errors,
     TrainingParity,
-    _wide,
-    _widened,
     compare_training,
 )
 from graphcnn.training.session import Session
@@ -228,7 +227,7 @@ def results(graph, feeds):
 
 def rounding(graph, feeds):
     """The difference of each output from float64, relative to its largest number."""
-    ours, exact = results(graph, feeds), results(_widened(graph), _wide(feeds))
+    ours, exact = results(graph, feeds), results(Widened.of(graph).graph, wide(feeds))
     return {k: np.abs(ours[k] - y).max() / (np.abs(y).max() or 1) for k, y in exact.items()}
 
 

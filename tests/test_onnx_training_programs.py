@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import done, refused
+from command_line import run as command
 
 import graphcnn as cnn
 from graphcnn.errors import OutputError
 from graphcnn.folders import atomic_folder
+from graphcnn.training.onnx_parity import TrainingParity
 
 pytest.importorskip("onnxruntime")
 
@@ -217,6 +219,15 @@ def test_the_command(tmp_path, monkeypatch):
     }  # fmt: skip
     text = done("export", "digits_cnn", "--training", "-o", "out", "--no-verify")
     assert "compared" not in text and "errors" not in text
+
+
+def test_other_weights_are_an_error_and_not_a_success_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(TrainingParity, "passed", False)
+    wrong = command("export", "digits_cnn", "--training", "-o", "out", "--steps", 1)
+    assert wrong.exit_code == 1 and "do not use out" in wrong.stderr
+    assert "written:" not in wrong.stdout
+    assert (tmp_path / "out" / "report.txt").exists()
 
 
 def test_wrong_use_of_the_command(tmp_path, monkeypatch):

@@ -12,22 +12,22 @@ step, while such accidents are few: the quarter of the steps that agree best mus
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 
 from graphcnn.errors import VerifyError
-from graphcnn.graph import Graph, state_of
-from graphcnn.ir import Array, Node, Value, build, freeze
+from graphcnn.graph import state_of
+from graphcnn.ir import Array, Value
 from graphcnn.onnx.comparing import ort
+from graphcnn.onnx.comparing.widened import Widened, wide
 from graphcnn.onnx.exporting.states import NEW
 from graphcnn.passes.apply_optimizer import LEARNING_RATE
 from graphcnn.schedules import schedule
 from graphcnn.sources import Role
 from graphcnn.target_rule import TARGET
-from graphcnn.tensor_type import DType, TensorType
 from graphcnn.training.engine import Engine, ReferenceEngine, make_engine
 from graphcnn.training.session import Session
 
@@ -211,7 +211,7 @@ class _Sides:
         graph, ours = session.graph, session.states
         self._reference: Engine = make_engine(graph, ours, "reference")
         self._native = make_engine(graph, ours, "native", precision="strict")
-        self._exact = ReferenceEngine(_widened(graph), _wide(ours)) if exact else None
+        self._exact = ReferenceEngine(Widened.of(graph).graph, wide(ours)) if exact else None
         self._learned = [
             state_of(s).key
             for s in graph.states
@@ -229,7 +229,7 @@ class _Sides:
             for engine in (self._reference, self._native)
         ]
         if self._exact is not None:
-            self._exact.step(_wide(feeds), _wide(settings), _always)
+            self._exact.step(wide(feeds), wide(settings), _always)
         return Losses(number, float(results["loss"]), *ours)
 
     def meet(self) -> None:
@@ -238,7 +238,7 @@ class _Sides:
         self._states = {key: states[key] for key in self._states}
         self._native.load(states)
         if self._exact is not None:
-            self._exact.load(_wide(states))
+            self._exact.load(wide(states))
 
     def errors(self) -> list[Errors]:
         """The errors of all weights now."""
@@ -286,24 +286,3 @@ def _error(a: Array, b: Array) -> float:
     a, b = a.astype(np.float64), b.astype(np.float64)
     error = float(np.abs(a - b).max(initial=0.0)) / (float(np.abs(b).max(initial=0.0)) or 1.0)
     return error if np.isfinite(error) else float("inf")
-
-
-def _wide(arrays: Mapping[str, Array]) -> Arrays:
-    return {k: a.astype(np.float64) if a.dtype == np.float32 else a for k, a in arrays.items()}
-
-
-def _widened(graph: Graph) -> Graph:
-    """The graph with float64 in place of float32, and the same constants."""
-
-    def wide(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value]:
-        changes: dict[str, Any] = {}
-        for key, x in node.op.attributes.items():
-            if x is DType.FLOAT32:
-                changes[key] = DType.FLOAT64
-            elif isinstance(x, TensorType) and x.dtype is DType.FLOAT32:
-                changes[key] = replace(x, dtype=DType.FLOAT64)
-            elif isinstance(x, np.ndarray) and x.dtype == np.float32:
-                changes[key] = freeze(x.astype(np.float64))
-        return build(replace(node.op, **changes), inputs, node.name, node.origin).outputs
-
-    return graph.transform(wide)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from graphcnn.errors import VerifyError
 from graphcnn.model import Model
 from graphcnn.objective import LOSSES
 from graphcnn.optimizers import OPTIMIZERS
@@ -102,9 +103,14 @@ def export_training(
         verify=verify,
         **({} if training.steps is None else {"steps": training.steps}),
     )
+    if parity is not None and not parity.passed:
+        raise VerifyError(
+            f"ONNX Runtime trains to other weights: do not use {folder}, which is written with "
+            f"this report, report.txt\n{parity}"
+        )
     click.echo(f"written: {folder}")
     if parity is not None:
-        click.echo(str(parity.require()))
+        click.echo(str(parity))
     elif verify is None:
         click.echo(
             "note: not compared, because ONNX Runtime is not installed: run  "

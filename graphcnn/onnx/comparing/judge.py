@@ -10,7 +10,7 @@ from graphcnn.ir import Array, Value
 from graphcnn.onnx.comparing.decisions import Point, explained, needed, points
 from graphcnn.onnx.comparing.difference import errors
 from graphcnn.onnx.comparing.exact import Exact
-from graphcnn.onnx.comparing.yardstick import FAR, SHIFTED, Spread
+from graphcnn.onnx.comparing.yardstick import FAR, SHIFTED, Spread, farthest
 
 #: Runs with noise: so many at first, and where a result seems wrong, so many in all.
 FIRST, ALL = 3, 16
@@ -110,7 +110,7 @@ def judged(
     size = float(np.abs(spread.exact[np.isfinite(spread.exact)]).max(initial=0.0)) or 1.0
     scale = spread.scale()
     reach = float(scale[np.isfinite(scale)].max(initial=0.0)) / size
-    right = most <= FAR * side.slack and middle <= SHIFTED and not decided[1]
+    right = most <= farthest(far.size) * side.slack and middle <= SHIFTED and not decided[1]
     return Judged(key, side.name, error, reach, most, middle, *decided, right)
 
 

@@ -3,9 +3,10 @@
 The exact result is a run in float64. What float32 (float16) may differ from it is seen in runs with
 the noise of rounding (`rounding`), element by element, so that numbers of every size and every
 conditioning have a yardstick of their own. A result is right where it is no further from the exact
-one than `FAR` times the spread in any element, and than `SHIFTED` times in most of them.
+one than `SHIFTED` times the spread in most elements, and than `farthest` times in any.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -16,8 +17,16 @@ from graphcnn.onnx.comparing.rounding import least, unit
 from graphcnn.onnx.comparing.widened import FLOATS
 from graphcnn.tensor_type import DType
 
-#: How many times the spread an element may be off, and the median of the elements of an output.
-FAR, SHIFTED = 20.0, 6.0
+#: How many times the spread the median of the elements of an output may be off.
+SHIFTED = 6.0
+#: How many times the spread of a float explains a decision on it.
+FAR = 20.0
+
+
+def farthest(count: int) -> float:
+    """How many times the spread one of so many elements may be off."""
+    return SHIFTED + 2.0 * math.log10(max(1, count))
+
 
 #: The least spread of an element: this share of the median of the slices that it lies in.
 _SHARE = 0.5
