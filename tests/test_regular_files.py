@@ -18,7 +18,7 @@ from graphcnn.errors import GraphCnnError
 from graphcnn.regular_files import open_regular, read_regular
 from graphcnn.runtime.data import idx as idx_files
 from graphcnn.runtime.native import cache
-from graphcnn.tools.commands.check import _read as read_input
+from graphcnn.tools.onnx_inputs import read_array
 from graphcnn.tools.pictures import read_picture
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
@@ -88,7 +88,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "w.bin": external,
     "i.png": lambda path: read_picture(path, (1, 1, 2, 2)),
     "i.npy": lambda path: read_picture(path, (1, 1, 2, 2)),
-    "x.npy": read_input,
+    "x.npy": read_array,
 }
 
 
