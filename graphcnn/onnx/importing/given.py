@@ -6,6 +6,7 @@ shapes are known before.
 """
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ def needed(what: str, inputs: Mapping[str, TensorType]) -> str:
             "decide are not supported"
         )
     python = ", ".join(f"{name!r}: {_example(kind)[0]}" for name, kind in inputs.items())
-    options = " ".join(f"--set {name}={_example(kind)[1]}" for name, kind in inputs.items())
+    options = " ".join(f"--set {quote(name)}={_example(kind)[1]}" for name, kind in inputs.items())
     return (
         f"{text} depends on the input{one} {names}: give its numbers by inputs={{{python}}}, or "
         f"{options} on the command line"

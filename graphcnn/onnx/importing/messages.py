@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from shlex import quote
 from typing import Any
 
 import onnx
@@ -75,7 +76,7 @@ def open_axis(name: str, axis: int, tensor: Any) -> str:
         f"input {name!r} leaves axis {axis} open ({shown(dims[axis].dim_param) or '?'}); only the "
         f"batch axis may be: give all sizes of ({', '.join(words)}), for example "
         f"inputs={{{name!r}: ({', '.join(example).replace('N', repr('N'), 1)})}}, or "
-        f"--shape {name}={','.join(example)} on the command line"
+        f"--shape {quote(name)}={','.join(example)} on the command line"
     )
 
 
@@ -92,7 +93,9 @@ def concrete(text: str, inputs: Sequence[Value]) -> str:
     sizes = [found[1] if isinstance(d, BatchSize) else str(d) for d in value.shape]
     shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
     options = ",".join(sizes).replace('"', "")
-    written = f"inputs={{{value.node.name!r}: {shape}}} (--shape {value.node.name}={options})"
+    written = (
+        f"inputs={{{value.node.name!r}: {shape}}} (--shape {quote(value.node.name)}={options})"
+    )
     return text[: found.start()] + written + text[found.end() :]
 
 
@@ -100,7 +103,7 @@ def without_shape(name: str) -> str:
     """What to do about an input of which not even the rank is declared."""
     return (
         f"input {name!r} has no shape; give it, for example inputs={{{name!r}: ('N', 3, 224, 224)}}"
-        f", or --shape {name}=N,3,224,224 on the command line"
+        f", or --shape {quote(name)}=N,3,224,224 on the command line"
     )
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import onnx
@@ -88,7 +89,7 @@ class Report:
         inputs = sorted({name for u in self.unsupported for name in u.inputs})
         found = [f"operators that are not supported: {', '.join(lacking)}"] if lacking else []
         if inputs:
-            options = " ".join(f"--set {name}=..." for name in inputs)
+            options = " ".join(f"--set {quote(name)}=..." for name in inputs)
             found.append(f"the numbers of inputs that decide shapes: {options}")
         return ", and ".join(found)
 
@@ -139,7 +140,7 @@ class Report:
         lines = [f"the rest of the model {word}"]
         if self.before:
             values = ", ".join(repr(name) for name in self.before)
-            options = " ".join(f"--until {name}" for name in self.before)
+            options = " ".join(f"--until {quote(name)}" for name in self.before)
             lines.append(f"the part before can be read: outputs=[{values}], or {options}")
         return lines
 

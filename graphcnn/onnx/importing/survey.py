@@ -6,6 +6,7 @@ taken to have the declared types, so that everything behind it is tried too.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from shlex import quote
 
 import onnx
 
@@ -152,7 +153,7 @@ def _advice(before: Sequence[str]) -> str:
     if not before:
         return ""
     values = ", ".join(repr(name) for name in before)
-    options = " ".join(f"--until {name}" for name in before)
+    options = " ".join(f"--until {quote(name)}" for name in before)
     return f"; what stands before can be read by outputs=[{values}], or graphcnn import {options}"
 
 
