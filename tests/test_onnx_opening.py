@@ -208,6 +208,16 @@ def test_items_that_meet_are_refused():
             import_onnx(content).predict(ITEMS)
 
 
+def test_the_node_of_the_file_is_named():
+    """Also where it became several, of which the last has its name."""
+    nodes = [node("Gather", "x", "first", name="pick", axis=0, outputs=("g",)), node("Relu", "g")]
+    with pytest.raises(ImportModelError, match='axis 0 cannot become N: slice in "pick" does not'):
+        import_onnx(
+            file(2, *nodes, stored=[numpy_helper.from_array(np.array(0), "first")]),
+            {"x": (None, 4, 8, 8)},
+        )
+
+
 def test_numbers_for_each_of_two_items_are_refused():
     own = np.arange(512, dtype=np.float32).reshape(2, 4, 8, 8)
     files = [

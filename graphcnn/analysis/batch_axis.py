@@ -48,8 +48,18 @@ class BatchAxes:
         node = self.causes[value]
         first = next(self.kinds[v] for v in node.outputs if v in self.causes)
         where = f" ({node.origin.location})" if node.origin.location else ""
-        name = f' "{node.name}"' if node.name else ""
+        name = f' "{node.name}"' if node.name else self._belongs_to(node)
         return f"{node.op.name}{name}{where} {first.words}"
+
+    def _belongs_to(self, node: Node) -> str:
+        """For a node without a name, one of several that a node of a file became: the name of the
+        next that has one, which is that of the node in the file."""
+        while not node.name:
+            users = self.graph.users.get(node.outputs[0])
+            if not users:
+                return ""
+            node = users[0]
+        return f' in "{node.name}"'
 
 
 def batch_axes(graph: Graph, assumed: Mapping[Value, Batch] | None = None) -> BatchAxes:
