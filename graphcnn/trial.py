@@ -84,7 +84,10 @@ class Trial:
         names = [self._names[p.value] for p in self.points]
         if not names or False not in self.theirs:
             return {}
-        found = self.sides.theirs(names, False)
+        try:
+            found = self.sides.theirs(names, False)
+        except CrashError:
+            return {}
         return {p.value: found[k] for p, k in zip(self.points, names, strict=True)}
 
     @cached_property

@@ -123,6 +123,18 @@ def test_cost_counts_multiply_adds_and_what_is_written(monkeypatch):
     assert cost(y) == 3 * 8 * 8 + 4 * 27 + 4 + 2 * 4 * 6 * 6
 
 
+def test_loading_counts_by_the_size_of_the_model(clock, monkeypatch):
+    model = export_graph(graph(4), {})
+    monkeypatch.setattr(effort, "LOADED", 1.0)
+    monkeypatch.setattr(effort, "LEAST", 0.5)
+    assert effort.loading(model, {"w": np.ones(3, np.float32)}) == 0.5 + model.ByteSize() + 12
+    assert effort.loading("m.onnx", {}) == float("inf")
+    each = Effort(1.0)
+    with each.timed("load", most=0.25):
+        clock.now += 5.0
+    assert each.spent == 0.25
+
+
 def test_time_without_end():
     each = Effort(None)
     with each.timed("load"), each.timed(True, 3):

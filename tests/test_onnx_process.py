@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from command_line import refused
 from malformed_models import model, relu
-from onnx import helper, numpy_helper, parser
+from onnx import ModelProto, helper, numpy_helper, parser
 
+import graphcnn as cnn
 from graphcnn.check import check_onnx
 from graphcnn.errors import CrashError, ExportError
 from graphcnn.models import MODELS
@@ -121,6 +122,24 @@ def test_a_death_in_the_search_leaves_the_difference(stand_in, monkeypatch):
     assert not found.passed and isinstance(found.culprits["reference"], CrashError)
     assert "died (exit code 7) when loading" in str(found)
     assert "died (exit code 7)" in json.loads(found.to_json())["culprits"]["reference"]
+
+
+def test_a_death_where_decisions_are_shown_is_none_of_the_comparison(tmp_path, monkeypatch):
+    """Nor of check, nor of an export: the model itself runs."""
+    x = cnn.input("x", (4,))
+    m = cnn.Model(x, cnn.relu(cnn.round(x, name="rounded")))
+    right, died = ort.session, []
+
+    def session(model, optimised, arrays=None):
+        if isinstance(model, ModelProto) and model.graph.output[0].name == "rounded":
+            died.append(optimised)
+            raise CrashError("died where it shows itself")
+        return right(model, optimised, arrays)
+
+    monkeypatch.setattr(ort, "session", session)
+    assert m.export_onnx(tmp_path / "m.onnx", verify=True).passed
+    assert check_onnx(tmp_path / "m.onnx").passed
+    assert len(died) > 1
 
 
 def test_what_it_prints_is_not_seen(stand_in, capfd):

@@ -10,9 +10,13 @@ import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
+from pathlib import Path
+
+import onnx
 
 from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.graph import Graph
+from graphcnn.ir import Array
 from graphcnn.tensor_type import known_size
 
 #: Seconds for a comparison of which not all is asked for.
@@ -20,6 +24,9 @@ SECONDS = 1.0
 
 #: Multiply-adds, and numbers written to memory, in a second on one core.
 MULTIPLY_ADDS, WRITTEN = 3e10, 5e8
+
+#: Bytes of a model that ONNX Runtime loads in a second, beside the seconds of a small one.
+LOADED, LEAST = 4e8, 0.05
 
 #: A batch size, and whether ONNX Runtime's optimisations are on.
 Step = tuple[int, bool]
@@ -43,6 +50,13 @@ def cost(graph: Graph) -> float:
     return total_multiply_adds(graph) / MULTIPLY_ADDS + written / WRITTEN
 
 
+def loading(model: onnx.ModelProto | str | Path, arrays: Mapping[str, Array]) -> float:
+    """About the seconds in which ONNX Runtime loads a model; infinite where nobody knows."""
+    if not isinstance(model, onnx.ModelProto):
+        return inf
+    return LEAST + float(model.ByteSize() + sum(a.nbytes for a in arrays.values())) / LOADED
+
+
 class Effort:
     """The time of one comparison: None for all that it takes. `most` are the seconds that an item
     counts at most, however long it is measured to take."""
@@ -56,12 +70,13 @@ class Effort:
         self._more: dict[tuple[Hashable, int], float] = {}
 
     @contextmanager
-    def timed(self, work: Hashable, n: int | None = None) -> Iterator[None]:
-        """Work on n items (or what is done once), from which the time of the same is estimated."""
+    def timed(self, work: Hashable, n: int | None = None, most: float = inf) -> Iterator[None]:
+        """Work on n items, from which the time of the same is estimated; or what is done once, and
+        counts `most` seconds at most."""
         begin = clock()
         yield
         items = max(1, n or 1)
-        taken = min(clock() - begin, inf if n is None else items * self.most)
+        taken = min(clock() - begin, most if n is None else items * self.most)
         self.spent += taken
         self._rates[work] = taken / items
 

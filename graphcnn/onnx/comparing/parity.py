@@ -21,7 +21,7 @@ from graphcnn.graph import Graph
 from graphcnn.ir import Array
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
-from graphcnn.onnx.comparing.effort import Effort, Step, order
+from graphcnn.onnx.comparing.effort import Effort, Step, loading, order
 from graphcnn.onnx.comparing.modes import Modes
 from graphcnn.onnx.comparing.verdict import Verdict, table
 from graphcnn.tensor_type import DType
@@ -148,7 +148,7 @@ def compare(
     """
     effort = Effort(seconds, cost)
     ort.version()  # waits until it has started, which depends on no model
-    with effort.timed("load"):
+    with effort.timed("load", most=loading(model, arrays or {}) if cost < inf else inf):
         modes = Modes(model, arrays)
     inputs = modes.one.get_inputs()
     names = [o.name for o in modes.one.get_outputs()]
@@ -190,7 +190,7 @@ def compare(
     notes = [*modes.notes(), *effort.notes(), *(judge.notes if judge is not None else ())]
     rest = sorted(theirs.keys() - {v.batch for v in verdicts})
     if judge is not None and rest:
-        sizes = " and ".join(map(str, rest))
+        sizes = ", ".join(map(str, rest))
         notes.append(
             f"batch {sizes}: judged by a constant, {bound:.0e}; verify=True, or --verify, finds "
             "the exact result"
