@@ -103,7 +103,8 @@ def planned(
     """The plan of what runs for a bound graph of inference or training; nothing is compiled."""
     pipeline = native_pipeline(host(), check_precision(precision), check_tune(tune), threads)
     placed = pipeline.run(graph, observers(trace))
-    return native_plan(placed if graph.updates else split_states(placed)[1], threads)
+    run = placed if graph.updates else split_states(placed, constants=True)[1]
+    return native_plan(run, threads)
 
 
 @kept()
@@ -127,7 +128,7 @@ def compiled(
         return found
     pipeline = native_pipeline(target, precision, tune, threads)
     placed = pipeline.run(graph, observers())
-    prepare, run = (None, placed) if graph.updates else split_states(placed)
+    prepare, run = (None, placed) if graph.updates else split_states(placed, constants=True)
     made = _compiled(run, threads, target, prepare)
     if entry is not None:
         stored_plan.store(entry, graph, made)
@@ -161,8 +162,9 @@ def methods(
 
 
 class Prepared:
-    """Runs a bound graph of inference. What depends on states alone is computed at `bind_states`,
-    by the reference: batch norms folded into kernels, kernels packed for the processor.
+    """Runs a bound graph of inference. What depends on states and constants alone is computed at
+    `bind_states`, by the reference: batch norms folded into kernels, kernels packed for the
+    processor.
 
     Attributes:
         methods: how each step computes; see the function.
@@ -179,6 +181,8 @@ class Prepared:
         self._prepare = found.prepare
         self.methods = tuple(kernel.method for kernel in found.kernels)
         self.executable = native_executable(found, threads)
+        if not graph.states:  # so nobody binds any
+            self.bind_states({})
 
     def bind_states(self, states: Mapping[str, Array]) -> None:
         """Take other values of the states."""

@@ -8,18 +8,23 @@ Batch norms folded into kernels, and kernels packed for the processor, cost noth
 
 from collections.abc import Sequence
 
-from graphcnn.graph import Graph
+from graphcnn.graph import Graph, topological_order
 from graphcnn.ir import Node, Value
 from graphcnn.sources import Constant, Input, Role, State
 
 PREPARED = "prepared."
 
 
-def split_states(graph: Graph) -> tuple[Graph | None, Graph]:
+#: Prepared of constants are arrays of at most so many times their bytes.
+LARGER = 16
+
+
+def split_states(graph: Graph, constants: bool = False) -> tuple[Graph | None, Graph]:
     """(prepare, run): the first computes, from states, values that the second takes as states.
 
     The first is None where nothing depends on states alone. States that the graph updates, and
-    what depends on them, change from run to run and stay in the second.
+    what depends on them, change from run to run and stay in the second. With `constants`, so is
+    prepared what depends on constants alone and is not much larger than these.
     """
     fixed = known_before(graph)
     border: dict[Value, str] = {}
@@ -34,7 +39,11 @@ def split_states(graph: Graph) -> tuple[Graph | None, Graph]:
                 cross(value)
     for value in graph.results:
         cross(value)
-    border = {v: key for v, key in border.items() if _depends_on_state(v)}
+    border = {
+        v: key
+        for v, key in border.items()
+        if _depends_on_state(v) or (constants and v.type.bytes <= LARGER * _constant_bytes(v))
+    }
     if not border:
         return None, graph
     prepare = Graph.of((), {key: v for v, key in border.items()}, name=f"{graph.name} prepare")
@@ -62,13 +71,10 @@ def known_before(graph: Graph) -> set[Value]:
 
 def _depends_on_state(value: Value) -> bool:
     """Constants are folded elsewhere, with a cap on their size that is to be respected."""
-    seen, stack = set(), [value.node]
-    while stack:
-        node = stack.pop()
-        if isinstance(node.op, State):
-            return True
-        for v in node.inputs:
-            if v.node not in seen:
-                seen.add(v.node)
-                stack.append(v.node)
-    return False
+    return any(isinstance(node.op, State) for node in topological_order([value.node]))
+
+
+def _constant_bytes(value: Value) -> int:
+    """The bytes of all constants that a value is computed from."""
+    order = topological_order([value.node])
+    return sum(n.output.type.bytes for n in order if isinstance(n.op, Constant))

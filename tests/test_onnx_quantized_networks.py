@@ -9,6 +9,7 @@ import pytest
 
 from graphcnn.models import build
 from graphcnn.onnx.exporting.export import export_graph
+from graphcnn.onnx.exporting.half import to_float16
 from graphcnn.onnx.importing.importer import import_graph
 
 runtime = pytest.importorskip("onnxruntime")
@@ -79,6 +80,25 @@ def test_with_the_ranges_of_some_images(network, style, per_channel, tmp_path):
         assert kinds == expected
     else:  # QGemm is in standard operators
         assert kinds["MatMulInteger"] == expected["QGemm"] == 1
+
+
+def test_integers_stay_what_they_are_in_float16(network, tmp_path):
+    """Their scales are float32: in float16 other integers would come out."""
+    path, feeds = network
+    (name,) = feeds
+    images = reader(name, feeds[name].shape[1:])
+    form = quantization.QuantFormat.QOperator
+    quantization.quantize_static(str(path), str(tmp_path / "q.onnx"), images, quant_format=form)
+    found = import_graph(str(tmp_path / "q.onnx"))
+    plain = export_graph(found.graph, found.states)
+    half = export_graph(*to_float16(found.graph, found.states))
+    count = Counter(n.op_type for n in half.graph.node)
+    assert count["QLinearConv"] == 2 and count["MaxPool"] == count["MatMulInteger"] == 1
+    scales = [t for t in half.graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
+    assert len(scales) >= 7
+    # what is quantised first has been float16 already, so a few integers are others
+    y, other = (run(m, feeds, False, tmp_path / "o.onnx")[0][0] for m in (half, plain))
+    np.testing.assert_allclose(y, other, atol=0.02 * np.abs(other).max())
 
 
 def test_with_the_ranges_of_each_image(network, tmp_path):

@@ -1,7 +1,8 @@
 """A graph of float32 in float16: parameters, constants and all results; inputs and outputs stay.
 
 Every edge has a type, so what is narrowed is exactly what was float32; sizes and positions keep
-theirs. A number above 65504 has no float16 and is refused, with the name of its tensor.
+theirs, and so do the scales of integers and what goes from one scale to another. A number above
+65504 has no float16 and is refused, with the name of its tensor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +11,18 @@ from dataclasses import fields, replace
 import numpy as np
 
 from graphcnn.errors import ExportError
-from graphcnn.graph import Graph, unique_names
+from graphcnn.graph import Graph, topological_order, unique_names
 from graphcnn.ir import Array, Node, Op, Value, build, freeze
 from graphcnn.ops.elementwise import Cast
+from graphcnn.ops.integer import Dequantize, Quantize
 from graphcnn.origin import inherit
 from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
 
 #: The largest number of float16.
 LARGEST = 65504.0
+
+SINGLE = DType.FLOAT32
 
 
 def to_float16(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:
@@ -33,7 +37,10 @@ def to_float16(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[s
         if isinstance(node.op, State) and not _stays(node, graph) and _is_single(node):
             narrow[node.op.key] = _narrowed(states[node.op.key], node.op.key)
         with inherit(node.origin):
-            results = _in_float16(node, [new[v] for v in node.inputs], names[node], graph)
+            if isinstance(node.op, Quantize | Dequantize) and node.inputs[1].dtype is SINGLE:
+                results = _quantised(node, new, names[node])
+            else:
+                results = _in_float16(node, [new[v] for v in node.inputs], names[node], graph)
         new.update(zip(node.outputs, results, strict=True))
     outputs = {}
     for key, value in graph.outputs.items():
@@ -74,6 +81,27 @@ def _in_float16(node: Node, inputs: Sequence[Value], name: str, graph: Graph) ->
     if any(v in graph.results for v in node.outputs):
         name = f"{name}.float16"  # the output itself keeps the name
     return build(op, inputs, name, node.origin).outputs
+
+
+def _quantised(node: Node, new: Mapping[Value, Value], name: str) -> Sequence[Value]:
+    """Scales stay float32, since integers depend on them, and so does what goes from one to
+    another; numbers that come of integers are float16 again."""
+    x, scale, *zero = node.inputs
+    scale = scale if _is_constant(scale) else Cast(SINGLE)(new[scale])
+    rest = [scale, *(new[v] for v in zero)]
+    if isinstance(node.op, Dequantize):
+        numbers = build(node.op, [new[x], *rest], f"{name}.float32", node.origin).output
+        return [Cast(DType.FLOAT16)(numbers, name=name)]
+    found = new[x].node
+    again = isinstance(found.op, Cast) and isinstance(found.inputs[0].node.op, Dequantize)
+    wide = found.inputs[0] if again else Cast(SINGLE)(new[x])
+    return build(node.op, [wide, *rest], node.name, node.origin).outputs
+
+
+def _is_constant(value: Value) -> bool:
+    """Whether it is computed of constants alone."""
+    order = topological_order([value.node])
+    return all(isinstance(n.op, Constant) or n.inputs for n in order)
 
 
 def _with_attributes(op: Op, name: str) -> Op:
