@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from agreement import check_agreement
 from malformed_models import array, changed, integers, model, node
 from onnx import TensorProto, helper, numpy_helper
 from random_structures import MAKERS
@@ -27,6 +28,33 @@ def test_many_random_structures_agree():
     print(f"compared {sum(compared.values())}, refused by ONNX Runtime {dict(refused)}")
     assert not wrong, f"{len(wrong)}\n" + "\n".join(wrong[:20])
     assert sum(compared.values()) >= 40 * len(MAKERS)
+
+
+@pytest.mark.parametrize("how", [{}, {"time_axis": 1, "batch_axis": 0}])
+def test_sequences_run_backwards(how):
+    """As far as their lengths say, which are fed; and whole ones, whose lengths are computed."""
+    order = [0, 1, 2] if how else [1, 0, 2]
+    first = node("Transpose", "x", outputs=("t",), perm=order)
+    made = model([first, node("ReverseSequence", "t", "n", **how)], ("N", 5, 2))
+    made.graph.input.append(helper.make_tensor_value_info("n", INT64, ["N"]))
+
+    def feeds(n):
+        x = np.random.default_rng(n).normal(size=(n, 5, 2)).astype(np.float32)
+        return {"x": x, "n": np.array([5, 0, 3][:n], np.int64)}
+
+    check_agreement(made.SerializeToString(), feeds)
+    stored = [integers("axis", 0), integers("five", 5)]
+    nodes = [
+        first,
+        node("Shape", "x", outputs=("shape",)),
+        node("Gather", "shape", "axis", outputs=("count",)),
+        node("Expand", "five", "count", outputs=("n",)),
+        node("ReverseSequence", "t", "n", **how),
+    ]
+    check_agreement(model(nodes, ("N", 5, 2), stored).SerializeToString(), feeds)
+    wrong = model([node("ReverseSequence", "x", "five", time_axis=2)], ("N", 5, 2), stored)
+    with pytest.raises(ImportModelError, match="time_axis = 2 and batch_axis = 1"):
+        import_graph(wrong.SerializeToString())
 
 
 def loop(count, going):

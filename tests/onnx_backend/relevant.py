@@ -6,7 +6,7 @@ networks, texts, sequences, pictures and ai.onnx.ml.
 """
 
 #: How many tests of names.txt the patterns select: of the operators, and written out by functions.
-PLAIN, EXPANDED = 1129, 332
+PLAIN, EXPANDED = 1132, 332
 
 RELEVANT: dict[str, str] = {
     "convolution": """
@@ -26,7 +26,7 @@ RELEVANT: dict[str, str] = {
         split_variable split_zero slice constant_pad edge_pad
         reflect_pad wrap_pad resize upsample center_crop_pad depthtospace spacetodepth gridsample
         affine_grid expand tile gather gathernd scatter scatternd shape size constant
-        constantofshape identity range
+        constantofshape identity range reversesequence
     """,
     "casts and bits": "cast castlike bitshift bitwise",
     "activations": """

@@ -11,7 +11,7 @@ UNSUPPORTED: dict[str, dict[str, str]] = {
             flexattention$ flexattention_causal_mask$ flexattention_diff_head_sizes$
             flexattention_double$ flexattention_fp16$ flexattention_gqa$ flexattention_prob_mod$
             flexattention_relative_positional$ flexattention_scaled$ flexattention_score_mod$
-            flexattention_soft_cap$ gru lstm reversesequence rnn simple tensorscatter
+            flexattention_soft_cap$ gru lstm rnn simple tensorscatter
         """,
         "pictures in files": "image",
         "bits": "bitcast",

@@ -218,6 +218,23 @@ def _box(call: Call, x: Value) -> Box | None:
     return box_of(found.array.astype(np.int64) % np.array(sizes))
 
 
+@imports("ReverseSequence")
+def reverse_sequence(call: Call) -> Value:
+    """Of every sequence so many first elements as its length says, backwards, and then the rest."""
+    x = call.value(0)
+    time, batch = call.attribute("time_axis", 0), call.attribute("batch_axis", 1)
+    if {time, batch} != {0, 1} or x.type.rank < 2:
+        raise ImportModelError(f"time_axis = {time} and batch_axis = {batch} of {x.type}")
+    x = moved(x, batch, 0)
+    lengths = cast_to(call.value(1), DType.INT64)
+    if lengths.shape != x.shape[:1]:
+        raise ImportModelError(f"lengths {lengths.type}, expected one for each of {x.shape[0]}")
+    lengths = reshaped(lengths, (x.shape[0], 1))
+    at = constant_of(np.arange(size_of(x, 1)), DType.INT64)
+    index = Where()(at < lengths, lengths - 1 - at, at)
+    return moved(Gather(1)(x, index), 0, batch)
+
+
 @imports("TopK")
 def top_k(call: Call) -> list[Value]:
     x = call.value(0)
