@@ -15,6 +15,7 @@ from graphcnn.graph import Graph
 from graphcnn.ir import Array, Node, Value
 from graphcnn.onnx.comparing.rounding import unit
 from graphcnn.onnx.comparing.widened import ROUNDED
+from graphcnn.sources import Constant, Input, State
 from graphcnn.tensor_type import DType
 
 #: Functions of one float that never fall.
@@ -70,13 +71,20 @@ def points(graph: Graph, seen: Collection[Value]) -> list[Point]:
                 ds, ns = (value,), (node,)
                 if node.op.name == "cast" and deciding:  # of whole numbers: nothing is decided
                     ds, ns = deciding, (*nodes, node)
-            elif deciding and node.op.name in ELEMENTWISE:
+            elif deciding and node.op.name in ELEMENTWISE and _shows(node, carried):
                 ds, ns = deciding, (*nodes, node)
             if ds and value in known:
                 found.append(Point(value, ds, ns))
             elif ds:
                 carried[value] = (ds, ns)
     return found
+
+
+def _shows(node: Node, carried: Collection[Value]) -> bool:
+    """Whether a result tells the decisions before it: all else that it is made of has no rounding
+    of its own, as a choice between two computed floats has."""
+    others = [v for v in node.inputs if v not in carried and v.dtype.is_float]
+    return all(isinstance(v.node.op, Constant | Input | State) for v in others)
 
 
 def needed(found: Sequence[Point]) -> set[Value]:
