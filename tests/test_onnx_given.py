@@ -119,6 +119,14 @@ def test_the_message_is_what_to_write():
     )
 
 
+def test_names_are_written_as_a_shell_takes_them():
+    name = "my sizes; rm $HOME"
+    up = node("Resize", "x", "", "", name)
+    content = made(up, [("x", FLOAT, (1, 3, 8, 8)), (name, INT64, (4,))]).SerializeToString()
+    with pytest.raises(ImportModelError, match=r"or --set 'my sizes; rm \$HOME'=n1,n2,n3,n4 on"):
+        import_graph(content)
+
+
 def test_a_condition_is_given_as_true():
     def branch(op):
         out = helper.make_tensor_value_info(op, FLOAT, None)
