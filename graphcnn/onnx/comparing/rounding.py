@@ -24,7 +24,7 @@ from graphcnn.tensor_type import DType
 MOVING = frozenset(
     ("abs", "broadcast_to", "concat", "embed", "flatten", "gather", "max", "max_pool2d",
      "max_pool2d_pick", "maximum", "minimum", "neg", "one_hot", "pad2d", "relu", "reshape",
-     "scatter", "slice", "transpose", "where", "zero_insert2d", "max_unpool2d", "top_k", "round",
+     "slice", "transpose", "where", "zero_insert2d", "top_k", "round",
      "floor", "ceil", "sign", "element_count"))  # fmt: skip
 
 #: Functions whose implementations add and subtract numbers near 1, or keep to a range beyond which
