@@ -38,6 +38,7 @@ FAMILIES: Final[dict[str, Style]] = {
     "softmax": _box("#fdf3c6", "#b3941a"),
     "unpool": _box("#fbdcc8", "#cc6633"),
     "comparison": _box("#d3f0f2", "#2b8f99"),
+    "bits": _box("#d3f0f2", "#2b8f99"),
     "erf": _box("#d3f0f2", "#2b8f99"),
     "padding": _PLAIN,
     "shape": _PLAIN,
