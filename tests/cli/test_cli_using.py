@@ -35,7 +35,8 @@ def test_export(here: Path, trained: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     text = done("export", trained, "-o", "tiny.onnx")
-    assert "written: tiny.onnx" in text and "within 2e-06" in text
+    assert "written: tiny.onnx" in text
+    assert "within float32" in text or "within 2e-06" in text  # as there was time for
     done("export", trained, "-o", "tiny20.onnx", "--opset", 20, "--no-verify")
     assert onnx.load("tiny20.onnx").opset_import[0].version == 20
     assert "--opset" in refused(2, "export", trained, "-o", "x.onnx", "--opset", "newest")
@@ -52,7 +53,8 @@ def test_an_export_that_computes_something_else_fails(
 
     monkeypatch.setattr("graphcnn.exporting.Reference.run", zeros)
     text = refused(1, "export", trained, "-o", "x.onnx")
-    assert "ONNX Runtime computes something else" in text and "ABOVE" in text
+    assert "ONNX Runtime computes something else" in text
+    assert "MORE than float32 explains" in text and not Path("x.onnx").exists()
 
 
 # Pictures
