@@ -196,6 +196,8 @@ class Call:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     store: Store
+    #: How many results the node names, at least up to the last, whether they are read or not.
+    named: int = 0
 
     @property
     def limits(self) -> Limits:

@@ -74,40 +74,36 @@ def _per_channel(v: Value, x: Value) -> Value:
 
 @imports("BatchNormalization")
 def batch_normalization(call: Call) -> Value | list[Value]:
-    """Training mode gives the running statistics too, with the population's variance."""
+    """Training mode gives the running statistics too, with the population's variance. Before
+    opset 14 it is what a node means that names more than one result."""
     x, gamma, beta = call.value(0), call.value(1), call.value(2)
     mean, variance = call.value(3, Role.STATISTIC), call.value(4, Role.STATISTIC)
     epsilon, momentum = call.attribute("epsilon", 1e-5), call.attribute("momentum", 0.9)
     shape, rank = x.shape, x.type.rank
     pixels = call.attribute("spatial", 1) == 0 and rank > 2
-    if pixels or not (epsilon or call.attribute("training_mode", 0)):
-        return _scaled(call, x, (gamma, beta, mean, variance), epsilon, pixels)
+    old = call.opset < 14 and call.named > 1 and not call.attribute("is_test", 0)
+    training = old or bool(call.attribute("training_mode", 0))
+    if old and call.wanted > 1:
+        raise UnsupportedError("statistics of the batch as outputs of batch normalisation")
+    if pixels and training:
+        raise UnsupportedError("attribute 'spatial' = 0 in training mode")
+    if pixels or not (epsilon or training):
+        return _scaled(x, (gamma, beta, mean, variance), epsilon, pixels)
     if rank not in (2, 4):
         if rank < 2 or is_open(shape[1:]):
             raise UnsupportedError(f"x must be (N, C, ...), found {x.type}")
         x = reshaped(x, (*shape[:2], 1, known_size(shape[2:])))
-    if call.attribute("training_mode", 0):
+    if training:
         y, m, v = BatchNormTrain(epsilon)(x, gamma, beta).node.outputs
         rest = [old * momentum + new * (1 - momentum) for old, new in ((mean, m), (variance, v))]
         return [reshaped(y, shape), *rest]
-    _running_only(call)
     op = BatchNorm(epsilon, round(1.0 - momentum, 12))
     return reshaped(op(x, gamma, beta, mean, variance), shape)
 
 
-def _running_only(call: Call) -> None:
-    if call.wanted > 1:
-        raise UnsupportedError("statistics of the batch as outputs of batch normalisation")
-
-
-def _scaled(
-    call: Call, x: Value, numbers: tuple[Value, ...], epsilon: float, pixels: bool
-) -> Value:
+def _scaled(x: Value, numbers: tuple[Value, ...], epsilon: float, pixels: bool) -> Value:
     """gamma · (x - mean) / sqrt(variance + epsilon) + beta written out, for what our operator has
     not: statistics of every pixel, (C, H, W), and an epsilon of 0."""
-    _running_only(call)
-    if call.attribute("training_mode", 0):
-        raise UnsupportedError("attribute 'spatial' = 0 in training mode")
     each = numbers if pixels else [_per_channel(v, x) for v in numbers]
     gamma, beta, mean, variance = each
     return gamma * (x - mean) / Sqrt()(variance + epsilon) + beta

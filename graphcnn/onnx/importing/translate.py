@@ -266,6 +266,7 @@ class Run:
             tuple(name if name in self.used else "" for name in node.output),
             plain_attributes(given, self.store, self.folder),
             self.store,
+            max((i + 1 for i, name in enumerate(node.output) if name), default=0),
         )
         if node.op_type in CONTROL and standard:
             self.lowered[node.op_type] += 1
