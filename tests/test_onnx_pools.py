@@ -124,6 +124,20 @@ def test_unpooling_signals_and_volumes(rank):
     check_agreement(content, drawn(2, *sizes))
 
 
+@pytest.mark.parametrize("name", ["padded", "dilated", "signal"])
+def test_unpooling_of_windows_that_overlap(name):
+    """A place that several windows name has the value of the last one, not their sum."""
+    sizes, how = PLACES[name]
+    window = {k: v for k, v in how.items() if k != "dilations"}
+    nodes = [
+        node("Shape", "x", outputs=("whole",)),
+        node("Exp", "t", outputs=("e",)),
+        node("MaxUnpool", "e", "i", "whole", **window),
+    ]
+    pool = node("MaxPool", "x", outputs=("t", "i"), **how)
+    check_agreement(with_places(pool, sizes, *nodes, outputs=("y",)), drawn(2, *sizes))
+
+
 @pytest.mark.parametrize("start", [0, 1])
 def test_places_in_a_channel_as_pytorch_writes_them(start):
     """Less the places of a pool of single pixels, cut to the first: batches can be cut then."""

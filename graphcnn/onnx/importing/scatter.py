@@ -28,8 +28,9 @@ from graphcnn.onnx.importing.ramps import columns_of, ramp_box
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.gather import Gather, Scatter, filled
+from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.reduce import Sum
-from graphcnn.ops.shape import Embed, Transpose
+from graphcnn.ops.shape import Embed, Reshape, Transpose
 from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d
 from graphcnn.sources import Constant
@@ -269,7 +270,8 @@ def max_unpool(call: Call) -> Value:
     """Zeros, and x where MaxPool found it. Places count through the whole batch.
 
     A larger `output_shape` adds rows and columns behind, except where the places are those of a
-    pool in the same model: they name the pixels of its image.
+    pool in the same model: they name the pixels of its image. Where windows overlap, a place may
+    have several values: the last one counts.
     """
     x = call.value(0)
     rank = x.type.rank
@@ -285,6 +287,11 @@ def max_unpool(call: Call) -> Value:
     found = call.given(1)
     if isinstance(found, Value) and found in call.store.places:
         inside, plane = call.store.places[found]
+        if math.prod(wanted) == plane and not _apart(inside):
+            rows = (*x.shape[:2], known_size(x.shape[2:]))
+            zeros = filled((*x.shape[:2], plane), 0.0, x.dtype)
+            y = Scatter(2)(zeros, reshaped(inside, rows), reshaped(x, rows))
+            return reshaped(y, (*x.shape[:2], *wanted))
         if math.prod(wanted) == plane:
             height = int(wanted[0]) if rank == 4 else 1  # type: ignore[arg-type]
             size = height, plane // height
@@ -302,6 +309,16 @@ def max_unpool(call: Call) -> Value:
     if wanted == sizes:
         return y
     return Embed((*x.shape[:2], *wanted), (0,) * rank, (1,) * rank)(y)
+
+
+def _apart(places: Value) -> bool:
+    """Whether they are known to be those of windows that share no pixel."""
+    while isinstance(places.node.op, Reshape):
+        (places,) = places.node.inputs
+    op = places.node.op
+    return isinstance(op, MaxPool2d) and all(
+        (k - 1) * d < s for k, s, d in zip(op.kernel, op.stride, op.dilation, strict=True)
+    )
 
 
 @imports("ConstantOfShape")
