@@ -2,6 +2,7 @@
 to differ?"""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
@@ -21,11 +22,11 @@ from graphcnn.onnx.comparing.edges import Edges, at_batch, read_edges
 from graphcnn.onnx.comparing.effort import SECONDS, cost
 from graphcnn.onnx.comparing.judge import Side
 from graphcnn.onnx.comparing.modes import Modes
-from graphcnn.onnx.comparing.parity import JUDGING, Modal, bound_for
-from graphcnn.onnx.comparing.verdict import Verdict, table
+from graphcnn.onnx.comparing.parity import JUDGING, NO_ROOM, Modal, bound_for
+from graphcnn.onnx.comparing.verdict import Verdict, settled, table
 from graphcnn.onnx.importing.declared import warn_of
 from graphcnn.onnx.importing.limits import Limits
-from graphcnn.trial import NO_ROOM, Trial, room_for, slack
+from graphcnn.trial import Trial, room_for, slack
 
 #: The batch size that is compared beside 1, where the file and the inputs leave it open: faults in
 #: where the items lie show themselves in one of the two.
@@ -192,10 +193,11 @@ def _judged(
             note = "judged by a constant: the exact result takes"
             note = f"{note} about {seconds:.0f} s more; full=True, or --full, finds it"
             return replace(near, notes=(note,))
-    if not room_for(sides.edges.found.graph, sides.batch, sides.edges.found.states):
-        found = _by_bound(sides, theirs, chosen, _constants(sides, chosen))
-        return replace(found, notes=(NO_ROOM,))
-    return _by_exactness(Trial(sides, theirs), chosen)
+    if room_for(sides.edges.found.graph, sides.batch, sides.edges.found.states):
+        with suppress(MemoryError):
+            return _by_exactness(Trial(sides, theirs), chosen)
+    found = _by_bound(sides, theirs, chosen, _constants(sides, chosen))
+    return replace(found, notes=(NO_ROOM,))
 
 
 def _constants(sides: Sides, chosen: Sequence[str]) -> dict[str, float]:
@@ -225,14 +227,19 @@ def _by_exactness(trial: Trial, chosen: Sequence[str]) -> Check:
     verdicts: list[Verdict] = []
     culprits: dict[str, Culprit | CrashError | None] = {}
     notes: list[str] = []
+    least = bound_for(trial.edges.found.graph)
     for each in chosen:
         side, judged = trial.ours(each)
-        rows += _rows(trial.sides.batch, each, trial.theirs, side.outputs)
-        found = trial.verdicts(judged)
-        doubtful = any(not v.ours_right or any(v.decided) for v in found)
+        here = _rows(trial.sides.batch, each, trial.theirs, side.outputs)
+        rows += here
+        near = all(row.normalised <= least for _, row in here)
+        equal = not any(row.max_abs for _, row in here)
+        found = settled(trial.verdicts(judged), near, equal)
+        doubtful = any(not v.agreed and (not v.ours_right or any(v.decided)) for v in found)
         if doubtful and not all(v.theirs_right for v in found) and trial.agree(side):
             # whatever is exact
-            found = [replace(v, words=f"both agree within {v.arithmetic}") for v in found]
+            words = f"both agree within {found[0].arithmetic}"
+            found = [replace(v, alike=True, words=words) for v in found]
             verdicts += found
             continue
         verdicts += found
@@ -253,12 +260,12 @@ def _fault(
 ) -> tuple[bool, Culprit | None, list[str]]:
     """Whether a runtime of ours is right, else the node at fault; and what to note."""
     notes: list[str] = []
-    if not all(v.theirs_right for v in verdicts):
+    if not all(v.theirs_right or v.alike for v in verdicts):
         search = fault_beside_theirs(trial, side.name)
         notes = search.notes
         if search.culprit is not None:
             return False, search.culprit, notes
-    wrong = {v.output: v.ours for v in verdicts if not v.ours_right}
+    wrong = {v.output: v.ours for v in verdicts if not v.ours_right and not v.alike}
     if not wrong:
         return True, None, notes
     return False, fault_of_ours(trial, side.name, wrong), notes

@@ -135,8 +135,14 @@ def _compared(
     float64."""
     from graphcnn.export_judge import ExportJudge
     from graphcnn.onnx.comparing.effort import SECONDS, cost
-    from graphcnn.onnx.comparing.parity import BATCHES, FLOAT16_BOUND, bound_for, compare
-    from graphcnn.trial import NO_ROOM, room_for
+    from graphcnn.onnx.comparing.parity import (
+        BATCHES,
+        FLOAT16_BOUND,
+        NO_ROOM,
+        bound_for,
+        compare,
+    )
+    from graphcnn.trial import room_for
 
     runner = Runner(graph, "reference")
 

@@ -23,9 +23,6 @@ from graphcnn.runtime.native.limits import available_memory
 #: The native runtime may use algorithms that round more in single elements: so many times.
 FAST_SLACK = 20.0
 
-#: What is noted where there is not.
-NO_ROOM = "judged by a constant: there is no memory for the exact result, a run in float64"
-
 
 class Trial:
     """The sides of one model, each run once.

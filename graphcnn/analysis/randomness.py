@@ -1,19 +1,23 @@
 """What in a graph depends on random numbers."""
 
+from collections.abc import Collection
+
 from graphcnn.graph import Graph
-from graphcnn.ir import Node
+from graphcnn.ir import Node, Value
 
 
-def random_nodes(graph: Graph) -> frozenset[Node]:
-    """The nodes that draw numbers, and those that compute with such."""
+def random_nodes(graph: Graph, drawn: Collection[Value] = ()) -> frozenset[Node]:
+    """The nodes that draw numbers, and those that compute with such, or with values of `drawn`."""
+    makers = {v.node for v in drawn}
     found: set[Node] = set()
     for node in graph.nodes:
-        if node.op.name == "random_uniform" or any(v.node in found for v in node.inputs):
+        drawing = node.op.name == "random_uniform" or node in makers
+        if drawing or any(v.node in found for v in node.inputs):
             found.add(node)
     return frozenset(found)
 
 
-def random_outputs(graph: Graph) -> tuple[str, ...]:
+def random_outputs(graph: Graph, drawn: Collection[Value] = ()) -> tuple[str, ...]:
     """The outputs among them, in order."""
-    found = random_nodes(graph)
+    found = random_nodes(graph, drawn)
     return tuple(key for key, value in graph.outputs.items() if value.node in found)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
 from graphcnn.analysis.randomness import random_nodes, random_outputs
-from graphcnn.ir import Array, Value
+from graphcnn.ir import Array, Node, Value
 from graphcnn.onnx.importing.affine import at_batch as at_batch
 from graphcnn.onnx.importing.context import Known, NeedsValueError, UnsupportedError
 from graphcnn.onnx.importing.given import Inputs, given_inputs
@@ -36,6 +36,7 @@ class Edges:
             so, and their numbers.
         random: the outputs that depend on random numbers, of which every runtime draws others.
             They are not among `values`, nor is anything else that does.
+        drawn: the nodes that do.
     """
 
     found: Imported
@@ -43,6 +44,7 @@ class Edges:
     stored: dict[str, Array]
     fed: Mapping[str, Array]
     random: tuple[str, ...] = ()
+    drawn: frozenset[Node] = frozenset()
 
     @property
     def compared(self) -> dict[str, Value]:
@@ -51,8 +53,7 @@ class Edges:
         found = {k: v for k, v in self.found.graph.outputs.items() if k not in self.random}
         if not self.random:
             return found
-        drawn = random_nodes(self.found.graph)
-        read = {v for node in drawn for v in node.inputs}
+        read = {v for node in self.drawn for v in node.inputs}
         last = {k: v for k, v in self.values.items() if isinstance(v, Value) and v in read}
         return {**last, **found}
 
@@ -116,12 +117,14 @@ def read_edges(
             shapes = {k: s for k, s in shapes.items() if k not in known}
         except UnsupportedError as error:
             raise refusal(Run(model, shapes, limits, folder, known), error) from None
-    values, random = _values(run, found), random_outputs(found.graph)
-    return Edges(found, values, _external(run, model), known, random)
+    stand_ins = [run.final[v] for v in run.store.drawn if v in run.final]
+    drawn = random_nodes(found.graph, stand_ins)
+    values, random = _values(run, found, drawn), random_outputs(found.graph, stand_ins)
+    return Edges(found, values, _external(run, model), known, random, drawn)
 
 
-def _values(run: Run, found: Imported) -> dict[str, Value | Array]:
-    alive = set(found.graph.nodes) - random_nodes(found.graph)
+def _values(run: Run, found: Imported, drawn: frozenset[Node]) -> dict[str, Value | Array]:
+    alive = set(found.graph.nodes) - drawn
     values: dict[str, Value | Array] = {}
     for name in (name for node in run.model.graph.node for name in node.output if name):
         operand = run.env.get(name)
@@ -135,9 +138,30 @@ def _values(run: Run, found: Imported) -> dict[str, Value | Array]:
 
 
 def _external(run: Run, model: ModelProto) -> dict[str, Array]:
+    """The initializers that lie in other files. Sparse ones of them become dense, and constants of
+    nodes part of the model, as ONNX Runtime is handed arrays for the others alone."""
+    for sparse in [t for t in model.graph.sparse_initializer if _is_outside(t)]:
+        dense = TensorProto(name=sparse.values.name, dims=sparse.dims)
+        dense.data_type = sparse.values.data_type
+        dense.data_location = TensorProto.EXTERNAL
+        dense.external_data.add(key="location", value="dense")
+        model.graph.initializer.append(dense)
+        model.graph.sparse_initializer.remove(sparse)
+    for node in model.graph.node:
+        for a in node.attribute if node.op_type == "Constant" else ():
+            operand = run.env.get(node.output[0])
+            outside = _is_outside(a.sparse_tensor) or is_external(a.t)
+            if outside and isinstance(operand, Known):
+                held = numpy_helper.from_array(np.ascontiguousarray(operand.array))
+                a.CopyFrom(helper.make_attribute("value", held))
     arrays: dict[str, Array] = {}
     for tensor in model.graph.initializer:
         operand = run.env[tensor.name]
         if is_external(tensor) and isinstance(operand, Known):
             arrays[tensor.name] = np.ascontiguousarray(operand.array)
     return arrays
+
+
+def _is_outside(tensor: SparseTensorProto) -> bool:
+    """Whether a part of it lies in another file."""
+    return is_external(tensor.values) or is_external(tensor.indices)

@@ -1,7 +1,7 @@
 """What is said of one output: who is right, and who is nearer to the exact result."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphcnn.graph import Graph
 from graphcnn.onnx.comparing.judge import Judged
@@ -29,6 +29,7 @@ class Verdict:
             exactly, on our side and theirs, each explained by rounding unless it is not right.
         words: all this in a sentence.
         excused: it is known that ONNX Runtime computes a node less exactly.
+        alike: both compute the same, whatever is exact.
     """
 
     output: str
@@ -45,11 +46,12 @@ class Verdict:
     decided: tuple[int, int]
     words: str
     excused: bool = False
+    alike: bool = False
 
     @property
     def agreed(self) -> bool:
         """Whether there is no fault of ours."""
-        return self.ours_right and (self.theirs_right or self.excused)
+        return self.alike or (self.ours_right and (self.theirs_right or self.excused))
 
     def __str__(self) -> str:
         return (
@@ -77,6 +79,17 @@ def verdict(ours: Judged, modes: Mapping[bool, Judged], batch: int, arithmetic: 
         (ours.decided, plain.decided),
         _words(ours, theirs, plain, arithmetic),
     )
+
+
+def settled(found: Sequence[Verdict], near: bool, equal: bool) -> list[Verdict]:
+    """Verdicts on outputs that are all near each other in both runtimes, or equal to the bit: then
+    no fault is ours alone. One of ONNX Runtime's may hide where the numbers are merely near."""
+    return [
+        replace(v, alike=True, words=f"both agree; {v.words}")
+        if not v.agreed and (equal or (near and not v.ours_right))
+        else v
+        for v in found
+    ]
 
 
 def _words(ours: Judged, theirs: Judged, plain: Judged, arithmetic: str) -> str:

@@ -92,6 +92,8 @@ class Store:
     edge_bytes: int = 0
     #: Streams of random numbers that nodes have for themselves.
     streams: int = 0
+    #: Constants in the place of random numbers, of which another runtime draws others.
+    drawn: list[Value] = field(default_factory=list)
     external_bytes: int = 0
     #: Places of maxima counted through the whole batch: those in their channel, and its size.
     places: dict[Value, tuple[Value, int]] = field(default_factory=dict)

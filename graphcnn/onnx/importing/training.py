@@ -90,6 +90,7 @@ def dropout(call: Call) -> list[Value]:
     training = bool(call.scalar(2, "training_mode")) if call.has(2) else False
     if training and ratio:
         mask = constant_of(_seeded(call, x, ratio), DType.BOOL)
+        call.store.drawn.append(mask)
         kept = Where()(mask, x, constant_of(0.0, x.dtype))
         return [kept * (1 / (1 - ratio)), mask]
     y = Dropout(ratio)(x)
