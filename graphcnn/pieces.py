@@ -2,8 +2,9 @@
 
 A piece of b items is what the file says, so nothing of it is in question; proven is where the items
 stand in the outputs, and that they do not influence each other. Then the last piece may be filled
-up with copies of its last item. A data set, whose items come in batches of any size, is fed to the
-same model with N in place of that number.
+up with copies of its last item. A piece of one item is whole whatever the file computes of it. A
+data set, whose items come in batches of any size, is fed to the same model with N in place of that
+number.
 """
 
 import copy
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from graphcnn.analysis.batch_choices import FixedBatch, fixed_batch
 from graphcnn.analysis.batch_split import Collected
-from graphcnn.batch import items
+from graphcnn.batch import Batch, items
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir import Array, Value
 from graphcnn.item_places import fill_items, take_items
@@ -65,7 +66,8 @@ def run_pieces(
     whole = {key: array for key, array in feeds.items() if key not in names}
     if first in whole:
         whole[first] = prepare(whole[first])
-    together = Collected(found.axes.outputs)
+    places = found.pieces or {}
+    together = Collected(places)
     for start in range(0, count, size):
         stop = min(start + size, count)
         piece = {key: take_items(feeds[key], _FIRST, start, stop) for key in names}
@@ -73,13 +75,12 @@ def run_pieces(
             piece[first] = prepare(piece[first])
         full = {key: fill_items(array, _FIRST, size) for key, array in piece.items()}
         outputs, _ = runner.run({**whole, **full}, states)
-        together.add(_first_items(outputs, found, stop - start), stop - start)
+        together.add(_first_items(outputs, places, found.size, stop - start), stop - start)
     return together.results()
 
 
-def _first_items(outputs: Arrays, found: FixedBatch, count: int) -> Arrays:
-    places = found.axes.outputs
-    if count == found.size:
+def _first_items(outputs: Arrays, places: Mapping[str, Batch], size: int, count: int) -> Arrays:
+    if count == size:
         return outputs
     return {
         key: take_items(array, places[key], 0, count) if places[key].is_items else array
@@ -100,7 +101,7 @@ def _proven(runner: "Runner", feeds: Arrays, cut: tuple[Value, ...], states: Arr
         size = known_size((next(iter(sizes.values())),))
         found = fixed_batch(runner.graph, dict.fromkeys(cut, 0), size, states)
         runner.fixed[cut] = found
-    if found.reason:
+    if found.pieces is None:
         v, count = cut[0], len(feeds[cut[0].node.name])
         raise DataError(
             f"{name} is made for batches of {found.size}, input {v.node.name!r} being "

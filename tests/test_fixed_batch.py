@@ -218,15 +218,64 @@ def repeated(x, b):
 
 @pytest.mark.parametrize("b", [1, 2])
 @pytest.mark.parametrize("family", [largest, mean, mean_of_rows, across, others, repeated])
-def test_items_that_meet_are_refused_also_where_there_is_one(family, b):
+def test_items_that_meet_are_refused_where_pieces_have_no_axis_to_be_joined_along(family, b):
     model = made(family, b)
+    with pytest.raises(GraphError, match=r"batch|items"):
+        open_batch(fixed_batch(model.graph, {model.graph.inputs[0]: 0}, b))
     model.predict(ITEMS[:b])
     other = 2 if b == 1 else 4
+    if b == 1 and family in (largest, across, others):  # whose outputs have a first axis of 1
+        assert model.predict(ITEMS[:other]).shape[0] == other
+        return
     words = rf"batches of {b}.* and {other} items cannot run.*; feed exactly {b}$"
     with pytest.raises(DataError, match=words):
         model.predict(ITEMS[:other])
-    with pytest.raises(GraphError, match=r"batch|items"):
-        open_batch(fixed_batch(model.graph, {model.graph.inputs[0]: 0}, b))
+
+
+def standardised(x, b):
+    """As a file for one image has it: over all of its numbers."""
+    return x - Mean((0, 1, 2), keepdims=True)(x)
+
+
+def without_its_axis(x, b):
+    """Attention of what was squeezed, whose first axis is no batch, and an axis again."""
+    rows = Reshape((4, 6))(x)
+    return Reshape((1, 4, 4))(Softmax(1)(MatMul(transpose_b=True)(rows, rows)))
+
+
+def norms_and_rows(x, b):
+    """(1, 1), and the items along another axis, and what is the same for all."""
+    row = Reshape((b, 24))(x)
+    norm = MatMul()(row, Transpose((1, 0))(row))
+    return {"n": norm, "t": Transpose((1, 0, 2))(x), "r": constant_of(NUMBERS[:1])}
+
+
+@pytest.mark.parametrize("family", [standardised, without_its_axis, norms_and_rows, others, across])
+def test_a_piece_of_one_item_is_whole_whatever_is_computed_of_it(family):
+    x = Input("x", TensorType((1, 4, 6)))()
+    model = cnn.Model(x, family(x, 1))
+    alone = [model.predict(ITEMS[i : i + 1]) for i in range(len(ITEMS))]
+    found = model.predict(ITEMS)
+    if family is not norms_and_rows:
+        np.testing.assert_array_equal(found, np.concatenate(alone))
+        return
+    for key, axis in (("n", 0), ("t", 1)):
+        np.testing.assert_array_equal(found[key], np.concatenate([a[key] for a in alone], axis))
+    np.testing.assert_array_equal(found["r"], NUMBERS[:1])
+
+
+def test_an_output_that_repeats_one_item_is_not_joined_beside_others_that_meet():
+    x = Input("x", TensorType((1, 4, 6)))()
+    outputs = {"a": across(x, 1), "n": others(x, 1), "five": BroadcastTo((5, 4, 6))(x)}
+    with pytest.raises(DataError, match="cannot run in pieces"):
+        cnn.Model(x, outputs).predict(ITEMS)
+
+
+def test_items_have_an_axis_of_their_own_where_one_is_left():
+    """Stacked twice, one item may be half of the first axis, or all of the second."""
+    x = Input("x", TensorType((1, 4, 6)))()
+    model = cnn.Model(x, Concat(0)(*[Reshape((1, 1, 4, 6))(x)] * 2))
+    np.testing.assert_array_equal(model.predict(ITEMS), np.stack([ITEMS, ITEMS]))
 
 
 NUMBERS = np.arange(48, dtype=np.float32).reshape(2, 4, 6)

@@ -1,9 +1,10 @@
 """Which of the true things that may be said of a fixed batch lead to the outputs of a graph.
 
 One item may be along several axes behind a reshape, and what is repeated for all items may be taken
-as such or as one value. A choice is judged by how far the items can be followed with it, and by how
-many outputs count them along the first axis. One is changed at a time, or those of all operands of
-a node, the nearest to where it goes wrong first, as long as that helps.
+as such or as one value. A choice is judged by how far the items can be followed with it, by how
+many outputs count them along the first axis, and by how many have an axis of nothing else. One is
+changed at a time, or those of all operands of a node, the nearest to where it goes wrong first, as
+long as that helps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from graphcnn.analysis.fixed_batch import Walk
 from graphcnn.batch import FIXED, Batch, items
 from graphcnn.graph import Graph
 from graphcnn.ir import Array, Node, Value
+from graphcnn.tensor_type import Shape
 
 #: So many times the nodes of a graph are looked at in other choices.
 _PATIENCE = 24
@@ -45,6 +47,31 @@ class FixedBatch:
         mixing = self.axes.mixing
         return "" if mixing is None else self.axes.reason(mixing)
 
+    @property
+    def pieces(self) -> Mapping[str, Batch] | None:
+        """Where the items of a piece are in the outputs; None where pieces cannot be joined.
+
+        Where items meet there are no pieces of several. One item has no other that it could meet,
+        whatever is computed of it: the pieces of one are joined along a first axis of 1.
+        """
+        found = self.axes.outputs
+        if not self.reason:
+            return found
+        if self.size > 1:
+            return None
+        shapes = {key: v.shape for key, v in self.axes.graph.outputs.items()}
+        made = {key: _of_one(x, shapes[key]) for key, x in found.items()}
+        return None if None in made.values() else {k: x for k, x in made.items() if x is not None}
+
+
+def _of_one(found: Batch, shape: Shape) -> Batch | None:
+    """Where one item is in an output of which `found` was followed beside others that meet."""
+    if found.is_fixed:
+        return found
+    if found.is_items and shape[found.axis] == found.outer * found.inner:
+        return found
+    return items(0) if shape and shape[0] == 1 else None
+
 
 def fixed_batch(
     graph: Graph,
@@ -75,7 +102,8 @@ def _improved(walk: Walk) -> Walk:
     position = {node: i for i, node in enumerate(nodes)}
     patience = _PATIENCE * len(nodes)
     best = _score(walk)
-    while best < (len(nodes), len(walk.graph.outputs)):
+    every = len(walk.graph.outputs)
+    while best < (len(nodes), every, every):
         for change in _changes(walk, position):
             trial = walk.changed(change)
             patience -= trial.stop - min(change) + 1
@@ -90,11 +118,12 @@ def _improved(walk: Walk) -> Walk:
     return walk
 
 
-def _score(walk: Walk) -> tuple[int, int]:
+def _score(walk: Walk) -> tuple[int, int, int]:
     if walk.stop < len(walk.graph.nodes):
-        return walk.stop, 0
+        return walk.stop, 0, 0
     kinds = [walk.kinds[v] for v in walk.graph.outputs.values()]
-    return walk.stop, sum(kind in (FIXED, items(0)) for kind in kinds)
+    first = sum(kind in (FIXED, items(0)) for kind in kinds)
+    return walk.stop, first, sum(kind.outer * kind.inner == 1 for kind in kinds)
 
 
 def _changes(walk: Walk, position: Mapping[Node, int]) -> Iterable[dict[int, int]]:

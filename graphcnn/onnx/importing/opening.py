@@ -142,7 +142,7 @@ def _opened(wanted: Opening, read: Callable[[Shapes, int | None], Imported]) -> 
         name, axis = next(iter(wanted.axes.items()))
         way = (
             f"read it without inputs= and feed exactly {wanted.size}"
-            if proof.reason
+            if proof.pieces is None
             else f"read without inputs=, predict runs any number of items, {wanted.size} at a time"
         )
         raise ImportModelError(
