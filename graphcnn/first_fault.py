@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from onnx import numpy_helper
+from onnx import NodeProto, numpy_helper
 
 from graphcnn.first_difference import Culprit, culprit, error_of, groups, halved
 from graphcnn.ir import Array, Value
@@ -108,7 +108,7 @@ class _Walk:
                 return search
             excuse = None
             if name in self._trial.values and len(excused) < _EXCUSED:
-                excuse = self._excuse(name, given)
+                excuse = self._follows(name, given) or self._excuse(name, given)
             if excuse is None:
                 search.culprit = culprit(self._trial.edges, name, self._seen, False)
                 return search
@@ -182,15 +182,49 @@ class _Walk:
 
         return explained(point, found, _exact(spreads), near).right
 
+    def _follows(self, name: str, given: Mapping[Value, Array]) -> str | None:
+        """A sentence where ONNX Runtime computes a result rightly from what it has before it, None
+        where it does not: then rounding before the node was carried further than noise shows, as
+        at a logarithm of nearly 0."""
+        found = self._sources(name)
+        value = self._trial.values[name]
+        if found is None:
+            return None
+        before = {k: v for k in found[1] if (v := self._trial.values.get(k)) not in (None, value)}
+        if not before:
+            return None
+        theirs = self._sides.theirs([*before, name], False)
+        taken = {**given, **{v: theirs[k] for k, v in before.items()}}
+        if any(a.shape != v.type.shape for v, a in taken.items()):
+            return None
+        points = [self._points[value]] if value in self._points else []
+        keep = list(dict.fromkeys((value, *needed(points))))
+        spreads = self._trial.judge.exact.measure(keep, taken, RUNS)
+        if not self._right(name, theirs[name], spreads, given, 1.0):
+            return None
+        return (
+            f"{label(found[0][-1])}: {shown(name)!r} hangs on the last digits of what it is made "
+            "of; from its own, ONNX Runtime computes it rightly"
+        )
+
+    def _sources(self, name: str) -> tuple[tuple[NodeProto, ...], list[str]] | None:
+        """The nodes of the file that became one operator, and what they read."""
+        node = self._trial.edges.producer(name)
+        if node is None:
+            return None
+        nodes = (*self._trial.edges.merged(node), node)
+        made = {k for each in nodes for k in each.output}
+        read = dict.fromkeys(k for n in nodes for k in n.input if k)
+        return nodes, [k for k in read if k not in made]
+
     def _excuse(self, name: str, given: Mapping[Value, Array]) -> str | None:
         """A sentence where ONNX Runtime is the less exact side at a node, None where we are."""
         edges, value = self._trial.edges, self._trial.values[name]
-        node = edges.producer(name)
-        if node is None:
+        found = self._sources(name)
+        if found is None:
             return None
-        nodes = (*edges.merged(node), node)
-        made = {k for each in nodes for k in each.output}
-        read = [k for k in dict.fromkeys(k for n in nodes for k in n.input if k) if k not in made]
+        nodes, read = found
+        node = nodes[-1]
         arrays = self._arrays(read)
         if arrays is None:
             return None

@@ -205,6 +205,10 @@ def _in_range(y: Array, kind: DType) -> Array:
 
 def terms(op: Op, inputs: list[Array]) -> int:
     """How many numbers are added up for one number of the result."""
+    if op.name == "scatter" and op.attributes["reduction"] in ("add", "mul") and inputs[1].size:
+        x, indices = inputs[:2]
+        items = indices.reshape(math.prod(x.shape[: op.attributes["batch"]]), -1)
+        return 1 + max(int(np.unique(row, return_counts=True)[1].max()) for row in items)
     return max(1, int(_terms(op, [x.shape for x in inputs])))
 
 
