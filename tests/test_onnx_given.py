@@ -186,8 +186,11 @@ def test_a_number_for_the_batch_is_refused():
         import_onnx(resized((None, 3, 8, 8)), {"sizes": np.array([1, 3, 16, 16])})
     assert str(caught.value) == (
         'node "up" (Resize): sizes (1, 3, 16, 16) of f32[N,3,8,8]: axis 0 is the batch, which '
-        "cannot be resampled: its size is N"
+        "cannot be resampled: its size is N; it is 1 with inputs={'x': (1, 3, 8, 8)} "
+        "(--shape x=1,3,8,8)"
     )
+    with pytest.raises(ImportModelError, match=r"its size is N$"):
+        import_onnx(resized((None, 3, 8, 8)), {"sizes": np.array([0, 3, 16, 16])})
 
 
 def test_an_input_with_a_default_has_it_unless_another_is_given():

@@ -21,7 +21,7 @@ from graphcnn.ops.comparison import Where
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Floor, Maximum, Minimum, Sign
 from graphcnn.ops.resample import Upsample2d
-from graphcnn.tensor_type import DType, format_shape, is_open, known_size
+from graphcnn.tensor_type import Dim, DType, format_shape, is_open, known_size, times_n
 
 How = Mapping[str, Any]
 
@@ -76,7 +76,8 @@ def resize(call: Call) -> Value:
         if isinstance(d, int) != isinstance(x.shape[a], int):
             raise UnsupportedError(
                 f"sizes {format_shape(wanted)} of {x.type}: axis {a} is the batch, which cannot be "
-                "resampled: its size is N"
+                f"resampled: its size is {d if isinstance(x.shape[a], int) else x.shape[a]}"
+                f"{_fixed(x.shape[a], d)}"
             )
     policy = call.attribute("keep_aspect_ratio_policy", "stretch")
     scales = [
@@ -90,6 +91,13 @@ def resize(call: Call) -> Value:
     scale = min(scales) if policy == "not_larger" else max(scales)
     wanted = tuple(int(np.floor(float(np.float32(_known(x.shape[a])) * scale) + 0.5)) for a in axes)
     return _by_scales(call, x, axes, [scale] * len(axes), how, wanted)
+
+
+def _fixed(d: Dim, wanted: Dim) -> str:
+    """How an axis k·N has the size that is wanted of it, where a batch gives it that."""
+    if not isinstance(wanted, int) or isinstance(d, int) or wanted < 1 or wanted % times_n(d):
+        return ""
+    return f'; it is {wanted} with inputs={{"name": ({wanted // times_n(d)}, ...)}}'
 
 
 def _scales(call: Call, index: int) -> list[np.float32] | None:
