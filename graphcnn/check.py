@@ -75,12 +75,12 @@ class Check:
         return not self.culprits
 
     def __str__(self) -> str:
-        lines = [f"{'runtime':<10} {HEAD}"]
-        lines += [f"{runtime:<10} {row}" for runtime, row in self.rows]
+        rows = [f"{'runtime':<10} {HEAD}", *(f"{k:<10} {row}" for k, row in self.rows)]
+        lines = rows if self.rows else []
         if self.verdicts:
             lines += ["", *table(self.verdicts)]
         found = (f"{k} worst {w:.2e}, {self._said(k)}" for k, w in self.worst.items())
-        lines.append(f"{self.peer}: {'; '.join(found)}")
+        lines.append(f"{self.peer}: {'; '.join(found) or 'nothing was compared'}")
         lines += [f"note: {note}" for note in self.notes]
         for runtime, culprit in self.culprits.items():
             lines.append(f"\nthe first difference, {runtime}:")
