@@ -199,3 +199,20 @@ def test_maxima_of_bytes(sizes):
             return {"x": rng.integers(limits.min, limits.max + 1, (n, 3, *sizes)).astype(dtype)}
 
         check_agreement(made.SerializeToString(), images)
+
+
+def test_a_batch_that_must_be_fixed_is_that_of_all_inputs():
+    """What a refusal advises can be done."""
+    up = node("MaxUnpool", "x", "i", kernel_shape=[2, 2], strides=[2, 2])
+    made = model([up], ("N", 1, 2, 2))
+    info = helper.make_tensor_value_info("i", INT64, ["N", 1, 2, 2])
+    made.graph.input.append(info)
+    shape = (1, 1, 2, 2)
+    with pytest.raises(ImportModelError) as caught:
+        import_onnx(made.SerializeToString())
+    advice = f"inputs={{'x': {shape}, 'i': {shape}}} (--shape x=1,1,2,2 --shape i=1,1,2,2)"
+    assert advice in str(caught.value)
+    net = import_onnx(made.SerializeToString(), {"x": shape, "i": shape})
+    x, i = np.arange(1, 5, dtype=np.float32).reshape(shape), np.array([0, 3, 9, 15]).reshape(shape)
+    y = net.predict({"x": x, "i": i}, raw=True)
+    assert y.reshape(-1)[i.reshape(-1)].tolist() == [1, 2, 3, 4] and y.sum() == 10

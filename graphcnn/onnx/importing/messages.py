@@ -85,18 +85,25 @@ _BATCH = re.compile(r'inputs=\{"?name"?: \(([^,()]+), \.\.\.\)\}')
 
 
 def concrete(text: str, inputs: Sequence[Value]) -> str:
-    """The message with the first input that has the axis N, and its shape, in place of "name"."""
-    value = next((v for v in inputs if not v.type.is_bound), None)
+    """The message with the inputs that have the axis N, and their shapes, in place of "name"."""
+    varying = [v for v in inputs if not v.type.is_bound]
     found = _BATCH.search(text)
-    if value is None or found is None:
+    if not varying or found is None:
         return text
-    sizes = [found[1] if isinstance(d, BatchSize) else str(d) for d in value.shape]
-    shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
-    options = ",".join(sizes).replace('"', "")
-    written = (
-        f"inputs={{{value.node.name!r}: {shape}}} (--shape {quote(value.node.name)}={options})"
-    )
+    shapes, options = [], []
+    for v in varying:
+        sizes = [_given(d, found[1]) if isinstance(d, BatchSize) else str(d) for d in v.shape]
+        shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+        shapes.append(f"{v.node.name!r}: {shape}")
+        written = ",".join(sizes).replace('"', "")
+        options.append(f"--shape {quote(v.node.name)}={written}")
+    written = f"inputs={{{', '.join(shapes)}}} ({' '.join(options)})"
     return text[: found.start()] + written + text[found.end() :]
+
+
+def _given(size: BatchSize, batch: str) -> str:
+    """The size of an axis k·N where N is `batch`, which is a number or a name."""
+    return str(size.times * int(batch)) if batch.isdigit() else batch
 
 
 def without_shape(name: str) -> str:
