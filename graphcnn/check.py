@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.analysis.divisors import divisor_inputs
 from graphcnn.config import RUNTIMES, check_runtime
 from graphcnn.errors import CrashError, ExportError, ImportModelError, VerifyError
 from graphcnn.first_difference import Culprit, Sides, first_difference
@@ -93,6 +94,10 @@ class Check:
             return f"{side} {self.bounds[runtime]:.0e}"
         kinds = {v.arithmetic for v in self.verdicts if v.runtime == runtime}
         what = next(iter(kinds), "float32")
+        if runtime not in self.culprits and any(
+            v.alike for v in self.verdicts if v.runtime == runtime
+        ):
+            return "both agree"
         return f"MORE than {what} explains" if runtime in self.culprits else f"within {what}"
 
     def to_json(self) -> str:
@@ -135,7 +140,8 @@ def check_onnx(
 
     Args:
         source: path, or the content of a file.
-        inputs: arrays by name. The others are drawn: normal numbers, for integers 0 and 1.
+        inputs: arrays by name. The others are drawn: normal numbers, for integers 0 and 1,
+            and for those that are divided by 1 and 2.
         shapes: of inputs that are drawn, where the file leaves sizes open; or arrays, the numbers
             of inputs that decide shapes, as `import_onnx` takes them.
         seed: of what is drawn.
@@ -174,6 +180,8 @@ def check_onnx(
         second = Sides(edges, *_feeds(edges, given, seed, SECOND))
         check = _at_second(check, second, modes, chosen, bound, full)
     notes = [*(modes.notes() if modes is not None else ()), *check.notes]
+    if edges.found.empty:
+        notes.append(f"without elements: {', '.join(edges.found.empty)}")
     if edges.random:
         notes.append(f"not compared, since random numbers decide: {', '.join(edges.random)}")
     return replace(check, notes=tuple(notes))
@@ -369,12 +377,15 @@ def _feeds(
     ]
     sizes += [int(t.shape[0]) for t in types.values() if t.is_bound and t.shape]  # type: ignore[arg-type]
     batch = next(iter(sizes), n)
+    divisors = divisor_inputs(edges.found.graph)
     feeds = {name: at_batch(array, batch) for name, array in edges.fed.items()}
     for position, (name, open_type) in enumerate(types.items()):
         kind = open_type.bind(batch)
         rng = np.random.default_rng((seed, position))
         shape = [d for d in kind.shape if isinstance(d, int)]
-        drawn = rng.normal(size=shape) if kind.dtype.is_float else rng.integers(0, 2, shape)
+        least = int(name in divisors)
+        whole = not kind.dtype.is_float
+        drawn = rng.integers(least, 2 + least, shape) if whole else rng.normal(size=shape)
         array = given[name] if name in given else np.asarray(drawn).astype(kind.dtype.numpy)
         if array.dtype != kind.dtype.numpy or array.shape != kind.shape:
             found = f"{array.dtype}{list(array.shape)}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphcnn.analysis.divisors import divisor_inputs
 from graphcnn.errors import CrashError, ExportError, VerifyError
 from graphcnn.graph import Graph, state_of, unique_names
 from graphcnn.ir import Array, Node, Value
@@ -158,6 +159,7 @@ def _compared(
         cost=cost(graph),
         arrays=beside,
         judge=ExportJudge(graph, states, exported, beside, narrowed) if room else None,
+        divisors=divisor_inputs(graph),
     )
     if room:
         return found

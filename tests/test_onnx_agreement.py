@@ -60,6 +60,7 @@ def test_what_agrees_is_no_fault_whatever_the_yardstick_says(sees_no_rounding, t
     found = check_onnx(content)
     assert found.passed and not found.notes, str(found)
     assert all(v.agreed and "both agree" in v.words for v in found.verdicts)
+    assert "native worst" in str(found) and "within float32" not in str(found).split("worst")[1]
     assert cnn.import_onnx(content).export_onnx(tmp_path / "y.onnx", verify=True).passed
 
 
@@ -168,3 +169,24 @@ def test_a_result_that_hangs_on_the_last_digits_is_judged_from_what_it_is_made_o
     assert parity.passed, str(parity)
     if parity.notes:  # unless a release of it has learned better
         assert "from its own, ONNX Runtime computes it rightly" in parity.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["Div", "Mod"])
+def test_inputs_that_are_divided_by_are_not_drawn_as_zero(tmp_path, kind):
+    nodes = [node("Abs", "x", "a"), node(kind, "x a", "b"), node(kind, "n x", "y")]
+    made = model(nodes, {"n": np.array([7] * 40)}, [2, 40], "y b", 13)
+    made.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    content = made.SerializeToString()
+    assert check_onnx(content).passed
+    assert cnn.import_onnx(content).export_onnx(tmp_path / "y.onnx", verify=True).passed
+
+
+def test_outputs_without_elements_have_nothing_to_compare():
+    cut = node("Slice", "x from to first", "none")
+    places = {"from": np.array([2]), "to": np.array([2]), "first": np.array([0])}
+    for outputs, rows in (("none", set()), ("none y", {"y"})):
+        made = model([cut, node("Relu", "x", "y")], places, [4, 3], outputs, 13)
+        found = check_onnx(made.SerializeToString())
+        assert found.passed and {row.output for _, row in found.rows} == rows
+        assert ("nothing was compared" in str(found)) == (not rows)
+        assert found.notes == ("without elements: none",)

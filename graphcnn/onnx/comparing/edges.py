@@ -51,6 +51,8 @@ class Edges:
         """The outputs that do not depend on random numbers, and what these are drawn for: the
         last values before them that do not."""
         found = {k: v for k, v in self.found.graph.outputs.items() if k not in self.random}
+        if len(self.found.empty) == len(self.model.graph.output):
+            return {}
         if not self.random:
             return found
         read = {v for node in self.drawn for v in node.inputs}

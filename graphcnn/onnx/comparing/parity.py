@@ -6,7 +6,7 @@ largest output. Whether it is one is judged by the exact result, where somebody 
 not take too long; else by a constant.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from math import inf
@@ -100,6 +100,8 @@ class Parity:
         if not self.verdicts:
             return f"{'within' if self.passed else 'ABOVE'} {self.bound:.0e}"
         what = self.verdicts[0].arithmetic
+        if self.passed and any(v.alike for v in self.verdicts):
+            return "both agree"
         return f"within {what}" if self.passed else f"MORE than {what} explains"
 
     def to_json(self) -> str:
@@ -128,14 +130,16 @@ def compare(
     cost: float = inf,
     arrays: Mapping[str, Array] | None = None,
     judge: JudgeOf | None = None,
+    divisors: Collection[str] = (),
 ) -> Parity:
     """Run an ONNX model (or file) and our own executor `run` on the same inputs.
 
     `run` maps inputs by key to outputs by key; `feed(n)` gives the inputs of n items, by default
-    normal random numbers (integers: 0 and 1) drawn with `seed`. A model without the symbol N runs
-    at its own batch size. With `seconds`, what does not fit into them is left out and noted: at
-    most all but one batch size in one mode. `cost` are the seconds that an item (or the whole batch
-    of a model without N) counts at most. `arrays` are initializers that lie in other files.
+    normal random numbers (integers: 0 and 1, of `divisors` 1 and 2) drawn with `seed`. A model
+    without the symbol N runs at its own batch size. With `seconds`, what does not fit into them is
+    left out and noted: at most all but one batch size in one mode. `cost` are the seconds that an
+    item (or the whole batch of a model without N) counts at most. `arrays` are initializers that
+    lie in other files.
 
     `judge` judges by the exact result, as many batch sizes as there is time for, and always one
     with an error above `bound`. The others are right where no error is larger: relative to the
@@ -169,7 +173,7 @@ def compare(
         if n not in ours:
             with effort.timed("ours", n):
                 rng = np.random.default_rng((seed, n))
-                fed[n] = dict(feed(n)) if feed else random_inputs(inputs, n, rng)
+                fed[n] = dict(feed(n)) if feed else random_inputs(inputs, n, rng, divisors)
                 ours[n] = run(fed[n])
             if set(names) != set(ours[n]):
                 raise VerifyError(f"the model has the outputs {names}, ours are {sorted(ours[n])}")
@@ -221,13 +225,18 @@ def _times(size: str) -> int:
     return int(number) if number != size and number.isdecimal() else 1
 
 
-def random_inputs(inputs: Sequence[Any], n: int, rng: np.random.Generator) -> dict[str, Array]:
-    """Arrays for inputs of a session of ONNX Runtime: normal numbers, for integers 0 and 1."""
+def random_inputs(
+    inputs: Sequence[Any], n: int, rng: np.random.Generator, divisors: Collection[str] = ()
+) -> dict[str, Array]:
+    """Arrays for inputs of a session of ONNX Runtime: normal numbers, for integers 0 and 1, for
+    those of `divisors` 1 and 2."""
     arrays: dict[str, Array] = {}
     for i in inputs:
         shape = [_times(d) * n if isinstance(d, str) else d for d in i.shape]
         kind = i.type.removeprefix("tensor(").removesuffix(")")
         dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
-        drawn = rng.normal(size=shape) if "float" in dtype else rng.integers(0, 2, shape)
+        least = int(i.name in divisors)
+        whole = "float" not in dtype
+        drawn = rng.integers(least, 2 + least, shape) if whole else rng.normal(size=shape)
         arrays[i.name] = np.asarray(drawn).astype(dtype)
     return arrays

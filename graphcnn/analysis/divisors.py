@@ -1,0 +1,17 @@
+"""Which integer inputs of a graph are divided by."""
+
+from graphcnn.graph import Graph
+from graphcnn.ir import Node
+from graphcnn.sources import Input
+
+
+def divisor_inputs(graph: Graph) -> frozenset[str]:
+    """The keys of the integer inputs of which divisors of integers are made: 0 is no number to try
+    such a graph with."""
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if node.op.name in ("quotient", "remainder") and not node.output.dtype.is_float:
+            found.add(node.inputs[1].node)
+        if node in found:
+            found |= {v.node for v in node.inputs if not v.dtype.is_float}
+    return frozenset(n.op.key for n in found if isinstance(n.op, Input))
