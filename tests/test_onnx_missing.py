@@ -146,6 +146,11 @@ def test_unknown_names_are_told_at_once():
         ("ZipMap", "ai.onnx.ml", "zipmap=False"),
         ("Conv", "com.microsoft.nchwc", "save the model without its optimisations"),
         ("DecodeImage", "ai.onnx.contrib", "one of ONNX Runtime's extensions (ai.onnx.contrib)"),
+        (
+            "DecodeImage",
+            "com.microsoft.extensions",
+            "(com.microsoft.extensions) and not supported: give the network without what they do",
+        ),
         ("EfficientNMS_TRT", "TRT", "export the model for ONNX Runtime"),
         ("ATen", "org.pytorch.aten", "PyTorch's own"),
         ("Relu", "mine", "expected standard operators (of which 'Relu' is one) or functions"),

@@ -95,5 +95,5 @@ shape_option = click.option(
 set_option = click.option(
     "--set", "numbers", metavar="NAME=NUMBERS", multiple=True, callback=values_of,
     help="The numbers of an input that decides shapes, as in sizes=1,3,448,448, or a .npy file: it "
-    "is an input no more. May be repeated.",
+    "is an input no more. N is the batch size, where that is open. May be repeated.",
 )  # fmt: skip

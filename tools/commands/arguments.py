@@ -77,7 +77,7 @@ def model_argument(function: F) -> F:
         multiple=True,
         callback=_settings,
         help="An argument of the model's function, as in classes=100; or the numbers of an input "
-        "of an ONNX file that decides shapes, as in sizes=1,3,448,448 or sizes=FILE.npy. May be "
+        "of an ONNX file that decides shapes, as in sizes=N,3,448,448 or sizes=FILE.npy. May be "
         "repeated.",
     )(shape_option(command))
     return click.argument("model", callback=_model)(found)  # type: ignore[no-any-return]

@@ -27,6 +27,10 @@ _DOMAINS: Final = {
         "ONNX Runtime's own",
         "its form for one processor: save the model without its optimisations",
     ),
+    "com.microsoft.extensions": (
+        "one of ONNX Runtime's extensions",
+        "give the network without what they do before and behind it",
+    ),
     "com.microsoft": (
         "ONNX Runtime's own",
         "save the model without its optimisations, and quantise to the QDQ format",
