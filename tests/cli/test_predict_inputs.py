@@ -84,3 +84,23 @@ def test_what_cannot_be_predicted(files, words, message):
 def test_what_cannot_be_measured(files, name):
     said = refused(1, "evaluate", f"{name}.safetensors", "--data", "digits")
     assert "must have one batch axis N" in said or "has no input" in said
+
+
+def test_classes_of_one_image_may_have_no_batch_axis(tmp_path, monkeypatch):
+    """As a network has them that is made for one image, and is asked for several."""
+    monkeypatch.chdir(tmp_path)
+    lines = ["x: f32[1,2,2,2]) {", " m = mean(x; axes=(0, 2, 3))", " y = softmax(m; axis=0)"]
+    graph = parse_graph("\n".join(['graph "one" (' + lines[0], *lines[1:], " return y = y", "}"]))
+    model = cnn.Model(graph.inputs, graph.outputs, "one")
+    model.save("one.safetensors")
+    images = np.random.default_rng(0).normal(size=(3, 2, 2, 2)).astype(np.float32)
+    files = [f"{i}.npy" for i in range(3)]
+    for name, image in zip(files, images, strict=True):
+        np.save(name, image)
+    done("predict", "one.safetensors", *files, "-o", "y.npy")
+    alone = [model.predict(images[i : i + 1]) for i in range(3)]
+    np.testing.assert_array_equal(np.load("y.npy"), np.stack(alone))
+    said = done("predict", "one.safetensors", *files).splitlines()
+    assert [line.split()[:2] for line in said] == [
+        [name, str(row.argmax())] for name, row in zip(files, alone, strict=True)
+    ]

@@ -136,8 +136,10 @@ def predict(
     built = model.build(settings)
     _note_untrained(model, built)
     given, names = read_inputs(built, images, resize)
-    outputs = built.predict(given, batch_size=batch_size)
-    first: Array = next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
+    if _is_for_one(built):
+        first = np.stack([_first(built.predict(given[i : i + 1])) for i in range(len(names))])
+    else:
+        first = _first(built.predict(given, batch_size=batch_size))
     if output is not None:
         _write_array(output, first)
     per_item = _is_per_item(built, first, len(names))
@@ -161,6 +163,17 @@ def predict(
     for name, row in zip(names, report, strict=True):
         likely = "   ".join(_class_text(each, built) for each in row["classes"])
         click.echo(f"{name:<{width}}  {likely}")
+
+
+def _first(outputs: Array | dict[str, Array]) -> Array:
+    return next(iter(outputs.values())) if isinstance(outputs, dict) else outputs
+
+
+def _is_for_one(model: Model) -> bool:
+    """Whether the model takes one image and gives a row of numbers for it, without a batch axis."""
+    inputs, output = model.graph.inputs, next(iter(model.graph.outputs.values()))
+    one = len(inputs) == 1 and inputs[0].type.rank == 4 and inputs[0].shape[0] == 1
+    return one and model.graph.is_bound and output.type.rank == 1 and output.shape != (1,)
 
 
 def _is_per_item(model: Model, first: Array, count: int) -> bool:
