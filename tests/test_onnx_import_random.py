@@ -207,3 +207,20 @@ def test_a_network_with_noise_learns():
     x = np.random.default_rng(0).normal(size=(64, 1, 4, 4)).astype(np.float32)
     net.fit((x, x), epochs=20, batch_size=16, loss="mse", optimizer=SGD(0.05))
     assert abs(float(net.parameters["w"].ravel()[0]) - 1) < 0.25
+
+
+@pytest.mark.parametrize("how", [{}, {"seed": 3}], ids=["free", "seeded"])
+def test_dropout_in_training_mode_draws_its_mask(how):
+    """Of an open batch; a quarter of the elements is 0, and the mask says which."""
+    stored = [numpy_helper.from_array(np.array(v), k)
+              for k, v in (("r", np.float32(0.25)), ("t", True))]  # fmt: skip
+    source = content(
+        node("Dropout", "x", "r", "t", outputs=("y", "mask"), **how),
+        stored=stored, outputs=("y", "mask"), types=(TensorProto.FLOAT, TensorProto.BOOL),
+    )  # fmt: skip
+    x = np.full((20, 50, 40), 3, np.float32)
+    y, mask = import_onnx(source).predict(x, raw=True).values()
+    assert 0.24 < 1 - mask.mean() < 0.26
+    np.testing.assert_allclose(y, np.where(mask, 4, 0), rtol=1e-6)
+    np.testing.assert_array_equal(y, import_onnx(source).predict(x, raw=True)["y"])
+    assert check_onnx(source).notes == ("not compared, since random numbers decide: y, mask",)

@@ -95,13 +95,6 @@ CHOICE = helper.make_graph(
         (lambda: loop(200_000, True), "more than 1,024 turns"),
         (lambda: changed(loop(3, True), _counted_by_x), "number of turns must be known"),
         (lambda: model([node("Compress", "x", "x")]), "condition must be known while importing"),
-        (
-            lambda: model(
-                [node("Dropout", "x", "r", "t")],
-                stored=[array("r", *()), numpy_helper.from_array(np.array(True), "t")],
-            ),
-            "without a seed draws other numbers",
-        ),
         (lambda: model([node("Einsum", "x", equation="ab->a")]), "does not fit 4 axes"),
         (lambda: model([node("Einsum", "x", equation="abcd->abce")]), "unknown labels"),
         (lambda: model([node("Det", "x")]), "expected at most 4 by 4"),

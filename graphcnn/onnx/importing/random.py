@@ -29,7 +29,7 @@ from graphcnn.ops.reduce import ArgMax, Max
 from graphcnn.tensor_type import Dim, DType, Shape
 
 
-def _uniform(call: Call, shape: Shape, dtype: DType) -> Value:
+def uniform(call: Call, shape: Shape, dtype: DType) -> Value:
     """Numbers in [0, 1), float64 where the node has these, else float32."""
     call.limits.check_shape(shape, "the random numbers")
     stream, seed = OF_MODEL, 0
@@ -45,7 +45,7 @@ def _uniform(call: Call, shape: Shape, dtype: DType) -> Value:
 
 def _normal(call: Call, shape: Shape, dtype: DType) -> Value:
     """√(-2 log u) · cos(2π v): G. Box, M. Muller, 1958. 1 - u is never 0."""
-    both = _uniform(call, (2, *shape), dtype)
+    both = uniform(call, (2, *shape), dtype)
     u, v = (reshaped(cut(both, 0, i, 1), shape) for i in (0, 1))
     return Sqrt()(Log()(1.0 - u) * -2.0) * Cos()(v * (2 * math.pi))
 
@@ -84,7 +84,7 @@ def _spread(call: Call, shape: Shape, dtype: DType, normal: bool) -> Value:
     else:
         base = call.attribute("low", 0.0)
         factor = call.attribute("high", 1.0) - base
-        x = _uniform(call, shape, dtype)
+        x = uniform(call, shape, dtype)
     x = x if factor == 1.0 else x * float(factor)
     return cast_to(x if base == 0.0 else x + float(base), dtype)
 
@@ -108,7 +108,7 @@ def bernoulli(call: Call) -> Value:
     dtype = x.dtype
     if "dtype" in call.attributes:
         dtype = element_type(call.attributes["dtype"], "the result")
-    u = _uniform(call, x.shape, x.dtype)
+    u = uniform(call, x.shape, x.dtype)
     return cast_to(u < cast_to(x, u.dtype), dtype)
 
 
@@ -123,7 +123,7 @@ def multinomial(call: Call) -> Value:
     if x.type.rank != 2 or not x.dtype.is_float or count < 1:
         raise ImportModelError(f"expected logarithms (N, C) and samples, found {x.type}, {count}")
     n, classes = x.shape[0], size_of(x, 1)
-    u = _uniform(call, (n, count, classes), x.dtype)
+    u = uniform(call, (n, count, classes), x.dtype)
     x = cast_to(x, u.dtype)
     p = reshaped(Exp()(x - Max((1,), True)(x)), (n, 1, classes))
     waits = -Log()(Maximum()(u, constant_of(2.0**-25, u.dtype)))

@@ -1,14 +1,14 @@
 """Operators of training: updates of parameters, dropout with a mask of its own."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
-from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports
+from graphcnn.onnx.importing.context import Call, cast_to, imports
 from graphcnn.onnx.importing.dense import short
+from graphcnn.onnx.importing.random import uniform
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.elementwise import Exp, Log, Sqrt
 from graphcnn.ops.gather import filled
@@ -82,15 +82,15 @@ def _power(base: float, exponent: Value) -> Value:
 
 @imports("Dropout")
 def dropout(call: Call) -> list[Value]:
-    """The inference form, whose mask keeps everything; in training mode that of the seed."""
+    """The inference form, whose mask keeps everything. In training mode the mask is that of the
+    seed, or drawn as other random numbers are."""
     x = call.value(0)
     ratio = call.attribute("ratio", 0.5)
     if call.has(1):
         ratio = short(call.scalar(1, "ratio"), x.dtype)
     training = bool(call.scalar(2, "training_mode")) if call.has(2) else False
     if training and ratio:
-        mask = constant_of(_seeded(call, x, ratio), DType.BOOL)
-        call.store.drawn.append(mask)
+        mask = _mask(call, x, ratio)
         kept = Where()(mask, x, constant_of(0.0, x.dtype))
         return [kept * (1 / (1 - ratio)), mask]
     y = Dropout(ratio)(x)
@@ -99,17 +99,15 @@ def dropout(call: Call) -> list[Value]:
     return [y, filled(x.shape, True, DType.BOOL)]
 
 
-def _seeded(call: Call, x: Value, ratio: float) -> Any:
-    """Which elements a dropout in training mode keeps: numbers of NumPy's generator for the seed,
-    the same in every run. Without a seed there is no such mask."""
-    if "seed" not in call.attributes:
-        raise UnsupportedError(
-            "dropout in training mode without a seed draws other numbers in every run; export the "
-            "model in evaluation mode"
-        )
-    if is_open(x.shape):
-        raise UnsupportedError(f"a mask for {x.type} needs a fixed batch size")
+def _mask(call: Call, x: Value, ratio: float) -> Value:
+    """Which elements a dropout in training mode keeps: with a seed by numbers of NumPy's generator,
+    as ONNX's own definition has it; without one, or with an open batch, by ours."""
+    if "seed" not in call.attributes or is_open(x.shape):
+        u = uniform(call, x.shape, x.dtype)
+        return u >= constant_of(ratio, u.dtype)
     shape = tuple(int(d) for d in x.shape)  # type: ignore[arg-type]
     call.store.fold(shape, np.float64)
     draw = np.random.RandomState(call.attributes["seed"] % 2**32)
-    return draw.uniform(0, 1.0, shape) >= ratio
+    mask = constant_of(draw.uniform(0, 1.0, shape) >= ratio, DType.BOOL)
+    call.store.drawn.append(mask)
+    return mask
