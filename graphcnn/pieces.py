@@ -34,11 +34,13 @@ _FIRST = items(0)
 def cut_inputs(runner: "Runner", feeds: Arrays) -> tuple[Value, ...]:
     """The inputs that are fed another number of items than the graph is made for.
 
-    An input that is fed exactly what it takes is whole: it is the same for every piece.
+    An input that is fed exactly what it takes is whole: it is the same for every piece. A vector
+    alone is no batch of its numbers; beside items it has one for each.
     """
     if not runner.is_bound:
         return ()
-    return tuple(v for v in runner.graph.inputs if _has_others(feeds[v.node.name], v.shape))
+    cut = tuple(v for v in runner.graph.inputs if _has_others(feeds[v.node.name], v.shape))
+    return cut if any(v.type.rank > 1 for v in cut) else ()
 
 
 def _has_others(array: Array, shape: Shape) -> bool:
