@@ -351,7 +351,9 @@ def test_interrupted_and_killed_programs_leave_no_process(stand_in, tmp_path, ho
     held = tmp_path / "held"  # locked by the process as long as it lives
     text = f"import fcntl; self.file = open({str(held)!r}, 'w'); fcntl.flock(self.file, 2); "
     folder = stand_in(running=f"{text}self.file.write('x'); self.file.flush(); time.sleep(60)")
-    child = script(tmp_path, folder, stderr=subprocess.PIPE, start_new_session=True)
+    # Programs that are started in the background ignore Ctrl-C, and so would this one.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    child = script(tmp_path, folder, heeds, stderr=subprocess.PIPE, start_new_session=True)
     until = time.monotonic() + 60
     while not held.exists() or not held.stat().st_size:
         assert time.monotonic() < until and child.poll() is None
@@ -360,7 +362,7 @@ def test_interrupted_and_killed_programs_leave_no_process(stand_in, tmp_path, ho
         os.killpg(child.pid, how)  # Ctrl-C reaches both
     else:
         child.kill()
-    said = child.communicate()[1]
+    said = child.communicate(timeout=60)[1]
     assert child.returncode == -how
     assert b"KeyboardInterrupt" in said if how == signal.SIGINT else said == b""
     with held.open() as file:
