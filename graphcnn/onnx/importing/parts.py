@@ -135,7 +135,7 @@ def _span(size: Dim, start: Any, end: Any, step: int) -> tuple[Dim, Dim]:
     if not isinstance(length, Affine):
         count = max(0, -(-length // step))
     elif length.a % step:
-        raise UnsupportedError(f"every {step}th of {length} elements")
+        raise UnsupportedError(f"one in {step} of {length} elements")
     else:
         count = Affine(length.a // step, -(-length.b // step))
     where, number = dims_of(np.array([first, count], object), "a part of the batch")
