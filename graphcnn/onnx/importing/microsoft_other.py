@@ -1,7 +1,5 @@
 """Operators of ONNX Runtime's own that are standard ones by another name or in another layout, and
-two that exporters of PyTorch write for want of a standard one."""
-
-from itertools import permutations
+an attention that exporters of PyTorch write for want of a standard one."""
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value
@@ -17,7 +15,7 @@ from graphcnn.onnx.importing.microsoft import (
 from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import size_of
 from graphcnn.ops.dense import MatMul
-from graphcnn.ops.shape import Concat, Transpose
+from graphcnn.ops.shape import Transpose
 from graphcnn.ops.softmax import Softmax
 
 
@@ -87,46 +85,3 @@ def multi_head_attention(call: Call) -> Value:
     scale = call.attribute("scale", 0.0) or size_of(q, 3) ** -0.5
     y = MatMul()(Softmax(3)(MatMul()(q, Transpose((0, 1, 3, 2))(k)) * scale), v)
     return reshaped(Transpose((0, 2, 1, 3))(y), (n, q.shape[2], size_of(values[2], 2)))
-
-
-# The inverse of small matrices
-
-
-@own("Inverse")
-def inverse(call: Call) -> Value:
-    """The matrix of minors, turned, over the determinant; for at most 4 by 4."""
-    x = call.value(0)
-    rank = x.type.rank
-    size = size_of(x, rank - 1) if rank >= 2 else 0
-    if not 1 <= size <= 4 or x.shape[-2] != size:
-        raise UnsupportedError(f"the inverse of {x.type}: expected at most 4 by 4")
-    cells = [
-        [cut(cut(x, rank - 2, i, 1), rank - 1, j, 1) for j in range(size)] for i in range(size)
-    ]
-    every = tuple(range(size))
-
-    def minor(rows: tuple[int, ...], columns: tuple[int, ...]) -> Value | None:
-        """The determinant of some rows and columns, None where there are none."""
-        total: Value | None = None
-        for order in permutations(columns):
-            term: Value | None = None
-            for i, j in zip(rows, order, strict=True):
-                term = cells[i][j] if term is None else term * cells[i][j]
-            if term is None:
-                return None
-            swaps = sum(a > b for k, a in enumerate(order) for b in order[k + 1 :])
-            term = -term if swaps % 2 else term
-            total = term if total is None else total + term
-        return total
-
-    whole = minor(every, every)
-    assert whole is not None
-    rows = []
-    for i in every:
-        row = []
-        for j in every:  # the cofactor of place (j, i)
-            rest = minor(tuple(r for r in every if r != j), tuple(c for c in every if c != i))
-            part = 1.0 / whole if rest is None else rest / whole
-            row.append(-part if (i + j) % 2 else part)
-        rows.append(Concat(rank - 1)(*row) if size > 1 else row[0])
-    return Concat(rank - 2)(*rows) if size > 1 else rows[0]

@@ -1,8 +1,8 @@
-"""Sums along axes in other shapes: CumSum, CumProd, Einsum, Det, Col2Im."""
+"""Sums along axes in other shapes: CumSum, CumProd, Einsum, Col2Im."""
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from itertools import permutations, product
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from graphcnn.errors import ImportModelError
 from graphcnn.ir import Value, constant_of
-from graphcnn.onnx.importing.context import Call, UnsupportedError, imports, reshaped
+from graphcnn.onnx.importing.context import Call, imports, reshaped
 from graphcnn.onnx.importing.dense import matrix_product
 from graphcnn.onnx.importing.parts import cut
 from graphcnn.onnx.importing.scatter import moved, size_of
@@ -169,31 +169,6 @@ def _arranged(x: Value, labels: Labels, groups: Sequence[Labels], sizes: dict[st
     for group in others:
         shape.append(merged_size(tuple(sizes[c] for c in group)))
     return reshaped(x, tuple(shape))
-
-
-# Det
-
-
-@imports("Det")
-def det(call: Call) -> Value:
-    """The sum over all permutations, for matrices of at most 4 by 4."""
-    x = call.value(0)
-    rank = x.type.rank
-    size = size_of(x, rank - 1) if rank >= 2 else 0
-    if not 1 <= size <= 4 or x.shape[-2] != size:
-        raise UnsupportedError(f"the determinant of {x.type}: expected at most 4 by 4")
-    cells = [
-        [reshaped(cut(cut(x, rank - 2, i, 1), rank - 1, j, 1), x.shape[:-2]) for j in range(size)]
-        for i in range(size)
-    ]
-    total: Value | None = None
-    for columns in permutations(range(size)):
-        term = reduce(Mul(), [cells[i][j] for i, j in enumerate(columns)])
-        swaps = sum(a > b for i, a in enumerate(columns) for b in columns[i + 1 :])
-        term = -term if swaps % 2 else term
-        total = term if total is None else total + term
-    assert total is not None
-    return total
 
 
 # Col2Im

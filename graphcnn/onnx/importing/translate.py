@@ -29,6 +29,7 @@ import graphcnn.onnx.importing.resizing
 import graphcnn.onnx.importing.sampling
 import graphcnn.onnx.importing.scatter
 import graphcnn.onnx.importing.selection
+import graphcnn.onnx.importing.small_matrices
 import graphcnn.onnx.importing.sums
 import graphcnn.onnx.importing.tensor
 import graphcnn.onnx.importing.training
