@@ -11,13 +11,14 @@
 `conv2d(..., flip_kernel=True)` rotates it by 180° first, which is the convolution of mathematics.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from graphcnn import data, schedules
+from graphcnn import data
+from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import (
     CheckpointWarning,
     DataError,
@@ -35,9 +36,10 @@ from graphcnn.errors import (
     VerifyError,
     WeightsError,
 )
-from graphcnn.graph import Graph
-from graphcnn.initializers import Constant, He, Initializer, Xavier
-from graphcnn.ir import Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.initializers import Constant, He, Initializer, Xavier
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.language.activations import (
     elu,
     gelu,
@@ -100,39 +102,26 @@ from graphcnn.language.reduce import argmax, max, mean, prod, sum
 from graphcnn.language.selection import gather, scatter, top_k
 from graphcnn.language.shape import concat, flatten, one_hot, reshape, slice, split, transpose
 from graphcnn.language.sources import constant, input, parameter
-from graphcnn.model import Model, load
-from graphcnn.normalisation import Normalisation
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
-from graphcnn.passes.backward import gradients
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.learning import schedules
+from graphcnn.learning.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
+from graphcnn.model import Model, import_onnx, load
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.passes.training.backward import gradients
 from graphcnn.text.parse import parse_graph
 from graphcnn.training.run import EarlyStopping
 from graphcnn.training.session import Session
 
 if TYPE_CHECKING:
-    from graphcnn.check import Check
+    from graphcnn.exchange.check import Check
 
 __version__ = "0.1.0"
-
-
-def import_onnx(
-    source: str | Path | bytes,
-    inputs: Mapping[str, Sequence[int | str]] | None = None,
-    limits: Limits | None = None,
-    outputs: Sequence[str] | None = None,
-) -> Model:
-    """The model in an ONNX file or in its bytes; see `graphcnn.onnx.importing.importer`."""
-    from graphcnn.onnx.importing.importer import import_onnx as read  # loads the onnx package
-
-    return read(source, inputs, limits, outputs)
 
 
 def check_onnx(
     source: str | Path | bytes, inputs: Mapping[str, Any] | None = None, **options: Any
 ) -> "Check":
-    """Compare an ONNX model with ONNX Runtime. See `graphcnn.check.check_onnx`."""
-    from graphcnn.check import check_onnx as check  # loads the onnx package
+    """Compare an ONNX model with ONNX Runtime. See `graphcnn.exchange.check.check_onnx`."""
+    from graphcnn.exchange.check import check_onnx as check  # loads the onnx package
 
     return check(source, inputs, **options)
 

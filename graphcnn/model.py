@@ -1,31 +1,34 @@
 """A network with all that users do with it: look, train, predict, measure, export."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphcnn.analysis.summary import Summary, summarize
-from graphcnn.compile import training_graph
-from graphcnn.errors import GraphCnnError, OutOfMemoryError
-from graphcnn.graph import Graph
-from graphcnn.ir import Array
-from graphcnn.metadata import read, read_graph
-from graphcnn.network import Network
-from graphcnn.objective import Metrics, Objective
-from graphcnn.optimizers import Optimizer
-from graphcnn.optimizers import optimizer as make_optimizer
-from graphcnn.probabilities import is_probability
-from graphcnn.runner import Runner
-from graphcnn.tensor_type import TensorType
-from graphcnn.weights import check_states, read_tensors
+from graphcnn.compile.pipelines import training_graph
+from graphcnn.compile.runner import Runner
+from graphcnn.errors import GraphCnnError, ImportModelError, OutOfMemoryError
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.learning.objective import Metrics, Objective
+from graphcnn.learning.optimizers import Optimizer
+from graphcnn.learning.optimizers import optimizer as make_optimizer
+from graphcnn.learning.probabilities import is_probability
+from graphcnn.network.metadata import read, read_graph
+from graphcnn.network.network import Network
+from graphcnn.network.weights import check_states, read_tensors
+from graphcnn.onnx.importing.file.limits import Limits
 
 if TYPE_CHECKING:
-    from graphcnn.feeding import Data
+    from graphcnn.exchange.training_parity import TrainingParity
+    from graphcnn.network.feeding import Data
     from graphcnn.onnx.comparing.parity import Parity
-    from graphcnn.runtime.history import History
-    from graphcnn.training.onnx_parity import TrainingParity
+    from graphcnn.onnx.importing.file.given import Inputs
+    from graphcnn.training.history import History
 
 #: What turns the outputs of a network into what people read, by the loss it was trained with.
 _READABLE = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -58,7 +61,7 @@ class Model(Network):
         """
         if not dense:
             return summarize(self.graph)
-        from graphcnn.passes.conv_to_dense import dense_equivalent
+        from graphcnn.passes.simplify.conv_to_dense import dense_equivalent
 
         convolutions = [n for n in self.graph.nodes if n.op.name == "conv2d"]
         return summarize(
@@ -87,7 +90,7 @@ class Model(Network):
 
         Or for a batch of any items, given as `predict` takes it.
         """
-        from graphcnn.feeding import feeds_for
+        from graphcnn.network.feeding import feeds_for
 
         own = {*self.graph.operations, *(v.node for v in self.graph.inputs)}
         values = {n.name: n.outputs[0] for n in self.graph.nodes if n in own}
@@ -153,7 +156,7 @@ class Model(Network):
         and so do a model that was never trained and one that ends in softmax, or sigmoid, itself.
         Several outputs come as a dict. The last four are explained at `fit`.
         """
-        from graphcnn.evaluation import predict
+        from graphcnn.network.evaluation import predict
 
         try:
             runner = self.runner(runtime, threads, precision, tune)
@@ -186,7 +189,7 @@ class Model(Network):
         once, of the whole. A model whose batch size is a number is measured item by item, too.
         `loss` defaults to that of the last `fit`, else to cross-entropy.
         """
-        from graphcnn.evaluation import evaluate
+        from graphcnn.network.evaluation import evaluate
 
         chosen = loss or self.objective or self.loss
         options = runtime, threads, precision, tune
@@ -213,9 +216,10 @@ class Model(Network):
         """Write an ONNX file, checked, and compared with ONNX Runtime where it is installed.
 
         The options (opset, target, float16, fold_batch_norm, external_data, verify) are those of
-        `graphcnn.exporting.export_onnx`, explained there. Returns the comparison, if there was one.
+        `graphcnn.exchange.export.export_onnx`, explained there. Returns the comparison, if there
+        was one.
         """
-        from graphcnn.exporting import export_onnx
+        from graphcnn.exchange.export import export_onnx
 
         return export_onnx(self, path, **options)
 
@@ -223,10 +227,10 @@ class Model(Network):
         """Write a folder with which ONNX Runtime trains this model, from Python or JavaScript.
 
         The options (loss, optimizer, seed, verify, ...) are those of
-        `graphcnn.training.onnx_export.export_onnx_training`, explained there. Returns the
+        `graphcnn.exchange.export_training.export_onnx_training`, explained there. Returns the
         comparison of some training steps with ours, if there was one.
         """
-        from graphcnn.training.onnx_export import export_onnx_training
+        from graphcnn.exchange.export_training import export_onnx_training
 
         return export_onnx_training(self, folder, **options)
 
@@ -240,6 +244,59 @@ def load(path: str | Path) -> Model:
     learned = read(metadata, model.graph, path)
     model.replace_states(tensors)
     model._take(learned)
+    return model
+
+
+def import_onnx(
+    source: str | Path | bytes,
+    inputs: "Inputs | None" = None,
+    limits: Limits | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Model:
+    """The model in an ONNX file (or its bytes): float initializers are its parameters.
+
+    Args:
+        source: path, or the content of a file. External data is read for paths only, and only
+            from the folder of the file.
+        inputs: shapes by name where the file leaves sizes open, or to change them:
+            `{"x": (1, 3, 224, 224)}`. The batch axis N stays open as `None`, `"N"` or `N`, or is
+            opened where the file fixes it, if every item is proven to be computed apart. `"4*N"`
+            says that a batch has four rows for each of N items, such as the frames of videos.
+            What is no tuple or list is a value, an array or a number:
+            `{"sizes": np.array([1, 3, 448, 448])}`. Such an input becomes a constant of the model
+            and is no input any more, which is how the numbers of an input can decide shapes. A
+            value may also be given for an initializer, in place of that of the file.
+        limits: budgets for hostile files.
+        outputs: names of values that are the outputs instead of those of the file: what comes
+            behind them is left out, such as the selection of boxes at the end of a detector.
+
+    Sizes that the file declares of results and outputs decide nothing; an `ImportModelWarning`
+    tells where they are not so.
+
+    Raises:
+        ImportModelError: one line with the node, the attribute, and what was expected.
+    """
+    from graphcnn.onnx.importing.file.declared import warn_of  # these load the onnx package
+    from graphcnn.onnx.importing.file.load import one_line
+    from graphcnn.onnx.importing.file.messages import faults
+    from graphcnn.onnx.importing.importer import import_graph
+
+    found = import_graph(source, inputs, limits, outputs)
+    graph = found.graph
+    warn_of(graph.name, found.doubts)
+    for name, array in found.empty.items():
+        raise ImportModelError(
+            f"output {name!r} has the shape {array.shape}, expected sizes of at least 1"
+        )
+    with faults("the model"):
+        model = Model(graph.inputs, graph.outputs, graph.name)
+    keys = [state_of(s).key for s in model.graph.states]
+    model.replace_states({key: found.states[key] for key in keys})
+    if found.model.producer_name == "graphcnn":
+        try:
+            model._take(read(found.metadata, model.graph, "the model"))
+        except GraphCnnError as error:
+            raise ImportModelError(one_line(error)) from None
     return model
 
 

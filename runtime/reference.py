@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, state_of
-from graphcnn.ir import Array, Node, Value
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import Shape, TensorType
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import Shape, TensorType
 
 Watch = Callable[[Node, tuple[Array, ...]], None]
 

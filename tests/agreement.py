@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import onnxruntime
 
-from graphcnn.ir import Array
+from graphcnn.compile.runner import Runner
+from graphcnn.ir.node import Array
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.runner import Runner
 
 #: Largest error allowed, normalised by the largest output.
 BOUND = 3e-6

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Value
-from graphcnn.sources import Input, State
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.sources import Input, State
 
 Arrays = Mapping[str, Array]
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from samples import Sample
 
-from graphcnn.graph import topological_order
-from graphcnn.ir import Array, Node, Value, build, constant_of
-from graphcnn.passes.backward import vjp
-from graphcnn.sources import Input
+from graphcnn.ir.graph import topological_order
+from graphcnn.ir.node import Array, Node, Value, build, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.passes.training.backward import vjp
 
 STEP = 1e-5
 TOLERANCE = 1e-6

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from graphcnn.analysis.cost import multiply_adds
-from graphcnn.ir import Node
-from graphcnn.layout import Choice
+from graphcnn.ir.node import Node
+from graphcnn.ir.storage import Choice
 from graphcnn.ops.fused import Fused
 
 SLOW, FAST = 20e9, 100e9  # multiply-adds per second

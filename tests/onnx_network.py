@@ -4,7 +4,9 @@ from functools import cache
 
 import numpy as np
 
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense
@@ -12,8 +14,6 @@ from graphcnn.ops.norm import BatchNorm
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.shape import Flatten
 from graphcnn.ops.softmax import Softmax
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import N, TensorType
 
 
 def _state(key, *shape):

@@ -3,7 +3,7 @@
 from random import Random
 
 import graphcnn as cnn
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 
 ACTIVATIONS = (
     "relu",

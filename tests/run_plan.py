@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from graphcnn.graph import state_of
-from graphcnn.ir import Array, Node
-from graphcnn.layout import pack, unpack
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.node import Array, Node
+from graphcnn.ir.plan import Buffer, BufferRole, Plan, root
+from graphcnn.ir.storage import pack, unpack
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.fused import Fused
-from graphcnn.plan import Buffer, BufferRole, Plan, root
-from graphcnn.tensor_type import TensorType
 
 JUNK = 0xFF
 

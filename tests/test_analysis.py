@@ -15,8 +15,10 @@ from graphcnn.analysis.counts import (
     unread_pixels,
 )
 from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields
-from graphcnn.graph import Graph
-from graphcnn.ir import OPS, Op, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import OPS, Op, Value
+from graphcnn.ir.sources import Input, Role, State
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.dense import Dense, MatMul
@@ -27,8 +29,6 @@ from graphcnn.ops.reduce import Mean
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
 from graphcnn.ops.shape import Concat, Flatten, Slice, Transpose
 from graphcnn.ops.softmax import Softmax
-from graphcnn.sources import Input, Role, State
-from graphcnn.tensor_type import N, TensorType
 
 
 def image(c: int = 1, h: int = 28, w: int = 28) -> Value:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.tensor_type import DType
-from graphcnn.weights import as_stored
+from graphcnn.ir.tensor_type import DType
+from graphcnn.network.weights import as_stored
 
 
 def image(*shape: int) -> cnn.Value:

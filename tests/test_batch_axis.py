@@ -9,16 +9,16 @@ import pytest
 from gradcheck import as_tuple
 from samples import Sample, all_samples
 
-from graphcnn.batch import COUNT, FIXED, MEAN, SUM, Batch, Kind, items, source_batch
-from graphcnn.batch_walk import follow_op
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import OPS, Array, Op, Value
+from graphcnn.ir.batch import COUNT, FIXED, MEAN, SUM, Batch, Kind, items, source_batch
+from graphcnn.ir.batch_walk import follow_op
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import OPS, Array, Op, Value
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import Dim, DType, N, TensorType
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.fused import Fused, fused
 from graphcnn.ops.layout import Placed
-from graphcnn.sources import Input
-from graphcnn.tensor_type import Dim, DType, N, TensorType
 
 SAMPLES = all_samples()
 #: What is proven of the operators, over all samples and all places where N can stand.

@@ -9,15 +9,15 @@ import pytest
 from test_batch_axis import batch, item
 
 import graphcnn as cnn
-from graphcnn.batch import Batch, Kind, items
-from graphcnn.batch_walk import follow
 from graphcnn.errors import DataError, GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import Value
-from graphcnn.item_places import count_items, fed_items, fill_items, join_items, take_items
+from graphcnn.ir.batch import Batch, Kind, items
+from graphcnn.ir.batch_walk import follow
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.item_places import count_items, fed_items, fill_items, join_items, take_items
+from graphcnn.ir.node import Value
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import BatchSize, N, TensorType
 from graphcnn.ops.shape import Concat, Embed, Reshape, Slice, Transpose
-from graphcnn.sources import Input
-from graphcnn.tensor_type import BatchSize, N, TensorType
 from graphcnn.text.parse import parse_graph
 from graphcnn.text.write import dump_graph
 

@@ -9,20 +9,10 @@ from test_batch_axis import expected
 from graphcnn.analysis.batch_axis import batch_axes
 from graphcnn.analysis.batch_split import Collected, split_batch
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Op, Value, constant_of
-from graphcnn.ops.activation import Tanh
-from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.dense import MatMul
-from graphcnn.ops.elementwise import Add, Div, Mul, Neg, Sub
-from graphcnn.ops.loss import MeanSquaredError
-from graphcnn.ops.reduce import Max, Mean, Sum
-from graphcnn.ops.shape import Concat, ElementCount, Flatten, Reshape, Slice, Transpose
-from graphcnn.ops.softmax import Softmax
-from graphcnn.ops.top_k import TopK
-from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import (
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Op, Value, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import (
     DType,
     N,
     Shape,
@@ -32,6 +22,16 @@ from graphcnn.tensor_type import (
     open_axes,
     times_n,
 )
+from graphcnn.ops.activation import Tanh
+from graphcnn.ops.broadcast import BroadcastTo, Sum
+from graphcnn.ops.dense import MatMul
+from graphcnn.ops.elementwise import Add, Div, Mul, Neg, Sub
+from graphcnn.ops.loss import MeanSquaredError
+from graphcnn.ops.reduce import Max, Mean
+from graphcnn.ops.shape import Concat, ElementCount, Flatten, Reshape, Slice, Transpose
+from graphcnn.ops.softmax import Softmax
+from graphcnn.ops.top_k import TopK
+from graphcnn.runtime.reference import Reference
 
 F64 = DType.FLOAT64
 

@@ -5,9 +5,9 @@ import pytest
 
 import graphcnn as cnn
 from graphcnn.analysis.batch_axis import batch_axes
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array
-from graphcnn.runner import Runner
+from graphcnn.ir.node import Array
 from graphcnn.text.parse import parse_graph
 
 RUNTIMES = pytest.mark.parametrize("runtime", ["native", "reference"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.normalisation import Normalisation
+from graphcnn.data.normalisation import Normalisation
 
 RNG = np.random.default_rng(4)
 IMAGES = RNG.random((12, 1, 6, 6), dtype=np.float32)

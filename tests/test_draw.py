@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 import graphcnn as cnn
-from graphcnn.draw.diagram import draw, phases, to_dot
-from graphcnn.draw.style import FAMILIES, LONGEST, describe, label
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import OPS, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import OPS, Value
+from graphcnn.ir.origin import Origin, inherit
 from graphcnn.models import MODELS, build
-from graphcnn.origin import Origin, inherit
+from graphcnn.pictures.writers.dot import draw, phases, to_dot
+from graphcnn.pictures.writers.dot_style import FAMILIES, LONGEST, describe, label
 
 
 def labels(source: str) -> list[str]:

@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 
 import graphcnn as cnn
-from graphcnn.draw.diagram import draw
-from graphcnn.draw.render import MOST_NODES, render
 from graphcnn.errors import MissingExtraError, OutputError
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
 from graphcnn.models import MODELS, build
+from graphcnn.pictures.parts.graphviz import MOST_NODES, render
+from graphcnn.pictures.writers.dot import draw
 
 
 def chain(length: int, name: str = "") -> Graph:

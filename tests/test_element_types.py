@@ -6,16 +6,16 @@ import pytest
 from evaluate import evaluate
 from onnx import helper
 
-from graphcnn.graph import Graph
-from graphcnn.ir import freeze
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import freeze
+from graphcnn.ir.sources import Constant, Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
 from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.reduce import Prod
-from graphcnn.passes.backward import vjp
-from graphcnn.sources import Constant, Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.passes.training.backward import vjp
 from graphcnn.text.parse import parse_graph
 from graphcnn.text.write import dump_graph
 

@@ -11,7 +11,7 @@ from evaluate import evaluate
 from exported_networks import Net
 from onnx import TensorProto
 
-from graphcnn.native import Prepared
+from graphcnn.compile.native import Prepared
 from graphcnn.onnx.importing.importer import import_graph
 
 FAR = np.array([np.nan, np.inf, -np.inf, 1e19, -1e19, 3e38, 3e9, -3e9, 2.0, -1.3], np.float32)

@@ -18,8 +18,8 @@ from safetensors.numpy import save
 
 import graphcnn as cnn
 from graphcnn.errors import ImportModelError, WeightsError
-from graphcnn.onnx.importing.importer import import_onnx
-from graphcnn.onnx.importing.wire import bytes_missing
+from graphcnn.model import import_onnx
+from graphcnn.onnx.importing.file.wire import bytes_missing
 
 
 def made():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from graphcnn.base.files import atomic_write
 from graphcnn.errors import OutputError
-from graphcnn.files import atomic_write
 
 
 def test_writes_bytes_and_text(tmp_path: Path) -> None:

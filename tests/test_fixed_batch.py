@@ -10,17 +10,17 @@ import pytest
 import graphcnn as cnn
 from graphcnn.analysis.batch_choices import fixed_batch
 from graphcnn.errors import DataError, GraphError
-from graphcnn.ir import constant_of
-from graphcnn.open_batch import open_batch
-from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ir.node import constant_of
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import DType, N, TensorType
+from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.dense import MatMul
-from graphcnn.ops.reduce import Max, Mean, Sum
+from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Concat, Embed, Reshape, Slice, Transpose
 from graphcnn.ops.softmax import Softmax
+from graphcnn.passes.open_batch import open_batch
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, N, TensorType
 
 ITEMS = np.random.default_rng(0).normal(size=(7, 4, 6)).astype(np.float32)
 ROW = np.arange(6, dtype=np.float32)

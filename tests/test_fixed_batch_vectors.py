@@ -5,8 +5,8 @@ import pytest
 
 import graphcnn as cnn
 from graphcnn.errors import GraphError
-from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import TensorType
 
 
 def test_a_vector_is_no_batch_of_its_numbers_but_may_have_one_for_each_item():

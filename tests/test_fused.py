@@ -6,21 +6,21 @@ from gradcheck import as_tuple
 from samples.fused import SAMPLES, BodySample, body, t
 
 from graphcnn.analysis.cost import multiply_adds
+from graphcnn.analysis.verify import verify
 from graphcnn.errors import GradientError, GraphError, VerifyError
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value, build, constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value, build, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.activation import Relu
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense
 from graphcnn.ops.elementwise import Add
 from graphcnn.ops.fused import Fused, fused, inlined
-from graphcnn.ops.reduce import Sum
-from graphcnn.passes.backward import gradients
-from graphcnn.sources import Input
-from graphcnn.tensor_type import N, TensorType
+from graphcnn.passes.training.backward import gradients
 from graphcnn.text.parse import parse_graph
 from graphcnn.text.write import dump_graph
-from graphcnn.verify import verify
 
 
 def applied(op: Fused, name: str = "step") -> Graph:

@@ -16,11 +16,11 @@ from malformed_models import cases
 from random_nodes import MAKERS, model_of
 
 import graphcnn as cnn
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import GraphCnnError
 from graphcnn.models import MODELS
+from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.runner import Runner
 
 #: What a machine of any size has room for.
 LIMITS = Limits(nodes=2000, elements=1 << 20, edge_bytes=1 << 24, folded_bytes=1 << 22, window=64)

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from graphcnn.garbage import drop_young, kept
+from graphcnn.base.garbage import drop_young, kept
 
 
 class Cycle:

@@ -3,19 +3,18 @@
 import numpy as np
 import pytest
 
+from graphcnn.analysis.verify import verify
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, topological_order, unique_names
-from graphcnn.graph_compare import difference, same_structure
-from graphcnn.ir import Node, Value, build
-from graphcnn.networkx_view import to_networkx
+from graphcnn.ir.graph import Graph, topological_order, unique_names
+from graphcnn.ir.node import Node, Value, build
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.shape import Concat, Reshape
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import N, TensorType
 from graphcnn.text.parse import parse_graph
+from graphcnn.text.same import difference, same_structure
 from graphcnn.text.write import dump_graph
-from graphcnn.verify import verify
 
 
 def image(key: str = "image") -> Value:
@@ -172,13 +171,3 @@ def test_comparison_follows_the_wires() -> None:
     assert same_structure(graph(a, b, a), graph(a, b, a))
     assert difference(graph(a, b, a), graph(b, a, a)).startswith("operands of concat")
     assert difference(graph(a, b, a), graph(a, b, b)).startswith("outputs or updates stand")
-
-
-def test_networkx_view() -> None:
-    x = image()
-    y = Concat(1)(x, Pad2d()(x, name="P"), x, name="cat")
-    view = to_networkx(Graph.of([x], {"y": y}, name="g"))
-    assert view.name == "g" and view.number_of_nodes() == 3 and view.number_of_edges() == 3
-    assert view.nodes[y.node]["name"] == "cat" and view.nodes[y.node]["op"] == "concat"
-    assert view.nodes[y.node]["types"] == (TensorType((N, 3, 4, 4)),)
-    assert view.edges[x.node, y.node]["operands"] == [(0, 0), (2, 0)]

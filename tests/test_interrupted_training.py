@@ -12,7 +12,7 @@ import pytest
 from test_training import same_bits, small, stripes, train
 
 import graphcnn as cnn
-from graphcnn.runtime.checkpoint import BEST
+from graphcnn.training.checkpoint import BEST
 
 
 class Cut(BaseException):

@@ -5,13 +5,13 @@ import pytest
 from gradcheck import evaluate
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import DType, N
 from graphcnn.language import activations, elementwise, reduce
 from graphcnn.language.activations import ACTIVATIONS, activate
 from graphcnn.language.arguments import scope
 from graphcnn.language.sources import constant, input
-from graphcnn.passes.backward import vjp
-from graphcnn.tensor_type import DType, N
+from graphcnn.passes.training.backward import vjp
 
 X = np.array([[1.0, -2.0, 3.0], [0.5, 2.0, -1.0]])
 

@@ -5,9 +5,9 @@ import pytest
 from tiny import run
 
 from graphcnn.errors import GraphError
+from graphcnn.ir.tensor_type import N
 from graphcnn.language.selection import gather, scatter, top_k
 from graphcnn.language.sources import constant, input
-from graphcnn.tensor_type import N
 
 X = np.array([[[3.0, 1.0], [2.0, 5.0], [4.0, 0.0]]], np.float32)
 

@@ -6,10 +6,12 @@ from math import prod
 import numpy as np
 import pytest
 
+from graphcnn.analysis.verify import verify
 from graphcnn.errors import GraphError, VerifyError
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, build
-from graphcnn.layout import (
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, build
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.storage import (
     KERNEL_TRANSFORM,
     Images,
     Kernels,
@@ -20,16 +22,14 @@ from graphcnn.layout import (
     storage_shape,
     unpack,
 )
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.layout import Placed, Relayout, inner
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.reduce import Mean
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, N, TensorType
 from graphcnn.text.parse import parse_graph
 from graphcnn.text.write import dump_graph
-from graphcnn.verify import verify
 
 IMAGES = [(1, 1, 1, 1), (2, 3, 4, 5), (2, 16, 3, 3), (1, 17, 2, 1), (3, 33, 1, 4), (1, 4, 5, 2)]
 WEIGHTS = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.weights import read_tensors
+from graphcnn.network.weights import read_tensors
 
 RNG = np.random.default_rng(1)
 IMAGES = RNG.random((48, 1, 6, 6), dtype=np.float32)
@@ -22,7 +22,7 @@ def net() -> cnn.Model:
     return cnn.Model(image, cnn.dense(cnn.flatten(x), 3, name="logits"), name="net")
 
 
-def fit(model: cnn.Model, *callbacks: object, **options: object) -> cnn.runtime.history.History:
+def fit(model: cnn.Model, *callbacks: object, **options: object) -> cnn.training.history.History:
     settings = {"epochs": 4, "batch_size": 8, "optimizer": cnn.Adam(0.01), "threads": 1}
     settings |= {"progress": False, "validation": HELD_OUT, "callbacks": callbacks, "seed": 3}
     return model.fit(TRAIN, **{**settings, **options})

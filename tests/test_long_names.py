@@ -11,8 +11,8 @@ from command_line import run
 import graphcnn as cnn
 from graphcnn.data import Dataset
 from graphcnn.errors import GraphCnnError, readable, shortened
+from graphcnn.network.weights import write_tensors
 from graphcnn.pictures import failure_picture, graph_picture, volume_picture
-from graphcnn.weights import write_tensors
 
 #: One word, one with blanks, one with quotes and signs, and one of letters that need escapes.
 LONG = ["x" * 5000, "long name " * 500, 'it\'s "so" ' * 500, "a/" * 2500, "é\t" * 2500]

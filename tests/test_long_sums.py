@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.ir import Value
-from graphcnn.native import Prepared
+from graphcnn.compile.native import Prepared
+from graphcnn.ir.node import Value
 from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.runtime.reference import Reference
 

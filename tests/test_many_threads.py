@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn import native
-from graphcnn.runner import Runner
+from graphcnn.compile import native
+from graphcnn.compile.runner import Runner
 
 RNG = np.random.default_rng(2)
 SIZES = (1, 8, 40)  # none is filled up to another

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
+from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import ImportModelError
-from graphcnn.normalisation import Normalisation
-from graphcnn.weights import read_tensors, write_tensors
+from graphcnn.network.weights import read_tensors, write_tensors
 
 DEEP = "[" * 100_000
 GOOD = json.dumps({"mean": [0.5], "std": [0.2], "scale": 1.0})

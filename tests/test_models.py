@@ -5,9 +5,9 @@ from math import prod
 import pytest
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, state_of
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.tensor_type import N, Shape
 from graphcnn.models import MODELS, build
-from graphcnn.tensor_type import N, Shape
 
 DENSE = 10 * 128 + 10
 

@@ -6,9 +6,9 @@ from agreement import check_agreement
 from malformed_models import model, node
 from onnx import TensorProto, helper, numpy_helper
 
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.runner import Runner
 
 
 def transformer(space, aligned, by_shape, size=None):

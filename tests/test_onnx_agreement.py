@@ -9,7 +9,7 @@ from samples import all_samples
 from yardstick_models import classifier, detector, model, node
 
 import graphcnn as cnn
-from graphcnn.check import check_onnx
+from graphcnn.exchange.check import check_onnx
 from graphcnn.onnx.comparing.exact import Exact
 from graphcnn.onnx.comparing.rounding import MOVING, terms
 from graphcnn.onnx.comparing.verdict import Verdict, settled

@@ -9,7 +9,7 @@ import pytest
 from malformed_models import model, node
 from onnx import numpy_helper
 
-from graphcnn.onnx.backend import GraphCnnRep
+from graphcnn.exchange.backend import GraphCnnRep
 
 RUNTIME = pytest.importorskip("onnxruntime")
 #: Size, kernel, stride and dilation of each axis.

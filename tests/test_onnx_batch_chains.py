@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import graphcnn as cnn
-from graphcnn.tensor_type import Dim, N, Shape, merged_size, open_axes, times_n
+from graphcnn.ir.tensor_type import Dim, N, Shape, merged_size, open_axes, times_n
 
 
 class Chain:

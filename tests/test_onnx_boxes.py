@@ -5,8 +5,8 @@ import pytest
 from malformed_models import model, node
 from onnx import numpy_helper
 
-from graphcnn.onnx.importing.boxes import Box, box_of
 from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.onnx.importing.known.boxes import Box, box_of
 from graphcnn.runtime.reference import Reference
 
 X = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)

@@ -7,7 +7,7 @@ from onnx import TensorProto
 
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.onnx.importing.interpolation import Axis, matrix
+from graphcnn.onnx.importing.rules.image.interpolation import Axis, matrix
 
 
 def imported(net):

@@ -7,14 +7,14 @@ import pytest
 from onnx import helper
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
 
 runtime = pytest.importorskip("onnxruntime")
 I8, U8, F32 = DType.INT8, DType.UINT8, DType.FLOAT32

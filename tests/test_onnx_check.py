@@ -10,17 +10,17 @@ from malformed_models import model, node, relu
 from onnx import numpy_helper, parser
 
 import graphcnn as cnn
-from graphcnn import first_difference
-from graphcnn.check import check_onnx
 from graphcnn.errors import ExportError, ImportModelError, MissingExtraError, VerifyError
+from graphcnn.exchange import first_difference
+from graphcnn.exchange.check import check_onnx
+from graphcnn.exchange.trial import slack
 from graphcnn.models import MODELS
 from graphcnn.onnx.comparing import process
 from graphcnn.onnx.importing.context import RULES
-from graphcnn.onnx.importing.fold import FOLDS
-from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.known.fold import FOLDS
 from graphcnn.ops.activation import Relu, Silu
 from graphcnn.ops.shape import Slice
-from graphcnn.trial import slack
 
 pytest.importorskip("onnxruntime")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from malformed_models import model, node, relu
 
-from graphcnn import check, first_difference
-from graphcnn.check import check_onnx
 from graphcnn.errors import CrashError, ExportError
+from graphcnn.exchange import check, first_difference
+from graphcnn.exchange.check import check_onnx
 from graphcnn.onnx.comparing.modes import Modes
 from graphcnn.ops.activation import Relu
 

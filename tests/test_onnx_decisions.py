@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.onnx.comparing.decisions import points
 from graphcnn.ops.comparison import Less, Where
 from graphcnn.ops.elementwise import Floor
-from graphcnn.sources import Input
-from graphcnn.tensor_type import N, TensorType
 
 
 def shown(y: Value) -> list[Value]:

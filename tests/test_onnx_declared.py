@@ -7,9 +7,9 @@ import pytest
 from malformed_models import array, model, node, relu
 from onnx import TensorProto, helper
 
-from graphcnn.check import check_onnx
 from graphcnn.errors import ImportModelError, ImportModelWarning
-from graphcnn.onnx.importing.importer import import_onnx
+from graphcnn.exchange.check import check_onnx
+from graphcnn.model import import_onnx
 from graphcnn.tools.commands.import_ import import_
 
 ITEMS = np.arange(5 * 2 * 7 * 9, dtype=np.float32).reshape(5, 2, 7, 9) / 100

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from samples import all_samples
 
-from graphcnn.graph import Graph
-from graphcnn.ir import build
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.onnx.comparing.decisions import explained, needed, points
 from graphcnn.onnx.comparing.exact import Exact
 from graphcnn.onnx.comparing.judge import ALL, Judge, Side
@@ -13,8 +15,6 @@ from graphcnn.onnx.comparing.yardstick import FAR
 from graphcnn.ops.elementwise import Round
 from graphcnn.ops.reduce import ArgMax
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
 
 #: Operators that only stand in graphs that are no models, and random ones.
 LEFT = {"fused", "relayout", "placed", "random_uniform", "dropout"}

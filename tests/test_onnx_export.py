@@ -11,19 +11,19 @@ import pytest
 from onnx_network import network, network_states
 
 from graphcnn.errors import ExportError, OutputError
-from graphcnn.graph import Graph
-from graphcnn.ir import build, constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import build, constant_of
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.onnx.exporting.export import IR_VERSIONS, NOTE, export_graph
 from graphcnn.onnx.exporting.gate import edges
-from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
+from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS
 from graphcnn.ops.activation import HardSwish, Relu
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.ops.pool import MaxPool2d, MaxPool2dGrad
 from graphcnn.ops.shape import ElementCount, Reshape
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import N, TensorType
 from graphcnn.text.parse import parse_graph
 
 

@@ -11,22 +11,22 @@ from onnx_network import network, network_states
 
 import graphcnn as cnn
 from graphcnn.errors import ExportError, ImportModelError, OutputError
-from graphcnn.exporting import fold_norms
-from graphcnn.graph import Graph
-from graphcnn.ir import constant_of
+from graphcnn.exchange.export import fold_norms
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import constant_of
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import DType, N, TensorType
+from graphcnn.model import import_onnx
 from graphcnn.models import MODELS
 from graphcnn.onnx.exporting import external
 from graphcnn.onnx.exporting.export import IR_VERSIONS, export_graph
-from graphcnn.onnx.exporting.half import to_float16
 from graphcnn.onnx.exporting.targets import ONNXRUNTIME, first_release, newest_for
-from graphcnn.onnx.importing.importer import import_onnx
-from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.ops.activation import Gelu, LeakyRelu, Relu
 from graphcnn.ops.elementwise import Add, Cast
 from graphcnn.ops.padding import Pad2d
+from graphcnn.passes.lowering.retype import to_float16
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, N, TensorType
 
 FORMS = {
     "plain": {},
@@ -264,7 +264,7 @@ def test_every_target_keeps_to_what_it_reads():
 
 def test_what_a_target_cannot_express_names_the_one_that_can(monkeypatch):
     x = Input("x", TensorType((N, 2)))()
-    from graphcnn.onnx.exporting.table import EXPORTERS
+    from graphcnn.onnx.exporting.registry import EXPORTERS
 
     monkeypatch.setitem(EXPORTERS, "gelu", lambda emit, node, inputs: [emit.add("Gelu", *inputs)])
     graph = Graph.of([x], {"y": Gelu()(x, name="act")})

@@ -9,9 +9,9 @@ from onnx import numpy_helper
 from yardstick_models import RIGHT, classifier, model, node, sums
 
 import graphcnn as cnn
-from graphcnn import exporting
 from graphcnn.errors import VerifyError
-from graphcnn.exporting import ParityError
+from graphcnn.exchange import export as exporting
+from graphcnn.exchange.export import ParityError
 from graphcnn.models import MODELS
 from graphcnn.onnx.exporting import export as writing
 
@@ -104,7 +104,7 @@ def test_without_time_for_the_exact_result_a_constant_judges_first(monkeypatch, 
 
 
 def test_without_memory_for_the_exact_result_a_constant_judges(monkeypatch, tmp_path):
-    monkeypatch.setattr("graphcnn.trial.available_memory", lambda: 1000)
+    monkeypatch.setattr("graphcnn.exchange.trial.available_memory", lambda: 1000)
     parity = MODELS["lenet5"]().initialize(1).export_onnx(tmp_path / "m.onnx")
     assert parity.passed and parity.bound == 2e-6 and not parity.verdicts
     assert "no memory for the exact result" in str(parity)

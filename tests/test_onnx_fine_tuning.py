@@ -5,9 +5,9 @@ import pytest
 from exported_networks import Net
 
 import graphcnn as cnn
-from graphcnn.graph import state_of
-from graphcnn.onnx.importing.importer import import_onnx
-from graphcnn.sources import Role
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.sources import Role
+from graphcnn.model import import_onnx
 
 
 def new_network(copies):

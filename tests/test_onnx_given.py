@@ -10,12 +10,13 @@ from malformed_models import array, integers, node
 from onnx import TensorProto, helper, numpy_helper, parser
 
 import graphcnn as cnn
-from graphcnn.check import check_onnx
 from graphcnn.errors import ImportModelError
-from graphcnn.onnx.importing.importer import import_graph, import_onnx
+from graphcnn.exchange.check import check_onnx
+from graphcnn.ir.tensor_type import N
+from graphcnn.model import import_onnx
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.onnx.importing.report import report
 from graphcnn.runtime.reference import Reference
-from graphcnn.tensor_type import N
 
 INT64, FLOAT, BOOL = TensorProto.INT64, TensorProto.FLOAT, TensorProto.BOOL
 X = ("x", FLOAT, (None, 3, 8, 8))

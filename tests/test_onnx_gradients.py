@@ -10,17 +10,17 @@ from gradcheck import is_differentiable
 from samples import Sample, all_samples
 from test_onnx_ops import CORNERS, float32, one_node, session, with_batch
 
-from graphcnn.graph import Graph
-from graphcnn.ir import build
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, N
 from graphcnn.onnx.exporting.export import export_graph
-from graphcnn.onnx.exporting.table import EXCUSED
+from graphcnn.onnx.exporting.registry import EXCUSED
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.pool import MaxPool2d
-from graphcnn.passes.backward import vjp
+from graphcnn.passes.training.backward import vjp
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, N
 
 #: Largest error allowed, normalised by the largest element of all gradients of the sample.
 BOUND = 3e-6

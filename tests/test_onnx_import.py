@@ -8,16 +8,17 @@ from onnx import TensorProto, helper, numpy_helper, parser
 from random_models import random_model
 
 import graphcnn as cnn
+from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import OPS
+from graphcnn.ir.node import OPS
+from graphcnn.ir.origin import UNKNOWN, Origin
+from graphcnn.ir.tensor_type import N
+from graphcnn.model import import_onnx
 from graphcnn.models import MODELS
-from graphcnn.normalisation import Normalisation
 from graphcnn.onnx.exporting.export import export_graph
-from graphcnn.onnx.importing.importer import import_graph, import_onnx
-from graphcnn.onnx.importing.messages import origin_of
-from graphcnn.origin import UNKNOWN, Origin
+from graphcnn.onnx.importing.file.messages import origin_of
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.runtime.reference import Reference
-from graphcnn.tensor_type import N
 
 
 def exported(m):

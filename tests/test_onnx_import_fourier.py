@@ -6,10 +6,10 @@ from agreement import check_agreement, everybody
 from malformed_models import integers, model, node
 from onnx import numpy_helper
 
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import ImportModelError
+from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.runner import Runner
 
 
 def drawn(*shape):

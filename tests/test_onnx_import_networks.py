@@ -5,13 +5,13 @@ import pytest
 from evaluate import evaluate
 from exported_networks import NETWORKS, Net
 
-from graphcnn.graph import Graph
-from graphcnn.ir import constant_of
+from graphcnn.compile.runner import Runner
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import constant_of
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.ops.reduce import Sum
-from graphcnn.passes.backward import vjp
-from graphcnn.runner import Runner
+from graphcnn.ops.broadcast import Sum
+from graphcnn.passes.training.backward import vjp
 
 runtime = pytest.importorskip("onnxruntime")
 

@@ -9,7 +9,7 @@ import pytest
 from onnx import helper, numpy_helper
 from random_nodes import MAKERS, model_of
 
-from graphcnn.onnx.backend import GraphCnnRep
+from graphcnn.exchange.backend import GraphCnnRep
 
 runtime = pytest.importorskip("onnxruntime")
 

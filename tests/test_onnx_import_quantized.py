@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from graphcnn.exchange.backend import GraphCnnBackend
 from graphcnn.models import build
-from graphcnn.onnx.backend import GraphCnnBackend
 
 runtime = pytest.importorskip("onnxruntime")
 runtime_errors = pytest.importorskip("onnxruntime.capi.onnxruntime_pybind11_state")

@@ -8,15 +8,16 @@ from malformed_models import model, node
 from onnx import TensorProto, numpy_helper
 
 from graphcnn.analysis.randomness import random_outputs
-from graphcnn.check import check_onnx
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import ImportModelError
+from graphcnn.exchange.check import check_onnx
+from graphcnn.learning.optimizers import SGD
+from graphcnn.model import import_onnx
 from graphcnn.onnx.exporting.export import export_graph
-from graphcnn.onnx.importing.importer import import_graph, import_onnx
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.onnx.importing.report import report
 from graphcnn.ops.random import RandomUniform
-from graphcnn.optimizers import SGD
-from graphcnn.passes.training_mode import SEED, STEP, TrainingMode
-from graphcnn.runner import Runner
+from graphcnn.passes.training.training_mode import SEED, STEP, TrainingMode
 
 DOUBLE, HALF = TensorProto.DOUBLE, TensorProto.FLOAT16
 

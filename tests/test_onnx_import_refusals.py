@@ -16,10 +16,11 @@ from malformed_models import model, node, relu
 from onnx import TensorProto, helper, numpy_helper
 
 from graphcnn.errors import GraphCnnError, ImportModelError
+from graphcnn.model import import_onnx
 from graphcnn.models import MODELS
 from graphcnn.onnx.exporting.export import export_graph
-from graphcnn.onnx.importing.importer import import_graph, import_onnx
-from graphcnn.onnx.importing.limits import Limits
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.runtime.reference import Reference
 
 CASES = list(malformed_models.cases())

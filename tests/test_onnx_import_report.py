@@ -10,8 +10,8 @@ from malformed_models import array, model, node, relu
 from onnx import TensorProto, helper
 
 from graphcnn.errors import ImportModelError
+from graphcnn.model import import_onnx
 from graphcnn.models import MODELS
-from graphcnn.onnx.importing.importer import import_onnx
 from graphcnn.onnx.importing.report import report
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.look import summary

@@ -8,9 +8,9 @@ from onnx import TensorProto, helper, numpy_helper
 from random_structures import MAKERS
 from test_onnx_import_ops import differences
 
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.runner import Runner
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from graphcnn.first_difference import RUN
+from graphcnn.exchange.first_difference import RUN
 from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.tools.bench.light import NAMES, light_model
 

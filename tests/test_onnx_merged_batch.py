@@ -9,13 +9,13 @@ from onnx import parser
 from test_batch_axis import batch
 
 import graphcnn as cnn
-from graphcnn.batch import Batch, items
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Op
-from graphcnn.onnx.importing.affine import Affine, UndecidedError
+from graphcnn.ir.batch import Batch, items
+from graphcnn.ir.node import Op
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, N, TensorType
+from graphcnn.onnx.importing.known.affine import Affine, UndecidedError
 from graphcnn.ops.shape import Embed, Reshape, Slice
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, N, TensorType
 
 #: The input, and what makes y of it; S is the shape of x, one and zero its first two positions.
 FILES = {

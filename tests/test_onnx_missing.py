@@ -6,7 +6,8 @@ from malformed_models import array, integers, model, node, relu
 from onnx import TensorProto, helper
 
 from graphcnn.errors import ImportModelError
-from graphcnn.onnx.importing.importer import import_graph, import_onnx
+from graphcnn.model import import_onnx
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.onnx.importing.report import report
 
 OWN = {"opset_imports": [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]}

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from evaluate import evaluate
 
-from graphcnn.graph import Graph, state_of
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.models import MODELS
 from graphcnn.onnx.comparing.parity import compare
 from graphcnn.onnx.exporting.export import export_graph
@@ -16,9 +18,7 @@ from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.ops.resample import Upsample2d
 from graphcnn.ops.shape import Flatten
-from graphcnn.passes.backward import gradients
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.training.backward import gradients
 
 pytest.importorskip("onnxruntime")
 

@@ -5,7 +5,7 @@ from malformed_models import FLOAT, array, model, node, relu
 from onnx import TensorProto, helper, numpy_helper
 
 import graphcnn as cnn
-from graphcnn.onnx.importing.node_order import sort_nodes
+from graphcnn.onnx.importing.file.node_order import sort_nodes
 
 X = np.random.default_rng(0).normal(size=(2, 4, 8, 8)).astype(np.float32)
 

@@ -10,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 import graphcnn as cnn
 from graphcnn.errors import DataError, ImportModelError
-from graphcnn.onnx.importing.importer import import_onnx
+from graphcnn.ir.tensor_type import N
+from graphcnn.model import import_onnx
 from graphcnn.onnx.importing.report import report
-from graphcnn.tensor_type import N
 
 ort = pytest.importorskip("onnxruntime")
 

@@ -7,14 +7,14 @@ import pytest
 from samples import Sample, all_samples
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import OPS, build
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import OPS, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, N
 from graphcnn.onnx.exporting.export import export_graph
-from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
+from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS
 from graphcnn.ops.conv import ConvTranspose2d
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, N
 
 runtime = pytest.importorskip("onnxruntime")
 runtime_errors = pytest.importorskip("onnxruntime.capi.onnxruntime_pybind11_state")

@@ -10,13 +10,13 @@ from evaluate import evaluate
 from onnx_network import network, network_states
 
 from graphcnn.errors import ExportError, MissingExtraError, VerifyError
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.onnx.comparing import process
 from graphcnn.onnx.comparing.parity import compare
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.ops.elementwise import Sqrt
-from graphcnn.sources import Input
-from graphcnn.tensor_type import N, TensorType
 
 
 def ours(inputs):

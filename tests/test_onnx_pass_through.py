@@ -6,10 +6,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 import graphcnn as cnn
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import ExportError
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.runner import Runner
 
 X = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
 W = np.arange(24, dtype=np.float32).reshape(6, 4)

@@ -6,12 +6,13 @@ from agreement import check_agreement
 from malformed_models import model, node
 from onnx import TensorProto, helper, numpy_helper
 
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import DataError, ImportModelError
-from graphcnn.graph import Graph
-from graphcnn.onnx.importing.importer import import_graph, import_onnx
-from graphcnn.passes.backward import vjp
-from graphcnn.runner import Runner
-from graphcnn.sources import Input
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.sources import Input
+from graphcnn.model import import_onnx
+from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.passes.training.backward import vjp
 
 INT64 = TensorProto.INT64
 

@@ -17,13 +17,13 @@ from malformed_models import model, relu
 from onnx import ModelProto, helper, numpy_helper, parser
 
 import graphcnn as cnn
-from graphcnn.check import check_onnx
 from graphcnn.errors import CrashError, ExportError
+from graphcnn.exchange.check import check_onnx
+from graphcnn.ir.tensor_type import DType
 from graphcnn.models import MODELS
 from graphcnn.onnx.comparing import ort, process, worker
 from graphcnn.onnx.comparing.parity import compare
 from graphcnn.ops.activation import Relu
-from graphcnn.tensor_type import DType
 
 pytest.importorskip("onnxruntime")
 
@@ -152,7 +152,7 @@ def test_one_process_for_a_comparison_and_none_after_it(started, monkeypatch):
     content = MODELS["lenet5"]().initialize(1)
     right = Relu.evaluate
     monkeypatch.setattr(Relu, "evaluate", lambda self, x: right(self, x) * np.float32(1.1))
-    from graphcnn import first_difference
+    from graphcnn.exchange import first_difference
 
     monkeypatch.setattr(first_difference, "KEPT_BYTES", 1)  # many sessions
     from graphcnn.onnx.exporting.export import export_graph
@@ -320,7 +320,7 @@ import sys
 sys.path.insert(0, {folder!r})
 print("once", flush=True)
 {first}
-from graphcnn.check import check_onnx
+from graphcnn.exchange.check import check_onnx
 assert check_onnx(bytes.fromhex({content!r})).passed
 open({done!r}, "w").close()
 """

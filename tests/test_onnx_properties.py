@@ -11,19 +11,19 @@ import pytest
 from onnx_network import network, network_states
 
 import graphcnn as cnn
-from graphcnn.graph import Graph
+from graphcnn.data.normalisation import Normalisation
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import N, TensorType
+from graphcnn.model import import_onnx
 from graphcnn.models import MODELS
-from graphcnn.normalisation import Normalisation
 from graphcnn.onnx.comparing import difference as comparing
 from graphcnn.onnx.comparing.difference import difference, ulps
 from graphcnn.onnx.exporting.export import IR_VERSIONS, export_graph
-from graphcnn.onnx.importing.importer import import_onnx
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.onnx.importing.validate import validate
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.file.validate import validate
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
-from graphcnn.sources import Input
-from graphcnn.tensor_type import N, TensorType
 
 PROPERTIES = {
     "1 the checker and our own validator accept every file": [

@@ -9,8 +9,8 @@ import pytest
 
 from graphcnn.models import build
 from graphcnn.onnx.exporting.export import export_graph
-from graphcnn.onnx.exporting.half import to_float16
 from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.passes.lowering.retype import to_float16
 
 runtime = pytest.importorskip("onnxruntime")
 quantization = pytest.importorskip("onnxruntime.quantization")

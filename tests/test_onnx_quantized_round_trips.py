@@ -12,16 +12,16 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from graphcnn.errors import ExportError
-from graphcnn.graph import Graph
-from graphcnn.ir import constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.integer import ConvInteger, Dequantize, MatMulInteger, Quantize
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
 
 runtime = pytest.importorskip("onnxruntime")
 U8, I8 = np.uint8, np.int8

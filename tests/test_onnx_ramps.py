@@ -7,16 +7,16 @@ from onnx import numpy_helper
 
 from graphcnn.analysis.batch_axis import batch_axes
 from graphcnn.errors import ImportModelError
-from graphcnn.graph import Graph
-from graphcnn.ir import constant_of
-from graphcnn.onnx.importing.boxes import Box
-from graphcnn.onnx.importing.importer import import_onnx
-from graphcnn.onnx.importing.ramps import Ramp, columns_of, ramp_box, ramp_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, N, TensorType
+from graphcnn.model import import_onnx
+from graphcnn.onnx.importing.known.boxes import Box
+from graphcnn.onnx.importing.known.ramps import Ramp, columns_of, ramp_box, ramp_of
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.shape import Concat, Reshape, Transpose
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, N, TensorType
 
 ITEMS = np.random.default_rng(0).normal(size=(5, 4, 3)).astype(np.float32)
 COUNTER = Input("places", TensorType((N,), DType.INT64))()

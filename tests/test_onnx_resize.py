@@ -14,7 +14,7 @@ from onnx import helper
 import graphcnn as cnn
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.onnx.importing.interpolation import HALF, Axis, coordinates
+from graphcnn.onnx.importing.rules.image.interpolation import HALF, Axis, coordinates
 
 PIXELS = (
     "half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners", "half_pixel_symmetric",

@@ -8,8 +8,8 @@ from onnx.external_data_helper import set_external_data
 
 import graphcnn as cnn
 from graphcnn.errors import ImportModelError
+from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.onnx.importing.limits import Limits
 
 DENSE = np.zeros((1, 2, 3, 3), np.float32)
 DENSE[0, 0, 0, 1], DENSE[0, 1, 2, 0], DENSE[0, 1, 2, 2] = 1.5, -2.0, 0.25

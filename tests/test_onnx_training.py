@@ -15,20 +15,15 @@ from random_models import random_model
 
 import graphcnn as cnn
 from graphcnn.errors import ExportError, GraphError, MissingExtraError, VerifyError
-from graphcnn.graph import state_of
+from graphcnn.exchange.export_training import gradient_graph
+from graphcnn.exchange.training_parity import SLACK, Errors, TrainingParity, compare_training
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.philox import uniform
 from graphcnn.models import MODELS
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.parity import compare
 from graphcnn.onnx.comparing.widened import Widened, wide
-from graphcnn.philox import uniform
 from graphcnn.runtime.reference import Reference
-from graphcnn.training.onnx_export import gradient_graph
-from graphcnn.training.onnx_parity import (
-    SLACK,
-    Errors,
-    TrainingParity,
-    compare_training,
-)
 from graphcnn.training.session import Session
 
 pytest.importorskip("onnxruntime")
@@ -283,11 +278,11 @@ def test_dropout_depends_on_seed_and_step_alone(exported):
 
 @pytest.mark.parametrize("seed, step", [(0, 0), (7, 1), (-3, 2**40 + 5), (2**63 - 1, 2**32)])
 def test_random_numbers_are_ours_at_every_batch_size(seed, step):
-    from graphcnn.graph import Graph
+    from graphcnn.ir.graph import Graph
+    from graphcnn.ir.sources import Input
+    from graphcnn.ir.tensor_type import DType, N, TensorType
     from graphcnn.onnx.exporting.export import export_graph
     from graphcnn.ops.random import RandomUniform
-    from graphcnn.sources import Input
-    from graphcnn.tensor_type import DType, N, TensorType
 
     inputs = [Input(k, TensorType((), DType.INT64))() for k in ("seed", "step")]
     x = Input("x", TensorType((N, 1)))()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.tensor_type import DType, N, TensorType
-from graphcnn.training.onnx_parity import Errors, TrainingParity, _Sides
+from graphcnn.exchange.training_parity import Errors, TrainingParity, _Sides
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.training.session import Session
 
 

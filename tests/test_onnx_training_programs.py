@@ -14,9 +14,9 @@ from command_line import done, refused
 from command_line import run as command
 
 import graphcnn as cnn
+from graphcnn.base.folders import atomic_folder
 from graphcnn.errors import OutputError
-from graphcnn.folders import atomic_folder
-from graphcnn.training.onnx_parity import TrainingParity
+from graphcnn.exchange.training_parity import TrainingParity
 
 pytest.importorskip("onnxruntime")
 
@@ -178,7 +178,7 @@ def test_a_new_folder_appears_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OutputError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr("graphcnn.folders.atomic_write", fail)
+        broken.setattr("graphcnn.base.folders.atomic_write", fail)
         with pytest.raises(OutputError, match="the disk is full"):
             atomic_folder(tmp_path / "new", {"a": b"1"})
         assert list(tmp_path.iterdir()) == []

@@ -14,17 +14,17 @@ from test_onnx_import_refusals import survive
 from test_onnx_import_samples import without_note
 
 import graphcnn as cnn
-from graphcnn.graph import Graph, state_of
-from graphcnn.ir import freeze
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import freeze
+from graphcnn.ir.sources import Constant, Input
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.models import MODELS
 from graphcnn.onnx.exporting.export import NOTE, export_graph
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.file.written import SPARE
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.onnx.importing.limits import Limits
 from graphcnn.onnx.importing.report import report
-from graphcnn.onnx.importing.written import SPARE
 from graphcnn.ops.pool import MaxPool2dGrad
-from graphcnn.sources import Constant, Input
-from graphcnn.tensor_type import N, TensorType
 
 
 def several():

@@ -10,9 +10,9 @@ from malformed_models import node as small_node
 from onnx import numpy_helper
 from yardstick_models import FAULTS, RIGHT, classifier, model, node, quantised
 
-from graphcnn import check as checking
-from graphcnn import first_difference
-from graphcnn.check import check_onnx
+from graphcnn.exchange import check as checking
+from graphcnn.exchange import first_difference
+from graphcnn.exchange.check import check_onnx
 from graphcnn.ops.integer import Quantize
 
 pytest.importorskip("onnxruntime")

@@ -5,13 +5,13 @@ import pytest
 from tiny import check_gradients, leaf, run
 
 from graphcnn.errors import GraphError
+from graphcnn.ir.sources import State
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.language.dense import dense, matmul
 from graphcnn.language.sources import input, parameter
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense, MatMul
-from graphcnn.passes.backward import vjp
-from graphcnn.sources import State
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.training.backward import vjp
 
 
 def test_dense_worked_example() -> None:

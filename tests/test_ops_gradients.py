@@ -5,14 +5,15 @@ import pytest
 from gradcheck import check_gradient, check_second_derivative, evaluate, is_differentiable
 from samples import Sample, all_samples
 
-from graphcnn.graph import Graph
-from graphcnn.ir import constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Elu, HardSigmoid, HardSwish, LeakyRelu, Relu, Tanh
-from graphcnn.ops.reduce import Max, Mean, Sum
+from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.softmax import Softmax
-from graphcnn.passes.backward import vjp
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.training.backward import vjp
 
 CASES = [s for s in all_samples() if is_differentiable(s)]
 

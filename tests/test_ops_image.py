@@ -9,10 +9,12 @@ import pytest
 from samples import Sample, pool, resample
 
 from graphcnn.errors import DataError, GraphError
-from graphcnn.geometry import Window
+from graphcnn.ir.geometry import Window
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.language.image import pad2d, upsample2d, zero_insert2d
 from graphcnn.language.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_unpool2d
 from graphcnn.language.sources import constant, input
+from graphcnn.ops.parts.unfold import covered, taps
 from graphcnn.ops.pool import (
     AvgPool2d,
     AvgPool2dGrad,
@@ -21,9 +23,7 @@ from graphcnn.ops.pool import (
     MaxPool2dPick,
 )
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad, ZeroInsert2d
-from graphcnn.ops.unfold import covered, taps
 from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
-from graphcnn.tensor_type import DType, N, TensorType
 
 NAN, INF = np.nan, np.inf
 

@@ -8,15 +8,15 @@ import pytest
 from tiny import check_gradients, leaf, run
 
 from graphcnn.errors import DataError, GraphError
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import N
 from graphcnn.language.activations import sigmoid, softmax
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.shape import flatten
 from graphcnn.language.sources import input
 from graphcnn.ops.loss import BinaryCrossEntropy, CrossEntropy, MeanAbsoluteError
-from graphcnn.passes.backward import vjp
-from graphcnn.tensor_type import N
+from graphcnn.passes.training.backward import vjp
 
 
 def test_cross_entropy_known_numbers() -> None:

@@ -7,16 +7,16 @@ import pytest
 from tiny import check_gradients, leaf, run
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import state_of
-from graphcnn.ir import Value
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.node import Value
+from graphcnn.ir.philox import uniform
+from graphcnn.ir.sources import Role
+from graphcnn.ir.tensor_type import DType, N
 from graphcnn.language.norm import batch_norm, dropout
 from graphcnn.language.sources import input
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain
 from graphcnn.ops.random import RandomUniform
-from graphcnn.passes.backward import vjp
-from graphcnn.philox import uniform
-from graphcnn.sources import Role
-from graphcnn.tensor_type import DType, N
+from graphcnn.passes.training.backward import vjp
 
 SHAPES = [(N, 3), (N, 3, 2, 4)]
 

@@ -8,10 +8,10 @@ import pytest
 from tiny import check_gradients, leaf, run
 
 from graphcnn.errors import DataError, GraphError
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import DType, N
 from graphcnn.language.shape import concat, flatten, one_hot, reshape, slice, split, transpose
 from graphcnn.ops.shape import Concat, ElementCount, Embed, OneHot, Reshape, Slice
-from graphcnn.tensor_type import DType, N
 
 X = np.arange(2 * 3 * 4 * 5, dtype=np.float64).reshape(2, 3, 4, 5)
 

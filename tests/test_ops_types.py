@@ -6,9 +6,9 @@ from gradcheck import as_tuple
 from samples import ErrorSample, Sample, all_errors, all_samples
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import OPS, build
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.node import OPS, build
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import DType, TensorType
 
 SAMPLES = all_samples()
 

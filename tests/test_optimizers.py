@@ -9,8 +9,8 @@ import pytest
 from tiny import leaf, run
 
 from graphcnn.errors import GraphError
-from graphcnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, optimizer
-from graphcnn.schedules import Cosine, Step
+from graphcnn.learning.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, optimizer
+from graphcnn.learning.schedules import Cosine, Step
 
 STEPS = 5
 LR = 0.05

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
+from graphcnn.ir.philox import philox, words
 from graphcnn.ops.activation import Relu
-from graphcnn.philox import philox, words
 
 ROWS = np.ones((4, 3), np.float32)
 

@@ -7,15 +7,15 @@ import pytest
 from rewrites import graph_of
 
 from graphcnn.errors import VerifyError
-from graphcnn.graph import Graph
-from graphcnn.ir import Value, build, constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Value, build, constant_of
+from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step, is_step, root, verify_plan
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.activation import Relu, Tanh
 from graphcnn.ops.layout import Relayout
 from graphcnn.ops.pool import MaxPool2d
-from graphcnn.passes.plan_memory import plan_memory
-from graphcnn.plan import Buffer, BufferRole, Copy, Plan, Step, is_step, root, verify_plan
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import TensorType
+from graphcnn.passes.memory.plan_memory import plan_memory
 
 VECTOR = TensorType((16,))
 

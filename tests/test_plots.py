@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from graphcnn.errors import DataError, MissingExtraError, OutputError
-from graphcnn.runtime.history import History
 from graphcnn.tools.plots import series, training_curves
+from graphcnn.training.history import History
 
 HISTORY = [
     {"epoch": 1, "loss": 1.2, "accuracy": 0.5, "val_loss": 1.3, "val_accuracy": 0.4},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.tensor_type import DType
+from graphcnn.ir.tensor_type import DType
 
 ROWS = np.arange(15, dtype=np.float64).reshape(5, 3)
 IMAGES = np.ones((5, 1, 4, 4), np.float32)

@@ -12,9 +12,9 @@ from onnx import numpy_helper
 
 import graphcnn as cnn
 from graphcnn.errors import GraphError, TrainingWarning
-from graphcnn.ir import Value
-from graphcnn.onnx.importing.importer import import_onnx
-from graphcnn.probabilities import is_probability, scored
+from graphcnn.ir.node import Value
+from graphcnn.learning.probabilities import is_probability, scored
+from graphcnn.model import import_onnx
 
 W = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]], np.float32)
 X = np.array([[1, 2], [-3, 0.5], [40, -60]], np.float32)

@@ -1,4 +1,4 @@
-"""`graphcnn.profiling`: what every step costs, and what the machine could do."""
+"""`graphcnn.compile.profiling`: what every step costs, and what the machine could do."""
 
 import json
 
@@ -6,9 +6,9 @@ import pytest
 from command_line import done, refused
 
 import graphcnn as cnn
-from graphcnn.compile import inference_graph, training_graph
+from graphcnn.compile.pipelines import inference_graph, training_graph
+from graphcnn.compile.profiling import Profile, operator, profile
 from graphcnn.models import MODELS
-from graphcnn.profiling import Profile, operator, profile
 from graphcnn.runtime.native.machine import Machine, machine
 
 

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from random_models import random_model
 
 import graphcnn as cnn
-from graphcnn.compile import inference_pipeline, run_reference, training_pipeline
-from graphcnn.graph import Graph
-from graphcnn.graph_compare import same_structure
-from graphcnn.ir import Array, Node, Value, build
-from graphcnn.objective import with_loss
+from graphcnn.compile.pipelines import inference_pipeline, run_reference, training_pipeline
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Value, build
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import DType
+from graphcnn.learning.objective import with_loss
 from graphcnn.onnx.comparing.parity import compare
 from graphcnn.onnx.exporting.export import export_graph
-from graphcnn.passes.backward import gradients
-from graphcnn.passes.observers import Differential, Verify, random_feeds, random_states
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import DType
+from graphcnn.passes.driver.observers import Differential, Verify, random_feeds, random_states
+from graphcnn.passes.training.backward import gradients
+from graphcnn.text.same import same_structure
 from graphcnn.text.write import dump_graph
 
 drawn = given(st.integers(0, 2**32 - 1).map(Random))

@@ -14,10 +14,10 @@ from command_line import refused
 from data_files import idx
 
 import graphcnn as cnn
+from graphcnn.base.regular_files import open_regular, read_regular
+from graphcnn.data import idx as idx_files
 from graphcnn.errors import GraphCnnError
-from graphcnn.regular_files import open_regular, read_regular
-from graphcnn.runtime.data import idx as idx_files
-from graphcnn.runtime.native import cache
+from graphcnn.runtime.native.code import cache
 from graphcnn.tools.onnx_inputs import read_array
 from graphcnn.tools.pictures import read_picture
 
@@ -167,7 +167,7 @@ def test_a_gzip_bomb_never_lies_in_memory(
 def test_an_npz_bomb_is_refused_by_its_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphcnn.runtime.data.numpy_files.MAX_BYTES", 1 << 16)
+    monkeypatch.setattr("graphcnn.data.numpy_files.MAX_BYTES", 1 << 16)
     x, y = np.zeros((100, 1, 40, 40), np.uint8), np.zeros(100, np.int64)
     np.savez_compressed(tmp_path / "bomb.npz", x=x, y=y)
     with pytest.raises(GraphCnnError, match=r"holds \d+ bytes of arrays in \d+ bytes, limit 65536"):

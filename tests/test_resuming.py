@@ -17,8 +17,8 @@ from test_training import same_bits, small, stripes
 
 import graphcnn as cnn
 from graphcnn.errors import CheckpointWarning
-from graphcnn.runtime.checkpoint import LAST
-from graphcnn.weights import read_tensors, write_tensors
+from graphcnn.network.weights import read_tensors, write_tensors
+from graphcnn.training.checkpoint import LAST
 
 
 def smoothed(by: float) -> Callable[[cnn.Value, cnn.Value], cnn.Value]:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.casting import converted
+from graphcnn.ir.casting import converted
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import DType, N, TensorType
+from graphcnn.network.weights import read_tensors, write_tensors
 from graphcnn.ops.elementwise import Cast
-from graphcnn.runtime.checkpoint import Position, load_checkpoint, save_checkpoint
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, N, TensorType
-from graphcnn.weights import read_tensors, write_tensors
+from graphcnn.training.checkpoint import Position, load_checkpoint, save_checkpoint
 
 NUMBERS = np.array([[0, 1, 2], [0.5, 4, 1]], np.float32)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphcnn.errors import GraphError
-from graphcnn.schedules import Constant, Cosine, Exponential, Schedule, Step, schedule
+from graphcnn.learning.schedules import Constant, Cosine, Exponential, Schedule, Step, schedule
 
 
 def rates(s: Schedule, *steps: int) -> list[float]:

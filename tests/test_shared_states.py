@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.normalisation import Normalisation
+from graphcnn.data.normalisation import Normalisation
 from graphcnn.text.parse import parse_graph
 from graphcnn.text.write import dump_graph
 

@@ -17,12 +17,12 @@ from typing import Any
 import click
 
 import graphcnn as cnn
-from graphcnn.check import check_onnx
-from graphcnn.exporting import export_onnx
+from graphcnn.exchange.check import check_onnx
+from graphcnn.exchange.export import export_onnx
+from graphcnn.exchange.export_training import export_onnx_training
 from graphcnn.pictures import graph_picture, volume_picture
 from graphcnn.tools.cli import cli
 from graphcnn.training.fit import BATCH_SIZE, fit
-from graphcnn.training.onnx_export import export_onnx_training
 
 SIGNATURES = Path(__file__).with_suffix(".txt")
 WIDTH = 100

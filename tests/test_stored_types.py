@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from samples import all_samples
 
-from graphcnn.casting import converted
-from graphcnn.graph import Graph
-from graphcnn.ir import build
-from graphcnn.native import Prepared
+from graphcnn.compile.native import Prepared
+from graphcnn.ir.casting import converted
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.stored_types import WIDER
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.reduce import ArgMax, Max
 from graphcnn.ops.softmax import Softmax
 from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d
-from graphcnn.sources import Input
-from graphcnn.stored_types import WIDER
-from graphcnn.tensor_type import DType, TensorType
 
 SHORT = [d for d in DType if d.is_float and d.numpy in WIDER]
 SIGNED = [d for d in SHORT if d is not DType.FLOAT8_E8M0FNU]

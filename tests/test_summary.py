@@ -6,14 +6,14 @@ import pytest
 
 import graphcnn as cnn
 from graphcnn.analysis.summary import describe, summarize
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.activation import LeakyRelu
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 from graphcnn.ops.dense import Dense
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.ops.shape import Flatten
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import N, TensorType
 
 
 def state(*shape: int, trainable: bool = True) -> State:

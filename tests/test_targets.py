@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.feeding import target_rule
-from graphcnn.ir import Array
-from graphcnn.runner import Runner
+from graphcnn.compile.runner import Runner
+from graphcnn.ir.node import Array
+from graphcnn.network.feeding import target_rule
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((40, 1, 6, 6)).astype(np.float32)

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from graphcnn.base.files import atomic_write, atomic_write_together
+from graphcnn.base.folders import atomic_folder
+from graphcnn.base.temporary import temporary_file, temporary_folder
 from graphcnn.errors import OutputError
-from graphcnn.files import atomic_write, atomic_write_together
-from graphcnn.folders import atomic_folder
-from graphcnn.temporary import temporary_file, temporary_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the system has no such locks")
 
 WRITER = """
 import os, signal, sys
 from pathlib import Path
-from graphcnn.files import atomic_write_together
-from graphcnn.folders import atomic_folder
-import graphcnn.folders
+from graphcnn.base.files import atomic_write_together
+from graphcnn.base.folders import atomic_folder
+import graphcnn.base.folders
 
 def pieces():
     yield b"first "
@@ -35,7 +35,7 @@ target = Path(sys.argv[2])
 if sys.argv[1] == "file":
     atomic_write_together({target: pieces()})
 else:
-    graphcnn.folders.atomic_write = lambda path, data: path.write_bytes(b"".join(pieces()))
+    graphcnn.base.folders.atomic_write = lambda path, data: path.write_bytes(b"".join(pieces()))
     atomic_folder(target, {"a": b""})
 """
 
@@ -153,7 +153,7 @@ def test_a_file_found_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
 
 
 def test_a_folder_without_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr("graphcnn.temporary.fcntl", None)
+    monkeypatch.setattr("graphcnn.base.temporary.fcntl", None)
     lock, path = temporary_folder(tmp_path / "x")
     atomic_write(tmp_path / "y", "1")
     assert lock is None and names(tmp_path) == sorted([path.name, "y"])

@@ -6,22 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import Sample, all_samples
 
+from graphcnn.analysis.verify import verify
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.graph_compare import difference, same_structure
-from graphcnn.initializers import Constant as Fill
-from graphcnn.initializers import Custom, He, Initializer, Xavier
-from graphcnn.ir import Value, build
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.initializers import Constant as Fill
+from graphcnn.ir.initializers import Custom, He, Initializer, Xavier
+from graphcnn.ir.node import Value, build
+from graphcnn.ir.origin import Origin, inherit
+from graphcnn.ir.sources import Constant, Input, Role, State
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.models import MODELS
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
-from graphcnn.origin import Origin, inherit
-from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import DType, N, TensorType
 from graphcnn.text.literals import format_value, quote, unquote
 from graphcnn.text.parse import parse_graph
+from graphcnn.text.same import difference, same_structure
 from graphcnn.text.write import dump_graph, format_graph
-from graphcnn.verify import verify
 
 HOSTILE = [
     "a b", 'quo"te', "back\\slash", "new\nline", "tab\t", "ünï", "汉", "%1", "#", "a:1", "", "x=",

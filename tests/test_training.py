@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.runtime.checkpoint import BEST, LAST
+from graphcnn.training.checkpoint import BEST, LAST
 
 
 def stripes(n: int = 120, seed: int = 0) -> cnn.data.Dataset:

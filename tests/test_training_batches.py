@@ -8,7 +8,7 @@ import pytest
 from test_training import same_bits, small, stripes, train
 
 import graphcnn as cnn
-from graphcnn.runner import Runner
+from graphcnn.compile.runner import Runner
 
 
 def test_validation_runs_at_the_batch_size_of_training(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,10 @@ import pytest
 from test_training import small, stripes
 
 import graphcnn as cnn
-from graphcnn.runtime.checkpoint import BEST
-from graphcnn.runtime.history import History
 from graphcnn.training import fit as fit_module
 from graphcnn.training import run as run_module
+from graphcnn.training.checkpoint import BEST
+from graphcnn.training.history import History
 
 
 class Shown:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.native import Prepared
+from graphcnn.compile.native import Prepared
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad
 from graphcnn.runtime.reference import Reference
 

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphcnn.analysis.verify import STAGES, Stage, verify
 from graphcnn.errors import VerifyError
-from graphcnn.graph import Graph
-from graphcnn.ir import OPS, Node, Op, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import OPS, Node, Op, Value
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.random import Dropout
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import N, TensorType
-from graphcnn.verify import STAGES, Stage, verify
 
 
 def image() -> Value:

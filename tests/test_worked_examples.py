@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphcnn.geometry import Window
-from graphcnn.graph import Graph
-from graphcnn.ir import Value
+from graphcnn.ir.geometry import Window
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Value
 from graphcnn.language.conv import conv2d, conv_transpose2d
 from graphcnn.language.image import upsample2d, zero_insert2d
 from graphcnn.language.pool import avg_pool2d, max_pool2d, max_unpool2d
 from graphcnn.language.sources import constant
-from graphcnn.passes.backward import vjp
+from graphcnn.passes.training.backward import vjp
 from graphcnn.runtime.reference import Reference
 
 Rows = list[list[float]]

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from samples import Sample
 
-from graphcnn.graph import topological_order
-from graphcnn.ir import Array, Value
-from graphcnn.passes.backward import vjp
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.graph import topological_order
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.passes.training.backward import vjp
 
 
 def leaf(name: str, shape: tuple[Any, ...], dtype: str = "float64") -> Value:

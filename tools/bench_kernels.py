@@ -10,17 +10,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from graphcnn.geometry import Pair
-from graphcnn.ir import Node, Op, build
-from graphcnn.layout import Choice, storage_bytes
+from graphcnn.ir.geometry import Pair
+from graphcnn.ir.node import Node, Op, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import Choice, storage_bytes
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.layout import Placed
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.kernels.placed import choices
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host
+from graphcnn.runtime.native.kernels.layout.placed import choices
 from graphcnn.runtime.native.machine import measure, peak
-from graphcnn.runtime.native.target import host
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
 
 F32 = DType.FLOAT32
 

@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from graphcnn import __version__
+from graphcnn.base.words import printable
 from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning
-from graphcnn.text.literals import printable
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.look import models, passes, summary

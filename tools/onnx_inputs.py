@@ -7,11 +7,11 @@ from typing import Any
 import click
 import numpy as np
 
+from graphcnn.base.files import reason
+from graphcnn.base.regular_files import open_regular
 from graphcnn.errors import DataError
-from graphcnn.files import reason
-from graphcnn.ir import Array
-from graphcnn.regular_files import open_regular
-from graphcnn.tensor_type import N, open_size
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import N, open_size
 
 _WORDS = {"N": N, "true": True, "false": False, "True": True, "False": False}
 

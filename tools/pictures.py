@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from graphcnn.base.regular_files import is_folder, open_regular, read_regular
+from graphcnn.data.image_files import FORMATS, decode
+from graphcnn.data.members import MAX_FILE
 from graphcnn.errors import DataError
-from graphcnn.ir import Array
-from graphcnn.regular_files import is_folder, open_regular, read_regular
-from graphcnn.runtime.data.members import MAX_FILE
-from graphcnn.runtime.data.pictures import FORMATS, decode
-from graphcnn.tensor_type import Shape
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import Shape
 
 
 def read_picture(path: Path, shape: Shape, resize: bool = False) -> Array:

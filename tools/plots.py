@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from graphcnn.base.files import atomic_write
 from graphcnn.errors import DataError, MissingExtraError, OutputError
-from graphcnn.files import atomic_write
 
 #: How the keys of validation values begin: "val_loss" belongs to "loss".
 VALIDATION: Final = "val_"

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.batch import items
 from graphcnn.errors import DataError
-from graphcnn.ir import Array, Value
-from graphcnn.item_places import count_items, fed_items
+from graphcnn.ir.batch import items
+from graphcnn.ir.item_places import count_items, fed_items
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.tensor_type import format_shape, is_open
 from graphcnn.model import Model
-from graphcnn.tensor_type import format_shape, is_open
 from graphcnn.tools.pictures import read_array, read_picture
 
 

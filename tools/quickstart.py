@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from graphcnn.base.files import atomic_write
+from graphcnn.data.bundled import digits
+from graphcnn.data.dataset import Dataset
 from graphcnn.errors import MissingExtraError
-from graphcnn.files import atomic_write
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
+from graphcnn.learning.optimizers import Adam
 from graphcnn.model import Model
 from graphcnn.models import build
-from graphcnn.optimizers import Adam
-from graphcnn.runtime.checkpoint import make_folder
-from graphcnn.runtime.data.bundled import digits
-from graphcnn.runtime.data.dataset import Dataset
 from graphcnn.tools.plots import training_curves
+from graphcnn.training.checkpoint import make_folder
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 15, 32, 0.002
 

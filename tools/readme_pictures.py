@@ -7,10 +7,10 @@ its maps; the others need no data.
 import sys
 from pathlib import Path
 
+from graphcnn.data.idx import mnist
+from graphcnn.learning.optimizers import Adam
 from graphcnn.models import build
-from graphcnn.optimizers import Adam
 from graphcnn.pictures import graph_picture, training_picture, volume_picture
-from graphcnn.runtime.data.idx import mnist
 
 
 def draw(data: Path, folder: Path) -> list[Path]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from graphcnn import import_onnx
+from graphcnn.base.file_kinds import is_onnx
+from graphcnn.base.regular_files import is_link, is_regular, kind_of, open_regular
 from graphcnn.errors import GraphCnnError, GraphError
-from graphcnn.file_kinds import is_onnx
 from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
 from graphcnn.models import MODELS
-from graphcnn.regular_files import is_link, is_regular, kind_of, open_regular
 from graphcnn.tools.onnx_inputs import values
 
 

@@ -6,7 +6,7 @@ rotated, bent and noisy; those of the test were never trained on.
 """
 
 import graphcnn as cnn
-from graphcnn.runtime.history import History
+from graphcnn.training.history import History
 
 SIZE = 16
 

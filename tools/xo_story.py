@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array
 from graphcnn.language.activations import relu
 from graphcnn.language.conv import conv2d
 from graphcnn.language.pool import max_pool2d

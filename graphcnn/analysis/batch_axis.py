@@ -1,7 +1,7 @@
 """Which values of a graph belong to the items of a batch, and which node first mixes items.
 
 Every value is FIXED, ITEMS along an axis, a SUM, MEAN or COUNT over the items, or MIXED:
-`graphcnn.batch` says what that means, and each operator has the rule of its results. Batches may
+`graphcnn.ir.batch` says what that means, and each operator has the rule of its results. Batches may
 be cut, filled up and joined where the outputs are FIXED or ITEMS, and what was computed of pieces
 can be put together for all but MIXED.
 """
@@ -9,10 +9,10 @@ can be put together for all but MIXED.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphcnn.batch import Batch, Kind, source_batch
-from graphcnn.batch_walk import follow
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
+from graphcnn.ir.batch import Batch, Kind, source_batch
+from graphcnn.ir.batch_walk import follow
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
 
 
 @dataclass(frozen=True, eq=False)

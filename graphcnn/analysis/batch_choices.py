@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
 from graphcnn.analysis.fixed_batch import Walk
-from graphcnn.batch import FIXED, Batch, items
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Value
-from graphcnn.tensor_type import Shape
+from graphcnn.ir.batch import FIXED, Batch, items
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.tensor_type import Shape
 
 #: So many times the nodes of a graph are looked at in other choices.
 _PATIENCE = 24

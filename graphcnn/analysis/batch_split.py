@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from graphcnn.analysis.batch_axis import BatchAxes
-from graphcnn.batch import Batch, Kind
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Value, build
-from graphcnn.item_places import join_items
-from graphcnn.sources import Constant, Input, State
+from graphcnn.ir.batch import Batch, Kind
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.item_places import join_items
+from graphcnn.ir.node import Array, Node, Value, build
+from graphcnn.ir.sources import Constant, Input, State
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Node
-from graphcnn.tensor_type import Shape, known_size
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node
+from graphcnn.ir.tensor_type import Shape, known_size
 
 
 @dataclass(frozen=True)

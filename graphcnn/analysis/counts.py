@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from graphcnn.geometry import Pair, Window, windows
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
-from graphcnn.sources import Role, State
-from graphcnn.tensor_type import known_size
+from graphcnn.ir.geometry import Pair, Window, windows
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
+from graphcnn.ir.sources import Role, State
+from graphcnn.ir.tensor_type import known_size
 
 
 @dataclass(frozen=True)

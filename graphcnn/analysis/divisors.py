@@ -1,8 +1,8 @@
 """Which integer inputs of a graph are divided by."""
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Node
-from graphcnn.sources import Input
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node
+from graphcnn.ir.sources import Input
 
 
 def divisor_inputs(graph: Graph) -> frozenset[str]:

@@ -19,15 +19,15 @@ answers by itself:
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from graphcnn.batch import FIXED, Batch, Batches, items, mixed
-from graphcnn.batch_moves import rearrangements
-from graphcnn.batch_walk import follow_op
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Value
-from graphcnn.item_places import take_items
+from graphcnn.ir.batch import FIXED, Batch, Batches, items, mixed
+from graphcnn.ir.batch_moves import rearrangements
+from graphcnn.ir.batch_walk import follow_op
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.item_places import take_items
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.sources import Constant, State
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.shape import Reshape
-from graphcnn.sources import Constant, State
 
 
 @dataclass(eq=False)

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
 
 
 def random_nodes(graph: Graph, drawn: Collection[Value] = ()) -> frozenset[Node]:

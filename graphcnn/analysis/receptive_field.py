@@ -21,10 +21,10 @@ from fractions import Fraction
 from typing import Any
 
 from graphcnn.analysis.counts import node_windows
-from graphcnn.geometry import Pair, Window, windows
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
-from graphcnn.tensor_type import known_size
+from graphcnn.ir.geometry import Pair, Window, windows
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
+from graphcnn.ir.tensor_type import known_size
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from graphcnn.analysis.counts import (
     unread_pixels,
 )
 from graphcnn.analysis.receptive_field import receptive_fields
+from graphcnn.base.words import printable
 from graphcnn.errors import shortened
-from graphcnn.geometry import Pair
-from graphcnn.graph import Graph, unique_names
-from graphcnn.ir import Node
-from graphcnn.tensor_type import Shape, format_shape
-from graphcnn.text.literals import format_name, format_op, printable
+from graphcnn.ir.geometry import Pair
+from graphcnn.ir.graph import Graph, unique_names
+from graphcnn.ir.node import Node
+from graphcnn.ir.tensor_type import Shape, format_shape
+from graphcnn.text.literals import format_name, format_op
 
 _HEADS = (
     "layer",

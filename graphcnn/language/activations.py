@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.language.arguments import Activation, choose, number, scoped
 from graphcnn.language.axes import one_axis
 from graphcnn.language.errors import located

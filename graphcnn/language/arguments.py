@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphcnn.errors import GraphCnnError, GraphError
-from graphcnn.geometry import Pair, Sides, same_padding
-from graphcnn.ir import Value
-from graphcnn.tensor_type import BatchSize, Shape
+from graphcnn.ir.geometry import Pair, Sides, same_padding
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import BatchSize, Shape
 
 Padding = int | tuple[int, int] | tuple[int, int, int, int] | str
 IntOrPair = int | tuple[int, int]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.language.arguments import is_int
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.language.elementwise import apply
 from graphcnn.language.errors import located
 from graphcnn.ops import bits as ops

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.language.activations import activate
 from graphcnn.language.arguments import (
     Activation,
@@ -16,8 +16,8 @@ from graphcnn.language.arguments import (
 )
 from graphcnn.language.errors import located
 from graphcnn.language.sources import learned
-from graphcnn.ops.checks import channels, image_sizes
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
+from graphcnn.ops.parts.checks import channels, image_sizes
 
 
 @located

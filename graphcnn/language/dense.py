@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.language.activations import activate
 from graphcnn.language.arguments import Activation, positive, scoped
 from graphcnn.language.errors import located

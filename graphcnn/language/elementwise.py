@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Op, Value, constant_of
+from graphcnn.ir.node import Op, Value, constant_of
+from graphcnn.ir.tensor_type import DType
 from graphcnn.language.arguments import scoped
 from graphcnn.language.errors import located
 from graphcnn.ops import comparison as compare
 from graphcnn.ops import elementwise as ops
-from graphcnn.tensor_type import DType
 
 
 @located

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value
-from graphcnn.origin import current_origin
+from graphcnn.ir.node import Value
+from graphcnn.ir.origin import current_origin
 
 F = TypeVar("F", bound=Callable[..., Any])
 

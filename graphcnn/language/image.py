@@ -1,8 +1,8 @@
 """Images made larger: padding, zeros between pixels, upsampling."""
 
 from graphcnn.errors import GraphError
-from graphcnn.geometry import Sides
-from graphcnn.ir import Value
+from graphcnn.ir.geometry import Sides
+from graphcnn.ir.node import Value
 from graphcnn.language.arguments import IntOrPair, number, pair, scoped, sides
 from graphcnn.language.errors import located
 from graphcnn.ops.padding import Pad2d

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import reduce
 
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir.node import Value, constant_of
 from graphcnn.language.arguments import ints, is_int
 from graphcnn.ops.comparison import And, NotEqual, Where
 

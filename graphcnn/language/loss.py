@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Op, Value, constant_of
+from graphcnn.ir.node import Op, Value, constant_of
+from graphcnn.ir.sources import Constant
 from graphcnn.language.activations import log_softmax
 from graphcnn.language.arguments import number, scoped
 from graphcnn.language.errors import located
 from graphcnn.language.left_out import Ignored, counted, looked_up
 from graphcnn.language.shape import as_labels
 from graphcnn.ops.activation import Sigmoid
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.comparison import Where, masked
 from graphcnn.ops.elementwise import Cast, Div, Neg
 from graphcnn.ops.loss import (
@@ -22,10 +24,8 @@ from graphcnn.ops.loss import (
     indicators,
 )
 from graphcnn.ops.norm import per_channel
-from graphcnn.ops.reduce import Sum
 from graphcnn.ops.shape import Reshape
 from graphcnn.ops.softmax import Softmax
-from graphcnn.sources import Constant
 
 
 @located

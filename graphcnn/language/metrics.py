@@ -1,16 +1,17 @@
 """Metrics: what a person wants to know about predictions. Not differentiable, not a loss."""
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.tensor_type import DType
 from graphcnn.language.arguments import positive, scoped
 from graphcnn.language.errors import located
 from graphcnn.language.left_out import Ignored, counted, looked_up
 from graphcnn.language.shape import as_labels
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.comparison import And, Equal, masked
 from graphcnn.ops.elementwise import Cast, Div, Maximum
 from graphcnn.ops.loss import CrossEntropy, indicators
-from graphcnn.ops.reduce import ArgMax, Mean, Sum
-from graphcnn.tensor_type import DType
+from graphcnn.ops.reduce import ArgMax, Mean
 
 
 @located

@@ -1,14 +1,14 @@
 """Layers that behave differently in training: batch normalisation and dropout."""
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
+from graphcnn.ir.sources import Role
 from graphcnn.language.activations import activate
 from graphcnn.language.arguments import Activation, number, scoped
 from graphcnn.language.errors import located
 from graphcnn.language.sources import learned, state
 from graphcnn.ops.norm import BatchNorm
 from graphcnn.ops.random import Dropout
-from graphcnn.sources import Role
 
 
 @located

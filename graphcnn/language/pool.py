@@ -2,11 +2,11 @@
 
 from typing import Literal, overload
 
-from graphcnn.geometry import Pair, Sides
-from graphcnn.ir import Value, build
+from graphcnn.ir.geometry import Pair, Sides
+from graphcnn.ir.node import Value, build
 from graphcnn.language.arguments import IntOrPair, Padding, pair, scoped, sides
 from graphcnn.language.errors import located
-from graphcnn.ops.checks import image_sizes
+from graphcnn.ops.parts.checks import image_sizes
 from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from graphcnn.ops.unpool import MaxUnpool2d
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.language.arguments import scoped
 from graphcnn.language.axes import many_axes, one_axis
 from graphcnn.language.errors import located
-from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod, Sum
+from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod
 
 Axes = int | Sequence[int] | None
 

@@ -4,13 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value
-from graphcnn.language.arguments import dims, ints, is_int, positive, scoped
-from graphcnn.language.axes import one_axis
-from graphcnn.language.errors import located
-from graphcnn.ops.elementwise import Cast
-from graphcnn.ops.shape import Concat, Flatten, OneHot, Reshape, Slice, Transpose
-from graphcnn.tensor_type import (
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import (
     Dim,
     DType,
     N,
@@ -21,6 +16,11 @@ from graphcnn.tensor_type import (
     remaining_size,
     times_n,
 )
+from graphcnn.language.arguments import dims, ints, is_int, positive, scoped
+from graphcnn.language.axes import one_axis
+from graphcnn.language.errors import located
+from graphcnn.ops.elementwise import Cast
+from graphcnn.ops.shape import Concat, Flatten, OneHot, Reshape, Slice, Transpose
 
 
 @located

@@ -3,12 +3,12 @@
 from typing import Any
 
 from graphcnn.errors import GraphError
-from graphcnn.initializers import initializer
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir.initializers import initializer
+from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.sources import Input, Role, State
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.language.arguments import ints, scoped
 from graphcnn.language.errors import located
-from graphcnn.sources import Input, Role, State
-from graphcnn.tensor_type import DType, N, TensorType
 
 
 @located
@@ -52,7 +52,7 @@ def learned(shape: tuple[int, ...], init: Any, dtype: DType, trainable: bool = T
 def state(
     shape: tuple[int, ...], init: Any, role: Role, trainable: bool, dtype: Any, name: str
 ) -> Value:
-    """A state of any role. See `graphcnn.sources.Role`."""
+    """A state of any role. See `graphcnn.ir.sources.Role`."""
     key = scoped(name, "") if name else ""
     t = TensorType(shape, DType.of(dtype))
     return State(key, t, role, trainable, initializer(init))(name=key)

@@ -1,55 +1,9 @@
 """The operators: what each one means. One family per file.
 
 What others do with an operator (native lowering, ONNX, drawing, cost) stands in their registries.
-Importing this package fills `graphcnn.ir.OPS`.
+Importing this package fills `graphcnn.ir.node.OPS`.
 """
 
-from graphcnn.ops import (
-    activation,
-    bits,
-    broadcast,
-    comparison,
-    conv,
-    dense,
-    elementwise,
-    fused,
-    gather,
-    integer,
-    layout,
-    loss,
-    norm,
-    padding,
-    pool,
-    random,
-    reduce,
-    resample,
-    shape,
-    softmax,
-    top_k,
-    unpool,
-)
+from graphcnn.base.modules import import_all
 
-__all__ = [
-    "activation",
-    "bits",
-    "broadcast",
-    "comparison",
-    "conv",
-    "dense",
-    "elementwise",
-    "fused",
-    "gather",
-    "integer",
-    "layout",
-    "loss",
-    "norm",
-    "padding",
-    "pool",
-    "random",
-    "reduce",
-    "resample",
-    "shape",
-    "softmax",
-    "top_k",
-    "unpool",
-]
+import_all(__name__)

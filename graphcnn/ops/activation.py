@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.checks import check_float
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.comparison import And, Where, masked
 from graphcnn.ops.elementwise import Erf, Exp
-from graphcnn.ops.erf import erf
-from graphcnn.tensor_type import TensorType
+from graphcnn.ops.parts.checks import check_float
+from graphcnn.ops.parts.erf import erf
 
 
 @dataclass(frozen=True)

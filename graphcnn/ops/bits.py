@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.ir import Array, Op
+from graphcnn.ir.node import Array, Op
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.broadcast import broadcast_type
-from graphcnn.ops.checks import check_integer
-from graphcnn.tensor_type import TensorType
+from graphcnn.ops.parts.checks import check_integer
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Broadcasting, by the rule of NumPy: axes are matched from the last one, sizes agree or are 1."""
+"""Broadcasting, by the rule of NumPy: axes are matched from the last one, sizes agree or are 1.
+
+Its transpose is a sum along axes: each of the two is the gradient of the other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, source_batch
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ir.batch import SUM, Batches, Rule, Types, source_batch
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import Dim, Shape, TensorType, format_shape
+from graphcnn.ops.parts.reduction import _Reduction, summed
 from graphcnn.ops.shape import Reshape
-from graphcnn.tensor_type import Dim, Shape, TensorType, format_shape
 
 
 def broadcast_shape(**shapes: Shape) -> Shape:
@@ -58,7 +62,7 @@ def _mismatch(shapes: dict[str, Shape], rank: int, axis: int) -> str:
 
 def unbroadcast(dy: Value, shape: Shape) -> Value:
     """dy summed over the axes along which `shape` was repeated: the transpose of broadcasting."""
-    from graphcnn.ops.reduce import Sum  # the two are each other's gradient
+    # the two are each other's gradient
 
     if dy.shape == shape:
         return dy
@@ -96,3 +100,18 @@ class BroadcastTo(Op):
         if x.is_items:
             return x.at(x.axis + len(self.shape) - types[0].rank)
         return source_batch(results[0]) if x.is_fixed else x
+
+
+@dataclass(frozen=True)
+class Sum(_Reduction):
+    """y = sum of x over `axes`. Integers wrap around; floats are added up in float64."""
+
+    over_items: ClassVar = SUM
+    is_linear: ClassVar = True
+
+    def evaluate(self, x: Array) -> Array:
+        return summed(x, self.axes, self.keepdims)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        shape = node.inputs[0].shape
+        return [BroadcastTo(shape)(self.restored(dy, shape))]

@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value, constant_of
+from graphcnn.ir.node import Array, Node, Op, Value, constant_of
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.broadcast import broadcast_type, unbroadcast
-from graphcnn.ops.checks import check_number
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ops.parts.checks import check_number
 
 
 @dataclass(frozen=True)

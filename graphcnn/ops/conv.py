@@ -18,9 +18,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import SUM, Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
-from graphcnn.geometry import (
+from graphcnn.ir.batch import SUM, Batches, Rule, Types, per_item
+from graphcnn.ir.geometry import (
     Pair,
     Sides,
     Window,
@@ -29,12 +29,12 @@ from graphcnn.geometry import (
     transposed_sizes,
     windows,
 )
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.checks import channels, check_bias, check_same_dtype, image_sizes
-from graphcnn.ops.reduce import Sum
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.parts.checks import channels, check_bias, check_same_dtype, image_sizes
+from graphcnn.ops.parts.unfold import fold, unfold
 from graphcnn.ops.shape import Slice
-from graphcnn.ops.unfold import fold, unfold
-from graphcnn.tensor_type import TensorType
 
 #: Numbers of patches that a convolution holds at a time.
 _PATCHES = 1 << 22

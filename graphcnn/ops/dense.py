@@ -6,13 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import SUM, Batch, Batches, Rule, Types, mixed, per_item
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.broadcast import broadcast_shape, unbroadcast
-from graphcnn.ops.checks import check_bias, check_rank, check_same_dtype
-from graphcnn.ops.reduce import Sum
-from graphcnn.tensor_type import Shape, TensorType, known_size
+from graphcnn.ir.batch import SUM, Batch, Batches, Rule, Types, mixed, per_item
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import Shape, TensorType, known_size
+from graphcnn.ops.broadcast import Sum, broadcast_shape, unbroadcast
+from graphcnn.ops.parts.checks import check_bias, check_rank, check_same_dtype
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import MEAN, Batches, Kind, Rule, Types, elementwise, linear, scaled
-from graphcnn.casting import converted
-from graphcnn.ir import Array, Node, Op, Value, constant_of
+from graphcnn.ir.batch import MEAN, Batches, Kind, Rule, Types, elementwise, linear, scaled
+from graphcnn.ir.casting import converted
+from graphcnn.ir.node import Array, Node, Op, Value, constant_of
+from graphcnn.ir.sources import Constant
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.broadcast import broadcast_type, unbroadcast
-from graphcnn.ops.checks import check_float, check_integer, check_number
 from graphcnn.ops.comparison import Equal, GreaterEqual, Where
-from graphcnn.ops.erf import erf
-from graphcnn.sources import Constant
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ops.parts.checks import check_float, check_integer, check_number
+from graphcnn.ops.parts.erf import erf
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
-from graphcnn.batch import Batches, Rule, Types
-from graphcnn.batch_walk import follow
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, topological_order
-from graphcnn.ir import Array, Node, Op, Value, build
-from graphcnn.sources import Constant, Input
-from graphcnn.tensor_type import TensorType
+from graphcnn.ir.batch import Batches, Rule, Types
+from graphcnn.ir.batch_walk import follow
+from graphcnn.ir.graph import Graph, topological_order
+from graphcnn.ir.node import Array, Node, Op, Value, build
+from graphcnn.ir.sources import Constant, Input
+from graphcnn.ir.tensor_type import TensorType
 
 
 @dataclass(frozen=True, eq=False, repr=False)

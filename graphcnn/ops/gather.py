@@ -17,13 +17,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, mixed
 from graphcnn.errors import DataError, GraphError
-from graphcnn.ir import Array, Node, Op, Value, constant_of
+from graphcnn.ir.batch import Batches, Rule, Types, mixed
+from graphcnn.ir.node import Array, Node, Op, Value, constant_of
+from graphcnn.ir.tensor_type import DType, Shape, TensorType, format_shape
 from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.checks import check_number
 from graphcnn.ops.comparison import Equal, Where
-from graphcnn.tensor_type import DType, Shape, TensorType, format_shape
+from graphcnn.ops.parts.checks import check_number
 
 
 @dataclass(frozen=True)

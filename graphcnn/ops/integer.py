@@ -12,18 +12,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, mixed, per_item
-from graphcnn.casting import converted, range_of
 from graphcnn.errors import GraphError
-from graphcnn.geometry import Pair, Sides
-from graphcnn.ir import Array, Op, Value, constant_of
+from graphcnn.ir.batch import Batches, Rule, Types, mixed, per_item
+from graphcnn.ir.casting import converted, range_of
+from graphcnn.ir.geometry import Pair, Sides
+from graphcnn.ir.node import Array, Op, Value, constant_of
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.broadcast import broadcast_shape
-from graphcnn.ops.checks import check_same_dtype
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Maximum, Minimum, Round, as_type
-from graphcnn.ops.integer_sums import Factor, summed
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ops.parts.checks import check_same_dtype
+from graphcnn.ops.parts.integer_sums import Factor, summed
 
 #: What a number can be quantised to; float32 holds all of these exactly.
 QUANTISED = (

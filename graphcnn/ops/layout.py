@@ -8,17 +8,17 @@ were assigned is therefore a mistake in storage.
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from graphcnn.batch import Batches, Rule, Types
-from graphcnn.batch_walk import follow_op
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Op, check_count
-from graphcnn.layout import PLAIN, plain, storage_shape
-from graphcnn.tensor_type import TensorType
+from graphcnn.ir.batch import Batches, Rule, Types
+from graphcnn.ir.batch_walk import follow_op
+from graphcnn.ir.node import Array, Op, check_count
+from graphcnn.ir.storage import PLAIN, plain, storage_shape
+from graphcnn.ir.tensor_type import TensorType
 
 
 @dataclass(frozen=True)
 class Relayout(Op):
-    """y = x, lying in memory as `layout` says; see `graphcnn.layout` for the names."""
+    """y = x, lying in memory as `layout` says; see `graphcnn.ir.storage` for the names."""
 
     layout: str = PLAIN
 

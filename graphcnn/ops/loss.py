@@ -10,15 +10,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import MEAN, Batches, Rule, Types, mean_of, mixed
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ir.batch import MEAN, Batches, Rule, Types, mean_of, mixed
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import DType, TensorType, format_shape
 from graphcnn.ops.activation import Sigmoid
-from graphcnn.ops.checks import check_same_dtype
 from graphcnn.ops.elementwise import Sign
+from graphcnn.ops.parts.checks import check_same_dtype
 from graphcnn.ops.shape import ElementCount, OneHot, Transpose, check_index_type, check_labels
 from graphcnn.ops.softmax import Softmax
-from graphcnn.tensor_type import DType, TensorType, format_shape
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import MEAN, SUM, Batches, Rule, Types, mixed, per_item
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.checks import check_same_dtype, check_shape
+from graphcnn.ir.batch import MEAN, SUM, Batches, Rule, Types, mixed, per_item
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import Shape, TensorType
+from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.elementwise import Sqrt
-from graphcnn.ops.reduce import Sum, averaged, summed
+from graphcnn.ops.parts.checks import check_same_dtype, check_shape
+from graphcnn.ops.parts.reduction import averaged, summed
 from graphcnn.ops.shape import ElementCount, Reshape
-from graphcnn.tensor_type import Shape, TensorType
 
 
 @dataclass(frozen=True)

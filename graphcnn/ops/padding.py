@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
-from graphcnn.geometry import Sides
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.checks import channels, check_float, image_sizes
-from graphcnn.tensor_type import TensorType
+from graphcnn.ir.batch import Batches, Rule, Types, per_item
+from graphcnn.ir.geometry import Sides
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ops.parts.checks import channels, check_float, image_sizes
 
 #: Our mode names and NumPy's.
 MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge"}

@@ -19,14 +19,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
-from graphcnn.geometry import AXES, Pair, Sides, Window, check_window, output_sizes, windows
-from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ir.batch import Batches, Rule, Types, per_item
+from graphcnn.ir.geometry import AXES, Pair, Sides, Window, check_window, output_sizes, windows
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.checks import channels, check_float, check_same_dtype, check_shape, image_sizes
-from graphcnn.ops.unfold import Region, covered, taps
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ops.parts.checks import (
+    channels,
+    check_float,
+    check_same_dtype,
+    check_shape,
+    image_sizes,
+)
+from graphcnn.ops.parts.unfold import Region, covered, taps
 
 
 @dataclass(frozen=True)

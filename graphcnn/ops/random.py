@@ -1,4 +1,4 @@
-"""Randomness, as a pure function of a seed and a step. See `graphcnn.philox`."""
+"""Randomness, as a pure function of a seed and a step. See `graphcnn.ir.philox`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import ClassVar
 import ml_dtypes
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, mixed
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.checks import check_float
-from graphcnn.philox import uniform
-from graphcnn.tensor_type import DType, Shape, TensorType, known_size
+from graphcnn.ir.batch import Batches, Rule, Types, mixed
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.philox import uniform
+from graphcnn.ir.tensor_type import DType, Shape, TensorType, known_size
+from graphcnn.ops.parts.checks import check_float
 
 #: Streams from here on are those of random numbers that a model draws by its definition; below are
 #: those of a training step.

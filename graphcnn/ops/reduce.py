@@ -6,87 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import MEAN, SUM, Batch, Batches, Rule, Types, mixed
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value, constant_of
-from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.checks import check_float, check_number
+from graphcnn.ir.batch import MEAN, Batches, Rule, Types, mixed
+from graphcnn.ir.node import Array, Node, Op, Value, constant_of
+from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import Equal, Where
 from graphcnn.ops.elementwise import Cast
-from graphcnn.ops.shape import ElementCount, Reshape
-from graphcnn.tensor_type import DType, Shape, TensorType
-
-
-@dataclass(frozen=True)
-class _Reduction(Op):
-    """`axes` are sorted, distinct and not negative; `keepdims` leaves them with size 1."""
-
-    axes: tuple[int, ...] = ()
-    keepdims: bool = False
-
-    operands: ClassVar = ("x",)
-    #: What a reduction over the items gives, and whether it keeps sums and means what they are.
-    over_items: ClassVar[Batch] = mixed("reduces over the items of the batch")
-    is_linear: ClassVar[bool] = False
-
-    def infer(self, x: TensorType) -> TensorType:
-        check_number(x=x)
-        if list(self.axes) != sorted(set(self.axes)) or any(not 0 <= a < x.rank for a in self.axes):
-            raise GraphError(f"axes {self.axes} must be distinct axes of {x}, in order")
-        return x.with_shape(_reduced(x.shape, self.axes, self.keepdims))
-
-    def restored(self, value: Value, shape: Shape) -> Value:
-        """`value`, of the result's shape, with the reduced axes of `shape` as axes of size 1."""
-        kept = _reduced(shape, self.axes, True)
-        return value if value.shape == kept else Reshape(kept)(value)
-
-    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
-        (x,) = inputs
-        if not x.is_items:
-            return x if self.is_linear else mixed(f"computes with a {x.kind} over the batch")
-        return self.over_items if x.axis in self.axes else _kept(x, self.axes, self.keepdims)
-
-
-def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
-    """`shape` with size 1 at `axes`, or without them."""
-    if keepdims:
-        return tuple(1 if a in axes else d for a, d in enumerate(shape))
-    return tuple(d for a, d in enumerate(shape) if a not in axes)
-
-
-def _kept(x: Batch, axes: tuple[int, ...], keepdims: bool) -> Batch:
-    """The items of x, whose axis is none of the reduced `axes`."""
-    return x if keepdims else x.at(x.axis - sum(a < x.axis for a in axes))
-
-
-def summed(x: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
-    """The sum of x over `axes`, in its type; floats are added up in float64.
-
-    Along an axis that is not the last NumPy adds one number after the other: in float32 fifty
-    thousand times 0.1 is 5002.5.
-    """
-    kind = np.float64 if x.dtype.kind == "f" else x.dtype
-    return np.asarray(np.sum(x, axis=axes, keepdims=keepdims, dtype=kind), x.dtype)
-
-
-def averaged(x: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
-    """The mean of floats over `axes`, likewise."""
-    return np.asarray(np.mean(x, axis=axes, keepdims=keepdims, dtype=np.float64), x.dtype)
-
-
-@dataclass(frozen=True)
-class Sum(_Reduction):
-    """y = sum of x over `axes`. Integers wrap around; floats are added up in float64."""
-
-    over_items: ClassVar = SUM
-    is_linear: ClassVar = True
-
-    def evaluate(self, x: Array) -> Array:
-        return summed(x, self.axes, self.keepdims)
-
-    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
-        shape = node.inputs[0].shape
-        return [BroadcastTo(shape)(self.restored(dy, shape))]
+from graphcnn.ops.parts.checks import check_float, check_number
+from graphcnn.ops.parts.reduction import _Reduction, averaged, items_kept, reduced_shape
+from graphcnn.ops.shape import ElementCount
 
 
 @dataclass(frozen=True)
@@ -160,7 +89,7 @@ class ArgMax(Op):
         check_number(x=x)
         if not 0 <= self.axis < x.rank:
             raise GraphError(f"axis {self.axis} must be an axis of {x}")
-        shape = _reduced(x.shape, (self.axis,), self.keepdims)
+        shape = reduced_shape(x.shape, (self.axis,), self.keepdims)
         return x.with_shape(shape).with_dtype(DType.INT64)
 
     def evaluate(self, x: Array) -> Array:
@@ -172,4 +101,4 @@ class ArgMax(Op):
             return mixed(f"computes with a {x.kind} over the batch")
         if x.axis == self.axis:
             return mixed("finds the largest among the items of the batch")
-        return _kept(x, (self.axis,), self.keepdims)
+        return items_kept(x, (self.axis,), self.keepdims)

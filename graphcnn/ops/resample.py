@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
-from graphcnn.geometry import Pair, Sides
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.checks import check_float, image_sizes
+from graphcnn.ir.batch import Batches, Rule, Types, per_item
+from graphcnn.ir.geometry import Pair, Sides
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ops.parts.checks import check_float, image_sizes
 from graphcnn.ops.shape import Slice
-from graphcnn.tensor_type import TensorType
 
 MODES = ("nearest", "bilinear")
 

@@ -10,12 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import COUNT, FIXED, Batches, Rule, Types, linear, mixed, per_item
-from graphcnn.batch_moves import embedded, joined, rearranged, sliced
 from graphcnn.errors import DataError, GraphError
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.places import check_places, places
-from graphcnn.tensor_type import (
+from graphcnn.ir.batch import COUNT, FIXED, Batches, Rule, Types, linear, mixed, per_item
+from graphcnn.ir.batch_moves import embedded, joined, rearranged, sliced
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import (
     Dim,
     DType,
     Shape,
@@ -28,6 +27,7 @@ from graphcnn.tensor_type import (
     open_axes,
     size_words,
 )
+from graphcnn.ops.parts.places import check_places, places
 
 
 @dataclass(frozen=True)

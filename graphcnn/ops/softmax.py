@@ -6,13 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.checks import check_float
+from graphcnn.ir.batch import Batches, Rule, Types, per_item
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Exp
-from graphcnn.ops.reduce import Sum
-from graphcnn.tensor_type import TensorType
+from graphcnn.ops.parts.checks import check_float
 
 
 @dataclass(frozen=True)

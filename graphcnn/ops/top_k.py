@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import GraphError
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.checks import check_number
+from graphcnn.ir.batch import Batches, Rule, Types, per_item
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.gather import Scatter, filled
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ops.parts.checks import check_number
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphcnn.batch import Batches, Rule, Types, per_item
 from graphcnn.errors import DataError, GraphError
-from graphcnn.geometry import Pair
-from graphcnn.ir import Array, Node, Op, Value
-from graphcnn.ops.checks import channels, check_float, image_sizes
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.batch import Batches, Rule, Types, per_item
+from graphcnn.ir.geometry import Pair
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ops.parts.checks import channels, check_float, image_sizes
 
 
 def _check_indices(indices: TensorType) -> None:

@@ -11,7 +11,7 @@ from graphcnn.pictures.failure import failure_picture
 from graphcnn.pictures.memory import plan_picture
 from graphcnn.pictures.picture import SUFFIXES, Picture
 from graphcnn.pictures.training import training_picture
-from graphcnn.pictures.volume import volume_picture
+from graphcnn.pictures.volume.volume import volume_picture
 
 __all__ = [
     "SUFFIXES",

@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.analysis.counts import activation_bytes, graph_parameters
-from graphcnn.draw.style import describe
-from graphcnn.graph import Graph, unique_names
-from graphcnn.ir import Node, Value
-from graphcnn.pictures.units import dimensions
-from graphcnn.sources import Constant, State
+from graphcnn.ir.graph import Graph, unique_names
+from graphcnn.ir.node import Node, Value
+from graphcnn.ir.sources import Constant, State
+from graphcnn.pictures.scene.units import dimensions
+from graphcnn.pictures.writers.dot_style import describe
 
 Row = TypeVar("Row")
 

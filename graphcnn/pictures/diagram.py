@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Value
 from graphcnn.language.arguments import choose
-from graphcnn.pictures import legend as around
-from graphcnn.pictures import totals
-from graphcnn.pictures.cards import Sheet, sheet, stepped
-from graphcnn.pictures.coloring import Heat, coloring
-from graphcnn.pictures.content import (
+from graphcnn.pictures.content import totals
+from graphcnn.pictures.content.coloring import Heat, coloring
+from graphcnn.pictures.content.content import (
     COMFORTABLE,
     DETAILS,
     Content,
@@ -20,16 +18,18 @@ from graphcnn.pictures.content import (
     edge_text,
     value_bytes,
 )
-from graphcnn.pictures.engine import ENGINES, placed
-from graphcnn.pictures.flow import LABEL, Flow, flow, ports, route
-from graphcnn.pictures.fold import fold as folded
-from graphcnn.pictures.fonts import elide, text_width
-from graphcnn.pictures.frames import Band, bands, common_scope, draw_band, room
-from graphcnn.pictures.layout import Edge, Size, rows_of
+from graphcnn.pictures.content.fold import fold as folded
+from graphcnn.pictures.parts import legend as around
+from graphcnn.pictures.parts.cards import Sheet, sheet, stepped
+from graphcnn.pictures.parts.engine import ENGINES, placed
+from graphcnn.pictures.parts.flow import LABEL, Flow, flow, ports, route
+from graphcnn.pictures.parts.frames import Band, bands, common_scope, draw_band, room
+from graphcnn.pictures.parts.layout import Edge, Size, rows_of
+from graphcnn.pictures.parts.shared_weights import ties
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.scene import Box, Group, Item, Rect, Scene, Text
-from graphcnn.pictures.ties import ties
-from graphcnn.pictures.units import counted
+from graphcnn.pictures.scene.fonts import elide, text_width
+from graphcnn.pictures.scene.scene import Box, Group, Item, Rect, Scene, Text
+from graphcnn.pictures.scene.units import counted
 
 _GAP: Final = 22.0
 _LANE: Final = 8.0

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from graphcnn.draw.style import describe
-from graphcnn.graph import Graph
-from graphcnn.ir import Node
-from graphcnn.pictures import legend as around
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node
 from graphcnn.pictures.compare import SIGNS, Difference, Pair, difference, shortened
-from graphcnn.pictures.fonts import elide, text_width
+from graphcnn.pictures.parts import legend as around
+from graphcnn.pictures.parts.grid import ROW, Across, Cell, Table, Wire, cell
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.scene import Box, Group, Item, Rect, Scene, Text
-from graphcnn.pictures.table import ROW, Across, Cell, Table, Wire, cell
-from graphcnn.pictures.units import counted, dimensions, in_bytes, joined, short
+from graphcnn.pictures.scene.fonts import elide, text_width
+from graphcnn.pictures.scene.scene import Box, Group, Item, Rect, Scene, Text
+from graphcnn.pictures.scene.units import counted, dimensions, in_bytes, joined, short
+from graphcnn.pictures.writers.dot_style import describe
 
 _STRIP: Final = 1500.0
 #: Rows of a panel of the strip.

@@ -6,20 +6,20 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Final
 
-from graphcnn.draw.style import describe
 from graphcnn.errors import GraphError
-from graphcnn.graph import topological_order
-from graphcnn.ir import Node, Op, Value, build
-from graphcnn.origin import Origin
-from graphcnn.pictures import legend as around
-from graphcnn.pictures.colors import FAMILIES
-from graphcnn.pictures.content import family
-from graphcnn.pictures.fonts import elide, text_width
+from graphcnn.ir.graph import topological_order
+from graphcnn.ir.node import Node, Op, Value, build
+from graphcnn.ir.origin import Origin
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.pictures.content.content import family
+from graphcnn.pictures.parts import legend as around
+from graphcnn.pictures.parts.grid import Table, Wire, cell
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.scene import Box, Group, Item, Rect, Scene, Text
-from graphcnn.pictures.table import Table, Wire, cell
-from graphcnn.pictures.units import dimensions, joined
-from graphcnn.sources import Constant, Input, State
+from graphcnn.pictures.scene.colors import FAMILIES
+from graphcnn.pictures.scene.fonts import elide, text_width
+from graphcnn.pictures.scene.scene import Box, Group, Item, Rect, Scene, Text
+from graphcnn.pictures.scene.units import dimensions, joined
+from graphcnn.pictures.writers.dot_style import describe
 
 #: Operators before the failing one that are shown.
 _MOST: Final = 10

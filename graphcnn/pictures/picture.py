@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from graphcnn.base.files import atomic_write
 from graphcnn.errors import OutputError
-from graphcnn.files import atomic_write
-from graphcnn.graph import Graph
-from graphcnn.pictures.facts import to_json
-from graphcnn.pictures.page import to_html
-from graphcnn.pictures.pdf import to_pdf
-from graphcnn.pictures.png import to_png
-from graphcnn.pictures.scene import Scene
-from graphcnn.pictures.svg import to_svg
-from graphcnn.pictures.tikz import to_tikz
-from graphcnn.pictures.words import to_text
+from graphcnn.ir.graph import Graph
+from graphcnn.pictures.scene.scene import Scene
+from graphcnn.pictures.writers.facts import to_json
+from graphcnn.pictures.writers.page import to_html
+from graphcnn.pictures.writers.pdf import to_pdf
+from graphcnn.pictures.writers.png import to_png
+from graphcnn.pictures.writers.svg import to_svg
+from graphcnn.pictures.writers.tikz import to_tikz
+from graphcnn.pictures.writers.words import to_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Picture:
         """The graph in Graphviz's language. Raises `OutputError` for pictures of other things."""
         if self.graph is None:
             raise OutputError(f"{self.scene.title!r} shows no single graph: it has no DOT form")
-        from graphcnn.draw.diagram import to_dot
+        from graphcnn.pictures.writers.dot import to_dot
 
         return str(to_dot(self.graph, backward=True).source)
 

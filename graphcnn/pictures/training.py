@@ -5,21 +5,21 @@ from collections.abc import Iterable
 from typing import Final
 
 from graphcnn.analysis.cost import multiply_adds
-from graphcnn.draw.diagram import phases
-from graphcnn.draw.style import describe
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, state_of
-from graphcnn.ir import Node, Value
-from graphcnn.pictures import legend as around
-from graphcnn.pictures.colors import FAMILIES
-from graphcnn.pictures.content import family, value_bytes
-from graphcnn.pictures.panels import draw_panels
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Node, Value
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.pictures.content.content import family, value_bytes
+from graphcnn.pictures.content.totals import digest
+from graphcnn.pictures.parts import legend as around
+from graphcnn.pictures.parts.grid import Across, Cell, Table, Wire, cell
+from graphcnn.pictures.parts.panels import draw_panels
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.scene import Box, Item, Rect, Scene
-from graphcnn.pictures.table import Across, Cell, Table, Wire, cell
-from graphcnn.pictures.totals import digest
-from graphcnn.pictures.units import counted, dimensions, in_bytes, joined, short
-from graphcnn.sources import Constant, Input, State
+from graphcnn.pictures.scene.colors import FAMILIES
+from graphcnn.pictures.scene.scene import Box, Item, Rect, Scene
+from graphcnn.pictures.scene.units import counted, dimensions, in_bytes, joined, short
+from graphcnn.pictures.writers.dot import phases
+from graphcnn.pictures.writers.dot_style import describe
 
 _WIDEST_NAME: Final = 24
 

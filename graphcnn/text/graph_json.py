@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.initializers import Constant as ConstantInitializer
-from graphcnn.ir import OPS, Array, Node, Op, Value
-from graphcnn.origin import Origin
-from graphcnn.sources import Constant, Role, State
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.initializers import Constant as ConstantInitializer
+from graphcnn.ir.node import OPS, Array, Node, Op, Value
+from graphcnn.ir.origin import Origin
+from graphcnn.ir.sources import Constant, Role, State
+from graphcnn.ir.tensor_type import DType, TensorType
 
 Json = Any
 

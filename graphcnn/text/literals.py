@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.initializers import Custom, Initializer
-from graphcnn.ir import Array, Op
-from graphcnn.tensor_type import BatchSize, DType, TensorType
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.initializers import Custom, Initializer
+from graphcnn.ir.node import Array, Op
+from graphcnn.ir.tensor_type import BatchSize, DType, TensorType
 
 #: Names of this form are written bare, all others in quotes.
 PLAIN: Final = r"[A-Za-z_][A-Za-z0-9_]*(?:[./][A-Za-z0-9_]+)*"
@@ -37,16 +37,6 @@ def quote(text: str) -> str:
         return _ESCAPES.get(c) or (c if c.isprintable() else f"\\u{{{ord(c):x}}}")
 
     return '"' + "".join(map(written, text)) + '"'
-
-
-def printable(text: str) -> str:
-    """The text on one line: what cannot be printed becomes "·", spaces of all kinds a space.
-
-    Marks that change the direction of what follows are among the first.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else " " if c.isspace() else "·" for c in text)
 
 
 def unquote(token: str) -> str:

@@ -17,11 +17,11 @@ from typing import Any, Final, cast
 
 import graphcnn.ops  # noqa: F401  fills OPS
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import OPS, Array, Node, Op, Value, build
-from graphcnn.origin import Origin
-from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import BatchSize, Dim, DType, N, TensorType
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import OPS, Array, Node, Op, Value, build
+from graphcnn.ir.origin import Origin
+from graphcnn.ir.sources import Constant, Input, Role, State
+from graphcnn.ir.tensor_type import BatchSize, Dim, DType, N, TensorType
 from graphcnn.text.literals import (
     PLAIN,
     QUOTED,

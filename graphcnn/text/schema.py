@@ -70,4 +70,4 @@ def fits(value: Any, hint: Any) -> bool:
 def describe(hint: Any) -> str:
     """An annotation in words."""
     text = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
-    return text.replace("graphcnn.tensor_type.", "").replace("graphcnn.initializers.", "")
+    return text.replace("graphcnn.ir.tensor_type.", "").replace("graphcnn.ir.initializers.", "")

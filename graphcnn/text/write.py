@@ -15,10 +15,10 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 
-from graphcnn.graph import Graph, unique_names
-from graphcnn.ir import Array, Node, Value
-from graphcnn.origin import Origin
-from graphcnn.sources import Constant, Input, State
+from graphcnn.ir.graph import Graph, unique_names
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.origin import Origin
+from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.text.literals import (
     format_bytes,
     format_elements,

@@ -4,18 +4,14 @@ From the data: the normalisation, which then belongs to the weights, and the nam
 From the run: first weights, if it has none, and the loss and the seed that it tells later.
 """
 
-from typing import TYPE_CHECKING
-
-from graphcnn.normalisation import LOOKS, reach_of
-from graphcnn.objective import Objective, known_loss
-from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.target_rule import TargetRule
-
-if TYPE_CHECKING:
-    from graphcnn.model import Model
+from graphcnn.data.dataset import Dataset
+from graphcnn.data.normalisation import LOOKS, reach_of
+from graphcnn.learning.objective import Objective, known_loss
+from graphcnn.learning.target_rule import TargetRule
+from graphcnn.network.network import Network
 
 
-def adopt_data(model: "Model", data: Dataset, rule: TargetRule) -> None:
+def adopt_data(model: Network, data: Dataset, rule: TargetRule) -> None:
     """Take over what the model does not have yet; the names only of classes that it tells apart."""
     if model.normalisation is None:
         model.normalisation = data.normalisation
@@ -32,7 +28,7 @@ def _tells_apart(rule: TargetRule, data: Dataset) -> bool:
     return not rule.kind.dtype.is_float or (two and rule.kind.shape[1:2] in ((), (1,)))
 
 
-def adopt_run(model: "Model", loss: str | Objective, seed: int) -> None:
+def adopt_run(model: Network, loss: str | Objective, seed: int) -> None:
     """Remember what the weights were trained with."""
     loss = known_loss(loss)
     model.loss = loss if isinstance(loss, str) else None

@@ -7,37 +7,35 @@ that was not.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphcnn.analysis.batch_axis import means
+from graphcnn.compile.runner import Runner
+from graphcnn.data.dataset import Dataset
 from graphcnn.errors import DataError, TrainingWarning
-from graphcnn.feeding import Data, as_dataset, at_least_one, prediction_type
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.origin import warn
 from graphcnn.language.arguments import check_function
-from graphcnn.objective import Metrics, Objective, known_loss, target_type, with_loss
-from graphcnn.optimizers import Optimizer
-from graphcnn.optimizers import optimizer as make_optimizer
-from graphcnn.origin import warn
-from graphcnn.probabilities import source_of
-from graphcnn.runner import Runner
-from graphcnn.runtime.checkpoint import LAST, classes_of_run, make_folder
-from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.runtime.history import History
-from graphcnn.runtime.progress import display
-from graphcnn.target_rule import TargetRule
+from graphcnn.learning.objective import Metrics, Objective, known_loss, target_type, with_loss
+from graphcnn.learning.optimizers import Optimizer
+from graphcnn.learning.optimizers import optimizer as make_optimizer
+from graphcnn.learning.probabilities import source_of
+from graphcnn.learning.target_rule import TargetRule
+from graphcnn.network.feeding import Data, as_dataset, at_least_one, prediction_type
+from graphcnn.network.network import Network
+from graphcnn.training.checkpoint import LAST, classes_of_run, make_folder
+from graphcnn.training.history import History
+from graphcnn.training.progress import display
 from graphcnn.training.resuming import Told, wanted_changes
 from graphcnn.training.run import Callback, EarlyStopping, Run, interruptible
 from graphcnn.training.session import Session, checked_seed, one_pixel_message
-
-if TYPE_CHECKING:
-    from graphcnn.model import Model
 
 #: The batch size where none is given, or as many items as there are.
 BATCH_SIZE = 32
 
 
 def fit(
-    model: "Model",
+    model: Network,
     train: Data,
     targets: Any = None,
     *,
@@ -195,7 +193,7 @@ def fit(
         return run.train(epochs, shown, interrupted)
 
 
-def _of_the_whole(model: "Model", evaluation: Graph, loss: str | Objective) -> frozenset[str]:
+def _of_the_whole(model: Network, evaluation: Graph, loss: str | Objective) -> frozenset[str]:
     """The metrics that are no means over the items, with a warning that names them."""
     scores = source_of(next(iter(model.graph.outputs.values())), loss)
     found = [key for key, mean in means(evaluation, scores).items() if not mean]

@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+from graphcnn.data.dataset import Dataset
 from graphcnn.errors import CheckpointWarning, DataError, WeightsError
-from graphcnn.graph import Graph
-from graphcnn.initializers import Constant
-from graphcnn.ir import Node, Value, build
-from graphcnn.objective import Objective
-from graphcnn.optimizers import Optimizer
-from graphcnn.origin import warn
-from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.schedules import Schedule, schedule
-from graphcnn.sources import State
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.initializers import Constant
+from graphcnn.ir.node import Node, Value, build
+from graphcnn.ir.origin import warn
+from graphcnn.ir.sources import State
+from graphcnn.learning.objective import Objective
+from graphcnn.learning.optimizers import Optimizer
+from graphcnn.learning.schedules import Schedule, schedule
 from graphcnn.text.write import fingerprint
 
 #: What `changing` may name, and the entries of a configuration that belong to it.

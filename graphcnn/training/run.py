@@ -6,33 +6,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from graphcnn.cells import writes
+from graphcnn.compile.runner import Runner
+from graphcnn.data.dataset import Dataset
 from graphcnn.errors import GraphError
-from graphcnn.evaluation import measure
-from graphcnn.graph import state_of
-from graphcnn.ir import Array
+from graphcnn.ir.cells import writes
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.node import Array
 from graphcnn.language.arguments import is_int
-from graphcnn.passes.training_mode import SEED
-from graphcnn.runner import Runner
-from graphcnn.runtime.checkpoint import (
-    BEST,
-    Position,
-    load_checkpoint,
-    save_checkpoint,
-)
-from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.runtime.history import History
-from graphcnn.runtime.progress import Display
+from graphcnn.network.evaluation import measure
+from graphcnn.network.network import Network
+from graphcnn.network.weights import check_states, read_tensors
+from graphcnn.passes.training.training_mode import SEED
+from graphcnn.training.checkpoint import BEST, Position, load_checkpoint, save_checkpoint
+from graphcnn.training.history import History
+from graphcnn.training.progress import Display
 from graphcnn.training.resuming import WITHIN_EPOCH, Told, check_told
 from graphcnn.training.session import Session
-from graphcnn.weights import check_states, read_tensors
-
-if TYPE_CHECKING:
-    from graphcnn.model import Model
 
 Callback = Callable[[int, Mapping[str, float]], None]
 
@@ -78,7 +71,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 class Run:
     """One training run: what it works on, and how far it got."""
 
-    model: "Model"
+    model: Network
     data: Dataset
     held_out: Dataset | None
     session: Session

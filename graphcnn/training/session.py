@@ -22,14 +22,28 @@ import math
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Never, Self
+from typing import Any, Never, Self
 
 import numpy as np
 
-from graphcnn.cells import Loan
-from graphcnn.compile import training_graph
+from graphcnn.compile.engine import Arrays, Engine, make_engine
+from graphcnn.compile.pipelines import training_graph
+from graphcnn.compile.runner import batch_size
+from graphcnn.data.dataset import Dataset, source_of
+from graphcnn.data.normalisation import as_numbers
 from graphcnn.errors import DataError, TrainingError
-from graphcnn.feeding import (
+from graphcnn.ir.cells import Loan
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Array, Node
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.language.arguments import is_int
+from graphcnn.learning.objective import Metrics, Objective, known_loss, target_type
+from graphcnn.learning.optimizers import Optimizer
+from graphcnn.learning.optimizers import optimizer as make_optimizer
+from graphcnn.learning.probabilities import tell
+from graphcnn.learning.schedules import schedule
+from graphcnn.learning.target_rule import TARGET, TargetRule
+from graphcnn.network.feeding import (
     Data,
     as_dataset,
     item_feeds,
@@ -37,28 +51,12 @@ from graphcnn.feeding import (
     own_labels,
     prediction_type,
 )
-from graphcnn.graph import Graph, state_of
-from graphcnn.ir import Array, Node
-from graphcnn.language.arguments import is_int
-from graphcnn.normalisation import as_numbers
-from graphcnn.objective import Metrics, Objective, known_loss, target_type
+from graphcnn.network.network import Network
 from graphcnn.ops.norm import BatchNormTrain
-from graphcnn.optimizers import Optimizer
-from graphcnn.optimizers import optimizer as make_optimizer
-from graphcnn.passes.apply_optimizer import LEARNING_RATE
-from graphcnn.passes.training_mode import SEED, STEP
-from graphcnn.probabilities import tell
-from graphcnn.runner import batch_size
-from graphcnn.runtime.data.dataset import Dataset, source_of
+from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
+from graphcnn.passes.training.training_mode import SEED, STEP
 from graphcnn.runtime.reference import Reference
-from graphcnn.schedules import schedule
-from graphcnn.target_rule import TARGET, TargetRule
-from graphcnn.tensor_type import TensorType
 from graphcnn.training.adoption import adopt_data, adopt_run
-from graphcnn.training.engine import Arrays, Engine, make_engine
-
-if TYPE_CHECKING:
-    from graphcnn.model import Model
 
 
 class Session:
@@ -78,7 +76,7 @@ class Session:
 
     def __init__(
         self,
-        model: "Model",
+        model: Network,
         loss: str | Objective = "cross_entropy",
         optimizer: str | Optimizer = "sgd",
         metrics: Metrics = None,

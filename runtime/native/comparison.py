@@ -10,13 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from graphcnn.errors import VerifyError
-from graphcnn.graph import state_of
-from graphcnn.ir import Array, Node, Value
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.plan import Plan, root
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
-from graphcnn.plan import Plan, root
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import DType
 
 #: Largest difference that rounding explains, as a share of the largest magnitude, by bytes of a
 #: float: half, single and double precision.

@@ -1,9 +1,9 @@
 """Moving bytes from place to place by a step of its own, as a plan's copies ask for."""
 
-from graphcnn.plan import ALIGN, Copy
-from graphcnn.runtime.native.emit import I64, Emitter
-from graphcnn.runtime.native.kernel import Kernel
-from graphcnn.tensor_type import DType
+from graphcnn.ir.plan import ALIGN, Copy
+from graphcnn.ir.tensor_type import DType
+from graphcnn.runtime.native.code.emit import I64, Emitter
+from graphcnn.runtime.native.code.kernel import Kernel
 
 _ELEMENTS = ALIGN // DType.FLOAT32.bytes
 

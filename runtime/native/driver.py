@@ -20,8 +20,8 @@ import functools
 import sys
 from dataclasses import dataclass
 
-from graphcnn.runtime.native.jit import cached_object, check_runnable, load
-from graphcnn.runtime.native.target import host
+from graphcnn.runtime.native.code.jit import cached_object, check_runnable, load
+from graphcnn.runtime.native.code.target import host
 
 #: Words of 8 bytes of a step: kernel, operand table, shares, flags.
 STEP_WORDS = 4

@@ -21,22 +21,22 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, state_of
-from graphcnn.ir import Array, Node, Value
-from graphcnn.layout import PLAIN, pack, unpack
-from graphcnn.plan import BufferRole, Plan, verify_plan
-from graphcnn.runtime.native.arena import Arena, usable_in_place
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.plan import BufferRole, Plan, verify_plan
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.storage import PLAIN, pack, unpack
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.target import Target, host
 from graphcnn.runtime.native.comparison import Comparison
-from graphcnn.runtime.native.kernel import Kernel
-from graphcnn.runtime.native.memory import Memory, States
-from graphcnn.runtime.native.red_zones import RedZones
+from graphcnn.runtime.native.memory.arena import Arena, usable_in_place
+from graphcnn.runtime.native.memory.places import Memory, States
+from graphcnn.runtime.native.memory.red_zones import RedZones
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.table import Table, state_copies, work_of
-from graphcnn.runtime.native.target import Target, host
+from graphcnn.runtime.native.step_table import Table, state_copies, work_of
 from graphcnn.runtime.native.threads import run_steps, thread_count
 from graphcnn.runtime.reference import fed
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import TensorType
 
 #: Smaller arrays are copied in; larger ones are read where they lie, if they lie well.
 _COPY = 16 << 10

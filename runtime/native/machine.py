@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import DType
+from graphcnn.runtime.native.code.emit import Emitter
+from graphcnn.runtime.native.code.jit import compile_kernel
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.driver import STEP_WORDS
-from graphcnn.runtime.native.emit import Emitter
-from graphcnn.runtime.native.jit import compile_kernel
-from graphcnn.runtime.native.kernel import Kernel
-from graphcnn.runtime.native.table import address_of
-from graphcnn.runtime.native.target import host
+from graphcnn.runtime.native.step_table import address_of
 from graphcnn.runtime.native.threads import run_steps
-from graphcnn.tensor_type import DType
 
 F32 = DType.FLOAT32
 #: Random numbers that operands are filled with, again and again.

@@ -3,13 +3,22 @@
 It shows what a plan is, and serves where no memory planner ran: the executable of a graph alone.
 """
 
-from graphcnn.graph import Graph, state_of, unique_names
-from graphcnn.ir import Value
-from graphcnn.layout import storage_bytes
-from graphcnn.plan import ALIGN, Buffer, BufferRole, Copy, Plan, Step, is_alias, is_packed_constant
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.target import Target
-from graphcnn.sources import Constant, Input, State
+from graphcnn.ir.graph import Graph, state_of, unique_names
+from graphcnn.ir.node import Value
+from graphcnn.ir.plan import (
+    ALIGN,
+    Buffer,
+    BufferRole,
+    Copy,
+    Plan,
+    Step,
+    is_alias,
+    is_packed_constant,
+)
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.storage import storage_bytes
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import Target
 
 
 def simple_plan(graph: Graph, target: Target, parts: int) -> Plan:

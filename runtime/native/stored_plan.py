@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphcnn.errors import GraphCnnError
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
-from graphcnn.plan import Buffer, BufferRole, Copy, Plan, Step
-from graphcnn.runtime.native import cache
-from graphcnn.runtime.native.emit import Emitter
-from graphcnn.runtime.native.kernel import Kernel, lower
-from graphcnn.runtime.native.target import Target
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
+from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step
+from graphcnn.runtime.native.code import cache
+from graphcnn.runtime.native.code.emit import Emitter
+from graphcnn.runtime.native.code.kernel import Kernel, lower
+from graphcnn.runtime.native.code.target import Target
 from graphcnn.text.graph_json import Given, Json, Reader, Writer
 from graphcnn.text.write import fingerprint
 

@@ -21,7 +21,7 @@ from graphcnn.runtime.native.driver import (
     can_sleep,
     driver,
 )
-from graphcnn.runtime.native.limits import available_processors
+from graphcnn.runtime.native.memory.limits import available_processors
 
 MOST = 256
 

@@ -19,16 +19,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphcnn.ir import Node, build
-from graphcnn.layout import Choice, storage_bytes, without_halo
+from graphcnn.ir.node import Node, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import Choice, storage_bytes, without_halo
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.layout import Placed
-from graphcnn.runtime.native import cache
-from graphcnn.runtime.native.kernel import lower, node_key
-from graphcnn.runtime.native.limits import available_memory
+from graphcnn.runtime.native.code import cache
+from graphcnn.runtime.native.code.kernel import lower, node_key
+from graphcnn.runtime.native.code.target import Target, host
 from graphcnn.runtime.native.machine import measure
-from graphcnn.runtime.native.target import Target, host
-from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType
+from graphcnn.runtime.native.memory.limits import available_memory
 
 #: How often every candidate has its turn, and how long a turn is.
 ROUNDS, SECONDS = 2, 0.02

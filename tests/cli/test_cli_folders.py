@@ -8,7 +8,7 @@ from command_line import done, refused, run
 from data_files import picture
 
 import graphcnn as cnn
-from graphcnn.runtime.checkpoint import load_checkpoint
+from graphcnn.training.checkpoint import load_checkpoint
 
 pytest.importorskip("PIL")
 

@@ -12,7 +12,7 @@ import pytest
 from command_line import XO, done, refused, run
 
 import graphcnn as cnn
-from graphcnn.runtime.checkpoint import load_checkpoint
+from graphcnn.training.checkpoint import load_checkpoint
 
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 

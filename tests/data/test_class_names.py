@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.class_names import MAX_CLASSES
+from graphcnn.data import Dataset, arrays
+from graphcnn.data.class_names import MAX_CLASSES
 from graphcnn.errors import DataError, WeightsError
-from graphcnn.runtime.data import Dataset, arrays
 
 FRUIT = ("apple", "banana", "cherry")
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from data_files import picture, real
 
+from graphcnn.data import cifar10
 from graphcnn.errors import DataError
-from graphcnn.runtime.data import cifar10
 
 NAMES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from graphcnn.data import Dataset, arrays
+from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import DataError
-from graphcnn.normalisation import Normalisation
-from graphcnn.runtime.data import Dataset, arrays
 
 
 def numbered(n: int, classes: int = 2) -> Dataset:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from data_files import picture, real
 
+from graphcnn.data import SPECS, digits, load, xo, xo_pair
 from graphcnn.errors import DataError, MissingExtraError
-from graphcnn.runtime.data import SPECS, digits, load, xo, xo_pair
 
 STILL = {"shift": 0, "scale": 0, "rotation": 0, "deformation": 0, "noise": 0}
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from data_files import picture
 
+from graphcnn.data import image_files as pictures
+from graphcnn.data import image_folder, members
+from graphcnn.data import image_folders as folders
 from graphcnn.errors import DataError, MissingExtraError
-from graphcnn.runtime.data import folders, image_folder, members, pictures
 
 pytest.importorskip("PIL")
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from data_files import idx, real
 
+from graphcnn.data import mnist
 from graphcnn.errors import DataError
-from graphcnn.runtime.data import mnist
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"
 
@@ -90,7 +90,7 @@ def test_damaged_gzip(mnist_folder):
 
 
 def test_gzip_that_grows_beyond_the_limit(mnist_folder, monkeypatch):
-    monkeypatch.setattr("graphcnn.runtime.data.idx.MAX_BYTES", 50)
+    monkeypatch.setattr("graphcnn.data.idx.MAX_BYTES", 50)
     refuses(mnist_folder, f"{IMAGES} decompresses to more than 50 bytes")
 
 

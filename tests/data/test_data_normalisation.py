@@ -1,13 +1,8 @@
 import numpy as np
 import pytest
 
+from graphcnn.data.normalisation import Normalisation, check_images, check_labels, check_targets
 from graphcnn.errors import DataError
-from graphcnn.normalisation import (
-    Normalisation,
-    check_images,
-    check_labels,
-    check_targets,
-)
 
 GREY = np.zeros((2, 1, 4, 3), np.float32)
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphcnn.data import npz
 from graphcnn.errors import DataError
-from graphcnn.runtime.data import npz
 
 X, Y = np.zeros((10, 1, 4, 3), np.uint8), np.arange(10) % 2
 

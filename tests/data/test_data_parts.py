@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from data_files import picture
 
+from graphcnn.data import cifar10, image_folder, load
+from graphcnn.data.parts import part_named
 from graphcnn.errors import DataError, DataWarning
-from graphcnn.runtime.data import cifar10, image_folder, load
-from graphcnn.runtime.data.parts import part_named
 
 pytest.importorskip("PIL")
 

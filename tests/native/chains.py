@@ -5,15 +5,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node
+from graphcnn.ir.sources import Constant, Input, Role, State
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Add, Mul
-from graphcnn.runtime.native.emit import Emitter
-from graphcnn.runtime.native.kernel import LOWERINGS, Kernel, load_lowerings
-from graphcnn.runtime.native.target import Target
-from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.emit import Emitter
+from graphcnn.runtime.native.code.kernel import LOWERINGS, Kernel, load_lowerings
+from graphcnn.runtime.native.code.target import Target
 
 F32 = DType.FLOAT32
 

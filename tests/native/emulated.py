@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from graphcnn.runtime.native import jit
-from graphcnn.runtime.native.kernel import Kernel
-from graphcnn.runtime.native.target import Target
+from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.target import Target
 
 #: Names of the architecture of a triple in the names of the tools.
 TOOLS = {"aarch64": ("qemu-aarch64", "aarch64-linux-gnu-as", "aarch64-linux-gnu-ld")}

@@ -22,13 +22,13 @@ import numpy as np
 from native.emulated import NeedsLibraryError, can_emulate, emulate
 from samples import Sample
 
-from graphcnn.ir import Array, Node, build
+from graphcnn.ir.node import Array, Node, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.runtime.native import kernels
-from graphcnn.runtime.native.jit import can_run, compile_kernel, compile_object
-from graphcnn.runtime.native.kernel import LOWERINGS, Kernel, lower
-from graphcnn.runtime.native.target import Target, host
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.jit import can_run, compile_kernel, compile_object
+from graphcnn.runtime.native.code.kernel import LOWERINGS, Kernel, lower
+from graphcnn.runtime.native.code.target import Target, host
 
 PAGE = mmap.PAGESIZE
 READABLE = 64  # bytes after the end of an operand that may be read

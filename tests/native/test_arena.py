@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from graphcnn.errors import GraphCnnError
-from graphcnn.runtime.native import arena as arena_module
-from graphcnn.runtime.native import limits
-from graphcnn.runtime.native.arena import Arena, require_memory, usable_in_place
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.runtime.native.memory import arena as arena_module
+from graphcnn.runtime.native.memory import limits
+from graphcnn.runtime.native.memory.arena import Arena, require_memory, usable_in_place
 
 BYTES = TensorType((100,), DType.UINT8)
 

@@ -8,8 +8,8 @@ import pytest
 from native.chains import scale_kernel
 
 from graphcnn.errors import GraphCnnError
-from graphcnn.runtime.native import cache, jit
-from graphcnn.runtime.native.target import host, named
+from graphcnn.runtime.native.code import cache, jit
+from graphcnn.runtime.native.code.target import host, named
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 import graphcnn as cnn
-from graphcnn.compile import inference_graph, training_graph
-from graphcnn.graph import Graph
-from graphcnn.ir import Node
+from graphcnn.compile.native import native_pipeline
+from graphcnn.compile.pipelines import inference_graph, training_graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node
+from graphcnn.ir.plan import is_step
 from graphcnn.models import build
-from graphcnn.native import native_pipeline
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import Placed, Relayout, inner
-from graphcnn.passes.split_states import split_states
-from graphcnn.plan import is_step
-from graphcnn.runtime.native.kernel import load_lowerings, lower
-from graphcnn.runtime.native.kernels.placed import CHOICES, heavy
-from graphcnn.runtime.native.target import Target, named
+from graphcnn.passes.lowering.split_states import split_states
+from graphcnn.runtime.native.code.kernel import load_lowerings, lower
+from graphcnn.runtime.native.code.target import Target, named
+from graphcnn.runtime.native.kernels.layout.placed import CHOICES, heavy
 
 TABLES = Path(__file__).parent / "choices"
 TARGETS = ("avx512", "avx2", "sse2")

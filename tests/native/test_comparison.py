@@ -7,12 +7,12 @@ import pytest
 from native.networks import trained
 
 import graphcnn as cnn
-from graphcnn.compile import inference_graph
-from graphcnn.ir import build
-from graphcnn.native import Prepared
+from graphcnn.compile.native import Prepared
+from graphcnn.compile.pipelines import inference_graph
+from graphcnn.ir.node import build
 from graphcnn.ops.pool import AvgPool2d
+from graphcnn.runtime.native.code.kernel import LOWERINGS, load_lowerings
 from graphcnn.runtime.native.comparison import difference
-from graphcnn.runtime.native.kernel import LOWERINGS, load_lowerings
 
 IMAGES = np.random.default_rng(0).random((2, 1, 6, 6), np.float32)
 

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from native.test_kernels_placed import TARGETS, check, check_all
 
-from graphcnn.ir import build
+from graphcnn.ir.node import build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.conv import Conv2d
-from graphcnn.runtime.native.kernels import conv_taps
-from graphcnn.runtime.native.kernels.conv_taps import BlockedPart, strips_of
-from graphcnn.runtime.native.kernels.placed import choices
-from graphcnn.runtime.native.target import host
-from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType
+from graphcnn.runtime.native.code.target import host
+from graphcnn.runtime.native.kernels.conv import taps as conv_taps
+from graphcnn.runtime.native.kernels.conv.taps import BlockedPart, strips_of
+from graphcnn.runtime.native.kernels.layout.placed import choices
 
 P1 = (1, 1, 1, 1)
 

@@ -17,11 +17,11 @@ import pytest
 from native.networks import relative
 
 import graphcnn as cnn
-from graphcnn.compile import training_graph
-from graphcnn.graph import state_of
-from graphcnn.native import training_executable
+from graphcnn.compile.native import training_executable
+from graphcnn.compile.pipelines import training_graph
+from graphcnn.ir.graph import state_of
+from graphcnn.learning.target_rule import TARGET
 from graphcnn.runtime.reference import Reference
-from graphcnn.target_rule import TARGET
 
 N, SIZE, CHANNELS = 16, 32, (32, 32, 64, 64)
 PRECISIONS = ("fast", "strict")

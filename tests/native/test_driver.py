@@ -6,9 +6,9 @@ import pytest
 from native.chains import mean_kernel, scale_kernel
 
 from graphcnn.runtime.native import threads
+from graphcnn.runtime.native.code.jit import compile_kernel
+from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.driver import BARRIER, STEP_WORDS, driver_text
-from graphcnn.runtime.native.jit import compile_kernel
-from graphcnn.runtime.native.target import host
 
 pytestmark = pytest.mark.whole_runs
 
@@ -87,7 +87,8 @@ def test_is_valid_everywhere(triple, system):
 
 def test_sleeps_without_a_futex(monkeypatch):
     """The way of other systems, on this one."""
-    from graphcnn.runtime.native import driver, jit
+    from graphcnn.runtime.native import driver
+    from graphcnn.runtime.native.code import jit
 
     text = driver_text(host().triple, "darwin")
     code = jit.cached_object(text, lambda: text, host())

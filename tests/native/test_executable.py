@@ -11,21 +11,21 @@ from clock import best, unit
 from native.chains import F32, chain, counter, counter_states, lowered, mean_lowering
 
 from graphcnn.errors import GraphCnnError, GraphError
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.shape import Reshape
-from graphcnn.passes.plan_memory import plan_memory
-from graphcnn.runtime.native import arena as arena_module
+from graphcnn.passes.memory.plan_memory import plan_memory
 from graphcnn.runtime.native import executable as module
-from graphcnn.runtime.native import table
-from graphcnn.runtime.native.arena import aligned_empty
+from graphcnn.runtime.native import step_table as table
+from graphcnn.runtime.native.code.kernel import Kernel, load_lowerings, lower
+from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.executable import NativeExecutable
-from graphcnn.runtime.native.kernel import Kernel, load_lowerings, lower
-from graphcnn.runtime.native.target import host
+from graphcnn.runtime.native.memory import arena as arena_module
+from graphcnn.runtime.native.memory.arena import aligned_empty
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import N, TensorType
 
 
 @pytest.fixture(autouse=True)

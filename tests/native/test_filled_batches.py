@@ -7,7 +7,7 @@ import pytest
 from random_models import random_model
 
 import graphcnn as cnn
-from graphcnn.runner import Runner
+from graphcnn.compile.runner import Runner
 
 
 def rows_and_wide_rows() -> cnn.Model:

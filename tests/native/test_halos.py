@@ -9,10 +9,13 @@ import pytest
 from native.run_kernel import check_results, load_lowerings, run_kernel
 
 import graphcnn as cnn
-from graphcnn.graph import Graph
-from graphcnn.ir import OPS, Node, build
-from graphcnn.layout import Images, pack, parse_layout, storage_shape
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import OPS, Node, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import Images, pack, parse_layout, storage_shape
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Relu
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.elementwise import Add, Mul
@@ -20,14 +23,12 @@ from graphcnn.ops.fused import fused
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
 from graphcnn.ops.pool import AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, MaxPool2d, MaxPool2dGrad
-from graphcnn.ops.reduce import Mean, Sum
+from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import Concat
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.kernels.blocked_images import BLOCKED
-from graphcnn.runtime.native.kernels.placed import PLACED, choices
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host, named
+from graphcnn.runtime.native.kernels.image.blocked_images import BLOCKED
+from graphcnn.runtime.native.kernels.layout.placed import PLACED, choices
 
 SIDES = ("+1,0,0,0", "+0,2,0,0", "+0,0,3,0", "+0,0,0,1", "+1,2,3,1")
 TARGETS = {"host": host(), "sse2": named("sse2")}

@@ -9,10 +9,10 @@ from native.chains import scale_kernel
 from native.run_kernel import Guarded
 
 from graphcnn.errors import GraphCnnError
-from graphcnn.runtime.native import jit
-from graphcnn.runtime.native.emit import Emitter
-from graphcnn.runtime.native.kernel import Kernel
-from graphcnn.runtime.native.target import host, named
+from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.emit import Emitter
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.target import host, named
 
 FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from native.run_kernel import check_results, run_kernel
 
-from graphcnn.ir import Node, build
-from graphcnn.layout import pack, storage_shape, unpack
+from graphcnn.ir.node import Node, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import pack, storage_shape, unpack
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.layout import Placed
 from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
 from graphcnn.ops.pool import AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, MaxPool2d, MaxPool2dGrad
-from graphcnn.runtime.native.jit import compile_object
-from graphcnn.runtime.native.kernels.blocked_images import BLOCKED
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.jit import compile_object
+from graphcnn.runtime.native.code.target import host, named
+from graphcnn.runtime.native.kernels.image.blocked_images import BLOCKED
 
 HALOS = ("", "+1,1,1,1", "+0,2,3,1")
 WINDOWS: list[dict[str, Any]] = [

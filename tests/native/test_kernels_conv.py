@@ -7,16 +7,16 @@ from samples import Sample
 from samples.conv import SAMPLES as CONV
 from samples.dense import SAMPLES as DENSE
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Op, Value, build
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Op, Value, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.fused import fused
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.target import host, named
 
 TARGETS = {"host": host(), "avx2": named("avx2"), "sse2": named("sse2")}
 P1 = (1, 1, 1, 1)

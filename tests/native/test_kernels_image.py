@@ -9,7 +9,9 @@ from native.run_kernel import check_results, check_sample, run_node
 from samples import Sample, norm, padding, pool, resample
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Op, build
+from graphcnn.ir.node import Op, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
 from graphcnn.ops.padding import Pad2d, Pad2dGrad
 from graphcnn.ops.pool import (
@@ -22,12 +24,10 @@ from graphcnn.ops.pool import (
 )
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad, ZeroInsert2d
 from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.kernels.gather import MAX_TAPS
-from graphcnn.runtime.native.kernels.planes import MAX_STEP
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host, named
+from graphcnn.runtime.native.kernels.parts.pixel_rows import MAX_STEP
+from graphcnn.runtime.native.kernels.parts.pool_reach import MAX_TAPS
 
 SAMPLES = [*pool.SAMPLES, *padding.SAMPLES, *resample.SAMPLES, *norm.SAMPLES]
 TARGETS = ("host", "sse2", "avx2")

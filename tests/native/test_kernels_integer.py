@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from samples.integer import SAMPLES
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Value, build, constant_of
-from graphcnn.native import Prepared
+from graphcnn.compile.native import Prepared
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Value, build, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.integer import ConvInteger, MatMulInteger, Quantize
-from graphcnn.passes.expand import Expand
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.passes.lowering.expand import Expand
 
 
 def both(op, arrays, stored=()):

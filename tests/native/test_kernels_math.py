@@ -9,14 +9,14 @@ import pytest
 from native.run_kernel import run_node
 from numpy.polynomial import Chebyshev, Polynomial
 
-from graphcnn.ir import Array, Op, build
+from graphcnn.ir.node import Array, Op, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Elu, Gelu, Relu, Sigmoid, Silu, Softplus, Tanh
 from graphcnn.ops.elementwise import Cast, Erf, Exp, Log, Maximum, Minimum, Pow, Sign, Sqrt
-from graphcnn.ops.erf import erf
-from graphcnn.runtime.native.kernels import math as vector
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ops.parts.erf import erf
+from graphcnn.runtime.native.code.target import host, named
+from graphcnn.runtime.native.kernels.parts import math as vector
 
 TARGETS = ("host", "sse2", "avx2")
 SPECIAL = np.array(

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from native.run_kernel import check_results, run_kernel
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Op, Value, build
-from graphcnn.layout import Choice, Images, pack, parse_layout, storage_shape
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Op, Value, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import Choice, Images, pack, parse_layout, storage_shape
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.activation import Relu, Sigmoid
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.fused import fused
 from graphcnn.ops.layout import Placed
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.kernels.placed import choices
-from graphcnn.runtime.native.target import Target, host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import Target, host, named
+from graphcnn.runtime.native.kernels.layout.placed import choices
 
 TARGETS = {"host": host(), "avx2": named("avx2"), "sse2": named("sse2")}
 P1 = (1, 1, 1, 1)
@@ -172,10 +172,10 @@ def test_groups(op, shapes, extra, target):
 
 
 _PLANNED = """
-from graphcnn.compile import inference_graph
+from graphcnn.compile.pipelines import inference_graph
 from graphcnn.models import build
-from graphcnn.native import native_pipeline
-from graphcnn.runtime.native.target import host
+from graphcnn.compile.native import native_pipeline
+from graphcnn.runtime.native.code.target import host
 graph = inference_graph(build("resnet18").initialize(0).graph).bind(8)
 print([(n.name, n.op) for n in native_pipeline(host()).run(graph).operations])
 """

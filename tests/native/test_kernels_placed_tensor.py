@@ -9,21 +9,22 @@ import pytest
 from native.run_kernel import check_results, run_kernel, run_node
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Op, build
-from graphcnn.layout import pack, storage_shape, unpack
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Op, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import pack, storage_shape, unpack
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Relu, Sigmoid
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.fused import fused
 from graphcnn.ops.layout import Placed
-from graphcnn.ops.reduce import Mean, Sum
+from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import Concat
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.kernels.elementwise import lower_placed
-from graphcnn.runtime.native.kernels.placed import PLACED
-from graphcnn.runtime.native.target import host
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host
+from graphcnn.runtime.native.kernels.layout.placed import PLACED
+from graphcnn.runtime.native.kernels.tensor.elementwise import lower_placed
 
 
 def _check(op: Op, reads: Sequence[str], *arrays: Array, parts: int = 1, writes: str = "") -> None:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from native.run_kernel import check_results, run_kernel
 
-from graphcnn.ir import Node, build
-from graphcnn.layout import pack, storage_shape
+from graphcnn.ir.node import Node, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import pack, storage_shape
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.layout import Relayout
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host, named
 
 IMAGES = ["plain", "c16", "c16+1,1,1,1", "c16+0,2,3,1"]
 KERNELS = ["plain", "o16i16x1", "o16i16x2", "i16o16x1", "i16o16x3"]

@@ -7,15 +7,15 @@ import pytest
 from native.run_kernel import check_results, run_node
 
 from graphcnn.errors import DataError
-from graphcnn.ir import Array, Op, build
+from graphcnn.ir.node import Array, Op, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.gather import REDUCTIONS, Gather, Scatter
 from graphcnn.ops.loss import CrossEntropy
 from graphcnn.ops.shape import OneHot
 from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.target import host, named
 
 
 def _run(op: Op, *arrays: Array, target: str = "host", parts: int = 1) -> tuple[Any, Any]:

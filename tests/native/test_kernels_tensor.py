@@ -20,23 +20,23 @@ from samples import (
 )
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Op, build, constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Op, build, constant_of
+from graphcnn.ir.philox import uniform
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Gelu, Relu, Sigmoid
-from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.elementwise import Add, Cast, Exp, Mul, Pow
 from graphcnn.ops.fused import fused
 from graphcnn.ops.loss import BinaryCrossEntropy, CrossEntropy, MeanAbsoluteError, MeanSquaredError
 from graphcnn.ops.random import RandomUniform
-from graphcnn.ops.reduce import ArgMax, Max, Mean, Sum
+from graphcnn.ops.reduce import ArgMax, Max, Mean
 from graphcnn.ops.shape import Concat, Embed, Flatten, OneHot, Positions, Slice, Transpose
 from graphcnn.ops.softmax import LogSoftmax, Softmax
-from graphcnn.philox import uniform
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host, named
 
 FAMILIES = (
     activation, broadcast, comparison, elementwise, gather, loss, random, reduce, shape, softmax

@@ -7,18 +7,22 @@ import pytest
 from native.run_kernel import check_results, check_sample, run_node
 from samples import Sample
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Op, Value, build
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Op, Value, build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.fused import fused
 from graphcnn.ops.pool import MaxPool2dGrad
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.kernels.conv_geometry import geometry
-from graphcnn.runtime.native.kernels.weight_grad_tiles import POINTS, M, tiled_weight_gradient
-from graphcnn.runtime.native.target import Target, host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import Target, host, named
+from graphcnn.runtime.native.kernels.conv.geometry import geometry
+from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import (
+    POINTS,
+    M,
+    tiled_weight_gradient,
+)
 
 TARGETS = {"host": host(), "avx2": named("avx2"), "sse2": named("sse2")}
 FLOATS = (np.float32, np.float64)

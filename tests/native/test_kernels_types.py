@@ -6,21 +6,22 @@ import pytest
 from native.emulated import TOOLS, can_emulate
 from native.run_kernel import run_node
 
-from graphcnn.casting import converted
-from graphcnn.graph import Graph
-from graphcnn.ir import build, constant_of
-from graphcnn.native import Prepared
+from graphcnn.compile.native import Prepared
+from graphcnn.ir.casting import converted
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import build, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.bits import BitAnd, BitOr, BitShift, BitXor
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Add, Cast, Floor, Mul, Pow, Quotient, Remainder, Round, Sub
 from graphcnn.ops.random import RandomUniform, kept_bits
-from graphcnn.ops.reduce import Max, Prod, Sum
-from graphcnn.passes.widen_types import WidenTypes
-from graphcnn.runtime.native.jit import can_run
-from graphcnn.runtime.native.target import host, named
+from graphcnn.ops.reduce import Max, Prod
+from graphcnn.passes.lowering.widen_types import WidenTypes
+from graphcnn.runtime.native.code.jit import can_run
+from graphcnn.runtime.native.code.target import host, named
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
 
 WIDE = [DType.FLOAT32, DType.INT32, DType.BOOL]
 INTEGERS = [d for d in DType if not d.is_float and not d.is_small and d is not DType.BOOL]

@@ -8,18 +8,18 @@ import pytest
 from native.chains import counter, counter_states
 
 from graphcnn.errors import VerifyError
-from graphcnn.graph import Graph
-from graphcnn.layout import unpack
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step, verify_plan
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.storage import unpack
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.elementwise import Add
-from graphcnn.plan import Buffer, BufferRole, Copy, Plan, Step, verify_plan
+from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.copies import copy_kernel, lines_of
 from graphcnn.runtime.native.executable import NativeExecutable
-from graphcnn.runtime.native.memory import Memory, States
+from graphcnn.runtime.native.memory.places import Memory, States
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.table import state_copies
-from graphcnn.runtime.native.target import host
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import TensorType
+from graphcnn.runtime.native.step_table import state_copies
 
 KIND = TensorType((4,))
 

@@ -18,21 +18,21 @@ from native.run_kernel import check_results, check_sample, run_kernel
 from native.test_kernels_placed import CASES, GROUPS, _group, check_all
 
 import graphcnn as cnn
-from graphcnn.compile import training_graph
-from graphcnn.graph import state_of
-from graphcnn.ir import Node
-from graphcnn.layout import pack, storage_shape
-from graphcnn.native import native_pipeline
+from graphcnn.compile.native import native_pipeline
+from graphcnn.compile.pipelines import training_graph
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.node import Node
+from graphcnn.ir.plan import is_step
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import pack, storage_shape
+from graphcnn.learning.target_rule import TARGET
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.layout import inner
-from graphcnn.plan import is_step
-from graphcnn.runtime.native.jit import can_run
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.target import named
+from graphcnn.runtime.native.code.jit import can_run
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import named
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.target_rule import TARGET
 
 NEON = named("neon")
 

@@ -14,23 +14,23 @@ from native.object_code import undefined
 from native.run_kernel import node_of, run_node
 
 import graphcnn as cnn
-from graphcnn.compile import training_graph
+from graphcnn.compile.native import native_pipeline, native_plan
+from graphcnn.compile.pipelines import training_graph
 from graphcnn.errors import GraphCnnError, GraphError
-from graphcnn.graph import state_of
-from graphcnn.ir import build
-from graphcnn.native import native_pipeline, native_plan
-from graphcnn.objective import TARGET
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.node import build
+from graphcnn.ir.plan import is_step
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.learning.objective import TARGET
 from graphcnn.ops.elementwise import Ceil, Floor, Round
 from graphcnn.ops.fused import Fused
-from graphcnn.plan import is_step
-from graphcnn.runtime.native import jit
+from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.kernel import Kernel, load_lowerings, lower
+from graphcnn.runtime.native.code.target import Target, described, host, named
 from graphcnn.runtime.native.executable import NativeExecutable
-from graphcnn.runtime.native.kernel import Kernel, load_lowerings, lower
-from graphcnn.runtime.native.kernels.math import libm
-from graphcnn.runtime.native.target import Target, described, host, named
+from graphcnn.runtime.native.kernels.parts.math import libm
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
 
 LINUX, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 SSE4 = dict.fromkeys(("sse", "sse2", "sse3", "ssse3", "sse4.1", "sse4.2"), True)

@@ -5,20 +5,20 @@ import pytest
 from native.chains import counter, counter_states, lowered
 
 from graphcnn.errors import VerifyError
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Abs, Add, Mul
 from graphcnn.ops.layout import Relayout
-from graphcnn.passes.plan_memory import plan_memory
-from graphcnn.runtime.native import red_zones
-from graphcnn.runtime.native.arena import RED_ZONE
+from graphcnn.passes.memory.plan_memory import plan_memory
+from graphcnn.runtime.native.code.kernel import LOWERINGS, Kernel, load_lowerings
+from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.executable import NativeExecutable
-from graphcnn.runtime.native.kernel import LOWERINGS, Kernel, load_lowerings
-from graphcnn.runtime.native.memory import Memory
+from graphcnn.runtime.native.memory import red_zones
+from graphcnn.runtime.native.memory.arena import RED_ZONE
+from graphcnn.runtime.native.memory.places import Memory
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.target import host
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, TensorType
 
 F32 = DType.FLOAT32
 SIZE = 60  # floats: 240 bytes and 16 to the next multiple of 64

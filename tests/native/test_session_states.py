@@ -10,10 +10,10 @@ import pytest
 from native.networks import batches, network
 
 import graphcnn as cnn
-from graphcnn.graph import state_of
-from graphcnn.normalisation import Normalisation
+from graphcnn.data.normalisation import Normalisation
+from graphcnn.ir.graph import state_of
 from graphcnn.runtime.native import executable as module
-from graphcnn.runtime.native import table
+from graphcnn.runtime.native import step_table as table
 
 
 def started(name="vgg_cifar", **options):

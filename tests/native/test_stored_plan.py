@@ -11,18 +11,19 @@ from native.networks import batches, network
 from samples import all_samples
 
 import graphcnn as cnn
-from graphcnn import native
-from graphcnn.compile import inference_graph, training_graph
-from graphcnn.graph import Graph
-from graphcnn.ir import build, constant_of
-from graphcnn.native import Prepared, compiled, training_executable
+from graphcnn.compile import native
+from graphcnn.compile.native import Prepared, compiled, training_executable
+from graphcnn.compile.pipelines import inference_graph, training_graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import build, constant_of
+from graphcnn.ir.plan import Plan
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.activation import LeakyRelu
 from graphcnn.ops.elementwise import Mul
-from graphcnn.plan import Plan
-from graphcnn.runtime.native import cache, stored_plan
-from graphcnn.runtime.native.target import host
-from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType
+from graphcnn.runtime.native import stored_plan
+from graphcnn.runtime.native.code import cache
+from graphcnn.runtime.native.code.target import host
 from graphcnn.text.graph_json import Given, Reader, Writer
 from graphcnn.text.write import fingerprint
 
@@ -95,7 +96,7 @@ def test_code_that_is_gone_is_made_again(folder, monkeypatch):
     compiled(graph, 1)
     entries = list(folder.glob("*.o"))
     assert len(entries) == 1  # no kernel was needed yet
-    from graphcnn.runtime.native import jit
+    from graphcnn.runtime.native.code import jit
 
     monkeypatch.setattr(jit, "_loaded", {})
     executable = training_executable(graph, 1)
@@ -190,12 +191,12 @@ def test_kernels_are_loaded_only_to_be_made():
     code = """
 import sys
 import graphcnn as cnn
-from graphcnn.compile import training_graph
-from graphcnn.native import training_executable
+from graphcnn.compile.pipelines import training_graph
+from graphcnn.compile.native import training_executable
 x = cnn.input("x", (4,))
 model = cnn.Model(x, cnn.dense(x, 3, name="D"))
 training_executable(training_graph(model.graph, "cross_entropy", cnn.SGD(0.1)).bind(N=2), 1)
-print("graphcnn.runtime.native.kernels.gemm" in sys.modules)
+print("graphcnn.runtime.native.kernels.tensor.gemm" in sys.modules)
 """
     found = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,14 +6,14 @@ import pytest
 from native.networks import NETS, batches, mixed, network, relative, trained
 
 import graphcnn as cnn
-from graphcnn.compile import training_graph
+from graphcnn.compile.native import native_pipeline
+from graphcnn.compile.pipelines import training_graph
+from graphcnn.ir.plan import is_step
 from graphcnn.models import MODELS
-from graphcnn.native import native_pipeline
-from graphcnn.plan import is_step
-from graphcnn.runtime.native import turns
-from graphcnn.runtime.native.jit import can_run, compile_object
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.target import host, named
+from graphcnn.runtime.native import work_division as turns
+from graphcnn.runtime.native.code.jit import can_run, compile_object
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host, named
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from command_line import done
 from native.networks import batches, network, relative
 
 import graphcnn as cnn
-from graphcnn.layout import Choice
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import Choice
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.conv import Conv2d
-from graphcnn.runtime.native import cache, tuning
-from graphcnn.runtime.native.kernels.placed import choices
-from graphcnn.runtime.native.target import host, named
-from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType
+from graphcnn.runtime.native import tuning
+from graphcnn.runtime.native.code import cache
+from graphcnn.runtime.native.code.target import host, named
+from graphcnn.runtime.native.kernels.layout.placed import choices
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ PROCESS = """
 import numpy as np, graphcnn as cnn
 from graphcnn.models import MODELS
 from graphcnn.runtime.native import tuning
-from graphcnn.runtime.native.cache import cache_info
+from graphcnn.runtime.native.code.cache import cache_info
 asked, real = [], tuning.seconds
 tuning.seconds = lambda *a: asked.append(a) or real(*a)
 model = MODELS["digits_cnn"]().initialize(0)

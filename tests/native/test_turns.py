@@ -5,14 +5,14 @@ import itertools
 import pytest
 from native.networks import network
 
-from graphcnn.compile import training_graph
-from graphcnn.native import planned
-from graphcnn.optimizers import SGD
-from graphcnn.runtime.native import turns as module
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.table import work_of
-from graphcnn.runtime.native.target import host
-from graphcnn.runtime.native.turns import Turn, turns
+from graphcnn.compile.native import planned
+from graphcnn.compile.pipelines import training_graph
+from graphcnn.learning.optimizers import SGD
+from graphcnn.runtime.native import work_division as module
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host
+from graphcnn.runtime.native.step_table import work_of
+from graphcnn.runtime.native.work_division import Turn, turns
 
 pytestmark = pytest.mark.whole_runs
 

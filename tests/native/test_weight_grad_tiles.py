@@ -3,16 +3,17 @@
 import pytest
 from native.test_kernels_placed import TARGETS, Shape, check
 
-from graphcnn.ir import build
+from graphcnn.ir.node import build
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.conv import Conv2dWeightGrad
-from graphcnn.runtime.native.kernel import node_key
-from graphcnn.runtime.native.kernels import conv_choices, conv_placed
-from graphcnn.runtime.native.kernels.conv_direct import ConvGeometry
-from graphcnn.runtime.native.kernels.placed import choices
-from graphcnn.runtime.native.kernels.weight_grad_tiles import M, TiledWeightGrad, tile_count
-from graphcnn.runtime.native.target import Target
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.runtime.native.code.kernel import node_key
+from graphcnn.runtime.native.code.target import Target
+from graphcnn.runtime.native.kernels.conv import choices as conv_choices
+from graphcnn.runtime.native.kernels.conv import placed as conv_placed
+from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
+from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import M, TiledWeightGrad, tile_count
+from graphcnn.runtime.native.kernels.layout.placed import choices
 
 
 @pytest.mark.parametrize(

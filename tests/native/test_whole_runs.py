@@ -11,9 +11,9 @@ import pytest
 from native.networks import batches, network
 
 import graphcnn as cnn
-from graphcnn.ir import OPS
-from graphcnn.runner import Runner
-from graphcnn.runtime.native.kernel import LOWERINGS, load_lowerings
+from graphcnn.compile.runner import Runner
+from graphcnn.ir.node import OPS
+from graphcnn.runtime.native.code.kernel import LOWERINGS, load_lowerings
 
 pytestmark = pytest.mark.whole_runs
 
@@ -96,7 +96,7 @@ def test_compilations_do_not_grow(full):
 PROCESS = """
 import numpy as np, graphcnn as cnn
 from graphcnn.models import MODELS
-from graphcnn.runtime.native.cache import cache_info
+from graphcnn.runtime.native.code.cache import cache_info
 model = MODELS["digits_cnn"]().initialize(0)
 session = cnn.Session(model, threads=1)
 loss = session.step(np.ones((2, 1, 8, 8), np.float32), np.array([1, 2]))["loss"]

@@ -2,12 +2,12 @@
 
 import pytest
 
+from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.conv import Conv2d
-from graphcnn.runtime.native.kernels.conv_geometry import geometry
-from graphcnn.runtime.native.kernels.winograd import WinogradConv
-from graphcnn.runtime.native.kernels.winograd_schedule import choose_winograd, tile_count
-from graphcnn.runtime.native.target import named
-from graphcnn.tensor_type import DType
+from graphcnn.runtime.native.code.target import named
+from graphcnn.runtime.native.kernels.conv.geometry import geometry
+from graphcnn.runtime.native.kernels.conv.winograd import WinogradConv
+from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd, tile_count
 
 TARGET = named("avx512")
 SHAPES = [

@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 import pytest
 
-from graphcnn.onnx.backend import GraphCnnBackend
+from graphcnn.exchange.backend import GraphCnnBackend
 
 #: The kinds of tests, and how many of each pass at least.
 PASSING = {"Node": 1779, "Simple": 14, "PyTorchConverted": 82, "PyTorchOperator": 35}

@@ -11,33 +11,33 @@ from run_plan import run_plan
 from samples.fused import adam, body, masked, sgd, t
 
 import graphcnn as cnn
-from graphcnn import ir
-from graphcnn.compile import inference_graph, training_graph
+from graphcnn.analysis.verify import verify
+from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, state_of
-from graphcnn.ir import Node, Value, constant_of
-from graphcnn.layout import Choice
+from graphcnn.ir import node as ir
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Node, Value, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import Choice
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.models import MODELS, build
 from graphcnn.ops.activation import Relu, Sigmoid
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Div, Exp, Sqrt
 from graphcnn.ops.layout import Placed, inner
 from graphcnn.ops.pool import GlobalAvgPool2d, MaxPool2d
-from graphcnn.ops.reduce import Sum
 from graphcnn.ops.shape import Flatten
-from graphcnn.passes.assign_layout import AssignLayout, _Problem
-from graphcnn.passes.base import Log
-from graphcnn.passes.cancel_relayout import CancelRelayout
-from graphcnn.passes.fuse_ops import FuseOps
-from graphcnn.passes.layout_choices import Layouts, keeps_zeros, passing_choices
-from graphcnn.passes.observers import random_feeds, random_states
-from graphcnn.passes.plan_memory import plan_memory
-from graphcnn.passes.schedule import Schedule
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.observers import random_feeds, random_states
+from graphcnn.passes.layout.assign_layout import AssignLayout, _Problem
+from graphcnn.passes.layout.cancel_relayout import CancelRelayout
+from graphcnn.passes.layout.layout_choices import Layouts, keeps_zeros, passing_choices
+from graphcnn.passes.lowering.fuse_ops import FuseOps
+from graphcnn.passes.memory.plan_memory import plan_memory
+from graphcnn.passes.memory.schedule import Schedule
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
-from graphcnn.verify import verify
 
 SAME = Conv2d(padding=(1, 1, 1, 1))
 IMAGE = TensorType((2, 32, 28, 28))

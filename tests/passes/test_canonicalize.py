@@ -3,13 +3,14 @@
 import pytest
 from rewrites import expression, graph_of
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense
-from graphcnn.ops.reduce import Max, Mean, Sum
+from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Reshape
-from graphcnn.passes.base import Log
-from graphcnn.passes.canonicalize import Canonicalize
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.simplify.canonicalize import Canonicalize
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 1), (1, 2, 1), (1, 2), (1, 1, 2)])

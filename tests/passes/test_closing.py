@@ -3,20 +3,20 @@
 import pytest
 
 import graphcnn as cnn
-from graphcnn.compile import training_graph
-from graphcnn.graph import Graph
+from graphcnn.compile.native import native_pipeline, native_plan
+from graphcnn.compile.pipelines import training_graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.plan import BufferRole, is_step
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.models import build
-from graphcnn.native import native_pipeline, native_plan
 from graphcnn.ops.activation import Tanh
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.dense import Dense
-from graphcnn.ops.reduce import Sum
-from graphcnn.passes.closing import closing
-from graphcnn.passes.fuse_ops import FuseOps
-from graphcnn.passes.schedule import Schedule
-from graphcnn.plan import BufferRole, is_step
-from graphcnn.runtime.native.target import host
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import TensorType
+from graphcnn.passes.lowering.fuse_ops import FuseOps
+from graphcnn.passes.memory.schedule import Schedule
+from graphcnn.passes.training.closing import closing
+from graphcnn.runtime.native.code.target import host
 
 KIND = TensorType((4, 4))
 

@@ -6,13 +6,13 @@ from evaluate import all_values, evaluate
 from rewrites import arrays_for, expression, graph_of
 
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
-from graphcnn.passes.base import Log
-from graphcnn.passes.conv_to_dense import ConvToDense, dense_equivalent
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.simplify.conv_to_dense import ConvToDense, dense_equivalent
 
 CASES = [
     (Conv2d(), (2, 1, 4, 4), (1, 1, 3, 3)),

@@ -5,19 +5,19 @@ import pytest
 from evaluate import evaluate
 from rewrites import arrays_for, expression, graph_of
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Value, build, constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Value, build, constant_of
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.elementwise import Maximum, Neg
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.random import RandomUniform
-from graphcnn.passes.base import Log
-from graphcnn.passes.eliminate import Eliminate
-from graphcnn.passes.patterns import filled_with
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.patterns import filled_with
+from graphcnn.passes.simplify.eliminate import Eliminate
 
 
 def test_equal_nodes_become_one_and_the_first_keeps_its_name() -> None:

@@ -5,13 +5,13 @@ import pytest
 from samples.integer import SAMPLES
 
 import graphcnn as cnn
-from graphcnn.graph import Graph
-from graphcnn.ir import OPS, build
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import OPS, build
+from graphcnn.ir.sources import Input
 from graphcnn.ops.integer import Dequantize
-from graphcnn.passes.base import Log
-from graphcnn.passes.expand import Expand
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.lowering.expand import Expand
 from graphcnn.runtime.reference import Reference
-from graphcnn.sources import Input
 
 
 def graph_of(sample):

@@ -8,13 +8,13 @@ from evaluate import evaluate
 from rewrites import RefusalExample, arrays_for, graph_of
 from rewrites.fold_batch_norm import SCALED_INSTEAD, norm, sources
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
-from graphcnn.passes.base import Log
-from graphcnn.passes.fold_batch_norm import FoldBatchNorm
-from graphcnn.passes.fold_constants import FoldConstants
-from graphcnn.passes.fold_states import freeze_states
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.simplify.fold_batch_norm import FoldBatchNorm
+from graphcnn.passes.simplify.fold_constants import FoldConstants
+from graphcnn.passes.simplify.fold_states import freeze_states
 
 
 @pytest.mark.parametrize("example", SCALED_INSTEAD, ids=repr)

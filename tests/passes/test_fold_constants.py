@@ -4,15 +4,15 @@ from evaluate import evaluate
 from rewrites import arrays_for, expression, graph_of
 
 from graphcnn.errors import GraphError
-from graphcnn.ir import Value, constant_of
-from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.tensor_type import DType, N, TensorType
+from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.norm import BatchNormTrain
-from graphcnn.ops.reduce import Mean, Sum
+from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import ElementCount, OneHot, Transpose
-from graphcnn.passes.base import Log
-from graphcnn.passes.fold_constants import FoldConstants
-from graphcnn.passes.fold_states import FoldStates, freeze_states
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.simplify.fold_constants import FoldConstants
+from graphcnn.passes.simplify.fold_states import FoldStates, freeze_states
 
 
 def f64(value: object) -> Value:

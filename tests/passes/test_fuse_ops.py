@@ -9,28 +9,28 @@ from random_models import random_model
 from rewrites import arrays_for, graph_of
 
 import graphcnn as cnn
-from graphcnn.compile import inference_graph, run_reference, training_graph
-from graphcnn.graph import Graph, state_of
-from graphcnn.graph_compare import difference
-from graphcnn.ir import Node, Value, build, constant_of
+from graphcnn.analysis.verify import verify
+from graphcnn.compile.pipelines import inference_graph, run_reference, training_graph
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Node, Value, build, constant_of
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.models import MODELS
 from graphcnn.models import build as build_model
 from graphcnn.ops.activation import Relu, Sigmoid, Tanh
-from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import Equal, Where
 from graphcnn.ops.comparison import masked as chosen
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.elementwise import Cast, Exp
 from graphcnn.ops.fused import Fused
-from graphcnn.ops.reduce import Mean, Sum
+from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import Flatten
-from graphcnn.passes.base import Log, Pipeline
-from graphcnn.passes.eliminate import merge_equal
-from graphcnn.passes.fuse_ops import FuseOps, inline
-from graphcnn.passes.observers import random_feeds, random_states
-from graphcnn.tensor_type import DType, N, TensorType
-from graphcnn.verify import verify
+from graphcnn.passes.driver.base import Log, Pipeline
+from graphcnn.passes.driver.observers import random_feeds, random_states
+from graphcnn.passes.lowering.fuse_ops import FuseOps, inline
+from graphcnn.passes.simplify.eliminate import merge_equal
+from graphcnn.text.same import difference
 
 IMAGE = TensorType((N, 2, 5, 5))
 CONV = {"x": IMAGE, "w": TensorType((3, 2, 3, 3))}

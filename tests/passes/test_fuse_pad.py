@@ -4,13 +4,13 @@ import re
 
 from rewrites import graph_of
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
-from graphcnn.passes.base import Log
-from graphcnn.passes.fuse_pad import FusePad
-from graphcnn.tensor_type import N, TensorType
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.simplify.fuse_pad import FusePad
 
 IMAGE = TensorType((N, 1, 6, 6))
 

@@ -11,17 +11,17 @@ from evaluate import evaluate, evaluate_updates
 from rewrites import graph_of
 
 from graphcnn.errors import OutputError, VerifyError
-from graphcnn.graph import Graph
-from graphcnn.initializers import Constant
-from graphcnn.ir import Array, Node, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.initializers import Constant
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu, Sigmoid
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.padding import Pad2d
-from graphcnn.passes.base import PASSES, Log, Pass, Pipeline
-from graphcnn.passes.eliminate import Eliminate
-from graphcnn.passes.fuse_pad import FusePad
-from graphcnn.passes.observers import (
+from graphcnn.passes.driver.base import PASSES, Log, Pass, Pipeline
+from graphcnn.passes.driver.observers import (
     Differential,
     Dump,
     Verify,
@@ -29,8 +29,8 @@ from graphcnn.passes.observers import (
     random_states,
     relative_error,
 )
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.simplify.eliminate import Eliminate
+from graphcnn.passes.simplify.fuse_pad import FusePad
 
 
 @pytest.fixture(autouse=True)

@@ -15,14 +15,16 @@ from native.run_kernel import load_lowerings
 
 from graphcnn.analysis.counts import WINDOWED, node_windows
 from graphcnn.errors import GraphError
-from graphcnn.ir import OPS, Op
-from graphcnn.ir import build as build_node
-from graphcnn.layout import Images
+from graphcnn.ir.node import OPS, Op
+from graphcnn.ir.node import build as build_node
+from graphcnn.ir.sources import Input
+from graphcnn.ir.storage import Images
+from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Add, Div, Maximum, Mul, Pow, Sub
 from graphcnn.ops.layout import Placed
-from graphcnn.ops.reduce import Mean, Sum
-from graphcnn.passes.eliminate import COMMUTATIVE
-from graphcnn.passes.layout_choices import (
+from graphcnn.ops.reduce import Mean
+from graphcnn.passes.layout.layout_choices import (
     ENOUGH_ZEROS,
     IMAGE_OPS,
     WITHOUT_HALO,
@@ -30,12 +32,11 @@ from graphcnn.passes.layout_choices import (
     keeps_zeros,
     passing_choices,
 )
-from graphcnn.runtime.native.kernel import lower
-from graphcnn.runtime.native.kernels.blocked_images import BLOCKED
-from graphcnn.runtime.native.kernels.placed import CHOICES, PLACED
-from graphcnn.runtime.native.target import host
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.passes.simplify.eliminate import COMMUTATIVE
+from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.target import host
+from graphcnn.runtime.native.kernels.image.blocked_images import BLOCKED
+from graphcnn.runtime.native.kernels.layout.placed import CHOICES, PLACED
 
 ALL = [
     sample

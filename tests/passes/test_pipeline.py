@@ -8,18 +8,18 @@ from rewrites import expression, graph_of
 
 import graphcnn as cnn
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value, build
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value, build
+from graphcnn.learning.optimizers import Optimizer
+from graphcnn.learning.schedules import Cosine
 from graphcnn.ops.activation import Relu, Sigmoid
-from graphcnn.optimizers import Optimizer
-from graphcnn.passes.apply_optimizer import ApplyOptimizer
-from graphcnn.passes.base import PASSES, Applied, Log, Pass, Pipeline, no
-from graphcnn.passes.canonicalize import Canonicalize
-from graphcnn.passes.eliminate import Eliminate
-from graphcnn.passes.fold_constants import FoldConstants
-from graphcnn.passes.fold_states import FoldStates
-from graphcnn.passes.rewrite import Match, Result, rewrite, rule
-from graphcnn.schedules import Cosine
+from graphcnn.passes.driver.base import PASSES, Applied, Log, Pass, Pipeline, no
+from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
+from graphcnn.passes.simplify.canonicalize import Canonicalize
+from graphcnn.passes.simplify.eliminate import Eliminate
+from graphcnn.passes.simplify.fold_constants import FoldConstants
+from graphcnn.passes.simplify.fold_states import FoldStates
+from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
 
 
 @pytest.mark.parametrize(

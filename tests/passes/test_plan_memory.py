@@ -9,22 +9,22 @@ from rewrites import graph_of
 from run_plan import inplace, run_plan
 
 import graphcnn as cnn
-from graphcnn.compile import inference_graph, training_graph
+from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph, state_of
-from graphcnn.ir import Array, Node, Value, constant_of
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Array, Node, Value, constant_of
+from graphcnn.ir.plan import Plan, verify_plan
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.models import MODELS, build
 from graphcnn.ops.activation import Relu, Tanh
 from graphcnn.ops.dense import Dense
 from graphcnn.ops.shape import Flatten, Reshape
-from graphcnn.passes.fuse_ops import FuseOps
-from graphcnn.passes.observers import random_feeds, random_states
-from graphcnn.passes.offsets import Slot, most_alive, place_slots
-from graphcnn.passes.plan_memory import plan_memory
-from graphcnn.passes.schedule import Schedule
-from graphcnn.plan import Plan, verify_plan
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import TensorType
+from graphcnn.passes.driver.observers import random_feeds, random_states
+from graphcnn.passes.lowering.fuse_ops import FuseOps
+from graphcnn.passes.memory.offsets import Slot, most_alive, place_slots
+from graphcnn.passes.memory.plan_memory import plan_memory
+from graphcnn.passes.memory.schedule import Schedule
 
 VECTOR = TensorType((16,))
 Arrays = dict[str, Array]

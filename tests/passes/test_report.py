@@ -2,10 +2,10 @@ import json
 
 from rewrites import graph_of
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.ops.random import Dropout
-from graphcnn.passes.base import Applied, Pipeline
-from graphcnn.passes.report import format_report, to_json
+from graphcnn.passes.driver.base import Applied, Pipeline
+from graphcnn.passes.driver.report import format_report, to_json
 
 
 def applied() -> list[Applied]:

@@ -17,10 +17,10 @@ from rewrites import (
 )
 
 import graphcnn.passes
-from graphcnn.ir import Array
-from graphcnn.passes.base import Log
-from graphcnn.passes.rewrite import Rule
-from graphcnn.verify import verify
+from graphcnn.analysis.verify import verify
+from graphcnn.ir.node import Array
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.rewrite import Rule
 
 EXAMPLES, REFUSALS = all_examples(), all_refusals()
 

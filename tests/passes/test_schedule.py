@@ -5,21 +5,20 @@ import pytest
 from rewrites import graph_of
 
 import graphcnn as cnn
-from graphcnn.compile import run_reference, training_graph
-from graphcnn.graph import Graph
-from graphcnn.ir import Value
+from graphcnn.analysis.verify import verify
+from graphcnn.compile.pipelines import run_reference, training_graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Value
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.models import build
 from graphcnn.ops.activation import Relu, Tanh
-from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.reduce import Sum
-from graphcnn.passes.base import Log
-from graphcnn.passes.fuse_ops import FuseOps
-from graphcnn.passes.observers import random_feeds, random_states
-from graphcnn.passes.plan_memory import plan_memory
-from graphcnn.passes.schedule import Schedule
-from graphcnn.sources import Input, State
-from graphcnn.tensor_type import TensorType
-from graphcnn.verify import verify
+from graphcnn.ops.broadcast import BroadcastTo, Sum
+from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.observers import random_feeds, random_states
+from graphcnn.passes.lowering.fuse_ops import FuseOps
+from graphcnn.passes.memory.plan_memory import plan_memory
+from graphcnn.passes.memory.schedule import Schedule
 
 
 def wide(x: Value) -> Value:

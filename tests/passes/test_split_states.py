@@ -4,18 +4,18 @@ import numpy as np
 from evaluate import evaluate
 
 import graphcnn as cnn
-from graphcnn.compile import inference_pipeline
-from graphcnn.graph import Graph
-from graphcnn.ir import constant_of
+from graphcnn.compile.native import Prepared
+from graphcnn.compile.pipelines import inference_pipeline
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import constant_of
+from graphcnn.ir.tensor_type import DType
 from graphcnn.models import build
-from graphcnn.native import Prepared
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.integer import Dequantize
-from graphcnn.passes.observers import random_feeds, random_states
-from graphcnn.passes.split_states import known_before, split_states
-from graphcnn.tensor_type import DType
+from graphcnn.passes.driver.observers import random_feeds, random_states
+from graphcnn.passes.lowering.split_states import known_before, split_states
 
 
 def test_a_folded_batch_norm_is_prepared() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.compile import training_graph
+from graphcnn.compile.pipelines import training_graph
 from graphcnn.ops.norm import BatchNorm
-from graphcnn.passes.backward import GRADIENT
+from graphcnn.passes.training.backward import GRADIENT
 from graphcnn.runtime.reference import Reference
 
 RNG = np.random.default_rng(0)

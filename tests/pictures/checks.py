@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import combinations, pairwise
 
-from graphcnn.pictures.colors import PAINTS, contrast
-from graphcnn.pictures.fonts import text_width
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.scene import Box, Group, Image, Path, Rect, Scene, Text, shapes
+from graphcnn.pictures.scene.colors import PAINTS, contrast
+from graphcnn.pictures.scene.fonts import text_width
+from graphcnn.pictures.scene.scene import Box, Group, Image, Path, Rect, Scene, Text, shapes
 
 _NAMESPACE = "http://www.w3.org/2000/svg"
 

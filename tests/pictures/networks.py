@@ -1,7 +1,7 @@
 """Networks that the pictures are tried on, besides the built-in ones."""
 
 import graphcnn as cnn
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 
 
 def chain(length: int) -> cnn.Model:

@@ -12,8 +12,8 @@ from dataclasses import astuple
 from typing import Any
 
 from graphcnn.pictures import Picture
-from graphcnn.pictures.colors import PAINTS
-from graphcnn.pictures.scene import Group, Image, Item, Path, Rect, Text, shapes
+from graphcnn.pictures.scene.colors import PAINTS
+from graphcnn.pictures.scene.scene import Group, Image, Item, Path, Rect, Text, shapes
 
 
 def scene_text(picture: Picture) -> str:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from pictures.networks import hostile
 
-from graphcnn.compile import inference_graph
+from graphcnn.compile.pipelines import inference_graph
 from graphcnn.models import build
-from graphcnn.passes.plan_memory import plan_memory
+from graphcnn.passes.memory.plan_memory import plan_memory
 from graphcnn.pictures import (
     Picture,
     failure_picture,

@@ -9,12 +9,12 @@ from pictures.checks import check_lines, check_picture
 from pictures.networks import chain, densenet, inception
 
 import graphcnn as cnn
-from graphcnn.draw import render as draw_render
 from graphcnn.errors import GraphError, MissingExtraError, OutputError
 from graphcnn.models import build
 from graphcnn.pictures import graph_picture
-from graphcnn.pictures.engine import placed
-from graphcnn.pictures.layout import Edge, Size
+from graphcnn.pictures.parts import graphviz as draw_render
+from graphcnn.pictures.parts.engine import placed
+from graphcnn.pictures.parts.layout import Edge, Size
 
 NETWORKS: list[Callable[[], cnn.Model]] = [
     lambda: build("lenet5"),
@@ -85,6 +85,6 @@ def test_unknown_engines() -> None:
 
 
 def test_answers_without_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphcnn.pictures.engine.render", lambda *_: b"graph 1 1 1\nstop\n")
+    monkeypatch.setattr("graphcnn.pictures.parts.engine.render", lambda *_: b"graph 1 1 1\nstop\n")
     with pytest.raises(OutputError, match="without a place"):
         graph_picture(build("lenet5").graph, engine="dot")

@@ -10,9 +10,9 @@ from pictures.networks import residual, vgg16
 import graphcnn as cnn
 from graphcnn.models import build
 from graphcnn.pictures import Picture, graph_picture
-from graphcnn.pictures.content import content
-from graphcnn.pictures.fold import fold
-from graphcnn.pictures.scene import Path, Rect, Text, shapes
+from graphcnn.pictures.content.content import content
+from graphcnn.pictures.content.fold import fold
+from graphcnn.pictures.scene.scene import Path, Rect, Text, shapes
 
 
 def repeats(*names: str) -> list[str]:

@@ -12,12 +12,12 @@ from pictures.networks import alexnet, chain, densenet, inception, residual, vgg
 import graphcnn as cnn
 from graphcnn.errors import GraphError
 from graphcnn.models import MODELS, build
-from graphcnn.pictures.content import content
+from graphcnn.pictures.content.content import content
+from graphcnn.pictures.content.fold import fold
 from graphcnn.pictures.diagram import graph_picture
-from graphcnn.pictures.fold import fold
-from graphcnn.pictures.layout import Edge, Layout, Size, arrange
+from graphcnn.pictures.parts.layout import Edge, Layout, Size, arrange
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.scene import Group
+from graphcnn.pictures.scene.scene import Group
 
 OPTIONS: list[dict[str, object]] = [
     {},

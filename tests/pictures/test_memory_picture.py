@@ -9,14 +9,14 @@ import pytest
 from pictures.checks import check_picture
 
 import graphcnn as cnn
-from graphcnn.compile import inference_graph
+from graphcnn.compile.native import planned
+from graphcnn.compile.pipelines import inference_graph
+from graphcnn.ir.plan import IN_ARENA, Plan
 from graphcnn.models import build
-from graphcnn.native import planned
-from graphcnn.passes.plan_memory import plan_memory
+from graphcnn.passes.memory.plan_memory import plan_memory
 from graphcnn.pictures import Picture, plan_picture
 from graphcnn.pictures.memory import _HEIGHT
-from graphcnn.pictures.scene import Path, shapes
-from graphcnn.plan import IN_ARENA, Plan
+from graphcnn.pictures.scene.scene import Path, shapes
 
 
 @cache

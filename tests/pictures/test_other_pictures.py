@@ -10,9 +10,9 @@ from pictures.checks import check_lines, check_picture, images
 from pictures.networks import alexnet, densenet, inception, vgg16
 
 import graphcnn as cnn
-from graphcnn.compile import inference_graph
+from graphcnn.compile.pipelines import inference_graph
 from graphcnn.errors import GraphError
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
 from graphcnn.models import MODELS, build
 from graphcnn.pictures import (
     Picture,
@@ -24,10 +24,10 @@ from graphcnn.pictures import (
     training_picture,
     volume_picture,
 )
-from graphcnn.pictures.colors import PAINTS
-from graphcnn.pictures.pixels import write_png
-from graphcnn.pictures.scene import Group, Path, shapes
-from graphcnn.pictures.volume import STYLES
+from graphcnn.pictures.scene.colors import PAINTS
+from graphcnn.pictures.scene.pixels import write_png
+from graphcnn.pictures.scene.scene import Group, Path, shapes
+from graphcnn.pictures.volume.volume import STYLES
 
 
 def by_key(picture: Picture) -> dict[str, Group]:
@@ -262,7 +262,7 @@ def test_the_maps_of_a_layer_share_their_scale() -> None:
 
 
 def test_the_strongest_maps_come_first() -> None:
-    from graphcnn.pictures.solids import strongest
+    from graphcnn.pictures.volume.solids import strongest
 
     maps = np.stack([np.full((2, 2), v) for v in (1.0, -3.0, 2.0)])
     assert [m[0, 0] for m in strongest(maps, 2)] == [-3.0, 2.0]

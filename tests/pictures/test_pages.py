@@ -9,12 +9,12 @@ from pictures.checks import check_lines, check_picture
 from pictures.networks import densenet, residual
 
 import graphcnn as cnn
-from graphcnn.compile import inference_graph
-from graphcnn.graph import Graph
+from graphcnn.compile.pipelines import inference_graph
+from graphcnn.ir.graph import Graph
 from graphcnn.models import build
 from graphcnn.pictures import Picture, graph_picture, passes_picture, training_picture
-from graphcnn.pictures.panels import TALL
-from graphcnn.pictures.scene import Path, Text, shapes
+from graphcnn.pictures.parts.panels import TALL
+from graphcnn.pictures.scene.scene import Path, Text, shapes
 
 
 @pytest.mark.parametrize("make", [lambda: build("unet"), densenet, lambda: build("resnet18"),

@@ -7,9 +7,9 @@ from pictures.checks import check_lines, check_picture
 
 import graphcnn as cnn
 from graphcnn.errors import GraphCnnError, GraphError
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.pictures import graph_picture, training_picture, volume_picture
-from graphcnn.pictures.volume import STYLES
+from graphcnn.pictures.volume.volume import STYLES
 
 OPTIONS: list[dict[str, object]] = [
     {},

@@ -12,8 +12,9 @@ from pictures.networks import hostile
 
 from graphcnn.errors import MissingExtraError
 from graphcnn.models import MODELS, build
-from graphcnn.pictures import Picture, graph_picture, png
-from graphcnn.pictures.content import DETAILS
+from graphcnn.pictures import Picture, graph_picture
+from graphcnn.pictures.content.content import DETAILS
+from graphcnn.pictures.writers import png
 
 #: Bytes of an SVG for each of its cards, all that stands around them included.
 FLOOR = 1500
@@ -100,7 +101,7 @@ def test_names_that_the_font_lacks_ask_for_others(monkeypatch: pytest.MonkeyPatc
 def test_the_table_of_widths_is_that_of_the_font() -> None:
     tools = pytest.importorskip("fontTools.ttLib")
     pytest.importorskip("matplotlib")
-    from graphcnn.pictures.fonts import text_width
+    from graphcnn.pictures.scene.fonts import text_width
 
     for path, bold in zip(png._font_files(), (False, True), strict=True):
         font = tools.TTFont(path)

@@ -10,10 +10,10 @@ from pictures.networks import alexnet, densenet, residual
 import graphcnn as cnn
 from graphcnn.models import build
 from graphcnn.pictures import Picture, volume_picture
-from graphcnn.pictures.fonts import at_commas, text_width
-from graphcnn.pictures.pixels import compressed, write_png
-from graphcnn.pictures.scene import Box, Group, Path, Rect, Text, shapes
-from graphcnn.pictures.volume import STYLES
+from graphcnn.pictures.scene.fonts import at_commas, text_width
+from graphcnn.pictures.scene.pixels import compressed, write_png
+from graphcnn.pictures.scene.scene import Box, Group, Path, Rect, Text, shapes
+from graphcnn.pictures.volume.volume import STYLES
 
 
 def values(model: cnn.Model) -> dict[str, np.ndarray]:

@@ -6,10 +6,10 @@ from itertools import pairwise
 from pictures.checks import check_lines, check_picture
 
 import graphcnn as cnn
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
 from graphcnn.models import build
 from graphcnn.pictures import Picture, graph_picture
-from graphcnn.pictures.scene import Group, Path, Text, shapes
+from graphcnn.pictures.scene.scene import Group, Path, Text, shapes
 
 
 def tabs(picture: Picture) -> dict[str, list[str]]:

@@ -19,18 +19,18 @@ from pictures.checks import check_picture, images, text_box
 from pictures.networks import hostile
 
 from graphcnn.errors import DataError, MissingExtraError, OutputError
-from graphcnn.graph import Graph
+from graphcnn.ir.graph import Graph
 from graphcnn.models import build
 from graphcnn.pictures import SUFFIXES, Picture, graph_picture, training_picture, volume_picture
-from graphcnn.pictures.colors import PAINTS, contrast, luminance
-from graphcnn.pictures.fonts import elide, printable, text_width
-from graphcnn.pictures.pdf import to_pdf
-from graphcnn.pictures.pixels import compressed, to_grey, write_png
-from graphcnn.pictures.png import to_png
-from graphcnn.pictures.scene import Box, Group, Image, Rect, Scene, Text
-from graphcnn.pictures.scene import Path as Shape
-from graphcnn.pictures.tikz import tex
-from graphcnn.pictures.units import in_bytes, seconds, short
+from graphcnn.pictures.scene.colors import PAINTS, contrast, luminance
+from graphcnn.pictures.scene.fonts import elide, printable, text_width
+from graphcnn.pictures.scene.pixels import compressed, to_grey, write_png
+from graphcnn.pictures.scene.scene import Box, Group, Image, Rect, Scene, Text
+from graphcnn.pictures.scene.scene import Path as Shape
+from graphcnn.pictures.scene.units import in_bytes, seconds, short
+from graphcnn.pictures.writers.pdf import to_pdf
+from graphcnn.pictures.writers.png import to_png
+from graphcnn.pictures.writers.tikz import tex
 
 LENET = graph_picture(build("lenet5").graph)
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.initializers import Constant as Fill
-from graphcnn.ir import Array, Value
-from graphcnn.passes.base import Pass
-from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.initializers import Constant as Fill
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.sources import Constant, Input, Role, State
+from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.passes.driver.base import Pass
 from graphcnn.text.literals import format_op
 
 #: These names are inputs of an example, all others are states.

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu, Sigmoid
 from graphcnn.ops.layout import Relayout
 from graphcnn.ops.softmax import Softmax
-from graphcnn.passes.cancel_relayout import CancelRelayout
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.layout.cancel_relayout import CancelRelayout
 from rewrites import Example, RefusalExample
 
 PLAIN = {"x": TensorType((N, 16, 3, 2), DType.FLOAT64)}

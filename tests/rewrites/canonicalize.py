@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.ir import Value, constant_of
+from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.tensor_type import DType, N, TensorType
+from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 from graphcnn.ops.dense import Dense, MatMul
-from graphcnn.ops.reduce import Max, Mean, Sum
+from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Reshape, Transpose
-from graphcnn.passes.canonicalize import Canonicalize
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.simplify.canonicalize import Canonicalize
 from rewrites import Example, RefusalExample
 
 ROW, TWO = {"x": (2, 3)}, {"x": (2, 3), "y": (2, 3)}

@@ -4,19 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.ir import Value, build, constant_of
+from graphcnn.ir.node import Value, build, constant_of
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu
-from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import And, Not, Where
 from graphcnn.ops.elementwise import Abs, Cast, Maximum
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.ops.random import Dropout
-from graphcnn.ops.reduce import Max, Mean, Sum
+from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
 from graphcnn.ops.shape import Concat, Embed, Flatten, Reshape, Slice, Transpose
-from graphcnn.passes.eliminate import Eliminate
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.simplify.eliminate import Eliminate
 from rewrites import Example, RefusalExample
 
 ROW, IMAGE, WHOLE = {"x": (2, 3)}, {"x": (2, 3, 4, 5)}, {"x": TensorType((2, 3), DType.INT64)}

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from graphcnn.ir import Value
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 from graphcnn.ops.dense import Dense
 from graphcnn.ops.norm import BatchNorm
-from graphcnn.passes.fold_batch_norm import FoldBatchNorm
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.simplify.fold_batch_norm import FoldBatchNorm
 from rewrites import Example, RefusalExample
 
 SCALE = "div(gamma, sqrt(add(variance, 1e-05)))"

@@ -3,12 +3,12 @@
 import math
 from typing import Any
 
-from graphcnn.ir import Value, build
+from graphcnn.ir.node import Value, build
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
-from graphcnn.passes.fuse_pad import FusePad
-from graphcnn.tensor_type import DType, N, TensorType
+from graphcnn.passes.simplify.fuse_pad import FusePad
 from rewrites import Example, RefusalExample
 
 IMAGE = {"x": TensorType((N, 2, 5, 6), DType.FLOAT64)}

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.ir import Array, Op
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.node import Array, Op
+from graphcnn.ir.tensor_type import DType, TensorType
 
 
 @dataclass(frozen=True)

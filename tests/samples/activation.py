@@ -1,5 +1,6 @@
 """Samples of activation functions."""
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import (
     Elu,
     Gelu,
@@ -12,7 +13,6 @@ from graphcnn.ops.activation import (
     Softplus,
     Tanh,
 )
-from graphcnn.tensor_type import DType, TensorType
 from samples import Draw, ErrorSample, Sample, format_attributes
 
 _OPS = [

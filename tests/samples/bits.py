@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.bits import BitAnd, BitOr, BitShift, BitXor
-from graphcnn.tensor_type import DType, TensorType
 from samples import ErrorSample, Sample
 
 _TYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")

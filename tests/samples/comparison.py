@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.comparison import (
     And,
     Equal,
@@ -14,7 +15,6 @@ from graphcnn.ops.comparison import (
     Or,
     Where,
 )
-from graphcnn.tensor_type import DType, TensorType
 from samples import Draw, ErrorSample, Sample
 
 _COMPARISONS = [Equal(), NotEqual(), Less(), LessEqual(), Greater(), GreaterEqual()]

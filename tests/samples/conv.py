@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
-from graphcnn.tensor_type import DType, TensorType
 from samples import ErrorSample, Sample
 
 # Attributes of a convolution, with the input (C, H, W), the filters and the kernel they suit.

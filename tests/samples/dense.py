@@ -1,7 +1,7 @@
 """Samples of the matrix products."""
 
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.dense import Dense, MatMul
-from graphcnn.tensor_type import DType, N, TensorType
 from samples import ErrorSample, Sample
 
 SAMPLES = [

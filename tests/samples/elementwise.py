@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.elementwise import (
     Abs,
     Add,
@@ -27,7 +28,6 @@ from graphcnn.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from graphcnn.tensor_type import DType, N, TensorType
 from samples import Draw, ErrorSample, Sample
 
 # Pairs of shapes that broadcast.

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Value, constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Value, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Relu, Sigmoid, Tanh
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.comparison import And, Greater, Less, Where
@@ -14,8 +16,6 @@ from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.elementwise import Cast, Exp, Sqrt
 from graphcnn.ops.fused import Fused, fused
-from graphcnn.sources import Input
-from graphcnn.tensor_type import DType, TensorType
 from samples import Draw, ErrorSample, Sample
 
 F32, F64, I32, I64, BOOL = (

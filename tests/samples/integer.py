@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.integer import ConvInteger, Dequantize, MatMulInteger, Quantize
-from graphcnn.tensor_type import DType, TensorType
 from samples import Draw, ErrorSample, Sample
 
 I4, I8, U8, I16, U16, I32, F32 = (

@@ -1,9 +1,9 @@
 """Relayouts and placed operators, plain here: what they compute does not depend on layouts."""
 
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.ops.pool import MaxPool2d
-from graphcnn.tensor_type import TensorType
 from samples import Draw, ErrorSample, Sample
 
 _POOL = MaxPool2d((2, 2), (2, 2), indices=True)

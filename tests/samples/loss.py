@@ -1,12 +1,12 @@
 """Samples of the losses."""
 
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.loss import (
     BinaryCrossEntropy,
     CrossEntropy,
     MeanAbsoluteError,
     MeanSquaredError,
 )
-from graphcnn.tensor_type import DType, N, TensorType
 from samples import Draw, ErrorSample, Sample
 
 

@@ -1,7 +1,7 @@
 """Samples of batch normalisation."""
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
-from graphcnn.tensor_type import DType, TensorType
 from samples import Draw, ErrorSample, Sample
 
 _SHAPES = [(4, 3), (2, 3, 2, 4), (3, 1, 2, 2), (5, 2), (2, 4, 1, 3)]

@@ -1,7 +1,7 @@
 """Samples of padding."""
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.padding import Pad2d, Pad2dGrad
-from graphcnn.tensor_type import DType, TensorType
 from samples import ErrorSample, Sample
 
 SAMPLES = [

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.pool import (
     AvgPool2d,
     AvgPool2dGrad,
@@ -14,7 +15,6 @@ from graphcnn.ops.pool import (
     MaxPool2dPick,
 )
 from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
-from graphcnn.tensor_type import DType, TensorType
 from samples import Draw, ErrorSample, Sample
 
 # Kernel and other attributes of a window, with the image (C, H, W) they suit.

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.random import Dropout, RandomUniform
-from graphcnn.tensor_type import DType, TensorType
 from samples import ErrorSample, Sample
 
 _SEED, _STEP = np.array(7), np.array(3)

@@ -1,7 +1,8 @@
 """Samples of reductions."""
 
-from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod, Sum
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod
 from samples import Draw, ErrorSample, Sample
 
 _CASES = [

@@ -1,7 +1,7 @@
 """Samples of upsampling and of zeros put between pixels."""
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad, ZeroInsert2d
-from graphcnn.tensor_type import DType, TensorType
 from samples import ErrorSample, Sample
 
 _UPSAMPLES = [

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.shape import (
     Concat,
     ElementCount,
@@ -13,7 +14,6 @@ from graphcnn.ops.shape import (
     Slice,
     Transpose,
 )
-from graphcnn.tensor_type import DType, N, TensorType
 from samples import Draw, ErrorSample, Sample
 
 # starts, sizes, steps, and the shape they take a part of.

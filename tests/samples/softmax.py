@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.softmax import LogSoftmax, Softmax
-from graphcnn.tensor_type import DType, TensorType
 from samples import Draw, ErrorSample, Sample
 
 _BOTH = (Softmax, LogSoftmax)

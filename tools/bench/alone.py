@@ -71,13 +71,13 @@ def compile_ours(net: str, precision: str, threads: str) -> dict[str, float]:
     import graphcnn  # noqa: F401
 
     imported = time.perf_counter()
-    from graphcnn.compile import training_graph
+    from graphcnn.compile.pipelines import training_graph
     from graphcnn.models import build
     from graphcnn.tools.bench.cases import NETS, OPTIMIZER
 
     model = build(net)
     begin = time.perf_counter()
-    from graphcnn.native import training_executable
+    from graphcnn.compile.native import training_executable
 
     loaded = time.perf_counter()
     step = training_graph(model.graph, "cross_entropy", OPTIMIZER).bind(N=NETS[net])
@@ -88,7 +88,7 @@ def compile_ours(net: str, precision: str, threads: str) -> dict[str, float]:
 
 def import_ours() -> dict[str, float]:
     """Read the modules that a compilation needs."""
-    import graphcnn.native
+    import graphcnn.compile.native
     import graphcnn.tools.bench.cases  # noqa: F401
 
     return {}

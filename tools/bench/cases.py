@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
+from graphcnn.learning.optimizers import SGD
 from graphcnn.model import Model
 from graphcnn.models import build
-from graphcnn.optimizers import SGD
 
 #: Network to batch size of training and of inference in large batches.
 NETS = {"lenet5": 64, "mnist_cnn": 128, "vgg_cifar": 64, "resnet18": 8}
@@ -76,7 +76,7 @@ def make_cases(nets: tuple[str, ...], work: tuple[str, ...], threads: int) -> It
 
 def light_cases(threads: int) -> Iterator[Case]:
     """Single images through the imported networks of the `onnx` package, weights seeded."""
-    from graphcnn.onnx.importing.importer import import_onnx
+    from graphcnn.model import import_onnx
     from graphcnn.tools.bench.light import light_model
 
     for name in LIGHT:

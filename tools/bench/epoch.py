@@ -9,8 +9,8 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from graphcnn.data.specs import load
 from graphcnn.models import build
-from graphcnn.runtime.data.specs import load
 from graphcnn.tools.bench.cases import OPTIMIZER, Options
 from graphcnn.tools.bench.ours import our_name
 from graphcnn.tools.bench.timing import Run

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
 
 FOLDER = Path(str(onnx.__file__)).parent / "backend" / "test" / "data" / "light"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from graphcnn.ir import Array
+    from graphcnn.ir.node import Array
 
 
 def torch_network(net: str) -> Any:

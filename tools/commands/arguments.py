@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from graphcnn.config import PRECISIONS, RUNTIMES
+from graphcnn.base.config import PRECISIONS, RUNTIMES
+from graphcnn.data.dataset import Dataset
+from graphcnn.data.parts import Parts
+from graphcnn.data.specs import SPECS, Size, load, xo_options
 from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import choose
-from graphcnn.objective import LOSSES
-from graphcnn.optimizers import OPTIMIZERS
-from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.runtime.data.parts import Parts
-from graphcnn.runtime.data.specs import SPECS, Size, load, xo_options
+from graphcnn.learning.objective import LOSSES
+from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.tools.onnx_inputs import shape_option
 from graphcnn.tools.resolve import ModelName, UnknownModelError, find
 

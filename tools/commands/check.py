@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from graphcnn.config import RUNTIMES
+from graphcnn.base.config import RUNTIMES
 from graphcnn.errors import CrashError, VerifyError
-from graphcnn.ir import Array
-from graphcnn.onnx.importing.limits import Limits
+from graphcnn.ir.node import Array
+from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
 from graphcnn.tools.commands.import_ import limit_option
 from graphcnn.tools.onnx_inputs import read_array, set_option, shapes_of
@@ -90,7 +90,7 @@ def check(
       graphcnn check detector.onnx --shape images=1x3x640x640 --runtime native
       graphcnn check lenet5.onnx --input image=digits.npy --json
     """
-    from graphcnn.check import check_onnx  # loads the onnx package
+    from graphcnn.exchange.check import check_onnx  # loads the onnx package
 
     arrays = {name: read_array(path) for name, path in files.items()}
     try:

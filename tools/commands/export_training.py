@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from graphcnn.errors import VerifyError
+from graphcnn.learning.objective import LOSSES
+from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.model import Model
-from graphcnn.objective import LOSSES
-from graphcnn.optimizers import OPTIMIZERS
 from graphcnn.tools.commands.train import make_optimizer
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -8,8 +8,8 @@ from warnings import catch_warnings, simplefilter
 import click
 
 from graphcnn.errors import ImportModelError, ImportModelWarning
-from graphcnn.ir import Array
-from graphcnn.onnx.importing.limits import Limits
+from graphcnn.ir.node import Array
+from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
 from graphcnn.tools.onnx_inputs import set_option, shapes_of
 
@@ -74,7 +74,7 @@ def import_(
       graphcnn import upscaler.onnx --set sizes=1,3,448,448 -o upscaler.safetensors
       graphcnn import detector.onnx --until boxes --until scores -o detector.safetensors
     """
-    from graphcnn.onnx.importing.importer import import_onnx  # these load the onnx package
+    from graphcnn.model import import_onnx  # these load the onnx package
     from graphcnn.onnx.importing.report import report
 
     until = outputs or None

@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
-from graphcnn.compile import inference_graph, training_graph
-from graphcnn.graph import Graph
+from graphcnn.compile.pipelines import inference_graph, training_graph
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.plan import Plan
+from graphcnn.ir.tensor_type import format_shape
+from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.model import Model
 from graphcnn.models import MODELS
-from graphcnn.optimizers import optimizer as make_optimizer
-from graphcnn.passes.base import Applied
-from graphcnn.passes.report import format_report, to_json
-from graphcnn.plan import Plan
-from graphcnn.tensor_type import format_shape
+from graphcnn.passes.driver.base import Applied
+from graphcnn.passes.driver.report import format_report, to_json
 from graphcnn.tools.commands.arguments import (
     json_option,
     loss_option,
@@ -125,7 +125,7 @@ def apply_passes(
         after = inference_graph(graph, states, trace=applied.append)
     if not native:
         return after, applied, None
-    from graphcnn.native import planned
+    from graphcnn.compile.native import planned
 
     plan = planned(after.bind(N=batch or 1), trace=applied.append)
     return plan.graph, applied, plan

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from graphcnn.compile import inference_graph
+from graphcnn.compile.pipelines import inference_graph
 from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.model import Model
 from graphcnn.pictures import (
@@ -22,11 +22,11 @@ from graphcnn.pictures import (
     training_picture,
     volume_picture,
 )
-from graphcnn.pictures.content import DETAILS
-from graphcnn.pictures.engine import ENGINES
+from graphcnn.pictures.content.content import DETAILS
+from graphcnn.pictures.parts.engine import ENGINES
 from graphcnn.pictures.picture import writer
-from graphcnn.pictures.solids import SCALES
-from graphcnn.pictures.volume import STYLES
+from graphcnn.pictures.volume.solids import SCALES
+from graphcnn.pictures.volume.volume import STYLES
 from graphcnn.tools.commands.arguments import loss_option, model_argument, optimizer_option
 from graphcnn.tools.commands.look import TRAINING_LOSS, TRAINING_OPTIMIZER, apply_passes
 from graphcnn.tools.pictures import read_picture
@@ -90,7 +90,7 @@ def _failures_drawn(output: Path, show: bool) -> Iterator[None]:
 
 def _times(model: Model) -> dict[str, float]:
     """Seconds by the name of the operator; those fused into it are part of its time."""
-    from graphcnn.profiling import profile
+    from graphcnn.compile.profiling import profile
 
     times: dict[str, float] = {}
     for step in profile(inference_graph(model.graph).bind(N=1), model.states).steps:

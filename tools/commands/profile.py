@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from graphcnn.compile import inference_graph, training_graph
-from graphcnn.config import PRECISIONS
-from graphcnn.optimizers import optimizer as make_optimizer
+from graphcnn.base.config import PRECISIONS
+from graphcnn.compile.pipelines import inference_graph, training_graph
+from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.tools.commands.arguments import (
     json_option,
     loss_option,
@@ -64,7 +64,7 @@ def profile(
       graphcnn profile resnet18 --threads 1
       graphcnn profile lenet5 --training --batch 64 --json
     """
-    from graphcnn.profiling import profile as measure
+    from graphcnn.compile.profiling import profile as measure
 
     built = model.build(settings)
     if training:

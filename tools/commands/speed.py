@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from graphcnn.config import PRECISIONS, RUNTIMES
-from graphcnn.files import atomic_write
+from graphcnn.base.config import PRECISIONS, RUNTIMES
+from graphcnn.base.files import atomic_write
 
 
 def _listed(known: tuple[str, ...]) -> Any:
@@ -115,7 +115,7 @@ def cache(clear: bool) -> None:
       graphcnn cache
       graphcnn cache --clear
     """
-    from graphcnn.runtime.native.cache import cache_info, clear_cache
+    from graphcnn.runtime.native.code.cache import cache_info, clear_cache
 
     if clear:
         clear_cache()

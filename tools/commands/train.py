@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
+from graphcnn.base.regular_files import is_folder
+from graphcnn.data.parts import Parts
+from graphcnn.data.specs import Size
 from graphcnn.errors import OutputError
-from graphcnn.feeding import as_dataset
+from graphcnn.learning.optimizers import OPTIMIZERS, Optimizer
 from graphcnn.model import Model
-from graphcnn.optimizers import OPTIMIZERS, Optimizer
-from graphcnn.regular_files import is_folder
-from graphcnn.runtime.data.parts import Parts
-from graphcnn.runtime.data.specs import Size
-from graphcnn.runtime.history import History
+from graphcnn.network.feeding import as_dataset
+from graphcnn.network.weights import check_suffix
 from graphcnn.tools.commands.arguments import (
     data_options,
     fitting,
@@ -30,8 +30,8 @@ from graphcnn.tools.commands.arguments import (
 from graphcnn.tools.plots import check_curves, training_curves
 from graphcnn.tools.resolve import ModelName
 from graphcnn.training.fit import fit
+from graphcnn.training.history import History
 from graphcnn.training.resuming import CHANGES
-from graphcnn.weights import check_suffix
 
 INTERRUPTED = 130
 BATCH_SIZE = 64

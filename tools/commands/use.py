@@ -8,17 +8,17 @@ from typing import Any
 import click
 import numpy as np
 
+from graphcnn.base.files import atomic_write
+from graphcnn.base.words import printable
+from graphcnn.data.dataset import Dataset
+from graphcnn.data.parts import Parts
+from graphcnn.data.specs import Size
 from graphcnn.errors import DataError, shortened
-from graphcnn.exporting import ParityError
-from graphcnn.files import atomic_write
-from graphcnn.ir import Array
+from graphcnn.exchange.export import ParityError
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import N, is_open
+from graphcnn.learning.probabilities import is_probability
 from graphcnn.model import Model
-from graphcnn.probabilities import is_probability
-from graphcnn.runtime.data.dataset import Dataset
-from graphcnn.runtime.data.parts import Parts
-from graphcnn.runtime.data.specs import Size
-from graphcnn.tensor_type import N, is_open
-from graphcnn.text.literals import printable
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
     data_options,

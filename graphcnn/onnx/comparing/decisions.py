@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.rounding import unit
 from graphcnn.onnx.comparing.widened import ROUNDED
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import DType
 
 #: Functions of one float that never fall.
 RISING = frozenset(("round", "floor", "ceil", "sign", "cast", "quantize"))

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.base.words import printable
 from graphcnn.errors import VerifyError
-from graphcnn.ir import Array
-from graphcnn.text.literals import printable
+from graphcnn.ir.node import Array
 
 #: Numbers that are compared at a time: what is computed of them stays in the cache.
 _AT_A_TIME = 1 << 15

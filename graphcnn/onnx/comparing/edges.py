@@ -10,17 +10,16 @@ import onnx
 from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
 from graphcnn.analysis.randomness import random_nodes, random_outputs
-from graphcnn.ir import Array, Node, Value
-from graphcnn.onnx.importing.affine import at_batch as at_batch
+from graphcnn.ir.node import Array, Node, Value
 from graphcnn.onnx.importing.context import Known, NeedsValueError, UnsupportedError
-from graphcnn.onnx.importing.given import Inputs, given_inputs
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.onnx.importing.load import is_external, read_model
-from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.file.given import Inputs, given_inputs
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.file.load import is_external, read_model
+from graphcnn.onnx.importing.file.messages import faults
+from graphcnn.onnx.importing.file.validate import validate
 from graphcnn.onnx.importing.opening import opening
 from graphcnn.onnx.importing.survey import refusal, start
 from graphcnn.onnx.importing.translate import Imported, Run
-from graphcnn.onnx.importing.validate import validate
 
 
 @dataclass

@@ -15,9 +15,9 @@ from pathlib import Path
 import onnx
 
 from graphcnn.analysis.cost import total_multiply_adds
-from graphcnn.graph import Graph
-from graphcnn.ir import Array
-from graphcnn.tensor_type import known_size
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import known_size
 
 #: Seconds for a comparison of which not all is asked for.
 SECONDS = 1.0

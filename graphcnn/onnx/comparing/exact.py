@@ -6,12 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.rounding import Rounding
 from graphcnn.onnx.comparing.widened import Widened, wide, widened_array
 from graphcnn.onnx.comparing.yardstick import Spread
-from graphcnn.tensor_type import DType
 
 Given = Mapping[Value, Array]
 

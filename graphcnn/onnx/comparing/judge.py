@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphcnn.ir import Array, Value
+from graphcnn.ir.node import Array, Value
 from graphcnn.onnx.comparing.decisions import Point, explained, needed, points
 from graphcnn.onnx.comparing.difference import errors
 from graphcnn.onnx.comparing.exact import Exact

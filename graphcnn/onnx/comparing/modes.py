@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 
 from graphcnn.errors import CrashError
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
 from graphcnn.onnx.comparing import ort
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import onnx
 
+from graphcnn.base.words import printable
 from graphcnn.errors import CrashError, ExportError, MissingExtraError
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
 from graphcnn.onnx.comparing import process
-from graphcnn.text.literals import printable
 
 
 def onnxruntime() -> None:

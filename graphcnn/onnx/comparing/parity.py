@@ -17,14 +17,14 @@ import numpy as np
 import onnx
 
 from graphcnn.errors import VerifyError
-from graphcnn.graph import Graph
-from graphcnn.ir import Array
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.difference import HEAD, Difference, difference, to_json
 from graphcnn.onnx.comparing.effort import Effort, Step, loading, order
 from graphcnn.onnx.comparing.modes import Modes
 from graphcnn.onnx.comparing.verdict import Verdict, settled, table
-from graphcnn.tensor_type import DType
 
 #: Largest normalised error of a whole float32 model; right ones stay below 1e-6, a missing
 #: activation gives 5e-5 and more.

@@ -14,10 +14,10 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from graphcnn.base.words import printable
 from graphcnn.errors import ExportError
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
 from graphcnn.onnx.comparing import worker
-from graphcnn.text.literals import printable
 
 #: Seconds without an answer after which ONNX Runtime counts as hung. Loading and running take less
 #: on models that anybody would wait for; interrupting works at any time.

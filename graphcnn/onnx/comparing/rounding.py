@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Op, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.widened import FLOATS
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import DType
 
 #: Operators that move, choose or negate numbers and round none.
 MOVING = frozenset(

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto
 
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
 
 #: Products that it may form, at most: it is written to be read.
 _PRODUCTS = 1 << 28

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from graphcnn.graph import Graph
+from graphcnn.base.words import printable
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.judge import Judged
-from graphcnn.tensor_type import DType
-from graphcnn.text.literals import printable
 
 #: Columns of the table, and the line of one `Verdict` in it.
 HEAD = (

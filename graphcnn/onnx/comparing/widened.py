@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Value, build, freeze
-from graphcnn.tensor_type import DType, TensorType
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Value, build, freeze
+from graphcnn.ir.tensor_type import DType, TensorType
 
 #: The types that become float64.
 ROUNDED = (DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.rounding import least, unit
 from graphcnn.onnx.comparing.widened import FLOATS
-from graphcnn.tensor_type import DType
 
 #: How many times the spread the median of the elements of an output may be off.
 SHIFTED = 6.0

@@ -9,14 +9,14 @@ window of ours meets a pixel.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
-from graphcnn.onnx.exporting.pool import is_plain, max_pool
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.exporting.qlinear import is_alone
+from graphcnn.onnx.exporting.rules.pool import is_plain, max_pool
 from graphcnn.onnx.exporting.writer import Emitter
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.pool import MaxPool2d
-from graphcnn.tensor_type import DType
 
 
 @dataclass(frozen=True)

@@ -15,38 +15,28 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-import graphcnn.onnx.exporting.bits
-import graphcnn.onnx.exporting.dense
-import graphcnn.onnx.exporting.elementwise
-import graphcnn.onnx.exporting.image
-import graphcnn.onnx.exporting.integer
-import graphcnn.onnx.exporting.parts
-import graphcnn.onnx.exporting.pool
-import graphcnn.onnx.exporting.random
-import graphcnn.onnx.exporting.scatter
-import graphcnn.onnx.exporting.tensor
-import graphcnn.onnx.exporting.weight_grad  # noqa: F401 - these fill the registry
+import graphcnn.onnx.exporting.rules  # noqa: F401 - fills the registry
+from graphcnn.base.files import atomic_write, atomic_write_together
 from graphcnn.errors import ExportError
-from graphcnn.files import atomic_write, atomic_write_together
-from graphcnn.graph import Graph, unique_names
-from graphcnn.ir import Array, Node, Value
+from graphcnn.ir.graph import Graph, unique_names
+from graphcnn.ir.naming import Names
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.exporting import external
 from graphcnn.onnx.exporting.external import DataFile
 from graphcnn.onnx.exporting.gate import check, helper_types
 from graphcnn.onnx.exporting.groups import Group, find_groups
-from graphcnn.onnx.exporting.kernels import turn_kernels
-from graphcnn.onnx.exporting.table import EXCUSED, EXPORTERS
+from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS
 from graphcnn.onnx.exporting.targets import first_release, newest_for
 from graphcnn.onnx.exporting.writer import (
     ELEMENT_TYPES,
     Emitter,
     Most,
-    Names,
     NeedsOpset,
     value_info,
 )
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import DType
+from graphcnn.passes.simplify.turn_kernels import turn_kernels
 from graphcnn.text.write import format_graph
 
 #: The lowest IR version of each opset that can be asked for.
@@ -56,7 +46,7 @@ IR_VERSIONS = {
 }  # fmt: skip
 
 #: The property with the text of our graph: an operator of ours may be several of ONNX, and what
-#: reads the file back (`graphcnn.onnx.importing.written`) has to know which.
+#: reads the file back (`graphcnn.onnx.importing.file.written`) has to know which.
 NOTE = "graph"
 
 #: The opset where "auto" starts: that of late 2022, which every runtime in use has.

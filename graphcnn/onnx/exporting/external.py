@@ -14,8 +14,8 @@ import numpy as np
 from onnx import TensorProto
 
 from graphcnn.errors import ExportError, ImportModelError
-from graphcnn.ir import Array
-from graphcnn.onnx.importing.load import safe_parts
+from graphcnn.ir.node import Array
+from graphcnn.onnx.importing.file.load import safe_parts
 
 #: Models of more bytes get a file of data without being asked.
 EXTERNAL_ABOVE = 1_932_735_283  # 1.8 GiB

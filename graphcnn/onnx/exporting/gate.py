@@ -9,7 +9,7 @@ import onnx
 from onnx import helper
 
 from graphcnn.errors import ExportError
-from graphcnn.onnx.importing.load import is_external
+from graphcnn.onnx.importing.file.load import is_external
 
 #: Initializers up to this size stay in the skeleton: shapes, axes and pads are read from them.
 _SMALL = 1 << 10

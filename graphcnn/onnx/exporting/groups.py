@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
 from graphcnn.onnx.exporting.byte_pool import byte_pool
 from graphcnn.onnx.exporting.qlinear import qlinear
 from graphcnn.onnx.exporting.writer import Emitter

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Node, Value
-from graphcnn.onnx.exporting.image import window_attributes
-from graphcnn.onnx.exporting.integer import as_row, row_axis
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
+from graphcnn.ir.sources import Constant
+from graphcnn.ir.tensor_type import DType
+from graphcnn.onnx.exporting.rules.image import window_attributes
+from graphcnn.onnx.exporting.rules.integer import as_row, row_axis
 from graphcnn.onnx.exporting.writer import Emitter
 from graphcnn.ops.elementwise import Add, Div, Mul
 from graphcnn.ops.integer import ConvInteger, Dequantize, MatMulInteger, Quantize
-from graphcnn.sources import Constant
-from graphcnn.tensor_type import DType
 
 I8, U8 = DType.INT8, DType.UINT8
 #: Types of both factors and of the result.

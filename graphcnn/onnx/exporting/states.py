@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from graphcnn.graph import Graph, state_of, with_inputs
-from graphcnn.ir import Array, Value, build, freeze
+from graphcnn.ir.graph import Graph, state_of, with_inputs
+from graphcnn.ir.node import Array, Value, build, freeze
+from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.sources import Constant, Input, State
 
 #: The new value of the state "C1.weight" is the output "C1.weight.new".
 NEW = ".new"

@@ -17,8 +17,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from graphcnn.errors import ExportError
-from graphcnn.ir import Array, Value
-from graphcnn.tensor_type import (
+from graphcnn.ir.naming import Names
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.tensor_type import (
     Dim,
     DType,
     Shape,
@@ -57,22 +58,6 @@ def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
     """The declaration of one value; `N` and `4*N` become dimension parameters of that name."""
     shape: list[int | str | None] = [d if isinstance(d, int) else str(d) for d in type.shape]
     return helper.make_tensor_value_info(name, ELEMENT_TYPES[type.dtype], shape)
-
-
-class Names:
-    """Unique names of one namespace."""
-
-    def __init__(self, taken: Sequence[str] = ()) -> None:
-        self.taken = set(taken)
-
-    def fresh(self, hint: str) -> str:
-        """`hint`, with a number where it is taken."""
-        name, number = hint, 1
-        while name in self.taken:
-            number += 1
-            name = f"{hint}_{number}"
-        self.taken.add(name)
-        return name
 
 
 @dataclass(frozen=True)

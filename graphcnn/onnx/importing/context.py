@@ -18,18 +18,18 @@ import numpy as np
 import onnx
 
 from graphcnn.errors import ImportModelError
-from graphcnn.initializers import Constant as Fill
-from graphcnn.initializers import He
-from graphcnn.ir import Array, Value, constant_of, freeze
-from graphcnn.onnx.importing.affine import Affine, dims_of, symbolic_type
-from graphcnn.onnx.importing.arrays import array_of, stored_bytes
-from graphcnn.onnx.importing.given import needed
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.onnx.importing.load import is_external
+from graphcnn.ir.initializers import Constant as Fill
+from graphcnn.ir.initializers import He
+from graphcnn.ir.node import Array, Value, constant_of, freeze
+from graphcnn.ir.sources import Constant, Input, Role, State
+from graphcnn.ir.tensor_type import Dim, DType, N, TensorType, is_open
+from graphcnn.onnx.importing.file.arrays import array_of, stored_bytes
+from graphcnn.onnx.importing.file.given import needed
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.file.load import is_external
+from graphcnn.onnx.importing.known.affine import Affine, dims_of, symbolic_type
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.shape import Concat, ElementCount, Reshape
-from graphcnn.sources import Constant, Input, Role, State
-from graphcnn.tensor_type import Dim, DType, N, TensorType, is_open
 
 NUMPY_TYPES: Final = {d.numpy: d for d in DType}
 
@@ -243,7 +243,7 @@ class Call:
 
     def _evaluated(self, value: Value, what: str) -> Array:
         """The array of a value that depends on states and constants only."""
-        from graphcnn.graph import topological_order
+        from graphcnn.ir.graph import topological_order
 
         order = topological_order([value.node])
         inputs = {n.op.key: n.op.type for n in order if isinstance(n.op, Input)}

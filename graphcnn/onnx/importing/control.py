@@ -13,8 +13,8 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto
 
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Value
-from graphcnn.onnx.importing.arrays import sizes_of
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.importing.context import (
     Call,
     Known,
@@ -24,13 +24,13 @@ from graphcnn.onnx.importing.context import (
     UnsupportedError,
     reshaped,
 )
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.onnx.importing.parts import cut
-from graphcnn.onnx.importing.scatter import size_of
-from graphcnn.onnx.importing.sequences import Items
+from graphcnn.onnx.importing.file.arrays import sizes_of
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.rules.parts import cut
+from graphcnn.onnx.importing.rules.scatter import size_of
+from graphcnn.onnx.importing.rules.sequences import Items
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.shape import Concat
-from graphcnn.tensor_type import DType
 
 
 class Walk(Protocol):

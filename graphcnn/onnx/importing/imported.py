@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import onnx
 
-from graphcnn.graph import Graph
-from graphcnn.ir import Array
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array
 
 
 @dataclass

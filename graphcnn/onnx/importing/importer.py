@@ -8,80 +8,22 @@ open becomes the batch symbol N.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import onnx
 
-from graphcnn.errors import GraphCnnError, ImportModelError
-from graphcnn.graph import state_of
-from graphcnn.ir import Array
-from graphcnn.metadata import read
-from graphcnn.onnx.importing.affine import at_batch
+from graphcnn.ir.node import Array
 from graphcnn.onnx.importing.context import NeedsValueError, UnsupportedError
-from graphcnn.onnx.importing.cut import cut_model
-from graphcnn.onnx.importing.declared import warn_of
-from graphcnn.onnx.importing.given import Inputs, given_inputs
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.onnx.importing.load import one_line, read_model
-from graphcnn.onnx.importing.messages import faults
+from graphcnn.onnx.importing.file.cut import cut_model
+from graphcnn.onnx.importing.file.given import Inputs, given_inputs
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.file.load import read_model
+from graphcnn.onnx.importing.file.messages import faults
+from graphcnn.onnx.importing.file.validate import validate
+from graphcnn.onnx.importing.file.written import as_written
+from graphcnn.onnx.importing.known.affine import at_batch
 from graphcnn.onnx.importing.opening import opened, opening
 from graphcnn.onnx.importing.survey import refusal, start
 from graphcnn.onnx.importing.translate import Imported, Run, Shapes
-from graphcnn.onnx.importing.validate import validate
-from graphcnn.onnx.importing.written import as_written
-
-if TYPE_CHECKING:
-    from graphcnn.model import Model
-
-
-def import_onnx(
-    source: str | Path | bytes,
-    inputs: Inputs | None = None,
-    limits: Limits | None = None,
-    outputs: Sequence[str] | None = None,
-) -> "Model":
-    """The model in an ONNX file (or its bytes): float initializers are its parameters.
-
-    Args:
-        source: path, or the content of a file. External data is read for paths only, and only
-            from the folder of the file.
-        inputs: shapes by name where the file leaves sizes open, or to change them:
-            `{"x": (1, 3, 224, 224)}`. The batch axis N stays open as `None`, `"N"` or `N`, or is
-            opened where the file fixes it, if every item is proven to be computed apart. `"4*N"`
-            says that a batch has four rows for each of N items, such as the frames of videos.
-            What is no tuple or list is a value, an array or a number:
-            `{"sizes": np.array([1, 3, 448, 448])}`. Such an input becomes a constant of the model
-            and is no input any more, which is how the numbers of an input can decide shapes. A
-            value may also be given for an initializer, in place of that of the file.
-        limits: budgets for hostile files.
-        outputs: names of values that are the outputs instead of those of the file: what comes
-            behind them is left out, such as the selection of boxes at the end of a detector.
-
-    Sizes that the file declares of results and outputs decide nothing; an `ImportModelWarning`
-    tells where they are not so.
-
-    Raises:
-        ImportModelError: one line with the node, the attribute, and what was expected.
-    """
-    from graphcnn.model import Model
-
-    found = import_graph(source, inputs, limits, outputs)
-    graph = found.graph
-    warn_of(graph.name, found.doubts)
-    for name, array in found.empty.items():
-        raise ImportModelError(
-            f"output {name!r} has the shape {array.shape}, expected sizes of at least 1"
-        )
-    with faults("the model"):
-        model = Model(graph.inputs, graph.outputs, graph.name)
-    keys = [state_of(s).key for s in model.graph.states]
-    model.replace_states({key: found.states[key] for key in keys})
-    if found.model.producer_name == "graphcnn":
-        try:
-            model._take(read(found.metadata, model.graph, "the model"))
-        except GraphCnnError as error:
-            raise ImportModelError(one_line(error)) from None
-    return model
 
 
 def import_graph(

@@ -5,16 +5,16 @@ from typing import Final
 from graphcnn.errors import readable
 from graphcnn.onnx.importing.context import RULES, UnsupportedError
 from graphcnn.onnx.importing.control import CONTROL
-from graphcnn.onnx.importing.fold import FOLDS
-from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
-from graphcnn.onnx.importing.names import find_schema, no_operator, shown
-from graphcnn.onnx.importing.validate import (
+from graphcnn.onnx.importing.file.names import find_schema, no_operator, shown
+from graphcnn.onnx.importing.file.validate import (
     EXPERIMENTAL,
     LAST_EXPERIMENTAL,
     STANDARD,
     TRAINING,
     UNVERSIONED,
 )
+from graphcnn.onnx.importing.known.fold import FOLDS
+from graphcnn.onnx.importing.rules.microsoft.operators import MICROSOFT, OWN
 
 RECURRENCE: Final = frozenset({"LSTM", "GRU", "RNN"})
 _TEXTS: Final = frozenset(

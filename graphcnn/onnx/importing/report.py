@@ -12,23 +12,23 @@ import onnx
 
 from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.analysis.randomness import random_outputs
+from graphcnn.base.words import printable
 from graphcnn.errors import readable
-from graphcnn.ir import Array
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import format_shape
 from graphcnn.onnx.importing.context import RULES
-from graphcnn.onnx.importing.cut import cut_model
-from graphcnn.onnx.importing.given import Inputs, given_inputs, is_settable
+from graphcnn.onnx.importing.file.cut import cut_model
+from graphcnn.onnx.importing.file.given import Inputs, given_inputs, is_settable
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.file.load import read_model
+from graphcnn.onnx.importing.file.messages import faults
+from graphcnn.onnx.importing.file.names import near
+from graphcnn.onnx.importing.file.validate import validate
+from graphcnn.onnx.importing.file.written import as_written
 from graphcnn.onnx.importing.importer import import_proto
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.onnx.importing.load import read_model
-from graphcnn.onnx.importing.messages import faults
-from graphcnn.onnx.importing.names import near
 from graphcnn.onnx.importing.opening import opening
 from graphcnn.onnx.importing.survey import Survey, start, survey
 from graphcnn.onnx.importing.translate import Imported, Run
-from graphcnn.onnx.importing.validate import validate
-from graphcnn.onnx.importing.written import as_written
-from graphcnn.tensor_type import format_shape
-from graphcnn.text.literals import printable
 
 #: What stands for an operator that we lack, where names do not tell.
 SIMILAR = {

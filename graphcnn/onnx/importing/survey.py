@@ -11,17 +11,17 @@ from shlex import quote
 import onnx
 
 from graphcnn.errors import ImportModelError
-from graphcnn.ir import Value
-from graphcnn.onnx.importing.arrays import element_type
+from graphcnn.ir.node import Value
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.onnx.importing.context import NeedsValueError, UnsupportedError
-from graphcnn.onnx.importing.given import is_settable
-from graphcnn.onnx.importing.input_shapes import declared_shape
+from graphcnn.onnx.importing.file.arrays import element_type
+from graphcnn.onnx.importing.file.given import is_settable
+from graphcnn.onnx.importing.file.input_shapes import declared_shape
+from graphcnn.onnx.importing.file.names import shown
+from graphcnn.onnx.importing.file.validate import function_key, label
 from graphcnn.onnx.importing.missing import MissingError, missing
-from graphcnn.onnx.importing.names import shown
 from graphcnn.onnx.importing.translate import Run
-from graphcnn.onnx.importing.validate import function_key, label
-from graphcnn.sources import Input
-from graphcnn.tensor_type import TensorType
 
 #: Kinds of nodes that one message tells apart.
 _SHOWN = 8

@@ -10,47 +10,23 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
 
-import graphcnn.onnx.importing.bits
-import graphcnn.onnx.importing.border
-import graphcnn.onnx.importing.dense
-import graphcnn.onnx.importing.elementwise
-import graphcnn.onnx.importing.experimental
-import graphcnn.onnx.importing.fourier
-import graphcnn.onnx.importing.image
-import graphcnn.onnx.importing.lp_pool
-import graphcnn.onnx.importing.max_pool
-import graphcnn.onnx.importing.microsoft_fused
-import graphcnn.onnx.importing.microsoft_other
-import graphcnn.onnx.importing.parts
-import graphcnn.onnx.importing.quantized
-import graphcnn.onnx.importing.random
-import graphcnn.onnx.importing.reduce
-import graphcnn.onnx.importing.resizing
-import graphcnn.onnx.importing.sampling
-import graphcnn.onnx.importing.scatter
-import graphcnn.onnx.importing.selection
-import graphcnn.onnx.importing.small_matrices
-import graphcnn.onnx.importing.sums
-import graphcnn.onnx.importing.tensor
-import graphcnn.onnx.importing.training
-import graphcnn.onnx.importing.volume  # noqa: F401 - these fill the registry
+import graphcnn.onnx.importing.rules  # noqa: F401 - fills the registry
 from graphcnn.errors import GraphCnnError, ImportModelError
-from graphcnn.graph import Graph
-from graphcnn.ir import Array, Node, Value, constant_of
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Value, constant_of
+from graphcnn.ir.origin import UNKNOWN, inherit
+from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.tensor_type import Shape, TensorType
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES
-from graphcnn.onnx.importing.affine import simplified
-from graphcnn.onnx.importing.arrays import element_type, type_name
-from graphcnn.onnx.importing.attributes import plain_attributes, resolved
 from graphcnn.onnx.importing.context import RULES, Call, Known, NeedsValueError, Operand, Store
 from graphcnn.onnx.importing.context import UnsupportedError as UnsupportedError
 from graphcnn.onnx.importing.control import CONTROL, Place
-from graphcnn.onnx.importing.declared import contradictions
-from graphcnn.onnx.importing.fold import folded
-from graphcnn.onnx.importing.fuse import fuse
-from graphcnn.onnx.importing.imported import Imported as Imported
-from graphcnn.onnx.importing.input_shapes import declared_shape, given_shape
-from graphcnn.onnx.importing.limits import Limits
-from graphcnn.onnx.importing.messages import (
+from graphcnn.onnx.importing.file.arrays import element_type, type_name
+from graphcnn.onnx.importing.file.attributes import plain_attributes, resolved
+from graphcnn.onnx.importing.file.declared import contradictions
+from graphcnn.onnx.importing.file.input_shapes import declared_shape, given_shape
+from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.file.messages import (
     concrete,
     faults,
     origin_of,
@@ -58,22 +34,23 @@ from graphcnn.onnx.importing.messages import (
     schema_function,
     without_shape,
 )
-from graphcnn.onnx.importing.microsoft import MICROSOFT, OWN
-from graphcnn.onnx.importing.missing import MissingError, missing, within
-from graphcnn.onnx.importing.names_read import names_in, names_used
-from graphcnn.onnx.importing.ramps import refuse_stand_ins
-from graphcnn.onnx.importing.sequences import Items, items_of
-from graphcnn.onnx.importing.sparse import dense_array
-from graphcnn.onnx.importing.validate import (
+from graphcnn.onnx.importing.file.names_read import names_in, names_used
+from graphcnn.onnx.importing.file.sparse import dense_array
+from graphcnn.onnx.importing.file.validate import (
     STANDARD,
     TRAINING,
     check_opsets,
     function_key,
     label,
 )
-from graphcnn.origin import UNKNOWN, inherit
-from graphcnn.sources import Constant, Input, State
-from graphcnn.tensor_type import Shape, TensorType
+from graphcnn.onnx.importing.imported import Imported as Imported
+from graphcnn.onnx.importing.known.affine import simplified
+from graphcnn.onnx.importing.known.fold import folded
+from graphcnn.onnx.importing.known.ramps import refuse_stand_ins
+from graphcnn.onnx.importing.missing import MissingError, missing, within
+from graphcnn.onnx.importing.rules.microsoft.operators import MICROSOFT, OWN
+from graphcnn.onnx.importing.rules.sequences import Items, items_of
+from graphcnn.passes.simplify.recognise import fuse
 
 #: Shapes of inputs that replace the declared ones; N, "N" or None is the batch axis.
 Shapes = Mapping[str, Sequence[Any]]

@@ -1,0 +1,1 @@
+"""What stands below everything: switches, files, words, arguments. Nothing here knows a graph."""

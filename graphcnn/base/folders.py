@@ -1,0 +1,43 @@
+"""Folders are written whole or not at all, like files."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from graphcnn.base.files import atomic_write, reason
+from graphcnn.base.regular_files import is_folder, is_regular, kind_of
+from graphcnn.base.temporary import remove_abandoned, temporary_folder
+from graphcnn.errors import OutputError
+
+
+def atomic_folder(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> Path:
+    """Write a folder of files. A new folder appears whole, by one rename. In one that exists, each
+    of the files is replaced whole, in the order given, and all others stay.
+
+    Raises `OutputError` where that is impossible; a new folder is not left half done.
+    """
+    target = Path(path)
+    if is_folder(target):
+        for name, data in files.items():
+            atomic_write(target / name, data)
+        return target
+    if is_regular(target) or kind_of(target):
+        raise OutputError(f"cannot write {target}: it is a file, expected a folder")
+    remove_abandoned(target.parent)
+    lock, temporary = None, None
+    try:
+        lock, temporary = temporary_folder(target)
+        for name, data in files.items():
+            atomic_write(temporary / name, data)
+        temporary.rename(target)
+    except BaseException as error:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot write {target}: {reason(error, target)}") from error
+        raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+    return target

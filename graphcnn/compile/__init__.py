@@ -1,0 +1,1 @@
+"""Where passes and runtime meet: pipelines, native code for a graph, runners, profiles."""

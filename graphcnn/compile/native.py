@@ -1,0 +1,206 @@
+"""From a bound graph to machine code: layouts, order and memory, chosen for the processor.
+
+With `graphcnn.compile.pipelines` the only place where passes and runtime meet.
+"""
+
+from collections.abc import Callable, Mapping
+
+from graphcnn.base.config import check_precision, check_tune, verify_level
+from graphcnn.base.garbage import kept
+from graphcnn.compile.pipelines import observers
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node
+from graphcnn.ir.plan import Plan
+from graphcnn.ir.storage import Choice
+from graphcnn.passes.driver.base import Applied, Pipeline
+from graphcnn.passes.layout.assign_layout import AssignLayout
+from graphcnn.passes.layout.cancel_relayout import CancelRelayout
+from graphcnn.passes.lowering.expand import Expand
+from graphcnn.passes.lowering.fuse_ops import FuseOps
+from graphcnn.passes.lowering.split_states import split_states
+from graphcnn.passes.lowering.widen_types import WidenTypes
+from graphcnn.passes.memory.plan_memory import plan_memory
+from graphcnn.passes.memory.schedule import Schedule
+from graphcnn.passes.simplify.eliminate import Eliminate
+from graphcnn.passes.simplify.fold_constants import FoldConstants
+from graphcnn.runtime.native import stored_plan
+from graphcnn.runtime.native.code.kernel import Kernel, load_lowerings, lower
+from graphcnn.runtime.native.code.target import Target, host
+from graphcnn.runtime.native.comparison import Comparison
+from graphcnn.runtime.native.executable import NativeExecutable
+from graphcnn.runtime.native.stored_plan import Compiled
+from graphcnn.runtime.native.threads import thread_count
+from graphcnn.runtime.native.tuning import measured
+from graphcnn.runtime.reference import Reference
+
+
+def native_pipeline(
+    target: Target, precision: str = "fast", tune: bool = False, threads: int | None = None
+) -> Pipeline:
+    """A bound graph to the form that becomes machine code for `target`.
+
+    In precision "strict" no convolution is computed by Winograd's algorithm; one that is to be
+    exact never is. With `tune` the choices are timed on this machine, on so many threads, instead
+    of estimated.
+    """
+    # All kernels are loaded here, and not where a finished plan is found.
+    from graphcnn.runtime.native.kernels.layout.placed import choices, heavy_op
+
+    load_lowerings()
+
+    def offered(node: Node) -> list[Choice]:
+        found = choices(node, target)
+        if precision == "strict" or heavy_op(node).attributes.get("exact"):
+            found = [c for c in found if not c.algorithm.startswith("winograd")]
+        return measured(node, found, target, thread_count(threads)) if tune else found
+
+    return Pipeline(
+        (
+            Expand(),
+            WidenTypes(),
+            FoldConstants(),
+            Eliminate(),
+            FuseOps(),
+            AssignLayout(offered),
+            CancelRelayout(),
+            Schedule(),
+        )
+    )
+
+
+def native_plan(graph: Graph, threads: int | None = None, target: Target | None = None) -> Plan:
+    """Order and memory of a graph that went through `native_pipeline`."""
+    return _compiled(graph, threads, target or host()).plan
+
+
+def _compiled(
+    graph: Graph, threads: int | None, target: Target, prepare: Graph | None = None
+) -> Compiled:
+    """Plan and kernels of a graph that went through `native_pipeline`."""
+    kernels: dict[Node, Kernel] = {}
+
+    def kernel(node: Node) -> Kernel:
+        if node not in kernels:
+            kernels[node] = lower(node, target)
+        return kernels[node]
+
+    plan = plan_memory(
+        graph,
+        scratch=lambda node: kernel(node).scratch,
+        inplace=lambda node: kernel(node).inplace,
+        parts=thread_count(threads),
+    )
+    return Compiled(plan, tuple(kernel(step.node) for step in plan.steps), prepare)
+
+
+def planned(
+    graph: Graph,
+    threads: int | None = None,
+    precision: str | None = None,
+    trace: Callable[[Applied], None] | None = None,
+    tune: bool | None = None,
+) -> Plan:
+    """The plan of what runs for a bound graph of inference or training; nothing is compiled."""
+    pipeline = native_pipeline(host(), check_precision(precision), check_tune(tune), threads)
+    placed = pipeline.run(graph, observers(trace))
+    run = placed if graph.updates else split_states(placed, constants=True)[1]
+    return native_plan(run, threads)
+
+
+@kept()
+def compiled(
+    graph: Graph,
+    threads: int | None = None,
+    precision: str | None = None,
+    tune: bool | None = None,
+) -> Compiled:
+    """What runs for a bound graph, as this machine remembers it or made now.
+
+    Nothing is remembered where the numbers of every pass are to be compared
+    (GRAPHCNN_VERIFY=numbers), nor with `tune`, whose measurements are.
+    """
+    target, precision, tune = host(), check_precision(precision), check_tune(tune)
+    level, parts = verify_level(), thread_count(threads)
+    forget = tune or level == "numbers"
+    entry = None if forget else stored_plan.entry_of(graph, target, precision, parts, level)
+    found = None if entry is None else stored_plan.fetch(entry, graph, target)
+    if found is not None:
+        return found
+    pipeline = native_pipeline(target, precision, tune, threads)
+    placed = pipeline.run(graph, observers())
+    prepare, run = (None, placed) if graph.updates else split_states(placed, constants=True)
+    made = _compiled(run, threads, target, prepare)
+    if entry is not None:
+        stored_plan.store(entry, graph, made)
+    return made
+
+
+@kept()
+def native_executable(found: Compiled, threads: int | None = None) -> NativeExecutable:
+    """The machine code of a plan.
+
+    With GRAPHCNN_VERIFY=numbers each of its steps is compared with the reference.
+    """
+    plan, kernels = found.plan, found.kernels
+    executable = NativeExecutable(plan.graph, threads, plan=plan, kernels=kernels)
+    if verify_level() == "numbers":
+        executable.watch = Comparison(executable.plan)
+    return executable
+
+
+def methods(
+    graph: Graph,
+    threads: int | None = None,
+    precision: str | None = None,
+    tune: bool | None = None,
+) -> tuple[str, ...]:
+    """How each step of a bound graph computes; nothing is compiled.
+
+    Where two batch sizes have equal methods, an item has the same bits in both.
+    """
+    return tuple(kernel.method for kernel in compiled(graph, threads, precision, tune).kernels)
+
+
+class Prepared:
+    """Runs a bound graph of inference. What depends on states and constants alone is computed at
+    `bind_states`, by the reference: batch norms folded into kernels, kernels packed for the
+    processor.
+
+    Attributes:
+        methods: how each step computes; see the function.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        threads: int | None = None,
+        precision: str | None = None,
+        tune: bool | None = None,
+    ) -> None:
+        found = compiled(graph, threads, precision, tune)
+        self._prepare = found.prepare
+        self.methods = tuple(kernel.method for kernel in found.kernels)
+        self.executable = native_executable(found, threads)
+        if not graph.states:  # so nobody binds any
+            self.bind_states({})
+
+    def bind_states(self, states: Mapping[str, Array]) -> None:
+        """Take other values of the states."""
+        made: Mapping[str, Array] = {}
+        if self._prepare is not None:
+            made, _ = Reference(self._prepare).run({}, states)
+        self.executable.bind_states({**states, **made})
+
+    def run(self, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Outputs by name; there are no updates."""
+        return self.executable.run(feeds)
+
+
+def training_executable(
+    graph: Graph,
+    threads: int | None = None,
+    precision: str | None = None,
+    tune: bool | None = None,
+) -> NativeExecutable:
+    """The machine code of a bound training step."""
+    return native_executable(compiled(graph, threads, precision, tune), threads)

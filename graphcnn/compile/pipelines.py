@@ -1,0 +1,106 @@
+"""From the definition of a network to something that runs: the pipelines, in one place.
+
+The only module that sees both the passes and the runtimes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from graphcnn.base.config import verify_level
+from graphcnn.base.garbage import kept
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.learning.objective import Metrics, Objective, with_loss
+from graphcnn.learning.optimizers import Optimizer
+from graphcnn.passes.driver.base import Applied, Observer, Pipeline
+from graphcnn.passes.driver.observers import Differential, Verify
+from graphcnn.passes.simplify.canonicalize import Canonicalize
+from graphcnn.passes.simplify.eliminate import Eliminate
+from graphcnn.passes.simplify.fold_batch_norm import FoldBatchNorm
+from graphcnn.passes.simplify.fold_constants import FoldConstants
+from graphcnn.passes.simplify.fold_states import FoldStates
+from graphcnn.passes.simplify.fuse_pad import FusePad
+from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
+from graphcnn.passes.training.backward import Backward
+from graphcnn.passes.training.training_mode import TrainingMode
+from graphcnn.runtime.reference import Reference
+
+
+def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:
+    """Definition to inference form. Given the values of the states, they become constants."""
+    freeze = (FoldStates(states),) if states is not None else ()
+    return Pipeline(
+        (
+            Canonicalize(),
+            Eliminate(),
+            FoldBatchNorm(),
+            *freeze,
+            FoldConstants(),
+            FusePad(),
+            Eliminate(),
+        )
+    )
+
+
+def training_pipeline(optimizer: Optimizer | None) -> Pipeline:
+    """Definition with a loss to one training step: forward, backward, update.
+
+    Without an optimiser the gradients are left as outputs.
+    """
+    return Pipeline(
+        (
+            TrainingMode(),
+            Canonicalize(),
+            FusePad(),
+            Backward(),  # before elimination, so that it sees every operator the user wrote
+            *((ApplyOptimizer(optimizer),) if optimizer is not None else ()),
+            Eliminate(),
+            FoldConstants(),
+        )
+    )
+
+
+def run_reference(
+    graph: Graph, feeds: Mapping[str, Array], states: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Outputs and updates of one run of the reference, in one dict."""
+    outputs, updates = Reference(graph).run(feeds, states)
+    return {**outputs, **{f"update {key}": value for key, value in updates.items()}}
+
+
+def observers(trace: Callable[[Applied], None] | None = None) -> Iterable[Observer]:
+    """What watches every pass: the verifier, the differential check, a trace."""
+    level = verify_level()
+    if level != "off":
+        yield Verify()
+    if level == "numbers":
+        yield Differential(run_reference)
+    if trace is not None:
+        yield trace
+
+
+@kept()
+def inference_graph(
+    graph: Graph,
+    states: Mapping[str, Array] | None = None,
+    trace: Callable[[Applied], None] | None = None,
+) -> Graph:
+    """The graph that predicts, after all passes."""
+    return inference_pipeline(states).run(graph, observers(trace))
+
+
+@kept()
+def training_graph(
+    graph: Graph,
+    loss: str | Objective,
+    optimizer: Optimizer | None,
+    metrics: Metrics = None,
+    target: TensorType | None = None,
+    trace: Callable[[Applied], None] | None = None,
+) -> Graph:
+    """One graph for a whole training step: loss and metrics out, every state updated.
+
+    Without an optimiser, the gradients are outputs in place of the updates of parameters.
+    """
+    joint = with_loss(graph, loss, metrics, target)
+    return training_pipeline(optimizer).run(joint, observers(trace))

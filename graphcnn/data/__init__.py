@@ -1,0 +1,31 @@
+"""Data sets: real pictures from files, generated ones, and the user's own arrays.
+
+    train, test = cnn.data.mnist("path/to/idx")
+
+Users see this package as `graphcnn.data`.
+"""
+
+from graphcnn.data.bundled import digits
+from graphcnn.data.cifar import cifar10
+from graphcnn.data.dataset import Dataset
+from graphcnn.data.idx import mnist
+from graphcnn.data.image_folders import image_folder
+from graphcnn.data.normalisation import Normalisation
+from graphcnn.data.numpy_files import arrays, npz
+from graphcnn.data.specs import SPECS, load
+from graphcnn.data.strokes import xo, xo_pair
+
+__all__ = [
+    "SPECS",
+    "Dataset",
+    "Normalisation",
+    "arrays",
+    "cifar10",
+    "digits",
+    "image_folder",
+    "load",
+    "mnist",
+    "npz",
+    "xo",
+    "xo_pair",
+]

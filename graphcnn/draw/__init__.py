@@ -1,1 +1,0 @@
-"""Diagrams by Graphviz: `.dot` files and what becomes of them. `graphcnn.pictures` has our own."""

@@ -1,0 +1,186 @@
+"""Using a trained model: predicting, measuring."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from graphcnn.analysis.batch_split import BatchSplit, Collected
+from graphcnn.compile.runner import Runner
+from graphcnn.data.dataset import Dataset
+from graphcnn.errors import DataError, GraphError
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.item_places import take_items
+from graphcnn.ir.node import Array
+from graphcnn.ir.tensor_type import is_open, item_axis
+from graphcnn.learning.objective import Metrics, Objective, known_loss, target_type, with_loss
+from graphcnn.learning.probabilities import tell
+from graphcnn.learning.target_rule import TARGET, TargetRule
+from graphcnn.network.feeding import (
+    Data,
+    as_dataset,
+    at_least_one,
+    check_has_inputs,
+    feeds_for,
+    item_feeds,
+    items_along,
+    prediction_type,
+)
+from graphcnn.network.network import Network
+from graphcnn.network.pieces import cut_inputs, opened_model, run_pieces
+from graphcnn.runtime.reference import Reference
+
+#: Items that `predict` runs at a time, where they may be cut apart.
+PIECE = 256
+
+
+def predict(
+    model: Network, images: Any, batch_size: int | None, runner: Runner
+) -> dict[str, Array]:
+    """All outputs by name: of pieces of the batch, joined where items stand, or of the whole.
+
+    Raises `DataError` where pieces are asked for and outputs depend on all items together.
+    """
+    if batch_size is not None:
+        batch_size = at_least_one(batch_size, "batch_size")
+    feeds = feeds_for(model, images)
+    count = runner.count(feeds)
+    first = next(iter(feeds), None)
+    size = _piece(model, runner, count, batch_size)
+    states = model.states.snapshot()  # all pieces with those of one moment
+    cut = cut_inputs(runner, feeds)
+    if cut:
+        return _own(runner, run_pieces(runner, feeds, cut, states, model.prepare))
+    if size >= count:
+        if first is not None:
+            feeds[first] = model.prepare(feeds[first])
+        return _own(runner, runner.run(feeds, states)[0])
+    together = Collected(runner.axes.outputs)
+    for start in range(0, count, size):
+        stop = min(start + size, count)
+        piece = {
+            key: take_items(array, runner.item_places[key], start, stop)
+            if key in runner.item_places
+            else array
+            for key, array in feeds.items()
+        }
+        piece[first] = model.prepare(piece[first])  # type: ignore[index]
+        together.add(runner.run(piece, states)[0], stop - start)
+    return _own(runner, together.results())
+
+
+def _piece(model: Network, runner: Runner, count: int, batch_size: int | None) -> int:
+    """How many items run at a time. Raises `DataError` where they cannot be cut apart so."""
+    size = PIECE if batch_size is None else batch_size
+    if count <= size or runner.joints:
+        return size
+    if batch_size is None:
+        return count
+    mixing = runner.axes.mixing
+    assert mixing is not None
+    raise DataError(
+        f"{model.name} cannot predict {count} items {batch_size} at a time, because its outputs "
+        f"depend on all items of a batch: {runner.axes.reason(mixing)}; without batch_size they "
+        "run all at once"
+    )
+
+
+def _own(runner: Runner, outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Outputs in arrays of their own: the reference may give parts of what was fed."""
+    if runner.runtime != "reference":
+        return dict(outputs)
+    return {key: np.array(array, order="C") for key, array in outputs.items()}
+
+
+def evaluate(
+    model: Network,
+    data: Data,
+    loss: str | Objective | None,
+    batch_size: int,
+    metrics: Metrics,
+    runtime: str | None = None,
+    threads: int | None = None,
+    precision: str | None = None,
+    tune: bool | None = None,
+    targets: Any = None,
+) -> dict[str, float]:
+    """Loss and metrics of all items; `measure` says how. None is cross-entropy.
+
+    A model whose batch size is a number is measured as the same function of every item, which must
+    be proven. Raises `DataError` where it is not.
+    """
+    batch_size = at_least_one(batch_size, "batch_size")
+    check_has_inputs(model)
+    model = opened_model(model)
+    check_measurable(model.graph)
+    dataset = as_dataset(data, model, loss=loss or "cross_entropy", targets=targets)
+    if loss is None and dataset.labels.dtype.kind == "f":
+        raise DataError(
+            f"no loss is known of {model.name}, and the one of class numbers does not take floats: "
+            "give evaluate(..., loss=...)"
+        )
+    loss = loss or "cross_entropy"
+    tell(model.name, next(iter(model.graph.outputs.values())), known_loss(loss))
+    kind = target_type(loss, prediction_type(model), dataset.labels)
+    graph = with_loss(model.graph, loss, metrics, kind)
+    runner = Runner(graph, runtime, threads, precision, tune)
+    return measure(model, runner, dataset, batch_size)
+
+
+def check_measurable(graph: Graph) -> None:
+    """Raise `DataError` unless there is a prediction for every item that is fed."""
+    name, prediction = next(iter(graph.outputs.items()))
+    if item_axis(prediction.shape) is None:
+        raise DataError(
+            f"the items of a data set are measured one by one, but output {name!r} of {graph.name} "
+            f"is {prediction.type}: it must have one batch axis N"
+        )
+
+
+def measure(model: Network, runner: Runner, data: Dataset, batch_size: int) -> dict[str, float]:
+    """The scalar outputs of a graph with a loss, of all items of a data set.
+
+    The items run `batch_size` at a time, and nothing depends on that: means over the items are
+    weighted by the sizes of the batches, sums are added up, both in float64. Of an output that is
+    neither (a recall, a ratio of sums), what it is made of is put together from all batches first,
+    and it is computed once: see `graphcnn.analysis.batch_split`.
+    """
+    (head, split), states = runner.parts, model.states.snapshot()
+    (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
+    rule, collected = TargetRule.of(runner.graph), Collected(split.kinds)
+    for inputs, targets in data.batches(batch_size):
+        feeds = item_feeds(model, inputs)
+        feeds[TARGET] = items_along(rule.check(targets), target.shape)
+        collected.add(head.run(feeds, states)[0], len(targets))
+    if split.tail is None:
+        return collected.numbers()
+    found = collected.numbers() | _of_the_whole(
+        runner, split, collected.results(), states, len(data)
+    )
+    return {key: found[key] for key in runner.graph.outputs}
+
+
+def _of_the_whole(
+    runner: Runner,
+    split: BatchSplit,
+    parts: Mapping[str, Array],
+    states: Mapping[str, Array],
+    count: int,
+) -> dict[str, float]:
+    """The outputs of the tail: compiled where it is heavy, else by the reference."""
+    tail = split.tail
+    assert tail is not None
+    feeds = {v.node.name: parts[v.node.name] for v in tail.inputs}
+    heavy = any(node.op.anchor for node in tail.nodes)
+    try:
+        if heavy and any(is_open(v.shape) for v in tail.inputs):
+            outputs, _ = runner.like(tail).run(feeds, states)
+        else:
+            outputs, _ = Reference(tail.bind(N=count)).run(feeds, states)
+    except MemoryError:
+        value = next(v for v in runner.graph.outputs.values() if runner.axes[v].is_mixed)
+        raise GraphError(
+            f"{runner.graph.name} is measured over all {count} items at once, for which the memory "
+            f"does not suffice, because {runner.axes.reason(value)}; measure fewer items"
+        ) from None
+    return {key: float(array) for key, array in outputs.items()}

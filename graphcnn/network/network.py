@@ -1,0 +1,393 @@
+"""The core of a model: a graph, the values of its states, and what is saved with them."""
+
+import copy
+import fnmatch
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from graphcnn.compile.runner import Runner
+from graphcnn.data.class_names import given_names
+from graphcnn.data.normalisation import LOOKS, Normalisation, check_images, check_items
+from graphcnn.errors import GraphError, TrainingError, WeightsError
+from graphcnn.ir.cells import in_training
+from graphcnn.ir.graph import Graph, rebuilt, state_of
+from graphcnn.ir.naming import given_inputs, joined, named, output_names
+from graphcnn.ir.node import Array, Node, Value, build
+from graphcnn.ir.sources import Input, State
+from graphcnn.ir.state_values import ArraysByName, StateValues
+from graphcnn.ir.tensor_type import is_open
+from graphcnn.learning.objective import Objective
+from graphcnn.network.finding import given_tensors, value_named
+from graphcnn.network.metadata import Learned, read, written
+from graphcnn.network.pickling import drawn_by_functions, packed, unpacked, with_own_cells
+from graphcnn.network.weights import (
+    as_stored,
+    check_states,
+    check_suffix,
+    read_tensors,
+    write_tensors,
+)
+from graphcnn.text.write import dump_graph
+
+_numbers = itertools.count(1)
+
+
+class Network:
+    """The core of a `Model`, which explains the arguments and attributes."""
+
+    #: Another number each time that a model tells its states how images become the input.
+    _lessons: ClassVar[int] = 0
+
+    def __init__(
+        self,
+        inputs: Value | Sequence[Value],
+        outputs: Value | Sequence[Value] | Mapping[str, Value],
+        name: str = "model",
+    ) -> None:
+        if not isinstance(name, str):
+            raise GraphError(f"the name of a model must be a string, found {name!r}")
+        values = joined(output_names(outputs))
+        self._adopt(named(Graph.of(given_inputs(inputs), values, name=name)))
+        self._tell_trainable()
+
+    def _adopt(self, graph: Graph) -> None:
+        """Begin as a model of this graph that has learned nothing yet."""
+        self.graph = graph
+        self._classes: tuple[str, ...] = ()
+        self.loss: str | None = None
+        self.objective: str | Objective | None = None
+        self.seed: int | None = None
+        self.reach: float | None = None
+        self.looks = LOOKS
+        self._normalisation: Normalisation | None = None
+        self._inherited: tuple[int, Normalisation | None] = (-1, None)
+        self._states = StateValues(graph)
+        self._feeds = [*graph.inputs[:1]]
+        self._runners: dict[tuple[Any, ...], Runner] = {}
+
+    def _tell_trainable(self) -> None:
+        """Models that are made of these states later begin with the same ones frozen."""
+        for state in map(state_of, self.graph.states):
+            state.cell.trainable = state.trainable
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{v.node.name} {v.type}" for v in self.graph.inputs)
+        count = sum(p.type.size for p in self.graph.parameters)
+        return f"<Model {self.name!r}: {inputs}, {count:,} parameters>"
+
+    # Values
+
+    def value(self, name: str, *, activated: bool = True) -> Value:
+        """A tensor of the graph by name: of a layer, an operator, an input, a state, an output.
+
+        A model can be made of it, `Model(trained.graph.inputs, head(trained.value("S4")))`, which
+        shares the weights of this one; so `model["S4"]` is short for `model.value("S4")`.
+
+        The name of a layer stands for what the layer's function returned, its activation included;
+        with `activated=False` for what that was computed from. "split:1" is the second result of
+        an operator with several. Raises `GraphError`, with names like it, where there is none.
+        """
+        return value_named(self.graph, name, activated)
+
+    def __getitem__(self, name: str) -> Value:
+        return self.value(name)
+
+    __iter__: ClassVar[None] = None  # with names in place of numbers it is no sequence
+
+    def __call__(self, *inputs: Value) -> Any:
+        """The outputs of this model for other tensors, with the same, shared weights.
+
+        One tensor, or a dict by name where there are several outputs. A new `Model` of one input
+        after the other: `Model(image, (first(image) + second(image)) / 2)`.
+        """
+        given = given_tensors(self.graph, inputs)
+        found = rebuilt(self.graph.outputs.values(), given)
+        if inputs and isinstance(inputs[0].node.op, Input):
+            self._feeds.append(inputs[0])  # fed the same images
+            self._teach()
+        named_outputs = dict(zip(self.graph.outputs, found, strict=True))
+        return named_outputs if len(found) > 1 else found[0]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers; empty where none are known."""
+        return self._classes
+
+    @classes.setter
+    def classes(self, names: Any) -> None:
+        self._classes = given_names(names)
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """How images become the input; set by `fit` from the data, saved along.
+
+        A model without one that shares states and its first input with others takes theirs, since
+        the shared weights know no other images. Raises `GraphError` where these differ.
+        """
+        if self._normalisation is not None or not self.graph.inputs:
+            return self._normalisation
+        lessons = Network._lessons
+        if self._inherited[0] != lessons:
+            self._inherited = lessons, self._normalisation_of_parts()
+        return self._inherited[1]
+
+    @normalisation.setter
+    def normalisation(self, normalisation: Normalisation | None) -> None:
+        self._normalisation = normalisation
+        self._teach()
+
+    def _normalisation_of_parts(self) -> Normalisation | None:
+        first, found = self.graph.inputs[0], []
+        for state in self.graph.states:
+            known = state_of(state).cell.learned.get(first)
+            if known is not None and known not in found:
+                found.append(known)
+        if len(found) > 1:
+            raise GraphError(
+                f"parts of the model {self.name!r} were trained with different normalisations "
+                f"of {first.node.name!r}: {found[0]} and {found[1]}; set model.normalisation"
+            )
+        return found[0] if found else None
+
+    def _teach(self) -> None:
+        """Let models that share the states know how the images become the input."""
+        if self._normalisation is None:
+            return
+        for state in self.graph.states:
+            for value in self._feeds:
+                state_of(state).cell.learned[value] = self._normalisation
+        Network._lessons = next(_numbers)
+
+    # Parameters and states
+
+    def initialize(self, seed: int = 0) -> Self:
+        """Draw new initial values for all states. The same seed gives the same bits.
+
+        Models that share states with this one have the new values too.
+        """
+        self.seed = seed
+        self._values().put(self._drawn(seed, self._values()))
+        return self
+
+    def initialize_missing(self, seed: int = 0) -> Self:
+        """Draw initial values for the states that have none: a new head on a trained backbone."""
+        values = self._values()
+        missing = values.missing
+        if len(missing) == len(values):
+            self.seed = seed
+        values.fill(self._drawn(seed, missing))
+        return self
+
+    def _drawn(self, seed: int, keys: Iterable[str]) -> dict[str, Array]:
+        wanted = {state_of(s).key: s for s in self.graph.states}
+        return {k: state_of(wanted[k]).initial(wanted[k].type, seed, k) for k in keys}
+
+    def _values(self) -> StateValues:
+        if self._states.graph is not self.graph:
+            self._states = StateValues(self.graph)
+        return self._states
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether all states have values: after training, loading or reading them."""
+        return self._values().complete
+
+    @property
+    def states(self) -> StateValues:
+        """All states by name: parameters and running statistics. Drawn at first use.
+
+        While a `Session` or `fit` trains them, reading and writing means those of the run.
+        """
+        values = self._values()
+        if not values.complete:
+            self.initialize_missing(self.seed or 0)
+        return values
+
+    def update_states(self, arrays: Mapping[str, Array]) -> None:
+        """Replace states by arrays of the right types, which are read-only from now on.
+
+        So a state changes only by being replaced, and nobody computes with an old copy. Raises
+        `WeightsError` for unknown names and other types, and changes nothing then.
+        """
+        known = {state_of(s).key: s for s in self.graph.states}
+        check_states(arrays, [known[key] for key in arrays if key in known], "the mapping")
+        self.states.put(arrays)
+
+    def replace_states(self, arrays: Mapping[str, Array]) -> None:
+        """Replace all states by these, of which none may be missing."""
+        check_states(arrays, self.graph.states, "the mapping")
+        self._values().put(arrays)
+
+    @property
+    def parameters(self) -> Mapping[str, Array]:
+        """The learned tensors by name. Change them with `set_parameters`."""
+        keys = [state_of(p).key for p in self.graph.parameters]
+        values = self.states.snapshot()
+        return ArraysByName({key: values[key] for key in keys})
+
+    def set_parameters(self, arrays: Mapping[str, Any]) -> None:
+        """Replace states by name. Raises `WeightsError` for unknown names, other shapes, and
+        numbers that the type of a state cannot hold."""
+        if not isinstance(arrays, Mapping):
+            raise WeightsError(f"states are given by name, in a dict, found {arrays!r}"[:200])
+        types = {state_of(s).key: s.dtype for s in self.graph.states}
+        self.update_states({k: as_stored(k, a, types.get(k)) for k, a in arrays.items()})
+
+    def freeze(self, pattern: str = "*") -> list[str]:
+        """Take the parameters whose names match (like file names: "stage1.*") out of training.
+
+        No backward nodes are generated for them. Returns their names. Models that are made of this
+        one's values later begin with the same ones frozen. Raises `TrainingError` while a `fit`
+        trains them.
+        """
+        return self._set_trainable(pattern, False)
+
+    def unfreeze(self, pattern: str = "*") -> list[str]:
+        """Put the parameters whose names match back into training. Returns their names."""
+        return self._set_trainable(pattern, True)
+
+    def _set_trainable(self, pattern: str, trainable: bool) -> list[str]:
+        keys = [state_of(p).key for p in self.graph.parameters]
+        matching = fnmatch.filter(keys, pattern) if isinstance(pattern, str) else []
+        if not matching:
+            raise GraphError(f"no parameter matches {pattern!r}; they are {', '.join(keys)}")
+
+        self.refuse_in_training("what is trained cannot be changed")
+
+        def set_flag(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+            if not isinstance(node.op, State) or node.op.key not in matching:
+                return None
+            if node.op.trainable == trainable:
+                return None
+            return build(replace(node.op, trainable=trainable), (), node.name, node.origin).outputs
+
+        self.graph = self.graph.transform(set_flag)
+        for state in map(state_of, self.graph.parameters):
+            if state.key in matching:
+                state.cell.trainable = trainable
+        return matching
+
+    def refuse_in_training(self, why: str) -> None:
+        """Raise `TrainingError` while a `fit`, of whatever model, trains any of the states."""
+        if in_training(state_of(s).cell for s in self.graph.states):
+            raise TrainingError(f"{why} while a fit trains the states of {self.name!r}")
+
+    # Running
+
+    def prepare(self, images: Any) -> Array:
+        """Images as the first input takes them: checked, scaled, normalised, of its type.
+
+        What is no image (another rank, integers, the batch behind the first axis) is only checked.
+        """
+        t = self.graph.inputs[0].type
+        if t.rank != 4 or not t.dtype.is_float or is_open(t.shape[1:]):
+            return check_items(images, t)
+        checked = check_images(images, t.shape[1:])  # type: ignore[arg-type]
+        scaled = (self.normalisation or Normalisation()).numbers(checked)
+        return scaled.astype(t.dtype.numpy, copy=False)
+
+    def runner(
+        self,
+        runtime: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+        tune: bool | None = None,
+    ) -> Runner:
+        """Runs the inference graph at any batch size; kept until the graph changes."""
+        graph, settings = self.graph, (runtime, threads, precision, tune)
+        known = self._runners.get((graph, *settings))
+        if known is None:
+            for old in [key for key in list(self._runners) if key[0] is not graph]:
+                self._runners.pop(old, None)
+            # Of two threads that come here at once both get the same one.
+            known = self._runners.setdefault((graph, *settings), Runner(graph, *settings))
+        return known
+
+    # Keeping
+
+    def metadata(self) -> dict[str, str]:
+        """What a saved or exported model carries besides its weights."""
+        learned = Learned(self.classes, self.normalisation, self.loss, self.seed)
+        return written(learned, self.graph)
+
+    def save(self, path: str | Path) -> Path:
+        """Write graph, weights, normalisation and classes to one safetensors file."""
+        check_suffix(path)
+        return write_tensors(
+            path, self.states.snapshot(), {"graph": dump_graph(self.graph), **self.metadata()}
+        )
+
+    def load(self, path: str | Path) -> Self:
+        """Read weights saved from a model of the same layers.
+
+        Raises `WeightsError` listing tensors that are missing, extra or of another shape, or naming
+        the field of the metadata that is damaged. The model is then as it was.
+        """
+        tensors, metadata = read_tensors(path)
+        check_states(tensors, self.graph.states, path)
+        learned = read(metadata, self.graph, path)
+        self.replace_states(tensors)
+        self._take(learned)
+        return self
+
+    def _take(self, learned: Learned) -> None:
+        self.classes, self.loss, self.seed = learned.classes, learned.loss, learned.seed
+        self.objective = learned.loss
+        if learned.normalisation is not None:
+            self.normalisation = learned.normalisation
+
+    # Copies: `copy.copy` shares the weights, `copy.deepcopy` and `pickle` do not.
+
+    def __copy__(self) -> Self:
+        made = self._of_graph(self.graph)
+        made.__dict__.update(self._added(made))
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        made = self._of_graph(with_own_cells(self.graph, memo))
+        made._values().fill({k: np.array(v) for k, v in self._values().snapshot().items()})
+        made.normalisation = self.normalisation
+        memo[id(self)] = made  # what is added may refer to it
+        made.__dict__.update(copy.deepcopy(self._added(made), memo))
+        return made
+
+    def _added(self, made: Self) -> dict[str, Any]:
+        """The attributes that classes made of this one add, which `_of_graph` does not know."""
+        return {key: value for key, value in self.__dict__.items() if key not in made.__dict__}
+
+    def _of_graph(self, graph: Graph) -> Self:
+        made = self.__class__.__new__(self.__class__)
+        made._adopt(graph)
+        made.classes, made.loss, made.seed = self.classes, self.loss, self.seed
+        made.objective = self.objective
+        made.reach = self.reach
+        made._normalisation = self._normalisation
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain data: the text of the graph, and arrays. Initial values that functions draw are
+        drawn before, since functions are not kept; nor is a loss that is one."""
+        if drawn_by_functions(self.graph) and not self.is_initialized:
+            self.initialize_missing(self.seed or 0)
+        more = self._added(self._of_graph(self.graph))
+        model = packed(self.graph, self._values().snapshot(), self.metadata())
+        return {"model": model, **({"more": more} if more else {})}
+
+    def __setstate__(self, state: Any) -> None:
+        """Raises `WeightsError` for what `__getstate__` did not give."""
+        graph, states, metadata = unpacked(state.get("model") if isinstance(state, dict) else state)
+        learned = read(metadata, graph, "a pickled model")
+        self._adopt(graph)
+        self._tell_trainable()
+        self.__dict__.update(state.get("more", {}))
+        self._values().fill(states)
+        self._take(learned)

@@ -1,0 +1,113 @@
+"""Matrix products, batch normalisation and losses in ONNX."""
+
+from typing import Any
+
+from graphcnn.ir.node import Node, Value
+from graphcnn.ir.tensor_type import Shape
+from graphcnn.onnx.exporting.registry import exports
+from graphcnn.onnx.exporting.writer import Emitter
+
+
+@exports("dense")
+def dense(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    return [emit.add("Gemm", *inputs, alpha=1.0, beta=1.0, transA=0, transB=1)]
+
+
+@exports("matmul")
+def matmul(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    sides = zip(inputs, node.inputs, (op.transpose_a, op.transpose_b), strict=True)
+    return [emit.add("MatMul", *(_matrix(emit, *side) for side in sides))]
+
+
+def _matrix(emit: Emitter, name: str, value: Value, transposed: bool) -> str:
+    rank = value.type.rank
+    return emit.transpose(name, *range(rank - 2), rank - 1, rank - 2) if transposed else name
+
+
+@exports("batch_norm")
+def batch_norm(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """ONNX's momentum is the weight of the old statistics, ours of the new ones."""
+    op: Any = node.op
+    momentum = 1.0 - op.momentum
+    y = emit.add(
+        "BatchNormalization", *inputs, epsilon=op.epsilon, momentum=momentum, training_mode=0
+    )
+    return [y]
+
+
+def _channels(emit: Emitter, v: str, shape: Shape) -> str:
+    """One number per channel, (C), as (1, C, 1, 1)."""
+    return emit.reshape(v, shape[1:2], (1, shape[1], *(1 for _ in shape[2:])))
+
+
+def _axes(shape: Shape) -> tuple[int, ...]:
+    return (0, *range(2, len(shape)))
+
+
+@exports("batch_norm_train")
+def batch_norm_train(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    (x, gamma, beta), shape, dtype = inputs, node.output.shape, node.output.dtype
+    mean = emit.reduce("ReduceMean", x, _axes(shape), False)
+    centred = emit.add("Sub", x, _channels(emit, mean, shape))
+    square = emit.add("Mul", centred, centred)
+    variance = emit.reduce("ReduceMean", square, _axes(shape), False)
+    root = emit.add("Sqrt", emit.add("Add", variance, emit.scalar(op.epsilon, dtype)))
+    scale = _channels(emit, emit.add("Div", gamma, root), shape)
+    y = emit.add("Add", emit.add("Mul", centred, scale), _channels(emit, beta, shape))
+    return [y, mean, variance]
+
+
+@exports("batch_norm_grad")
+def batch_norm_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """gamma · r · (dy - mean of dy - x^ · mean of (dy · x^)), with sums for gamma and beta."""
+    op: Any = node.op
+    x, gamma, mean, variance, dy = inputs
+    shape, dtype = node.output.shape, node.output.dtype
+    root = emit.add("Sqrt", emit.add("Add", variance, emit.scalar(op.epsilon, dtype)))
+    centred = emit.add("Sub", x, _channels(emit, mean, shape))
+    normal = emit.add("Div", centred, _channels(emit, root, shape))
+    product = emit.add("Mul", dy, normal)
+    dbeta, dgamma = (emit.reduce("ReduceSum", v, _axes(shape), False) for v in (dy, product))
+    shift = emit.reduce("ReduceMean", dy, _axes(shape), True)
+    slope = emit.reduce("ReduceMean", product, _axes(shape), True)
+    rest = emit.add("Sub", dy, emit.add("Add", shift, emit.add("Mul", normal, slope)))
+    scale = _channels(emit, emit.add("Div", gamma, root), shape)
+    return [emit.add("Mul", scale, rest), dgamma, dbeta]
+
+
+@exports("cross_entropy")
+def cross_entropy(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """With smoothing s: (1 - s) · loss - s · mean of the log probabilities."""
+    op: Any = node.op
+    s, dtype = op.label_smoothing, node.output.dtype
+    if not s:
+        return [emit.add("SoftmaxCrossEntropyLoss", *inputs, reduction="mean")]
+    loss, log_p = emit.add_many("SoftmaxCrossEntropyLoss", 2, *inputs, reduction="mean")
+    sharp = emit.add("Mul", loss, emit.scalar(1 - s, dtype))
+    smooth = emit.add("Mul", _mean(emit, log_p, node.inputs[0]), emit.scalar(s, dtype))
+    return [emit.add("Sub", sharp, smooth)]
+
+
+def _mean(emit: Emitter, x: str, like: Value) -> str:
+    return emit.reduce("ReduceMean", x, range(like.type.rank), False) if like.type.rank else x
+
+
+@exports("binary_cross_entropy")
+def binary_cross_entropy(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    """Mean of log(1 + e^z) - z·t."""
+    logits, targets = inputs
+    loss = emit.add("Sub", emit.add("Softplus", logits), emit.add("Mul", logits, targets))
+    return [_mean(emit, loss, node.inputs[0])]
+
+
+@exports("mean_squared_error")
+def mean_squared_error(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    difference = emit.add("Sub", *inputs)
+    return [_mean(emit, emit.add("Mul", difference, difference), node.inputs[0])]
+
+
+@exports("mean_absolute_error")
+def mean_absolute_error(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    return [_mean(emit, emit.add("Abs", emit.add("Sub", *inputs)), node.inputs[0])]

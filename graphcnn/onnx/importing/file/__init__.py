@@ -1,0 +1,1 @@
+"""The file itself: opened, checked, its parts as plain values, and what is said of its inputs."""

@@ -1,0 +1,1 @@
+"""What is known while importing: sizes that depend on N, places, and what is computed of them."""

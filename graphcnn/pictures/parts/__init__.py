@@ -1,0 +1,1 @@
+"""From what is shown to places on the page: cards, lines, frames, legends."""

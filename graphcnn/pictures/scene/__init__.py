@@ -1,0 +1,1 @@
+"""What a picture is made of: shapes, colours, texts of known width, numbers with units."""

@@ -1,0 +1,1 @@
+"""Volume figures: tensors as bodies in a row."""

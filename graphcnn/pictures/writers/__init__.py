@@ -1,0 +1,1 @@
+"""A scene as a file: SVG, PDF, PNG, LaTeX, a page, Graphviz, words."""

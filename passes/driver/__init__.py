@@ -1,0 +1,1 @@
+"""What runs passes: pipelines, rewrite rules, observers, reports."""

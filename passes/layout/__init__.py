@@ -1,0 +1,1 @@
+"""How values lie in memory, and which algorithm each operator runs by."""

@@ -1,0 +1,1 @@
+"""Towards the machine: larger steps, wider types, operators that native code has."""

@@ -1,0 +1,1 @@
+"""From the definition of a network to its training step: modes, gradients, updates."""

@@ -1,0 +1,38 @@
+"""The end of a training step: what does nothing but give states their new values.
+
+It runs last, over the old values. Whether a step is accepted can be decided just before it (the
+loss is known, and its gradients), so that no second copy of the states is needed: a step that is
+refused or interrupted has changed nothing yet.
+"""
+
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Op, Value
+from graphcnn.ir.plan import is_step, root
+from graphcnn.ops.fused import Fused
+from graphcnn.ops.layout import inner
+
+
+def closing(graph: Graph) -> set[Node]:
+    """The elementwise nodes whose results are new values of states, or serve such nodes alone."""
+    new = {root(v) for v in graph.updates.values()}
+    leaving = {root(v) for v in graph.outputs.values()}
+    readers: dict[Value, list[Node]] = {}
+    steps = [node for node in graph.nodes if is_step(node)]
+    for node in steps:
+        for value in node.inputs:
+            readers.setdefault(root(value), []).append(node)
+    found: set[Node] = set()
+    for node in reversed(steps):
+        if _is_elementwise(node.op) and all(
+            v not in leaving
+            and (v in new or v in readers)
+            and all(reader in found for reader in readers.get(v, ()))
+            for v in node.outputs
+        ):
+            found.add(node)
+    return found
+
+
+def _is_elementwise(op: Op) -> bool:
+    op = inner(op)
+    return op.anchor_node is None if isinstance(op, Fused) else op.elementwise

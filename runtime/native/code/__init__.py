@@ -1,0 +1,1 @@
+"""From a step of a plan to machine code: emission, the registry of kernels, LLVM, the cache."""

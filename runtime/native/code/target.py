@@ -1,0 +1,189 @@
+"""What code is generated for: a processor's vectors, registers, instructions and caches.
+
+What a processor can do is asked by feature and never by name: "host" is a new server as well as an
+old laptop, or a virtual machine that hides half of what its processor has.
+"""
+
+import functools
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphcnn.errors import GraphCnnError
+from graphcnn.ir.tensor_type import DType
+from graphcnn.runtime.native.code.llvm import ROOM, llvm, require_room
+
+#: LLVM is entered by one thread at a time.
+llvm_lock = threading.RLock()
+
+# A child must not inherit a lock that another thread of its parent holds, nor LLVM half-way.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=llvm_lock.acquire,
+        after_in_parent=llvm_lock.release,
+        after_in_child=llvm_lock.release,
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor. `features` is LLVM's list; sizes of caches are in bytes per core.
+
+    `name` is for people: no code depends on it.
+    """
+
+    name: str
+    triple: str
+    cpu: str
+    features: str
+    vector_bytes: int
+    registers: int
+    l1: int = 32 << 10
+    l2: int = 1 << 20
+    l3: int = 8 << 20
+
+    def lanes(self, dtype: DType) -> int:
+        """Elements of one vector."""
+        return self.vector_bytes // dtype.bytes
+
+    @property
+    def accumulators(self) -> int:
+        """Vector registers for sums, a few left for operands: 28 of 32, 12 of 16."""
+        return self.registers - 4
+
+    @functools.cached_property
+    def sums(self) -> int:
+        """Vector registers for sums beside a broadcast, and a product where it is not fused."""
+        return self.registers - 1 - (not self.fused)
+
+    @functools.cached_property
+    def fused(self) -> bool:
+        """Whether a · b + c is one instruction. Without it a fused one calls the C library."""
+        return "fma" not in _calls(self)
+
+    @functools.cached_property
+    def rounds(self) -> bool:
+        """Whether floats are rounded to whole numbers by one instruction: floor, ceil, rint."""
+        return _calls(self).isdisjoint(("floor", "ceil", "rint"))
+
+    @functools.cached_property
+    def is_native(self) -> bool:
+        """Whether its code is code for this machine's architecture."""
+        return bool(self.triple.split("-")[0] == llvm.get_default_triple().split("-")[0])
+
+
+#: Targets by instruction set: LLVM features, bytes of a vector, vector registers.
+_X86 = {
+    "sse2": ("x86-64", "+sse2", 16, 16),
+    "avx2": ("x86-64-v3", "+avx2,+fma", 32, 16),
+    "avx512": ("x86-64-v4", "+avx512f,+avx512vl,+avx512dq,+avx512bw,-prefer-256-bit", 64, 32),
+}
+
+
+def named(name: str) -> Target:
+    """A generic processor of an instruction set: "sse2", "avx2", "avx512" or "neon"."""
+    if name == "neon":
+        return Target(name, "aarch64-unknown-linux-gnu", "generic", "+neon", 16, 32)
+    if name not in _X86:
+        raise GraphCnnError(f"unknown target {name!r}; known are {', '.join(_X86)}, neon")
+    cpu, features, width, registers = _X86[name]
+    return Target(name, "x86_64-unknown-linux-gnu", cpu, features, width, registers)
+
+
+@functools.cache
+def host() -> Target:
+    """The processor of this machine. `GRAPHCNN_TARGET` names a generic one instead."""
+    wanted = os.environ.get("GRAPHCNN_TARGET")
+    if wanted:
+        return named(wanted)
+    caches = (
+        _cache_bytes(i, default) for i, default in ((1, 32 << 10), (2, 1 << 20), (3, 8 << 20))
+    )
+    triple, cpu = llvm.get_default_triple(), llvm.get_host_cpu_name()
+    return described("host", triple, cpu, llvm.get_host_cpu_features(), *caches)
+
+
+def described(
+    name: str, triple: str, cpu: str, features: Mapping[str, bool], *caches: int
+) -> Target:
+    """The processor that has these of LLVM's features, and caches of so many bytes."""
+    # What is missing stands last: it takes away all that is built on it.
+    text = ",".join(
+        f"{'-+'[features[f]]}{f}" for f in sorted(features, key=lambda f: not features[f])
+    )
+    fused = features.get("fma", False)
+    if triple.startswith(("aarch64", "arm64")):
+        width, registers = 16, 32
+    elif features.get("avx512f") and fused:
+        width, registers = 64, 32
+        text += ",-prefer-256-bit"  # or LLVM splits our 512-bit vectors in two
+    else:
+        width, registers = (32 if features.get("avx2") and fused else 16), 16
+    return Target(name, triple, cpu, text, width, registers, *caches)
+
+
+@functools.cache
+def machine(target: Target) -> Any:
+    """LLVM's code generator for a target."""
+    require_room(ROOM, "to generate code")
+    if target.is_native:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+    else:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    found = llvm.Target.from_triple(target.triple)
+    return found.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
+    )
+
+
+_PROBE = """
+declare {kind} @llvm.{name}.{short}({kinds})
+define {kind} @"{number}"({arguments}) {{
+  %y = call {kind} @llvm.{name}.{short}({arguments})
+  ret {kind} %y
+}}
+"""
+
+
+@functools.cache
+def _calls(target: Target) -> frozenset[str]:
+    """The intrinsics of which LLVM makes no instructions but calls of the C functions so named.
+
+    Only LLVM knows for all processors: so it is asked, for vectors of both types of floats.
+    """
+    operands = {"fma": 3, "floor": 1, "ceil": 1, "rint": 1}
+    text = f'target triple = "{target.triple}"'
+    for number, (name, count) in enumerate(operands.items()):
+        for element, letter, size in (("float", "f32", 4), ("double", "f64", 8)):
+            lanes = target.vector_bytes // size
+            kind = f"<{lanes} x {element}>"
+            text += _PROBE.format(
+                name=name,
+                number=f"{number}{letter}",
+                kind=kind,
+                short=f"v{lanes}{letter}",
+                kinds=", ".join([kind] * count),
+                arguments=", ".join(f"{kind} %x{i}" for i in range(count)),
+            )
+    with llvm_lock:
+        module = llvm.parse_assembly(text, llvm.create_context())
+        code = machine(target).emit_object(module)
+    return frozenset(name for name in operands if name.encode() in code)
+
+
+def _cache_bytes(level: int, default: int) -> int:
+    """Size of the data cache of a level, as Linux tells it."""
+    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        try:
+            kind = (index / "type").read_text().strip()
+            if kind != "Instruction" and int((index / "level").read_text()) == level:
+                size = (index / "size").read_text().strip()
+                return int(size.rstrip("KM")) << (20 if size.endswith("M") else 10)
+        except (OSError, ValueError):
+            continue
+    return default

@@ -1,0 +1,1 @@
+"""Other operators on images: pools, padding, resampling, batch normalisation."""
