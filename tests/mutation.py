@@ -33,12 +33,13 @@ QUICK = """
     tests/passes tests/native/test_kernels_*.py tests/native/test_winograd_schedule.py
     tests/native/test_training_native.py tests/native/test_decisions.py
     tests/native/test_conv_taps.py tests/native/test_random_networks.py
-    tests/native/test_weight_grad_tiles.py tests/native/test_choices.py tests/test_ops_*.py
-    tests/test_fused.py tests/test_optimizers.py tests/test_schedules.py tests/test_training.py
-    tests/test_training_progress.py tests/test_segmentation.py tests/test_graph.py
-    tests/test_plan.py tests/test_layout.py tests/test_text.py tests/test_element_types.py
-    tests/test_onnx_training*.py tests/test_random_models.py tests/test_batches.py
-    tests/test_batch_axis.py tests/test_signatures.py
+    tests/native/test_weight_grad_tiles.py tests/native/test_choices.py tests/ops/test_*.py
+    tests/ops/test_fused.py tests/learning/test_optimizers.py tests/learning/test_schedules.py
+    tests/training/test_training.py tests/training/test_training_progress.py
+    tests/network/test_segmentation.py tests/ir/test_graph.py tests/ir/test_plan.py
+    tests/ir/test_layout.py tests/text/test_text.py tests/ir/test_element_types.py
+    tests/exchange/test_training*.py tests/models/test_random_models.py
+    tests/network/test_batches.py tests/analysis/test_batch_axis.py tests/test_signatures.py
 """.split()
 #: What is not ours: imported once, then forked with.
 OTHERS = """

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import run
 from packaging.requirements import Requirement
+from support.command_line import run
 
 import graphcnn as cnn
 from graphcnn.models import MODELS

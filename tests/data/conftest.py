@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import idx
+from support.data_files import idx
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from data_files import picture, real
+from support.data_files import picture, real
 
 from graphcnn.data import cifar10
 from graphcnn.errors import DataError

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from data_files import picture, real
+from support.data_files import picture, real
 
 from graphcnn.data import SPECS, digits, load, xo, xo_pair
 from graphcnn.errors import DataError, MissingExtraError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import picture
+from support.data_files import picture
 
 from graphcnn.data import image_files as pictures
 from graphcnn.data import image_folder, members

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import idx, real
+from support.data_files import idx, real
 
 from graphcnn.data import mnist
 from graphcnn.errors import DataError

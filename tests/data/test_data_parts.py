@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from data_files import picture
+from support.data_files import picture
 
 from graphcnn.data import cifar10, image_folder, load
 from graphcnn.data.parts import part_named

@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 import pytest
-from clock import best, unit
 from native.chains import F32, chain, counter, counter_states, lowered, mean_lowering
+from support.clock import best, unit
 
 from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.ir.graph import Graph

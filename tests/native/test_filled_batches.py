@@ -4,7 +4,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from random_models import random_model
+from support.random_models import random_model
 
 import graphcnn as cnn
 from graphcnn.compile.runner import Runner

@@ -1,7 +1,7 @@
 """The real thing: trained on MNIST, both runtimes end with the same accuracy."""
 
 import pytest
-from data_files import real
+from support.data_files import real
 
 import graphcnn as cnn
 from graphcnn.models import MODELS

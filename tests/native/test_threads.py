@@ -5,9 +5,9 @@ import threading
 import time
 
 import pytest
-from clock import best, unit
 from native.chains import mean_kernel
 from native.test_driver import SIZE, Steps
+from support.clock import best, unit
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.runtime.native import threads

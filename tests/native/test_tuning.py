@@ -6,8 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from command_line import done
 from native.networks import batches, network, relative
+from support.command_line import done
 
 import graphcnn as cnn
 from graphcnn.ir.sources import Input

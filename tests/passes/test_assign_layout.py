@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from layout_costs import choose
 from rewrites import graph_of
-from run_plan import run_plan
 from samples.fused import adam, body, masked, sgd, t
+from support.layout_costs import choose
+from support.run_plan import run_plan
 
 import graphcnn as cnn
 from graphcnn.analysis.verify import verify

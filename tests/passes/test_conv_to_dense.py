@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from evaluate import all_values, evaluate
 from rewrites import arrays_for, expression, graph_of
+from support.evaluate import all_values, evaluate
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph

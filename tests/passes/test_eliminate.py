@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from evaluate import evaluate
 from rewrites import arrays_for, expression, graph_of
+from support.evaluate import evaluate
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Value, build, constant_of

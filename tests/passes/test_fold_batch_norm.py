@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from evaluate import evaluate
 from rewrites import RefusalExample, arrays_for, graph_of
 from rewrites.fold_batch_norm import SCALED_INSTEAD, norm, sources
+from support.evaluate import evaluate
 
 from graphcnn.ir.node import Value
 from graphcnn.ops.activation import Relu

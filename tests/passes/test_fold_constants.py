@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from evaluate import evaluate
 from rewrites import arrays_for, expression, graph_of
+from support.evaluate import evaluate
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value, constant_of

@@ -5,8 +5,8 @@ from random import Random
 
 import numpy as np
 import pytest
-from random_models import random_model
 from rewrites import arrays_for, graph_of
+from support.random_models import random_model
 
 import graphcnn as cnn
 from graphcnn.analysis.verify import verify

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from evaluate import evaluate, evaluate_updates
 from rewrites import graph_of
+from support.evaluate import evaluate, evaluate_updates
 
 from graphcnn.errors import OutputError, VerifyError
 from graphcnn.ir.graph import Graph

@@ -4,9 +4,9 @@ from random import Random
 
 import numpy as np
 import pytest
-from random_models import random_model
 from rewrites import graph_of
-from run_plan import inplace, run_plan
+from support.random_models import random_model
+from support.run_plan import inplace, run_plan
 
 import graphcnn as cnn
 from graphcnn.compile.pipelines import inference_graph, training_graph

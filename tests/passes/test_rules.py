@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from evaluate import evaluate
 from rewrites import (
     Example,
     RefusalExample,
@@ -15,6 +14,7 @@ from rewrites import (
     arrays_for,
     expression,
 )
+from support.evaluate import evaluate
 
 import graphcnn.passes
 from graphcnn.analysis.verify import verify

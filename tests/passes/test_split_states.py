@@ -1,7 +1,7 @@
 """Weights are prepared once: the two halves together compute what the whole did."""
 
 import numpy as np
-from evaluate import evaluate
+from support.evaluate import evaluate
 
 import graphcnn as cnn
 from graphcnn.compile.native import Prepared

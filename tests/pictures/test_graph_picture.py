@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from clock import unit
 from pictures.checks import check_lines, check_picture
 from pictures.networks import alexnet, chain, densenet, inception, residual, vgg16
+from support.clock import unit
 
 import graphcnn as cnn
 from graphcnn.errors import GraphError

@@ -1,0 +1,135 @@
+"""`graphcnn bench`: what is measured, how it is told, what is refused."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.command_line import done, refused
+from support.data_files import idx
+
+from graphcnn.tools.bench import torch_nets
+from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
+from graphcnn.tools.bench.light import NAMES
+from graphcnn.tools.bench.processes import alone, compilation
+from graphcnn.tools.bench.report import CASES, Result, run_epoch, table
+from graphcnn.tools.bench.timing import Timing, race
+from graphcnn.tools.commands import speed
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> str:
+    """130 random pictures in the files of MNIST."""
+    rng = np.random.default_rng(0)
+    for prefix, n in (("train", 130), ("t10k", 10)):
+        images, labels = rng.integers(0, 256, (n, 28, 28)), rng.integers(0, 10, n)
+        (tmp_path / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+        (tmp_path / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+    return f"mnist:{tmp_path}"
+
+
+def test_both_precisions_in_one_run(tmp_path: Path) -> None:
+    target = tmp_path / "bench.json"
+    precisions = ("--precision", "fast", "--precision", "strict")
+    text = done("bench", "--nets", "lenet5", "--work", "single,train", "--rounds", 1, *precisions,
+                "--json", target)  # fmt: skip
+    assert "milliseconds per call" in text and "graphcnn strict" in text
+    report = json.loads(target.read_text())
+    assert set(report["machine"]) == {"processor", "cores", "python", "system"}
+    rows = report["results"]
+    assert [(r["case"], r["net"], r["work"], r["batch"], r["unit"]) for r in rows] == [
+        ("nets", "lenet5", "single", 1, "ms"), ("nets", "lenet5", "train", 64, "ms"),
+    ]  # fmt: skip
+    for row in rows:
+        assert set(row["values"]) == {"graphcnn", "graphcnn strict"}
+        assert all(0 < value < 1000 for value in row["values"].values())
+        assert row["ratios"] == {}  # there is nobody else
+
+
+def test_ratios_are_those_of_the_best_peer() -> None:
+    times = {"graphcnn": (1.0, 2.0, 3.0), "graphcnn strict": (2.0, 2.0, 2.0),
+             "slow": (9.0, 9.0, 9.0), "fast": (4.0, 4.0, 6.0)}  # fmt: skip
+    result = Result("nets", "net", "train", 8, 1, "ms")
+    result.take({name: Timing(rounds) for name, rounds in times.items()}, 1e3)
+    assert result.values == {
+        "graphcnn": 2000, "graphcnn strict": 2000, "slow": 9000, "fast": 4000,
+    }  # fmt: skip
+    assert result.ratios == {"graphcnn": 2.0, "graphcnn strict": 2.0}
+
+
+def test_who_cannot_is_told_and_the_others_go_on() -> None:
+    def unable() -> None:
+        raise Unavailable("inference only")
+
+    def broken() -> None:
+        raise ValueError("first line\nsecond")
+
+    result = Result("nets", "net", "train", 8, 1, "ms")
+    runs = result.prepared({"a": lambda: unable, "b": lambda: broken, "c": lambda: list})
+    assert list(runs) == ["c"]
+    assert result.skipped == {"a": "inference only", "b": "ValueError: first line"}
+    text = table([result.take(race(runs, 1, 0.0))])
+    assert "b: ValueError: first line" in text and "inference only" not in text
+
+
+def test_each_kind_of_case_has_its_table() -> None:
+    rows = [
+        Result("memory", "resnet18", "train", 8, 1, "MiB", {"graphcnn": 400.0, "torch": 800.0},
+               {"graphcnn": 2.0}),
+        Result("compile", "lenet5", "train", 64, 1, "s", {"import": 0.1, "graphcnn cold": 1.0}),
+    ]  # fmt: skip
+    memory, compiled = table(rows).split("\n\n")
+    assert memory.splitlines() == [
+        "MiB at the peak, the whole process",
+        "case              threads  graphcnn    torch  ratio",
+        "resnet18 train 8        1   400.000  800.000   2.00",
+    ]
+    assert "graphcnn cold" in compiled and "ratio" not in compiled
+
+
+def test_an_epoch(mnist: str) -> None:
+    result = run_epoch(Options(("epoch",), data=mnist, rounds=1), 1)
+    assert (result.net, result.batch, result.unit, result.skipped) == ("lenet5", 64, "s", {})
+    assert 0 < result.values["graphcnn"] < 60
+
+
+def test_an_epoch_needs_data() -> None:
+    assert "epoch: needs --data mnist:FOLDER" in done("bench", "--case", "epoch")
+
+
+def test_compilation_is_timed_with_an_empty_and_a_full_cache() -> None:
+    found = compilation(Options(("compile",), rounds=1), "lenet5", 1)
+    assert set(found) == {"graphcnn cold", "graphcnn warm", "load", "import"}
+    assert len(found["import"].rounds) == 2
+    assert found["graphcnn warm"].median > min(found["load"].rounds) > 0
+
+
+@pytest.mark.sweep
+def test_memory_is_that_of_the_whole_process() -> None:
+    peak = alone("memory", "graphcnn", "fast", 1)["bytes"]
+    assert 100 << 20 < peak < 2 << 30
+
+
+def test_a_process_that_fails_says_why() -> None:
+    with pytest.raises(Exception, match=r"compile nothing fast 1: .*nothing"):
+        alone("compile", "nothing", "fast", 1)
+
+
+def test_the_networks_of_pytorch_load_nothing_of_ours() -> None:
+    code = f"""
+import runpy, sys
+found = runpy.run_path({torch_nets.__file__!r})
+assert "torch_network" in found and not any(m.startswith("graphcnn") for m in sys.modules)
+"""
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+def test_words() -> None:
+    assert speed.CASES == tuple(CASES) and set(LIGHT) <= set(NAMES)
+    text = done("bench", "--help")
+    assert all(f"\n    {case} " in text for case in CASES)
+    assert "unknown 'memry'; known are nets, light" in refused(2, "bench", "--case", "memry")
+    assert "must be spelled mnist:DIR" in refused(2, "bench", "--data", "cifar10:x")
