@@ -1,8 +1,6 @@
 """Data sets: real pictures from files, generated ones, and the user's own arrays.
 
-    train, test = cnn.data.mnist("path/to/idx")
-
-Users see this package as `graphcnn.data`.
+train, test = cnn.data.mnist("path/to/idx")
 """
 
 from graphcnn.data.bundled import digits
@@ -12,11 +10,10 @@ from graphcnn.data.idx import mnist
 from graphcnn.data.image_folders import image_folder
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.data.numpy_files import arrays, npz
-from graphcnn.data.specs import SPECS, load
-from graphcnn.data.strokes import xo, xo_pair
+from graphcnn.data.specs import load
+from graphcnn.data.strokes import xo
 
 __all__ = [
-    "SPECS",
     "Dataset",
     "Normalisation",
     "arrays",
@@ -27,5 +24,4 @@ __all__ = [
     "mnist",
     "npz",
     "xo",
-    "xo_pair",
 ]

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from support.data_files import picture, real
 
-from graphcnn.data import SPECS, digits, load, xo, xo_pair
+from graphcnn.data import digits, load, xo
+from graphcnn.data.specs import SPECS
+from graphcnn.data.strokes import xo_pair
 from graphcnn.errors import DataError, MissingExtraError
 
 STILL = {"shift": 0, "scale": 0, "rotation": 0, "deformation": 0, "noise": 0}
