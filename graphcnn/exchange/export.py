@@ -16,7 +16,7 @@ from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Role, State
 from graphcnn.ir.tensor_type import DType
 from graphcnn.network.network import Network
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.driver.rewrite import rewrite
 from graphcnn.passes.lowering.split_states import split_states
 from graphcnn.passes.simplify.fold_batch_norm import batch_norm_before_layer, batch_norm_into_layer
@@ -170,7 +170,7 @@ def fold_norms(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[s
     """The graph with batch norms folded into layers, and what its states are then: the weight of
     the convolution "C1" is still called "C1.weight"."""
     rules = (batch_norm_into_layer, batch_norm_before_layer)
-    prepare, run = split_states(rewrite(graph, rules, Log(), "fold_batch_norm"))
+    prepare, run = split_states(rewrite(graph, rules, PassLog(), "fold_batch_norm"))
     if prepare is None:
         return graph, dict(states)
     made, _ = Reference(prepare).run({}, states)

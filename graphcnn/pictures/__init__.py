@@ -4,7 +4,7 @@ Each function takes a graph and returns a `Picture`, which is saved by the suffi
 program and no package is needed, but for PNG files (extra "png").
 """
 
-from graphcnn.pictures.compare import Difference, difference
+from graphcnn.pictures.compare import Difference, graph_changes
 from graphcnn.pictures.diagram import graph_picture
 from graphcnn.pictures.differences import difference_picture, passes_picture
 from graphcnn.pictures.failure import failure_picture
@@ -17,9 +17,9 @@ __all__ = [
     "SUFFIXES",
     "Difference",
     "Picture",
-    "difference",
     "difference_picture",
     "failure_picture",
+    "graph_changes",
     "graph_picture",
     "passes_picture",
     "plan_picture",

@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.analysis.counts import activation_bytes, graph_parameters
+from graphcnn.analysis.words import describe
 from graphcnn.ir.graph import Graph, unique_names
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, State
 from graphcnn.pictures.scene.units import dimensions
-from graphcnn.pictures.writers.dot_style import describe
 
 Row = TypeVar("Row")
 
@@ -109,7 +109,7 @@ def shortened(rows: Sequence[Row], context: int, kept: Callable[[Row], bool]) ->
     return result
 
 
-def difference(before: Graph, after: Graph) -> Difference:
+def graph_changes(before: Graph, after: Graph) -> Difference:
     """How `after` differs from `before`."""
     if before is after:
         return Difference(before, after, tuple(Pair(n, n, "kept") for n in before.operations))

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from graphcnn.analysis.words import describe
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node
-from graphcnn.pictures.compare import SIGNS, Difference, Pair, difference, shortened
+from graphcnn.pictures.compare import SIGNS, Difference, Pair, graph_changes, shortened
 from graphcnn.pictures.parts import legend as around
-from graphcnn.pictures.parts.grid import ROW, Across, Cell, Table, Wire, cell
+from graphcnn.pictures.parts.grid import ROW, Connector, Grid, GridCell, Wire, cell
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Rect, Scene, Text
 from graphcnn.pictures.scene.units import counted, dimensions, in_bytes, joined, short
-from graphcnn.pictures.writers.dot_style import describe
 
 _STRIP: Final = 1500.0
 #: Rows of a panel of the strip.
@@ -34,7 +34,7 @@ def difference_picture(before: Graph, after: Graph, *, name: str = "", context: 
         name: what made the difference, for the heading.
         context: rows of kept operators that are shown around each change.
     """
-    found = difference(before, after)
+    found = graph_changes(before, after)
     title = name or f"{before.name} → {after.name}"
     panel, area = _panel(found, 14, 54, context, "a")
     subtitle = _totals(found) if not found.empty else "nothing changed"
@@ -54,7 +54,7 @@ def passes_picture(steps: Iterable[Step], *, title: str = "passes", context: int
     first = last = None
     for number, (name, before, after) in enumerate(steps):
         first, last = first or before, after
-        one = difference(before, after)
+        one = graph_changes(before, after)
         if one.empty:
             idle.append(name)
             continue
@@ -89,9 +89,9 @@ def passes_picture(steps: Iterable[Step], *, title: str = "passes", context: int
 def _panel(
     found: Difference, left: float, top: float, context: int, prefix: str, compact: bool = False
 ) -> tuple[list[Group], Box]:
-    rows: list[list[list[Cell]]] = []
+    rows: list[list[list[GridCell]]] = []
     keys: dict[tuple[int, Node], str] = {}
-    across: list[Across] = []
+    across: list[Connector] = []
     shown = shortened(_gathered(found.pairs), context, lambda row: _state(row) == "kept")
     if compact and len(shown) > _MOST:
         rest = sum(p if isinstance(p, int) else 1 for p in shown[_MOST:])
@@ -114,7 +114,7 @@ def _panel(
                 [cell(f"{prefix}l{number}", text, (), "kept", "…", label=" ")],
             ])  # fmt: skip
             continue
-        stacks: list[list[Cell]] = [[], []]
+        stacks: list[list[GridCell]] = [[], []]
         for side, node in enumerate((pair.before, pair.after)):
             if node is not None:
                 key = f"{prefix}{'ba'[side]}{number}"
@@ -127,7 +127,7 @@ def _panel(
             if target is not None and (1, target) in keys:
                 fused = pair.into is not None
                 across.append(
-                    Across(keys[0, pair.before], keys[1, target],
+                    Connector(keys[0, pair.before], keys[1, target],
                            "fused_link" if fused else "link", head="fused_head" if fused else "")
                 )  # fmt: skip
     wires = []
@@ -135,7 +135,7 @@ def _panel(
         for value in node.inputs:
             if (side, value.node) in keys:
                 wires.append(Wire(keys[side, value.node], key, "edge"))
-    table = Table(("before", "after"), rows, list(dict.fromkeys(wires)), across,
+    table = Grid(("before", "after"), rows, list(dict.fromkeys(wires)), across,
                   ("left", "right"), gap=44, between=7 if compact else ROW)  # fmt: skip
     return table.draw(left, top)
 
@@ -162,7 +162,7 @@ def _state(row: Pair | list[Pair]) -> str:
     return next(pair.state for pair in row if pair.state != "kept")
 
 
-def _cell(key: str, node: Node, pair: Pair, side: int, compact: bool) -> Cell:
+def _cell(key: str, node: Node, pair: Pair, side: int, compact: bool) -> GridCell:
     name = node.name or node.op.name
     what = describe(node)
     gone = side == 0 and pair.state == "changed"

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Final
 
+from graphcnn.analysis.words import describe
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import topological_order
 from graphcnn.ir.node import Node, Op, Value, build
@@ -13,13 +14,12 @@ from graphcnn.ir.origin import Origin
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.pictures.content.content import family
 from graphcnn.pictures.parts import legend as around
-from graphcnn.pictures.parts.grid import Table, Wire, cell
+from graphcnn.pictures.parts.grid import Grid, Wire, cell
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene.colors import FAMILIES
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Rect, Scene, Text
 from graphcnn.pictures.scene.units import dimensions, joined
-from graphcnn.pictures.writers.dot_style import describe
 
 #: Operators before the failing one that are shown.
 _MOST: Final = 10
@@ -94,7 +94,7 @@ def _known(op: Op, values: Sequence[Value], name: str) -> tuple[list[Group], Box
     )  # fmt: skip
     wires = [Wire(keys[v.node], keys[n], "edge") for n in shown for v in n.inputs if v.node in keys]
     wires += [Wire(keys[v.node], "failed", "error_line", 1.8) for v in values if v.node in keys]
-    table = Table(("what is known",), rows, list(dict.fromkeys(wires)), sides=("left",))
+    table = Grid(("what is known",), rows, list(dict.fromkeys(wires)), sides=("left",))
     return table.draw(14, 54)
 
 

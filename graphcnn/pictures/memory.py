@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from graphcnn.analysis.phases import phases
+from graphcnn.analysis.words import describe
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.plan import IN_ARENA, Buffer, BufferRole, Plan, is_alias, root
 from graphcnn.pictures.parts import legend as around
@@ -11,8 +13,6 @@ from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Scene, Text, arrow
 from graphcnn.pictures.scene.units import counted, in_bytes, joined
-from graphcnn.pictures.writers.dot import phases
-from graphcnn.pictures.writers.dot_style import describe
 
 #: Size of the chart. Steps are made narrower down to `_NARROW`; then the chart grows.
 _HEIGHT: Final = 420.0

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from graphcnn.analysis.cost import multiply_adds
+from graphcnn.analysis.phases import phases
+from graphcnn.analysis.words import describe
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Node, Value
@@ -12,14 +14,12 @@ from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.pictures.content.content import family, value_bytes
 from graphcnn.pictures.content.totals import digest
 from graphcnn.pictures.parts import legend as around
-from graphcnn.pictures.parts.grid import Across, Cell, Table, Wire, cell
+from graphcnn.pictures.parts.grid import Connector, Grid, GridCell, Wire, cell
 from graphcnn.pictures.parts.panels import draw_panels
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene.colors import FAMILIES
 from graphcnn.pictures.scene.scene import Box, Item, Rect, Scene
 from graphcnn.pictures.scene.units import counted, dimensions, in_bytes, joined, short
-from graphcnn.pictures.writers.dot import phases
-from graphcnn.pictures.writers.dot_style import describe
 
 _WIDEST_NAME: Final = 24
 
@@ -64,8 +64,8 @@ class _Step:
         self.saved: dict[Value, None] = {}
 
     def scene(self, title: str) -> Scene:
-        rows: list[list[list[Cell]]] = [[[self._forward(n)], [], []] for n in self.forward]
-        extra: list[list[Cell]] = [[], [], []]
+        rows: list[list[list[GridCell]]] = [[[self._forward(n)], [], []] for n in self.forward]
+        extra: list[list[GridCell]] = [[], [], []]
         # The gradient runs up: what is computed first stands lowest.
         for node in reversed(self.by["backward"]):
             at = self.named.get(node.origin.forward)
@@ -75,7 +75,7 @@ class _Step:
             (rows[at][2] if at is not None else extra[2]).append(one)
         if any(extra):
             rows.append(extra)
-        table = Table(
+        table = Grid(
             ("forward", "backward", "update"),
             rows,
             self._wires(),
@@ -123,7 +123,7 @@ class _Step:
         }
         return Scene(width, bottom + 6, items, title, description, (footer,), data)
 
-    def _forward(self, node: Node) -> Cell:
+    def _forward(self, node: Node) -> GridCell:
         kind = FAMILIES[family(node)]
         what = "" if isinstance(node.op, Input) else describe(node)
         name = node.name or node.op.name
@@ -132,7 +132,7 @@ class _Step:
                     radius=min(kind.radius, 8), tip=node.origin.location,
                     label=f"forward {name}: {joined(facts)}")  # fmt: skip
 
-    def _backward(self, node: Node) -> Cell:
+    def _backward(self, node: Node) -> GridCell:
         work = multiply_adds(node)
         facts = (
             f"→ {dimensions(node.output.type)}",
@@ -151,9 +151,9 @@ class _Step:
                         wires[Wire(self.keys[value.node], self.keys[node], paint)] = None
         return list(wires)
 
-    def _saved(self) -> list[Across]:
+    def _saved(self) -> list[Connector]:
         """Dotted lines for forward values that backward operators read, one for each and row."""
-        lines: list[Across] = []
+        lines: list[Connector] = []
         told: set[tuple[Value, int]] = set()
         for node in reversed(self.by["backward"]):
             at = self.named.get(node.origin.forward)
@@ -168,13 +168,13 @@ class _Step:
                 )
                 told.add((value, at))
                 lines.append(
-                    Across(
+                    Connector(
                         self.keys[self.forward[at]], self.keys[node], "saved", text, "saved_text"
                     )
                 )
         return lines
 
-    def _updates(self) -> tuple[list[tuple[int | None, Cell]], list[Across]]:
+    def _updates(self) -> tuple[list[tuple[int | None, GridCell]], list[Connector]]:
         """A cell for each updated parameter, with all states of the optimiser that belong to it."""
         parameters = {state_of(p).key: p for p in self.graph.parameters}
         groups: dict[str, list[Value]] = {}
@@ -185,8 +185,8 @@ class _Step:
         reach = {key: self._upstream(self.graph.updates[s] for s in states)
                  for key, states in groups.items()}  # fmt: skip
         shared = Counter(node for nodes in reach.values() for node in nodes)
-        cells: list[tuple[int | None, Cell]] = []
-        lines: list[Across] = []
+        cells: list[tuple[int | None, GridCell]] = []
+        lines: list[Connector] = []
         for number, (key, states) in enumerate(groups.items()):
             own = [n for n in reach[key] if shared[n] == 1]
             at = self._row_of(parameters.get(key, states[0]))
@@ -206,7 +206,7 @@ class _Step:
                 if self.phase[v.node] == "backward"
             }  # fmt: skip
             for node in sorted(sources & set(self.by["backward"]), key=self.graph.nodes.index):
-                lines.append(Across(self.keys[node], one.key, "update_line", head="update_head"))
+                lines.append(Connector(self.keys[node], one.key, "update_line", head="update_head"))
         # In the order of the gradients, so that the lines to them do not cross.
         height = {self.keys[n]: -i for i, n in enumerate(self.by["backward"])}
         enter = {line.target: height[line.source] for line in reversed(lines)}

@@ -13,10 +13,10 @@ def same_structure(a: Graph, b: Graph) -> bool:
     origins, the graph's name and the order of independent nodes do not. A node used twice differs
     from two equal nodes.
     """
-    return not difference(a, b)
+    return not structural_difference(a, b)
 
 
-def difference(a: Graph, b: Graph) -> str:
+def structural_difference(a: Graph, b: Graph) -> str:
     """The first difference between two graphs, in words; empty where there is none."""
     for what, left, right in (
         ("inputs", [_key(v) for v in a.inputs], [_key(v) for v in b.inputs]),

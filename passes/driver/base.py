@@ -45,7 +45,7 @@ def no(reason: str, node: Node) -> Refusal:
 
 
 @dataclass
-class Log:
+class PassLog:
     """What one run of one pass did: rules fired, near misses with their reasons, remarks."""
 
     fired: Counter[str] = field(default_factory=Counter)
@@ -75,11 +75,11 @@ class Pass:
         cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
         PASSES[cls.name] = cls
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         raise NotImplementedError
 
-    def __call__(self, graph: Graph, log: Log | None = None) -> Graph:
-        return self.run(graph, log if log is not None else Log())
+    def __call__(self, graph: Graph, log: PassLog | None = None) -> Graph:
+        return self.run(graph, log if log is not None else PassLog())
 
     def __str__(self) -> str:
         options = [
@@ -102,7 +102,7 @@ class Applied:
     by: Pass
     before: Graph
     after: Graph
-    log: Log
+    log: PassLog
     seconds: float
 
     @property
@@ -123,7 +123,7 @@ class Pipeline:
         """The graph after all passes; every observer sees every pass."""
         observers = tuple(observers)
         for each in self.passes:
-            log = Log()
+            log = PassLog()
             start = time.perf_counter()
             after = each.run(graph, log)
             applied = Applied(each, graph, after, log, time.perf_counter() - start)

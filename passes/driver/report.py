@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphcnn.errors import readable
-from graphcnn.passes.driver.base import Applied, Log
+from graphcnn.passes.driver.base import Applied, PassLog
 
 
 def format_report(applied: Sequence[Applied]) -> str:
@@ -33,7 +33,7 @@ def _line(name: str, before: Any, after: Any, seconds: float, width: int) -> str
     return f"{name:<{width}} {sizes} {1000 * seconds:>9.2f} ms"
 
 
-def _log(log: Log) -> Iterable[str]:
+def _log(log: PassLog) -> Iterable[str]:
     if log.fired:
         yield "+ " + ", ".join(_counted(rule, log.fired[rule]) for rule in sorted(log.fired))
     for refusal in log.refused:

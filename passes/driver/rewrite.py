@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, with_inputs
 from graphcnn.ir.node import Node, Value
-from graphcnn.passes.driver.base import Log, Refusal
+from graphcnn.passes.driver.base import PassLog, Refusal
 
 
 class Match:
@@ -60,7 +60,7 @@ def rule(*ops: str) -> Callable[[RuleFunction], Rule]:
     return declare
 
 
-def rewrite(graph: Graph, rules: Sequence[Rule], log: Log, by: str, sweeps: int = 16) -> Graph:
+def rewrite(graph: Graph, rules: Sequence[Rule], log: PassLog, by: str, sweeps: int = 16) -> Graph:
     """Apply rules until none fires. Raises `GraphError` if they do not come to rest."""
     for _ in range(sweeps):
         fired: list[str] = []
@@ -79,7 +79,7 @@ def rewrite(graph: Graph, rules: Sequence[Rule], log: Log, by: str, sweeps: int 
 class _Sweep:
     """One walk over the graph, trying the rules on every node."""
 
-    def __init__(self, graph: Graph, rules: Sequence[Rule], log: Log, fired: list[str]) -> None:
+    def __init__(self, graph: Graph, rules: Sequence[Rule], log: PassLog, fired: list[str]) -> None:
         self.match = Match(graph)
         self.log, self.fired = log, fired
         self.rules = {

@@ -43,7 +43,7 @@ from graphcnn.ir.storage import (
 )
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.layout import Placed, Relayout
-from graphcnn.passes.driver.base import Log, Pass
+from graphcnn.passes.driver.base import Pass, PassLog
 from graphcnn.passes.layout.layout_choices import (
     known_layouts,
     layout_name,
@@ -86,7 +86,7 @@ class AssignLayout(Pass):
 
     stage: ClassVar[str] = "placed"
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         if not graph.is_bound:
             raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
         offered = {node: _cheapest_each(self.choose(node) or ()) for node in graph.operations}
@@ -310,7 +310,7 @@ def _as(t: TensorType, layout: str) -> TensorType:
     return t if t.layout == layout else replace(t, layout=layout)
 
 
-def _rebuilt(graph: Graph, problem: _Problem, chosen: Assignment, by: str, log: Log) -> Graph:
+def _rebuilt(graph: Graph, problem: _Problem, chosen: Assignment, by: str, log: PassLog) -> Graph:
     """The graph with placed nodes, relayouts between them and states in their layouts."""
     new: dict[Value, Value] = {}
     moved: dict[tuple[Value, str], Value] = {}

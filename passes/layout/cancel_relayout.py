@@ -10,7 +10,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.storage import PLAIN, Images, parse_layout, without_halo
 from graphcnn.ops.layout import Placed, Relayout
-from graphcnn.passes.driver.base import Log, Pass, no
+from graphcnn.passes.driver.base import Pass, PassLog, no
 from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
 from graphcnn.passes.layout.layout_choices import Layouts, passing_choices
 from graphcnn.passes.simplify.eliminate import merge_equal
@@ -74,6 +74,6 @@ class CancelRelayout(Pass):
 
     stage: ClassVar[str] = "placed"
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         rules = (relayout_of_relayout, relayout_to_itself, relayout_around)
         return merge_equal(rewrite(graph, rules, log, by=self.name), log, by=self.name)

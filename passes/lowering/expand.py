@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value
-from graphcnn.passes.driver.base import Log, Pass
+from graphcnn.passes.driver.base import Pass, PassLog
 
 
 @dataclass(frozen=True)
 class Expand(Pass):
     """Replace every operator that is `composite` by the smaller ones that it expands to."""
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         def expanded(old: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
             if not old.op.composite:
                 return None

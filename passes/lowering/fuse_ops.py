@@ -28,7 +28,7 @@ from graphcnn.ir.node import Node, Value, build
 from graphcnn.ir.origin import inherit
 from graphcnn.ir.sources import Constant, Input
 from graphcnn.ops.fused import FREE, Fused, fused, inlined
-from graphcnn.passes.driver.base import Log, Pass, Refusal
+from graphcnn.passes.driver.base import Pass, PassLog, Refusal
 from graphcnn.passes.training.closing import closing
 
 
@@ -59,7 +59,7 @@ class FuseOps(Pass):
 
     stage: ClassVar[str] = "fused"
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         groups = _Groups(graph, self, log)
         if self.epilogues:
             groups.merge_edges(anchored=True, shared=False)
@@ -88,7 +88,7 @@ class _Group:
 
 
 class _Groups:
-    def __init__(self, graph: Graph, options: FuseOps, log: Log) -> None:
+    def __init__(self, graph: Graph, options: FuseOps, log: PassLog) -> None:
         self.graph, self.options, self.log = graph, options, log
         self.place = {node: i for i, node in enumerate(graph.nodes)}
         self.of = {node: _Group([node], i, i) for i, node in enumerate(graph.nodes)}

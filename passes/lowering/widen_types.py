@@ -16,7 +16,7 @@ from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.elementwise import Cast, Floor, as_type
 from graphcnn.ops.random import RandomUniform, kept_bits
-from graphcnn.passes.driver.base import Log, Pass
+from graphcnn.passes.driver.base import Pass, PassLog
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class WidenTypes(Pass):
     #: A last place of bfloat16, for sums that are now rounded once instead of at every addition.
     tolerance: ClassVar[float | None] = 2.0**-7
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         def widened(old: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
             types = (*(v.type for v in inputs), *old.types)
             if isinstance(old.op, Cast | Input | State | Constant) or not any(

@@ -22,7 +22,7 @@ from graphcnn.ir.node import Node, Value
 from graphcnn.ir.plan import is_step, root
 from graphcnn.ir.storage import storage_shape
 from graphcnn.ir.tensor_type import TensorType, known_size
-from graphcnn.passes.driver.base import Log, Pass
+from graphcnn.passes.driver.base import Pass, PassLog
 from graphcnn.passes.training.closing import closing
 
 #: What comes first among the nodes that can run: rule(node, bytes more), the smallest.
@@ -35,7 +35,7 @@ class Schedule(Pass):
 
     stage: ClassVar[str] = "definition"
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         memory = _Memory(graph)
         place = {node: i for i, node in enumerate(graph.nodes)}
         last = closing(graph)

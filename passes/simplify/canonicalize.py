@@ -25,7 +25,7 @@ from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Add, Neg, Sub
 from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Transpose
-from graphcnn.passes.driver.base import Log, Pass, no
+from graphcnn.passes.driver.base import Pass, PassLog, no
 from graphcnn.passes.driver.patterns import constant_array, filled_with, view_as
 from graphcnn.passes.driver.rewrite import Match, Result, Rule, rewrite, rule
 
@@ -162,5 +162,5 @@ SPELLINGS: tuple[Rule, ...] = (
 class Canonicalize(Pass):
     """Apply the spelling rules."""
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         return rewrite(graph, SPELLINGS, log, by=self.name)

@@ -28,7 +28,7 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense
 from graphcnn.ops.parts.checks import image_sizes
 from graphcnn.ops.shape import Flatten, Reshape, Transpose
-from graphcnn.passes.driver.base import Log, Pass, Refusal, no
+from graphcnn.passes.driver.base import Pass, PassLog, Refusal, no
 from graphcnn.passes.driver.patterns import is_fixed
 
 
@@ -91,7 +91,7 @@ class ConvToDense(Pass):
     #: The sums are the same, but run over zeros too and in another order.
     tolerance: ClassVar[float | None] = 1e-5
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         def as_dense(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
             if not isinstance(node.op, Conv2d) or is_fixed(inputs[0]):
                 return None

@@ -23,7 +23,7 @@ from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.shape import Transpose
-from graphcnn.passes.driver.base import Log, Pass, no
+from graphcnn.passes.driver.base import Pass, PassLog, no
 from graphcnn.passes.driver.patterns import filled_with, flattened, is_zero, view_as
 from graphcnn.passes.driver.rewrite import Match, Result, Rule, rewrite, rule
 from graphcnn.text.literals import format_op
@@ -266,7 +266,7 @@ IDENTITIES: tuple[Rule, ...] = (
 )
 
 
-def merge_equal(graph: Graph, log: Log, by: str = "") -> Graph:
+def merge_equal(graph: Graph, log: PassLog, by: str = "") -> Graph:
     """`graph` with nodes of equal operator and inputs made one. The first one keeps its name."""
     known: dict[object, Sequence[Value]] = {}
 
@@ -297,7 +297,7 @@ class Eliminate(Pass):
 
     signed_zeros: bool = True
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         rules = IDENTITIES if self.signed_zeros else (add_any_zero, *IDENTITIES)
         while True:
             new = merge_equal(rewrite(graph, rules, log, by=self.name), log, by=self.name)

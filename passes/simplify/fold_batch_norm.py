@@ -22,7 +22,7 @@ from graphcnn.ops.dense import Dense
 from graphcnn.ops.elementwise import Sqrt
 from graphcnn.ops.norm import BatchNorm, per_channel
 from graphcnn.ops.shape import Reshape
-from graphcnn.passes.driver.base import Log, Pass, no
+from graphcnn.passes.driver.base import Pass, PassLog, no
 from graphcnn.passes.driver.patterns import is_fixed
 from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
 
@@ -111,9 +111,9 @@ class FoldBatchNorm(Pass):
     #: Scales of any size meet in the sums, and (b - μ) may cancel.
     tolerance: ClassVar[float | None] = 1e-4
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         folded = rewrite(graph, (batch_norm_into_layer, batch_norm_before_layer), log, self.name)
-        rest = Log()
+        rest = PassLog()
         result = rewrite(folded, (batch_norm_to_scale_and_shift,), rest, self.name)
         log.fired.update(rest.fired)
         for refusal in rest.refused:

@@ -14,7 +14,7 @@ from graphcnn.errors import DataError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value, freeze
 from graphcnn.ir.sources import Constant
-from graphcnn.passes.driver.base import Log, Pass, Refusal, no
+from graphcnn.passes.driver.base import Pass, PassLog, Refusal, no
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class FoldConstants(Pass):
 
     max_bytes: int = 1 << 20
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         def fold(old: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
             constant = all(isinstance(v.node.op, Constant) for v in inputs)
             if not constant or not old.op.pure or isinstance(old.op, Constant):

@@ -13,7 +13,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Value, freeze
 from graphcnn.ir.sources import Constant, State
-from graphcnn.passes.driver.base import Log, Pass, Refusal
+from graphcnn.passes.driver.base import Pass, PassLog, Refusal
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class FoldStates(Pass):
     #: The outputs no longer depend on the states, so there is nothing to compare with.
     tolerance: ClassVar[float | None] = None
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         def fold(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
             if not isinstance(node.op, State) or node.op.key not in self.values:
                 return None

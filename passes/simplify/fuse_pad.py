@@ -19,7 +19,7 @@ from graphcnn.ir.node import Node, Op
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
-from graphcnn.passes.driver.base import Log, Pass, no
+from graphcnn.passes.driver.base import Pass, PassLog, no
 from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
 
 
@@ -108,6 +108,6 @@ class FusePad(Pass):
     #: Padding adds exact zeros, but the library's matrix product may then sum in another order.
     tolerance: ClassVar[float | None] = 1e-6
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         rules = (pad_of_pad, pad_into_conv, pad_into_max_pool, pad_into_avg_pool)
         return rewrite(graph, rules, log, by=self.name)

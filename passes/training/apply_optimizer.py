@@ -21,7 +21,7 @@ from graphcnn.learning.optimizers import SGD, Optimizer
 from graphcnn.learning.schedules import schedule
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Cast, Minimum, Mul, Sqrt
-from graphcnn.passes.driver.base import Log, Pass
+from graphcnn.passes.driver.base import Pass, PassLog
 from graphcnn.passes.training.backward import GRADIENT
 from graphcnn.passes.training.training_mode import STEP, find_or_make
 
@@ -49,7 +49,7 @@ class ApplyOptimizer(Pass):
     tolerance: ClassVar[float | None] = None
     stage: ClassVar[str] = "training"
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         wanted = {state_of(p).key: p for p in graph.parameters}
         pairs = [
             (wanted[key.removeprefix(GRADIENT)], value)

@@ -15,7 +15,7 @@ from graphcnn.ir.node import Node, Value, constant_of
 from graphcnn.ir.origin import inherit
 from graphcnn.ir.sources import Input
 from graphcnn.ops.elementwise import Add
-from graphcnn.passes.driver.base import Log, Pass
+from graphcnn.passes.driver.base import Pass, PassLog
 
 #: Outputs of a graph that hold gradients are called "gradient:" and the name of the state.
 GRADIENT = "gradient:"
@@ -170,7 +170,7 @@ class Backward(Pass):
     tolerance: ClassVar[float | None] = None
     stage: ClassVar[str] = "training"
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         if self.loss not in graph.outputs:
             raise GradientError(
                 f"graph {graph.name!r} has no output {self.loss!r}; it has {list(graph.outputs)}"

@@ -23,7 +23,7 @@ from graphcnn.ops.elementwise import Add, Cast, Maximum, Mul
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain
 from graphcnn.ops.random import Dropout, RandomUniform
 from graphcnn.ops.shape import ElementCount
-from graphcnn.passes.driver.base import Log, Pass
+from graphcnn.passes.driver.base import Pass, PassLog
 
 SEED, STEP = "training.seed", "training.step"
 
@@ -46,7 +46,7 @@ class TrainingMode(Pass):
     tolerance: ClassVar[float | None] = None
     stage: ClassVar[str] = "training"
 
-    def run(self, graph: Graph, log: Log) -> Graph:
+    def run(self, graph: Graph, log: PassLog) -> Graph:
         seed = find_or_make(graph, SEED, Role.SETTING)
         step = find_or_make(graph, STEP, Role.COUNTER)
         if step in graph.updates:

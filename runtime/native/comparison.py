@@ -68,7 +68,7 @@ class Comparison:
         expected = made if isinstance(made, tuple) else (made,)
         group = isinstance(inner(node.op), Fused)
         for i, (a, b) in enumerate(zip(expected, found, strict=True)):
-            problem = difference(np.asarray(a), b, algorithm, group)
+            problem = step_difference(np.asarray(a), b, algorithm, group)
             if problem:
                 raise VerifyError(
                     f"step {number} ({algorithm}) differs from the reference: {_label(node)}, "
@@ -95,7 +95,7 @@ class Comparison:
                 )
 
 
-def difference(expected: Array, found: Array, algorithm: str = "", group: bool = False) -> str:
+def step_difference(expected: Array, found: Array, algorithm: str = "", group: bool = False) -> str:
     """How `found` differs from `expected` beyond rounding; "" where it does not."""
     if (expected.shape, expected.dtype) != (found.shape, found.dtype):
         return f"{found.dtype}{list(found.shape)}, expected {expected.dtype}{list(expected.shape)}"

@@ -34,7 +34,7 @@ from graphcnn.runtime.native.memory.arena import Arena, usable_in_place
 from graphcnn.runtime.native.memory.places import Memory, States
 from graphcnn.runtime.native.memory.red_zones import RedZones
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.step_table import Table, state_copies, work_of
+from graphcnn.runtime.native.step_table import StepTable, state_copies, work_of
 from graphcnn.runtime.native.threads import run_steps, thread_count
 from graphcnn.runtime.reference import fed
 
@@ -84,7 +84,7 @@ class NativeExecutable:
         if threads is None and sum(map(work_of, self.plan.steps)) < _SMALL:
             self.threads = 1
         self.memory = Memory(self.plan, guard)
-        self._table = Table(self.plan, self.memory, self.target, self.threads, kernels)
+        self._table = StepTable(self.plan, self.memory, self.target, self.threads, kernels)
         self._lock = threading.Lock()
         self._inputs = {s.key: s for s in (_Source(v, self) for v in self.graph.inputs)}
         self._states = {s.key: s for s in (_Source(v, self) for v in self.graph.states)}

@@ -27,7 +27,7 @@ PER_BYTE = 4
 LEAST_LINES = 1 << 12
 
 
-class Table:
+class StepTable:
     """The steps of a plan in memory, and after them its copies, but for those to outputs.
 
     Attributes:

@@ -13,7 +13,7 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.shape import Concat, Reshape
 from graphcnn.text.parse import parse_graph
-from graphcnn.text.same import difference, same_structure
+from graphcnn.text.same import same_structure, structural_difference
 from graphcnn.text.write import dump_graph
 
 
@@ -146,18 +146,20 @@ def test_comparison_ignores_names_and_sees_the_rest() -> None:
         return Graph.of([x], {"y": Concat(1)(a, b), "w": w, "c": c}, name=key + str(pad))
 
     assert same_structure(graph(), graph().renamed("other"))
-    assert "operators: state 'w'" in difference(graph(), graph(key="v"))
-    assert "operators: pad2d" in difference(graph(), graph(pad=2))
-    assert difference(graph(), graph(twice=True)) and difference(graph(twice=True), graph())
-    assert "operators: constant" in difference(graph(), graph(number=2.0))
-    assert difference(graph(number=0.0), graph(number=-0.0))
+    assert "operators: state 'w'" in structural_difference(graph(), graph(key="v"))
+    assert "operators: pad2d" in structural_difference(graph(), graph(pad=2))
+    assert structural_difference(graph(), graph(twice=True)) and structural_difference(
+        graph(twice=True), graph()
+    )
+    assert "operators: constant" in structural_difference(graph(), graph(number=2.0))
+    assert structural_difference(graph(number=0.0), graph(number=-0.0))
     g = graph()
-    assert difference(g, g.with_outputs({"y": g.outputs["y"]})).startswith("outputs")
-    assert difference(g, g.bind(2)).startswith("operators: input")
+    assert structural_difference(g, g.with_outputs({"y": g.outputs["y"]})).startswith("outputs")
+    assert structural_difference(g, g.bind(2)).startswith("operators: input")
     w = g.states[0]
-    assert difference(g, g.with_outputs(g.outputs, {w: w})).startswith("updated states")
+    assert structural_difference(g, g.with_outputs(g.outputs, {w: w})).startswith("updated states")
     swapped = g.with_outputs({**g.outputs, "w": g.outputs["c"], "c": g.outputs["w"]})
-    assert difference(g, swapped)
+    assert structural_difference(g, swapped)
 
 
 def test_comparison_follows_the_wires() -> None:
@@ -169,5 +171,7 @@ def test_comparison_follows_the_wires() -> None:
         return Graph.of([x], {"p": a, "q": b, "r": last, "y": y})
 
     assert same_structure(graph(a, b, a), graph(a, b, a))
-    assert difference(graph(a, b, a), graph(b, a, a)).startswith("operands of concat")
-    assert difference(graph(a, b, a), graph(a, b, b)).startswith("outputs or updates stand")
+    assert structural_difference(graph(a, b, a), graph(b, a, a)).startswith("operands of concat")
+    assert structural_difference(graph(a, b, a), graph(a, b, b)).startswith(
+        "outputs or updates stand"
+    )

@@ -209,8 +209,8 @@ def load_lowerings() -> None:
     if "done" in _state:
         return
     _state.append("done")
-    for module in pkgutil.iter_modules(kernels.__path__):
-        name = f"{kernels.__name__}.{module.name}"
+    for module in pkgutil.walk_packages(kernels.__path__, f"{kernels.__name__}."):
+        name = module.name
         try:
             importlib.import_module(name)
         except Exception as error:  # shown when an operator turns out to be missing

@@ -12,7 +12,7 @@ from graphcnn.compile.pipelines import inference_graph
 from graphcnn.ir.node import build
 from graphcnn.ops.pool import AvgPool2d
 from graphcnn.runtime.native.code.kernel import LOWERINGS, load_lowerings
-from graphcnn.runtime.native.comparison import difference
+from graphcnn.runtime.native.comparison import step_difference
 
 IMAGES = np.random.default_rng(0).random((2, 1, 6, 6), np.float32)
 
@@ -89,17 +89,17 @@ def test_a_value_that_changes_between_steps_is_noticed(numbers):
 
 def test_differences():
     a = np.array([1.0, -2.0, np.nan, np.inf], np.float32)
-    assert difference(a, a.copy()) == ""
-    assert difference(a, a + np.float32(1e-5)) == ""
-    assert "allowed is a difference of 1e-05 × 2" in difference(a, a * np.float32(1.0001))
-    assert difference(a, a * np.float32(1.00005), "winograd F4") == ""
-    assert difference(a, -a).startswith("-inf at [3], expected inf")
-    assert difference(a, np.where(np.isnan(a), 0, a)) == "0.0 at [2], expected nan"
-    assert difference(np.zeros(2), np.full(2, np.nan)) == "nan at [0], expected 0.0"
-    assert difference(a, a[:2]) == "float32[2], expected float32[4]"
+    assert step_difference(a, a.copy()) == ""
+    assert step_difference(a, a + np.float32(1e-5)) == ""
+    assert "allowed is a difference of 1e-05 × 2" in step_difference(a, a * np.float32(1.0001))
+    assert step_difference(a, a * np.float32(1.00005), "winograd F4") == ""
+    assert step_difference(a, -a).startswith("-inf at [3], expected inf")
+    assert step_difference(a, np.where(np.isnan(a), 0, a)) == "0.0 at [2], expected nan"
+    assert step_difference(np.zeros(2), np.full(2, np.nan)) == "nan at [0], expected 0.0"
+    assert step_difference(a, a[:2]) == "float32[2], expected float32[4]"
     truth = np.zeros(2000, bool)
     one = truth.copy()
     one[3] = True
-    assert difference(truth, one) == "1 of 2000 elements differ"
-    assert difference(truth, one, group=True) == ""
-    assert difference(truth, ~truth, group=True) == "2000 of 2000 elements differ"
+    assert step_difference(truth, one) == "1 of 2000 elements differ"
+    assert step_difference(truth, one, group=True) == ""
+    assert step_difference(truth, ~truth, group=True) == "2000 of 2000 elements differ"

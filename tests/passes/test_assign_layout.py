@@ -29,7 +29,7 @@ from graphcnn.ops.elementwise import Div, Exp, Sqrt
 from graphcnn.ops.layout import Placed, inner
 from graphcnn.ops.pool import GlobalAvgPool2d, MaxPool2d
 from graphcnn.ops.shape import Flatten
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.driver.observers import random_feeds, random_states
 from graphcnn.passes.layout.assign_layout import AssignLayout, _Problem
 from graphcnn.passes.layout.cancel_relayout import CancelRelayout
@@ -44,7 +44,7 @@ IMAGE = TensorType((2, 32, 28, 28))
 SQUARE = TensorType((32, 32, 3, 3))
 
 
-def placed(graph: Graph, log: Log | None = None) -> Graph:
+def placed(graph: Graph, log: PassLog | None = None) -> Graph:
     after = AssignLayout(choose)(graph, log)
     verify(after, "placed+bound")
     return after
@@ -326,7 +326,7 @@ def test_built_in_models(name: str) -> None:
     """Much cheaper than plain, parameters and their slots packed, and a valid plan."""
     model = build(name)
     for graph in (training(name, 4), inference_graph(model.graph, model.states).bind(N=4)):
-        log = Log()
+        log = PassLog()
         after = placed(FuseOps()(graph), log)
         cost, plain = (float(word.split()[-2]) for word in log.notes[0].split(", "))
         assert cost <= plain

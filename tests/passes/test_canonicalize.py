@@ -9,7 +9,7 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense
 from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Reshape
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.simplify.canonicalize import Canonicalize
 
 
@@ -22,7 +22,7 @@ def test_a_reshape_to_other_shapes_stays_behind_the_reduction(
     def net(x: Value) -> Value:
         return Reshape(shape)(reduction((1,), keepdims)(x))
 
-    log = Log()
+    log = PassLog()
     after = Canonicalize()(graph_of(net, x=(2, 3)), log)
     assert [n.op.name for n in after.operations] == [reduction((1,)).name, "reshape"]
     assert not log.fired
@@ -43,6 +43,6 @@ def test_the_bias_of_a_dense_layer(bias: tuple[int, ...], fits: bool) -> None:
     def net(x: Value, w: Value, b: Value) -> Value:
         return Dense()(x, w) + b
 
-    log = Log()
+    log = PassLog()
     Canonicalize()(graph_of(net, x=(2, 3), w=(4, 3), b=bias), log)
     assert log.fired["bias_into_layer"] == fits

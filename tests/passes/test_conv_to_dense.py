@@ -11,7 +11,7 @@ from graphcnn.ir.node import Value
 from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.simplify.conv_to_dense import ConvToDense, dense_equivalent
 
 CASES = [
@@ -31,7 +31,7 @@ def convolution(op: Conv2d, x: tuple[int, ...], w: tuple[int, ...], biased: bool
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("op, x, w", CASES)
 def test_equality_and_counts(op: Conv2d, x: tuple, w: tuple, biased: bool) -> None:
-    graph, log = convolution(op, x, w, biased), Log()
+    graph, log = convolution(op, x, w, biased), PassLog()
     after = ConvToDense()(graph, log)
     assert log.fired == {"conv_to_dense": 1}
     arrays = arrays_for(graph)
@@ -86,13 +86,13 @@ def test_works_for_any_batch_size_and_keeps_the_name() -> None:
 
 def test_is_idempotent_and_leaves_the_structure_matrix_alone() -> None:
     after = ConvToDense()(convolution(*CASES[0], True))
-    log = Log()
+    log = PassLog()
     assert ConvToDense()(after, log) is after
     assert not log.fired and not log.refused
 
 
 def test_refuses_matrices_that_are_too_large() -> None:
-    graph, log = convolution(*CASES[0], False), Log()
+    graph, log = convolution(*CASES[0], False), PassLog()
     assert ConvToDense(max_elements=255)(graph, log) is graph
     assert "16 inputs × 16 = 256 elements, more than max_elements = 255" in str(log.refused[0])
     assert ConvToDense(max_elements=256)(graph) is not graph

@@ -15,7 +15,7 @@ from graphcnn.ops.elementwise import Maximum, Neg
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.random import RandomUniform
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.driver.patterns import filled_with
 from graphcnn.passes.simplify.eliminate import Eliminate
 
@@ -24,7 +24,7 @@ def test_equal_nodes_become_one_and_the_first_keeps_its_name() -> None:
     def twice(x: Value) -> Value:
         return Relu()(x, name="first") * Relu()(x, name="second")
 
-    graph, log = graph_of(twice, x=(2, 3)), Log()
+    graph, log = graph_of(twice, x=(2, 3)), PassLog()
     after = Eliminate()(graph, log)
     assert [n.name for n in after.operations] == ["first", ""]
     assert log.fired == {"common_subexpression": 1}
@@ -129,6 +129,6 @@ def test_merging_and_identities_help_each_other() -> None:
 
 
 def test_a_graph_with_nothing_to_eliminate_is_the_same_object() -> None:
-    graph, log = graph_of(lambda x: Relu()(x) + x, x=(2, 3)), Log()
+    graph, log = graph_of(lambda x: Relu()(x) + x, x=(2, 3)), PassLog()
     assert Eliminate()(graph, log) is graph
     assert not log.fired and not log.refused

@@ -9,7 +9,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import OPS, build
 from graphcnn.ir.sources import Input
 from graphcnn.ops.integer import Dequantize
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.lowering.expand import Expand
 from graphcnn.runtime.reference import Reference
 
@@ -22,7 +22,7 @@ def graph_of(sample):
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=repr)
 def test_fires_once_and_keeps_the_numbers(sample):
-    graph, log = graph_of(sample), Log()
+    graph, log = graph_of(sample), PassLog()
     found = Expand()(graph, log)
     assert log.fired == {sample.op.name: 1}
     assert not any(n.op.composite for n in found.nodes)

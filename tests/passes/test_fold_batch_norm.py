@@ -11,7 +11,7 @@ from support.evaluate import evaluate
 from graphcnn.ir.node import Value
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.simplify.fold_batch_norm import FoldBatchNorm
 from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.passes.simplify.fold_states import freeze_states
@@ -19,7 +19,7 @@ from graphcnn.passes.simplify.fold_states import freeze_states
 
 @pytest.mark.parametrize("example", SCALED_INSTEAD, ids=repr)
 def test_what_cannot_be_folded_says_why_and_becomes_a_product(example: RefusalExample) -> None:
-    graph, log = example.graph.bind(N=2), Log()
+    graph, log = example.graph.bind(N=2), PassLog()
     after = FoldBatchNorm()(graph, log)
     assert [r.rule for r in log.refused] == [example.rule]
     assert re.search(example.reason, str(log.refused[0]))
@@ -38,7 +38,7 @@ def chain(x: Value, w: Value, b: Value, **s: Value) -> Value:
 
 
 def test_one_layer_per_norm_and_shared_states_stay() -> None:
-    graph, log = graph_of(chain, **sources(2, w=(2, 2, 3, 3), b=(2,))).bind(N=2), Log()
+    graph, log = graph_of(chain, **sources(2, w=(2, 2, 3, 3), b=(2,))).bind(N=2), PassLog()
     after = FoldBatchNorm()(graph, log)
     assert log.fired == {"batch_norm_into_layer": 1, "batch_norm_before_layer": 1}
     assert not log.refused

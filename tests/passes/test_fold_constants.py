@@ -10,7 +10,7 @@ from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import ElementCount, OneHot, Transpose
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.passes.simplify.fold_states import FoldStates, freeze_states
 
@@ -20,7 +20,7 @@ def f64(value: object) -> Value:
 
 
 def test_fires_and_keeps_the_bits() -> None:
-    graph, log = graph_of(lambda x: x + (f64([1.0, 2.0]) * 3.0 - 1.0), x=(2,)), Log()
+    graph, log = graph_of(lambda x: x + (f64([1.0, 2.0]) * 3.0 - 1.0), x=(2,)), PassLog()
     after = FoldConstants()(graph, log)
     assert expression(after.outputs["result"]) == "add(x, const[2])"
     assert log.fired == {"mul": 1, "sub": 1}
@@ -54,7 +54,7 @@ def test_the_number_of_items_folds_once_it_is_known() -> None:
     def mean(x: Value) -> Value:
         return Sum((0, 1))(x) / ElementCount(x.shape, x.dtype)()
 
-    free, log = graph_of(mean, x=TensorType((N, 3), DType.FLOAT64)), Log()
+    free, log = graph_of(mean, x=TensorType((N, 3), DType.FLOAT64)), PassLog()
     assert FoldConstants()(free, log) is free
     assert "bind" in str(log.refused[0])
     assert expression(FoldConstants()(free.bind(N=4)).outputs["result"]) == (
@@ -66,7 +66,7 @@ def test_refuses_what_would_grow_beyond_the_cap() -> None:
     def spread(x: Value) -> Value:
         return x + BroadcastTo((4, 8))(f64(2.0))
 
-    graph, log = graph_of(spread, x=(4, 8)), Log()
+    graph, log = graph_of(spread, x=(4, 8)), PassLog()
     assert FoldConstants(max_bytes=255)(graph, log) is graph
     assert "the result has 256 bytes, its inputs 8, and max_bytes is 255" in str(log.refused[0])
     assert len(FoldConstants(max_bytes=256)(graph).operations) == 1
@@ -92,7 +92,7 @@ def test_states_are_not_constant_until_they_are_frozen() -> None:
 def test_a_state_that_is_updated_or_has_no_value_stays() -> None:
     graph = graph_of(lambda x, w, b: x * w + b, x=(2,), w=(2,), b=(2,))
     (w, b) = graph.states
-    graph, log = graph.with_outputs(graph.outputs, {w: w * 2.0}), Log()
+    graph, log = graph.with_outputs(graph.outputs, {w: w * 2.0}), PassLog()
     assert FoldStates({"w": np.ones(2)})(graph, log) is graph
     assert "the graph updates it" in str(log.refused[0])
     assert b in graph.states
@@ -107,7 +107,7 @@ def test_a_state_of_another_type_is_an_error(value: np.ndarray) -> None:
 
 def test_constants_that_cannot_be_evaluated_are_refused() -> None:
     graph = graph_of(lambda x: x + OneHot(2, DType.FLOAT64)(constant_of([5])), x=(1, 2))
-    log = Log()
+    log = PassLog()
     assert FoldConstants()(graph, log) is graph
     assert "label out of range" in str(log.refused[0])
 

@@ -26,11 +26,11 @@ from graphcnn.ops.elementwise import Cast, Exp
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import Flatten
-from graphcnn.passes.driver.base import Log, Pipeline
+from graphcnn.passes.driver.base import PassLog, Pipeline
 from graphcnn.passes.driver.observers import random_feeds, random_states
 from graphcnn.passes.lowering.fuse_ops import FuseOps, inline
 from graphcnn.passes.simplify.eliminate import merge_equal
-from graphcnn.text.same import difference
+from graphcnn.text.same import structural_difference
 
 IMAGE = TensorType((N, 2, 5, 5))
 CONV = {"x": IMAGE, "w": TensorType((3, 2, 3, 3))}
@@ -48,7 +48,7 @@ def _words(node: Node) -> str:
     return f"fused({' '.join(n.op.name for n in node.op.body.operations)})"
 
 
-def fuse(build_graph, log: Log | None = None, by: FuseOps | None = None, **sources) -> Graph:  # type: ignore[no-untyped-def]
+def fuse(build_graph, log: PassLog | None = None, by: FuseOps | None = None, **sources) -> Graph:  # type: ignore[no-untyped-def]
     """The graph after the pass, checked against the one before."""
     before = graph_of(build_graph, **sources)
     after = (by or FuseOps())(before, log)
@@ -120,7 +120,7 @@ def test_an_anchor_has_one_result_unless_more_are_allowed() -> None:
         y = Conv2d()(x, w, name="C1")
         return Sigmoid()(y), Sum((0,))(y)
 
-    log = Log()
+    log = PassLog()
     assert steps(fuse(silu, log, **CONV)) == ["conv2d", "sigmoid", "sum"]
     assert re.search(
         r'epilogue: conv2d "C1" .*: with sigmoid it would have 2 results, allowed are 1',
@@ -199,7 +199,7 @@ def test_no_cycle_is_made() -> None:
         y = Relu()(x)
         return Tanh()(y) + Sum((0,), keepdims=True)(y)  # the sum needs all of y first
 
-    log = Log()
+    log = PassLog()
     after = fuse(around, log, x=(4, 3))
     assert steps(after) in (["fused(relu tanh)", "sum", "add"], ["relu", "sum", "fused(tanh add)"])
     assert "reaches" in str(log.refused[0]) and "through sum" in str(log.refused[0])
@@ -244,7 +244,7 @@ def test_limits() -> None:
     def wide(**values: Value) -> Value:
         return Relu()(sum(values.values()))
 
-    log = Log()
+    log = PassLog()
     names = {name: (3,) for name in "xyabcdef"}
     after = fuse(wide, log, FuseOps(most_operands=5), **names)
     assert all(len(n.inputs) + len(n.outputs) <= 5 for n in after.operations)
@@ -265,7 +265,7 @@ def test_an_epilogue_ends_in_the_element_type_of_the_sums() -> None:
         whole = Cast(DType.INT32)(Conv2d(padding=(1, 1, 1, 1))(x, w))
         return Cast(DType.UINT8)(Cast(DType.FLOAT32)(whole) * 0.5)
 
-    log = Log()
+    log = PassLog()
     assert steps(fuse(quantised, log, **CONV)) == ["conv2d", "fused(cast cast mul cast)"]
     assert any("another element type than the sums" in str(r) for r in log.refused)
 
@@ -290,13 +290,16 @@ def test_built_in_models(name: str) -> None:
     """Valid, much smaller, and unfused the same graph as before."""
     for graph in (_training(name), inference_graph(build_model(name).graph)):
         graph = graph.bind(N=2)
-        log = Log()
+        log = PassLog()
         after = FuseOps()(graph, log)
         verify(after, "fused+bound")
         assert len(after.operations) <= 0.75 * len(graph.operations)
         assert keys(after) == keys(graph)
-        back = merge_equal(inline(after), Log())
-        assert difference(merge_equal(graph, Log()), back) in ("", *_reordered(graph, back))
+        back = merge_equal(inline(after), PassLog())
+        assert structural_difference(merge_equal(graph, PassLog()), back) in (
+            "",
+            *_reordered(graph, back),
+        )
 
 
 def keys(graph: Graph) -> list[str]:
@@ -306,7 +309,7 @@ def keys(graph: Graph) -> list[str]:
 def _reordered(a: Graph, b: Graph) -> list[str]:
     """What `difference` may say where only the order of independent nodes changed."""
     names = [sorted(n.op.name for n in g.operations) for g in (a, b)]
-    return [difference(a, b)] if names[0] == names[1] else []
+    return [structural_difference(a, b)] if names[0] == names[1] else []
 
 
 @pytest.mark.parametrize("name", ["lenet5", "vgg_cifar", "digits_cnn"])

@@ -9,7 +9,7 @@ from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.simplify.fuse_pad import FusePad
 
 IMAGE = TensorType((N, 1, 6, 6))
@@ -57,7 +57,7 @@ def test_a_padding_used_twice_serves_the_convolution_and_stays_for_the_other() -
         pad = Pad2d((1, 1, 1, 1))(x)
         return Conv2d()(pad, w), Relu()(pad)
 
-    log = Log()
+    log = PassLog()
     after = FusePad()(graph_of(used_twice, x=IMAGE, w=TensorType((2, 1, 3, 3))), log)
     assert log.fired == {"pad_into_conv": 1}
     assert sorted(n.op.name for n in after.operations) == ["conv2d", "pad2d", "relu"]

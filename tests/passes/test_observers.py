@@ -20,7 +20,7 @@ from graphcnn.ops.activation import Relu, Sigmoid
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.padding import Pad2d
-from graphcnn.passes.driver.base import PASSES, Log, Pass, Pipeline
+from graphcnn.passes.driver.base import PASSES, Pass, PassLog, Pipeline
 from graphcnn.passes.driver.observers import (
     Differential,
     Dump,
@@ -69,7 +69,7 @@ def wrong_pass(allowed: float | None = 0.0) -> Pass:
 
         tolerance: ClassVar[float | None] = allowed
 
-        def run(self, graph: Graph, log: Log) -> Graph:
+        def run(self, graph: Graph, log: PassLog) -> Graph:
             def swap(node: Node, inputs: tuple[Value, ...]) -> list[Value] | None:
                 if not isinstance(node.op, Mul):
                     return None
@@ -131,7 +131,7 @@ def test_wrong_updates_are_seen() -> None:
 def test_lost_results_are_seen() -> None:
     @dataclass(frozen=True)
     class Lose(Pass):
-        def run(self, graph: Graph, log: Log) -> Graph:
+        def run(self, graph: Graph, log: PassLog) -> Graph:
             return graph.with_outputs({"result": graph.outputs["result"]})
 
     graph = graph_of(lambda x: (Relu()(x), Sigmoid()(x)), x=(2,))
@@ -142,7 +142,7 @@ def test_lost_results_are_seen() -> None:
 def test_verify_names_the_pass() -> None:
     @dataclass(frozen=True)
     class Mistype(Pass):
-        def run(self, graph: Graph, log: Log) -> Graph:
+        def run(self, graph: Graph, log: PassLog) -> Graph:
             def wrong(node: Node, inputs: tuple[Value, ...]) -> list[Value] | None:
                 if not isinstance(node.op, Sigmoid):
                     return None

@@ -13,7 +13,7 @@ from graphcnn.ir.node import Node, Value, build
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.schedules import Cosine
 from graphcnn.ops.activation import Relu, Sigmoid
-from graphcnn.passes.driver.base import PASSES, Applied, Log, Pass, Pipeline, no
+from graphcnn.passes.driver.base import PASSES, Applied, Pass, PassLog, Pipeline, no
 from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
 from graphcnn.passes.simplify.canonicalize import Canonicalize
 from graphcnn.passes.simplify.eliminate import Eliminate
@@ -116,7 +116,7 @@ def relu_and_back(name: str) -> Result:
 def test_rules_that_do_not_come_to_rest_are_named() -> None:
     graph = graph_of(lambda x: Relu()(x), x=(2,))
     with pytest.raises(GraphError, match=r"rules of mine do not come to rest after 4 .* swap"):
-        rewrite(graph, [relu_and_back("y")], Log(), by="mine", sweeps=4)  # type: ignore[list-item]
+        rewrite(graph, [relu_and_back("y")], PassLog(), by="mine", sweeps=4)  # type: ignore[list-item]
 
 
 @rule("neg")
@@ -131,7 +131,7 @@ def test_near_misses_of_earlier_sweeps_are_forgotten() -> None:
         """sigmoid(x) -> x"""
         return no("used twice", node) if match.uses(node.inputs[0]) > 1 else node.inputs[0]
 
-    graph, log = graph_of(lambda x: Sigmoid()(-x), x=(2,)), Log()
+    graph, log = graph_of(lambda x: Sigmoid()(-x), x=(2,)), PassLog()
     after = rewrite(graph, (drop, single), log, by="test")
     assert expression(after.outputs["result"]) == "x"
     assert not log.refused
@@ -151,7 +151,7 @@ def test_uses_are_counted_where_rules_have_moved_them() -> None:
         z = -y
         return Sigmoid()(z), z * 2.0
 
-    rewrite(graph_of(build_graph, x=(2,)), (drop, count), Log(), by="test")
+    rewrite(graph_of(build_graph, x=(2,)), (drop, count), PassLog(), by="test")
     assert counts == [3, 2]  # in the first sweep the negation still counts
 
 
@@ -165,14 +165,14 @@ def test_uses_of_a_node_whose_inputs_were_rewritten() -> None:
         return None
 
     graph = graph_of(lambda x: Relu()(Sigmoid()(-x)), x=(2,))
-    rewrite(graph, (drop, count), Log(), by="test")
+    rewrite(graph, (drop, count), PassLog(), by="test")
     assert counts == [1, 1]
 
 
 def test_a_pass_that_changes_nothing_returns_the_same_graph() -> None:
     @dataclass(frozen=True)
     class Nothing(Pass):
-        def run(self, graph: Graph, log: Log) -> Graph:
+        def run(self, graph: Graph, log: PassLog) -> Graph:
             return graph.transform(lambda node, inputs: None, by=self.name)
 
     try:

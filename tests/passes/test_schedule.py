@@ -14,7 +14,7 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.models import build
 from graphcnn.ops.activation import Relu, Tanh
 from graphcnn.ops.broadcast import BroadcastTo, Sum
-from graphcnn.passes.driver.base import Log
+from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.driver.observers import random_feeds, random_states
 from graphcnn.passes.lowering.fuse_ops import FuseOps
 from graphcnn.passes.memory.plan_memory import plan_memory
@@ -46,7 +46,7 @@ def breadth_first(graph: Graph) -> Graph:
 
 def test_branches_run_one_after_the_other() -> None:
     graph = breadth_first(graph_of(branches, x=TensorType((8,))))
-    before, log = plan_memory(graph), Log()
+    before, log = plan_memory(graph), PassLog()
     after = Schedule()(graph, log)
     verify(after)
     assert set(after.nodes) == set(graph.nodes)
@@ -57,7 +57,7 @@ def test_branches_run_one_after_the_other() -> None:
 
 def test_a_good_order_is_kept() -> None:
     graph = graph_of(wide, x=TensorType((8,)))
-    log = Log()
+    log = PassLog()
     assert Schedule()(graph, log) is graph
     assert log.fired == {"given": 1}
 

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 import graphcnn as cnn
+from graphcnn.analysis.phases import phases
+from graphcnn.analysis.words import describe
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import OPS, Value
 from graphcnn.ir.origin import Origin, inherit
 from graphcnn.models import MODELS, build
-from graphcnn.pictures.writers.dot import draw, phases, to_dot
-from graphcnn.pictures.writers.dot_style import FAMILIES, LONGEST, describe, label
+from graphcnn.pictures.writers.dot import draw_dot, to_dot
+from graphcnn.pictures.writers.dot_style import FAMILIES, LONGEST, node_label
 
 
 def labels(source: str) -> list[str]:
@@ -53,8 +55,8 @@ def test_every_operation_is_one_node_and_every_input_one_edge(name: str) -> None
 
 
 def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
-    first = draw(build("resnet18").graph, tmp_path / "a.dot").read_bytes()
-    second = draw(build("resnet18").graph, tmp_path / "b.gv").read_bytes()
+    first = draw_dot(build("resnet18").graph, tmp_path / "a.dot").read_bytes()
+    second = draw_dot(build("resnet18").graph, tmp_path / "b.gv").read_bytes()
     assert first == second
 
 
@@ -119,7 +121,7 @@ def test_long_names_lose_their_middle() -> None:
     source = to_dot(Graph.of([start], {name: cnn.relu(start, name=name)}, name=name)).source
     assert len(source) < 2_000
     assert re.search(r"startx+…x+end\\nrelu", source)
-    assert len(label(name)) == LONGEST - 1 + (LONGEST % 2)
+    assert len(node_label(name)) == LONGEST - 1 + (LONGEST % 2)
 
 
 def test_shared_and_frozen_parameters_are_marked_and_counted_once() -> None:

@@ -14,7 +14,7 @@ from graphcnn.errors import MissingExtraError, OutputError
 from graphcnn.ir.graph import Graph
 from graphcnn.models import MODELS, build
 from graphcnn.pictures.parts.graphviz import MOST_NODES, render
-from graphcnn.pictures.writers.dot import draw
+from graphcnn.pictures.writers.dot import draw_dot
 
 
 def chain(length: int, name: str = "") -> Graph:
@@ -54,7 +54,7 @@ def texts(svg: bytes) -> list[str]:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_becomes_an_svg_without_the_program_dot(name: str, tmp_path: Path) -> None:
     graph = build(name).graph
-    found = texts(draw(graph, tmp_path / "model.svg").read_bytes())
+    found = texts(draw_dot(graph, tmp_path / "model.svg").read_bytes())
     assert name in found
     assert len(found) > 2 * len(graph.operations)  # no label was lost
 
@@ -64,7 +64,7 @@ def test_every_model_becomes_an_svg_without_the_program_dot(name: str, tmp_path:
     "name", ['"', "\\", "a\\", "<b>x</b>", "<HTML>", "&lt;", "]]>", "\\N", "卷积", "'; }", "·"]
 )
 def test_names_reach_the_picture_as_they_are(name: str, tmp_path: Path) -> None:
-    assert name in texts(draw(chain(1, name), tmp_path / "x.svg").read_bytes())
+    assert name in texts(draw_dot(chain(1, name), tmp_path / "x.svg").read_bytes())
 
 
 @pytest.mark.usefixtures("built_in")
@@ -72,7 +72,7 @@ def test_pictures_are_the_same_every_time_and_from_threads(tmp_path: Path) -> No
     graph = build("unet").graph
 
     def drawn(i: int) -> bytes:
-        return draw(graph, tmp_path / f"{i}.svg").read_bytes()
+        return draw_dot(graph, tmp_path / f"{i}.svg").read_bytes()
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(drawn, range(8)))) == 1
@@ -80,11 +80,11 @@ def test_pictures_are_the_same_every_time_and_from_threads(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("built_in")
 def test_the_largest_diagram_is_drawn_and_a_larger_one_refused(tmp_path: Path) -> None:
-    assert draw(chain(MOST_NODES - 10), tmp_path / "large.svg").stat().st_size > 100_000
+    assert draw_dot(chain(MOST_NODES - 10), tmp_path / "large.svg").stat().st_size > 100_000
     with pytest.raises(OutputError, match=r"nodes is too large .* 1,200: install Graphviz"):
-        draw(chain(MOST_NODES + 10), tmp_path / "larger.svg")
+        draw_dot(chain(MOST_NODES + 10), tmp_path / "larger.svg")
     assert not (tmp_path / "larger.svg").exists()
-    draw(chain(MOST_NODES + 10), tmp_path / "larger.dot")
+    draw_dot(chain(MOST_NODES + 10), tmp_path / "larger.dot")
 
 
 @pytest.mark.usefixtures("built_in")
@@ -120,38 +120,38 @@ def test_without_any_renderer(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingExtraError, match=r'pip install "graphcnn\[svg\]"'):
-        draw(chain(1), tmp_path / "x.svg")
-    draw(chain(1), tmp_path / "x.dot")
+        draw_dot(chain(1), tmp_path / "x.svg")
+    draw_dot(chain(1), tmp_path / "x.dot")
 
 
 @pytest.mark.usefixtures("no_dot")
 @pytest.mark.parametrize("suffix", [".pdf", ".png", ".PNG"])
 def test_pdf_and_png_need_the_program(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=f"{suffix[1:].upper()} needs the program dot"):
-        draw(chain(1), tmp_path / f"x{suffix}")
+        draw_dot(chain(1), tmp_path / f"x{suffix}")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program is a shell script")
 def test_the_program_dot_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_dot(tmp_path, 'cat > /dev/null; printf "%s" "$*"', monkeypatch)
-    assert "-Tpng" in draw(chain(1), tmp_path / "x.png").read_text()
-    assert "-Tsvg" in draw(chain(2000), tmp_path / "x.svg").read_text()
+    assert "-Tpng" in draw_dot(chain(1), tmp_path / "x.png").read_text()
+    assert "-Tsvg" in draw_dot(chain(2000), tmp_path / "x.svg").read_text()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program is a shell script")
 def test_the_program_dot_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_dot(tmp_path, "echo 'no layout plugin' >&2; exit 1", monkeypatch)
     with pytest.raises(OutputError, match="the program dot failed: no layout plugin"):
-        draw(chain(1), tmp_path / "x.pdf")
+        draw_dot(chain(1), tmp_path / "x.pdf")
     assert not (tmp_path / "x.pdf").exists()
 
 
 def test_unknown_types_and_folders(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"file type '\.bmp'; known are \.dot, \.gv, \.svg"):
-        draw(chain(1), tmp_path / "x.bmp")
+        draw_dot(chain(1), tmp_path / "x.bmp")
     with pytest.raises(OutputError, match="'without a suffix'"):
-        draw(chain(1), tmp_path / "x")
+        draw_dot(chain(1), tmp_path / "x")
     with pytest.raises(OutputError, match="does not exist"):
-        draw(chain(1), tmp_path / "none" / "x.dot")
+        draw_dot(chain(1), tmp_path / "none" / "x.dot")
     with pytest.raises(OutputError, match="unknown format 'gif'"):
         render("digraph {}", "gif")

@@ -16,9 +16,9 @@ from graphcnn.ir.graph import Graph
 from graphcnn.models import MODELS, build
 from graphcnn.pictures import (
     Picture,
-    difference,
     difference_picture,
     failure_picture,
+    graph_changes,
     graph_picture,
     passes_picture,
     training_picture,
@@ -113,14 +113,14 @@ def test_pipelines(name: str) -> None:
 def test_a_graph_does_not_differ_from_itself() -> None:
     graph = build("resnet18").graph
     for other in (graph, build("resnet18").graph):
-        found = difference(graph, other)
+        found = graph_changes(graph, other)
         assert found.empty and found.text() == "" and found.count("kept") == 69
         check_picture(difference_picture(graph, other))
 
 
 def test_folded_batch_norms_are_fused_into_their_convolutions() -> None:
     (step,) = [s for s in compiled("vgg_cifar") if s[0] == "fold_batch_norm"]
-    found = difference(*step[1:])
+    found = graph_changes(*step[1:])
     fused = [p for p in found.pairs if p.state == "fused"]
     assert [(p.before.name, p.into.name) for p in fused if p.before and p.into] == [
         (f"stage{s}.norm{i}", f"stage{s}.conv{i}") for s in (1, 2, 3) for i in (1, 2)
@@ -138,10 +138,10 @@ def test_removed_added_and_changed() -> None:
         x = cnn.max_pool2d(x, 2, name="pool")
         return cnn.Model(image, cnn.relu(x, name="tail") if tail else x).graph
 
-    found = difference(net(0.1, True, False), net(0.2, False, True))
+    found = graph_changes(net(0.1, True, False), net(0.2, False, True))
     states = {(p.before or p.after).name: p.state for p in found.pairs}  # type: ignore[union-attr]
     assert states == {"act": "changed", "drop": "fused", "pool": "kept", "tail": "added"}
-    found = difference(net(0.1, True, False), net(0.1, False, False))
+    found = graph_changes(net(0.1, True, False), net(0.1, False, False))
     assert {p.state for p in found.pairs} == {"kept", "removed"}
     lines = found.text().splitlines()
     assert lines[0].startswith("--- ") and any(x.startswith("-drop = dropout") for x in lines)

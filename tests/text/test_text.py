@@ -20,7 +20,7 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
 from graphcnn.text.literals import format_value, quote, unquote
 from graphcnn.text.parse import parse_graph
-from graphcnn.text.same import difference, same_structure
+from graphcnn.text.same import same_structure, structural_difference
 from graphcnn.text.write import dump_graph, format_graph
 
 HOSTILE = [
@@ -42,7 +42,7 @@ def round_trip(graph: Graph) -> Graph:
     """Parse the dump, and check that both directions are inverses."""
     text = dump_graph(graph)
     parsed = parse_graph(text)
-    assert difference(graph, parsed) == ""
+    assert structural_difference(graph, parsed) == ""
     assert dump_graph(parsed) == text
     return parsed
 

@@ -19,7 +19,7 @@ from graphcnn.onnx.importing.file.messages import faults
 from graphcnn.onnx.importing.file.validate import validate
 from graphcnn.onnx.importing.opening import opening
 from graphcnn.onnx.importing.survey import refusal, start
-from graphcnn.onnx.importing.translate import Imported, Run
+from graphcnn.onnx.importing.translate import Imported, Translation
 
 
 @dataclass
@@ -104,7 +104,7 @@ def read_edges(
         try:
             with faults("the model"):
                 validate(model, limits)
-                run = Run(model, shapes, limits, folder, known)
+                run = Translation(model, shapes, limits, folder, known)
                 start(run)
                 for node in model.graph.node:
                     run.node(node, run.env, run.opsets, 0)
@@ -113,18 +113,18 @@ def read_edges(
         except NeedsValueError as need:
             more = {k: given[k] for k in need.keys if k in given and k not in known}
             if not more:
-                raise refusal(Run(model, shapes, limits, folder, known), need) from None
+                raise refusal(Translation(model, shapes, limits, folder, known), need) from None
             known |= more
             shapes = {k: s for k, s in shapes.items() if k not in known}
         except UnsupportedError as error:
-            raise refusal(Run(model, shapes, limits, folder, known), error) from None
+            raise refusal(Translation(model, shapes, limits, folder, known), error) from None
     stand_ins = [run.final[v] for v in run.store.drawn if v in run.final]
     drawn = random_nodes(found.graph, stand_ins)
     values, random = _values(run, found, drawn), random_outputs(found.graph, stand_ins)
     return Edges(found, values, _external(run, model), known, random, drawn)
 
 
-def _values(run: Run, found: Imported, drawn: frozenset[Node]) -> dict[str, Value | Array]:
+def _values(run: Translation, found: Imported, drawn: frozenset[Node]) -> dict[str, Value | Array]:
     alive = set(found.graph.nodes) - drawn
     values: dict[str, Value | Array] = {}
     for name in (name for node in run.model.graph.node for name in node.output if name):
@@ -138,7 +138,7 @@ def _values(run: Run, found: Imported, drawn: frozenset[Node]) -> dict[str, Valu
     return values
 
 
-def _external(run: Run, model: ModelProto) -> dict[str, Array]:
+def _external(run: Translation, model: ModelProto) -> dict[str, Array]:
     """The initializers that lie in other files. Sparse ones of them become dense, and constants of
     nodes part of the model, as ONNX Runtime is handed arrays for the others alone."""
     for sparse in [t for t in model.graph.sparse_initializer if _is_outside(t)]:

@@ -23,11 +23,11 @@ class Modes:
     ) -> None:
         self.died: dict[bool, CrashError] = {}
         self._model, self._arrays = model, arrays
-        self._sessions: dict[bool, ort.Session] = {}
+        self._sessions: dict[bool, ort.OrtSession] = {}
         self._one = self._session(True) or self._session(False)
 
     @property
-    def one(self) -> ort.Session:
+    def one(self) -> ort.OrtSession:
         """A session, which tells inputs and outputs."""
         assert self._one is not None
         return self._one
@@ -59,7 +59,7 @@ class Modes:
         """What was not compared, and why."""
         return [f"{error}: compared without this mode" for error in self.died.values()]
 
-    def _session(self, optimised: bool) -> ort.Session | None:
+    def _session(self, optimised: bool) -> ort.OrtSession | None:
         if optimised not in self._sessions and optimised not in self.died:
             try:
                 made = ort.session(self._model, optimised, self._arrays)

@@ -102,7 +102,7 @@ class Argument:
     type: str
 
 
-class Session:
+class OrtSession:
     """A model in ONNX Runtime. Where the process has died meanwhile, it is loaded once more."""
 
     def __init__(
@@ -172,7 +172,7 @@ def session(
     model: onnx.ModelProto | str | Path,
     optimised: bool,
     arrays: Mapping[str, Array] | None = None,
-) -> Session:
+) -> OrtSession:
     """A session of one thread. `arrays` are initializers that the model keeps in other files, so
     that ONNX Runtime opens none of them.
 
@@ -182,10 +182,10 @@ def session(
     onnxruntime()
     peer = _PEER.get()
     if peer is not None:
-        return Session(peer, model, optimised, arrays or {})
+        return OrtSession(peer, model, optimised, arrays or {})
     own = Peer()
     try:
-        made = Session(own, model, optimised, arrays or {})
+        made = OrtSession(own, model, optimised, arrays or {})
     except BaseException:
         own.close()
         raise
@@ -194,7 +194,7 @@ def session(
 
 
 def run(
-    session: Session, arrays: Mapping[str, Array], names: Sequence[str] | None = None
+    session: OrtSession, arrays: Mapping[str, Array], names: Sequence[str] | None = None
 ) -> list[Array]:
     """The outputs called `names`, by default all of them.
 

@@ -14,7 +14,7 @@ from graphcnn.ir.node import Node, Value
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.exporting.qlinear import is_alone
 from graphcnn.onnx.exporting.rules.pool import is_plain, max_pool
-from graphcnn.onnx.exporting.writer import Emitter
+from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.pool import MaxPool2d
 
@@ -27,7 +27,7 @@ class BytePool:
     x: Value
     inner: frozenset[Node]
 
-    def emit(self, emit: Emitter, node: Node, values: Mapping[Value, str]) -> list[str]:
+    def emit(self, emit: NodeWriter, node: Node, values: Mapping[Value, str]) -> list[str]:
         return max_pool(emit, self.pool.op, values[self.x], self.x.type, indices=False)
 
 

@@ -26,14 +26,14 @@ from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.exporting import external
 from graphcnn.onnx.exporting.external import DataFile
 from graphcnn.onnx.exporting.gate import check, helper_types
-from graphcnn.onnx.exporting.groups import Group, find_groups
+from graphcnn.onnx.exporting.groups import NodeGroup, find_groups
 from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS
 from graphcnn.onnx.exporting.targets import first_release, newest_for
 from graphcnn.onnx.exporting.writer import (
     ELEMENT_TYPES,
-    Emitter,
     Most,
     NeedsOpset,
+    NodeWriter,
     value_info,
 )
 from graphcnn.passes.simplify.turn_kernels import turn_kernels
@@ -233,12 +233,12 @@ def _model(
 
 def emit_graph(
     graph: Graph, states: Mapping[str, Array], opset: int, most: Most | None = None
-) -> tuple[Emitter, dict[Value, str]]:
+) -> tuple[NodeWriter, dict[Value, str]]:
     """The nodes of a graph and the arrays that they read, and the names of its values."""
     nodes = unique_names(graph)
     values = value_names(graph, nodes)
     names = [*values.values(), *graph.outputs]
-    emit = Emitter(opset, names, list(nodes.values()), graph.inputs, most)
+    emit = NodeWriter(opset, names, list(nodes.values()), graph.inputs, most)
     groups = find_groups(graph)
     inside = {inner for group in groups.values() for inner in group.inner}
     for node in graph.nodes:
@@ -276,12 +276,12 @@ def value_names(graph: Graph, nodes: Mapping[Node, str]) -> dict[Value, str]:
 
 
 def _emit(
-    emit: Emitter,
+    emit: NodeWriter,
     node: Node,
     name: str,
     values: Mapping[Value, str],
     states: Mapping[str, Array],
-    group: Group | None,
+    group: NodeGroup | None,
 ) -> None:
     if isinstance(node.op, Input):
         return
@@ -304,14 +304,14 @@ def _emit(
     emit.finish(results, [values[v] for v in node.outputs])
 
 
-def written_arrays(emit: Emitter, outputs: Iterable[str]) -> dict[str, Array]:
+def written_arrays(emit: NodeWriter, outputs: Iterable[str]) -> dict[str, Array]:
     """The arrays that nodes read, or that are outputs."""
     read = {name for node in emit.nodes for name in node.input} | set(outputs)
     return {name: array for name, array in emit.arrays.items() if name in read}
 
 
 def _initializers(
-    emit: Emitter, outputs: Iterable[str], path: str | Path | None, external_data: bool | None
+    emit: NodeWriter, outputs: Iterable[str], path: str | Path | None, external_data: bool | None
 ) -> tuple[DataFile | None, Sequence[onnx.TensorProto]]:
     """Large arrays as references to a file of data where it is wanted."""
     arrays = {name: _little(array) for name, array in written_arrays(emit, outputs).items()}

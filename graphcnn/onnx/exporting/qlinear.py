@@ -18,7 +18,7 @@ from graphcnn.ir.sources import Constant
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.exporting.rules.image import window_attributes
 from graphcnn.onnx.exporting.rules.integer import as_row, row_axis
-from graphcnn.onnx.exporting.writer import Emitter
+from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.ops.elementwise import Add, Div, Mul
 from graphcnn.ops.integer import ConvInteger, Dequantize, MatMulInteger, Quantize
 
@@ -40,7 +40,7 @@ class QLinear:
     bias: Value | None
     inner: frozenset[Node]
 
-    def emit(self, emit: Emitter, node: Node, values: Mapping[Value, str]) -> list[str]:
+    def emit(self, emit: NodeWriter, node: Node, values: Mapping[Value, str]) -> list[str]:
         """One node for the group that ends in `node`."""
 
         def row(value: Value | None, dtype: DType, size: int | None, default: float) -> str:

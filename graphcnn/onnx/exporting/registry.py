@@ -1,7 +1,7 @@
 """The registry: what each of our operators becomes in ONNX.
 
     @exports("relu")
-    def relu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    def relu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
         return [emit.add("Relu", inputs[0])]
 
 A function gets the names of the node's inputs, adds ONNX nodes, and returns the names of the
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from graphcnn.ir.node import Node
-from graphcnn.onnx.exporting.writer import Emitter
+from graphcnn.onnx.exporting.writer import NodeWriter
 
-Exporter = Callable[[Emitter, Node, list[str]], list[str]]
+Exporter = Callable[[NodeWriter, Node, list[str]], list[str]]
 
 EXPORTERS: dict[str, Exporter] = {}
 
@@ -45,7 +45,7 @@ def exports(*names: str) -> Callable[[Exporter], Exporter]:
 def plain(onnx_type: str) -> Exporter:
     """The mapping of an operator that ONNX has under another name, without attributes."""
 
-    def export(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    def export(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
         return [emit.add(onnx_type, *inputs)]
 
     return export

@@ -69,7 +69,7 @@ class Most:
     elements: int
 
 
-class Emitter:
+class NodeWriter:
     """ONNX nodes in the making. Exporters use `add`, `constant` and what follows from them."""
 
     def __init__(

@@ -28,13 +28,13 @@ from graphcnn.onnx.importing.file.arrays import sizes_of
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.onnx.importing.rules.parts import cut
 from graphcnn.onnx.importing.rules.scatter import size_of
-from graphcnn.onnx.importing.rules.sequences import Items
+from graphcnn.onnx.importing.rules.sequences import SequenceItems
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.shape import Concat
 
 
-class Walk(Protocol):
-    """What translates nodes: `graphcnn.onnx.importing.translate.Run`."""
+class BranchWalk(Protocol):
+    """What translates nodes: `graphcnn.onnx.importing.translate.Translation`."""
 
     limits: Limits
     store: Store
@@ -57,7 +57,7 @@ class Walk(Protocol):
 class Place:
     """Where a node with graphs inside stands: names in sight, opsets, nesting, prefix of names."""
 
-    walk: Walk
+    walk: BranchWalk
     env: Mapping[str, Operand]
     opsets: Mapping[str, int]
     depth: int
@@ -112,7 +112,7 @@ def branch(place: Place, call: Call) -> Results:
         )
         results: list[Operand] = []
         for a, b in zip(first, second, strict=True):
-            if isinstance(a, Items) or isinstance(b, Items):
+            if isinstance(a, SequenceItems) or isinstance(b, SequenceItems):
                 raise error
             x, y = place.walk.store.value(a), place.walk.store.value(b)
             if x.type != y.type:
@@ -230,7 +230,7 @@ def stacked(place: Place, parts: list[Operand], axis: int, declared: Any) -> Ope
         tensor = declared.type.tensor_type
         shape = [size or 0 for size in sizes_of(tensor)]
         return Known(np.zeros([0, *shape], np.float32), declared.name)
-    if all(isinstance(p, Known) and not isinstance(p, Items) for p in parts):
+    if all(isinstance(p, Known) and not isinstance(p, SequenceItems) for p in parts):
         arrays = [p.array for p in parts if isinstance(p, Known)]
         place.walk.store.fold((len(arrays), *arrays[0].shape), arrays[0].dtype)
         return Known(np.stack(arrays, axis), declared.name)

@@ -23,7 +23,7 @@ from graphcnn.onnx.importing.file.written import as_written
 from graphcnn.onnx.importing.known.affine import at_batch
 from graphcnn.onnx.importing.opening import opened, opening
 from graphcnn.onnx.importing.survey import refusal, start
-from graphcnn.onnx.importing.translate import Imported, Run, Shapes
+from graphcnn.onnx.importing.translate import Imported, Shapes, Translation
 
 
 def import_graph(
@@ -43,7 +43,7 @@ def import_graph(
     try:
         return import_proto(model, shapes, limits, folder, name, known)
     except (NeedsValueError, UnsupportedError) as error:
-        raise refusal(Run(model, shapes, limits, folder, known), error) from None
+        raise refusal(Translation(model, shapes, limits, folder, known), error) from None
 
 
 def import_proto(
@@ -65,7 +65,7 @@ def import_proto(
 
         def read(shapes: Shapes, size: int | None = None) -> Imported:
             values = {k: a if size is None else at_batch(a, size) for k, a in (known or {}).items()}
-            run = Run(model, shapes, limits, folder, values)
+            run = Translation(model, shapes, limits, folder, values)
             start(run)
             for node in model.graph.node:
                 run.node(node, run.env, run.opsets, 0)

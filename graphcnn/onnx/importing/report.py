@@ -28,7 +28,7 @@ from graphcnn.onnx.importing.file.written import as_written
 from graphcnn.onnx.importing.importer import import_proto
 from graphcnn.onnx.importing.opening import opening
 from graphcnn.onnx.importing.survey import Survey, start, survey
-from graphcnn.onnx.importing.translate import Imported, Run
+from graphcnn.onnx.importing.translate import Imported, Translation
 
 #: What stands for an operator that we lack, where names do not tell.
 SIMILAR = {
@@ -165,7 +165,7 @@ def report(
         validate(model, limits)
         shapes, known = given_inputs(model, inputs)
         fixed = opening(model, shapes)
-        run = Run(model, fixed.shapes if fixed else shapes, limits, folder, known)
+        run = Translation(model, fixed.shapes if fixed else shapes, limits, folder, known)
         start(run)
         written = None if inputs else as_written(model, limits, folder)
     seen = Survey() if written else survey(run)
@@ -178,7 +178,7 @@ def report(
 def _made(
     source: Any,
     model: onnx.ModelProto,
-    run: Run,
+    run: Translation,
     found: Imported | None,
     seen: Survey,
 ) -> Report:

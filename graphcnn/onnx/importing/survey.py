@@ -21,7 +21,7 @@ from graphcnn.onnx.importing.file.input_shapes import declared_shape
 from graphcnn.onnx.importing.file.names import shown
 from graphcnn.onnx.importing.file.validate import function_key, label
 from graphcnn.onnx.importing.missing import MissingError, missing
-from graphcnn.onnx.importing.translate import Run
+from graphcnn.onnx.importing.translate import Translation
 
 #: Kinds of nodes that one message tells apart.
 _SHOWN = 8
@@ -54,7 +54,7 @@ class Survey:
     before: tuple[str, ...] = ()
 
 
-def survey(run: Run) -> Survey:
+def survey(run: Translation) -> Survey:
     """Walk the nodes, past those that we lack. Raises `ImportModelError` for one that is wrong."""
     found, lost = Survey(), list[onnx.NodeProto]()
     own = {value.node.name for value in run.inputs}
@@ -88,7 +88,7 @@ def _reason(node: onnx.NodeProto, error: ImportModelError) -> str:
     return str(error).removeprefix(f"{label(node)}: ")
 
 
-def start(run: Run) -> None:
+def start(run: Translation) -> None:
     """`run.sources()`. Where they are at fault and operators are lacking as well, those are told:
     what is said of the inputs would not be the last word."""
     try:
@@ -100,7 +100,7 @@ def start(run: Run) -> None:
         raise
 
 
-def refusal(run: Run, first: ImportModelError) -> ImportModelError:
+def refusal(run: Translation, first: ImportModelError) -> ImportModelError:
     """The error `first` of a walk, with all else that stands in the way and what can be done.
 
     `run` is one of the same model that has not walked yet.
@@ -113,7 +113,7 @@ def refusal(run: Run, first: ImportModelError) -> ImportModelError:
     return _error(run, found, first) if found.lacks else first
 
 
-def _by_name(run: Run) -> Survey:
+def _by_name(run: Translation) -> Survey:
     """The operators of the graph that are lacking in all their forms."""
     found, lost = Survey(rest=False), list[onnx.NodeProto]()
     for node in filter(run.reads, run.model.graph.node):
@@ -127,7 +127,7 @@ def _by_name(run: Run) -> Survey:
     return found
 
 
-def _error(run: Run, found: Survey, first: ImportModelError) -> ImportModelError:
+def _error(run: Translation, found: Survey, first: ImportModelError) -> ImportModelError:
     kinds = [_told(op_type, lack) for op_type, lack in found.lacks.items()]
     text = str(first)
     if sum(len(lack.nodes) for lack in found.lacks.values()) > 1:
@@ -157,7 +157,7 @@ def _advice(before: Sequence[str]) -> str:
     return f"; what stands before can be read by outputs=[{values}], or graphcnn import {options}"
 
 
-def _stand_in(run: Run, node: onnx.NodeProto) -> bool:
+def _stand_in(run: Translation, node: onnx.NodeProto) -> bool:
     """Values of the declared types for the results of a node; False where one is not declared."""
     declared = {v.name: v.type.tensor_type for v in run.model.graph.value_info}
     declared |= {v.name: v.type.tensor_type for v in run.model.graph.output}
@@ -176,12 +176,12 @@ def _stand_in(run: Run, node: onnx.NodeProto) -> bool:
     return whole
 
 
-def _is_read(run: Run, node: onnx.NodeProto) -> bool:
+def _is_read(run: Translation, node: onnx.NodeProto) -> bool:
     """Whether other nodes need the results of one."""
     return any(name in node.output for other in run.model.graph.node for name in other.input)
 
 
-def _like_input(run: Run, node: onnx.NodeProto) -> bool:
+def _like_input(run: Translation, node: onnx.NodeProto) -> bool:
     """Values of the type of its first input for the results of a node; False without one."""
     first = next((run.env[name] for name in node.input if name), None)
     if not isinstance(first, Value):
@@ -192,7 +192,9 @@ def _like_input(run: Run, node: onnx.NodeProto) -> bool:
     return True
 
 
-def _before(run: Run, lost: Sequence[onnx.NodeProto], *, walked: bool = True) -> tuple[str, ...]:
+def _before(
+    run: Translation, lost: Sequence[onnx.NodeProto], *, walked: bool = True
+) -> tuple[str, ...]:
     """What the unsupported nodes read and the outputs that do not need them, in order."""
     behind = {name for node in lost for name in node.output}
     for node in run.model.graph.node:

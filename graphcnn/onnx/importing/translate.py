@@ -49,14 +49,14 @@ from graphcnn.onnx.importing.known.fold import folded
 from graphcnn.onnx.importing.known.ramps import refuse_stand_ins
 from graphcnn.onnx.importing.missing import MissingError, missing, within
 from graphcnn.onnx.importing.rules.microsoft.operators import MICROSOFT, OWN
-from graphcnn.onnx.importing.rules.sequences import Items, items_of
+from graphcnn.onnx.importing.rules.sequences import SequenceItems, items_of
 from graphcnn.passes.simplify.recognise import fuse
 
 #: Shapes of inputs that replace the declared ones; N, "N" or None is the batch axis.
 Shapes = Mapping[str, Sequence[Any]]
 
 
-class Run:
+class Translation:
     """The import of one model. `env` maps the names of the file to what they stand for."""
 
     def __init__(
@@ -144,7 +144,7 @@ class Run:
         sequences: dict[str, list[str]] = {}
         for info in self.model.graph.output:
             found = self.env[info.name]
-            if isinstance(found, Items):
+            if isinstance(found, SequenceItems):
                 sequences[info.name] = [f"{info.name}.{i}" for i in range(len(found.items))]
                 parts = dict(zip(sequences[info.name], found.items, strict=True))
                 outputs |= {key: self.store.value(part) for key, part in parts.items()}

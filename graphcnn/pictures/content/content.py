@@ -12,7 +12,9 @@ from typing import Final, NamedTuple
 
 from graphcnn.analysis.cost import multiply_adds
 from graphcnn.analysis.counts import count_parameters, unread_pixels
+from graphcnn.analysis.phases import phases
 from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields
+from graphcnn.analysis.words import describe
 from graphcnn.ir.geometry import Pair
 from graphcnn.ir.graph import Graph, unique_names
 from graphcnn.ir.node import Node, Value
@@ -20,8 +22,6 @@ from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import known_size
 from graphcnn.pictures.scene.colors import family_of
 from graphcnn.pictures.scene.units import dimensions
-from graphcnn.pictures.writers.dot import phases
-from graphcnn.pictures.writers.dot_style import describe
 
 DETAILS: Final = ("blocks", "layers", "ops", "all")
 #: Cards up to which the default detail keeps layers apart.

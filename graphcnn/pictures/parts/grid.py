@@ -27,7 +27,7 @@ _INDENT: Final = 28.0
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """A small card: a sign or letters, a title, a line of facts."""
 
     key: str
@@ -52,7 +52,7 @@ class Wire:
 
 
 @dataclass(frozen=True)
-class Across:
+class Connector:
     """A line from one cell to another of a column further right, with a text on it."""
 
     source: str
@@ -64,13 +64,13 @@ class Across:
 
 
 @dataclass
-class Table:
+class Grid:
     """Rows of columns of cells. `lanes` says on which side of each column its lanes run."""
 
     titles: Sequence[str]
-    rows: list[list[list[Cell]]]
+    rows: list[list[list[GridCell]]]
     wires: list[Wire] = field(default_factory=list)
-    across: list[Across] = field(default_factory=list)
+    across: list[Connector] = field(default_factory=list)
     sides: Sequence[str] = ("left", "right", "right")
     gap: float = 30.0
     between: float = ROW
@@ -127,7 +127,7 @@ class Table:
             top += height + self.between
         return top - self.between
 
-    def _height(self, one: Cell) -> float:
+    def _height(self, one: GridCell) -> float:
         """That of its texts, or of the texts on the lines that enter it."""
         words = sum(a.target == one.key and bool(a.text) for a in self.across)
         least = 31.0 if one.facts else 19.0
@@ -226,7 +226,7 @@ class Table:
         return groups
 
 
-def _width(cell: Cell) -> float:
+def _width(cell: GridCell) -> float:
     title = min(text_width(cell.title, TITLE, True) + _INDENT + 4, WIDEST)
     title += sum(map(_mark_width, cell.marks))
     return -(-max(title, min(text_width(cell.facts, BODY), WIDEST) + 4) * 1.06 // 8
@@ -240,15 +240,15 @@ def _mark_width(mark: str) -> float:
 def cell(
     key: str, title: str, facts: Sequence[Any], paint: str, sign: str, *, radius: float = 3,
     tip: str = "", label: str = "",
-) -> Cell:  # fmt: skip
+) -> GridCell:  # fmt: skip
     """A cell whose texts are cut to what a cell can hold."""
     short = elide(title, TITLE, WIDEST - _INDENT - 4, bold=True)
     text = elide(joined(facts), BODY, WIDEST - 6)
     spoken = label or ", ".join(filter(None, (title[:120], *map(str, facts))))
-    return Cell(key, short, text, paint, sign, spoken, radius, tip)
+    return GridCell(key, short, text, paint, sign, spoken, radius, tip)
 
 
-def draw_cell(one: Cell, box: Box) -> Group:
+def draw_cell(one: GridCell, box: Box) -> Group:
     items: list[Item] = [
         Rect(box, one.paint, one.radius),
         Text(box.left + 6, box.top + 12.5, one.sign, TITLE, "text", bold=True),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from graphcnn.pictures.parts.grid import Across, Cell, Table, Wire
+from graphcnn.pictures.parts.grid import Connector, Grid, GridCell, Wire
 from graphcnn.pictures.scene.scene import Box, Group
 
 #: Height up to which a table stays whole, and width to height of the page beyond that.
@@ -17,13 +17,13 @@ _BETWEEN: Final = 44.0
 _SEARCH: Final = 0.15
 
 
-def draw_panels(table: Table, left: float, top: float) -> tuple[list[Group], Box]:
+def draw_panels(table: Grid, left: float, top: float) -> tuple[list[Group], Box]:
     """The table, broken between rows where it is too long for a page, and the area it takes."""
     groups, area = table.draw(left, top)
     if area.height <= TALL:
         return groups, area
     row_of = {c.key: i for i, row in enumerate(table.rows) for stack in row for c in stack}
-    lines: list[Wire | Across] = [*table.wires, *table.across]
+    lines: list[Wire | Connector] = [*table.wires, *table.across]
     pairs = [(row_of[line.source], row_of[line.target]) for line in lines]
     ends = _ends(table, area, pairs)
     panel_of = [sum(i >= end for end in ends) for i in range(len(table.rows))]
@@ -48,7 +48,7 @@ def draw_panels(table: Table, left: float, top: float) -> tuple[list[Group], Box
     return drawn, Box(left, top, x - _BETWEEN, bottom)
 
 
-def _ends(table: Table, area: Box, pairs: Sequence[tuple[int, int]]) -> list[int]:
+def _ends(table: Grid, area: Box, pairs: Sequence[tuple[int, int]]) -> list[int]:
     """The rows that panels after the first begin with."""
     tops = [min(table.boxes[cell.key].top for stack in row for cell in stack) for row in table.rows]
     count = max(2, round(math.sqrt(_ASPECT * area.height / area.width)))
@@ -64,7 +64,7 @@ def _ends(table: Table, area: Box, pairs: Sequence[tuple[int, int]]) -> list[int
     return ends
 
 
-def _marks(lines: Sequence[Wire | Across]) -> dict[str, list[str]]:
+def _marks(lines: Sequence[Wire | Connector]) -> dict[str, list[str]]:
     """Texts on the cards that lines leave and enter: `→ 3` and `3 →`, a number for each source."""
     numbers: dict[str, int] = {}
     found: dict[str, dict[str, None]] = {}
@@ -75,7 +75,7 @@ def _marks(lines: Sequence[Wire | Across]) -> dict[str, list[str]]:
     return {key: list(texts) for key, texts in found.items()}
 
 
-def _marked(cell: Cell, marks: dict[str, list[str]]) -> Cell:
+def _marked(cell: GridCell, marks: dict[str, list[str]]) -> GridCell:
     own = marks.get(cell.key)
     if not own:
         return cell

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from graphcnn.pictures.writers.dot_style import dimensions
+from graphcnn.analysis.words import dimensions
 
 __all__ = ["counted", "dimensions", "in_bytes", "joined", "seconds", "short"]
 

@@ -7,7 +7,7 @@ from graphcnn.analysis.counts import node_windows
 from graphcnn.pictures.content.content import Card
 from graphcnn.pictures.scene.fonts import elide
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Text, arrow
-from graphcnn.pictures.volume.rails import Step
+from graphcnn.pictures.volume.rails import BodyStep
 from graphcnn.pictures.volume.solids import Solid
 
 #: Between arcs that enter or leave a body side by side.
@@ -31,13 +31,15 @@ def window(source: Solid, target: Solid, card: Card, style: str) -> tuple[Item, 
     return (patch, *(Path((("M", *c), ("L", *goal)), "ray") for c in corners))
 
 
-def ports(heights: Mapping[Step, int], solids: Sequence[Solid]) -> dict[Step, tuple[float, float]]:
+def ports(
+    heights: Mapping[BodyStep, int], solids: Sequence[Solid]
+) -> dict[BodyStep, tuple[float, float]]:
     """Where arcs leave their sources and enter their targets, side by side on the upper edges.
 
     From left to right: those that enter, the low ones first so that they do not cross, and then
     what leaves.
     """
-    entering: dict[int, list[Step]] = {}
+    entering: dict[int, list[BodyStep]] = {}
     for step in sorted(heights, key=lambda s: heights[s]):
         entering.setdefault(step.target, []).append(step)
     leaving = {step.source for step in heights}

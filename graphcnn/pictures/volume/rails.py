@@ -7,7 +7,7 @@ from graphcnn.pictures.content.content import Card, Content, Link
 
 
 @dataclass(frozen=True)
-class Run:
+class Repeat:
     """Bodies that follow one another several times: all those from rank `first` to `last`."""
 
     title: str
@@ -17,7 +17,7 @@ class Run:
     last: int
 
 
-def runs(shown: Content, cards: Sequence[Card], rank: Sequence[int]) -> list[Run]:
+def runs(shown: Content, cards: Sequence[Card], rank: Sequence[int]) -> list[Repeat]:
     """The repeated blocks that a frame can hold: of several bodies, with no others between."""
     found = []
     for frame in shown.frames:
@@ -25,12 +25,12 @@ def runs(shown: Content, cards: Sequence[Card], rank: Sequence[int]) -> list[Run
         if frame.times > 1 and len(own) > 1:
             first, last = min(rank[i] for i in own), max(rank[i] for i in own)
             if own == {i for i, r in enumerate(rank) if first <= r <= last}:
-                found.append(Run(frame.title, frame.times, own, first, last))
+                found.append(Repeat(frame.title, frame.times, own, first, last))
     return found
 
 
 @dataclass(frozen=True)
-class Step:
+class BodyStep:
     """A line between two bodies; `flat` where the tensor becomes a vector on the way."""
 
     source: int
@@ -38,7 +38,7 @@ class Step:
     flat: bool = False
 
 
-def rails(rank: list[int], steps: list[Step]) -> list[int]:
+def rails(rank: list[int], steps: list[BodyStep]) -> list[int]:
     """The rail of every body: that of what it reads, while free; the longest way is rail 0."""
     count = len(rank)
     before: list[list[int]] = [[] for _ in range(count)]
@@ -67,7 +67,7 @@ def nested(spans: Mapping[int, tuple[int, int]]) -> dict[int, int]:
     return level
 
 
-def bodies(shown: Content) -> tuple[list[Card], list[Step]]:
+def bodies(shown: Content) -> tuple[list[Card], list[BodyStep]]:
     """The cards that are tensors of their own; flattening and outputs are drawn into lines."""
     through: dict[int, int] = {}
     flat: set[int] = set()
@@ -84,7 +84,7 @@ def bodies(shown: Content) -> tuple[list[Card], list[Step]]:
         if i not in through and card.output is not None:
             number[i] = len(cards)
             cards.append(card)
-    steps: dict[Step, None] = {}
+    steps: dict[BodyStep, None] = {}
     for k in shown.links:
         steps.update(dict.fromkeys(_followed(k, through, flat, number)))
     return cards, list(steps)
@@ -92,11 +92,11 @@ def bodies(shown: Content) -> tuple[list[Card], list[Step]]:
 
 def _followed(
     link: Link, through: Mapping[int, int], flat: set[int], number: Mapping[int, int]
-) -> list[Step]:
+) -> list[BodyStep]:
     source, flattened = link.source, False
     while source in through:
         flattened = flattened or source in flat
         source = through[source]
     if source not in number or link.target not in number:
         return []
-    return [Step(number[source], number[link.target], flattened)]
+    return [BodyStep(number[source], number[link.target], flattened)]

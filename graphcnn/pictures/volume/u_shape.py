@@ -14,7 +14,7 @@ from graphcnn.pictures.content.content import Card
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Path, Text, arrow
 from graphcnn.pictures.volume.joints import ports
-from graphcnn.pictures.volume.rails import Step, nested
+from graphcnn.pictures.volume.rails import BodyStep, nested
 from graphcnn.pictures.volume.solids import Solid
 
 _GAP: Final = 24.0
@@ -27,7 +27,7 @@ _NAME, _FACT = 9.0, 9.0
 def arms(
     cards: Sequence[Card],
     solids: Sequence[Solid],
-    steps: Sequence[Step],
+    steps: Sequence[BodyStep],
     times: Mapping[str, int],
     top: float,
 ) -> tuple[list[Group], Box]:
@@ -79,7 +79,7 @@ def arms(
     return [*lines, *groups], area
 
 
-def _rises(copies: Sequence[Step]) -> dict[Step, int]:
+def _rises(copies: Sequence[BodyStep]) -> dict[BodyStep, int]:
     """How high each copy passes above its level: nested ones lie lower, those of one source
     level."""
     end: dict[int, int] = {}
@@ -92,8 +92,8 @@ def _rises(copies: Sequence[Step]) -> dict[Step, int]:
 def _tops(
     high: Sequence[float],
     level: Sequence[int],
-    copies: Sequence[Step],
-    rise: dict[Step, int],
+    copies: Sequence[BodyStep],
+    rise: dict[BodyStep, int],
     top: float,
 ) -> list[float]:
     """The height at which the bodies of each level begin."""
@@ -136,7 +136,7 @@ def _placed(
     return Group(tuple(items), "card", card.key, label, card.location, box)
 
 
-def _step(step: Step, solids: Sequence[Solid], boxes: Sequence[Box]) -> tuple[Any, ...]:
+def _step(step: BodyStep, solids: Sequence[Solid], boxes: Sequence[Box]) -> tuple[Any, ...]:
     """To the next body: straight, or down or up between the two columns."""
     a, b = solids[step.source].box, solids[step.target].box
     y0, y1 = (a.top + a.bottom) / 2, (b.top + b.bottom) / 2
@@ -148,7 +148,9 @@ def _step(step: Step, solids: Sequence[Solid], boxes: Sequence[Box]) -> tuple[An
     return Path(steps, "edge", 1.3), arrow(b.left - 1, y1, 1, 0, "head", 5)
 
 
-def _copy(step: Step, solids: Sequence[Solid], y: float, x0: float, x1: float) -> tuple[Any, ...]:
+def _copy(
+    step: BodyStep, solids: Sequence[Solid], y: float, x0: float, x1: float
+) -> tuple[Any, ...]:
     """Straight across, above the level."""
     a, b = solids[step.source].box, solids[step.target].box
     steps = (("M", x0, a.top), ("L", x0, y), ("L", x1, y), ("L", x1, b.top - 5))

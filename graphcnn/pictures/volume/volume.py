@@ -26,7 +26,7 @@ from graphcnn.pictures.volume.joints import (
     repeated,
     window,
 )
-from graphcnn.pictures.volume.rails import Run, Step, bodies, nested, rails, runs
+from graphcnn.pictures.volume.rails import BodyStep, Repeat, bodies, nested, rails, runs
 from graphcnn.pictures.volume.solids import RULES, SCALES, TALL, as_maps, is_colored, measure, solid
 from graphcnn.pictures.volume.u_shape import arms
 
@@ -165,7 +165,7 @@ class _Figure:
         lines = self._page(members, widths)
         groups: list[Group] = []
         frames: list[Group] = []
-        ends: dict[Run, float] = {}
+        ends: dict[Repeat, float] = {}
         top, right = 60.0, 0.0
         self.line_of: dict[int, int] = {}
         self.extent: dict[int, tuple[float, float]] = {}
@@ -201,7 +201,7 @@ class _Figure:
         below, above = self._lines(lines, members)
         return [*frames, *below, *groups], above, right, top
 
-    def _frame(self, run: Run, rise: float, bottom: float) -> Group:
+    def _frame(self, run: Repeat, rise: float, bottom: float) -> Group:
         """Around the bodies, with `rise` pixels above the bodies that its arcs pass."""
         ranks = range(max(run.first - 1, 0), run.last + 1)
         top = min(self.solids[i].box.top for i in self.line_of if self.rank[i] in ranks) - rise
@@ -264,9 +264,9 @@ class _Figure:
         return Group(tuple(items), "card", card.key, label, card.location,
                      Box(x, one.box.top, x + width, top + high + self.label_height))  # fmt: skip
 
-    def _arcs(self, line: list[int]) -> list[tuple[Step, int, int]]:
+    def _arcs(self, line: list[int]) -> list[tuple[BodyStep, int, int]]:
         """The skips of a row with the level of their arc, nested ones below, and where it ends."""
-        own: dict[int, list[Step]] = {}  # those of one source share their arc
+        own: dict[int, list[BodyStep]] = {}  # those of one source share their arc
         for s in self.steps:
             if self._skips(s) and {self.rank[s.source], self.rank[s.target]} <= set(line):
                 own.setdefault(s.source, []).append(s)
@@ -287,7 +287,7 @@ class _Figure:
             for s in self.steps
         )
 
-    def _skips(self, step: Step) -> bool:
+    def _skips(self, step: BodyStep) -> bool:
         """Whether a line passes bodies on its rail."""
         first, last = self.rank[step.source], self.rank[step.target]
         rail = max(self.rail[step.source], self.rail[step.target])
@@ -330,7 +330,9 @@ class _Figure:
                 )
         return below, above
 
-    def _arc(self, step: Step, level: int, end_rank: int, x0: float, x1: float) -> tuple[Item, ...]:
+    def _arc(
+        self, step: BodyStep, level: int, end_rank: int, x0: float, x1: float
+    ) -> tuple[Item, ...]:
         """Over the bodies up to `end_rank`, from `x0` to `x1`."""
         a, b = self.solids[step.source].box, self.solids[step.target].box
         first, last = self.rank[step.source], self.rank[step.target]
@@ -359,7 +361,7 @@ class _Figure:
             for k in range(len(self.cards))
         )
 
-    def _arrow(self, step: Step) -> tuple[Item, ...]:
+    def _arrow(self, step: BodyStep) -> tuple[Item, ...]:
         """Straight along the lower rail; from rail to rail between the columns of the bodies."""
         a, b = self.solids[step.source].box, self.solids[step.target].box
         x0, y0, x1, y1 = a.right + 3, middle(a), b.left - 2, middle(b)

@@ -215,7 +215,7 @@ def test_a_small_file_cannot_ask_for_much(text, monkeypatch):
     model = exported(several())
     made = []
     monkeypatch.setattr(
-        "graphcnn.onnx.exporting.writer.Emitter.constant", lambda *a: made.append(a) or "c"
+        "graphcnn.onnx.exporting.writer.NodeWriter.constant", lambda *a: made.append(a) or "c"
     )
     found = next(p for p in model.metadata_props if p.key == NOTE)
     found.value = text + "\n return y = y\n}\n"

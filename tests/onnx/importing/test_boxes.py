@@ -6,7 +6,7 @@ from onnx import numpy_helper
 from support.malformed_models import model, node
 
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.onnx.importing.known.boxes import Box, box_of
+from graphcnn.onnx.importing.known.boxes import IndexBox, box_of
 from graphcnn.runtime.reference import Reference
 
 X = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
@@ -19,12 +19,15 @@ def grid(*lines):
 @pytest.mark.parametrize(
     ("places", "box"),
     [
-        (grid(range(2), range(3), range(4), (1, 3)), Box((0, 0, 0, 1), (2, 3, 4, 2), (1, 1, 1, 2))),
-        (grid((1,), (0, 2)), Box((1, 0), (1, 2), (1, 2))),
-        (grid((-2, -1), (-1,)), Box((0, 2), (2, 1), (1, 1))),
-        (np.array([[0, 1], [0, 2]]), Box((0, 1), (1, 2), (1, 1))),
-        (np.array([[[1]]]), Box((1,), (1,), (1,))),
-        (grid(range(2)), Box((0,), (2,), (1,))),
+        (
+            grid(range(2), range(3), range(4), (1, 3)),
+            IndexBox((0, 0, 0, 1), (2, 3, 4, 2), (1, 1, 1, 2)),
+        ),
+        (grid((1,), (0, 2)), IndexBox((1, 0), (1, 2), (1, 2))),
+        (grid((-2, -1), (-1,)), IndexBox((0, 2), (2, 1), (1, 1))),
+        (np.array([[0, 1], [0, 2]]), IndexBox((0, 1), (1, 2), (1, 1))),
+        (np.array([[[1]]]), IndexBox((1,), (1,), (1,))),
+        (grid(range(2)), IndexBox((0,), (2,), (1,))),
         (np.array([[0, 1], [1, 2]]), None),
         (np.array([[0, 2], [0, 1]]), None),
         (np.array([[0, 0], [0, 1], [0, 0]]), None),

@@ -12,7 +12,7 @@ from graphcnn.ir.node import constant_of
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.model import import_onnx
-from graphcnn.onnx.importing.known.boxes import Box
+from graphcnn.onnx.importing.known.boxes import IndexBox
 from graphcnn.onnx.importing.known.ramps import Ramp, columns_of, ramp_box, ramp_of
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.shape import Concat, Reshape, Transpose
@@ -65,10 +65,10 @@ def test_what_is_no_ramp(value):
 @pytest.mark.parametrize(
     ("columns", "box"),
     [
-        ([((N, 1), 0, (1, 0)), ((N, 1), 2, (0, 0))], Box((0, 2), (N, 1), (1, 1))),
-        ([((N, 1), 0, (1, 0)), ((N, 1), -1, (0, 0))], Box((0, 3), (N, 1), (1, 1))),
-        ([((N, 2), 0, (1, 0)), ((N, 2), 1, (0, 2))], Box((0, 1), (N, 2), (1, 2))),
-        ([((N,), 0, (1,))], Box((0,), (N,), (1,))),
+        ([((N, 1), 0, (1, 0)), ((N, 1), 2, (0, 0))], IndexBox((0, 2), (N, 1), (1, 1))),
+        ([((N, 1), 0, (1, 0)), ((N, 1), -1, (0, 0))], IndexBox((0, 3), (N, 1), (1, 1))),
+        ([((N, 2), 0, (1, 0)), ((N, 2), 1, (0, 2))], IndexBox((0, 1), (N, 2), (1, 2))),
+        ([((N,), 0, (1,))], IndexBox((0,), (N,), (1,))),
         ([((N, 2), 0, (1, 0)), ((N, 2), 2, (0, 2))], None),  # 4 lies outside
         ([((N, 2), 0, (1, 0)), ((N, 2), 2, (0, -1))], None),
         ([((2, N), 0, (0, 1)), ((2, N), 1, (1, 0))], None),  # in another order

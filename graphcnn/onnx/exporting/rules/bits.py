@@ -8,7 +8,7 @@ from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.exporting.registry import exports, plain
-from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, NodeWriter
 
 for _name, _onnx_type in {
     "bit_and": "BitwiseAnd", "bit_or": "BitwiseOr", "bit_xor": "BitwiseXor",
@@ -17,7 +17,7 @@ for _name, _onnx_type in {
 
 
 @exports("bit_shift")
-def bit_shift(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def bit_shift(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """In 32 or 64 bits, for which every ONNX Runtime has kernels.
 
     A negative number to the right: its bits turned over, moved, and turned over again.
@@ -42,11 +42,11 @@ def bit_shift(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [_cast(emit, _turned(emit, wide, negative, _cast(emit, y, bare, wide)), wide, dtype)]
 
 
-def _cast(emit: Emitter, x: str, source: DType, dtype: DType) -> str:
+def _cast(emit: NodeWriter, x: str, source: DType, dtype: DType) -> str:
     return x if source is dtype else emit.add("Cast", x, to=int(ELEMENT_TYPES[dtype]))
 
 
-def _turned(emit: Emitter, dtype: DType, where: str, x: str) -> str:
+def _turned(emit: NodeWriter, dtype: DType, where: str, x: str) -> str:
     """-1 - x, the other bits, where that is asked for."""
     return emit.add("Where", where, emit.add("Sub", emit.scalar(-1, dtype), x), x) if where else x
 

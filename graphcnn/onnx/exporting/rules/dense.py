@@ -5,28 +5,28 @@ from typing import Any
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.tensor_type import Shape
 from graphcnn.onnx.exporting.registry import exports
-from graphcnn.onnx.exporting.writer import Emitter
+from graphcnn.onnx.exporting.writer import NodeWriter
 
 
 @exports("dense")
-def dense(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def dense(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Gemm", *inputs, alpha=1.0, beta=1.0, transA=0, transB=1)]
 
 
 @exports("matmul")
-def matmul(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def matmul(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     sides = zip(inputs, node.inputs, (op.transpose_a, op.transpose_b), strict=True)
     return [emit.add("MatMul", *(_matrix(emit, *side) for side in sides))]
 
 
-def _matrix(emit: Emitter, name: str, value: Value, transposed: bool) -> str:
+def _matrix(emit: NodeWriter, name: str, value: Value, transposed: bool) -> str:
     rank = value.type.rank
     return emit.transpose(name, *range(rank - 2), rank - 1, rank - 2) if transposed else name
 
 
 @exports("batch_norm")
-def batch_norm(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def batch_norm(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """ONNX's momentum is the weight of the old statistics, ours of the new ones."""
     op: Any = node.op
     momentum = 1.0 - op.momentum
@@ -36,7 +36,7 @@ def batch_norm(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [y]
 
 
-def _channels(emit: Emitter, v: str, shape: Shape) -> str:
+def _channels(emit: NodeWriter, v: str, shape: Shape) -> str:
     """One number per channel, (C), as (1, C, 1, 1)."""
     return emit.reshape(v, shape[1:2], (1, shape[1], *(1 for _ in shape[2:])))
 
@@ -46,7 +46,7 @@ def _axes(shape: Shape) -> tuple[int, ...]:
 
 
 @exports("batch_norm_train")
-def batch_norm_train(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def batch_norm_train(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     (x, gamma, beta), shape, dtype = inputs, node.output.shape, node.output.dtype
     mean = emit.reduce("ReduceMean", x, _axes(shape), False)
@@ -60,7 +60,7 @@ def batch_norm_train(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("batch_norm_grad")
-def batch_norm_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def batch_norm_grad(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """gamma · r · (dy - mean of dy - x^ · mean of (dy · x^)), with sums for gamma and beta."""
     op: Any = node.op
     x, gamma, mean, variance, dy = inputs
@@ -78,7 +78,7 @@ def batch_norm_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("cross_entropy")
-def cross_entropy(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def cross_entropy(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """With smoothing s: (1 - s) · loss - s · mean of the log probabilities."""
     op: Any = node.op
     s, dtype = op.label_smoothing, node.output.dtype
@@ -90,12 +90,12 @@ def cross_entropy(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Sub", sharp, smooth)]
 
 
-def _mean(emit: Emitter, x: str, like: Value) -> str:
+def _mean(emit: NodeWriter, x: str, like: Value) -> str:
     return emit.reduce("ReduceMean", x, range(like.type.rank), False) if like.type.rank else x
 
 
 @exports("binary_cross_entropy")
-def binary_cross_entropy(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def binary_cross_entropy(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Mean of log(1 + e^z) - z·t."""
     logits, targets = inputs
     loss = emit.add("Sub", emit.add("Softplus", logits), emit.add("Mul", logits, targets))
@@ -103,11 +103,11 @@ def binary_cross_entropy(emit: Emitter, node: Node, inputs: list[str]) -> list[s
 
 
 @exports("mean_squared_error")
-def mean_squared_error(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def mean_squared_error(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     difference = emit.add("Sub", *inputs)
     return [_mean(emit, emit.add("Mul", difference, difference), node.inputs[0])]
 
 
 @exports("mean_absolute_error")
-def mean_absolute_error(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def mean_absolute_error(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     return [_mean(emit, emit.add("Abs", emit.add("Sub", *inputs)), node.inputs[0])]

@@ -6,7 +6,7 @@ from typing import Any
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.exporting.registry import exports, plain
-from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter, NeedsOpset
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, NeedsOpset, NodeWriter
 
 _PLAIN = {
     "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow",
@@ -26,7 +26,7 @@ for _name, _onnx_type in _PLAIN.items():
 
 
 @exports("softplus")
-def softplus(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def softplus(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Of float64, which ONNX Runtime lacks, max(x, 0) + log(1 + exp(-|x|))."""
     (x,), dtype = inputs, node.output.dtype
     if dtype is not DType.FLOAT64:
@@ -37,12 +37,12 @@ def softplus(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("not_equal")
-def not_equal(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def not_equal(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Not", emit.add("Equal", *inputs))]
 
 
 @exports("where")
-def where(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def where(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """ONNX Runtime chooses among numbers only: of booleans, (c and a) or (not c and b)."""
     if node.output.dtype is not DType.BOOL:
         return [emit.add("Where", *inputs)]
@@ -52,7 +52,7 @@ def where(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("remainder")
-def remainder(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def remainder(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """ONNX's rest of floats has the sign of a; where b has the other sign, b is added."""
     op: Any = node.op
     dtype = node.output.dtype
@@ -75,7 +75,7 @@ _SINCE = {
 
 
 @exports("cast")
-def cast(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def cast(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Floats of 8 bits become NaN or infinite where the number is too large, as ours do."""
     dtype = node.output.dtype
     for each in (node.inputs[0].dtype, dtype):
@@ -88,31 +88,31 @@ def cast(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("leaky_relu")
-def leaky_relu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def leaky_relu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     return [emit.add("LeakyRelu", inputs[0], alpha=float(op.alpha))]
 
 
 @exports("elu")
-def elu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def elu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     return [emit.add("Elu", inputs[0], alpha=float(op.alpha))]
 
 
 @exports("hard_sigmoid")
-def hard_sigmoid(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def hard_sigmoid(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     return [emit.add("HardSigmoid", inputs[0], alpha=float(op.alpha), beta=float(op.beta))]
 
 
 @exports("silu")
-def silu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def silu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """x · sigmoid(x)."""
     return [emit.add("Mul", inputs[0], emit.add("Sigmoid", inputs[0]))]
 
 
 @exports("gelu")
-def gelu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def gelu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Below opset 20, which has it: x/2 · (1 + erf(x/√2)), or tanh(√(2/π)·(x + 0.044715·x³))."""
     op: Any = node.op
     (x,), dtype = inputs, node.output.dtype
@@ -130,14 +130,14 @@ def gelu(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("softmax", "log_softmax")
-def softmax(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def softmax(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     kind = "Softmax" if op.name == "softmax" else "LogSoftmax"
     return [emit.add(kind, inputs[0], axis=op.axis)]
 
 
 @exports("dropout")
-def dropout(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def dropout(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """The inference form, which passes x on."""
     op: Any = node.op
     return [emit.add("Dropout", inputs[0], emit.scalar(op.rate, node.output.dtype))]

@@ -8,7 +8,7 @@ from graphcnn.ir.geometry import Sides
 from graphcnn.ir.node import Node
 from graphcnn.onnx.exporting.registry import exports
 from graphcnn.onnx.exporting.rules.parts import embed
-from graphcnn.onnx.exporting.writer import END, Emitter
+from graphcnn.onnx.exporting.writer import END, NodeWriter
 from graphcnn.ops.parts.checks import image_sizes
 
 
@@ -18,7 +18,7 @@ def onnx_pads(padding: Sides) -> Sides:
     return top, left, bottom, right
 
 
-def flipped(emit: Emitter, weight: str) -> str:
+def flipped(emit: NodeWriter, weight: str) -> str:
     """The kernel rotated by 180° while running: those of initializers are rotated before."""
     return emit.slice(weight, (-1, -1), (-END, -END), (2, 3), (-1, -1))
 
@@ -34,7 +34,7 @@ def window_attributes(op: Any, kernel: Any) -> dict[str, Any]:
 
 
 @exports("conv2d")
-def conv2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def conv2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     x, weight, *bias = inputs
     weight = flipped(emit, weight) if op.flip_kernel else weight
@@ -42,7 +42,7 @@ def conv2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("conv_transpose2d")
-def conv_transpose2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def conv_transpose2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """ONNX Runtime refuses an output_padding that reaches the stride: there the padding is cut off
     afterwards, after rows of zeros have been added where they are asked for."""
     op: Any = node.op
@@ -64,7 +64,7 @@ def conv_transpose2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("pad2d")
-def pad2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def pad2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     top, bottom, left, right = op.padding
     pads = emit.integers((0, 0, top, left, 0, 0, bottom, right), "pads")
@@ -75,7 +75,7 @@ def pad2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("pad2d_grad")
-def pad2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def pad2d_grad(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Cropping; where the mode copies pixels, two products with 0-1 matrices (dx = R·dy·C)."""
     op: Any = node.op
     top, _, left, _ = op.padding
@@ -89,7 +89,7 @@ def pad2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [_separable(emit, inputs[0], left_matrix, right_matrix)]
 
 
-def _separable(emit: Emitter, x: str, left: Any, right: Any) -> str:
+def _separable(emit: NodeWriter, x: str, left: Any, right: Any) -> str:
     """left · x · right on every image; matrices that change nothing are left out."""
     if not _is_identity(left):
         x = emit.add("MatMul", emit.constant(np.ascontiguousarray(left), "rows"), x)
@@ -103,7 +103,7 @@ def _is_identity(matrix: Any) -> bool:
 
 
 @exports("upsample2d")
-def upsample2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def upsample2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     scales = emit.constant(np.array((1, 1, *op.scale), np.float32), "scales")
     if op.mode == "nearest":
@@ -117,7 +117,7 @@ def upsample2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("upsample2d_grad")
-def upsample2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def upsample2d_grad(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Nearest: sums over blocks of pixels. Bilinear: the two interpolation matrices, transposed."""
     op: Any = node.op
     n, c = node.output.shape[:2]
@@ -131,7 +131,7 @@ def upsample2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("zero_insert2d")
-def zero_insert2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def zero_insert2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     starts, steps = (0, 0, op.border[0], op.border[2]), (1, 1, *op.stride)
     return [embed(emit, inputs[0], node.inputs[0].type, node.output.shape, starts, steps)]

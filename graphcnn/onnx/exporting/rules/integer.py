@@ -18,7 +18,7 @@ from graphcnn.ir.sources import Constant, Input
 from graphcnn.ir.tensor_type import DType, Shape
 from graphcnn.onnx.exporting.registry import EXPORTERS, exports
 from graphcnn.onnx.exporting.rules.image import window_attributes
-from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter, NeedsOpset
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, NeedsOpset, NodeWriter
 
 #: The first opset in which integers of a type are quantised.
 _SINCE = {
@@ -27,14 +27,14 @@ _SINCE = {
 }  # fmt: skip
 
 
-def _check_opset(emit: Emitter, what: str, integers: DType, floats: DType) -> None:
+def _check_opset(emit: NodeWriter, what: str, integers: DType, floats: DType) -> None:
     """Raise `NeedsOpset` where this one knows the operator for other types only."""
     need = max(_SINCE.get(integers, 13), 13 if floats is DType.FLOAT32 else 19)
     if emit.opset < need:
         raise NeedsOpset(f"{what} of {integers} and {floats}", need)
 
 
-def written_out(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def written_out(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """The operator as the smaller ones that it expands to."""
     stand_ins = [
         v if isinstance(v.node.op, Constant) else Input(f"operand{i}", v.type)()
@@ -60,7 +60,7 @@ def row_axis(shapes: Sequence[Shape], rank: int) -> int | None:
     return None if len(axes) > 1 else next(iter(axes), -1)
 
 
-def as_row(emit: Emitter, value: Value, name: str, size: int | None) -> str:
+def as_row(emit: NodeWriter, value: Value, name: str, size: int | None) -> str:
     """Scales or zero points as one number (`size` is None) or a row of so many."""
     shape = () if size is None else (size,)
     if value.shape == shape:
@@ -74,7 +74,7 @@ def as_row(emit: Emitter, value: Value, name: str, size: int | None) -> str:
     return name if flat_shape == shape else emit.add("Expand", name, emit.integers(shape, "shape"))
 
 
-def _blocks(emit: Emitter, node: Node) -> tuple[list[str], dict[str, Any]] | None:
+def _blocks(emit: NodeWriter, node: Node) -> tuple[list[str], dict[str, Any]] | None:
     """Constants that are the same for blocks of elements along one axis, one for each block."""
     x, *rest = node.inputs
     arrays = [v.node.op.array for v in rest if isinstance(v.node.op, Constant)]
@@ -93,7 +93,7 @@ def _blocks(emit: Emitter, node: Node) -> tuple[list[str], dict[str, Any]] | Non
 
 
 def _spread(
-    emit: Emitter, node: Node, inputs: list[str]
+    emit: NodeWriter, node: Node, inputs: list[str]
 ) -> tuple[list[str], dict[str, Any]] | None:
     """Scale and zero point as ONNX has them, and the attributes that say where they lie."""
     x, *rest = node.inputs
@@ -110,7 +110,7 @@ def _spread(
 
 
 @exports("quantize")
-def quantize(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def quantize(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     x = node.inputs[0]
     rows = None if x.dtype is DType.FLOAT64 else _spread(emit, node, inputs)
@@ -126,7 +126,7 @@ def quantize(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("dequantize")
-def dequantize(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def dequantize(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Of i32 ONNX has no zero point but 0, and of longer ones nothing."""
     x, scale, *zero = node.inputs
     if x.dtype is DType.INT32 and zero and _is_zero(zero[0]):
@@ -149,7 +149,7 @@ def _several(*zeros: Value) -> bool:
 
 
 @exports("conv_integer")
-def conv_integer(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def conv_integer(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """ONNX Runtime takes one zero point of a kernel. With several, z, the sums of the pixels under
     the kernel, times these, are taken away: the sum of x · (w - z) is that of x · w - z · x."""
     op: Any = node.op
@@ -172,12 +172,12 @@ def conv_integer(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Sub", y, lost)]
 
 
-def _wide(emit: Emitter, name: str) -> str:
+def _wide(emit: NodeWriter, name: str) -> str:
     return emit.add("Cast", name, to=ELEMENT_TYPES[DType.INT32])
 
 
 @exports("matmul_integer")
-def matmul_integer(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def matmul_integer(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """ONNX Runtime takes one zero point of a, and one or a row of b. With others, y and z, the sums
     of rows and columns, times these, are taken away:
     the sum of (a - y) · (b - z) is that of a · b - y · b - z · a + y · z."""

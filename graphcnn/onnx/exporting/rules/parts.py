@@ -10,14 +10,14 @@ from typing import Any
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import BatchSize, Dim, Shape, TensorType, affine
 from graphcnn.onnx.exporting.registry import exports
-from graphcnn.onnx.exporting.writer import Emitter, Line
+from graphcnn.onnx.exporting.writer import Line, NodeWriter
 
 #: The end of any axis.
 _END = (1 << 63) - 1
 
 
 @exports("slice")
-def slice_(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def slice_(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Only the axes that lose something are named."""
     op: Any = node.op
     x, cuts = inputs[0], []
@@ -35,7 +35,9 @@ def slice_(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.slice(x, starts, ends, axes, steps)]
 
 
-def _part(emit: Emitter, x: str, axis: int, d: BatchSize, start: Dim, size: Dim, step: int) -> str:
+def _part(
+    emit: NodeWriter, x: str, axis: int, d: BatchSize, start: Dim, size: Dim, step: int
+) -> str:
     """A part of an axis that depends on N: single elements, or blocks, and each `step`-th there."""
     first, offset = (start.times, 0) if isinstance(start, BatchSize) else (0, start)
     end = first + step * size.times if isinstance(size, BatchSize) else d.times
@@ -49,7 +51,7 @@ def _part(emit: Emitter, x: str, axis: int, d: BatchSize, start: Dim, size: Dim,
     return x if step == 1 else emit.slice(x, [offset], [_END], [axis], [step])
 
 
-def _blocks(emit: Emitter, x: str, axis: int, whole: int, start: int, end: int) -> str:
+def _blocks(emit: NodeWriter, x: str, axis: int, whole: int, start: int, end: int) -> str:
     """From start·n to end·n of an axis of whole·n elements."""
     unit = gcd(whole, start, end)
     if (start, end) == (0, whole):
@@ -61,13 +63,13 @@ def _blocks(emit: Emitter, x: str, axis: int, whole: int, start: int, end: int) 
 
 
 @exports("embed")
-def embed_(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def embed_(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     return [embed(emit, inputs[0], node.inputs[0].type, op.shape, op.starts, op.steps)]
 
 
 def embed(
-    emit: Emitter,
+    emit: NodeWriter,
     x: str,
     type: TensorType,
     shape: Shape,
@@ -112,7 +114,7 @@ def embed(
     return emit.pad(x, [b for _, b in before], [b for _, b in ends], zero)
 
 
-def _zeros(emit: Emitter, shape: list[Dim], axis: int, size: Line, type: TensorType) -> str:
+def _zeros(emit: NodeWriter, shape: list[Dim], axis: int, size: Line, type: TensorType) -> str:
     """Zeros of the shape with another size along one axis."""
     sizes = [size if a == axis else affine(d) for a, d in enumerate(shape)]
     return emit.zeros(sizes, type.dtype)

@@ -14,7 +14,7 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType, Shape, TensorType
 from graphcnn.onnx.exporting.registry import exports, plain
 from graphcnn.onnx.exporting.rules.image import onnx_pads
-from graphcnn.onnx.exporting.writer import Emitter
+from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.ops.parts.checks import image_sizes
 
 exports("global_avg_pool2d")(plain("GlobalAveragePool"))
@@ -48,7 +48,7 @@ def is_plain(op: Any, type: TensorType) -> bool:
     return _allowed(_padding(op, image_sizes(type)), op.kernel)
 
 
-def max_pool(emit: Emitter, op: Any, x: str, type: TensorType, indices: bool) -> list[str]:
+def max_pool(emit: NodeWriter, op: Any, x: str, type: TensorType, indices: bool) -> list[str]:
     """The maxima and, if asked for, their places in the image."""
     (h, w), padding = image_sizes(type), _padding(op, image_sizes(type))
     top, bottom, left, right = padding
@@ -70,12 +70,12 @@ def max_pool(emit: Emitter, op: Any, x: str, type: TensorType, indices: bool) ->
     return [y, emit.add("Sub", places, emit.scalar(top * w + left, DType.INT64))]
 
 
-def _modulo(emit: Emitter, places: str, size: int) -> str:
+def _modulo(emit: NodeWriter, places: str, size: int) -> str:
     return emit.add("Mod", places, emit.scalar(size, DType.INT64), fmod=0)
 
 
 @exports("max_pool2d")
-def max_pool2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def max_pool2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     return max_pool(emit, op, inputs[0], node.inputs[0].type, op.indices)
 
@@ -85,7 +85,7 @@ _FEW = 9
 
 
 @exports("max_pool2d_grad")
-def max_pool2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def max_pool2d_grad(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """dy added at the places of the maxima. Where no windows meet, by comparisons, which takes half
     the time: ONNX Runtime's fast max pool knows no places."""
     op: Any = node.op
@@ -97,7 +97,7 @@ def max_pool2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [_scatter(emit, inputs[1], places, dy.type, x.shape)]
 
 
-def _spread_by_comparison(emit: Emitter, node: Node, x: str, dy: str) -> str:
+def _spread_by_comparison(emit: NodeWriter, node: Node, x: str, dy: str) -> str:
     """For each tap, dy where it is the first that equals the maximum; then the taps are joined to
     windows, and the rows and columns that no window reads become zeros."""
     op: Any = node.op
@@ -128,20 +128,20 @@ def _spread_by_comparison(emit: Emitter, node: Node, x: str, dy: str) -> str:
 
 
 @exports("max_pool2d_pick")
-def max_pool2d_pick(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def max_pool2d_pick(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     x, g = node.inputs
     places = max_pool(emit, node.op, inputs[0], x.type, True)[1]
     return [_gather(emit, inputs[1], places, g.shape, node.output.shape)]
 
 
 @exports("max_unpool2d")
-def max_unpool2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def max_unpool2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     x, places = inputs
     return [_scatter(emit, x, places, node.inputs[0].type, node.output.shape)]
 
 
 @exports("max_unpool2d_grad")
-def max_unpool2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def max_unpool2d_grad(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     dy, places = inputs
     return [_gather(emit, dy, places, node.inputs[0].shape, node.output.shape)]
 
@@ -151,7 +151,7 @@ def _flat(shape: Shape) -> Shape:
     return (*shape[:2], int(shape[2]) * int(shape[3]))  # type: ignore[arg-type]
 
 
-def _scatter(emit: Emitter, x: str, places: str, type: TensorType, shape: Shape) -> str:
+def _scatter(emit: NodeWriter, x: str, places: str, type: TensorType, shape: Shape) -> str:
     """Zeros of `shape`, plus each element of x at its place in its image."""
     flat = [emit.reshape(v, type.shape, _flat(type.shape)) for v in (places, x)]
     zeros = emit.zeros(_flat(shape), type.dtype)
@@ -159,14 +159,14 @@ def _scatter(emit: Emitter, x: str, places: str, type: TensorType, shape: Shape)
     return emit.reshape(y, _flat(shape), shape)
 
 
-def _gather(emit: Emitter, x: str, places: str, old: Shape, new: Shape) -> str:
+def _gather(emit: NodeWriter, x: str, places: str, old: Shape, new: Shape) -> str:
     """What x holds at the places."""
     x, places = emit.reshape(x, old, _flat(old)), emit.reshape(places, new, _flat(new))
     return emit.reshape(emit.add("GatherElements", x, places, axis=2), _flat(new), new)
 
 
 @exports("avg_pool2d")
-def avg_pool2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def avg_pool2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """AveragePool where it counts as we do; else a sum by a convolution with ones, divided."""
     op: Any = node.op
     sizes = image_sizes(node.inputs[0].type)
@@ -193,7 +193,7 @@ def avg_pool2d(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("avg_pool2d_grad")
-def avg_pool2d_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def avg_pool2d_grad(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """dy divided by the counts, spread by a transposed convolution with ones."""
     op: Any = node.op
     padding = _padding(op, op.size)

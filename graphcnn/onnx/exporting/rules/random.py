@@ -16,14 +16,14 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.philox import MULTIPLIERS, ROUNDS, WEYL
 from graphcnn.ir.tensor_type import DType, known_size
 from graphcnn.onnx.exporting.registry import exports
-from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, NodeWriter
 from graphcnn.ops.random import kept_bits
 
 _LOW_16, _LOW_32 = 2**16 - 1, 2**32 - 1
 
 
 @exports("random_uniform")
-def random_uniform(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def random_uniform(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """The top 24 bits of each word times 2^-24; of float16, the top 11, of bfloat16 8."""
     op: Any = node.op
     count = emit.elements(op.shape)
@@ -39,7 +39,7 @@ def random_uniform(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Reshape", u, emit.shape(op.shape))]
 
 
-def _words(emit: Emitter, seed: str, step: str, stream: int, blocks: str) -> str:
+def _words(emit: NodeWriter, seed: str, step: str, stream: int, blocks: str) -> str:
     """Four words for each of the counters (0, step, stream), (1, step, stream), ... in a row."""
     keys = _round_keys(emit, seed)
     zero, one = emit.scalar(0, DType.INT64), emit.scalar(1, DType.INT64)
@@ -64,7 +64,7 @@ def _words(emit: Emitter, seed: str, step: str, stream: int, blocks: str) -> str
     return emit.add("Reshape", emit.transpose(both, 2, 1, 0), emit.integers((-1,)), allowzero=0)
 
 
-def _round_keys(emit: Emitter, seed: str) -> list[str]:
+def _round_keys(emit: NodeWriter, seed: str) -> list[str]:
     """seed + round · Weyl for both words, one column i64[2, 1] for each round."""
     steps = np.outer(WEYL, np.arange(ROUNDS))
     keys = emit.add("Add", _halves(emit, seed), emit.constant(steps.astype(np.int64)))
@@ -72,7 +72,7 @@ def _round_keys(emit: Emitter, seed: str) -> list[str]:
     return emit.add_many("Split", ROUNDS, _masked(emit, keys, _LOW_32), sizes, axis=1)
 
 
-def _halves(emit: Emitter, x: str) -> str:
+def _halves(emit: NodeWriter, x: str) -> str:
     """The low and the high 32 bits of x i64[] as a column i64[2, 1]."""
     x = emit.add("Reshape", x, emit.integers((1, 1)), allowzero=0)
     low = _masked(emit, x, _LOW_32)
@@ -80,14 +80,14 @@ def _halves(emit: Emitter, x: str) -> str:
     return emit.add("Concat", low, _masked(emit, high, _LOW_32), axis=0)
 
 
-def _column(emit: Emitter, pair: Any) -> str:
+def _column(emit: NodeWriter, pair: Any) -> str:
     return emit.constant(np.array(pair, np.int64)[:, None])
 
 
-def _masked(emit: Emitter, x: str, mask: int) -> str:
+def _masked(emit: NodeWriter, x: str, mask: int) -> str:
     return emit.add("BitwiseAnd", x, emit.scalar(mask, DType.INT64))
 
 
-def _divided(emit: Emitter, x: str, by: int) -> str:
+def _divided(emit: NodeWriter, x: str, by: int) -> str:
     """x / by, where x is not negative or a multiple: a shift."""
     return emit.add("Div", x, emit.scalar(by, DType.INT64))

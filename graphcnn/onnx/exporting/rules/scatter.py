@@ -5,11 +5,11 @@ from typing import Any
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import merged_size
 from graphcnn.onnx.exporting.registry import exports
-from graphcnn.onnx.exporting.writer import Emitter, NeedsOpset
+from graphcnn.onnx.exporting.writer import NeedsOpset, NodeWriter
 
 
 @exports("gather")
-def gather(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def gather(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     if not op.batch:
         return [emit.add("Gather", *inputs, axis=0)]
@@ -18,7 +18,7 @@ def gather(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("scatter")
-def scatter(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def scatter(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """Without a batch by tuples of one index; with one, an index for every element."""
     op: Any = node.op
     if op.reduction in ("max", "min") and emit.opset < 18:
@@ -39,7 +39,7 @@ def scatter(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("top_k")
-def top_k(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def top_k(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     how = {"axis": -1, "largest": int(op.largest), "sorted": 1}
     return emit.add_many("TopK", 2, inputs[0], emit.integers((op.k,), "k"), **how)

@@ -5,38 +5,38 @@ from typing import Any
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType, is_open, known_size, open_axes
 from graphcnn.onnx.exporting.registry import exports
-from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, Emitter
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, NodeWriter
 
 
 @exports("reshape")
-def reshape(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def reshape(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.reshape(inputs[0], node.inputs[0].shape, node.output.shape)]
 
 
 @exports("flatten")
-def flatten(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def flatten(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Flatten", inputs[0], axis=1)]
 
 
 @exports("transpose")
-def transpose(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def transpose(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     return [emit.transpose(inputs[0], *op.perm)]
 
 
 @exports("concat")
-def concat(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def concat(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     return [emit.add("Concat", *inputs, axis=op.axis)]
 
 
 @exports("broadcast_to")
-def broadcast_to(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def broadcast_to(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("Expand", inputs[0], emit.shape(node.output.shape))]
 
 
 @exports("element_count")
-def element_count(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def element_count(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """A constant, or a constant times the batch size of the run."""
     op: Any = node.op
     count = emit.scalar(known_size(op.shape), op.dtype)
@@ -50,7 +50,7 @@ def element_count(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("positions")
-def positions(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def positions(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     zero, one = (emit.scalar(k, DType.INT64) for k in (0, 1))
     count = emit.add("Squeeze", emit.elements(op.shape), emit.integers((0,), "axes"))
@@ -58,7 +58,7 @@ def positions(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
 
 
 @exports("one_hot")
-def one_hot(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def one_hot(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """label == 0, 1, 2, ...; ONNX's OneHot takes no label of rank 0."""
     op: Any = node.op
     labels = emit.add("Unsqueeze", inputs[0], emit.integers((-1,), "axes"))
@@ -78,7 +78,7 @@ _SHORT = {
 
 def _reduction(onnx_type: str) -> None:
     @exports(onnx_type.removeprefix("Reduce").lower())
-    def reduction(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+    def reduction(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
         op: Any = node.op
         if not op.axes:
             return [inputs[0]]
@@ -98,7 +98,7 @@ for _onnx_type in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceProd"):
 
 
 @exports("argmax")
-def argmax(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def argmax(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     y = emit.add("ArgMax", inputs[0], axis=op.axis, keepdims=int(op.keepdims), select_last_index=0)
     return [y]

@@ -11,7 +11,7 @@ from typing import Any
 from graphcnn.ir.node import Node
 from graphcnn.onnx.exporting.registry import exports
 from graphcnn.onnx.exporting.rules.image import flipped, onnx_pads
-from graphcnn.onnx.exporting.writer import Emitter
+from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.ops.parts.checks import image_sizes
 
 #: With fewer channels, the pixels of all taps go into one product: measured with ONNX Runtime 1.31
@@ -20,7 +20,7 @@ _NARROW = 8
 
 
 @exports("conv2d_weight_grad")
-def conv2d_weight_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str]:
+def conv2d_weight_grad(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     x, dy = inputs
     channels = int(node.inputs[0].shape[1])  # type: ignore[arg-type]
@@ -30,7 +30,7 @@ def conv2d_weight_grad(emit: Emitter, node: Node, inputs: list[str]) -> list[str
     return [_products(emit, node, x, dy, together=channels < _NARROW)]
 
 
-def _products(emit: Emitter, node: Node, x: str, dy: str, together: bool) -> str:
+def _products(emit: NodeWriter, node: Node, x: str, dy: str, together: bool) -> str:
     """One product dy · xᵀ per tap, or one for all of them."""
     op: Any = node.op
     out, c = node.inputs[1].shape[1], node.inputs[0].shape[1]
@@ -61,7 +61,7 @@ def _products(emit: Emitter, node: Node, x: str, dy: str, together: bool) -> str
     return emit.add("Reshape", dw, emit.integers((out, c, *op.kernel)), allowzero=0)
 
 
-def _read_by(emit: Emitter, node: Node, x: str, tap: tuple[int, int]) -> str:
+def _read_by(emit: NodeWriter, node: Node, x: str, tap: tuple[int, int]) -> str:
     """The pixels of the padded images x (C, N, H, W) that meet `tap`, one for each pixel of dy."""
     op: Any = node.op
     sizes = image_sizes(node.inputs[1].type)
@@ -75,7 +75,7 @@ def _read_by(emit: Emitter, node: Node, x: str, tap: tuple[int, int]) -> str:
     return emit.slice(x, starts, ends, (2, 3), op.stride)
 
 
-def _convolution(emit: Emitter, node: Node, x: str, dy: str) -> str:
+def _convolution(emit: NodeWriter, node: Node, x: str, dy: str) -> str:
     """A convolution of x with dy as its kernel: stride and dilation change places, and the batch
     is what is summed over. Rows that the forward convolution left unread make extra taps, which
     are cut off."""

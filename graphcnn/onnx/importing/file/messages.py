@@ -20,7 +20,7 @@ from graphcnn.onnx.importing.file.load import one_line
 from graphcnn.onnx.importing.file.names import find_schema, shown
 from graphcnn.onnx.importing.file.validate import FIRST_OPSET, STANDARD
 from graphcnn.onnx.importing.known.affine import symbolic_type
-from graphcnn.onnx.importing.rules.sequences import Items
+from graphcnn.onnx.importing.rules.sequences import SequenceItems
 
 #: What can go wrong in a rule when a file is hostile; all of it is the file's fault.
 _FAULTS = (
@@ -122,7 +122,7 @@ def type_proto(operand: Operand | None) -> bytes:
 def _type_proto(operand: Operand | None) -> Any:
     if operand is None:
         return None
-    if isinstance(operand, Items):
+    if isinstance(operand, SequenceItems):
         element = _type_proto(operand.items[0]) if operand.items else onnx.TypeProto()
         return onnx.helper.make_sequence_type_proto(element)
     if isinstance(operand, Known):

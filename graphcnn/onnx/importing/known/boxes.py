@@ -15,7 +15,7 @@ from graphcnn.ops.shape import Embed
 
 
 @dataclass(frozen=True)
-class Box:
+class IndexBox:
     """The places start + step·i, i < size, of the first axes of a tensor."""
 
     starts: tuple[int, ...]
@@ -23,7 +23,7 @@ class Box:
     steps: tuple[int, ...]
 
 
-def box_of(indices: Array) -> Box | None:
+def box_of(indices: Array) -> IndexBox | None:
     """The box that tuples of indices (..., k), counted from the front, name in row-major order;
     None where they name anything else."""
     dims, columns = indices.shape[:-1], np.moveaxis(indices, -1, 0)
@@ -46,10 +46,10 @@ def box_of(indices: Array) -> Box | None:
         last = axis
     starts, sizes, steps = zip(*lines, strict=True)
     twice = np.prod(sizes) != np.prod(dims)
-    return None if twice else Box(starts, sizes, steps)
+    return None if twice else IndexBox(starts, sizes, steps)
 
 
-def assigned(x: Value, box: Box, part: Value) -> Value:
+def assigned(x: Value, box: IndexBox, part: Value) -> Value:
     """x with `part` in place of the elements in the box."""
     rest = x.shape[len(box.sizes) :]
     part = reshaped(part, (*box.sizes, *rest))
@@ -61,7 +61,7 @@ def assigned(x: Value, box: Box, part: Value) -> Value:
     return Where()(constant_of(_mask(x.shape, box)), inside, x)
 
 
-def _mask(shape: Shape, box: Box) -> Array:
+def _mask(shape: Shape, box: IndexBox) -> Array:
     """Which elements lie in the box, with the size 1 along axes that it fills."""
     mask = np.ones((1,) * len(shape), bool)
     for axis, size in enumerate(box.sizes):

@@ -23,7 +23,7 @@ from graphcnn.onnx.importing.context import (
     imports,
 )
 from graphcnn.onnx.importing.known.affine import Affine
-from graphcnn.onnx.importing.known.boxes import Box
+from graphcnn.onnx.importing.known.boxes import IndexBox
 from graphcnn.onnx.importing.known.fold import FOLDS
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.elementwise import Add, Mul, Sub
@@ -125,7 +125,7 @@ def columns_of(indices: Value, counted: Mapping[Value, str]) -> list[Ramp] | Non
     return columns
 
 
-def ramp_box(columns: Sequence[Ramp], shape: Shape) -> Box | None:
+def ramp_box(columns: Sequence[Ramp], shape: Shape) -> IndexBox | None:
     """The box of a tensor of that shape that indices name in row-major order, if they name one."""
     lines: list[tuple[int, Dim, int]] = []  # start, size and step
     used: list[int] = []
@@ -143,7 +143,7 @@ def ramp_box(columns: Sequence[Ramp], shape: Shape) -> Box | None:
     if any(d != 1 for ramp in columns for a, d in enumerate(ramp.shape) if a not in used):
         return None  # some are named twice
     starts, sizes, steps = zip(*lines, strict=True)
-    return Box(starts, sizes, steps)
+    return IndexBox(starts, sizes, steps)
 
 
 def _lies_inside(start: int, size: Dim, step: int, whole: Dim) -> bool:

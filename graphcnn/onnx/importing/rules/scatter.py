@@ -23,7 +23,7 @@ from graphcnn.onnx.importing.context import (
     imports,
     reshaped,
 )
-from graphcnn.onnx.importing.known.boxes import Box, assigned, box_of
+from graphcnn.onnx.importing.known.boxes import IndexBox, assigned, box_of
 from graphcnn.onnx.importing.known.fold import check_indices, folds
 from graphcnn.onnx.importing.known.ramps import columns_of, ramp_box
 from graphcnn.onnx.importing.rules.parts import cut, nothing, take
@@ -202,7 +202,7 @@ def scatter_nd(call: Call) -> Value:
     return reshaped(Scatter(0, reduction)(rows, flat, call.value(2)), x.shape)
 
 
-def _box(call: Call, x: Value) -> Box | None:
+def _box(call: Call, x: Value) -> IndexBox | None:
     """The box that tuples of indices name, whatever the batch size, where that is known."""
     found, shape = call.given(1), _shape(call, 1)
     if not shape or not isinstance(shape[-1], int) or not 1 <= shape[-1] <= x.type.rank:

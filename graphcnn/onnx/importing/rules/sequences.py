@@ -18,7 +18,7 @@ from graphcnn.ops.shape import Concat
 
 
 @dataclass(eq=False)
-class Items(Known):
+class SequenceItems(Known):
     """A sequence, or (`absent`) an optional without a value."""
 
     array: Array = field(default_factory=lambda: np.empty(0, object))
@@ -31,15 +31,15 @@ class Items(Known):
 def items_of(given: Any) -> Known:
     """What a caller gives for an input: an array, a list of arrays, or None."""
     if given is None:
-        return Items(absent=True)
+        return SequenceItems(absent=True)
     if isinstance(given, list | tuple):
-        return Items(items=tuple(Known(np.asarray(a)) for a in given))
+        return SequenceItems(items=tuple(Known(np.asarray(a)) for a in given))
     return Known(np.asarray(given))
 
 
-def sequence(call: Call, index: int) -> Items:
+def sequence(call: Call, index: int) -> SequenceItems:
     found = call.inputs[index] if index < len(call.inputs) else None
-    if not isinstance(found, Items) or found.absent:
+    if not isinstance(found, SequenceItems) or found.absent:
         raise ImportModelError(f"input {index} must be a sequence")
     return found
 
@@ -53,30 +53,30 @@ def place(call: Call, index: int, count: int) -> int:
 
 
 @imports("SequenceEmpty")
-def empty(call: Call) -> Items:
-    return Items()
+def empty(call: Call) -> SequenceItems:
+    return SequenceItems()
 
 
 @imports("SequenceConstruct")
-def construct(call: Call) -> Items:
-    return Items(items=tuple(call.given(i) for i in range(len(call.inputs))))
+def construct(call: Call) -> SequenceItems:
+    return SequenceItems(items=tuple(call.given(i) for i in range(len(call.inputs))))
 
 
 @imports("SequenceInsert")
-def insert(call: Call) -> Items:
+def insert(call: Call) -> SequenceItems:
     old = list(sequence(call, 0).items)
     at = int(call.scalar(2, "the position")) if call.has(2) else len(old)
     if not -len(old) <= at <= len(old):
         raise ImportModelError(f"position {at} must be from {-len(old)} to {len(old)}")
     old.insert(at, call.given(1))
-    return Items(items=tuple(old))
+    return SequenceItems(items=tuple(old))
 
 
 @imports("SequenceErase")
-def erase(call: Call) -> Items:
+def erase(call: Call) -> SequenceItems:
     old = list(sequence(call, 0).items)
     del old[place(call, 1, len(old)) if call.has(1) else -1]
-    return Items(items=tuple(old))
+    return SequenceItems(items=tuple(old))
 
 
 @imports("SequenceAt")
@@ -93,25 +93,25 @@ def length(call: Call) -> Array:
 @imports("Optional")
 def optional(call: Call) -> Operand:
     found = call.inputs[0] if call.inputs else None
-    return Items(absent=True) if found is None else found
+    return SequenceItems(absent=True) if found is None else found
 
 
 @imports("OptionalHasElement")
 def has_element(call: Call) -> Array:
     found = call.inputs[0] if call.inputs else None
-    return np.array(found is not None and not (isinstance(found, Items) and found.absent))
+    return np.array(found is not None and not (isinstance(found, SequenceItems) and found.absent))
 
 
 @imports("OptionalGetElement")
 def get_element(call: Call) -> Operand:
     found = call.inputs[0] if call.inputs else None
-    if found is None or (isinstance(found, Items) and found.absent):
+    if found is None or (isinstance(found, SequenceItems) and found.absent):
         raise ImportModelError("the optional holds nothing")
     return found
 
 
 @imports("SplitToSequence")
-def split_to_sequence(call: Call) -> Items:
+def split_to_sequence(call: Call) -> SequenceItems:
     """Parts of equal or of listed sizes along an axis; of size 1, and without it, by default."""
     x = call.value(0)
     axis = call.axis(call.attribute("axis", 0), x.type.rank)
@@ -130,7 +130,7 @@ def split_to_sequence(call: Call) -> Items:
     parts = [cut(x, axis, start, d) for start, d in zip(starts, sizes, strict=True)]
     if not call.has(1) and not call.attribute("keepdims", 1):
         parts = [reshaped(p, (*x.shape[:axis], *x.shape[axis + 1 :])) for p in parts]
-    return Items(items=tuple(parts))
+    return SequenceItems(items=tuple(parts))
 
 
 @imports("ConcatFromSequence")

@@ -22,7 +22,7 @@ from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weig
 from graphcnn.runtime.native.kernels.conv.winograd import applies, in_order
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd, tile_count
 from graphcnn.runtime.native.kernels.layout.placed import CHOICES
-from graphcnn.runtime.native.kernels.parts.epilogue import Group, group_of
+from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
 
 #: Input channels up to which a first layer reads plain images.
 FIRST = 8
@@ -87,7 +87,7 @@ def winograd_cost(g: ConvGeometry, m: int, target: Target) -> float:
     return max(products, fetch * kernels) + kernels * -(-tiles // s.block) + turned
 
 
-def _wasted(op: Conv2d | ConvTranspose2d, group: Group, lanes: int) -> float:
+def _wasted(op: Conv2d | ConvTranspose2d, group: FusedGroup, lanes: int) -> float:
     """How much more the plain kernel computes than asked: columns of borders, ends of vectors."""
     oh, ow = _ints(group.result)[2:]
     if isinstance(op, Conv2d):
@@ -147,7 +147,7 @@ def _read_halos(op: Conv2d | ConvTranspose2d, g: ConvGeometry) -> Iterator[Sides
         yield ONE
 
 
-def _others(group: Group) -> list[bool] | None:
+def _others(group: FusedGroup) -> list[bool] | None:
     """For each other operand of a group whether it is of full size; None if one is neither that,
     nor a number, nor one number per channel."""
     shape = _ints(group.result)
@@ -163,14 +163,14 @@ def _others(group: Group) -> list[bool] | None:
     return found
 
 
-def _simple(group: Group) -> bool:
+def _simple(group: FusedGroup) -> bool:
     """Whether the other operands of a group are of full size or numbers."""
     shape = _ints(group.result)
     others = [v for i, v in enumerate(group.node.inputs) if i not in group.places]
     return all(v.type.shape == shape or prod(_ints(v.type)) == 1 for v in others)
 
 
-def _all_reads(group: Group, own: tuple[str, ...], extra: str) -> tuple[str, ...]:
+def _all_reads(group: FusedGroup, own: tuple[str, ...], extra: str) -> tuple[str, ...]:
     """The layouts of a group's inputs: the heavy operator's, `extra` for those of full size."""
     of = dict(zip(group.places, own, strict=True))
     return tuple(

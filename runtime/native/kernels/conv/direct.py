@@ -61,7 +61,7 @@ class ConvGeometry:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Tiling:
     """Tile of `rows` × `columns` pixels × `vectors` blocks; `lines` rows of tiles to a unit."""
 
     rows: int
@@ -73,9 +73,9 @@ class Schedule:
         return f"{self.rows}×{self.columns}×{self.vectors}"
 
 
-def choose_schedule(g: ConvGeometry, target: Target, vectors: int | None = None) -> Schedule:
+def choose_schedule(g: ConvGeometry, target: Target, vectors: int | None = None) -> Tiling:
     """The tile with the least multiply-adds, loads and rest; `vectors` is given with a kernel."""
-    best: tuple[float, Schedule] | None = None
+    best: tuple[float, Tiling] | None = None
     limit = target.sums
     main = max(g.parts, key=lambda p: p.sizes[0] * p.sizes[1])
     height, width = main.sizes
@@ -95,12 +95,12 @@ def choose_schedule(g: ConvGeometry, target: Target, vectors: int | None = None)
                 count = (height / rows) * (width // columns + small / tile)
             cost = count * tile * (g.y.blocks // b) * (1 + 0.02 * rest)
             if best is None or cost < best[0] * 0.999:
-                best = (cost, Schedule(rows, columns, b))
+                best = (cost, Tiling(rows, columns, b))
     assert best is not None
     found = best[1]
     lines = -(-height // found.rows)
     wanted = -(-8 // (g.batch * (g.y.blocks // found.vectors)))
-    return Schedule(found.rows, found.columns, found.vectors, max(1, lines // wanted))
+    return Tiling(found.rows, found.columns, found.vectors, max(1, lines // wanted))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class DirectConv:
     """The code of a geometry under a schedule."""
 
     g: ConvGeometry
-    s: Schedule
+    s: Tiling
     bias: bool = False
     dtype: DType = F32
 

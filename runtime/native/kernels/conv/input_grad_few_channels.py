@@ -27,7 +27,7 @@ from graphcnn.runtime.native.kernels.conv.packing import (
     transpose,
     transpose_registers,
 )
-from graphcnn.runtime.native.kernels.parts.epilogue import Group
+from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup
 from graphcnn.runtime.native.kernels.parts.pixel_rows import least, most, tiles
 from graphcnn.runtime.native.kernels.parts.tiles import Values, multiply_step, zero
 
@@ -43,7 +43,7 @@ _FEW = 8
 class BatchTranspose:
     """A transposed convolution of stride 1: `channels` to `few` channels."""
 
-    group: Group
+    group: FusedGroup
     op: ConvTranspose2d
     batch: int
     channels: int
@@ -211,7 +211,7 @@ class BatchTranspose:
         tiles(e, 0, self.pixels // self.bands, lanes, square)
 
 
-def batch_transpose(group: Group, target: Target) -> BatchTranspose | None:
+def batch_transpose(group: FusedGroup, target: Target) -> BatchTranspose | None:
     """The kernel of a transposed convolution over the batch; None where another form is better."""
     op, (x, weight, *_) = cast(ConvTranspose2d, group.op), group.types
     n, channels, h, w = cast(tuple[int, ...], x.shape)

@@ -38,7 +38,7 @@ from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weig
 from graphcnn.runtime.native.kernels.conv.winograd import WinogradConv, applies, in_order
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd
 from graphcnn.runtime.native.kernels.layout.placed import places
-from graphcnn.runtime.native.kernels.parts.epilogue import Group, group_of, images
+from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of, images
 
 
 def _ints(t: TensorType) -> tuple[int, ...]:
@@ -52,7 +52,7 @@ def _kernel_layout(t: TensorType) -> Kernels:
     return layout
 
 
-def geometry_of(group: Group, lanes: int) -> ConvGeometry:
+def geometry_of(group: FusedGroup, lanes: int) -> ConvGeometry:
     """The geometry of a placed convolution, with the halos of its types."""
     op, (x, weight, *_) = cast(Conv2d | ConvTranspose2d, group.op), group.types
     n, c, h, w = _ints(x)
@@ -106,7 +106,7 @@ def convolution(node: Node, target: Target) -> Kernel:
     )  # fmt: skip
 
 
-def _depthwise(group: Group, target: Target) -> Kernel:
+def _depthwise(group: FusedGroup, target: Target) -> Kernel:
     read, result = parse_layout(group.types[1].layout), images(group.result)
     if not isinstance(read, DepthwiseKernels) or result is None:
         raise GraphError(f"a depthwise convolution reads kernels such as d16, found {read}")
@@ -123,7 +123,9 @@ def _depthwise(group: Group, target: Target) -> Kernel:
     )  # fmt: skip
 
 
-def _winograd(group: Group, g: ConvGeometry, layout: TransformedKernels, target: Target) -> Kernel:
+def _winograd(
+    group: FusedGroup, g: ConvGeometry, layout: TransformedKernels, target: Target
+) -> Kernel:
     if not in_order(g):
         raise GraphError(f"winograd is for kernels 3×3 of stride 1, found {group.op}")
     code = WinogradConv(g, choose_winograd(g, target, layout.tile, layout.kernels.vectors))
@@ -139,7 +141,7 @@ def _winograd(group: Group, g: ConvGeometry, layout: TransformedKernels, target:
     )  # fmt: skip
 
 
-def _first(group: Group, target: Target) -> Kernel:
+def _first(group: FusedGroup, target: Target) -> Kernel:
     op, (x, weight, *_) = cast(Conv2d, group.op), group.types
     if not isinstance(op, Conv2d):
         raise GraphError(f"{op.name} reads blocked images")

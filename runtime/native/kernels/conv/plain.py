@@ -26,7 +26,7 @@ from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.input_grad_few_channels import batch_transpose
 from graphcnn.runtime.native.kernels.conv.packing import Planes, copy, own_scratch, scratch_bytes
-from graphcnn.runtime.native.kernels.parts.epilogue import Group, group_of
+from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
 from graphcnn.runtime.native.kernels.parts.tiles import (
     Tile,
     blocks,
@@ -86,7 +86,7 @@ class TapProduct:
     bias: bool
     dtype: DType
 
-    def kernel(self, group: Group, target: Target) -> Kernel:
+    def kernel(self, group: FusedGroup, target: Target) -> Kernel:
         """The kernel of the group around this product."""
         lanes = target.lanes(self.dtype)
         longest = max(self.flat(part) for part in self.parts)
@@ -115,7 +115,9 @@ class TapProduct:
 class _TapEmitter:
     """Emits a `TapProduct`."""
 
-    def __init__(self, p: TapProduct, group: Group, tile: Tile, lanes: int, split: int) -> None:
+    def __init__(
+        self, p: TapProduct, group: FusedGroup, tile: Tile, lanes: int, split: int
+    ) -> None:
         self.p, self.group, self.tile, self.lanes, self.split = p, group, tile, lanes, split
         slack = (tile.vectors + 1) * lanes
         self.image = 0 if p.planes.in_place else _round(p.depth * p.planes.size + slack, lanes)

@@ -15,7 +15,7 @@ from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import Planes, own_scratch, scratch_bytes
 from graphcnn.runtime.native.kernels.conv.plain import Tap
-from graphcnn.runtime.native.kernels.parts.epilogue import Group
+from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup
 from graphcnn.runtime.native.kernels.parts.tiles import Values, add_to, zero
 from graphcnn.runtime.native.kernels.tensor.gemm import horizontal_sum
 
@@ -37,7 +37,7 @@ class DepthwiseGrad:
         """Filters that share what is read of x: they are one piece of work."""
         return next(k for k in (3, 2, 1) if self.filters % k == 0)
 
-    def kernel(self, group: Group, target: Target) -> Kernel:
+    def kernel(self, group: FusedGroup, target: Target) -> Kernel:
         """The kernel of the group around this gradient."""
         lanes = target.lanes(self.dtype)
         image = 0 if self.planes.in_place else self.planes.size + lanes
@@ -52,7 +52,7 @@ class DepthwiseGrad:
             algorithm="rows of pixels",
         )
 
-    def _emit(self, e: Emitter, group: Group, image: int, scratch: int) -> None:
+    def _emit(self, e: Emitter, group: FusedGroup, image: int, scratch: int) -> None:
         x, dy, dw = group.operands(e)
         own = own_scratch(e, e.operands[-1], scratch)
         dtype, lanes, count = self.dtype, e.target.lanes(self.dtype), len(self.taps)

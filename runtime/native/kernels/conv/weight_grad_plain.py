@@ -29,7 +29,7 @@ from graphcnn.runtime.native.kernels.conv.packing import (
 )
 from graphcnn.runtime.native.kernels.conv.plain import Tap, planes_for, window_taps
 from graphcnn.runtime.native.kernels.conv.weight_grad_depthwise import DepthwiseGrad
-from graphcnn.runtime.native.kernels.parts.epilogue import Group, group_of
+from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
 from graphcnn.runtime.native.kernels.parts.tiles import (
     Tile,
     add_to,
@@ -124,7 +124,7 @@ def _chunk(channels: int, rows: int) -> int:
     return min(fitting, key=lambda s: abs(s - _CHANNELS))
 
 
-def _emit(e: Emitter, p: WeightGradient, group: Group, scratch: int) -> None:
+def _emit(e: Emitter, p: WeightGradient, group: FusedGroup, scratch: int) -> None:
     x, dy, dw = group.operands(e)
     own = own_scratch(e, e.operands[-1], scratch)
     image, area, _ = p.areas()
@@ -153,7 +153,7 @@ def _emit(e: Emitter, p: WeightGradient, group: Group, scratch: int) -> None:
 def _piece(
     e: Emitter,
     p: WeightGradient,
-    group: Group,
+    group: FusedGroup,
     operands: tuple[ir.Value, ir.Value, ir.Value],
     areas: tuple[ir.Value, ir.Value, ir.Value],
     g: Int,

@@ -17,7 +17,12 @@ from graphcnn.ops.pool import _AvgPool
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
 from graphcnn.runtime.native.code.target import Target
-from graphcnn.runtime.native.kernels.parts.image_places import Field, Numbers, field_of, is_padded
+from graphcnn.runtime.native.kernels.parts.image_places import (
+    ImagePlaces,
+    Numbers,
+    field_of,
+    is_padded,
+)
 from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     each_plane,
     fill,
@@ -26,7 +31,7 @@ from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     table,
 )
 from graphcnn.runtime.native.kernels.parts.pixel_sums import Values, plane_sums, vector_sums
-from graphcnn.runtime.native.kernels.parts.pool_reach import Gather, can_gather
+from graphcnn.runtime.native.kernels.parts.pool_reach import PoolReach, can_gather
 from graphcnn.runtime.native.kernels.parts.pool_windows import Pooling, Span, pooling
 
 
@@ -89,7 +94,7 @@ def avg_pool_grad(node: Node, target: Target) -> Kernel:
     p = pooling(node, dx_field)
     if dx_field.cell == 1 and not can_gather(p):
         return Kernel(node_key(node), lambda e: _scatter(e, node, p), 2, dx_field.planes)
-    gather = Gather(p, dx_field)
+    gather = PoolReach(p, dx_field)
 
     def emit(e: Emitter) -> None:
         dy, dx, room = e.operands
@@ -123,7 +128,7 @@ def avg_pool_grad(node: Node, target: Target) -> Kernel:
 def _scatter(e: Emitter, node: Node, p: Pooling) -> None:
     dy, dx = e.operands
     divisors, single = Divisors(e, node, p), Span(1, 1, False)
-    images, windows = p.images, Field(p.images.n, p.images.blocks, 0, p.oh, p.ow, p.dtype)
+    images, windows = p.images, ImagePlaces(p.images.n, p.images.blocks, 0, p.oh, p.ow, p.dtype)
 
     def plane(n: Int) -> None:
         result, up = images.plane(e, dx, n), windows.plane(e, dy, n)

@@ -47,7 +47,7 @@ def root(e: Emitter, variance: ir.Value, epsilon: ir.Value) -> ir.Value:
     return sqrt(e, e.add(variance, epsilon))
 
 
-class Group:
+class ChannelGroup:
     """One group of channels at work: loops over it, and vectors in scratch for each unit."""
 
     def __init__(self, e: Emitter, channels: Channels, room: ir.Value, first: Int) -> None:
@@ -93,11 +93,11 @@ class Group:
         return self.c.fold(self.e, self.e.load(self.slot(k, unit), self.c.dtype, self.c.width))
 
 
-def groups(e: Emitter, c: Channels, body: Callable[[Group], None]) -> None:
+def groups(e: Emitter, c: Channels, body: Callable[[ChannelGroup], None]) -> None:
     """The groups of this part."""
     first, last = e.share(c.units)
     room = e.at(e.operands[-1], DType.UINT8, (e.part, scratch_bytes(c)))
-    e.loop(first, last, lambda u: body(Group(e, c, room, u)), step=c.group)
+    e.loop(first, last, lambda u: body(ChannelGroup(e, c, room, u)), step=c.group)
 
 
 def scratch_bytes(c: Channels) -> int:
@@ -155,7 +155,7 @@ def batch_norm_train(node: Node, target: Target) -> Kernel:
         def read(at: At, lanes: int) -> ir.Value:
             return e.load(at(0), c.dtype, lanes)
 
-        def group(g: Group) -> None:
+        def group(g: ChannelGroup) -> None:
             sample = -(-c.n // _SAMPLE)
             g.sums(sample, 1, lambda u: lambda at, lanes: [read(at, lanes)])
             part = c.number(e, sample * c.pixels)
@@ -222,7 +222,7 @@ def batch_norm_grad(node: Node, target: Target) -> Kernel:
 
             return products
 
-        def group(g: Group) -> None:
+        def group(g: ChannelGroup) -> None:
             def slopes(u: Int) -> None:
                 total, product = g.total(0, u), g.total(1, u)
                 deviation = root(e, c.load(e, variance, u), c.number(e, epsilon))

@@ -17,7 +17,7 @@ from graphcnn.runtime.native.kernels.parts.pixel_rows import float_type
 from graphcnn.runtime.native.kernels.parts.pool_windows import Pooling, Span, Values, pooling
 
 
-class Maximum:
+class RunningMaximum:
     """A running maximum, and apart from it whether there was a NaN, which wins in the end.
 
     That leaves one instruction between one tap and the next.
@@ -85,7 +85,7 @@ def max_pool(node: Node, target: Target) -> Kernel:
             image, to = x_field.plane(e, x, n), y_field.plane(e, y, n)
 
             def windows(j: Int, span: Span) -> None:
-                maximum = Maximum(e, p.dtype, span.width)
+                maximum = RunningMaximum(e, p.dtype, span.width)
 
                 def body(x: ir.Value, place: Int, tap: Int, *carry: ir.Value) -> Values:
                     return maximum.more(x, *carry)

@@ -18,8 +18,8 @@ from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.image.pool import beats, winner
 from graphcnn.runtime.native.kernels.parts.blocked import Place
-from graphcnn.runtime.native.kernels.parts.epilogue import Group, group_of
-from graphcnn.runtime.native.kernels.parts.image_places import Field, field_of
+from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
+from graphcnn.runtime.native.kernels.parts.image_places import ImagePlaces, field_of
 from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     each_plane,
     every,
@@ -32,7 +32,7 @@ from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     number,
     tiles,
 )
-from graphcnn.runtime.native.kernels.parts.pool_reach import Gather, can_gather
+from graphcnn.runtime.native.kernels.parts.pool_reach import PoolReach, can_gather
 from graphcnn.runtime.native.kernels.parts.pool_windows import Pooling, Span, Values
 from graphcnn.runtime.native.kernels.tensor.fused import anchored
 
@@ -55,7 +55,7 @@ def max_pool_grad(node: Node, target: Target) -> Kernel:
         return Kernel(node_key(node), disjoint.emit, group.count, planes, algorithm="windows")
     if x_field.cell == 1 and not can_gather(p):
         return Kernel(node_key(node), lambda e: _scatter(e, p, follow), group.count, planes)
-    gather = Gather(p, follow.to)
+    gather = PoolReach(p, follow.to)
     return Kernel(
         node_key(node), lambda e: _gather(e, p, gather, dy_field, follow), group.count + 1,
         planes, 2 * gather.bytes, algorithm="gather",
@@ -65,7 +65,7 @@ def max_pool_grad(node: Node, target: Target) -> Kernel:
 class Follow:
     """What happens to a vector of dx before it is stored, and where it is stored."""
 
-    def __init__(self, group: Group, to: Field) -> None:
+    def __init__(self, group: FusedGroup, to: ImagePlaces) -> None:
         self.group, self.to = group, to
 
     def __call__(self, e: Emitter, value: ir.Value, n: Int, row: Int, column: Int) -> ir.Value:
@@ -92,7 +92,7 @@ def is_disjoint(p: Pooling) -> bool:
 class Disjoint:
     """Windows that lie side by side. Pixels after the last window get zero."""
 
-    def __init__(self, p: Pooling, dy: Field, follow: Follow) -> None:
+    def __init__(self, p: Pooling, dy: ImagePlaces, follow: Follow) -> None:
         self.p, self.dy, self.follow, self.to = p, dy, follow, follow.to
 
     def emit(self, e: Emitter) -> None:
@@ -173,7 +173,9 @@ class Disjoint:
                 e.store(value, to.pixel(e, result, row, column))
 
 
-def _gather(e: Emitter, p: Pooling, gather: Gather, dy_field: Field, follow: Follow) -> None:
+def _gather(
+    e: Emitter, p: Pooling, gather: PoolReach, dy_field: ImagePlaces, follow: Follow
+) -> None:
     x, dy, dx = follow.group.operands(e)
     to, room = follow.to, e.operands[-1]
     winners, shares = gather.scratch(e, room, 2)
@@ -243,7 +245,7 @@ def _winning_taps(e: Emitter, p: Pooling, image: ir.Value, i: Int, j: Int, span:
 
 def _scatter(e: Emitter, p: Pooling, follow: Follow) -> None:
     x, dy, dx = follow.group.operands(e)
-    images, windows = p.images, Field(p.images.n, p.images.blocks, 0, p.oh, p.ow, p.dtype)
+    images, windows = p.images, ImagePlaces(p.images.n, p.images.blocks, 0, p.oh, p.ow, p.dtype)
 
     def plane(n: Int) -> None:
         image, result, up = images.plane(e, x, n), images.plane(e, dx, n), windows.plane(e, dy, n)

@@ -15,7 +15,12 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.target import Target
-from graphcnn.runtime.native.kernels.parts.image_places import Field, Numbers, field_of, is_padded
+from graphcnn.runtime.native.kernels.parts.image_places import (
+    ImagePlaces,
+    Numbers,
+    field_of,
+    is_padded,
+)
 from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     float_type,
     fold_lanes,
@@ -150,7 +155,7 @@ class Across(Channels):
 class Blocks(Channels):
     """Blocks of channels of blocked images, `fields` by operand."""
 
-    def __init__(self, fields: dict[int, Field], numbers: Numbers) -> None:
+    def __init__(self, fields: dict[int, ImagePlaces], numbers: Numbers) -> None:
         self.fields, self.numbers = fields, numbers
         x = fields[0]
         self.n, self.units, self.pixels, self.dtype = x.n, x.blocks, x.h * x.w, x.dtype

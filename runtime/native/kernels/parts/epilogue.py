@@ -1,8 +1,8 @@
 """What follows a convolution or a matrix product, computed while its results are in registers.
 
-A `Group` is a node with one heavy operator: that operator alone, or a `Fused` one around it. Its
-epilogue turns a vector of results into the vector to be stored, reading the group's other operands
-at the same place.
+A `FusedGroup` is a node with one heavy operator: that operator alone, or a `Fused` one around it.
+Its epilogue turns a vector of results into the vector to be stored, reading the group's other
+operands at the same place.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ Reader = Callable[[ir.Value, TensorType], ir.Value]
 
 
 @dataclass(frozen=True)
-class Group:
+class FusedGroup:
     """One heavy operator and what follows it.
 
     Attributes:
@@ -131,16 +131,16 @@ class Group:
         return emit_expression(e, rest, vectors, lanes)[result]
 
 
-def group_of(node: Node) -> Group:
+def group_of(node: Node) -> FusedGroup:
     """The group of a node. Raises `GraphError` for groups of several results."""
     op = inner(node.op)
     if not isinstance(op, Fused):
-        return Group(node, op, tuple(range(len(node.inputs))))
+        return FusedGroup(node, op, tuple(range(len(node.inputs))))
     anchor = op.anchor_node
     if anchor is None or len(op.body.outputs) != 1:
         raise GraphError(f"a group around a heavy operator has one result, found {op}")
     places = tuple(op.body.inputs.index(v) for v in anchor.inputs)
-    return Group(node, anchor.op, places, op)
+    return FusedGroup(node, anchor.op, places, op)
 
 
 def images(t: TensorType) -> Blocked | None:

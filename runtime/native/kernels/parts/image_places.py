@@ -18,7 +18,7 @@ from graphcnn.runtime.native.kernels.parts.pixel_rows import each_plane, each_ro
 
 
 @dataclass(frozen=True)
-class Field:
+class ImagePlaces:
     """The images of one value.
 
     Attributes:
@@ -99,13 +99,13 @@ class Field:
         each_plane(e, self.planes, plane)
 
 
-def field_of(t: TensorType) -> Field:
+def field_of(t: TensorType) -> ImagePlaces:
     """The field of a value of images, plain or blocked."""
     n, c, h, w = (int(size) for size in t.shape)  # type: ignore[arg-type]
     layout = parse_layout(t.layout)
     if not isinstance(layout, Images):
-        return Field(n, c, c, h, w, t.dtype)
-    return Field(n, -(-c // layout.lanes), c, h, w, t.dtype, layout.lanes, layout.halo)
+        return ImagePlaces(n, c, c, h, w, t.dtype)
+    return ImagePlaces(n, -(-c // layout.lanes), c, h, w, t.dtype, layout.lanes, layout.halo)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import llvmlite.ir as ir
 from graphcnn.ir.geometry import Window
 from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import I64, Emitter, Int
-from graphcnn.runtime.native.kernels.parts.image_places import Field
+from graphcnn.runtime.native.kernels.parts.image_places import ImagePlaces
 from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     MAX_STEP,
     interleave,
@@ -40,10 +40,10 @@ def can_gather(p: Pooling) -> bool:
     return max(steps) <= MAX_STEP and taps <= MAX_TAPS
 
 
-class Gather:
+class PoolReach:
     """Gathers images `to` from the windows of `p`, in scratch with their margins."""
 
-    def __init__(self, p: Pooling, to: Field) -> None:
+    def __init__(self, p: Pooling, to: ImagePlaces) -> None:
         self.p, self.to = p, to
         self.rows, self.columns = _reach(p.rows), _reach(p.columns)
         self.top, below = _margins(self.rows, to.h, p.rows.stride, p.oh)

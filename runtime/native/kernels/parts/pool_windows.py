@@ -17,7 +17,7 @@ from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.layout import inner
 from graphcnn.ops.pool import _Pool
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.kernels.parts.image_places import Field
+from graphcnn.runtime.native.kernels.parts.image_places import ImagePlaces
 from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     MAX_STEP,
     every,
@@ -55,7 +55,7 @@ class Pooling:
 
     rows: Window
     columns: Window
-    images: Field
+    images: ImagePlaces
 
     @property
     def dtype(self) -> DType:
@@ -144,7 +144,7 @@ class Pooling:
         return e.loop(first_u, last_u, row, carry=carry(read(start), start, tap(first_u, first_v)))
 
 
-def pooling(node: Node, images: Field) -> Pooling:
+def pooling(node: Node, images: ImagePlaces) -> Pooling:
     """The windows of a node over `images`."""
     return Pooling(*cast(_Pool, inner(node.op)).windows, images)
 

@@ -28,7 +28,7 @@ from graphcnn.runtime.native.kernels.parts.expressions import (
     refuse_half,
     whole_exponent,
 )
-from graphcnn.runtime.native.kernels.parts.image_places import Field, field_of
+from graphcnn.runtime.native.kernels.parts.image_places import ImagePlaces, field_of
 from graphcnn.runtime.native.kernels.parts.loops import (
     Access,
     Nest,
@@ -127,7 +127,7 @@ def _kernel(
     shape: Sequence[int],
     accesses: Sequence[Access],
     target: Target,
-    fields: Sequence[Field] = (),
+    fields: Sequence[ImagePlaces] = (),
 ) -> Kernel:
     compute, between = _computation(op, node)
     nest = Nest.of(shape, accesses, target, len(node.types), between)
@@ -150,7 +150,7 @@ def _kernel(
     return Kernel(key, emit, len(accesses), nest.units, inplace=pairs, algorithm="elementwise")
 
 
-def _clear_halos(e: Emitter, pointer: ir.Value, written: Field, alone: bool) -> None:
+def _clear_halos(e: Emitter, pointer: ir.Value, written: ImagePlaces, alone: bool) -> None:
     """Zeros around the planes that this part has a share in."""
     if any(written.halo):
         shared_loop(e, alone, written.planes, lambda n: written.clear_halo(e, pointer, n))

@@ -19,7 +19,7 @@ from graphcnn.runtime.native.code.emit import I32, Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import own_scratch, scratch_bytes, transpose
-from graphcnn.runtime.native.kernels.parts.epilogue import Group, group_of
+from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
 from graphcnn.runtime.native.kernels.parts.tiles import (
     Tile,
     blocks,
@@ -52,7 +52,7 @@ class Product:
     a_batch: tuple[int, ...] = field(default=())
     b_batch: tuple[int, ...] = field(default=())
 
-    def kernel(self, group: Group, target: Target) -> Kernel:
+    def kernel(self, group: FusedGroup, target: Target) -> Kernel:
         """The kernel of the group around this product."""
         key = node_key(group.node)
         lanes, count = target.lanes(self.dtype), prod(self.batch)
@@ -96,7 +96,9 @@ def _index(e: Emitter, p: Product, item: Int) -> list[Int]:
     return e.unravel(item, p.batch) if p.batch else []
 
 
-def _panels(e: Emitter, p: Product, group: Group, tile: Tile, split: int, scratch: int) -> None:
+def _panels(
+    e: Emitter, p: Product, group: FusedGroup, tile: Tile, split: int, scratch: int
+) -> None:
     """A panel of `tile.vectors` vectors of columns at a time, all rows of a share."""
     a0, b0, *bias, y0 = group.operands(e)
     packed = own_scratch(e, e.operands[-1], scratch) if scratch else None
@@ -157,7 +159,7 @@ def _panels(e: Emitter, p: Product, group: Group, tile: Tile, split: int, scratc
     e.loop(*e.share(prod(p.batch) * panels * split), unit)
 
 
-def _dots(e: Emitter, p: Product, group: Group, size: int) -> None:
+def _dots(e: Emitter, p: Product, group: FusedGroup, size: int) -> None:
     """`size` columns at a time as dot products along k, for very few rows."""
     a0, b0, *bias, y0 = group.operands(e)
     lanes, dtype = e.target.lanes(p.dtype), p.dtype

@@ -38,7 +38,7 @@ def clipped(x: Value, low: float, high: float) -> Value:
 
 
 @dataclass(frozen=True)
-class Tap:
+class SampleTap:
     """One of the pixels around a point, along one axis: where, how much, whether it exists."""
 
     place: Value
@@ -46,7 +46,7 @@ class Tap:
     inside: Value | None = None
 
 
-Taps = Sequence[Tap]
+Taps = Sequence[SampleTap]
 
 
 def weighted(
@@ -78,9 +78,9 @@ def linear_taps(at: Value, size: int) -> Taps:
     return [_zero_outside(low, 1.0 - share, size), _zero_outside(low + 1.0, share, size)]
 
 
-def _zero_outside(place: Value, weight: Value, size: int) -> Tap:
+def _zero_outside(place: Value, weight: Value, size: int) -> SampleTap:
     inside = And()(place >= 0.0, place <= size - 1.0)
-    return Tap(cast_to(clipped(place, 0.0, size - 1.0), DType.INT64), weight, inside)
+    return SampleTap(cast_to(clipped(place, 0.0, size - 1.0), DType.INT64), weight, inside)
 
 
 # GridSample
@@ -161,14 +161,14 @@ def _taps(call: Call, at: Value, size: int) -> Taps:
     else:
         at = clipped(at, -4.0, size + 3.0)
 
-    def tap(place: Value, weight: Value) -> Tap:
+    def tap(place: Value, weight: Value) -> SampleTap:
         if how == "zeros":
             return _zero_outside(place, weight, size)
         if how == "reflection":
             for _ in range(1 if size > 3 else 2):
                 place = Where()(place < low, 2 * low - place, place)
                 place = Where()(place > high, 2 * high - place, place)
-        return Tap(cast_to(clipped(place, 0.0, size - 1.0), DType.INT64), weight)
+        return SampleTap(cast_to(clipped(place, 0.0, size - 1.0), DType.INT64), weight)
 
     if mode == "nearest":
         return [tap(at, constant_of(np.ones((1, 1)), at.dtype))]
@@ -257,9 +257,9 @@ def roi_align(call: Call) -> Value:
     return Transpose((0, 3, 1, 2))(y)
 
 
-def _reshaped_tap(tap: Tap, shape: tuple[Dim, ...]) -> Tap:
+def _reshaped_tap(tap: SampleTap, shape: tuple[Dim, ...]) -> SampleTap:
     assert tap.inside is not None
-    return Tap(*(reshaped(v, shape) for v in (tap.place, tap.weight, tap.inside)))
+    return SampleTap(*(reshaped(v, shape) for v in (tap.place, tap.weight, tap.inside)))
 
 
 def _box_taps(at: Value, size: int, counted: Any) -> Taps:
@@ -269,8 +269,8 @@ def _box_taps(at: Value, size: int, counted: Any) -> Taps:
     low = Floor()(at)
     share = at - low
     return [
-        Tap(cast_to(low, DType.INT64), 1.0 - share, inside),
-        Tap(cast_to(clipped(low + 1.0, 0.0, size - 1.0), DType.INT64), share, inside),
+        SampleTap(cast_to(low, DType.INT64), 1.0 - share, inside),
+        SampleTap(cast_to(clipped(low + 1.0, 0.0, size - 1.0), DType.INT64), share, inside),
     ]
 
 
