@@ -75,7 +75,7 @@ def test_language_builds_the_parameters() -> None:
 def test_dense_of_an_image_suggests_flatten() -> None:
     image = input("image", (16, 5, 5))
     expected = (
-        r'dense "F5" \(test_ops_dense.py:\d+\): x must be \(N, features\), found rank 4: '
+        r'dense "F5" \(test_dense.py:\d+\): x must be \(N, features\), found rank 4: '
         r"f32\[N,16,5,5\]; flatten\(x\) makes it \(N, 400\), 16·5·5 = 400"
     )
     with pytest.raises(GraphError, match=expected):

@@ -292,7 +292,7 @@ def test_padding_without_a_window_has_no_names(padding: str) -> None:
 
 def test_errors_name_the_layer_and_the_line() -> None:
     x = input("image", (1, 4, 4))
-    with pytest.raises(GraphError, match=r'max_pool2d "S2" \(test_ops_image.py:\d+\): height pad'):
+    with pytest.raises(GraphError, match=r'max_pool2d "S2" \(test_image.py:\d+\): height pad'):
         max_pool2d(x, 2, padding=(2, 0, 0, 0), name="S2")
-    with pytest.raises(GraphError, match=r'avg_pool2d "S2" \(test_ops_image.py:\d+\): kernel must'):
+    with pytest.raises(GraphError, match=r'avg_pool2d "S2" \(test_image.py:\d+\): kernel must'):
         avg_pool2d(x, "2", name="S2")  # type: ignore[arg-type]

@@ -105,7 +105,7 @@ def test_labels_out_of_range_name_the_row() -> None:
         (
             lambda z, y: cross_entropy(softmax(z, name="p"), y),
             "cross_entropy takes logits and applies softmax itself; its input is the output of "
-            r'softmax "p" \(test_ops_loss.py:\d+\): leave that out',
+            r'softmax "p" \(test_loss.py:\d+\): leave that out',
         ),
         (
             lambda z, y: cross_entropy(flatten(softmax(z)), y),
