@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.same_structure import same_structure, structural_difference
 
 from graphcnn.analysis.verify import verify
 from graphcnn.errors import GraphError
@@ -13,7 +14,6 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.shape import Concat, Reshape
 from graphcnn.text.parse import parse_graph
-from graphcnn.text.same import same_structure, structural_difference
 from graphcnn.text.write import dump_graph
 
 

@@ -85,6 +85,6 @@ def test_unknown_engines() -> None:
 
 
 def test_answers_without_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphcnn.pictures.parts.engine.render", lambda *_: b"graph 1 1 1\nstop\n")
+    monkeypatch.setattr("graphcnn.pictures.parts.engine.lay_out", lambda *_: "graph 1 1 1\nstop\n")
     with pytest.raises(OutputError, match="without a place"):
         graph_picture(build("lenet5").graph, engine="dot")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from samples import Sample, all_samples
+from support.same_structure import same_structure, structural_difference
 
 from graphcnn.analysis.verify import verify
 from graphcnn.errors import GraphError
@@ -20,7 +21,6 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
 from graphcnn.text.literals import format_value, quote, unquote
 from graphcnn.text.parse import parse_graph
-from graphcnn.text.same import same_structure, structural_difference
 from graphcnn.text.write import dump_graph, format_graph
 
 HOSTILE = [

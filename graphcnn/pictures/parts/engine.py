@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from graphcnn.errors import OutputError
-from graphcnn.pictures.parts.graphviz import render
+from graphcnn.pictures.parts.graphviz import lay_out
 from graphcnn.pictures.parts.layout import (
     Edge,
     Layout,
@@ -41,7 +41,7 @@ def placed(
         return arrange(sizes, edges, gap, lane)
     layout = Layout(rows_of(len(sizes), edges), [], boxes=len(sizes))
     add_lanes(layout, edges)
-    plain = render(_source(layout, sizes, edges, gap, lane), "plain").decode()
+    plain = lay_out(_source(layout, sizes, edges, gap, lane))
     found: dict[int, float] = {}
     for line in plain.splitlines():
         kind, *rest = line.split()

@@ -13,8 +13,8 @@ from graphcnn.ir.tensor_type import known_size, size_words
 from graphcnn.pictures.content.content import Card
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Path, Text, arrow
-from graphcnn.pictures.volume.joints import ports
-from graphcnn.pictures.volume.rails import BodyStep, nested
+from graphcnn.pictures.volume.bodies import BodyStep, nested
+from graphcnn.pictures.volume.connections import ports
 from graphcnn.pictures.volume.solids import Solid
 
 _GAP: Final = 24.0

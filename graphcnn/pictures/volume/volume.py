@@ -17,7 +17,8 @@ from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene.fonts import at_commas, elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Scene, Text, arrow
 from graphcnn.pictures.scene.units import counted, joined, short
-from graphcnn.pictures.volume.joints import (
+from graphcnn.pictures.volume.bodies import BodyStep, Repeat, bodies, nested, rails, runs
+from graphcnn.pictures.volume.connections import (
     above_mark,
     converging,
     mark,
@@ -26,7 +27,6 @@ from graphcnn.pictures.volume.joints import (
     repeated,
     window,
 )
-from graphcnn.pictures.volume.rails import BodyStep, Repeat, bodies, nested, rails, runs
 from graphcnn.pictures.volume.solids import RULES, SCALES, TALL, as_maps, is_colored, measure, solid
 from graphcnn.pictures.volume.u_shape import arms
 

@@ -1,25 +1,18 @@
-"""Diagrams of graphs with Graphviz: one node per operation, edges labelled with shapes.
+"""Diagrams of graphs with Graphviz: one node per operation, edges labelled with shapes."""
 
-`to_dot` makes the description, `draw` writes it in the format that the file's name asks for.
-"""
-
-import os
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import graphviz
 
 from graphcnn.analysis.phases import phases
 from graphcnn.analysis.words import counted, describe, dimensions, is_parameter, parameters
-from graphcnn.base.files import atomic_write
-from graphcnn.errors import GraphError, OutputError
+from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, unique_names
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType, known_size
-from graphcnn.pictures.parts.graphviz import FORMATS, render
 from graphcnn.pictures.writers.dot_style import (
     BACKWARD,
     CLUSTER,
@@ -37,30 +30,6 @@ from graphcnn.pictures.writers.dot_style import (
 
 #: Scopes inside scopes that are drawn as boxes inside boxes.
 DEEPEST: Final = 6
-
-
-def draw_dot(graph: Graph, path: str | os.PathLike[str], **options: Any) -> Path:
-    """Write the diagram of `graph` to `path`, in the format of its suffix.
-
-    `.dot` and `.gv` need nothing; `.svg` takes the program `dot` or else the extra "svg"; `.pdf`
-    and `.png` need `dot`. The options are those of `to_dot`.
-
-    Returns:
-        The path written.
-
-    Raises:
-        OutputError: unknown suffix, a file that cannot be written, or a layout that failed.
-        MissingExtraError: `.svg` with neither `dot` nor the extra.
-    """
-    target = Path(path)
-    format = target.suffix.lower().removeprefix(".")
-    if format not in ("dot", "gv", *FORMATS):
-        raise OutputError(
-            f"cannot draw to {target}: unknown file type {target.suffix or 'without a suffix'!r}; "
-            f"known are .dot, .gv, {', '.join('.' + f for f in FORMATS)}"
-        )
-    source: str = to_dot(graph, **options).source
-    return atomic_write(target, render(source, format) if format in FORMATS else source)
 
 
 def to_dot(

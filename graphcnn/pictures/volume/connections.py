@@ -7,7 +7,7 @@ from graphcnn.analysis.counts import node_windows
 from graphcnn.pictures.content.content import Card
 from graphcnn.pictures.scene.fonts import elide
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Text, arrow
-from graphcnn.pictures.volume.rails import BodyStep
+from graphcnn.pictures.volume.bodies import BodyStep
 from graphcnn.pictures.volume.solids import Solid
 
 #: Between arcs that enter or leave a body side by side.
