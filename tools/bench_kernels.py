@@ -17,9 +17,8 @@ from graphcnn.ir.storage import Choice, storage_bytes
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.layout import Placed
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import choices, lower
 from graphcnn.runtime.native.code.target import host
-from graphcnn.runtime.native.kernels.layout.placed import choices
 from graphcnn.runtime.native.machine import measure, peak
 
 F32 = DType.FLOAT32

@@ -24,7 +24,8 @@ from graphcnn.passes.memory.schedule import Schedule
 from graphcnn.passes.simplify.eliminate import Eliminate
 from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.runtime.native import stored_plan
-from graphcnn.runtime.native.code.kernel import Kernel, load_lowerings, lower
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import can_place, choices, heavy_op, lower
 from graphcnn.runtime.native.code.target import Target, host
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.executable import NativeExecutable
@@ -43,10 +44,6 @@ def native_pipeline(
     exact never is. With `tune` the choices are timed on this machine, on so many threads, instead
     of estimated.
     """
-    # All kernels are loaded here, and not where a finished plan is found.
-    from graphcnn.runtime.native.kernels.layout.placed import choices, heavy_op
-
-    load_lowerings()
 
     def offered(node: Node) -> list[Choice]:
         found = choices(node, target)
@@ -61,7 +58,7 @@ def native_pipeline(
             FoldConstants(),
             Eliminate(),
             FuseOps(),
-            AssignLayout(offered),
+            AssignLayout(offered, lambda node, _: can_place(node)),
             CancelRelayout(),
             Schedule(),
         )

@@ -17,7 +17,7 @@ from graphcnn.ir.plan import (
 )
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.storage import storage_bytes
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target
 
 

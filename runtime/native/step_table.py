@@ -9,7 +9,8 @@ from graphcnn.analysis.cost import multiply_adds
 from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step
 from graphcnn.ir.storage import storage_bytes
 from graphcnn.runtime.native.code.jit import compile_kernels
-from graphcnn.runtime.native.code.kernel import Kernel, lower
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.copies import copy_kernel, lines_of
 from graphcnn.runtime.native.driver import BARRIER, FIRST, STEP_WORDS

@@ -19,7 +19,8 @@ from graphcnn.ir.node import Node, Value
 from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step
 from graphcnn.runtime.native.code import cache
 from graphcnn.runtime.native.code.emit import Emitter
-from graphcnn.runtime.native.code.kernel import Kernel, lower
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.text.graph_json import Given, Json, Reader, Writer
 from graphcnn.text.write import fingerprint

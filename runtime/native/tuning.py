@@ -25,7 +25,8 @@ from graphcnn.ir.storage import Choice, storage_bytes, without_halo
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.layout import Placed
 from graphcnn.runtime.native.code import cache
-from graphcnn.runtime.native.code.kernel import lower, node_key
+from graphcnn.runtime.native.code.kernel import node_key
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target, host
 from graphcnn.runtime.native.machine import measure
 from graphcnn.runtime.native.memory.limits import available_memory

@@ -12,7 +12,8 @@ from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.runtime.native.code.emit import Emitter
-from graphcnn.runtime.native.code.kernel import LOWERINGS, Kernel, load_lowerings
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 from graphcnn.runtime.native.code.target import Target
 
 F32 = DType.FLOAT32

@@ -27,7 +27,8 @@ from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.runtime.native import kernels
 from graphcnn.runtime.native.code.jit import can_run, compile_kernel, compile_object
-from graphcnn.runtime.native.code.kernel import LOWERINGS, Kernel, lower
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import LOWERINGS, lower
 from graphcnn.runtime.native.code.target import Target, host
 
 PAGE = mmap.PAGESIZE

@@ -18,9 +18,8 @@ from graphcnn.models import build
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import Placed, Relayout, inner
 from graphcnn.passes.lowering.split_states import split_states
-from graphcnn.runtime.native.code.kernel import load_lowerings, lower
+from graphcnn.runtime.native.code.registry import OFFERS, heavy_op, load_lowerings, lower
 from graphcnn.runtime.native.code.target import Target, named
-from graphcnn.runtime.native.kernels.layout.placed import CHOICES, heavy
 
 TABLES = Path(__file__).parent / "choices"
 TARGETS = ("avx512", "avx2", "sse2")
@@ -64,7 +63,7 @@ def table(target: str) -> str:
         sizes = "".join(f" {key}={value}" for key, value in settings.items())
         lines.append(f"# {name}{sizes}, {'training' if training else 'inference'}, batch {batch}")
         for node in filter(is_step, runs.operations):
-            if isinstance(node.op, Placed | Relayout) or heavy(node) in CHOICES:
+            if isinstance(node.op, Placed | Relayout) or heavy_op(node).name in OFFERS:
                 lines.append(row(node, processor).rstrip())
         lines.append("")
     return "\n".join(lines)

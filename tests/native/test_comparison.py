@@ -11,7 +11,7 @@ from graphcnn.compile.native import Prepared
 from graphcnn.compile.pipelines import inference_graph
 from graphcnn.ir.node import build
 from graphcnn.ops.pool import AvgPool2d
-from graphcnn.runtime.native.code.kernel import LOWERINGS, load_lowerings
+from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 from graphcnn.runtime.native.comparison import step_difference
 
 IMAGES = np.random.default_rng(0).random((2, 1, 6, 6), np.float32)

@@ -11,10 +11,10 @@ from graphcnn.ir.node import build
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.conv import Conv2d
+from graphcnn.runtime.native.code.registry import choices
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.kernels.conv import taps as conv_taps
 from graphcnn.runtime.native.kernels.conv.taps import BlockedPart, strips_of
-from graphcnn.runtime.native.kernels.layout.placed import choices
 
 P1 = (1, 1, 1, 1)
 

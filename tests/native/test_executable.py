@@ -20,7 +20,8 @@ from graphcnn.ops.shape import Reshape
 from graphcnn.passes.memory.plan_memory import plan_memory
 from graphcnn.runtime.native import executable as module
 from graphcnn.runtime.native import step_table as table
-from graphcnn.runtime.native.code.kernel import Kernel, load_lowerings, lower
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import load_lowerings, lower
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.memory import arena as arena_module

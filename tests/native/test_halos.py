@@ -25,10 +25,8 @@ from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
 from graphcnn.ops.pool import AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, MaxPool2d, MaxPool2dGrad
 from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import Concat
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import PLACED, choices, lower
 from graphcnn.runtime.native.code.target import host, named
-from graphcnn.runtime.native.kernels.image.blocked_images import BLOCKED
-from graphcnn.runtime.native.kernels.layout.placed import PLACED, choices
 
 SIDES = ("+1,0,0,0", "+0,2,0,0", "+0,0,3,0", "+0,0,0,1", "+1,2,3,1")
 TARGETS = {"host": host(), "sse2": named("sse2")}
@@ -223,7 +221,7 @@ def test_every_kernel_of_placed_images_is_tested():
     no_images, refused = {Conv2dWeightGrad.name}, {Concat.name, Mean.name}
     several = {name for name in PLACED if name in OPS and OPS[name].elementwise}
     several |= {"broadcast_to"}  # which is lowered with them
-    assert {*BLOCKED, *PLACED} - several <= tested | no_images | refused
+    assert set(PLACED) - several <= tested | no_images | refused
 
 
 @pytest.mark.parametrize("side", SIDES)

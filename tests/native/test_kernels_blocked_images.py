@@ -15,8 +15,8 @@ from graphcnn.ops.layout import Placed
 from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
 from graphcnn.ops.pool import AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, MaxPool2d, MaxPool2dGrad
 from graphcnn.runtime.native.code.jit import compile_object
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host, named
-from graphcnn.runtime.native.kernels.image.blocked_images import BLOCKED
 
 HALOS = ("", "+1,1,1,1", "+0,2,3,1")
 WINDOWS: list[dict[str, Any]] = [
@@ -51,7 +51,7 @@ def _check(
     """The storage of each result is that of the expected one, zeros around it included."""
     target = target or host()
     node = _placed(op, arrays, layouts)
-    kernel = BLOCKED[op.name](node, target)
+    kernel = lower(node, target)
     flat = Node(
         node.op,
         tuple(Input(f"x{i}", _stored(v.type))() for i, v in enumerate(node.inputs)),
@@ -135,6 +135,4 @@ def test_code_for_neon() -> None:
 
 
 def _check_compiles(op: Any, arrays: tuple[np.ndarray, ...], layouts: tuple[str, ...]) -> None:
-    assert compile_object(
-        BLOCKED[op.name](_placed(op, arrays, layouts), named("neon")), named("neon")
-    )
+    assert compile_object(lower(_placed(op, arrays, layouts), named("neon")), named("neon"))

@@ -24,7 +24,7 @@ from graphcnn.ops.pool import (
 )
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad, ZeroInsert2d
 from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host, named
 from graphcnn.runtime.native.kernels.parts.pixel_rows import MAX_STEP
 from graphcnn.runtime.native.kernels.parts.pool_reach import MAX_TAPS

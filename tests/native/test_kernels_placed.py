@@ -19,9 +19,8 @@ from graphcnn.ops.comparison import Where
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.fused import fused
 from graphcnn.ops.layout import Placed
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import choices, lower
 from graphcnn.runtime.native.code.target import Target, host, named
-from graphcnn.runtime.native.kernels.layout.placed import choices
 
 TARGETS = {"host": host(), "avx2": named("avx2"), "sse2": named("sse2")}
 P1 = (1, 1, 1, 1)

@@ -21,9 +21,8 @@ from graphcnn.ops.fused import fused
 from graphcnn.ops.layout import Placed
 from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import Concat
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import PLACED, lower
 from graphcnn.runtime.native.code.target import host
-from graphcnn.runtime.native.kernels.layout.placed import PLACED
 from graphcnn.runtime.native.kernels.tensor.elementwise import lower_placed
 
 

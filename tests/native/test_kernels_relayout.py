@@ -11,7 +11,7 @@ from graphcnn.ir.sources import Input
 from graphcnn.ir.storage import pack, storage_shape
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.layout import Relayout
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host, named
 
 IMAGES = ["plain", "c16", "c16+1,1,1,1", "c16+0,2,3,1"]

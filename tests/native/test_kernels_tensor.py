@@ -35,7 +35,7 @@ from graphcnn.ops.random import RandomUniform
 from graphcnn.ops.reduce import ArgMax, Max, Mean
 from graphcnn.ops.shape import Concat, Embed, Flatten, OneHot, Positions, Slice, Transpose
 from graphcnn.ops.softmax import LogSoftmax, Softmax
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host, named
 
 FAMILIES = (

@@ -15,7 +15,7 @@ from graphcnn.ops.comparison import Where
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.fused import fused
 from graphcnn.ops.pool import MaxPool2dGrad
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target, host, named
 from graphcnn.runtime.native.kernels.conv.geometry import geometry
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import (

@@ -30,7 +30,7 @@ from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.layout import inner
 from graphcnn.runtime.native.code.jit import can_run
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import named
 from graphcnn.runtime.reference import Reference
 

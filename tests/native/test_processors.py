@@ -26,7 +26,8 @@ from graphcnn.learning.objective import TARGET
 from graphcnn.ops.elementwise import Ceil, Floor, Round
 from graphcnn.ops.fused import Fused
 from graphcnn.runtime.native.code import jit
-from graphcnn.runtime.native.code.kernel import Kernel, load_lowerings, lower
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import load_lowerings, lower
 from graphcnn.runtime.native.code.target import Target, described, host, named
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.kernels.parts.math import libm

@@ -12,7 +12,8 @@ from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Abs, Add, Mul
 from graphcnn.ops.layout import Relayout
 from graphcnn.passes.memory.plan_memory import plan_memory
-from graphcnn.runtime.native.code.kernel import LOWERINGS, Kernel, load_lowerings
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.memory import red_zones

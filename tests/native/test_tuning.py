@@ -16,8 +16,8 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.conv import Conv2d
 from graphcnn.runtime.native import tuning
 from graphcnn.runtime.native.code import cache
+from graphcnn.runtime.native.code.registry import choices
 from graphcnn.runtime.native.code.target import host, named
-from graphcnn.runtime.native.kernels.layout.placed import choices
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from graphcnn.compile.native import planned
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.learning.optimizers import SGD
 from graphcnn.runtime.native import work_division as module
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.step_table import work_of
 from graphcnn.runtime.native.work_division import Turn, turns

@@ -8,12 +8,12 @@ from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.conv import Conv2dWeightGrad
 from graphcnn.runtime.native.code.kernel import node_key
+from graphcnn.runtime.native.code.registry import choices
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv import choices as conv_choices
 from graphcnn.runtime.native.kernels.conv import placed as conv_placed
 from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import M, TiledWeightGrad, tile_count
-from graphcnn.runtime.native.kernels.layout.placed import choices
 
 
 @pytest.mark.parametrize(

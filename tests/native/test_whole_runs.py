@@ -13,7 +13,7 @@ from native.networks import batches, network
 import graphcnn as cnn
 from graphcnn.compile.runner import Runner
 from graphcnn.ir.node import OPS
-from graphcnn.runtime.native.code.kernel import LOWERINGS, load_lowerings
+from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 
 pytestmark = pytest.mark.whole_runs
 

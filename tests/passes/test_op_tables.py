@@ -33,10 +33,8 @@ from graphcnn.passes.layout.layout_choices import (
     passing_choices,
 )
 from graphcnn.passes.simplify.eliminate import COMMUTATIVE
-from graphcnn.runtime.native.code.kernel import lower
+from graphcnn.runtime.native.code.registry import OFFERS, PLACED, lower
 from graphcnn.runtime.native.code.target import host
-from graphcnn.runtime.native.kernels.image.blocked_images import BLOCKED
-from graphcnn.runtime.native.kernels.layout.placed import CHOICES, PLACED
 
 ALL = [
     sample
@@ -100,7 +98,7 @@ def test_image_operators_are_those_that_have_code_for_blocks() -> None:
     """Which offer no choices of their own, and are not elementwise: these pass on by themselves."""
     load_lowerings()
     elementwise = {name for name, op in OPS.items() if op.elementwise} | {"fused", "broadcast_to"}
-    assert {*BLOCKED, *PLACED} - CHOICES.keys() - elementwise == IMAGE_OPS
+    assert set(PLACED) - OFFERS.keys() - elementwise == IMAGE_OPS
     assert WITHOUT_HALO <= IMAGE_OPS
 
 

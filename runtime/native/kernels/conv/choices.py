@@ -10,6 +10,7 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.storage import PLAIN, Choice, DepthwiseKernels, Images, Kernels, Vectors
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
+from graphcnn.runtime.native.code.registry import offers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry, choose_schedule
 from graphcnn.runtime.native.kernels.conv.geometry import (
@@ -21,7 +22,6 @@ from graphcnn.runtime.native.kernels.conv.geometry import (
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weight_gradient
 from graphcnn.runtime.native.kernels.conv.winograd import applies, in_order
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd, tile_count
-from graphcnn.runtime.native.kernels.layout.placed import CHOICES
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
 
 #: Input channels up to which a first layer reads plain images.
@@ -35,6 +35,7 @@ NO_HALO: Sides = (0, 0, 0, 0)
 ONE: Sides = (1, 1, 1, 1)
 
 
+@offers("conv2d", "conv_transpose2d")
 def convolution(node: Node, target: Target) -> list[Choice]:
     """Plain, first layer, direct and Winograd, reading and writing with and without halo."""
     group, lanes = group_of(node), target.lanes(DType.FLOAT32)
@@ -100,6 +101,7 @@ def _wasted(op: Conv2d | ConvTranspose2d, group: FusedGroup, lanes: int) -> floa
     return -(-flat // lanes) * lanes / (oh * ow)
 
 
+@offers("conv2d_weight_grad")
 def weight_gradient(node: Node, target: Target) -> list[Choice]:
     """Plain, first layer, direct and Winograd."""
     group, lanes = group_of(node), target.lanes(DType.FLOAT32)
@@ -186,7 +188,3 @@ def _fill(channels: int, lanes: int) -> float:
 
 def _ints(t: TensorType) -> tuple[int, ...]:
     return cast(tuple[int, ...], t.shape)
-
-
-CHOICES["conv2d"] = CHOICES["conv_transpose2d"] = convolution
-CHOICES["conv2d_weight_grad"] = weight_gradient

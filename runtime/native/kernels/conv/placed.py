@@ -20,6 +20,7 @@ from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.layout import Placed
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import places
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.depthwise import DepthwiseConv
 from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry, DirectConv, choose_schedule
@@ -37,7 +38,6 @@ from graphcnn.runtime.native.kernels.conv.weight_grad_first_layer import first_w
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weight_gradient
 from graphcnn.runtime.native.kernels.conv.winograd import WinogradConv, applies, in_order
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd
-from graphcnn.runtime.native.kernels.layout.placed import places
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of, images
 
 

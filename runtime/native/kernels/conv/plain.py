@@ -22,7 +22,8 @@ from graphcnn.ir.storage import plain
 from graphcnn.ir.tensor_type import DType, Shape
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import anchored, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.input_grad_few_channels import batch_transpose
 from graphcnn.runtime.native.kernels.conv.packing import Planes, copy, own_scratch, scratch_bytes
@@ -37,7 +38,6 @@ from graphcnn.runtime.native.kernels.parts.tiles import (
     table,
     zero,
 )
-from graphcnn.runtime.native.kernels.tensor.fused import anchored
 
 #: Pieces of work wanted per image and group when the batch alone gives too few.
 _UNITS = 8

@@ -18,7 +18,8 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.conv import Conv2dWeightGrad
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import anchored, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import (
     Planes,
@@ -39,7 +40,6 @@ from graphcnn.runtime.native.kernels.parts.tiles import (
     table,
     zero,
 )
-from graphcnn.runtime.native.kernels.tensor.fused import anchored
 
 #: Most rows of pairs (channel, tap) that are written out one by one.
 _PAIRS = 64

@@ -15,7 +15,8 @@ from graphcnn.ops.layout import inner
 from graphcnn.ops.parts.unfold import covered
 from graphcnn.ops.pool import _AvgPool
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import lowers, places
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.image_places import (
     ImagePlaces,
@@ -58,6 +59,7 @@ class Divisors:
         return e.mul(e.broadcast(row, span.lanes), column)
 
 
+@places("avg_pool2d")
 @lowers("avg_pool2d")
 def avg_pool(node: Node, target: Target) -> Kernel:
     float_type(node)
@@ -87,6 +89,7 @@ def avg_pool(node: Node, target: Target) -> Kernel:
     return Kernel(node_key(node), emit, 2, y_field.units)
 
 
+@places("avg_pool2d_grad")
 @lowers("avg_pool2d_grad")
 def avg_pool_grad(node: Node, target: Target) -> Kernel:
     float_type(node)
@@ -149,6 +152,7 @@ def _scatter(e: Emitter, node: Node, p: Pooling) -> None:
     each_plane(e, images.planes, plane)
 
 
+@places("global_avg_pool2d")
 @lowers("global_avg_pool2d")
 def global_avg_pool(node: Node, target: Target) -> Kernel:
     dtype, f = float_type(node), field_of(node.inputs[0].type)

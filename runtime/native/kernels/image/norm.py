@@ -23,7 +23,8 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.layout import inner
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import lowers, places
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.channel_units import (
     At,
@@ -104,6 +105,7 @@ def scratch_bytes(c: Channels) -> int:
     return _SLOTS * c.group * _SLOT
 
 
+@places("batch_norm")
 @lowers("batch_norm")
 def batch_norm(node: Node, target: Target) -> Kernel:
     """y = (x - mean) · scale + beta with scale = gamma / sqrt(variance + epsilon)."""
@@ -144,6 +146,7 @@ def scaled(
     c.finish(e, y, n, unit)
 
 
+@places("batch_norm_train")
 @lowers("batch_norm_train")
 def batch_norm_train(node: Node, target: Target) -> Kernel:
     """y, and the mean and variance of each channel."""
@@ -200,6 +203,7 @@ def batch_norm_train(node: Node, target: Target) -> Kernel:
     return Kernel(node_key(node), emit, 7, c.units, scratch_bytes(c), algorithm="two passes")
 
 
+@places("batch_norm_grad")
 @lowers("batch_norm_grad")
 def batch_norm_grad(node: Node, target: Target) -> Kernel:
     """dx = gamma · r · (dy - dbeta / M - (x - mean) · r · dgamma / M), and dgamma and dbeta."""

@@ -10,7 +10,8 @@ from graphcnn.ir.node import Array, Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.padding import Pad2d, _Padding
 from graphcnn.runtime.native.code.emit import I64, Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     copy,

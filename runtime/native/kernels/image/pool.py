@@ -10,7 +10,8 @@ from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.layout import inner
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import lowers, places
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.image_places import field_of
 from graphcnn.runtime.native.kernels.parts.pixel_rows import float_type
@@ -71,6 +72,7 @@ def winner(e: Emitter, p: Pooling, plane: ir.Value, i: Int, j: Int) -> tuple[ir.
     return best, at
 
 
+@places("max_pool2d")
 @lowers("max_pool2d")
 def max_pool(node: Node, target: Target) -> Kernel:
     float_type(node)

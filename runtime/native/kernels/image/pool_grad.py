@@ -14,7 +14,8 @@ import llvmlite.ir as ir
 from graphcnn.ir.node import Node
 from graphcnn.ops.pool import MaxPool2dGrad
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import anchored, lowers, places
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.image.pool import beats, winner
 from graphcnn.runtime.native.kernels.parts.blocked import Place
@@ -34,13 +35,13 @@ from graphcnn.runtime.native.kernels.parts.pixel_rows import (
 )
 from graphcnn.runtime.native.kernels.parts.pool_reach import PoolReach, can_gather
 from graphcnn.runtime.native.kernels.parts.pool_windows import Pooling, Span, Values
-from graphcnn.runtime.native.kernels.tensor.fused import anchored
 
 #: Taps of the largest window that is done in one go.
 MAX_DISJOINT = 16
 
 
 @anchored("max_pool2d_grad")
+@places("max_pool2d_grad")
 @lowers("max_pool2d_grad")
 def max_pool_grad(node: Node, target: Target) -> Kernel:
     """The kernel of the gradient, alone or with what follows it."""

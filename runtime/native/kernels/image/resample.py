@@ -15,7 +15,8 @@ from graphcnn.ir.node import Array, Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad, ZeroInsert2d, _Upsample
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     MAX_STEP,

@@ -11,9 +11,8 @@ from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.layout import Placed
 from graphcnn.ops.reduce import Mean
 from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import EXPRESSIONS, places
 from graphcnn.runtime.native.code.target import Target
-from graphcnn.runtime.native.kernels.layout.placed import places
-from graphcnn.runtime.native.kernels.parts.expressions import EXPRESSIONS
 from graphcnn.runtime.native.kernels.tensor.elementwise import lower_placed
 from graphcnn.runtime.native.kernels.tensor.reduce import reduction
 from graphcnn.runtime.native.kernels.tensor.shape import lower_concat

@@ -17,7 +17,8 @@ from graphcnn.ir.storage import (
 )
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import (
     copy,

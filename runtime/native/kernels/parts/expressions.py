@@ -17,6 +17,7 @@ from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.sources import Constant, Input
 from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import I1, I8, STORED, Emitter
+from graphcnn.runtime.native.code.registry import EXPRESSIONS, expresses
 from graphcnn.runtime.native.kernels.parts import integers
 from graphcnn.runtime.native.kernels.parts import math as vector
 from graphcnn.runtime.native.kernels.parts.casts import cast
@@ -28,25 +29,6 @@ from graphcnn.runtime.native.kernels.parts.math import (
     element_of,
     retyped,
 )
-
-#: f(e, op, element type of the first operand, *vectors) -> vector.
-Expression = Callable[..., ir.Value]
-
-#: Operator name to its code; what stands here can be part of a fused body.
-EXPRESSIONS: dict[str, Expression] = {}
-
-
-def expresses(*ops: str) -> Callable[[Expression], Expression]:
-    """Register the code of elementwise operators."""
-
-    def register(function: Expression) -> Expression:
-        for op in ops:
-            if op in EXPRESSIONS:
-                raise TypeError(f"two expressions for {op!r}")
-            EXPRESSIONS[op] = function
-        return function
-
-    return register
 
 
 def emit_expression(

@@ -20,10 +20,10 @@ from graphcnn.ops.broadcast import broadcast_shape
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import Placed
 from graphcnn.runtime.native.code.emit import Emitter
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import EXPRESSIONS, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.expressions import (
-    EXPRESSIONS,
     emit_expression,
     refuse_half,
     whole_exponent,

@@ -1,32 +1,12 @@
-"""Fused groups: the elementwise ones here, those around a heavy operator where that one is.
-
-`anchored("conv2d")` registers the lowering of the groups that have a convolution in them.
-"""
-
-from collections.abc import Callable
+"""Fused groups: the elementwise ones, and those of whoever registered them with `anchored`."""
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Node
 from graphcnn.ops.fused import Fused
-from graphcnn.runtime.native.code.kernel import Kernel, Lowering, lowers
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.registry import ANCHORED, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.tensor.elementwise import lower_elementwise
-
-#: Name of the heavy operator to the lowering of a `Fused` node around it.
-ANCHORED: dict[str, Lowering] = {}
-
-
-def anchored(*ops: str) -> Callable[[Lowering], Lowering]:
-    """Register the lowering of fused groups around heavy operators."""
-
-    def register(function: Lowering) -> Lowering:
-        for op in ops:
-            if op in ANCHORED:
-                raise TypeError(f"two lowerings for groups around {op!r}")
-            ANCHORED[op] = function
-        return function
-
-    return register
 
 
 @lowers("fused")

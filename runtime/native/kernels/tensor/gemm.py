@@ -16,7 +16,8 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType, Shape
 from graphcnn.ops.dense import MatMul
 from graphcnn.runtime.native.code.emit import I32, Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import anchored, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import own_scratch, scratch_bytes, transpose
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
@@ -28,7 +29,6 @@ from graphcnn.runtime.native.kernels.parts.tiles import (
     store_part,
     zero,
 )
-from graphcnn.runtime.native.kernels.tensor.fused import anchored
 
 #: Pieces of work wanted, so that several threads find some.
 _UNITS = 16

@@ -7,7 +7,8 @@ import llvmlite.ir as ir
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import I64, Emitter
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.loops import (
     ALONE,

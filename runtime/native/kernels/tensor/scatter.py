@@ -12,9 +12,10 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.gather import Gather, Scatter
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import EXPRESSIONS, lowers
 from graphcnn.runtime.native.code.target import Target
-from graphcnn.runtime.native.kernels.parts.expressions import EXPRESSIONS, refuse_half
+from graphcnn.runtime.native.kernels.parts.expressions import refuse_half
 from graphcnn.runtime.native.kernels.parts.loops import ALONE, shared_loop, sizes_of
 from graphcnn.runtime.native.kernels.parts.pixel_rows import copy, fill, flat, inside
 

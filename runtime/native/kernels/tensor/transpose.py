@@ -13,7 +13,8 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.shape import Transpose
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.kernel import Kernel, lowers, node_key
+from graphcnn.runtime.native.code.kernel import Kernel, node_key
+from graphcnn.runtime.native.code.registry import lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.expressions import refuse_half
 from graphcnn.runtime.native.kernels.parts.loops import (

@@ -1,0 +1,119 @@
+"""The contract of lowering: what the author of a kernel registers, and how it is found again.
+
+A lowering is a function from a node, whose types are bound, and a target to a `Kernel`:
+
+    @lowers("softmax")
+    def softmax(node: Node, target: Target) -> Kernel:
+        sizes = sizes_of(node.types[0])
+
+        def emit(e: Emitter) -> None:
+            x, y = e.pointers
+            ...
+
+        return Kernel(node_key(node), emit, operands=2, units=sizes[0])
+
+It lies in any module below `runtime/native/kernels`; all of them are imported before anything is
+looked up. An operator without one is computed as what it expands to, if it says so. What can be
+registered under the name of an operator, each once:
+
+    lowers      the code of a node of it, all values plain
+    anchored    the code of a `Fused` group around it: a heavy operator with elementwise ones
+    places      the code of a `Placed` node of it, or of a group around it: values in layouts such
+                as c16, of a given algorithm; all plain is left to the two above
+    offers      the layouts and algorithms to choose from, each with its cost. An operator that has
+                `places` without them passes on the layout that its neighbours choose
+    expresses   an elementwise operator on vectors in registers: what may be part of a group
+
+Elementwise operators register `expresses` alone, which gives them all else.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import llvmlite.ir as ir
+
+from graphcnn.base.modules import import_all
+from graphcnn.errors import GraphError
+from graphcnn.ir.node import Node, Op
+from graphcnn.ir.storage import Choice
+from graphcnn.ops.fused import Fused
+from graphcnn.ops.layout import inner
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.target import Target
+
+Entry = TypeVar("Entry")
+Lowering = Callable[[Node, Target], Kernel]
+Offer = Callable[[Node, Target], list[Choice]]
+#: f(e, op, element type of the first operand, *vectors) -> vector.
+Expression = Callable[..., ir.Value]
+
+
+class Table(dict[str, Entry]):
+    """Names of operators to what was registered for them."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    def register(self, *ops: str) -> Callable[[Entry], Entry]:
+        """Register the decorated function for operators. Raises `TypeError` for a second one."""
+
+        def enter(entry: Entry) -> Entry:
+            for op in ops:
+                if op in self:
+                    raise TypeError(f"two {self.what} {op!r}")
+                self[op] = entry
+            return entry
+
+        return enter
+
+
+LOWERINGS = Table[Lowering]("lowerings for")
+ANCHORED = Table[Lowering]("lowerings for groups around")
+PLACED = Table[Lowering]("lowerings for placed")
+OFFERS = Table[Offer]("offers of layouts for")
+EXPRESSIONS = Table[Expression]("expressions for")
+
+lowers, anchored, places = LOWERINGS.register, ANCHORED.register, PLACED.register
+offers, expresses = OFFERS.register, EXPRESSIONS.register
+
+
+def load_lowerings() -> None:
+    """Import every module of kernels: each registers what it has.
+
+    Only when something is lowered: code that comes from the disk is ready sooner without them.
+    """
+    import_all("graphcnn.runtime.native.kernels")
+
+
+def has_lowering(op: Op) -> bool:
+    """Whether there is code for an operator."""
+    load_lowerings()
+    return op.name in LOWERINGS
+
+
+def lower(node: Node, target: Target) -> Kernel:
+    """The kernel of a node. Raises `GraphError` for an operator without one."""
+    if not has_lowering(node.op):
+        raise GraphError(f"{node.op.name} has no native lowering")
+    return LOWERINGS[node.op.name](node, target)
+
+
+def heavy_op(node: Node) -> Op:
+    """A node's operator, the heavy one where it is a group."""
+    op = inner(node.op)
+    anchor = op.anchor_node if isinstance(op, Fused) else None
+    return op if anchor is None else anchor.op
+
+
+def choices(node: Node, target: Target) -> list[Choice]:
+    """The ways to place a node, cheapest first. Operators that offer none have an empty list."""
+    load_lowerings()
+    offer = OFFERS.get(heavy_op(node).name)
+    return sorted(offer(node, target), key=lambda c: c.cost) if offer else []
+
+
+def can_place(node: Node) -> bool:
+    """Whether there is code for a node in layouts other than plain."""
+    load_lowerings()
+    return heavy_op(node).name in PLACED
