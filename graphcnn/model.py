@@ -14,7 +14,8 @@ from graphcnn.errors import GraphCnnError, ImportModelError, OutOfMemoryError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import TensorType
-from graphcnn.learning.objective import Metrics, Objective
+from graphcnn.learning.losses import LOSSES
+from graphcnn.learning.metrics import Metrics, Objective
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import is_probability
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from graphcnn.onnx.comparing.parity import Parity
     from graphcnn.onnx.importing.file.given import Inputs
     from graphcnn.training.history import History
-
-#: What turns the outputs of a network into what people read, by the loss it was trained with.
-_READABLE = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 
 
 class Model(Network):
@@ -163,10 +161,10 @@ class Model(Network):
             outputs = predict(self, images, batch_size, runner)
         except MemoryError as error:
             raise _without_room(f"{self.name} predicts", error) from None
-        readable = _READABLE.get(self.loss or "")
+        readable = LOSSES[self.loss].readable if self.loss in LOSSES else None
         first, prediction = next(iter(self.graph.outputs.items()))
-        if readable and not raw and not is_probability(prediction, self.loss):
-            outputs[first] = _apply(readable, outputs[first])
+        if readable is not None and not raw and not is_probability(prediction, readable):
+            outputs[first] = readable.evaluate(outputs[first])
         return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
     def evaluate(
@@ -298,15 +296,6 @@ def import_onnx(
         except GraphCnnError as error:
             raise ImportModelError(one_line(error)) from None
     return model
-
-
-def _apply(name: str, logits: Array) -> Array:
-    """Softmax over the classes (axis 1), or the sigmoid, by the operator that defines it."""
-    from graphcnn.ops.activation import Sigmoid
-    from graphcnn.ops.softmax import Softmax
-
-    result: Array = (Softmax(axis=1) if name == "softmax" else Sigmoid()).evaluate(logits)
-    return result
 
 
 def _without_room(doing: str, error: MemoryError) -> GraphCnnError:

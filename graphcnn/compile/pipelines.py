@@ -10,7 +10,8 @@ from graphcnn.base.garbage import kept
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import TensorType
-from graphcnn.learning.objective import Metrics, Objective, with_loss
+from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.objective import with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.passes.driver.base import Applied, Observer, Pipeline
 from graphcnn.passes.driver.observers import Differential, Verify

@@ -31,7 +31,7 @@ from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Role
 from graphcnn.ir.tensor_type import TensorType
-from graphcnn.learning.objective import Metrics, Objective
+from graphcnn.learning.metrics import Metrics, Objective
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.target_rule import TARGET
 from graphcnn.network.network import Network

@@ -5,49 +5,41 @@ probabilities are 0 or 1 in float32. So where it is proven on the graph that a p
 softmax of its classes, or the sigmoid, the loss is computed of what stands before.
 """
 
-from typing import Final
-
 from graphcnn.errors import TrainingWarning
 from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.origin import warn
 from graphcnn.ir.sources import Constant
 from graphcnn.ir.tensor_type import Shape, element_count
+from graphcnn.learning.losses import Loss
 from graphcnn.ops.activation import Sigmoid
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Cast, Div, Exp, Log
 from graphcnn.ops.shape import Transpose
 from graphcnn.ops.softmax import Softmax
 
-#: The activation that a loss applies to what it is given.
-_APPLIED: Final[dict[object, type[Op]]] = {
-    "cross_entropy": Softmax,
-    "binary_cross_entropy": Sigmoid,
-}
 
-
-def scored(prediction: Value, loss: object) -> Value:
-    """What a loss is computed of: the numbers whose softmax (over axis 1, for "cross_entropy") or
-    sigmoid (for "binary_cross_entropy") the prediction is proven to be; else the prediction."""
-    trail, found = _proven(prediction, loss)
+def scored(prediction: Value, readable: Op | None) -> Value:
+    """What a loss or a metric is computed of that applies `readable` itself: the numbers whose
+    softmax (over its axis) or sigmoid the prediction is proven to be; else the prediction."""
+    trail, found = _proven(prediction, readable)
     for node in reversed(trail):
         found = node.op(found)
     return found
 
 
-def source_of(prediction: Value, loss: object) -> Value:
+def source_of(prediction: Value, readable: Op | None) -> Value:
     """What `scored` is made of: the input of the activation, or the prediction."""
-    return _proven(prediction, loss)[1]
+    return _proven(prediction, readable)[1]
 
 
-def _proven(prediction: Value, loss: object) -> tuple[list[Node], Value]:
+def _proven(prediction: Value, readable: Op | None) -> tuple[list[Node], Value]:
     """The input of the activation that is proven, and the nodes between it and the prediction, the
     last one first; no nodes and the prediction where nothing is."""
-    applied = _APPLIED.get(loss) if isinstance(loss, str) else None
     trail, value = _behind_views(prediction)
     op, scores = _activation(value)
-    if applied is None or not isinstance(op, applied):
+    if readable is None or not isinstance(op, type(readable)):
         return [], prediction
-    if isinstance(op, Softmax) and _followed(op.axis, trail) != 1:
+    if isinstance(readable, Softmax) and _followed(op.axis, trail) != readable.axis:  # type: ignore[attr-defined]
         return [], prediction
     return trail, scores
 
@@ -66,9 +58,9 @@ def _activation(value: Value) -> tuple[Op | None, Value]:
     return None, value
 
 
-def is_probability(prediction: Value, loss: object) -> bool:
+def is_probability(prediction: Value, readable: Op | None) -> bool:
     """Whether a prediction needs no softmax, or sigmoid, to be read as probabilities."""
-    return source_of(prediction, loss) is not prediction
+    return source_of(prediction, readable) is not prediction
 
 
 def _behind_views(value: Value) -> tuple[list[Node], Value]:
@@ -110,17 +102,17 @@ def _in_shape(before: Shape, axis: int, after: Shape) -> int | None:
     return None
 
 
-def tell(name: str, prediction: Value, loss: object) -> None:
+def tell(name: str, prediction: Value, loss: Loss) -> None:
     """Warn where the prediction of the model `name` comes out of softmax or sigmoid: either that
     the loss is computed of what stands before, or that it is applied twice."""
-    applied = _APPLIED.get(loss) if isinstance(loss, str) else None
-    if applied is None:
+    readable = loss.readable
+    if readable is None:
         return
-    if is_probability(prediction, loss):
+    if is_probability(prediction, readable):
         _, value = _behind_views(prediction)
         warn(
-            f"{name} ends in {_named(value.node, applied)}: {loss} is computed of what stands "
-            "before it, and predictions stay probabilities",
+            f"{name} ends in {_named(value.node, type(readable))}: {loss.name} is computed of what "
+            "stands before it, and predictions stay probabilities",
             TrainingWarning,
         )
         return
@@ -128,9 +120,9 @@ def tell(name: str, prediction: Value, loss: object) -> None:
     if squashed is not None:
         warn(
             f"the prediction of {name} is computed from probabilities, those of "
-            f"{_named(*squashed)}, and {loss} applies {applied.name} to it: let the model end "
-            "before them (outputs=[...] of import_onnx names what it ends with), or give a loss of "
-            "your own",
+            f"{_named(*squashed)}, and {loss.name} applies {readable.name} to it: let the model "
+            "end before them (outputs=[...] of import_onnx names what it ends with), or give a "
+            "loss of your own",
             TrainingWarning,
         )
 

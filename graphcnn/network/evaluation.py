@@ -13,7 +13,9 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.item_places import take_items
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import is_open, item_axis
-from graphcnn.learning.objective import Metrics, Objective, known_loss, target_type, with_loss
+from graphcnn.learning.losses import known_loss, target_type
+from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.objective import with_loss
 from graphcnn.learning.probabilities import tell
 from graphcnn.learning.target_rule import TARGET, TargetRule
 from graphcnn.network.feeding import (

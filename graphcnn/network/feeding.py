@@ -26,7 +26,9 @@ from graphcnn.ir.node import Array, Value
 from graphcnn.ir.origin import warn
 from graphcnn.ir.tensor_type import N, Shape, TensorType, item_axis, open_axes
 from graphcnn.language.arguments import is_int
-from graphcnn.learning.objective import Objective, target_type, with_loss
+from graphcnn.learning.losses import target_type
+from graphcnn.learning.metrics import Objective
+from graphcnn.learning.objective import with_loss
 from graphcnn.learning.target_rule import TargetRule
 from graphcnn.network.network import Network
 from graphcnn.runtime.reference import opened_by

@@ -13,7 +13,7 @@ from typing import Any
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import DataError, GraphError, WeightsError
 from graphcnn.ir.graph import Graph
-from graphcnn.learning.objective import LOSSES
+from graphcnn.learning.losses import LOSSES
 from graphcnn.text.parse import parse_graph
 
 #: Characters of a field that a message shows.
@@ -127,15 +127,13 @@ def _without_nulls_at_end(names: Sequence[Any]) -> list[Any]:
 
 def _scores(graph: Graph, loss: str | None) -> int | None:
     """How many classes the prediction tells apart; None where it does not say."""
-    if not graph.outputs or loss not in (None, "cross_entropy", "binary_cross_entropy"):
+    if not graph.outputs:
         return None
-    shape = next(iter(graph.outputs.values())).shape
-    channels = shape[1] if len(shape) > 1 else None
-    if not isinstance(channels, int) or (loss is None and len(shape) != 2):
-        return None
-    if channels == 1:
-        return 2 if loss == "binary_cross_entropy" else None
-    return channels
+    prediction = next(iter(graph.outputs.values())).type
+    if loss is not None:
+        return LOSSES[loss].scores(prediction) if loss in LOSSES else None
+    channels = prediction.shape[1] if prediction.rank == 2 else None
+    return channels if isinstance(channels, int) and channels > 1 else None
 
 
 def _normalisation(fields: _Fields, graph: Graph) -> Normalisation | None:

@@ -21,7 +21,7 @@ from graphcnn.ir.node import Array, Node, Value, build
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.state_values import ArraysByName, StateValues
 from graphcnn.ir.tensor_type import is_open
-from graphcnn.learning.objective import Objective
+from graphcnn.learning.metrics import Objective
 from graphcnn.network.finding import given_tensors, value_named
 from graphcnn.network.metadata import Learned, read, written
 from graphcnn.network.pickling import drawn_by_functions, packed, unpacked, with_own_cells

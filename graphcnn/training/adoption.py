@@ -6,7 +6,8 @@ From the run: first weights, if it has none, and the loss and the seed that it t
 
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.normalisation import LOOKS, reach_of
-from graphcnn.learning.objective import Objective, known_loss
+from graphcnn.learning.losses import known_loss
+from graphcnn.learning.metrics import Objective
 from graphcnn.learning.target_rule import TargetRule
 from graphcnn.network.network import Network
 
@@ -30,7 +31,7 @@ def _tells_apart(rule: TargetRule, data: Dataset) -> bool:
 
 def adopt_run(model: Network, loss: str | Objective, seed: int) -> None:
     """Remember what the weights were trained with."""
-    loss = known_loss(loss)
-    model.loss = loss if isinstance(loss, str) else None
-    model.objective = loss
+    known = known_loss(loss)
+    model.loss = known.name or None
+    model.objective = known.spec
     model.seed = seed

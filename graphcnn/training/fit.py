@@ -16,7 +16,9 @@ from graphcnn.errors import DataError, TrainingWarning
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.origin import warn
 from graphcnn.language.arguments import check_function
-from graphcnn.learning.objective import Metrics, Objective, known_loss, target_type, with_loss
+from graphcnn.learning.losses import known_loss, target_type
+from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.objective import with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import source_of
@@ -115,7 +117,7 @@ def fit(
     """
     model.refuse_in_training("fit cannot begin")
     changes = wanted_changes(changing, resume is not None)
-    loss = known_loss(loss)
+    loss = known_loss(loss).spec
     known = model.classes or (() if resume is None else classes_of_run(resume))
     data = as_dataset(train, model, known, loss=loss, targets=targets)
     batch_size = _batch_size(batch_size, data)
@@ -195,7 +197,7 @@ def fit(
 
 def _of_the_whole(model: Network, evaluation: Graph, loss: str | Objective) -> frozenset[str]:
     """The metrics that are no means over the items, with a warning that names them."""
-    scores = source_of(next(iter(model.graph.outputs.values())), loss)
+    scores = source_of(next(iter(model.graph.outputs.values())), known_loss(loss).readable)
     found = [key for key, mean in means(evaluation, scores).items() if not mean]
     metrics = [key for key in found if key != "loss"]  # which is what every step makes smaller
     if metrics:

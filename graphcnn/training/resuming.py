@@ -19,7 +19,7 @@ from graphcnn.ir.initializers import Constant
 from graphcnn.ir.node import Node, Value, build
 from graphcnn.ir.origin import warn
 from graphcnn.ir.sources import State
-from graphcnn.learning.objective import Objective
+from graphcnn.learning.metrics import Objective
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.schedules import Schedule, schedule
 from graphcnn.text.write import fingerprint

@@ -37,7 +37,8 @@ from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Node
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.language.arguments import is_int
-from graphcnn.learning.objective import Metrics, Objective, known_loss, target_type
+from graphcnn.learning.losses import known_loss, target_type
+from graphcnn.learning.metrics import Metrics, Objective
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import tell
@@ -90,7 +91,8 @@ class Session:
         precision: str | None = None,
         tune: bool | None = None,
     ) -> None:
-        self.model, self.loss, self.seed = model, known_loss(loss), checked_seed(seed)
+        known = known_loss(loss)
+        self.model, self.loss, self.seed = model, known.spec, checked_seed(seed)
         self.optimizer = make_optimizer(optimizer)
         self._metrics, self._kind = metrics, target
         self._options = runtime, threads, precision, tune
@@ -98,14 +100,14 @@ class Session:
         self._built: _Built | None = None
         self._to_teach_run = self._to_teach_data = teach
         self._definition = model.graph
-        tell(model.name, next(iter(model.graph.outputs.values())), self.loss)
+        tell(model.name, next(iter(model.graph.outputs.values())), known)
         model.initialize_missing(self.seed)
         if data is not None:
-            known = as_dataset(data, model, loss=self.loss)
-            built = self._build(known.labels)
-            built.rule.check(known.labels)  # all of them now, not at step 900
-            self._take_over(built, known)
-        elif target is not None or isinstance(self.loss, str):
+            own = as_dataset(data, model, loss=self.loss)
+            built = self._build(own.labels)
+            built.rule.check(own.labels)  # all of them now, not at step 900
+            self._take_over(built, own)
+        elif target is not None or known.target is not None:
             self._build(None)
 
     def __reduce__(self) -> Never:

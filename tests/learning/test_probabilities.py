@@ -13,8 +13,11 @@ from support.malformed_models import integers, model, node
 import graphcnn as cnn
 from graphcnn.errors import GraphError, TrainingWarning
 from graphcnn.ir.node import Value
+from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import is_probability, scored
 from graphcnn.model import import_onnx
+
+OVER_CLASSES, OF_EACH = (LOSSES[n].readable for n in ("cross_entropy", "binary_cross_entropy"))
 
 W = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]], np.float32)
 X = np.array([[1, 2], [-3, 0.5], [40, -60]], np.float32)
@@ -200,9 +203,9 @@ UNPROVEN = {
 def test_what_is_proven_is_the_softmax_of_its_scores(name):
     m = ended(PROVEN[name])
     y = prediction(m)
-    z = scored(y, "cross_entropy")
-    assert is_probability(y, "cross_entropy") and z.type == y.type
-    assert not is_probability(y, "binary_cross_entropy") and scored(y, "mse") is y
+    z = scored(y, OVER_CLASSES)
+    assert is_probability(y, OVER_CLASSES) and z.type == y.type
+    assert not is_probability(y, OF_EACH) and scored(y, LOSSES["mse"].readable) is y
     x = np.random.default_rng(0).normal(size=(2, 4, 3, 2)).astype(np.float32)
     scores = cnn.Model(m.graph.inputs, z).predict(x)
     np.testing.assert_allclose(m.predict(x), softmax(scores), rtol=1e-5)
@@ -211,7 +214,7 @@ def test_what_is_proven_is_the_softmax_of_its_scores(name):
 @pytest.mark.parametrize("name", UNPROVEN)
 def test_a_softmax_over_other_axes_is_refused(name):
     m = ended(UNPROVEN[name])
-    assert not is_probability(prediction(m), "cross_entropy")
+    assert not is_probability(prediction(m), OVER_CLASSES)
     with pytest.raises(GraphError, match=r"softmax .*: leave that out \(outputs=\[\.\.\.\]"):
         m.training_graph("cross_entropy")
 
@@ -229,9 +232,9 @@ def test_a_quotient_is_softmax_only_with_the_sum_of_the_same_numbers():
 
         return prediction(ended(tail, (4, 4, 4)))
 
-    assert is_probability(over(1), "cross_entropy")
+    assert is_probability(over(1), OVER_CLASSES)
     for y in (over(2), over((1, 2)), over(1, shift=1.0)):
-        assert not is_probability(y, "cross_entropy")
+        assert not is_probability(y, OVER_CLASSES)
 
 
 @pytest.mark.parametrize(

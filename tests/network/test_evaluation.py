@@ -8,7 +8,8 @@ import pytest
 import graphcnn as cnn
 from graphcnn.analysis.batch_axis import means
 from graphcnn.ir.node import Array, Value
-from graphcnn.learning.objective import LOSSES, with_loss
+from graphcnn.learning.losses import LOSSES
+from graphcnn.learning.objective import with_loss
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(53, 1, 2, 3)).astype(np.float32)

@@ -16,7 +16,7 @@ from graphcnn.data.parts import Parts
 from graphcnn.data.specs import SPECS, Size, load, xo_options
 from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import choose
-from graphcnn.learning.objective import LOSSES
+from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.tools.onnx_inputs import shape_option
 from graphcnn.tools.resolve import ModelName, UnknownModelError, find

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from graphcnn.errors import VerifyError
-from graphcnn.learning.objective import LOSSES
+from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.model import Model
 from graphcnn.tools.commands.train import make_optimizer

@@ -17,6 +17,7 @@ from graphcnn.errors import DataError, shortened
 from graphcnn.exchange.export import ParityError
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import N, is_open
+from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import is_probability
 from graphcnn.model import Model
 from graphcnn.tools.commands.arguments import (
@@ -191,9 +192,11 @@ def ranking(row: Array, model: Model, top: int) -> list[dict[str, Any]]:
 
 
 def _class_text(each: dict[str, Any], model: Model) -> str:
-    losses = ("cross_entropy", "binary_cross_entropy")
+    readable = {name: loss.readable for name, loss in LOSSES.items() if loss.readable is not None}
     prediction = next(iter(model.graph.outputs.values()))
-    probability = model.loss in losses or any(is_probability(prediction, each) for each in losses)
+    probability = model.loss in readable or any(
+        is_probability(prediction, each) for each in readable.values()
+    )
     value = f"{100 * each['value']:5.1f} %" if probability else f"{each['value']:9.4g}"
     return f"{shortened(printable(each['class']), 60)} {value}"
 

@@ -1,0 +1,95 @@
+"""Losses with a name: one object holds all that is known of each."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.command_line import run
+
+import graphcnn as cnn
+from graphcnn.errors import GraphError, TrainingWarning
+from graphcnn.learning.losses import LOSSES, Loss, class_numbers, known_loss, like_prediction
+from graphcnn.learning.metrics import METRICS
+from graphcnn.ops.activation import Sigmoid
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((32, 1, 4, 4)).astype(np.float32)
+SIDES = (IMAGES[:, :1, 0, 0] > 0.5).astype(np.float32)
+
+
+def focal(logits: cnn.Value, targets: cnn.Value) -> cnn.Value:
+    """Of one sigmoid: items that are well classified count less."""
+    p = cnn.sigmoid(logits)
+    right = targets * p + (1.0 - targets) * (1.0 - p)
+    return -cnn.mean((1.0 - right) ** 2.0 * cnn.log(right))
+
+
+def scorer(tail: bool = False) -> cnn.Model:
+    image = cnn.input("image", (1, 4, 4))
+    logit = cnn.dense(cnn.flatten(image), 1, name="logit")
+    return cnn.Model(image, cnn.sigmoid(logit) if tail else logit, name="scorer")
+
+
+def test_another_loss_is_one_object(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    known = {"accuracy": METRICS["binary_accuracy"]}
+    added = Loss(focal, "focal", like_prediction, known, Sigmoid())
+    monkeypatch.setitem(LOSSES, "focal", added)
+    model, other = scorer(), scorer()
+    history = model.fit((IMAGES, SIDES), loss="focal", epochs=2, progress=False)
+    assert history.columns == ["loss", "accuracy"] and model.loss == "focal"
+    other.fit((IMAGES, SIDES), loss=focal, epochs=2, progress=False)  # whose name it finds
+    assert other.loss == "focal" and known_loss(focal) is added
+    assert all(np.array_equal(model.states[k], other.states[k]) for k in model.states)
+    assert model.evaluate((IMAGES, SIDES)) == other.evaluate((IMAGES, SIDES), loss=focal)
+    # It is read as the probability of the second of two classes, also where it is loaded.
+    model.classes = ("low", "high")
+    loaded = cnn.load(model.save(tmp_path / "model.safetensors"))
+    assert (loaded.loss, loaded.classes) == ("focal", ("low", "high"))
+    logits = model.predict(IMAGES, raw=True)
+    np.testing.assert_array_equal(loaded.predict(IMAGES), Sigmoid().evaluate(logits))
+    # A model that ends in the sigmoid itself is trained on what stands before it.
+    ended = scorer(tail=True)
+    with pytest.warns(TrainingWarning, match="sigmoid .*: focal is computed of what stands before"):
+        ended.fit((IMAGES, SIDES), loss="focal", epochs=2, progress=False)
+    assert [*map(bytes, ended.states.values())] == [*map(bytes, model.states.values())]
+    np.save(tmp_path / "x.npy", IMAGES)
+    text = run("predict", tmp_path / "model.safetensors", tmp_path / "x.npy").output
+    assert "%" in text
+    monkeypatch.delitem(LOSSES, "focal")
+    with pytest.raises(cnn.WeightsError, match="'loss' of the metadata must be one of cross_entr"):
+        cnn.load(tmp_path / "model.safetensors")
+
+
+def test_what_is_no_loss_is_found_before_anything_is_trained() -> None:
+    model = scorer()
+    with pytest.raises(GraphError, match="unknown loss 'msr'; did you mean 'mse'"):
+        cnn.Session(model, "msr")
+    with pytest.raises(GraphError, match=r"loss must be a name \(cross_entropy, .*found 3"):
+        cnn.Session(model, 3)  # type: ignore[arg-type]
+    assert not model.is_initialized
+
+
+def test_scores_are_counted_where_they_are_probabilities() -> None:
+    def counted(name: str, channels: int) -> int | None:
+        x = cnn.input("x", (channels, 2, 2))
+        return LOSSES[name].scores(x.type)
+
+    assert (counted("cross_entropy", 3), counted("cross_entropy", 1)) == (3, None)
+    assert (counted("binary_cross_entropy", 3), counted("binary_cross_entropy", 1)) == (3, 2)
+    assert counted("mse", 3) is None
+    assert class_numbers(cnn.input("x", (3, 2, 2)).type).shape == (cnn.N, 2, 2)
+
+
+def test_no_other_file_knows_losses_by_name() -> None:
+    """But for the name of the default one. Operators have names of their own."""
+    names, root = LOSSES.keys() - {"cross_entropy"}, Path(cnn.__file__).parent
+    rooms = ("learning", "network", "training", "exchange", "compile", "data", "analysis")
+    files = [root / "model.py", *(f for room in rooms for f in (root / room).rglob("*.py"))]
+    knowing = {
+        file.name
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and node.value in names
+    }
+    assert knowing == {"losses.py"}
