@@ -21,10 +21,16 @@ from graphcnn.passes.simplify.fold_batch_norm import FoldBatchNorm
 from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.passes.simplify.fold_states import FoldStates
 from graphcnn.passes.simplify.fuse_pad import FusePad
+from graphcnn.passes.simplify.recognise import Recognise
 from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
 from graphcnn.passes.training.backward import Backward
 from graphcnn.passes.training.training_mode import TrainingMode
 from graphcnn.runtime.reference import Reference
+
+
+def import_pipeline() -> Pipeline:
+    """What a file of another framework says to a definition as ours are."""
+    return Pipeline((Recognise(),))
 
 
 def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:

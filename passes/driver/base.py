@@ -9,14 +9,14 @@ import ast
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar
 
 from graphcnn.base.modules import import_all
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Node
+from graphcnn.ir.node import Node, Value
 from graphcnn.language.arguments import choose
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.learning.schedules import Schedule
@@ -46,11 +46,23 @@ def no(reason: str, node: Node) -> Refusal:
 
 @dataclass
 class PassLog:
-    """What one run of one pass did: rules fired, near misses with their reasons, remarks."""
+    """What one run of one pass did: rules fired, near misses with their reasons, remarks.
+
+    `became` maps values of the graph to those that passes of rules put in their place. A value
+    inside of what became one operator may stand for one that the new graph has not.
+    """
 
     fired: Counter[str] = field(default_factory=Counter)
     refused: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    became: dict[Value, Value] = field(default_factory=dict)
+
+    def replace(self, new: Mapping[Value, Value]) -> None:
+        """Record that values became others; they may stand for older ones themselves."""
+        for old, stands in self.became.items():
+            self.became[old] = new.get(stands, stands)
+        for old, value in new.items():
+            self.became.setdefault(old, value)
 
     def refuse(self, refusal: Refusal) -> None:
         """Record a near miss once."""

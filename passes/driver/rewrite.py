@@ -65,10 +65,12 @@ def rewrite(graph: Graph, rules: Sequence[Rule], log: PassLog, by: str, sweeps: 
     for _ in range(sweeps):
         fired: list[str] = []
         log.refused.clear()
-        new = graph.transform(_Sweep(graph, rules, log, fired), by)
+        sweep = _Sweep(graph, rules, log, fired)
+        new = graph.transform(sweep, by)
         if new is graph or not fired:
             return new
         log.fired.update(fired)
+        log.replace(sweep.became)
         graph = new
     raise GraphError(
         f"the rules of {by} do not come to rest after {sweeps} sweeps; the last to fire were "
@@ -82,6 +84,7 @@ class _Sweep:
     def __init__(self, graph: Graph, rules: Sequence[Rule], log: PassLog, fired: list[str]) -> None:
         self.match = Match(graph)
         self.log, self.fired = log, fired
+        self.became: dict[Value, Value] = {}
         self.rules = {
             op: [each for each in rules if op in each.ops or not each.ops]
             for op in {node.op.name for node in graph.nodes}
@@ -92,6 +95,7 @@ class _Sweep:
         if inputs != old.inputs:
             node = with_inputs(old, inputs)
             self.match.record(node.outputs, old.outputs)
+            self.became.update(zip(old.outputs, node.outputs, strict=True))
         for each in self.rules[node.op.name]:
             result = each.function(node, self.match)
             if isinstance(result, Refusal):
@@ -100,5 +104,6 @@ class _Sweep:
                 self.fired.append(each.name)
                 results = (result,) if isinstance(result, Value) else tuple(result)
                 self.match.record(results, old.outputs)
+                self.became.update(zip(old.outputs, results, strict=True))
                 return results
         return node.outputs

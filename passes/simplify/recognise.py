@@ -1,131 +1,177 @@
-"""Patterns in imported graphs that are one operator of ours: x · sigmoid(x) is silu.
+"""Recognise one operator that is written in several: x · sigmoid(x) is silu(x).
 
-Exporters write such operators out. Only spellings that compute the same are replaced, and only
-where nothing else reads what lies in between.
+Files of other frameworks write such operators out; the numbers in them have gone through float32 or
+were given a few digits. Only spellings that compute the same are replaced, and only where nothing
+else reads what lies in between.
+
+In float32 and float64, silu and not equal keep every bit of the definition; hard swish and gelu
+round in other places, and where a number was written with few digits they have all of it. So the
+pass may stand in a pipeline of inference, too; the importer runs it, for everything then sees what
+the file means.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from operator import is_
+from typing import ClassVar
 
-from graphcnn.ir.graph import Graph, with_inputs
-from graphcnn.ir.node import Node, Op, Value, build
-from graphcnn.ir.sources import Constant
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Node, Value
 from graphcnn.ops.activation import Gelu, HardSigmoid, HardSwish, Sigmoid, Silu, Tanh
-from graphcnn.ops.comparison import Equal, Not, NotEqual
+from graphcnn.ops.comparison import Equal, NotEqual
 from graphcnn.ops.elementwise import Add, Div, Erf, Mul, Pow
+from graphcnn.passes.driver.base import Pass, PassLog, Refusal, no
+from graphcnn.passes.driver.patterns import constant_array
+from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
 
-Match = tuple[Op, tuple[Value, ...]]
+
+@rule("not")
+def not_of_equal(node: Node, match: Match) -> Result:
+    """not(a == b) -> a != b"""
+    (equal,) = node.inputs
+    if not isinstance(equal.node.op, Equal):
+        return None
+    return _read_elsewhere(equal, match) or NotEqual()(*equal.node.inputs, name=node.name)
 
 
-def fuse(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
-    """The graph with these patterns replaced: silu, hard swish, gelu, not equal; and what every
-    value became. Values inside of a pattern become values that the new graph has not."""
-    patterns = _Patterns(graph)
-    found = {node: match for node in graph.nodes if (match := patterns.match(node))}
-    if not found:
-        return graph, {v: v for node in graph.nodes for v in node.outputs}
-    new: dict[Value, Value] = {}
+@rule("mul")
+def times_its_sigmoid(node: Node, match: Match) -> Result:
+    """x * sigmoid(x) -> silu(x)"""
+    gate = _gate(node, Sigmoid)
+    if gate is None:
+        return None
+    return _read_elsewhere(gate, match) or Silu()(*gate.node.inputs, name=node.name)
 
-    def rewrite(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value]:
-        if node in found:
-            op, operands = found[node]
-            results = build(op, [new[v] for v in operands], node.name, node.origin).outputs
-        else:
-            same = inputs == node.inputs
-            results = node.outputs if same else with_inputs(node, inputs).outputs
-        new.update(zip(node.outputs, results, strict=True))
-        return results
 
-    return graph.transform(rewrite), new
+@rule("mul")
+def times_its_hard_sigmoid(node: Node, match: Match) -> Result:
+    """x * clip(x / 6 + 1/2, 0, 1) -> hard_swish(x)"""
+    gate = _gate(node, HardSigmoid)
+    if gate is None:
+        return None
+    op = gate.node.op
+    assert isinstance(op, HardSigmoid)
+    if not _near(op.alpha, 1 / 6) or op.beta != 0.5:
+        return no(f"hard swish has x / 6 + 1/2, found x * {op.alpha:g} + {op.beta:g}", gate.node)
+    return _read_elsewhere(gate, match) or HardSwish()(*gate.node.inputs, name=node.name)
+
+
+@rule("mul")
+def gelu_by_erf(node: Node, match: Match) -> Result:
+    """x / 2 * (1 + erf(x / √2)) -> gelu(x)"""
+    for x, bend in _halves_of_one_and(node, Erf, match):
+        scale, inner = _factors(bend.node.inputs[0], match)
+        if inner == [x]:
+            if not _near(scale, math.sqrt(0.5)):
+                return no(f"gelu takes erf of x / √2, found x * {scale:.7g}", node)
+            return Gelu("none")(x, name=node.name)
+    return None
+
+
+@rule("mul")
+def gelu_by_tanh(node: Node, match: Match) -> Result:
+    """x / 2 * (1 + tanh(√(2/π) * (x + 0.044715 * x³))) -> gelu(x; approximate='tanh')"""
+    for x, bend in _halves_of_one_and(node, Tanh, match):
+        scale, inner = _factors(bend.node.inputs[0], match)
+        cube = _added_to(inner[0], partial(is_, x), match) if len(inner) == 1 else None
+        if cube is None or match.uses(cube) > 1:
+            continue
+        factor, xs = _factors(cube, match)
+        if xs == [x] * 3:
+            if not _near(scale, math.sqrt(2 / math.pi)) or not _near(factor, 0.044715):
+                found = f"{scale:.7g} * (x + {factor:.7g} * x³)"
+                return no(f"gelu takes tanh of √(2/π) * (x + 0.044715 * x³), found {found}", node)
+            return Gelu("tanh")(x, name=node.name)
+    return None
+
+
+RULES = (not_of_equal, times_its_sigmoid, times_its_hard_sigmoid, gelu_by_erf, gelu_by_tanh)
 
 
 @dataclass(frozen=True)
-class _Patterns:
-    graph: Graph
+class Recognise(Pass):
+    """Replace silu, hard swish, gelu and not equal, written out, by the operators."""
 
-    def once(self, value: Value) -> bool:
-        """Whether one node alone reads the value."""
-        return len(self.graph.users.get(value, ())) == 1 and value not in self.graph.results
+    #: In bfloat16, where every step of the long spelling rounds to 8 bits.
+    tolerance: ClassVar[float | None] = 2.0**-6
 
-    def match(self, node: Node) -> Match | None:
-        """The operator that a node and what lies before it are, with its operands."""
-        if isinstance(node.op, Not):
-            (equal,) = node.inputs
-            if isinstance(equal.node.op, Equal) and self.once(equal):
-                return NotEqual(), equal.node.inputs
-        if isinstance(node.op, Mul) and node.output.dtype.is_float:
-            return self.gate(node) or self.gelu(node)
+    def run(self, graph: Graph, log: PassLog) -> Graph:
+        return rewrite(graph, RULES, log, by=self.name)
+
+
+def _read_elsewhere(value: Value, match: Match) -> Refusal | None:
+    """The refusal where more than one operand reads the value."""
+    return no("it is read elsewhere, too", value.node) if match.uses(value) > 1 else None
+
+
+def _gate(node: Node, op: type) -> Value | None:
+    """f(x) of x · f(x), or f(x) · x, of floats."""
+    if not node.output.dtype.is_float:
         return None
+    pairs = (node.inputs, node.inputs[::-1])
+    gates = (b for a, b in pairs if isinstance(b.node.op, op) and b.node.inputs == (a,))
+    return next(gates, None)
 
-    def gate(self, node: Node) -> Match | None:
-        """x · sigmoid(x), or x · hard_sigmoid(x) with the slope 1/6."""
-        for gate, x in (node.inputs, node.inputs[::-1]):
-            op = gate.node.op
-            if gate.node.inputs != (x,) or not self.once(gate):
-                continue
-            if isinstance(op, Sigmoid):
-                return Silu(), (x,)
-            if isinstance(op, HardSigmoid) and _near(op.alpha, 1 / 6) and op.beta == 0.5:
-                return HardSwish(), (x,)
+
+def _halves_of_one_and(node: Node, op: type, match: Match) -> list[tuple[Value, Value]]:
+    """(x, f) of x · 1/2 · (1 + f), in which f, by that operator of one operand, is read once."""
+    if not node.output.dtype.is_float:
+        return []
+    number, rest = _factors(node.output, match, node)
+    if not _near(number, 0.5) or len(rest) != 2:
+        return []
+    bends = [(x, _added_to(total, _is_one, match)) for x, total in (rest, rest[::-1])]
+    return [
+        (x, f)
+        for x, f in bends
+        if f is not None and isinstance(f.node.op, op) and match.uses(f) == 1
+    ]
+
+
+def _added_to(value: Value, wanted: Callable[[Value], bool], match: Match) -> Value | None:
+    """a of a sum a + b, or b + a, in which b is as wanted and which is read once."""
+    if not isinstance(value.node.op, Add) or match.uses(value) > 1:
         return None
+    a, b = value.node.inputs
+    if wanted(b):
+        return a
+    return b if wanted(a) else None
 
-    def gelu(self, node: Node) -> Match | None:
-        """x · 1/2 · (1 + erf(x / √2)), or with tanh(√(2/π)·(x + 0.044715·x³)) instead of erf."""
-        number, rest = self.product(node.output)
-        if not _near(number, 0.5) or len(rest) != 2:
-            return None
-        for x, sum_ in (rest, rest[::-1]):
-            bend = self.plus(sum_, lambda v: _number(v) == 1.0)
-            if bend is None or not self.once(bend) or len(bend.node.inputs) != 1:
-                continue
-            scale, inner = self.product(bend.node.inputs[0])
-            if isinstance(bend.node.op, Erf) and _near(scale, math.sqrt(0.5)) and inner == [x]:
-                return Gelu("none"), (x,)
-            if isinstance(bend.node.op, Tanh) and _near(scale, math.sqrt(2 / math.pi)):
-                cube = self.plus(inner[0], partial(is_, x)) if len(inner) == 1 else None
-                if cube is not None and self.once(cube):
-                    factor, xs = self.product(cube)
-                    if _near(factor, 0.044715) and xs == [x] * 3:
-                        return Gelu("tanh"), (x,)
-        return None
 
-    def plus(self, value: Value, wanted: Callable[[Value], bool]) -> Value | None:
-        """a of a sum a + b, or b + a, in which b is as wanted."""
-        if not isinstance(value.node.op, Add) or not self.once(value):
-            return None
-        a, b = value.node.inputs
-        if wanted(b):
-            return a
-        return b if wanted(a) else None
+def _factors(value: Value, match: Match, root: Node | None = None) -> tuple[float, list[Value]]:
+    """A product in its factors: the constant ones together, and the others.
 
-    def product(self, root: Value) -> tuple[float, list[Value]]:
-        """A product in its factors: the constant ones together, and the others."""
-        number, rest, left = 1.0, list[Value](), [root]
-        while left:
-            value = left.pop()
-            constant, op = _number(value), value.node.op
-            inner = value is root or self.once(value)
-            if constant is not None:
-                number *= constant
-            elif isinstance(op, Mul) and inner:
-                left += reversed(value.node.inputs)
-            elif isinstance(op, Div) and inner and _number(value.node.inputs[1]):
-                number /= _number(value.node.inputs[1]) or 1.0
-                left.append(value.node.inputs[0])
-            elif isinstance(op, Pow) and inner and _number(value.node.inputs[1]) == 3.0:
-                rest += [value.node.inputs[0]] * 3
-            else:
-                rest.append(value)
-        return number, rest
+    Other products in it are taken apart where they are read once.
+    """
+    number, rest, left = 1.0, list[Value](), [value]
+    while left:
+        value = left.pop()
+        constant, op = _number(value), value.node.op
+        inner = value.node is root or match.uses(value) <= 1
+        if constant is not None:
+            number *= constant
+        elif isinstance(op, Mul) and inner:
+            left += reversed(value.node.inputs)
+        elif isinstance(op, Div) and inner and _number(value.node.inputs[1]):
+            number /= _number(value.node.inputs[1]) or 1.0
+            left.append(value.node.inputs[0])
+        elif isinstance(op, Pow) and inner and _number(value.node.inputs[1]) == 3.0:
+            rest += [value.node.inputs[0]] * 3
+        else:
+            rest.append(value)
+    return number, rest
 
 
 def _number(value: Value) -> float | None:
     """The number that a constant of one element is."""
-    op = value.node.op
-    return float(op.array.reshape(())) if isinstance(op, Constant) and op.array.size == 1 else None
+    array = constant_array(value)
+    return float(array.reshape(())) if array is not None and array.size == 1 else None
+
+
+def _is_one(value: Value) -> bool:
+    return _number(value) == 1.0
 
 
 def _near(number: float, wanted: float) -> bool:

@@ -118,7 +118,8 @@ def read_edges(
             shapes = {k: s for k, s in shapes.items() if k not in known}
         except UnsupportedError as error:
             raise refusal(Translation(model, shapes, limits, folder, known), error) from None
-    stand_ins = [run.final[v] for v in run.store.drawn if v in run.final]
+    nodes = set(found.graph.nodes)
+    stand_ins = [v for v in map(run.became, run.store.drawn) if v.node in nodes]
     drawn = random_nodes(found.graph, stand_ins)
     values, random = _values(run, found, drawn), random_outputs(found.graph, stand_ins)
     return Edges(found, values, _external(run, model), known, random, drawn)
@@ -132,7 +133,7 @@ def _values(run: Translation, found: Imported, drawn: frozenset[Node]) -> dict[s
         if isinstance(operand, Known):
             values[name] = operand.array
             continue
-        value = run.final.get(operand) if isinstance(operand, Value) else None
+        value = run.became(operand) if isinstance(operand, Value) else None
         if value is not None and value.node in alive:
             values[name] = value
     return values

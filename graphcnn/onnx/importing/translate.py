@@ -11,6 +11,7 @@ import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
 
 import graphcnn.onnx.importing.rules  # noqa: F401 - fills the registry
+from graphcnn.compile.pipelines import import_pipeline, observers
 from graphcnn.errors import GraphCnnError, ImportModelError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Value, constant_of
@@ -50,7 +51,7 @@ from graphcnn.onnx.importing.known.ramps import refuse_stand_ins
 from graphcnn.onnx.importing.missing import MissingError, missing, within
 from graphcnn.onnx.importing.rules.microsoft.operators import MICROSOFT, OWN
 from graphcnn.onnx.importing.rules.sequences import SequenceItems, items_of
-from graphcnn.passes.simplify.recognise import fuse
+from graphcnn.passes.driver.base import Applied
 
 #: Shapes of inputs that replace the declared ones; N, "N" or None is the batch axis.
 Shapes = Mapping[str, Sequence[Any]]
@@ -78,8 +79,8 @@ class Translation:
         self.inputs: list[Value] = []
         self.folded: Counter[str] = Counter()
         self.lowered: Counter[str] = Counter()
-        #: What the values of `env` became in the finished graph.
-        self.final: Mapping[Value, Value] = {}
+        #: What the pipeline did to the graph.
+        self.applied: list[Applied] = []
         self.nodes = 0
         #: The names that anything reads; other results are not asked for.
         self.used = names_used(model)
@@ -138,7 +139,7 @@ class Translation:
             return Input(info.name, TensorType(shape, dtype))(name=info.name)
 
     def finish(self, name: str = "") -> Imported:
-        """The graph of all outputs, small patterns of old files replaced by our operators."""
+        """The graph of all outputs, after the passes of the importer."""
         outputs: dict[str, Value] = {}
         empty: dict[str, Array] = {}
         sequences: dict[str, list[str]] = {}
@@ -158,7 +159,8 @@ class Translation:
             outputs["nothing"] = constant_of(0)  # a graph has outputs
         title = self.model.graph.name or name or "model"
         refuse_stand_ins(outputs.values(), self.store.counted)
-        graph, self.final = fuse(Graph.of(self.inputs, outputs, name=title))
+        written = Graph.of(self.inputs, outputs, name=title)
+        graph = import_pipeline().run(written, observers(self.applied.append))
         keys = [s.node.op.key for s in graph.states]  # type: ignore[attr-defined]
         states = {key: np.array(self.store.states[key]) for key in keys}
         as_declared = not self.shapes and not self.given
@@ -166,6 +168,13 @@ class Translation:
         return Imported(
             graph, states, self.model, self.folded, self.lowered, empty, sequences, doubts
         )
+
+    def became(self, value: Value) -> Value:
+        """What a value of `env` is in the finished graph, which may lack it: inside of what became
+        one operator, or where no output depends on it."""
+        for applied in self.applied:
+            value = applied.log.became.get(value, value)
+        return value
 
     def _output(self, info: onnx.ValueInfoProto) -> Value:
         value = self.store.value(self.env[info.name])

@@ -1,0 +1,68 @@
+"""Operators that are written out in several."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from graphcnn.ir.node import Value
+from graphcnn.ops.activation import HardSigmoid, Sigmoid, Tanh
+from graphcnn.ops.comparison import Equal, Not
+from graphcnn.ops.elementwise import Erf
+from graphcnn.passes.simplify.recognise import Recognise
+from rewrites import Example, RefusalExample
+
+ROW, TWO = {"x": (2, 3)}, {"x": (2, 3), "y": (2, 3)}
+
+
+def fires(rule: str, build: Any, result: str, sources: Any = None) -> Example:
+    return Example(rule, Recognise(), build, result, sources or ROW)
+
+
+def refuses(rule: str, build: Any, reason: str, sources: Any = None) -> RefusalExample:
+    return RefusalExample(rule, Recognise(), build, reason, sources or ROW)
+
+
+def by_erf(x: Value, scale: float = math.sqrt(2)) -> Value:
+    return x * (Erf()(x / scale) + 1.0) * 0.5
+
+
+def by_tanh(x: Value, cubic: float = 0.044715, scale: float = math.sqrt(2 / math.pi)) -> Value:
+    return 0.5 * (x * (1.0 + Tanh()((x + x**3.0 * cubic) * scale)))
+
+
+def read_twice(f: Callable[[Value], Value], x: Value) -> tuple[Value, Value]:
+    gate = f(x)
+    return x * gate, gate
+
+
+def equality_read_twice(x: Value, y: Value) -> tuple[Value, Value]:
+    equal = Equal()(x, y)
+    return Not()(equal), equal
+
+
+EXAMPLES = [
+    fires("not_of_equal", lambda x, y: Not()(Equal()(x, y)), "not_equal(x, y)", TWO),
+    fires("times_its_sigmoid", lambda x: x * Sigmoid()(x), "silu(x)"),
+    fires("times_its_sigmoid", lambda x: Sigmoid()(x) * x, "silu(x)"),
+    fires("times_its_hard_sigmoid", lambda x: HardSigmoid()(x) * x, "hard_swish(x)"),
+    fires("gelu_by_erf", by_erf, "gelu(x)"),
+    fires("gelu_by_erf", lambda x: (x * 0.5) * (1.0 + Erf()(x * math.sqrt(0.5))), "gelu(x)"),
+    fires("gelu_by_tanh", by_tanh, 'gelu(x; approximate="tanh")'),
+    fires(
+        "gelu_by_tanh",
+        lambda x: x / 2.0 * (Tanh()(math.sqrt(2 / math.pi) * (x * x * x * 0.044715 + x)) + 1.0),
+        'gelu(x; approximate="tanh")',
+    ),
+]
+
+REFUSALS = [
+    refuses("not_of_equal", equality_read_twice, "read elsewhere", TWO),
+    refuses("times_its_sigmoid", partial(read_twice, Sigmoid()), "read elsewhere"),
+    refuses("times_its_hard_sigmoid", partial(read_twice, HardSigmoid()), "read elsewhere"),
+    refuses(
+        "times_its_hard_sigmoid", lambda x: x * HardSigmoid(0.2)(x), r"x / 6 .* found x \* 0.2 \+"
+    ),
+    refuses("gelu_by_erf", partial(by_erf, scale=1.0), r"found x \* 1$"),
+    refuses("gelu_by_tanh", partial(by_tanh, cubic=0.05), r"found 0\.797\d* \* \(x \+ 0\.05 \*"),
+]
