@@ -205,7 +205,7 @@ def _transpose(node: Node, x: ReceptiveField) -> ReceptiveField | None:
     return x if perm[2:] == (2, 3) else None
 
 
-@fields_of("flatten", "dropout", "batch_norm", "batch_norm_train")
+@fields_of("flatten", "dropout", "batch_norm", "batch_norm_train", "group_norm")
 def _each_element(node: Node, x: ReceptiveField) -> ReceptiveField:
-    """The elements see what they saw before (statistics of the batch aside)."""
+    """The elements see what they saw before (statistics of batches and groups aside)."""
     return x

@@ -25,7 +25,7 @@ from graphcnn.passes.simplify.eliminate import Eliminate
 from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.runtime.native import stored_plan
 from graphcnn.runtime.native.code.kernel import Kernel
-from graphcnn.runtime.native.code.registry import can_place, choices, heavy_op, lower
+from graphcnn.runtime.native.code.registry import can_place, choices, has_lowering, heavy_op, lower
 from graphcnn.runtime.native.code.target import Target, host
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.executable import NativeExecutable
@@ -53,7 +53,7 @@ def native_pipeline(
 
     return Pipeline(
         (
-            Expand(),
+            Expand(has_lowering),
             WidenTypes(),
             FoldConstants(),
             Eliminate(),

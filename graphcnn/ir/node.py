@@ -54,8 +54,6 @@ class Op:
     anchor: ClassVar[bool] = False
     #: Two nodes with equal operator and inputs may be merged.
     pure: ClassVar[bool] = True
-    #: Native code has no kernel for it: what it expands to is computed.
-    composite: ClassVar[bool] = False
     #: The derivative is zero wherever it exists: integer and boolean results.
     piecewise_constant: ClassVar[bool] = False
 
@@ -95,7 +93,11 @@ class Op:
         raise NotImplementedError
 
     def expand(self, *args: Any, **kwargs: Any) -> tuple["Value", ...]:
-        """The results in terms of smaller operators: `expand(*inputs)`. Optional."""
+        """The results in terms of smaller operators: `expand(*inputs)`. Optional.
+
+        They are differentiated where there is no `gradient`, computed where there is no kernel,
+        and exported where there is no rule for ONNX.
+        """
         raise NotImplementedError
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:

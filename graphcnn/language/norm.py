@@ -1,13 +1,13 @@
-"""Layers that behave differently in training: batch normalisation and dropout."""
+"""Normalisation of channels by batch or by group, and dropout."""
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Role
 from graphcnn.language.activations import activate
-from graphcnn.language.arguments import Activation, number, scoped
+from graphcnn.language.arguments import Activation, number, positive, scoped
 from graphcnn.language.errors import located
 from graphcnn.language.sources import learned, state
-from graphcnn.ops.norm import BatchNorm
+from graphcnn.ops.norm import BatchNorm, GroupNorm
 from graphcnn.ops.random import Dropout
 
 
@@ -45,6 +45,42 @@ def batch_norm(
     variance = state(shape, "ones", Role.STATISTIC, False, x.dtype, "")
     y = op(x, gamma, beta, mean, variance, name=scoped(name, op.name))
     return activate(y, activation)
+
+
+@located
+def group_norm(
+    x: Value,
+    groups: int,
+    *,
+    epsilon: float = 1e-5,
+    trainable: bool = True,
+    activation: Activation = None,
+    name: str = "",
+) -> Value:
+    """Shift and scale every channel after normalising groups of channels (arXiv:1803.08494).
+
+    y = gamma · (x - mean) / sqrt(variance + epsilon) + beta
+
+    Mean and variance are those of a group of channels that follow each other, and of its pixels,
+    in one item: nothing depends on the batch, and training and inference are the same. One group
+    normalises whole items, as many groups as channels normalise every channel (instance norm).
+
+    Args:
+        x: (N, C, ...), as (N, C, H, W).
+        groups: a divisor of C.
+        epsilon: keeps the root away from 0.
+        trainable: False freezes gamma and beta, one number each per channel.
+        activation: a name such as "relu", or a function of a tensor.
+
+    Raises:
+        GraphError: the groups do not divide the channels, or x has no channels of a known number.
+    """
+    if x.type.rank < 2 or not isinstance(x.shape[1], int):
+        raise GraphError(f"x must be (N, C, ...) of known sizes, found {x.type}")
+    op = GroupNorm(positive(groups, "groups"), number(epsilon, "epsilon"))
+    gamma = learned((x.shape[1],), "ones", x.dtype, trainable)
+    beta = learned((x.shape[1],), "zeros", x.dtype, trainable)
+    return activate(op(x, gamma, beta, name=scoped(name, op.name)), activation)
 
 
 @located

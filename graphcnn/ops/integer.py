@@ -58,7 +58,6 @@ class Quantize(Op):
     operands: ClassVar = ("x", "scale", "zero?")
     elementwise: ClassVar[bool] = True
     piecewise_constant: ClassVar[bool] = True
-    composite: ClassVar[bool] = True
 
     def infer(self, x: TensorType, scale: TensorType, zero: TensorType | None = None) -> TensorType:
         if self.dtype not in QUANTISED:
@@ -95,7 +94,6 @@ class Dequantize(Op):
 
     operands: ClassVar = ("x", "scale", "zero?")
     elementwise: ClassVar[bool] = True
-    composite: ClassVar[bool] = True
 
     def infer(self, x: TensorType, scale: TensorType, zero: TensorType | None = None) -> TensorType:
         if x.dtype.is_float or x.dtype is DType.BOOL:
@@ -126,7 +124,6 @@ class _Sums(Op):
     """Two factors and the zero points of both."""
 
     piecewise_constant: ClassVar[bool] = True
-    composite: ClassVar[bool] = True
 
     def check(self, *factors: TensorType | None) -> None:
         a, b, *zeros = factors

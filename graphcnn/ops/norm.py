@@ -1,4 +1,4 @@
-"""Batch normalisation: in inference, in training, and backwards.
+"""Batch normalisation, in inference, in training and backwards; group normalisation.
 
 S. Ioffe, C. Szegedy, arXiv:1502.03167. Each channel is shifted and scaled to mean 0 and variance 1,
 then to the learned mean beta and standard deviation gamma. Over the batch and the pixels of one
@@ -10,6 +10,9 @@ channel, M numbers in all,
 The variance is the population's (divided by M, not M - 1). Training keeps running statistics,
 running += momentum · (batch - running), where the batch variance is taken as M / (M - 1) times
 the one above; that is written out by the pass that makes the training graph.
+
+Y. Wu, K. He, arXiv:1803.08494. Group normalisation takes mean and variance of every item by itself,
+over a group of channels and their pixels, so that it is the same in training and in inference.
 """
 
 from collections.abc import Sequence
@@ -21,11 +24,12 @@ import numpy as np
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import MEAN, SUM, Batches, Rule, Types, mixed, per_item
 from graphcnn.ir.node import Array, Node, Op, Value
-from graphcnn.ir.tensor_type import Shape, TensorType
+from graphcnn.ir.tensor_type import Shape, TensorType, is_open, known_size
 from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.elementwise import Sqrt
 from graphcnn.ops.parts.checks import check_same_dtype, check_shape
 from graphcnn.ops.parts.reduction import averaged, summed
+from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import ElementCount, Reshape
 
 
@@ -182,6 +186,57 @@ class BatchNormGrad(Op):
         if not found.is_items:
             return found
         return mixed("follows the statistics of the batch back"), SUM, SUM
+
+
+@dataclass(frozen=True)
+class GroupNorm(Op):
+    """y = gamma · (x - mean) / sqrt(variance + epsilon) + beta, for every item and group.
+
+    The C channels are `groups` groups of C / groups that follow each other; mean and variance (of
+    the population) are over the channels and pixels of a group, in one item. Shapes: x (N, C, ...)
+    of known sizes but N, gamma and beta (C); y as x. Any one float dtype.
+    """
+
+    groups: int = 1
+    epsilon: float = 1e-5
+
+    operands: ClassVar = ("x", "gamma", "beta")
+
+    def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> TensorType:
+        if x.rank < 2 or is_open(x.shape[1:]):
+            raise GraphError(f"x must be (N, C, ...) of known sizes, found {x}")
+        check_same_dtype(x=x, gamma=gamma, beta=beta)
+        channels = known_size(x.shape[1:2])
+        if self.groups < 1 or channels % self.groups:
+            raise GraphError(f"groups = {self.groups} must divide the {channels} channels of {x}")
+        check_shape(gamma, (channels,), "gamma")
+        check_shape(beta, (channels,), "beta")
+        if not self.epsilon > 0:
+            raise GraphError(f"epsilon must be greater than 0, found {self.epsilon}")
+        return x
+
+    def evaluate(self, x: Array, gamma: Array, beta: Array) -> Array:
+        grouped = x.reshape(self.grouped(x.shape))  # type: ignore[arg-type]
+        centred = grouped - averaged(grouped, (2,), True)
+        variance = averaged(centred * centred, (2,), True)
+        normal = centred / np.sqrt(variance + x.dtype.type(self.epsilon))
+        shape = channel_shape(x.shape)
+        y: Array = normal.reshape(x.shape) * gamma.reshape(shape) + beta.reshape(shape)
+        return y
+
+    def expand(self, x: Value, gamma: Value, beta: Value) -> tuple[Value, ...]:
+        grouped = Reshape(self.grouped(x.shape))(x)
+        centred = grouped - Mean((2,), True)(grouped)
+        variance = Mean((2,), True)(centred * centred)
+        normal = Reshape(x.shape)(centred / Sqrt()(variance + self.epsilon))
+        return (normal * per_channel(gamma, x) + per_channel(beta, x),)
+
+    def grouped(self, shape: Shape) -> Shape:
+        """(N, groups, elements of a group of one item)."""
+        return shape[0], self.groups, known_size(shape[1:]) // self.groups
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0,))
 
 
 def reduced_axes(shape: Shape) -> tuple[int, ...]:

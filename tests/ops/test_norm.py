@@ -1,4 +1,4 @@
-"""Batch normalisation: statistics, first and second derivatives; dropout and random numbers."""
+"""Normalisation: statistics, first and second derivatives; dropout and random numbers."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from graphcnn.ir.node import Value
 from graphcnn.ir.philox import uniform
 from graphcnn.ir.sources import Role
 from graphcnn.ir.tensor_type import DType, N
-from graphcnn.language.norm import batch_norm, dropout
+from graphcnn.language.norm import batch_norm, dropout, group_norm
 from graphcnn.language.sources import input
-from graphcnn.ops.norm import BatchNorm, BatchNormTrain
+from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm
 from graphcnn.ops.random import RandomUniform
 from graphcnn.passes.training.backward import vjp
 
@@ -100,6 +100,28 @@ def test_language_makes_parameters_and_statistics() -> None:
         batch_norm(input("x", ()))
     with pytest.raises(GraphError, match="momentum must be in 0 to 1, found 2"):
         batch_norm(input("x", (3,)), momentum=2)
+
+
+def test_groups_of_channels_have_mean_and_variance_of_their_item() -> None:
+    """Here a group of two channels of two pixels, by hand."""
+    x = np.array([[[1.0, 3.0], [5.0, 7.0], [0.0, 0.0], [2.0, 2.0]]])
+    gamma, beta = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 0.0, 0.0, 9.0])
+    y = GroupNorm(2, 4.0).evaluate(x, gamma, beta)  # variances 5 and 1
+    root = np.sqrt(5.0)
+    wanted = [[-1, -1 / 3], [2 / 3, 2], [-3 / root, -3 / root], [9 + 4 / root, 9 + 4 / root]]
+    np.testing.assert_allclose(y, [wanted])
+
+
+def test_group_norm_of_the_language() -> None:
+    y = group_norm(input("x", (6, 4, 4)), 3, name="gn", epsilon=0.1, trainable=False)
+    assert (y.node.name, y.node.op) == ("gn", GroupNorm(3, 0.1))
+    states = [state_of(v) for v in y.node.inputs[1:]]
+    assert [(s.role, s.trainable) for s in states] == [(Role.PARAMETER, False)] * 2
+    assert [float(s.initial(s.type, 0, "k")[0]) for s in states] == [1, 0]
+    with pytest.raises(GraphError, match=r"groups = 4 must divide the 6 channels of f32\[N,6\]"):
+        group_norm(input("x", (6,)), 4)
+    with pytest.raises(GraphError, match=r"group_norm .*x must be \(N, C, ...\) of known sizes"):
+        group_norm(input("x", ()), 1)
 
 
 def test_dropout_is_the_identity_in_inference() -> None:

@@ -27,7 +27,7 @@ from graphcnn.onnx.exporting import external
 from graphcnn.onnx.exporting.external import DataFile
 from graphcnn.onnx.exporting.gate import check, helper_types
 from graphcnn.onnx.exporting.groups import NodeGroup, find_groups
-from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS
+from graphcnn.onnx.exporting.registry import exporter_of
 from graphcnn.onnx.exporting.targets import first_release, newest_for
 from graphcnn.onnx.exporting.writer import (
     ELEMENT_TYPES,
@@ -289,10 +289,7 @@ def _emit(
         array = states[node.op.key] if isinstance(node.op, State) else node.op.evaluate()
         emit.arrays[values[node.output]] = array
         return
-    exporter = EXPORTERS.get(node.op.name)
-    if exporter is None:
-        reason = EXCUSED.get(node.op.name, "no mapping is registered")
-        raise ExportError(f"{node.op.name} {name!r} has no equivalent in ONNX: {reason}")
+    exporter = exporter_of(node.op, name)
     emit.begin(name, str(node.origin))
     try:
         if group is not None:

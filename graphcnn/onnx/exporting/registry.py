@@ -5,13 +5,17 @@
         return [emit.add("Relu", inputs[0])]
 
 A function gets the names of the node's inputs, adds ONNX nodes, and returns the names of the
-results. An operator is either in `EXPORTERS` or excused here by name.
+results. One that has no such function is written out in the operators that it expands to; one that
+does not expand either is excused here by name.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from graphcnn.ir.node import Node
+from graphcnn.errors import ExportError
+from graphcnn.ir.graph import topological_order
+from graphcnn.ir.node import Node, Op
+from graphcnn.ir.sources import Constant, Input
 from graphcnn.onnx.exporting.writer import NodeWriter
 
 Exporter = Callable[[NodeWriter, Node, list[str]], list[str]]
@@ -49,3 +53,32 @@ def plain(onnx_type: str) -> Exporter:
         return [emit.add(onnx_type, *inputs)]
 
     return export
+
+
+def exporter_of(op: Op, name: str) -> Exporter:
+    """What writes the operator of a node. Raises `ExportError` with its name where nothing does."""
+    if op.name in EXPORTERS:
+        return EXPORTERS[op.name]
+    if op.has("expand") and op.name not in EXCUSED:
+        return written_out
+    reason = EXCUSED.get(op.name, "no mapping is registered")
+    raise ExportError(f"{op.name} {name!r} has no equivalent in ONNX: {reason}")
+
+
+def written_out(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
+    """The operator as the smaller ones that it expands to."""
+    stand_ins = [
+        v if isinstance(v.node.op, Constant) else Input(f"operand{i}", v.type)()
+        for i, v in enumerate(node.inputs)
+    ]
+    names = dict(zip(stand_ins, inputs, strict=True))
+    results = node.op.expand(*stand_ins)
+    for inner in topological_order(v.node for v in results):
+        if inner.outputs[0] in names:
+            continue
+        if isinstance(inner.op, Constant):
+            names[inner.output] = emit.constant(inner.op.array)
+            continue
+        made = exporter_of(inner.op, node.name)(emit, inner, [names[v] for v in inner.inputs])
+        names.update(zip(inner.outputs, made, strict=True))
+    return [names[v] for v in results]

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from graphcnn.errors import ExportError
-from graphcnn.ir.graph import topological_order
 from graphcnn.ir.node import Node, Value
-from graphcnn.ir.sources import Constant, Input
+from graphcnn.ir.sources import Constant
 from graphcnn.ir.tensor_type import DType, Shape
-from graphcnn.onnx.exporting.registry import EXPORTERS, exports
+from graphcnn.onnx.exporting.registry import exports, written_out
 from graphcnn.onnx.exporting.rules.image import window_attributes
 from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, NeedsOpset, NodeWriter
 
@@ -32,25 +31,6 @@ def _check_opset(emit: NodeWriter, what: str, integers: DType, floats: DType) ->
     need = max(_SINCE.get(integers, 13), 13 if floats is DType.FLOAT32 else 19)
     if emit.opset < need:
         raise NeedsOpset(f"{what} of {integers} and {floats}", need)
-
-
-def written_out(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
-    """The operator as the smaller ones that it expands to."""
-    stand_ins = [
-        v if isinstance(v.node.op, Constant) else Input(f"operand{i}", v.type)()
-        for i, v in enumerate(node.inputs)
-    ]
-    names = dict(zip(stand_ins, inputs, strict=True))
-    results = node.op.expand(*stand_ins)
-    for inner in topological_order(v.node for v in results):
-        if inner.outputs[0] in names:
-            continue
-        if isinstance(inner.op, Constant):
-            names[inner.output] = emit.constant(inner.op.array)
-            continue
-        made = EXPORTERS[inner.op.name](emit, inner, [names[v] for v in inner.inputs])
-        names.update(zip(inner.outputs, made, strict=True))
-    return [names[v] for v in results]
 
 
 def row_axis(shapes: Sequence[Shape], rank: int) -> int | None:
