@@ -23,6 +23,7 @@ from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import (
     M,
     tiled_weight_gradient,
 )
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 
 TARGETS = {"host": host(), "avx2": named("avx2"), "sse2": named("sse2")}
 FLOATS = (np.float32, np.float64)
@@ -111,7 +112,7 @@ def test_tiles_of_a_weight_gradient_are_chosen_where_they_pay() -> None:
     def schedule(size: int) -> object:
         op = Conv2d(padding=(1, 1, 1, 1))
         g = geometry(op, 64, (32, (size, size)), (32, (size, size)), (3, 3), 16)
-        return tiled_weight_gradient(g, 2, named("avx512"))
+        return tiled_weight_gradient(g, Numbers.alike(DType.FLOAT32), 2, named("avx512"))
 
     assert schedule(1) is None
     assert schedule(16) is not None

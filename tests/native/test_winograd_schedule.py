@@ -8,6 +8,7 @@ from graphcnn.runtime.native.code.target import named
 from graphcnn.runtime.native.kernels.conv.geometry import geometry
 from graphcnn.runtime.native.kernels.conv.winograd import WinogradConv
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd, tile_count
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 
 TARGET = named("avx512")
 SHAPES = [
@@ -19,9 +20,9 @@ SHAPES = [
 
 
 def code(n: int, c: int, o: int, size: int) -> WinogradConv:
-    op = Conv2d(padding=(1, 1, 1, 1))
-    g = geometry(op, n, (c, (size, size)), (o, (size, size)), (3, 3), TARGET.lanes(DType.FLOAT32))
-    return WinogradConv(g, choose_winograd(g, TARGET))
+    op, numbers = Conv2d(padding=(1, 1, 1, 1)), Numbers.alike(DType.FLOAT32)
+    g = geometry(op, n, (c, (size, size)), (o, (size, size)), (3, 3), numbers.lanes(TARGET))
+    return WinogradConv(g, choose_winograd(g, numbers, TARGET), numbers)
 
 
 @pytest.mark.parametrize(("n", "c", "o", "size"), SHAPES)

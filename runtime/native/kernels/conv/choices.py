@@ -8,7 +8,7 @@ from typing import cast
 from graphcnn.ir.geometry import Pair, Sides
 from graphcnn.ir.node import Node
 from graphcnn.ir.storage import PLAIN, Choice, DepthwiseKernels, Images, Kernels, Vectors
-from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.runtime.native.code.registry import offers
 from graphcnn.runtime.native.code.target import Target
@@ -23,6 +23,7 @@ from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weig
 from graphcnn.runtime.native.kernels.conv.winograd import applies, in_order
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd, tile_count
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
+from graphcnn.runtime.native.kernels.parts.numbers import BLOCKED_TYPES, Numbers
 
 #: Input channels up to which a first layer reads plain images.
 FIRST = 8
@@ -38,8 +39,9 @@ ONE: Sides = (1, 1, 1, 1)
 @offers("conv2d", "conv_transpose2d")
 def convolution(node: Node, target: Target) -> list[Choice]:
     """Plain, first layer, direct and Winograd, reading and writing with and without halo."""
-    group, lanes = group_of(node), target.lanes(DType.FLOAT32)
-    op = cast(Conv2d | ConvTranspose2d, group.op)
+    group = group_of(node)
+    numbers, op = group.numbers, cast(Conv2d | ConvTranspose2d, group.op)
+    lanes = numbers.lanes(target)
     x, weight, *bias = group.types
     (n, c, h, w), (_, o, oh, ow) = _ints(x), _ints(group.result)
     kernel = cast(Pair, _ints(weight)[2:])
@@ -48,7 +50,7 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     found = [_plain(node, steps * 1.2 * _wasted(op, group, lanes))]
     others = _others(group)
     groups = block_groups(op, c, o, lanes)
-    if groups is None or group.result.dtype is not DType.FLOAT32 or others is None:
+    if groups is None or not numbers.are(BLOCKED_TYPES) or others is None:
         return found
     vectors = (str(Vectors(lanes)),) * len(bias)
     fill_o, fill_c = _fill(o, lanes), _fill(c, lanes)
@@ -72,14 +74,14 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     kernels = str(Kernels(lanes, choose_schedule(g, target).vectors, transposed))
     add(read, kernels, "direct", steps * fill_o * fill_c * 1.07)
     for m in (4, 2) if in_order(numbered_back(g) if transposed else g) else ():
-        add(read, f"w{m}{kernels}", f"winograd{m}", winograd_cost(g, m, target))
+        add(read, f"w{m}{kernels}", f"winograd{m}", winograd_cost(g, numbers, m, target))
     return found
 
 
-def winograd_cost(g: ConvGeometry, m: int, target: Target) -> float:
+def winograd_cost(g: ConvGeometry, numbers: Numbers, m: int, target: Target) -> float:
     """Vector steps of the products, or of what brings the kernels from memory where that takes
     longer, and of the transforms of tiles. The kernels are read again for every block of tiles."""
-    s, points, tiles = choose_winograd(g, target, m), (m + 2) ** 2, tile_count(g, m)
+    s, points, tiles = choose_winograd(g, numbers, target, m), (m + 2) ** 2, tile_count(g, m)
     depth, width, lanes = g.x.blocks, g.y.blocks, g.x.lanes
     kernels = points * depth * lanes * width
     products = kernels * -(-tiles // s.rows) * s.rows
@@ -104,13 +106,14 @@ def _wasted(op: Conv2d | ConvTranspose2d, group: FusedGroup, lanes: int) -> floa
 @offers("conv2d_weight_grad")
 def weight_gradient(node: Node, target: Target) -> list[Choice]:
     """Plain, first layer, direct and Winograd."""
-    group, lanes = group_of(node), target.lanes(DType.FLOAT32)
-    op, (x, dy) = cast(Conv2dWeightGrad, group.op), group.types
+    group = group_of(node)
+    op, (x, dy), numbers = cast(Conv2dWeightGrad, group.op), group.types, group.numbers
+    lanes = numbers.lanes(target)
     (n, c, h, w), (_, o, oh, ow) = _ints(x), _ints(dy)
     steps = n * oh * ow * c * o // op.groups * prod(op.kernel) / lanes
     fill_o, fill_c = _fill(o // op.groups, lanes), _fill(c, lanes)
     found = [_plain(node, steps * 1.25 * fill_o)]
-    if op.groups != 1 or x.dtype is not DType.FLOAT32 or not _simple(group):
+    if op.groups != 1 or not numbers.are(BLOCKED_TYPES) or not _simple(group):
         return found
     shown = [str(Images(lanes, halo)) for halo in (NO_HALO, ONE)]
     if c <= FIRST:
@@ -123,7 +126,7 @@ def weight_gradient(node: Node, target: Target) -> list[Choice]:
     vectors = choose_schedule(g, target).vectors
     written = str(Kernels(lanes, vectors))
     costs = {"direct": steps * fill_o * fill_c * 1.1}
-    tiled = tiled_weight_gradient(g, vectors, target) if applies(g) else None
+    tiled = tiled_weight_gradient(g, numbers, vectors, target) if applies(g) else None
     if tiled is not None:
         costs["winograd4"] = tiled.steps
     for halo, layout in product(_read_halos(forward, g), shown):

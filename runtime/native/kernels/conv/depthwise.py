@@ -30,7 +30,7 @@ class DepthwiseConv(DirectConv):
         moves: Sequence[int],
         sums: Sequence[ir.Value],
     ) -> list[ir.Value]:
-        dtype, lanes = self.dtype, self.g.x.lanes
-        factor = e.load(panel, dtype, lanes)
-        read = (e.load(e.at(pixel, dtype, (move, 1)), dtype, lanes) for move in moves)
-        return [e.fma(factor, v, s) for v, s in zip(read, sums, strict=True)]
+        numbers, turned, lanes = self.numbers, self.numbers.turned, self.g.x.lanes
+        factor = numbers.vector(e, panel, lanes)
+        read = (turned.vector(e, e.at(pixel, numbers.read, (move, 1)), lanes) for move in moves)
+        return [turned.multiply_add(e, factor, v, s) for v, s in zip(read, sums, strict=True)]

@@ -16,14 +16,13 @@ from dataclasses import dataclass
 import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Pair
-from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.taps import BlockedPart, Strips, strips_of
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked, Epilogue, Place
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import blocks, multiply_step, table, zero
 
-F32 = DType.FLOAT32
 Table = Callable[[Int], Int]
 
 #: Channels in one turn of the innermost loop. More lets LLVM hoist the broadcasts and spill.
@@ -109,8 +108,7 @@ class DirectConv:
 
     g: ConvGeometry
     s: Tiling
-    bias: bool = False
-    dtype: DType = F32
+    numbers: Numbers
 
     @property
     def of_tap(self) -> int:
@@ -137,17 +135,17 @@ class DirectConv:
         epilogue: Epilogue | None = None,
     ) -> None:
         """The loops over this part's share of the units."""
-        g, s, dtype = self.g, self.s, self.dtype
+        g, s, numbers = self.g, self.s, self.numbers
         panels = g.y.blocks // s.vectors
 
         def unit(u: Int) -> None:
             rest, band = e.divmod(u, self.bands)
             n, panel = e.divmod(rest, panels)
             group, _ = e.divmod(panel, panels // g.groups)
-            image = e.at(x, dtype, (n, g.x.image), (group, g.depth * g.x.plane))
-            kernel = e.at(weight, dtype, (panel, g.depth * g.taps * self.of_tap))
+            image = e.at(x, numbers.read, (n, g.x.image), (group, g.depth * g.x.plane))
+            kernel = e.at(weight, numbers.weight, (panel, g.depth * g.taps * self.of_tap))
             first = e.imul(panel, s.vectors)
-            written = e.at(y, dtype, (n, g.y.image), (first, g.y.plane))
+            written = e.at(y, numbers.written, (n, g.y.image), (first, g.y.plane))
             if any(g.y.halo):
                 e.when(
                     e.b.icmp_signed("==", e.int(band), e.int(0)),
@@ -193,22 +191,19 @@ class DirectConv:
             )
 
     def _clear(self, e: Emitter, written: ir.Value) -> None:
-        plane = self.g.y.plane
+        plane, dtype = self.g.y.plane, self.numbers.written
         e.loop(
             0, self.s.vectors,
-            lambda v: self.g.y.clear_halo(e, self.dtype, e.at(written, self.dtype, (v, plane))),
+            lambda v: self.g.y.clear_halo(e, dtype, e.at(written, dtype, (v, plane))),
         )  # fmt: skip
 
     def _start(self, e: Emitter, bias: ir.Value | None, first: Int) -> list[ir.Value]:
         """The sums to begin with: the bias of each vector of channels, padded to whole blocks."""
-        lanes = self.g.y.lanes
+        lanes, dtype = self.g.y.lanes, self.numbers.sums
         if bias is None:
-            return [zero(self.dtype, lanes)] * self.s.vectors
-        base = e.at(bias, self.dtype, (first, lanes))
-        return [
-            e.load(e.at(base, self.dtype, (v, lanes)), self.dtype, lanes)
-            for v in range(self.s.vectors)
-        ]
+            return [zero(dtype, lanes)] * self.s.vectors
+        base = e.at(bias, dtype, (first, lanes))
+        return [e.load(e.at(base, dtype, (v, lanes)), dtype, lanes) for v in range(self.s.vectors)]
 
     def _tile(
         self,
@@ -222,7 +217,7 @@ class DirectConv:
         epilogue: Epilogue | None,
     ) -> None:
         """One tile of pixels from `corner`, for all vectors of the panel."""
-        g, dtype, lanes = self.g, self.dtype, self.g.x.lanes
+        g, numbers, lanes = self.g, self.numbers, self.g.x.lanes
         (image, kernel, written), (n, first), (q, r) = pointers, outer, corner
         sums = self._sums(e, part, (image, kernel), corner, size, start)
         (sy, sx), (oy, ox) = g.step, part.start
@@ -233,10 +228,10 @@ class DirectConv:
                 if epilogue is not None:
                     value = epilogue(e, value, Place(n, e.iadd(first, v), row, column, lanes))
                 to = e.at(
-                    written, dtype, (row, g.y.row), (column, lanes),
+                    written, numbers.written, (row, g.y.row), (column, lanes),
                     (v * g.y.plane + g.y.offset(0, 0), 1),
                 )  # fmt: skip
-                e.store(value, to, aligned=True)
+                numbers.write(e, value, to, aligned=True)
 
     def _sums(
         self,
@@ -252,9 +247,9 @@ class DirectConv:
         Those of pixels that some strip leaves out wait in memory for the strips that use them:
         LLVM would spill others, in the innermost loop.
         """
-        g, s, dtype, (ry, rx), x = self.g, self.s, self.dtype, self.g.reading, self.g.x
+        g, s, numbers, (ry, rx), x = self.g, self.s, self.numbers, self.g.reading, self.g.x
         (image, kernel), (q, r) = pointers, corner
-        base = e.at(image, dtype, (q, ry * x.row), (r, rx * x.lanes))
+        base = e.at(image, numbers.read, (q, ry * x.row), (r, rx * x.lanes))
         pixels = _pixels(size)
         moves = [i * ry * x.row + j * rx * x.lanes for i, j in pixels]
         found = self._strips(part, size)
@@ -269,25 +264,27 @@ class DirectConv:
 
         def block(c: Int, *carried: ir.Value) -> list[ir.Value]:
             sums = list(carried)
-            self._fetch_rows(e, part, e.at(base, dtype, (c, x.plane)), size)
+            self._fetch_rows(e, part, e.at(base, numbers.read, (c, x.plane)), size)
             for strip, span, some in zip(found.strips, spans, used, strict=True):
                 edge = [p for p in some if p not in kept]
                 rooms = [room for p in edge for room in waiting[p]]
                 reads = table(e, "pixels", [x.offset(*at) for _, at in strip.taps])
-                numbers = table(e, "taps", [number for number, _ in strip.taps])
+                taps = table(e, "taps", [number for number, _ in strip.taps])
 
                 def tap(
                     t: Int,
                     *sums: ir.Value,
                     reads: Table = reads,
-                    numbers: Table = numbers,
+                    taps: Table = taps,
                     own: Sequence[int] = (*kept, *edge),
                 ) -> list[ir.Value]:
-                    pixel = e.at(base, dtype, (c, x.plane), (reads(t), 1))
-                    at = e.at(kernel, dtype, (c, g.taps * self.of_tap), (numbers(t), self.of_tap))
+                    pixel = e.at(base, numbers.read, (c, x.plane), (reads(t), 1))
+                    at = e.at(
+                        kernel, numbers.weight, (c, g.taps * self.of_tap), (taps(t), self.of_tap)
+                    )
                     return self._channels(e, pixel, at, [moves[p] for p in own], sums)
 
-                loaded = [e.load(room, dtype, x.lanes) for room in rooms]
+                loaded = [e.load(room, numbers.sums, x.lanes) for room in rooms]
                 done = e.loop(*span, tap, carry=[*sums, *loaded])
                 sums = done[: len(sums)]
                 for value, room in zip(done[len(sums) :], rooms, strict=True):
@@ -299,7 +296,7 @@ class DirectConv:
             sums = e.loop(0, g.depth, block, carry=sums)
         held = {p: sums[k * s.vectors : (k + 1) * s.vectors] for k, p in enumerate(kept)}
         return [
-            held.get(p) or [e.load(room, dtype, x.lanes) for room in waiting[p]]
+            held.get(p) or [e.load(room, numbers.sums, x.lanes) for room in waiting[p]]
             for p in range(len(pixels))
         ]
 
@@ -307,7 +304,7 @@ class DirectConv:
         """Memory on the stack that holds a value."""
         with e.b.goto_entry_block():
             room = e.b.alloca(value.type)
-            room.align = self.dtype.bytes * self.g.y.lanes
+            room.align = self.numbers.sums.bytes * self.g.y.lanes
         e.store(value, room)
         return room
 
@@ -318,7 +315,7 @@ class DirectConv:
             for i in range(ry * size[0]):
                 row = max(rows) + 1 + ry * (size[0] - 1) + i
                 for j in range(rx * size[1]):
-                    e.prefetch(e.at(block, self.dtype, (x.offset(row, j), 1)))
+                    e.prefetch(e.at(block, self.numbers.read, (x.offset(row, j), 1)))
 
     def _strips(self, part: BlockedPart, tile: Pair) -> Strips:
         """The taps of a part, by the columns of a tile that use them."""
@@ -333,7 +330,7 @@ class DirectConv:
     def _streams(self, e: Emitter) -> bool:
         """Whether the kernel is too large for the second cache, and must be fetched ahead."""
         panels = self.g.y.blocks // self.s.vectors * self.g.depth * self.g.taps
-        return panels * self.of_tap * self.dtype.bytes > e.target.l2
+        return panels * self.of_tap * self.numbers.weight.bytes > e.target.l2
 
     def _channels(
         self,
@@ -344,20 +341,21 @@ class DirectConv:
         sums: Sequence[ir.Value],
     ) -> list[ir.Value]:
         """The channels of one block, one tap."""
-        lanes, vectors, dtype = self.g.x.lanes, self.s.vectors, self.dtype
+        lanes, vectors = self.g.x.lanes, self.s.vectors
+        read, weight = self.numbers.read, self.numbers.weight
         unroll = min(_UNROLL, lanes)
         ahead = self.g.taps * self.of_tap if self._streams(e) else 0
 
         def turn(c: Int, *carried: ir.Value) -> list[ir.Value]:
             sums = list(carried)
-            numbers = e.at(pixel, dtype, (c, 1))
-            rows = e.at(panel, dtype, (c, lanes * vectors))
-            for line in range(0, unroll * vectors * lanes if ahead else 0, 64 // dtype.bytes):
-                e.prefetch(e.at(rows, dtype, (ahead + line, 1)))
+            pixels = e.at(pixel, read, (c, 1))
+            rows = e.at(panel, weight, (c, lanes * vectors))
+            for line in range(0, unroll * vectors * lanes if ahead else 0, 64 // weight.bytes):
+                e.prefetch(e.at(rows, weight, (ahead + line, 1)))
             for u in range(unroll):
-                left = [e.at(numbers, dtype, (m + u, 1)) for m in moves]
-                right = [e.at(rows, dtype, ((u * vectors + v) * lanes, 1)) for v in range(vectors)]
-                sums = multiply_step(e, dtype, sums, left, right)
+                left = [e.at(pixels, read, (m + u, 1)) for m in moves]
+                right = [e.at(rows, weight, ((u * vectors + v) * lanes, 1)) for v in range(vectors)]
+                sums = multiply_step(e, self.numbers, sums, left, right)
             return sums
 
         return e.loop(0, lanes, turn, step=unroll, carry=sums)

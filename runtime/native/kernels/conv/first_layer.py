@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Pair, Window
-from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import Planes, scratch_bytes, transpose
 from graphcnn.runtime.native.kernels.conv.plain import Tap
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked, Epilogue, Place
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import (
     Tile,
     blocks,
@@ -38,8 +38,8 @@ class FirstConv:
     stride: Pair
     y: Blocked
     tile: Tile
-    bands: int = 1
-    dtype: DType = DType.FLOAT32
+    bands: int
+    numbers: Numbers
 
     @property
     def units(self) -> int:
@@ -48,9 +48,8 @@ class FirstConv:
     @property
     def image(self) -> int:
         """Elements of scratch that one packed image takes."""
-        return (
-            scratch_bytes(self.channels * self.planes.size * self.dtype.bytes) // self.dtype.bytes
-        )
+        size = self.numbers.read.bytes
+        return scratch_bytes(self.channels * self.planes.size * size) // size
 
     @property
     def steps(self) -> int:
@@ -60,7 +59,8 @@ class FirstConv:
     @property
     def scratch(self) -> int:
         kernels = self.steps * self.y.lanes * self.y.blocks
-        return scratch_bytes((self.image + kernels) * self.dtype.bytes)
+        read, weight = self.numbers.read.bytes, self.numbers.weight.bytes
+        return scratch_bytes(self.image * read + kernels * weight)
 
     @property
     def flops(self) -> int:
@@ -78,7 +78,8 @@ class FirstConv:
         epilogue: Epilogue | None = None,
     ) -> None:
         """The loops over this part's share of the units; `scratch` is the part's own."""
-        dtype, (h, w) = self.dtype, self.planes.sizes
+        numbers, (h, w) = self.numbers, self.planes.sizes
+        dtype = numbers.read
         height = self.y.sizes[0]
         panels = self.y.blocks // self.tile.vectors
         weight = self._kernel(e, weight, e.at(scratch, dtype, (self.image, 1)))
@@ -100,7 +101,7 @@ class FirstConv:
 
             def panel(p: Int) -> None:
                 first = e.imul(p, self.tile.vectors)
-                written = e.at(y, dtype, (n, self.y.image), (first, self.y.plane))
+                written = e.at(y, numbers.written, (n, self.y.image), (first, self.y.plane))
                 if any(self.y.halo):
                     e.when(
                         e.b.icmp_signed("==", e.int(band), e.int(0)),
@@ -122,7 +123,7 @@ class FirstConv:
 
     def _kernel(self, e: Emitter, weight: ir.Value, to: ir.Value) -> ir.Value:
         """The plain kernel as [O/(L·b)][C·KH·KW][L·b], the rest of the last panel zeros."""
-        dtype, lanes, vectors = self.dtype, self.y.lanes, self.tile.vectors
+        dtype, lanes, vectors = self.numbers.weight, self.y.lanes, self.tile.vectors
 
         def block(o: Int, count: int) -> None:
             index, _ = e.divmod(o, lanes)
@@ -135,11 +136,10 @@ class FirstConv:
         return to
 
     def _clear(self, e: Emitter, written: ir.Value) -> None:
+        dtype = self.numbers.written
         e.loop(
             0, self.tile.vectors,
-            lambda v: self.y.clear_halo(
-                e, self.dtype, e.at(written, self.dtype, (v, self.y.plane))
-            ),
+            lambda v: self.y.clear_halo(e, dtype, e.at(written, dtype, (v, self.y.plane))),
         )  # fmt: skip
 
     def _tile(
@@ -154,25 +154,26 @@ class FirstConv:
     ) -> None:
         """`size` pixels of a row, one panel of output channels."""
         (packed, weight, written), (n, panel), (q, r) = pointers, outer, corner
-        dtype, lanes = self.dtype, self.y.lanes
+        numbers, lanes = self.numbers, self.y.lanes
         vectors = self.tile.vectors
         width = lanes * vectors
-        kernel = e.at(weight, dtype, (panel, self.steps * width))
+        kernel = e.at(weight, numbers.weight, (panel, self.steps * width))
         first = e.imul(panel, vectors)
         (sy, sx), area = self.stride, self.planes.channel_stride
         taps = sorted(self.taps, key=lambda tap: tap.weight)
         reads = [self.planes.offset(*tap.pixel) for tap in taps]
         read = table(e, "pixels", [c * area + at for c in range(self.channels) for at in reads])
-        base = e.at(packed, dtype, (q, sy * self.planes.grid[1]), (r, sx))
+        base = e.at(packed, numbers.read, (q, sy * self.planes.grid[1]), (r, sx))
 
         def left(k: list[Int]) -> list[ir.Value]:
-            at = e.at(base, dtype, (read(k[0]), 1))
-            return [e.at(at, dtype, (p * sx, 1)) for p in range(size)]
+            at = e.at(base, numbers.read, (read(k[0]), 1))
+            return [e.at(at, numbers.read, (p * sx, 1)) for p in range(size)]
 
         def right(k: list[Int]) -> list[ir.Value]:
-            at = e.at(kernel, dtype, (k[0], width))
-            return [e.at(at, dtype, (v * lanes, 1)) for v in range(vectors)]
+            at = e.at(kernel, numbers.weight, (k[0], width))
+            return [e.at(at, numbers.weight, (v * lanes, 1)) for v in range(vectors)]
 
+        dtype = numbers.sums
         start = [zero(dtype, lanes)] * vectors
         if bias is not None:
             base_bias = e.at(bias, dtype, (first, lanes))
@@ -181,7 +182,7 @@ class FirstConv:
             ]
         results = [
             e.at(
-                written, dtype, (q, self.y.row), (e.iadd(r, p), lanes),
+                written, numbers.written, (q, self.y.row), (e.iadd(r, p), lanes),
                 (v * self.y.plane + self.y.offset(0, 0), 1),
             )
             for p in range(size)
@@ -189,12 +190,12 @@ class FirstConv:
         ]  # fmt: skip
         for place in results:
             e.prefetch(place, write=True)
-        sums = multiply(e, dtype, start * size, (self.steps,), left, right)
+        sums = multiply(e, numbers, start * size, (self.steps,), left, right)
         for i, (value, place) in enumerate(zip(sums, results, strict=True)):
             if epilogue is not None:
                 block, column = e.iadd(first, i % vectors), e.iadd(r, i // vectors)
                 value = epilogue(e, value, Place(n, block, q, column, lanes))
-            e.store(value, place, aligned=True)
+            numbers.write(e, value, place, aligned=True)
 
 
 def padded(sizes: Pair, both: tuple[Window, Window]) -> Planes:
@@ -215,9 +216,9 @@ def first_conv(
     both: tuple[Window, Window],
     taps: Sequence[Tap],
     y: Blocked,
+    numbers: Numbers,
     target: Target,
     vectors: int | None = None,
-    dtype: DType = DType.FLOAT32,
 ) -> FirstConv:
     """A first layer tiled for a processor; `vectors` is given with a kernel."""
     wide = vectors or (2 if y.blocks % 2 == 0 and y.sizes[1] < 8 else 1)
@@ -227,4 +228,4 @@ def first_conv(
     tile = Tile(-(-y.sizes[1] // count), wide)
     bands = min(y.sizes[0], max(1, -(-8 // batch)))
     planes, stride = padded(sizes, both), (both[0].stride, both[1].stride)
-    return FirstConv(batch, channels, planes, tuple(taps), stride, y, tile, bands, dtype)
+    return FirstConv(batch, channels, planes, tuple(taps), stride, y, tile, bands, numbers)

@@ -28,6 +28,7 @@ from graphcnn.runtime.native.kernels.conv.packing import (
     transpose_registers,
 )
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.pixel_rows import least, most, tiles
 from graphcnn.runtime.native.kernels.parts.tiles import Values, multiply_step, zero
 
@@ -52,7 +53,12 @@ class BatchTranspose:
     output: Pair
     kernel_size: Pair
     lanes: int
-    dtype: DType
+    numbers: Numbers
+
+    @property
+    def dtype(self) -> DType:
+        """Operands, sums and result are of one type."""
+        return self.numbers.sums
 
     @property
     def images(self) -> int:
@@ -173,7 +179,7 @@ class BatchTranspose:
                 filters = e.at(numbers, dtype, (o, self.few * kh * kw))
                 left = [e.at(filters, dtype, (c, kh * kw)) for c in range(self.few)]
                 right = [e.at(at, dtype, (v, lanes)) for v in range(_VECTORS)]
-                return multiply_step(e, dtype, carried, left, right)
+                return multiply_step(e, self.numbers.turned, carried, left, right)
 
             return e.loop(0, self.channels, channel, carry=carried)
 
@@ -217,9 +223,9 @@ def batch_transpose(group: FusedGroup, target: Target) -> BatchTranspose | None:
     n, channels, h, w = cast(tuple[int, ...], x.shape)
     _, few, kh, kw = cast(tuple[int, ...], weight.shape)
     _, _, oh, ow = cast(tuple[int, ...], group.result.shape)
-    lanes = target.lanes(x.dtype)
+    numbers, lanes = group.numbers, group.numbers.lanes(target)
     fits = few <= _FEW and few * _VECTORS <= target.accumulators
     simple = op.groups == 1 and op.stride == (1, 1) and op.dilation == (1, 1)
     if not (fits and simple and n % (lanes * _VECTORS) == 0 and oh * ow >= lanes):
         return None
-    return BatchTranspose(group, op, n, channels, few, (h, w), (oh, ow), (kh, kw), lanes, x.dtype)
+    return BatchTranspose(group, op, n, channels, few, (h, w), (oh, ow), (kh, kw), lanes, numbers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
-from graphcnn.ir.geometry import Pair
+from graphcnn.ir.geometry import Pair, Window
 from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import I32, Emitter, Int
 from graphcnn.runtime.native.kernels.parts.tiles import maximum, minimum, pieces, store_part, zero
@@ -111,6 +111,22 @@ class Planes:
             copy(e, dtype, read, write, right - left, sx)
 
         e.loop(*rows, row)
+
+
+def planes_for(sizes: Pair, both: tuple[Window, Window]) -> Planes:
+    """How the input of a convolution is packed: what its windows read, and no more."""
+    phases, grid = [], []
+    for size, window in zip(sizes, both, strict=True):
+        taps = [t * window.dilation for t in range(window.kernel)]
+        phases.append(tuple(sorted({t % window.stride for t in taps})))
+        grid.append(window.output(size) + taps[-1] // window.stride)
+    return Planes(
+        sizes,
+        (both[0].before, both[1].before),
+        (grid[0], grid[1]),
+        (both[0].stride, both[1].stride),
+        (phases[0], phases[1]),
+    )
 
 
 def scratch_bytes(size: int) -> int:

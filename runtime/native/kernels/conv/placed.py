@@ -15,7 +15,7 @@ from graphcnn.ir.storage import (
     parse_layout,
     plain,
 )
-from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.layout import Placed
 from graphcnn.runtime.native.code.emit import Emitter, Int
@@ -31,14 +31,15 @@ from graphcnn.runtime.native.kernels.conv.geometry import (
     is_depthwise,
     numbered_back,
 )
-from graphcnn.runtime.native.kernels.conv.packing import own_scratch
-from graphcnn.runtime.native.kernels.conv.plain import planes_for, window_taps
+from graphcnn.runtime.native.kernels.conv.packing import own_scratch, planes_for
+from graphcnn.runtime.native.kernels.conv.plain import window_taps
 from graphcnn.runtime.native.kernels.conv.weight_grad import weight_gradient
 from graphcnn.runtime.native.kernels.conv.weight_grad_first_layer import first_weight_grad
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weight_gradient
 from graphcnn.runtime.native.kernels.conv.winograd import WinogradConv, applies, in_order
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of, images
+from graphcnn.runtime.native.kernels.parts.numbers import BLOCKED_TYPES
 
 
 def _ints(t: TensorType) -> tuple[int, ...]:
@@ -71,7 +72,7 @@ def convolution(node: Node, target: Target) -> Kernel:
     """Direct, Winograd or first-layer code, as the layouts and the algorithm say."""
     group = group_of(node)
     result = images(group.result)
-    if group.result.dtype is not DType.FLOAT32:
+    if not group.numbers.are(BLOCKED_TYPES):
         raise GraphError(f"{group.op.name} in {group.result.dtype} stays plain")
     if result is None:
         raise GraphError(f"{group.op.name} writes blocked images, found {group.result}")
@@ -94,7 +95,7 @@ def convolution(node: Node, target: Target) -> Kernel:
     if isinstance(read, TransformedKernels):
         return _winograd(group, g, read, target)
     schedule = choose_schedule(g, target, layout.vectors)
-    code = DirectConv(g, schedule)
+    code = DirectConv(g, schedule, group.numbers)
 
     def emit(e: Emitter) -> None:
         x, weight, *bias, y = group.operands(e)
@@ -111,7 +112,7 @@ def _depthwise(group: FusedGroup, target: Target) -> Kernel:
     if not isinstance(read, DepthwiseKernels) or result is None:
         raise GraphError(f"a depthwise convolution reads kernels such as d16, found {read}")
     g = geometry_of(group, result.lanes)
-    code = DepthwiseConv(g, choose_schedule(g, target, 1))
+    code = DepthwiseConv(g, choose_schedule(g, target, 1), group.numbers)
 
     def emit(e: Emitter) -> None:
         x, weight, *bias, y = group.operands(e)
@@ -128,7 +129,8 @@ def _winograd(
 ) -> Kernel:
     if not in_order(g):
         raise GraphError(f"winograd is for kernels 3×3 of stride 1, found {group.op}")
-    code = WinogradConv(g, choose_winograd(g, target, layout.tile, layout.kernels.vectors))
+    schedule = choose_winograd(g, group.numbers, target, layout.tile, layout.kernels.vectors)
+    code = WinogradConv(g, schedule, group.numbers)
 
     def emit(e: Emitter) -> None:
         x, weight, *bias, y = group.operands(e)
@@ -150,7 +152,7 @@ def _first(group: FusedGroup, target: Target) -> Kernel:
     y = images(group.result)
     assert y is not None
     taps = window_taps(*both, op.flip_kernel)
-    code = first_conv(n, c, (h, w), both, taps, y, target)
+    code = first_conv(n, c, (h, w), both, taps, y, group.numbers, target)
 
     def emit(e: Emitter) -> None:
         pointers = group.operands(e)
@@ -170,13 +172,14 @@ def weight_grad(node: Node, target: Target) -> Kernel:
     group = group_of(node)
     op, (x, dy) = cast(Conv2dWeightGrad, group.op), group.types
     shown = images(dy)
-    if op.groups != 1 or group.result.dtype is not DType.FLOAT32 or shown is None:
+    if op.groups != 1 or not group.numbers.are(BLOCKED_TYPES) or shown is None:
         raise GraphError(f"a blocked weight gradient is of one group and f32, found {op} of {dy}")
     n, c, h, w = _ints(x)
     both = op.windows(op.kernel)
     if x.layout == PLAIN:
         taps = window_taps(*both, op.flip_kernel)
-        first = first_weight_grad(n, c, planes_for((h, w), both), taps, shown, 1, target)
+        planes = planes_for((h, w), both)
+        first = first_weight_grad(n, c, planes, taps, shown, group.numbers, 1, target)
         area = len(taps)
 
         def follow_first(e: Emitter, value: ir.Value, o: Int, pair: Int) -> ir.Value:
@@ -201,7 +204,7 @@ def weight_grad(node: Node, target: Target) -> Kernel:
     if layout.transposed:
         raise GraphError(f"a weight gradient is written as o16i16x2, found {layout}")
     wanted = cast(Placed, node.op).algorithm != "direct" and applies(g)
-    tiled = tiled_weight_gradient(g, layout.vectors, target) if wanted else None
+    tiled = tiled_weight_gradient(g, group.numbers, layout.vectors, target) if wanted else None
     if tiled is not None:
 
         def emit_tiled(e: Emitter) -> None:
@@ -215,8 +218,9 @@ def weight_grad(node: Node, target: Target) -> Kernel:
         )  # fmt: skip
     places_of = dict(g.parts[0].taps)
     code = weight_gradient(
-        n, g.x, g.y, tuple(places_of[t] for t in range(g.taps)), g.reading, layout.vectors, target
-    )
+        n, g.x, g.y, tuple(places_of[t] for t in range(g.taps)), g.reading, group.numbers,
+        layout.vectors, target,
+    )  # fmt: skip
 
     def emit(e: Emitter) -> None:
         x, dy, dw = group.operands(e)

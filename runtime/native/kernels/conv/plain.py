@@ -26,8 +26,15 @@ from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.registry import anchored, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.input_grad_few_channels import batch_transpose
-from graphcnn.runtime.native.kernels.conv.packing import Planes, copy, own_scratch, scratch_bytes
+from graphcnn.runtime.native.kernels.conv.packing import (
+    Planes,
+    copy,
+    own_scratch,
+    planes_for,
+    scratch_bytes,
+)
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
+from graphcnn.runtime.native.kernels.parts.numbers import PLAIN_TYPES, Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import (
     Tile,
     blocks,
@@ -84,7 +91,12 @@ class TapProduct:
     step: Pair
     parts: tuple[Part, ...]
     bias: bool
-    dtype: DType
+    numbers: Numbers
+
+    @property
+    def dtype(self) -> DType:
+        """Operands, sums and result are of one type."""
+        return self.numbers.sums
 
     def kernel(self, group: FusedGroup, target: Target) -> Kernel:
         """The kernel of the group around this product."""
@@ -214,7 +226,7 @@ class _TapEmitter:
                     first = e.broadcast(number, lanes)
                 sums += [first] * vectors
             if part.taps:
-                sums = multiply(e, dtype, sums, (p.depth, len(part.taps)), left, right)
+                sums = multiply(e, p.numbers.turned, sums, (p.depth, len(part.taps)), left, right)
             for r in range(rows):
                 for v in range(vectors):
                     value, at = sums[r * vectors + v], e.iadd(f, v * lanes)
@@ -287,12 +299,13 @@ def conv2d(node: Node, target: Target) -> Kernel:
     group = group_of(node)
     x, weight, *bias = group.types
     op = cast(Conv2d, group.op)
-    product = forward(op, _ints(x.shape), _ints(weight.shape), bool(bias), x.dtype)
+    numbers = group.numbers.require(op.name, PLAIN_TYPES)
+    product = forward(op, _ints(x.shape), _ints(weight.shape), bool(bias), numbers)
     return product.kernel(group, target)
 
 
 def forward(
-    op: Conv2d, x: tuple[int, ...], weight: tuple[int, ...], bias: bool, dtype: DType
+    op: Conv2d, x: tuple[int, ...], weight: tuple[int, ...], bias: bool, numbers: Numbers
 ) -> TapProduct:
     """The product of a convolution."""
     (n, _, h, w), (o, c, kh, kw) = x, weight
@@ -302,24 +315,8 @@ def forward(
     part = Part((0, 0), output, window_taps(rows, columns, op.flip_kernel))
     return TapProduct(
         n, op.groups, o // op.groups, c, c * kh * kw, kh * kw, o // op.groups * c * kh * kw,
-        planes, output, (1, 1), (part,), bias, dtype,
+        planes, output, (1, 1), (part,), bias, numbers,
     )  # fmt: skip
-
-
-def planes_for(sizes: Pair, both: tuple[Window, Window]) -> Planes:
-    """How the input of a convolution is packed: what its windows read, and no more."""
-    phases, grid = [], []
-    for size, window in zip(sizes, both, strict=True):
-        taps = [t * window.dilation for t in range(window.kernel)]
-        phases.append(tuple(sorted({t % window.stride for t in taps})))
-        grid.append(window.output(size) + taps[-1] // window.stride)
-    return Planes(
-        sizes,
-        (both[0].before, both[1].before),
-        (grid[0], grid[1]),
-        (both[0].stride, both[1].stride),
-        (phases[0], phases[1]),
-    )
 
 
 def window_taps(rows: Window, columns: Window, flip: bool) -> tuple[Tap, ...]:
@@ -340,6 +337,7 @@ def conv_transpose2d(node: Node, target: Target) -> Kernel:
     group = group_of(node)
     x, weight, *bias = group.types
     op = cast(ConvTranspose2d, group.op)
+    numbers = group.numbers.require(op.name, PLAIN_TYPES)
     over_images = batch_transpose(group, target)
     if over_images is not None:
         return over_images.kernel()
@@ -367,7 +365,7 @@ def conv_transpose2d(node: Node, target: Target) -> Kernel:
     product = TapProduct(
         n, op.groups, c, o // op.groups, kh * kw, c * kh * kw, o // op.groups * c * kh * kw,
         planes, (output[0], output[1]), op.stride, tuple(parts), bool(bias),
-        x.dtype,
+        numbers,
     )  # fmt: skip
     return product.kernel(group, target)
 

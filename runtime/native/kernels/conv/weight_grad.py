@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Pair
-from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import I1, Emitter, Int
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import add_to, blocks, multiply, table, zero
 
 #: What happens to a vector of the gradient at last: f(e, vector, offset) -> vector.
@@ -28,7 +28,8 @@ Follow = Callable[[Emitter, ir.Value, Int], ir.Value]
 class BlockedWeightGrad:
     """Weight gradient of a convolution of one group from blocked x and dy.
 
-    `taps` holds for each tap of the kernel the pixel of x that it reads for output (0, 0).
+    `taps` holds for each tap of the kernel the pixel of x that it reads for output (0, 0). The
+    result is written as it is summed.
     """
 
     batch: int
@@ -39,8 +40,8 @@ class BlockedWeightGrad:
     vectors: int
     rows: int
     band: int
-    split: int = 1
-    dtype: DType = DType.FLOAT32
+    split: int
+    numbers: Numbers
 
     @property
     def units(self) -> int:
@@ -55,7 +56,8 @@ class BlockedWeightGrad:
         self, e: Emitter, x: ir.Value, dy: ir.Value, dw: ir.Value, follow: Follow | None = None
     ) -> None:
         """The loops over this part's share of the units."""
-        dtype, lanes, taps = self.dtype, self.x.lanes, len(self.taps)
+        numbers, lanes, taps = self.numbers, self.x.lanes, len(self.taps)
+        dtype = numbers.sums
         width = lanes * self.vectors
         block = lanes * width  # elements of dw of one tap
         read = table(e, "pixels", [self.x.offset(*at) for at in self.taps])
@@ -75,22 +77,22 @@ class BlockedWeightGrad:
             e.loop(begin, end, clear)
 
             def image(n: Int) -> None:
-                source = e.at(x, dtype, (n, self.x.image), (c, self.x.plane))
+                source = e.at(x, numbers.read, (n, self.x.image), (c, self.x.plane))
                 shown = e.at(
-                    dy, dtype, (n, self.dy.image), (panel, self.vectors * self.dy.plane),
+                    dy, numbers.weight, (n, self.dy.image), (panel, self.vectors * self.dy.plane),
                     (self.dy.offset(0, 0), 1),
                 )  # fmt: skip
 
                 def band(i: Int, height: int) -> None:
                     def tap(t: Int) -> None:
                         pixels = e.at(
-                            source, dtype, (i, self.reading[0] * self.x.row), (read(t), 1)
+                            source, numbers.read, (i, self.reading[0] * self.x.row), (read(t), 1)
                         )
                         e.loop(
                             0, lanes,
                             lambda r: self._tile(
-                                e, e.at(pixels, dtype, (r, 1)),
-                                e.at(shown, dtype, (i, self.dy.row)),
+                                e, e.at(pixels, numbers.read, (r, 1)),
+                                e.at(shown, numbers.weight, (i, self.dy.row)),
                                 e.at(sums, dtype, (t, block), (r, width)), height,
                             ),
                             step=self.rows,
@@ -119,7 +121,7 @@ class BlockedWeightGrad:
         self, e: Emitter, sums: ir.Value, c: Int, panel: Int, begin: Int, end: Int
     ) -> None:
         """Zeros for the channels that only fill up blocks: what they hold in x and dy is any."""
-        dtype, lanes = self.dtype, self.x.lanes
+        dtype, lanes = self.numbers.sums, self.x.lanes
         width, used = lanes * self.vectors, self.x.channels % lanes
         filled = self.dy.channels % width
 
@@ -150,16 +152,17 @@ class BlockedWeightGrad:
         self, e: Emitter, pixels: ir.Value, shown: ir.Value, sums: ir.Value, height: int
     ) -> None:
         """Some rows of input channels over `height` rows of pixels."""
-        dtype, lanes = self.dtype, self.x.lanes
+        numbers, lanes = self.numbers, self.x.lanes
+        read, shown_as, dtype = numbers.read, numbers.weight, numbers.sums
         (ry, rx), width = self.reading, lanes * self.vectors
 
         def left(k: list[Int]) -> list[ir.Value]:
-            at = e.at(pixels, dtype, (k[0], ry * self.x.row), (k[1], rx * lanes))
-            return [e.at(at, dtype, (r, 1)) for r in range(self.rows)]
+            at = e.at(pixels, read, (k[0], ry * self.x.row), (k[1], rx * lanes))
+            return [e.at(at, read, (r, 1)) for r in range(self.rows)]
 
         def right(k: list[Int]) -> list[ir.Value]:
-            at = e.at(shown, dtype, (k[0], self.dy.row), (k[1], lanes))
-            return [e.at(at, dtype, (v * self.dy.plane, 1)) for v in range(self.vectors)]
+            at = e.at(shown, shown_as, (k[0], self.dy.row), (k[1], lanes))
+            return [e.at(at, shown_as, (v * self.dy.plane, 1)) for v in range(self.vectors)]
 
         places = [
             e.at(sums, dtype, (r * width + v * lanes, 1))
@@ -167,7 +170,7 @@ class BlockedWeightGrad:
             for v in range(self.vectors)
         ]
         start = [zero(dtype, lanes)] * len(places)
-        done = multiply(e, dtype, start, (height, self.dy.sizes[1]), left, right)
+        done = multiply(e, numbers, start, (height, self.dy.sizes[1]), left, right)
         add_to(e, dtype, places, done)
 
 
@@ -177,19 +180,20 @@ def weight_gradient(
     dy: Blocked,
     taps: tuple[Pair, ...],
     reading: Pair,
+    numbers: Numbers,
     vectors: int,
     target: Target,
-    dtype: DType = DType.FLOAT32,
 ) -> BlockedWeightGrad:
     """The gradient for kernels of `vectors` vectors, tiled for a processor."""
     limit = target.sums
     rows = x.lanes
     while rows > 1 and (rows + 1) * vectors > limit:
         rows //= 2
-    line = dy.sizes[1] * (vectors * dy.lanes + reading[0] * reading[1] * x.lanes) * dtype.bytes
+    of_x = reading[0] * reading[1] * x.lanes * numbers.read.bytes
+    line = dy.sizes[1] * (vectors * dy.lanes * numbers.weight.bytes + of_x)
     least = -(-48 // dy.sizes[1])
     band = min(dy.sizes[0], max(least, int(0.75 * target.l1) // line))
     band = -(-dy.sizes[0] // -(-dy.sizes[0] // band))
     units = dy.blocks // vectors * x.blocks
     split = min(len(taps), max(1, -(-8 // units)))
-    return BlockedWeightGrad(batch, x, dy, taps, reading, vectors, rows, band, split, dtype)
+    return BlockedWeightGrad(batch, x, dy, taps, reading, vectors, rows, band, split, numbers)

@@ -16,6 +16,7 @@ from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import Planes, own_scratch, scratch_bytes
 from graphcnn.runtime.native.kernels.conv.plain import Tap
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import Values, add_to, zero
 from graphcnn.runtime.native.kernels.tensor.gemm import horizontal_sum
 
@@ -30,7 +31,12 @@ class DepthwiseGrad:
     planes: Planes
     output: tuple[int, int]
     taps: tuple[Tap, ...]
-    dtype: DType
+    numbers: Numbers
+
+    @property
+    def dtype(self) -> DType:
+        """Operands, sums and result are of one type."""
+        return self.numbers.sums
 
     @property
     def together(self) -> int:
@@ -113,7 +119,8 @@ class DepthwiseGrad:
                 for t, at in enumerate(offsets):
                     pixel = read(e.at(pixels, dtype, (j, 1), (at, 1)), last)
                     for k, d in enumerate(shares):
-                        found[t * together + k] = e.fma(pixel, d, found[t * together + k])
+                        total = found[t * together + k]
+                        found[t * together + k] = self.numbers.multiply_add(e, pixel, d, total)
                 return found
 
             done = list(carried)

@@ -11,12 +11,12 @@ from functools import partial
 import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Pair
-from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import Planes, copy, scratch_bytes
 from graphcnn.runtime.native.kernels.conv.plain import Tap
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import Tile, add_to, blocks, multiply, table, zero
 
 #: Pieces of work that a weight gradient should have, rows of a tile at least, and the part of the
@@ -37,8 +37,8 @@ class FirstWeightGrad:
     taps: tuple[Tap, ...]
     dy: Blocked
     tile: Tile
-    pieces: int = 1
-    dtype: DType = DType.FLOAT32
+    pieces: int
+    numbers: Numbers
 
     @property
     def units(self) -> int:
@@ -47,9 +47,8 @@ class FirstWeightGrad:
     @property
     def image(self) -> int:
         """Elements of scratch that one packed image takes."""
-        return (
-            scratch_bytes(self.channels * self.planes.size * self.dtype.bytes) // self.dtype.bytes
-        )
+        size = self.numbers.sums.bytes
+        return scratch_bytes(self.channels * self.planes.size * size) // size
 
     @property
     def steps(self) -> int:
@@ -59,7 +58,7 @@ class FirstWeightGrad:
     @property
     def scratch(self) -> int:
         kernels = self.steps * self.dy.lanes * self.tile.vectors
-        return scratch_bytes((self.image + kernels) * self.dtype.bytes)
+        return scratch_bytes((self.image + kernels) * self.numbers.sums.bytes)
 
     @property
     def flops(self) -> int:
@@ -76,7 +75,8 @@ class FirstWeightGrad:
         follow: Follow | None = None,
     ) -> None:
         """The loops over this part's share of the units; `scratch` is the part's own."""
-        dtype, (h, w), lanes = self.dtype, self.planes.sizes, self.dy.lanes
+        numbers, (h, w), lanes = self.numbers, self.planes.sizes, self.dy.lanes
+        dtype = numbers.sums
         vectors, steps = self.tile.vectors, self.steps
         width = lanes * vectors
         pairs = sorted(
@@ -103,12 +103,12 @@ class FirstWeightGrad:
             e.loop(*rows, clear)
 
             def image(n: Int) -> None:
-                packed = e.at(x, dtype, (n, self.channels * h * w))
+                packed = e.at(x, numbers.read, (n, self.channels * h * w))
                 if not self.planes.in_place:
-                    self.planes.pack(e, dtype, packed, scratch, self.channels)
+                    self.planes.pack(e, numbers.read, packed, scratch, self.channels)
                     packed = scratch
                 shown = e.at(
-                    dy, dtype, (n, self.dy.image), (panel, vectors * self.dy.plane),
+                    dy, numbers.weight, (n, self.dy.image), (panel, vectors * self.dy.plane),
                     (self.dy.offset(0, 0), 1),
                 )  # fmt: skip
                 for k in range(self.pieces):
@@ -130,16 +130,17 @@ class FirstWeightGrad:
         tiles: Sequence[Sequence[Pair]],
     ) -> None:
         """One image, for tiles of rows (number of the pair, offset of its pixel)."""
-        dtype, lanes, vectors = self.dtype, self.dy.lanes, self.tile.vectors
+        numbers, lanes, vectors = self.numbers, self.dy.lanes, self.tile.vectors
+        dtype = numbers.sums
         for rows in tiles:
 
             def left(k: list[Int], rows: Sequence[Pair] = rows) -> list[ir.Value]:
-                at = e.at(packed, dtype, (k[0], self.planes.grid[1]), (k[1], 1))
-                return [e.at(at, dtype, (offset, 1)) for _, offset in rows]
+                at = e.at(packed, numbers.read, (k[0], self.planes.grid[1]), (k[1], 1))
+                return [e.at(at, numbers.read, (offset, 1)) for _, offset in rows]
 
             def right(k: list[Int]) -> list[ir.Value]:
-                at = e.at(shown, dtype, (k[0], self.dy.row), (k[1], lanes))
-                return [e.at(at, dtype, (v * self.dy.plane, 1)) for v in range(vectors)]
+                at = e.at(shown, numbers.weight, (k[0], self.dy.row), (k[1], lanes))
+                return [e.at(at, numbers.weight, (v * self.dy.plane, 1)) for v in range(vectors)]
 
             places = [
                 e.at(sums, dtype, ((number * vectors + v) * lanes, 1))
@@ -147,7 +148,7 @@ class FirstWeightGrad:
                 for v in range(vectors)
             ]
             start = [zero(dtype, lanes)] * len(places)
-            add_to(e, dtype, places, multiply(e, dtype, start, self.dy.sizes, left, right))
+            add_to(e, dtype, places, multiply(e, numbers, start, self.dy.sizes, left, right))
 
     def _write(
         self,
@@ -159,7 +160,7 @@ class FirstWeightGrad:
         follow: Follow | None,
     ) -> None:
         """Some rows of sums of a panel, [pair][filter], into the plain gradient [filter][pair]."""
-        dtype, width = self.dtype, self.dy.lanes * self.tile.vectors
+        dtype, width = self.numbers.sums, self.dy.lanes * self.tile.vectors
 
         def filters(o: Int, count: int) -> None:
             def pair(i: Int) -> None:
@@ -187,9 +188,9 @@ def first_weight_grad(
     planes: Planes,
     taps: Sequence[Tap],
     dy: Blocked,
+    numbers: Numbers,
     vectors: int,
     target: Target,
-    dtype: DType = DType.FLOAT32,
 ) -> FirstWeightGrad:
     """The gradient for kernels of `vectors` vectors, tiled for a processor."""
     limit = (target.sums - vectors) // vectors
@@ -204,4 +205,4 @@ def first_weight_grad(
     work = len(taps) * dy.sizes[0] * dy.sizes[1] * vectors
     pieces = max(1, min(count, -(-_UNITS // panels), int(_PACKING * work / max(packing, 1))))
     tile = Tile(rows, vectors)
-    return FirstWeightGrad(batch, channels, planes, tuple(taps), dy, tile, pieces, dtype)
+    return FirstWeightGrad(batch, channels, planes, tuple(taps), dy, tile, pieces, numbers)

@@ -25,12 +25,14 @@ from graphcnn.runtime.native.kernels.conv.packing import (
     Planes,
     fill_zero,
     own_scratch,
+    planes_for,
     scratch_bytes,
     transpose,
 )
-from graphcnn.runtime.native.kernels.conv.plain import Tap, planes_for, window_taps
+from graphcnn.runtime.native.kernels.conv.plain import Tap, window_taps
 from graphcnn.runtime.native.kernels.conv.weight_grad_depthwise import DepthwiseGrad
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
+from graphcnn.runtime.native.kernels.parts.numbers import PLAIN_TYPES, Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import (
     Tile,
     add_to,
@@ -58,11 +60,16 @@ class WeightGradient:
     planes: Planes
     output: tuple[int, int]
     taps: tuple[Tap, ...]
-    dtype: DType
+    numbers: Numbers
     tile: Tile
     lanes: int
     pairs: bool
     chunk: int
+
+    @property
+    def dtype(self) -> DType:
+        """Operands, sums and result are of one type."""
+        return self.numbers.sums
 
     @property
     def panel(self) -> int:
@@ -89,24 +96,25 @@ def conv2d_weight_grad(node: Node, target: Target) -> Kernel:
     """Rows of channels (or channels and taps) times the transposed sensitivities."""
     group = group_of(node)
     x, dy = group.types
-    op, dtype = cast(Conv2dWeightGrad, group.op), x.dtype
+    op = cast(Conv2dWeightGrad, group.op)
+    numbers = group.numbers.require(op.name, PLAIN_TYPES)
     n, c, h, w = cast(tuple[int, ...], x.shape)
     _, o, *output = cast(tuple[int, ...], dy.shape)
-    c, o, lanes = c // op.groups, o // op.groups, target.lanes(dtype)
+    c, o, lanes = c // op.groups, o // op.groups, numbers.lanes(target)
     rows, columns = op.windows(op.kernel)
     taps = window_taps(rows, columns, op.flip_kernel)
     planes = planes_for((h, w), (rows, columns))
     if c == 1 and o * 2 <= lanes:
-        few = DepthwiseGrad(n, op.groups, o, planes, (output[0], output[1]), taps, dtype)
+        few = DepthwiseGrad(n, op.groups, o, planes, (output[0], output[1]), taps, numbers)
         return few.kernel(group, target)
     pairs = c * len(taps) <= _PAIRS
     tile = choose_tile(target, c * len(taps) if pairs else c, -(-o // lanes))
     chunk = c if pairs else _chunk(c, tile.rows)
     gradient = WeightGradient(
         n, op.groups, c, o, planes, (output[0], output[1]),
-        taps, dtype, tile, lanes, pairs, chunk,
+        taps, numbers, tile, lanes, pairs, chunk,
     )  # fmt: skip
-    scratch = scratch_bytes(sum(gradient.areas()) * dtype.bytes)
+    scratch = scratch_bytes(sum(gradient.areas()) * gradient.dtype.bytes)
     return Kernel(
         node_key(node),
         lambda e: _emit(e, gradient, group, scratch),
@@ -238,7 +246,7 @@ def _accumulate(
 
         places = [e.at(to, dtype, (i, lanes)) for i in range(len(rows) * vectors)]
         start = [zero(dtype, lanes)] * len(places)
-        add_to(e, dtype, places, multiply(e, dtype, start, (oh, ow), left, right))
+        add_to(e, dtype, places, multiply(e, p.numbers, start, (oh, ow), left, right))
 
     if p.pairs:
         pairs = [offset + c * plane for offset in offsets for c in range(channels)]

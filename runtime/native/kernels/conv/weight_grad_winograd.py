@@ -16,7 +16,6 @@ from itertools import product
 import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Pair
-from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import I1, Emitter, Int
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
@@ -25,9 +24,10 @@ from graphcnn.runtime.native.kernels.conv.weight_grad import Follow
 from graphcnn.runtime.native.kernels.conv.winograd import AHEAD, input_transform, tap_grid
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import tile_count
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked
+from graphcnn.runtime.native.kernels.parts.math import constant
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import add_to, minimum, multiply_step, zero
 
-F32 = DType.FLOAT32
 Vectors = list[ir.Value]
 Transform = Callable[[Emitter, Sequence[ir.Value]], Vectors]
 
@@ -43,8 +43,7 @@ _PRODUCT = 1.25
 
 def spread(e: Emitter, y: Sequence[ir.Value]) -> Vectors:
     """A y along one axis: 6 values of 4."""
-    lanes = y[0].type.count
-    two, four, eight = (e.splat(x, F32, lanes) for x in (2, 4, 8))
+    two, four, eight = (constant(y[0].type, x) for x in (2, 4, 8))
     s, d = e.add(y[0], y[2]), e.add(y[1], y[3])
     s2, d2 = e.fma(four, y[2], y[0]), e.fma(eight, y[3], e.mul(two, y[1]))
     return [y[0], e.add(s, d), e.sub(s, d), e.add(s2, d2), e.sub(s2, d2), y[3]]
@@ -52,8 +51,7 @@ def spread(e: Emitter, y: Sequence[ir.Value]) -> Vectors:
 
 def gather(e: Emitter, m: Sequence[ir.Value]) -> Vectors:
     """Gᵀ m along one axis: 3 values of 6."""
-    lanes = m[0].type.count
-    quarter, sixth, twelfth, small = (e.splat(1 / x, F32, lanes) for x in (4, 6, 12, 24))
+    quarter, sixth, twelfth, small = (constant(m[0].type, 1 / x) for x in (4, 6, 12, 24))
     s, d = e.mul(sixth, e.add(m[1], m[2])), e.mul(sixth, e.sub(m[2], m[1]))
     s2, d2 = e.add(m[3], m[4]), e.sub(m[3], m[4])
     return [
@@ -72,6 +70,7 @@ class TiledWeightGrad:
     """
 
     g: ConvGeometry
+    numbers: Numbers
     vectors: int
     inputs: int
     panels: int
@@ -117,7 +116,8 @@ class TiledWeightGrad:
     @property
     def scratch(self) -> int:
         sums = self.inputs * self.panels * self.square
-        return scratch_bytes(POINTS * (self.block * (self.depth + self.width) + sums) * F32.bytes)
+        elements = POINTS * (self.block * (self.depth + self.width) + sums)
+        return scratch_bytes(elements * self.numbers.sums.bytes)
 
     def emit(
         self,
@@ -129,18 +129,18 @@ class TiledWeightGrad:
         follow: Follow | None = None,
     ) -> None:
         """The loops over this part's share of the units; `scratch` is the part's own."""
-        g, lanes = self.g, self.lanes
+        g, lanes, dtype = self.g, self.lanes, self.numbers.sums
         sums = POINTS * self.inputs * self.panels * self.square
-        xs = e.at(scratch, F32, (sums, 1))
-        dys = e.at(xs, F32, (POINTS * self.block * self.depth, 1))
+        xs = e.at(scratch, dtype, (sums, 1))
+        dys = e.at(xs, dtype, (POINTS * self.block * self.depth, 1))
         count = tile_count(g, M)
         (top, left), _ = tap_grid(g)
 
         def unit(u: Int) -> None:
             outer, inner = e.divmod(u, g.x.blocks // self.inputs)
             panel, c = e.imul(outer, self.panels), e.imul(inner, self.inputs)
-            nothing = zero(F32, lanes)
-            e.loop(0, sums, lambda i: e.store(nothing, e.at(scratch, F32, (i, 1))), step=lanes)
+            nothing = zero(dtype, lanes)
+            e.loop(0, sums, lambda i: e.store(nothing, e.at(scratch, dtype, (i, 1))), step=lanes)
 
             def some(first: Int) -> None:
                 number = minimum(e, self.block, e.b.sub(e.int(count), e.int(first)))
@@ -172,6 +172,8 @@ class TiledWeightGrad:
         [point][tile][channel]. What lies outside of dy is zero; x is cut to its buffer, what is
         read in place of pixels outside meets these zeros."""
         edge, transform = (M, spread) if origin is None else (EDGE, input_transform)
+        numbers = self.numbers if origin is None else self.numbers.turned
+        dtype, sums = numbers.weight, numbers.sums
         (start, number), lanes, (b, count) = tiles, lying.lanes, blocks
         rows, columns = (-(-size // M) for size in self.g.y.sizes)
         ahead = -(-AHEAD // count)
@@ -183,8 +185,8 @@ class TiledWeightGrad:
                 *(self._positions(e, lying, origin, axis, at[axis], edge) for axis in (0, 1)),
                 strict=True,
             )
-            image = e.at(images, F32, (n, lying.image), (b, lying.plane))
-            return [e.at(image, F32, (r, lying.row)) for r in lines[0]], lines[1], list(ok)
+            image = e.at(images, dtype, (n, lying.image), (b, lying.plane))
+            return [e.at(image, dtype, (r, lying.row)) for r in lines[0]], lines[1], list(ok)
 
         def tile(t: Int) -> None:
             starts, places, ok = pixels(e.iadd(start, t))
@@ -194,23 +196,25 @@ class TiledWeightGrad:
             def block(c: Int) -> None:
                 for line in later[0]:
                     for q in later[1][edge - M :]:
-                        e.prefetch(e.at(line, F32, (c, lying.plane), (q, lanes)))
+                        e.prefetch(e.at(line, dtype, (c, lying.plane), (q, lanes)))
                 half = []
                 for i, line in enumerate(starts):
-                    moved = e.at(line, F32, (c, lying.plane))
-                    read = [e.load(e.at(moved, F32, (q, lanes)), F32, lanes) for q in places]
+                    moved = e.at(line, dtype, (c, lying.plane))
+                    read = [
+                        numbers.vector(e, e.at(moved, dtype, (q, lanes)), lanes) for q in places
+                    ]
                     for j, value in enumerate(read):
                         for inside in (ok[0][i], ok[1][j]):
                             if inside is not None:
-                                value = e.b.select(inside, value, zero(F32, lanes))
+                                value = e.b.select(inside, value, zero(sums, lanes))
                         read[j] = value
                     half.append(transform(e, read))
-                target = e.at(to, F32, (t, stride), (c, lanes))
+                target = e.at(to, sums, (t, stride), (c, lanes))
                 for q in range(EDGE):
                     done = transform(e, [half[r][q] for r in range(edge)])
                     for r, value in enumerate(done):
                         point = (r * EDGE + q) * self.block * stride
-                        e.store(value, e.at(target, F32, (point, 1)))
+                        e.store(value, e.at(target, sums, (point, 1)))
 
             e.loop(0, count, block)
 
@@ -238,25 +242,26 @@ class TiledWeightGrad:
         self, e: Emitter, xs: ir.Value, dys: ir.Value, sums: ir.Value, number: Int
     ) -> None:
         """[point][tile][channel] by [point][tile][filter], added to [point][block][panel]."""
-        lanes, wide = self.lanes, self.lanes * self.vectors
+        lanes, wide, dtype = self.lanes, self.lanes * self.vectors, self.numbers.sums
+        numbers = Numbers.alike(dtype)
 
         def rows(point: Int, c: Int, panel: Int, first: Int) -> None:
-            a = e.at(xs, F32, (point, self.block * self.depth), (c, lanes), (first, 1))
-            b = e.at(dys, F32, (point, self.block * self.width), (panel, wide))
+            a = e.at(xs, dtype, (point, self.block * self.depth), (c, lanes), (first, 1))
+            b = e.at(dys, dtype, (point, self.block * self.width), (panel, wide))
 
             def step(t: Int, *carried: ir.Value) -> Vectors:
-                left, right = e.at(a, F32, (t, self.depth)), e.at(b, F32, (t, self.width))
-                numbers = [e.at(left, F32, (r, 1)) for r in range(self.rows)]
-                vectors = [e.at(right, F32, (v * lanes, 1)) for v in range(self.vectors)]
-                return multiply_step(e, F32, carried, numbers, vectors)
+                left, right = e.at(a, dtype, (t, self.depth)), e.at(b, dtype, (t, self.width))
+                rows = [e.at(left, dtype, (r, 1)) for r in range(self.rows)]
+                vectors = [e.at(right, dtype, (v * lanes, 1)) for v in range(self.vectors)]
+                return multiply_step(e, numbers, carried, rows, vectors)
 
-            start = [zero(F32, lanes)] * (self.rows * self.vectors)
+            start = [zero(dtype, lanes)] * (self.rows * self.vectors)
             done = e.loop(0, number, step, carry=start)
             to = e.at(
-                sums, F32, (point, self.inputs * self.panels * self.square),
+                sums, dtype, (point, self.inputs * self.panels * self.square),
                 (c, self.panels * self.square), (panel, self.square), (first, wide),
             )  # fmt: skip
-            add_to(e, F32, [e.at(to, F32, (i * lanes, 1)) for i in range(len(done))], done)
+            add_to(e, dtype, [e.at(to, dtype, (i * lanes, 1)) for i in range(len(done))], done)
 
         def point(p: Int) -> None:
             def panel(q: Int) -> None:
@@ -274,12 +279,13 @@ class TiledWeightGrad:
     ) -> None:
         """Gᵀ M G into the kernel's layout [panel][block][tap][channel][filter]."""
         g, lanes, vectors = self.g, self.lanes, self.vectors
-        _, numbers = tap_grid(g)
+        dtype, written = self.numbers.sums, self.numbers.written
+        _, taps = tap_grid(g)
         x_used, y_used = g.x.channels, g.y.channels
 
         def vector(q: Int, i: Int, r: Int, v: int) -> None:
             read = e.at(
-                sums, F32, (i, self.panels * self.square), (q, self.square),
+                sums, dtype, (i, self.panels * self.square), (q, self.square),
                 (r, lanes * vectors), (v * lanes, 1),
             )  # fmt: skip
             point = self.inputs * self.panels * self.square
@@ -287,7 +293,7 @@ class TiledWeightGrad:
                 gather(
                     e,
                     [
-                        e.load(e.at(read, F32, ((a * EDGE + b) * point, 1)), F32, lanes)
+                        e.load(e.at(read, dtype, ((a * EDGE + b) * point, 1)), dtype, lanes)
                         for b in range(EDGE)
                     ],
                 )
@@ -301,12 +307,12 @@ class TiledWeightGrad:
             for b in range(3):
                 done = gather(e, [half[a][b] for a in range(EDGE)])
                 for a, value in enumerate(done):
-                    at = e.iadd(base, numbers[a][b] * self.square)
+                    at = e.iadd(base, taps[a][b] * self.square)
                     if keep is not None:
-                        value = e.b.select(keep, value, zero(F32, lanes))
+                        value = e.b.select(keep, value, zero(dtype, lanes))
                     if follow is not None:
                         value = follow(e, value, at)
-                    e.store(value, e.at(dw, F32, (at, 1)))
+                    self.numbers.write(e, value, e.at(dw, written, (at, 1)))
 
         def channel(q: Int, i: Int) -> None:
             def row(r: Int) -> None:
@@ -336,16 +342,18 @@ class TiledWeightGrad:
         return keep
 
 
-def tiled_weight_gradient(g: ConvGeometry, vectors: int, target: Target) -> TiledWeightGrad | None:
+def tiled_weight_gradient(
+    g: ConvGeometry, numbers: Numbers, vectors: int, target: Target
+) -> TiledWeightGrad | None:
     """A schedule for a processor; None where the direct form is about as fast."""
-    lanes, tiles = g.x.lanes, tile_count(g, M)
+    lanes, tiles, size = g.x.lanes, tile_count(g, M), numbers.sums.bytes
     all_panels = g.y.blocks // vectors
     rows = lanes
     while rows > 1 and (rows + 1) * vectors > target.accumulators:
         rows //= 2
 
     def sums(inputs: int, panels: int) -> int:
-        return POINTS * inputs * panels * lanes * lanes * vectors * F32.bytes
+        return POINTS * inputs * panels * lanes * lanes * vectors * size
 
     def time(inputs: int, panels: int) -> float:
         """On one thread and on two."""
@@ -361,11 +369,11 @@ def tiled_weight_gradient(g: ConvGeometry, vectors: int, target: Target) -> Tile
         and (sums(i, p) <= target.l2 * 0.4 or (i, p) == (1, 1))
     ]  # fmt: skip
     inputs, panels = min(fitting, key=lambda each: time(*each))
-    per_tile = POINTS * F32.bytes * lanes * (inputs + panels * vectors + 2)
+    per_tile = POINTS * size * lanes * (inputs + panels * vectors + 2)
     room = target.l2 * 0.5 - sums(inputs, panels)
     block = min(tiles, max(12, int(room / per_tile)))
     block = -(-tiles // -(-tiles // block))
-    done = TiledWeightGrad(g, vectors, inputs, panels, block, rows)
+    done = TiledWeightGrad(g, numbers, vectors, inputs, panels, block, rows)
     pixels = g.batch * g.y.sizes[0] * g.y.sizes[1]
     direct = 9 * pixels * g.x.blocks * lanes * g.y.blocks * 1.1
     return done if done.steps < 0.8 * direct else None

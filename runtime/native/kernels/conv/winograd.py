@@ -10,20 +10,20 @@ sums of numbers with factors up to 8, an error of about 1e-5 (m = 4) or 1e-6 (m 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Pair
-from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
 from graphcnn.runtime.native.kernels.conv.packing import scratch_bytes
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import WinogradSchedule, tile_count
 from graphcnn.runtime.native.kernels.parts.blocked import Epilogue, Place
+from graphcnn.runtime.native.kernels.parts.math import constant
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import minimum, multiply_step, zero
 
-F32 = DType.FLOAT32
 Vectors = list[ir.Value]
 
 #: Bytes of a line of the cache.
@@ -34,10 +34,9 @@ AHEAD = 16
 
 def input_transform(e: Emitter, d: Sequence[ir.Value]) -> Vectors:
     """Bᵀ d along one axis: 4 or 6 values."""
-    lanes = d[0].type.count
 
     def of(x: float) -> ir.Value:
-        return e.splat(x, F32, lanes)
+        return constant(d[0].type, x)
 
     if len(d) == 4:
         return [e.sub(d[0], d[2]), e.add(d[1], d[2]), e.sub(d[2], d[1]), e.sub(d[1], d[3])]
@@ -55,12 +54,11 @@ def input_transform(e: Emitter, d: Sequence[ir.Value]) -> Vectors:
 
 def output_transform(e: Emitter, m: Sequence[ir.Value]) -> Vectors:
     """Aᵀ m along one axis: 2 values of 4, or 4 of 6."""
-    lanes = m[0].type.count
     s, d = e.add(m[1], m[2]), e.sub(m[1], m[2])
     if len(m) == 4:
         return [e.add(m[0], s), e.sub(d, m[3])]
     s2, d2 = e.add(m[3], m[4]), e.sub(m[3], m[4])
-    of = [e.splat(x, F32, lanes) for x in (2, 4, 8)]
+    of = [constant(s.type, x) for x in (2, 4, 8)]
     return [
         e.add(m[0], e.add(s, s2)),
         e.fma(of[0], d2, d),
@@ -99,10 +97,14 @@ def in_order(g: ConvGeometry) -> bool:
 
 @dataclass(frozen=True)
 class WinogradConv:
-    """The code of a geometry under a schedule. The kernel comes transformed: layout w4o16i16x2."""
+    """The code of a geometry under a schedule. The kernel comes transformed: layout w4o16i16x2.
+
+    Transformed tiles and products lie in scratch as they are summed.
+    """
 
     g: ConvGeometry
     s: WinogradSchedule
+    numbers: Numbers
 
     @property
     def turn(self) -> int:
@@ -140,7 +142,7 @@ class WinogradConv:
     @property
     def scratch(self) -> int:
         size = self.points * self.s.block * (self.depth + self.width) + self.g.y.lanes
-        return scratch_bytes(size * F32.bytes)
+        return scratch_bytes(size * self.numbers.sums.bytes)
 
     def emit(
         self,
@@ -155,7 +157,7 @@ class WinogradConv:
         """The loops over this part's share of the units; `scratch` is the part's own."""
         g, s = self.g, self.s
         panels = g.y.blocks // s.vectors
-        products = e.at(scratch, F32, (self.points * s.block * self.depth, 1))
+        products = e.at(scratch, self.numbers.sums, (self.points * s.block * self.depth, 1))
         share = e.share(self.units)
 
         def unit(u: Int) -> None:
@@ -190,12 +192,13 @@ class WinogradConv:
         (y0, x0), _ = tap_grid(g)
         top, left = y0 + g.x.halo[0], x0 + g.x.halo[2]
         lanes, ahead = g.x.lanes, -(-AHEAD // g.x.blocks)
+        read, sums = self.numbers.read, self.numbers.sums
 
         def pixels(index: Int) -> tuple[Vectors, list[Int]]:
             n, i, j = self._tile(e, index)
             rows = self._clamped(e, e.iadd(i, top), edge, 0)
-            image = e.at(x, F32, (n, g.x.image))
-            starts = [e.at(image, F32, (r, g.x.row)) for r in rows]
+            image = e.at(x, read, (n, g.x.image))
+            starts = [e.at(image, read, (r, g.x.row)) for r in rows]
             return starts, self._clamped(e, e.iadd(j, left), edge, 1)
 
         def tile(t: Int) -> None:
@@ -205,19 +208,19 @@ class WinogradConv:
             def block(c: Int) -> None:
                 for start in later[0]:
                     for q in later[1][2:]:
-                        e.prefetch(e.at(start, F32, (c, g.x.plane), (q, lanes)))
-                moved = [e.at(start, F32, (c, g.x.plane)) for start in starts[:: self.turn]]
+                        e.prefetch(e.at(start, read, (c, g.x.plane), (q, lanes)))
+                moved = [e.at(start, read, (c, g.x.plane)) for start in starts[:: self.turn]]
                 half = []
                 for start in moved:
-                    read = (e.at(start, F32, (q, lanes)) for q in columns[:: self.turn])
-                    line = [e.load(pointer, F32, lanes) for pointer in read]
+                    places = (e.at(start, read, (q, lanes)) for q in columns[:: self.turn])
+                    line = [self.numbers.turned.vector(e, place, lanes) for place in places]
                     half.append(input_transform(e, line))
-                target = e.at(to, F32, (t, self.depth), (c, lanes))
+                target = e.at(to, sums, (t, self.depth), (c, lanes))
                 for q in range(edge):
                     done = input_transform(e, [half[r][q] for r in range(edge)])
                     for r, value in enumerate(done):
                         point = (r * edge + q) * self.s.block * self.depth
-                        e.store(value, e.at(target, F32, (point, 1)))
+                        e.store(value, e.at(target, sums, (point, 1)))
 
             e.loop(0, g.x.blocks, block)
 
@@ -243,12 +246,16 @@ class WinogradConv:
         g, s = self.g, self.s
         lanes, depth = g.x.lanes, g.x.blocks * g.x.lanes
         width, unroll = lanes * s.vectors, 2
+        numbers = replace(self.numbers, read=self.numbers.sums)
+        dtype, weight = numbers.sums, numbers.weight
 
         def matrix(point: Int, panel: Int) -> ir.Value:
-            return e.at(kernels, F32, (point, g.y.blocks * lanes * depth), (panel, depth * width))
+            return e.at(
+                kernels, weight, (point, g.y.blocks * lanes * depth), (panel, depth * width)
+            )
 
         def rows(point: Int, panel: Int, t: Int) -> None:
-            left_base = e.at(tiles, F32, (point, s.block * self.depth), (t, self.depth))
+            left_base = e.at(tiles, dtype, (point, s.block * self.depth), (t, self.depth))
             kernel = matrix(point, panel)
             last = e.b.icmp_signed("==", e.iadd(panel, 1), e.int(end))
             later = matrix(
@@ -258,23 +265,23 @@ class WinogradConv:
 
             def channels(c: Int, *sums: ir.Value) -> Vectors:
                 carried = list(sums)
-                a, b = e.at(left_base, F32, (c, 1)), e.at(kernel, F32, (c, width))
-                for line in range(0, unroll * width, LINE // F32.bytes):
-                    e.prefetch(e.at(later, F32, (c, width), (line, 1)))
+                a, b = e.at(left_base, dtype, (c, 1)), e.at(kernel, weight, (c, width))
+                for line in range(0, unroll * width, LINE // weight.bytes):
+                    e.prefetch(e.at(later, weight, (c, width), (line, 1)))
                 for u in range(unroll):
-                    numbers = [e.at(a, F32, (r * self.depth + u, 1)) for r in range(s.rows)]
-                    vectors = [e.at(b, F32, (u * width + v * lanes, 1)) for v in range(s.vectors)]
-                    carried = multiply_step(e, F32, carried, numbers, vectors)
+                    left = [e.at(a, dtype, (r * self.depth + u, 1)) for r in range(s.rows)]
+                    right = [e.at(b, weight, (u * width + v * lanes, 1)) for v in range(s.vectors)]
+                    carried = multiply_step(e, numbers, carried, left, right)
                 return carried
 
-            sums = [zero(F32, lanes)] * (s.rows * s.vectors)
+            sums = [zero(dtype, lanes)] * (s.rows * s.vectors)
             sums = e.loop(0, depth, channels, step=unroll, carry=sums)
             local = e.b.sub(e.int(panel), e.int(begin))
-            base = e.at(to, F32, (point, s.block * self.width), (t, self.width), (local, width))
+            base = e.at(to, dtype, (point, s.block * self.width), (t, self.width), (local, width))
             for r in range(s.rows):
                 for v in range(s.vectors):
                     e.store(
-                        sums[r * s.vectors + v], e.at(base, F32, (r * self.width + v * lanes, 1))
+                        sums[r * s.vectors + v], e.at(base, dtype, (r * self.width + v * lanes, 1))
                     )
 
         e.loop(
@@ -292,7 +299,8 @@ class WinogradConv:
         """Aᵀ M A of every tile and block of filters, and what follows, into y."""
         g, s = self.g, self.s
         lanes, edge = g.y.lanes, s.m + 2
-        dump = e.at(products, F32, (self.points * s.block * self.width, 1))
+        sums, written = self.numbers.sums, self.numbers.written
+        dump = e.at(products, sums, (self.points * s.block * self.width, 1))
         start, stop = e.imul(begin, s.vectors), e.imul(end, s.vectors)
 
         def tile(t: Int) -> None:
@@ -303,19 +311,19 @@ class WinogradConv:
 
             def block(o: Int) -> None:
                 local = e.b.sub(e.int(o), e.int(start))
-                source = e.at(products, F32, (t, self.width), (local, lanes))
+                source = e.at(products, sums, (t, self.width), (local, lanes))
                 half = []
                 for r in range(edge):
                     line = [
                         e.load(
-                            e.at(source, F32, ((r * edge + q) * s.block * self.width, 1)),
-                            F32, lanes,
+                            e.at(source, sums, ((r * edge + q) * s.block * self.width, 1)),
+                            sums, lanes,
                         )
                         for q in range(edge)
                     ]  # fmt: skip
                     half.append(output_transform(e, line))
-                shift = e.load(e.at(bias, F32, (o, lanes)), F32, lanes) if bias else None
-                plane = e.at(y, F32, (n, g.y.image), (o, g.y.plane), (g.y.offset(0, 0), 1))
+                shift = e.load(e.at(bias, sums, (o, lanes)), sums, lanes) if bias else None
+                plane = e.at(y, written, (n, g.y.image), (o, g.y.plane), (g.y.offset(0, 0), 1))
                 for q, (column, column_ok) in enumerate(columns):
                     done = output_transform(e, [half[r][q] for r in range(edge)])
                     for value, (row, row_ok) in zip(done, rows, strict=True):
@@ -323,10 +331,10 @@ class WinogradConv:
                             value = e.add(value, shift)
                         if epilogue is not None:
                             value = epilogue(e, value, Place(n, o, row, column, lanes))
-                        to = e.at(plane, F32, (row, g.y.row), (column, lanes))
+                        to = e.at(plane, written, (row, g.y.row), (column, lanes))
                         for ok in (row_ok, column_ok):
                             to = e.b.select(ok, to, dump) if ok is not None else to
-                        e.store(value, to)
+                        self.numbers.write(e, value, to)
 
             e.loop(start, stop, block)
             if any(g.y.halo):
@@ -345,12 +353,12 @@ class WinogradConv:
         self, e: Emitter, y: ir.Value, n: Int, i: Int, j: Int, start: Int, stop: Int
     ) -> None:
         """The halo of an image, with its first tile."""
-        g = self.g
+        g, dtype = self.g, self.numbers.written
         corner = e.b.icmp_signed("==", e.b.add(e.int(i), e.int(j)), e.int(0))
 
         def clear() -> None:
             def block(o: Int) -> None:
-                g.y.clear_halo(e, F32, e.at(y, F32, (n, g.y.image), (o, g.y.plane)))
+                g.y.clear_halo(e, dtype, e.at(y, dtype, (n, g.y.image), (o, g.y.plane)))
 
             e.loop(start, stop, block)
 

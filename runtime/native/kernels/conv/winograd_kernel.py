@@ -6,14 +6,14 @@ import llvmlite.ir as ir
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.storage import KERNEL_TRANSFORM, Kernels, TransformedKernels, parse_layout
-from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ir.tensor_type import TensorType
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import own_scratch, scratch_bytes
 from graphcnn.runtime.native.kernels.layout.relayout_kernels import KernelSquares, move
-
-F32 = DType.FLOAT32
+from graphcnn.runtime.native.kernels.parts.math import constant
+from graphcnn.runtime.native.kernels.parts.numbers import BLOCKED_TYPES
 
 
 def transformed(key: str, source: TensorType, result: TensorType, target: Target) -> Kernel:
@@ -24,16 +24,20 @@ def transformed(key: str, source: TensorType, result: TensorType, target: Target
     """
     read, layout = parse_layout(source.layout), parse_layout(result.layout)
     assert isinstance(layout, TransformedKernels)
-    lanes, wide = layout.kernels.lanes, layout.kernels.lanes * layout.kernels.vectors
+    dtype, lanes, wide = (
+        source.dtype,
+        layout.kernels.lanes,
+        layout.kernels.lanes * layout.kernels.vectors,
+    )
     fits = read is None or (isinstance(read, Kernels) and read.lanes == lanes)
-    if not fits or lanes != target.lanes(F32) or source.dtype is not F32:
+    if not fits or lanes != target.lanes(dtype) or dtype not in BLOCKED_TYPES:
         raise GraphError(f"no relayout on {target.name} from {source} to {result}")
     _, panels, depth, _ = cast(tuple[int, ...], layout.storage(source.shape))
     turned = Kernels(lanes, 1, layout.kernels.transposed)
     a = KernelSquares(source, lanes)
-    b = KernelSquares(TensorType((lanes, lanes, 3, 3), F32, str(turned)), lanes)
+    b = KernelSquares(TensorType((lanes, lanes, 3, 3), dtype, str(turned)), lanes)
     outer, inner = panels * layout.kernels.vectors, depth // lanes
-    scratch = scratch_bytes(9 * lanes * lanes * F32.bytes)
+    scratch = scratch_bytes(9 * lanes * lanes * dtype.bytes)
 
     def emit(e: Emitter) -> None:
         x, y, _ = e.operands
@@ -44,16 +48,16 @@ def transformed(key: str, source: TensorType, result: TensorType, target: Target
             ob, ib = (column, row) if turned.transposed else (row, column)
 
             def tap(t: Int) -> None:
-                move(e, F32, x, b.square(e, own, F32, 0, 0, t), a, b, (ob, ib, t))
+                move(e, dtype, x, b.square(e, own, dtype, 0, 0, t), a, b, (ob, ib, t))
 
             e.loop(0, 9, tap)
             panel, v = e.divmod(row, layout.kernels.vectors)
-            to = e.at(y, F32, (panel, depth * wide), (column, lanes * wide), (v, lanes))
+            to = e.at(y, dtype, (panel, depth * wide), (column, lanes * wide), (v, lanes))
 
             def vector(k: Int) -> None:
                 taps = [
                     [
-                        e.load(e.at(own, F32, (k, lanes), (t * lanes * lanes, 1)), F32, lanes)
+                        e.load(e.at(own, dtype, (k, lanes), (t * lanes * lanes, 1)), dtype, lanes)
                         for t in range(i, i + 3)
                     ]
                     for i in (0, 3, 6)
@@ -64,7 +68,7 @@ def transformed(key: str, source: TensorType, result: TensorType, target: Target
                     done = kernel_transform(e, layout.tile, [half[r][q] for r in range(3)])
                     for r, value in enumerate(done):
                         point = (r * edge + q) * panels * depth * wide
-                        e.store(value, e.at(to, F32, (k, wide), (point, 1)))
+                        e.store(value, e.at(to, dtype, (k, wide), (point, 1)))
 
             e.loop(0, lanes, vector)
 
@@ -84,10 +88,10 @@ def _combined(e: Emitter, factors: list[float], values: list[ir.Value]) -> ir.Va
     for factor, value in zip(factors, values, strict=True):
         if factor == 0:
             continue
-        constant = e.splat(factor, F32, value.type.count)
+        by = constant(value.type, factor)
         if total is None:
-            total = value if factor == 1 else e.mul(value, constant)
+            total = value if factor == 1 else e.mul(value, by)
         else:
-            total = e.fma(value, constant, total)
+            total = e.fma(value, by, total)
     assert total is not None
     return total

@@ -7,6 +7,7 @@ from math import ceil
 
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import choose_tile
 
 #: What the time on so many threads counts when a schedule is chosen.
@@ -32,7 +33,7 @@ class WinogradSchedule:
 
 @lru_cache(256)
 def choose_winograd(
-    g: ConvGeometry, target: Target, m: int = 4, vectors: int | None = None
+    g: ConvGeometry, numbers: Numbers, target: Target, m: int = 4, vectors: int | None = None
 ) -> WinogradSchedule:
     """Tiles that stay in the second cache, in blocks large enough to reuse the kernels, and as
     many units as keep one, two or four threads busy."""
@@ -40,8 +41,8 @@ def choose_winograd(
     points = (m + 2) ** 2
     wide = choose_tile(target, min(tiles, 28), min(2, g.y.blocks)).vectors
     b = vectors or (wide if g.y.blocks % wide == 0 else 1)
-    per_tile = points * 4 * (g.x.channels + g.y.channels + 2 * g.x.lanes)
-    kernels = points * 4 * g.x.channels * g.y.channels
+    per_tile = points * numbers.sums.bytes * (g.x.channels + g.y.channels + 2 * g.x.lanes)
+    kernels = points * numbers.weight.bytes * g.x.channels * g.y.channels
     room = target.l2 // 2 if kernels < target.l2 else max(target.l2 * 4, kernels)
     limit = (target.registers - 2 - b) // b
     most = min(tiles, max(limit, min(96, room // per_tile)))

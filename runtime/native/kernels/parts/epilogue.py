@@ -22,6 +22,7 @@ from graphcnn.ops.layout import inner
 from graphcnn.runtime.native.code.emit import I32, I64, STORED, Emitter, Int
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked, Epilogue, Place
 from graphcnn.runtime.native.kernels.parts.expressions import emit_expression, to_register
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 
 #: The vector of an operand at the place of the result: f(pointer, type).
 Reader = Callable[[ir.Value, TensorType], ir.Value]
@@ -52,6 +53,12 @@ class FusedGroup:
     def result(self) -> TensorType:
         """The type of the group's result."""
         return self.node.types[0]
+
+    @property
+    def numbers(self) -> Numbers:
+        """Those of the heavy operator, a sum of products of its first two operands."""
+        read, weight = self.types[:2]
+        return Numbers.of(read.dtype, weight.dtype, self.result.dtype)
 
     def operands(self, e: Emitter) -> list[ir.Value]:
         """The pointers of the heavy operator's operands, then that of the result."""

@@ -17,6 +17,7 @@ import llvmlite.ir as ir
 from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import I64, STORED, Emitter, Int
 from graphcnn.runtime.native.code.target import Target
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 
 Values = list[ir.Value]
 
@@ -102,7 +103,7 @@ def maximum(e: Emitter, a: Int, b: Int) -> Int:
 
 def multiply(
     e: Emitter,
-    dtype: DType,
+    numbers: Numbers,
     start: Sequence[ir.Value],
     sizes: Sequence[int],
     left: Callable[[list[Int]], Values],
@@ -117,27 +118,27 @@ def multiply(
     def nest(k: list[Int], sums: Sequence[ir.Value]) -> Values:
         if len(k) < len(sizes):
             return e.loop(0, sizes[len(k)], lambda i, *s: nest([*k, i], s), carry=sums)
-        return multiply_step(e, dtype, sums, left(k), right(k))
+        return multiply_step(e, numbers, sums, left(k), right(k))
 
     return nest([], start)
 
 
 def multiply_step(
     e: Emitter,
-    dtype: DType,
+    numbers: Numbers,
     sums: Sequence[ir.Value],
     left: Sequence[ir.Value],
     right: Sequence[ir.Value],
 ) -> Values:
     """One step of a tile: every vector of `right` times every number of `left`, both addresses."""
     lanes = sums[0].type.count if isinstance(sums[0].type, ir.VectorType) else 1
-    vectors = [e.load(p, dtype, lanes) for p in right]
+    vectors = [numbers.vector(e, p, lanes) for p in right]
     results = list(sums)
     for r, pointer in enumerate(left):
-        number = e.broadcast(e.load(pointer, dtype), lanes)
+        number = numbers.number(e, pointer, lanes)
         for v, vector in enumerate(vectors):
             i = r * len(vectors) + v
-            results[i] = e.fma(number, vector, results[i])
+            results[i] = numbers.multiply_add(e, number, vector, results[i])
     return results
 
 

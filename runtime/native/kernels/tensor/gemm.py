@@ -13,7 +13,7 @@ from typing import cast
 import llvmlite.ir as ir
 
 from graphcnn.ir.node import Node
-from graphcnn.ir.tensor_type import DType, Shape
+from graphcnn.ir.tensor_type import Shape
 from graphcnn.ops.dense import MatMul
 from graphcnn.runtime.native.code.emit import I32, Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, node_key
@@ -21,6 +21,7 @@ from graphcnn.runtime.native.code.registry import anchored, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import own_scratch, scratch_bytes, transpose
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
+from graphcnn.runtime.native.kernels.parts.numbers import PLAIN_TYPES, Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import (
     Tile,
     blocks,
@@ -46,7 +47,7 @@ class Product:
     a_row: int
     a_step: int
     b_transposed: bool
-    dtype: DType
+    numbers: Numbers
     bias: bool = False
     batch: tuple[int, ...] = ()
     a_batch: tuple[int, ...] = field(default=())
@@ -55,7 +56,7 @@ class Product:
     def kernel(self, group: FusedGroup, target: Target) -> Kernel:
         """The kernel of the group around this product."""
         key = node_key(group.node)
-        lanes, count = target.lanes(self.dtype), prod(self.batch)
+        lanes, count = self.numbers.lanes(target), prod(self.batch)
         if self.b_transposed and self.m <= 2 and self.a_step == 1:
             rows = min(8, self.n)
             return Kernel(
@@ -68,7 +69,7 @@ class Product:
         tile = choose_tile(target, self.m, -(-self.n // lanes))
         panels = -(-self.n // (tile.vectors * lanes))
         split = max(1, min(-(-self.m // tile.rows) // 2, _UNITS // (panels * count)))
-        panel = self.k * tile.vectors * lanes * self.dtype.bytes
+        panel = self.k * tile.vectors * lanes * self.numbers.weight.bytes
         scratch = scratch_bytes(panel) if self.b_transposed else 0
         return Kernel(
             key,
@@ -85,9 +86,9 @@ def _bases(e: Emitter, p: Product, item: Int, pointers: Sequence[ir.Value]) -> l
     a, b, y = pointers
     index = _index(e, p, item)
     return [
-        e.at(a, p.dtype, *zip(index, p.a_batch, strict=True)),
-        e.at(b, p.dtype, *zip(index, p.b_batch, strict=True)),
-        e.at(y, p.dtype, (item, p.m * p.n)),
+        e.at(a, p.numbers.read, *zip(index, p.a_batch, strict=True)),
+        e.at(b, p.numbers.weight, *zip(index, p.b_batch, strict=True)),
+        e.at(y, p.numbers.written, (item, p.m * p.n)),
     ]
 
 
@@ -102,7 +103,8 @@ def _panels(
     """A panel of `tile.vectors` vectors of columns at a time, all rows of a share."""
     a0, b0, *bias, y0 = group.operands(e)
     packed = own_scratch(e, e.operands[-1], scratch) if scratch else None
-    lanes, dtype = e.target.lanes(p.dtype), p.dtype
+    numbers, lanes = p.numbers, p.numbers.lanes(e.target)
+    weight, dtype = numbers.weight, numbers.sums
     width = tile.vectors * lanes
     panels, row_blocks = -(-p.n // width), -(-p.m // tile.rows)
 
@@ -111,36 +113,36 @@ def _panels(
     ) -> None:
         """Columns [start, start + count)."""
         vectors = -(-count // lanes)
-        source, row = e.at(b, dtype, (start, 1)), p.n
+        source, row = e.at(b, weight, (start, 1)), p.n
         if packed is not None:
             source, row = packed, vectors * lanes
             blocks(
                 e, count, lanes,
                 lambda f, size: transpose(
-                    e, dtype, e.at(b, dtype, (start, p.k), (f, p.k)), e.at(packed, dtype, (f, 1)),
-                    size, p.k, p.k, row,
+                    e, weight, e.at(b, weight, (start, p.k), (f, p.k)),
+                    e.at(packed, weight, (f, 1)), size, p.k, p.k, row,
                 ),
             )  # fmt: skip
 
         def rows(m: Int, size: int) -> None:
             def left(k: list[Int]) -> list[ir.Value]:
-                where = e.at(a, dtype, (m, p.a_row), (k[0], p.a_step))
-                return [e.at(where, dtype, (r, p.a_row)) for r in range(size)]
+                where = e.at(a, numbers.read, (m, p.a_row), (k[0], p.a_step))
+                return [e.at(where, numbers.read, (r, p.a_row)) for r in range(size)]
 
             def right(k: list[Int]) -> list[ir.Value]:
-                where = e.at(source, dtype, (k[0], row))
-                return [e.at(where, dtype, (v, lanes)) for v in range(vectors)]
+                where = e.at(source, weight, (k[0], row))
+                return [e.at(where, weight, (v, lanes)) for v in range(vectors)]
 
             first = [zero(dtype, lanes)] * vectors
             for v in range(vectors if bias else 0):
                 first[v] = e.load(e.at(bias[0], dtype, (start, 1), (v, lanes)), dtype, lanes)
-            sums = multiply(e, dtype, first * size, (p.k,), left, right)
+            sums = multiply(e, numbers, first * size, (p.k,), left, right)
             for r in range(size):
                 for v in range(vectors):
-                    to = e.at(y, dtype, (e.iadd(m, r), p.n), (start, 1), (v, lanes))
+                    to = e.at(y, numbers.written, (e.iadd(m, r), p.n), (start, 1), (v, lanes))
                     where = [*_index(e, p, item), e.iadd(m, r), e.iadd(start, v * lanes)]
                     value = group.apply_plain(e, sums[r * vectors + v], where)
-                    store_part(e, value, to, dtype, count - v * lanes)
+                    store_part(e, value, to, numbers.written, count - v * lanes)
 
         begin, _ = e.divmod(e.imul(piece, row_blocks), split)
         end, _ = e.divmod(e.imul(e.iadd(piece, 1), row_blocks), split)
@@ -162,24 +164,30 @@ def _panels(
 def _dots(e: Emitter, p: Product, group: FusedGroup, size: int) -> None:
     """`size` columns at a time as dot products along k, for very few rows."""
     a0, b0, *bias, y0 = group.operands(e)
-    lanes, dtype = e.target.lanes(p.dtype), p.dtype
+    numbers, lanes = p.numbers, p.numbers.lanes(e.target)
+    weight, dtype = numbers.weight, numbers.sums
     whole = p.k // lanes * lanes
     pieces = -(-p.n // size)
-    far = p.n * p.k * dtype.bytes > e.target.l2
-    ahead = min(p.k * size, _AHEAD // dtype.bytes)
+    far = p.n * p.k * weight.bytes > e.target.l2
+    ahead = min(p.k * size, _AHEAD // weight.bytes)
 
     def columns(item: Int, a: ir.Value, b: ir.Value, y: ir.Value, start: Int, count: int) -> None:
-        base = e.at(b, dtype, (start, p.k))
+        base = e.at(b, weight, (start, p.k))
 
         def step(k: Int, lanes: int, sums: Sequence[ir.Value]) -> list[ir.Value]:
-            left = [e.load(e.at(a, dtype, (m, p.a_row), (k, 1)), dtype, lanes) for m in range(p.m)]
+            left = [
+                numbers.turned.vector(e, e.at(a, numbers.read, (m, p.a_row), (k, 1)), lanes)
+                for m in range(p.m)
+            ]
             out = []
             for c in range(count):
-                place = e.at(base, dtype, (c, p.k), (k, 1))
-                right = e.load(place, dtype, lanes)
+                place = e.at(base, weight, (c, p.k), (k, 1))
+                right = numbers.vector(e, place, lanes)
                 if far and lanes > 1:
-                    e.prefetch(e.at(place, dtype, (ahead, 1)))
-                out += [e.fma(x, right, sums[c * p.m + m]) for m, x in enumerate(left)]
+                    e.prefetch(e.at(place, weight, (ahead, 1)))
+                out += [
+                    numbers.multiply_add(e, x, right, sums[c * p.m + m]) for m, x in enumerate(left)
+                ]
             return out
 
         sums = [zero(dtype, lanes)] * (count * p.m)
@@ -195,7 +203,8 @@ def _dots(e: Emitter, p: Product, group: FusedGroup, size: int) -> None:
                     total = e.add(total, e.load(e.at(bias[0], dtype, (start, 1), (c, 1)), dtype))
                 where = [*_index(e, p, item), m, e.iadd(start, c)]
                 total = group.apply_plain(e, total, where)
-                e.store(total, e.at(y, dtype, (m, p.n), (start, 1), (c, 1)))
+                to = e.at(y, numbers.written, (m, p.n), (start, 1), (c, 1))
+                numbers.write(e, total, to)
 
     def unit(u: Int) -> None:
         item, index = e.divmod(u, pieces)
@@ -226,7 +235,8 @@ def dense(node: Node, target: Target) -> Kernel:
     group = group_of(node)
     x, weight, *bias = group.types
     (m, k), n = cast(tuple[int, int], x.shape), cast(int, weight.shape[0])
-    return Product(m, n, k, k, 1, True, x.dtype, bool(bias)).kernel(group, target)
+    numbers = group.numbers.require(group.op.name, PLAIN_TYPES)
+    return Product(m, n, k, k, 1, True, numbers, bool(bias)).kernel(group, target)
 
 
 @anchored("matmul")
@@ -240,7 +250,7 @@ def matmul(node: Node, target: Target) -> Kernel:
     product = Product(
         m, n, k,
         *((1, m) if op.transpose_a else (k, 1)),
-        op.transpose_b, a.dtype, False, tuple(batch),
+        op.transpose_b, group.numbers.require(op.name, PLAIN_TYPES), False, tuple(batch),
         batch_strides(a.shape[:-2], len(batch), m * k),
         batch_strides(b.shape[:-2], len(batch), k * n),
     )  # fmt: skip
