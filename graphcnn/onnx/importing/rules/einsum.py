@@ -1,63 +1,17 @@
-"""Sums along axes in other shapes: CumSum, CumProd, Einsum, Col2Im."""
+"""Einsum of ONNX: sums of products over named axes, as matrix products."""
 
-from collections.abc import Callable, Sequence
-from functools import reduce
-from itertools import product
-from math import prod
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from graphcnn.errors import ImportModelError
-from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.node import Value
 from graphcnn.ir.tensor_type import BatchSize, Dim, merged_size
 from graphcnn.onnx.importing.context import Call, imports, reshaped
 from graphcnn.onnx.importing.rules.dense import matrix_product
 from graphcnn.onnx.importing.rules.parts import cut
 from graphcnn.onnx.importing.rules.scatter import moved, size_of
 from graphcnn.ops.broadcast import Sum
-from graphcnn.ops.elementwise import Add, Mul
-from graphcnn.ops.shape import Embed, Transpose
-
-
-def _running(name: str, op: Callable[[Value, Value], Value], neutral: int) -> None:
-    """y[i] = x[0] op ... op x[i], in log2(n) steps: each doubles how many elements are joined."""
-
-    @imports(name)
-    def rule(call: Call) -> Value:
-        x = call.value(0)
-        axis = call.axis(int(call.scalar(1, "axis")), x.type.rank)
-        size, back = size_of(x, axis), bool(call.attribute("reverse", 0))
-        y = _shifted(x, axis, 1, back, neutral) if call.attribute("exclusive", 0) else x
-        step = 1
-        while step < size:
-            y = op(y, _shifted(y, axis, step, back, neutral))
-            step *= 2
-        return y
-
-
-def _shifted(x: Value, axis: int, by: int, back: bool, neutral: int) -> Value:
-    """x moved along an axis, the neutral element where it moved away from."""
-    size, rank = size_of(x, axis), x.type.rank
-    border = np.full([size if a == axis else 1 for a in range(rank)], neutral)
-    if by >= size:
-        return x * 0 + constant_of(border, x.dtype)
-    kept = cut(x, axis, by if back else 0, size - by)
-    starts = tuple(by if a == axis and not back else 0 for a in range(rank))
-    y = Embed(x.shape, starts, (1,) * rank)(kept)
-    if not neutral:
-        return y
-    inside = [slice(None)] * rank
-    inside[axis] = slice(0, size - by) if back else slice(by, size)
-    border[tuple(inside)] = 0
-    return y + constant_of(border, x.dtype)
-
-
-_running("CumSum", Add(), 0)
-_running("CumProd", Mul(), 1)
-
-
-# Einsum
+from graphcnn.ops.shape import Transpose
 
 Labels = list[str]
 
@@ -169,41 +123,3 @@ def _arranged(x: Value, labels: Labels, groups: Sequence[Labels], sizes: dict[st
     for group in others:
         shape.append(merged_size(tuple(sizes[c] for c in group)))
     return reshaped(x, tuple(shape))
-
-
-# Col2Im
-
-
-@imports("Col2Im")
-def col2im(call: Call) -> Value:
-    """Columns (N, C·taps, places) back as images: each tap's pixels are spread, and summed."""
-    x = call.value(0)
-    image, block = call.numbers(1, "image_shape"), call.numbers(2, "block_shape")
-    rank, taps = len(image), prod(block)
-    stride, dilation = (
-        call.ints("strides", (1,) * rank, rank),
-        call.ints("dilations", (1,) * rank, rank),
-    )
-    pads = call.ints("pads", (0,) * 2 * rank, 2 * rank)
-    if x.type.rank != 3 or len(block) != rank or taps < 1 or size_of(x, 1) % taps:
-        raise ImportModelError(f"blocks {block} do not fit the columns {x.type}")
-    if taps > call.limits.pieces:
-        raise ImportModelError(f"{taps} taps, expected at most {call.limits.pieces}")
-    n, c = x.shape[0], size_of(x, 1) // taps
-    whole = tuple(d + pads[a] + pads[a + rank] for a, d in enumerate(image))
-    places = tuple(
-        (d - dilation[a] * (block[a] - 1) - 1) // stride[a] + 1 for a, d in enumerate(whole)
-    )
-    call.limits.check_shape((n, c, *whole), "the result")
-    if x.shape[2] != prod(places):
-        raise ImportModelError(f"{places} blocks need {prod(places)} columns, found {x.type}")
-    columns = reshaped(x, (n, c, taps, *places))
-    parts = []
-    for tap, at in enumerate(product(*map(range, block))):
-        part = reshaped(cut(columns, 2, tap, 1), (n, c, *places))
-        starts = (0, 0, *(i * d for i, d in zip(at, dilation, strict=True)))
-        parts.append(Embed((n, c, *whole), starts, (1, 1, *stride))(part))
-    y = reduce(Add(), parts)
-    for a, d in enumerate(image):
-        y = cut(y, 2 + a, pads[a], d)
-    return y
