@@ -7,38 +7,36 @@ normalisation, shapes) count none: their time is that of reading and writing mem
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Node
+from graphcnn.ir.node import Node, Op
 from graphcnn.ir.tensor_type import Shape, known_size
+from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
+from graphcnn.ops.dense import Dense, MatMul
+from graphcnn.ops.fused import Fused
+from graphcnn.ops.integer import ConvInteger, MatMulInteger
+from graphcnn.ops.layout import Placed
+from graphcnn.ops.pool import MaxPool2dGrad
+
+#: Multiply-adds of a node, by its operator. An operator that is not here costs none.
+COST: dict[type[Op], Callable[[Node], int]] = {}
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Arithmetic of one node: per item while the batch size is `N`, else of the whole batch."""
-
-    multiply_adds: int = 0
-
-
-#: Cost of a node, by the name of its operator. An operator that is not here costs no multiply-adds.
-COST: dict[str, Callable[[Node], Cost]] = {}
-
-
-def costs(*names: str) -> Callable[[Callable[[Node], int]], Callable[[Node], int]]:
+def costs(*ops: type[Op]) -> Callable[[Callable[[Node], int]], Callable[[Node], int]]:
     """Register a function that gives the multiply-adds of these operators."""
 
     def register(count: Callable[[Node], int]) -> Callable[[Node], int]:
-        for name in names:
-            COST[name] = lambda node: Cost(count(node))
+        COST.update(dict.fromkeys(ops, count))
         return count
 
     return register
 
 
 def multiply_adds(node: Node) -> int:
-    """Multiply-adds of a node; `N` counts as 1."""
-    return COST[node.op.name](node).multiply_adds if node.op.name in COST else 0
+    """Multiply-adds of a node: per item while the batch size is `N`, else of the whole batch."""
+    count = COST.get(type(node.op))
+    return 0 if count is None else count(node)
 
 
 def total_multiply_adds(graph: Graph) -> int:
@@ -46,31 +44,31 @@ def total_multiply_adds(graph: Graph) -> int:
     return sum(map(multiply_adds, graph.nodes))
 
 
-@costs("conv2d", "conv_integer")
+@costs(Conv2d, ConvInteger)
 def _conv2d(node: Node) -> int:
     """Every output element sums C/groups · KH · KW products."""
     return known_size(node.output.shape) * _taps(node.inputs[1].shape)
 
 
-@costs("conv_transpose2d")
+@costs(ConvTranspose2d)
 def _conv_transpose2d(node: Node) -> int:
     """Every input element paints C/groups · KH · KW products."""
     return known_size(node.inputs[0].shape) * _taps(node.inputs[1].shape)
 
 
-@costs("conv2d_weight_grad")
+@costs(Conv2dWeightGrad)
 def _conv2d_weight_grad(node: Node) -> int:
     """Every element of dy meets C/groups · KH · KW input pixels."""
     return known_size(node.inputs[1].shape) * _taps(node.output.shape)
 
 
-@costs("dense")
+@costs(Dense)
 def _dense(node: Node) -> int:
     """Every output sums F products."""
     return known_size(node.output.shape) * known_size(node.inputs[0].shape[1:])
 
 
-@costs("matmul", "matmul_integer")
+@costs(MatMul, MatMulInteger)
 def _matmul(node: Node) -> int:
     """Every output element sums K products."""
     a = node.inputs[0].shape
@@ -78,20 +76,20 @@ def _matmul(node: Node) -> int:
     return known_size(node.output.shape) * known_size((inner,))
 
 
-@costs("max_pool2d_grad")
+@costs(MaxPool2dGrad)
 def _max_pool2d_grad(node: Node) -> int:
     """None: maxima are compared, and shares are chosen."""
     return 0
 
 
-@costs("fused")
+@costs(Fused)
 def _fused(node: Node) -> int:
     """The sum over the body."""
     body = node.op.attributes["body"]
     return sum(map(multiply_adds, body.nodes))
 
 
-@costs("placed")
+@costs(Placed)
 def _placed(node: Node) -> int:
     """Those of the operator that is placed."""
     plain = [replace(t, layout="plain") for t in node.types]

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from graphcnn.ir.geometry import Pair, Window, windows
+from graphcnn.ir.geometry import Pair, Window
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Role, State
@@ -59,23 +58,9 @@ def activation_bytes(graph: Graph) -> int:
     )
 
 
-#: Operators that slide a window over their first input, with where the kernel's size stands.
-WINDOWED: dict[str, str] = {
-    "conv2d": "weight",
-    "conv_integer": "weight",
-    "max_pool2d": "attribute",
-    "avg_pool2d": "attribute",
-}
-
-
 def node_windows(node: Node) -> tuple[Window, Window] | None:
     """The windows (height, width) that a node slides over its first input, if it does."""
-    where = WINDOWED.get(node.op.name)
-    if where is None:
-        return None
-    op: Any = node.op
-    kernel: Any = node.inputs[1].shape[2:] if where == "weight" else op.kernel
-    return windows(kernel, op.stride, op.padding, op.dilation, getattr(op, "ceil_mode", False))
+    return node.op.sliding(*(v.type for v in node.inputs))
 
 
 def unread_pixels(node: Node) -> Pair:

@@ -3,6 +3,7 @@
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node
 from graphcnn.ir.sources import Input
+from graphcnn.ops.elementwise import Quotient, Remainder
 
 
 def divisor_inputs(graph: Graph) -> frozenset[str]:
@@ -10,7 +11,7 @@ def divisor_inputs(graph: Graph) -> frozenset[str]:
     such a graph with."""
     found: set[Node] = set()
     for node in reversed(graph.nodes):
-        if node.op.name in ("quotient", "remainder") and not node.output.dtype.is_float:
+        if isinstance(node.op, Quotient | Remainder) and not node.output.dtype.is_float:
             found.add(node.inputs[1].node)
         if node in found:
             found |= {v.node for v in node.inputs if not v.dtype.is_float}

@@ -23,8 +23,19 @@ from typing import Any
 from graphcnn.analysis.counts import node_windows
 from graphcnn.ir.geometry import Pair, Window, windows
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Node, Value
+from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.tensor_type import known_size
+from graphcnn.ops.broadcast import BroadcastTo, Sum
+from graphcnn.ops.conv import ConvTranspose2d
+from graphcnn.ops.fused import Fused
+from graphcnn.ops.gather import Gather
+from graphcnn.ops.layout import Placed, Relayout
+from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm
+from graphcnn.ops.padding import Pad2d
+from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod
+from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
+from graphcnn.ops.shape import Concat, Embed, Flatten, Reshape, Slice, Transpose
+from graphcnn.ops.softmax import LogSoftmax, Softmax
 
 
 @dataclass(frozen=True)
@@ -76,17 +87,17 @@ class ReceptiveField:
 
 Rule = Callable[[Node, ReceptiveField], ReceptiveField | None]
 
-#: Field of the results from the union of the fields of the inputs, by operator name; None stands
-#: for the whole image. Operators that are not here see element by element where height and width
-#: stay, else the whole image.
-FIELDS: dict[str, Rule] = {}
+#: Field of the results from the union of the fields of the inputs, by operator; None stands for the
+#: whole image. Of those that are not here, elementwise ones see pixel by pixel, those that slide
+#: windows see these, and all others the whole image.
+FIELDS: dict[type[Op], Rule] = {}
 
 
-def fields_of(*names: str) -> Callable[[Rule], Rule]:
+def fields_of(*ops: type[Op]) -> Callable[[Rule], Rule]:
     """Register the rule of these operators."""
 
     def register(rule: Rule) -> Rule:
-        FIELDS.update(dict.fromkeys(names, rule))
+        FIELDS.update(dict.fromkeys(ops, rule))
         return rule
 
     return register
@@ -112,29 +123,62 @@ def receptive_fields(graph: Graph, image: Value | None = None) -> dict[Value, Re
         for _, other in seen[1:]:
             field = field.union(other)
         values = [v for v, _ in seen]
-        rule = FIELDS.get(node.op.name, _each_pixel)
         weights_see = node.op.anchor and values != [node.inputs[0]]
-        result = None if weights_see else rule(node, field)
+        result = None if weights_see else seen_by(node, field)
         found.update(dict.fromkeys(node.outputs, result or whole))
     return found
 
 
+def seen_by(node: Node, x: ReceptiveField) -> ReceptiveField | None:
+    """The field of a node's results where its inputs have the field x; None for the whole image."""
+    rule = FIELDS.get(type(node.op))
+    if rule is not None:
+        return rule(node, x)
+    if node_windows(node) is not None:
+        return _slide(node, x)
+    return _each_pixel(node, x) if node.op.elementwise else None
+
+
+@fields_of(BroadcastTo, Concat, Embed, Relayout, Reshape)
 def _each_pixel(node: Node, x: ReceptiveField) -> ReceptiveField | None:
-    """What holds for operators without a rule: the same height and width mean the same pixels."""
-    family, rank = node.op.family, node.output.type.rank
-    along_pixels = getattr(node.op, "axis", 1) > 1 or rank < 4
-    if family == "dense" or (family in ("softmax", "reduce") and along_pixels):
-        return None
+    """The same height and width mean the same pixels."""
+    rank = node.output.type.rank
     spatial = node.output.shape[2:]
     operands = [v.shape[2:] for v in node.inputs if v.type.rank == rank]
     broadcast = all(s == spatial or set(s) == {1} for s in operands)
     return x if spatial in operands and broadcast else None
 
 
-@fields_of("conv2d", "conv_integer", "max_pool2d", "avg_pool2d")
+@fields_of(Softmax, LogSoftmax, Sum, Mean, Max, Prod, ArgMax)
+def _along_axes(node: Node, x: ReceptiveField) -> ReceptiveField | None:
+    """Along channels every pixel is by itself."""
+    along_pixels = getattr(node.op, "axis", 1) > 1 or node.output.type.rank < 4
+    return None if along_pixels else _each_pixel(node, x)
+
+
+@fields_of(Gather)
+def _gather(node: Node, x: ReceptiveField) -> ReceptiveField | None:
+    """Whole items or channels are chosen; rows and columns may come from anywhere."""
+    op = node.op
+    return _each_pixel(node, x) if isinstance(op, Gather) and op.batch < 2 else None
+
+
+@fields_of(Fused)
+def _fused(node: Node, x: ReceptiveField) -> ReceptiveField | None:
+    """What the heavy operator sees: the others are elementwise."""
+    anchor = node.op.anchor_node if isinstance(node.op, Fused) else None
+    return _each_pixel(node, x) if anchor is None else seen_by(anchor, x)
+
+
+@fields_of(Placed)
+def _placed(node: Node, x: ReceptiveField) -> ReceptiveField | None:
+    assert isinstance(node.op, Placed)
+    return seen_by(Node(node.op.op, node.inputs, node.types), x)
+
+
 def _slide(node: Node, x: ReceptiveField) -> ReceptiveField:
     both = node_windows(node)
-    assert both is not None, "every operator of this rule slides a window"
+    assert both is not None, "only nodes with windows slide them"
 
     def along(f: Field, axis: int) -> Field:
         w = both[axis]
@@ -143,7 +187,7 @@ def _slide(node: Node, x: ReceptiveField) -> ReceptiveField:
     return x.map(along)
 
 
-@fields_of("conv_transpose2d")
+@fields_of(ConvTranspose2d)
 def _transposed(node: Node, x: ReceptiveField) -> ReceptiveField:
     """Element q gathers from the inputs i with 0 <= q + p - s·i <= d (k - 1)."""
     op: Any = node.op
@@ -158,7 +202,7 @@ def _transposed(node: Node, x: ReceptiveField) -> ReceptiveField:
     return x.map(along)
 
 
-@fields_of("upsample2d")
+@fields_of(Upsample2d)
 def _upsample(node: Node, x: ReceptiveField) -> ReceptiveField:
     """Bilinear upsampling sees the two nearest pixels of each axis."""
     op: Any = node.op
@@ -172,7 +216,7 @@ def _upsample(node: Node, x: ReceptiveField) -> ReceptiveField:
     return x.map(along)
 
 
-@fields_of("zero_insert2d")
+@fields_of(ZeroInsert2d)
 def _zero_insert(node: Node, x: ReceptiveField) -> ReceptiveField:
     op: Any = node.op
 
@@ -183,13 +227,13 @@ def _zero_insert(node: Node, x: ReceptiveField) -> ReceptiveField:
     return x.map(along)
 
 
-@fields_of("pad2d")
+@fields_of(Pad2d)
 def _pad(node: Node, x: ReceptiveField) -> ReceptiveField:
     op: Any = node.op
     return x.map(lambda f, axis: f.widen(op.padding[2 * axis], 0, f.jump))
 
 
-@fields_of("slice")
+@fields_of(Slice)
 def _slice(node: Node, x: ReceptiveField) -> ReceptiveField:
     op: Any = node.op
     if len(op.starts) != 4:
@@ -197,7 +241,7 @@ def _slice(node: Node, x: ReceptiveField) -> ReceptiveField:
     return x.map(lambda f, axis: f.widen(-op.starts[axis + 2], 0, f.jump * op.steps[axis + 2]))
 
 
-@fields_of("transpose")
+@fields_of(Transpose)
 def _transpose(node: Node, x: ReceptiveField) -> ReceptiveField | None:
     perm = getattr(node.op, "perm", ())
     if perm[2:] == (3, 2):
@@ -205,7 +249,7 @@ def _transpose(node: Node, x: ReceptiveField) -> ReceptiveField | None:
     return x if perm[2:] == (2, 3) else None
 
 
-@fields_of("flatten", "dropout", "batch_norm", "batch_norm_train", "group_norm")
+@fields_of(Flatten, BatchNorm, BatchNormTrain, GroupNorm)
 def _each_element(node: Node, x: ReceptiveField) -> ReceptiveField:
     """The elements see what they saw before (statistics of batches and groups aside)."""
     return x

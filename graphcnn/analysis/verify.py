@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 from graphcnn.errors import GraphError, VerifyError
 from graphcnn.ir.graph import Graph, state_of, topological_order
-from graphcnn.ir.node import OPS, Node, Value, build
+from graphcnn.ir.node import OPS, Node, Op, Value, build
 from graphcnn.ir.sources import Input, State
 from graphcnn.ops.fused import Fused, is_fusible
 from graphcnn.ops.layout import Placed, Relayout
+from graphcnn.ops.norm import BatchNormGrad, BatchNormTrain
+from graphcnn.ops.random import Dropout
 from graphcnn.text.literals import format_type
 
 #: Yields one sentence for each way in which a graph fails a condition.
@@ -29,7 +31,7 @@ class Stage:
     `forbidden` maps operators that must not occur to what should stand there instead.
     """
 
-    forbidden: Mapping[str, str] = field(default_factory=dict)
+    forbidden: Mapping[type[Op], str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
 
@@ -84,22 +86,22 @@ STAGES: dict[str, Stage] = {
     "model": Stage(conditions=(every_state_named,)),
     "inference": Stage(
         {
-            "batch_norm_train": "batch_norm, with running statistics",
-            "batch_norm_grad": "no gradients",
-            "dropout": "nothing, dropout is the identity (eliminate removes it)",
+            BatchNormTrain: "batch_norm, with running statistics",
+            BatchNormGrad: "no gradients",
+            Dropout: "nothing, dropout is the identity (eliminate removes it)",
         }
     ),
     "training": Stage(
         {
-            "dropout": "a random mask (training_mode makes it)",
+            Dropout: "a random mask (training_mode makes it)",
         }
     ),
     "fused": Stage(
-        {"dropout": "nothing, or a random mask", "relayout": "no layouts", "placed": "no layouts"},
+        {Dropout: "nothing, or a random mask", Relayout: "no layouts", Placed: "no layouts"},
         (every_body_fusible,),
     ),
     "placed": Stage(
-        {"dropout": "nothing, or a random mask"}, (every_body_fusible, every_layout_placed)
+        {Dropout: "nothing, or a random mask"}, (every_body_fusible, every_layout_placed)
     ),
     "bound": Stage(conditions=(every_size_known, every_state_named)),
 }
@@ -131,8 +133,8 @@ def _problems(graph: Graph, stages: list[Stage], known: set[Node]) -> Iterator[s
     yield from _reachable(graph)
     for stage in stages:
         for node in graph.nodes:
-            if node.op.name in stage.forbidden:
-                yield f"{describe(node)} is not allowed, expected {stage.forbidden[node.op.name]}"
+            if type(node.op) in stage.forbidden:
+                yield f"{describe(node)} is not allowed, expected {stage.forbidden[type(node.op)]}"
         for condition in stage.conditions:
             yield from condition(graph)
 

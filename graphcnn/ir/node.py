@@ -19,6 +19,7 @@ import numpy as np
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import Batches, Rule, Types, elementwise, mixed
+from graphcnn.ir.geometry import Window
 from graphcnn.ir.origin import UNKNOWN, Origin, current_origin
 from graphcnn.ir.stored_types import in_wider_types
 from graphcnn.ir.tensor_type import DType, Shape, TensorType, bind_shape, is_open
@@ -40,8 +41,8 @@ class Op:
 
     #: Name in text and registries, by default made from the class name: "max_pool2d".
     name: ClassVar[str] = ""
-    #: Family that owns the operator, for colours and tables: by default the name of its module.
-    family: ClassVar[str] = ""
+    #: Kind of layer that it belongs to: a key of `graphcnn.pictures.scene.colors.FAMILIES`.
+    family: ClassVar[str] = "arithmetic"
     #: Names of the inputs. A trailing "?" marks an optional, a leading "*" a repeated one.
     operands: ClassVar[tuple[str, ...]] = ()
     #: Names of the outputs.
@@ -57,6 +58,31 @@ class Op:
     #: The derivative is zero wherever it exists: integer and boolean results.
     piecewise_constant: ClassVar[bool] = False
 
+    # Of elementwise operators
+
+    #: Exchanging the two operands changes no bit: f(a, b) = f(b, a).
+    commutative: ClassVar[bool] = False
+    #: f(f(x)) = f(x) for one operand, f(x, x) = x for two.
+    idempotent: ClassVar[bool] = False
+    #: f(f(x)) = x.
+    involution: ClassVar[bool] = False
+    #: For each operand 1 where the result never falls as it rises, -1 where it never rises, 0
+    #: where neither holds.
+    monotone: ClassVar[tuple[int, ...]] = ()
+    #: Sets of operands, by place: where one is 0 as a whole so is the result, whatever finite the
+    #: other operands are (a divisor not 0).
+    annihilators: ClassVar[tuple[tuple[int, ...], ...]] = ()
+
+    # Of all operators
+
+    #: Floats of the results are rounded. False where each is an operand's, negated or not, or a
+    #: whole number.
+    rounds: ClassVar[bool] = True
+    #: Whole numbers make whole numbers: sums and products of operands, no quotients.
+    integral: ClassVar[bool] = False
+    #: The result that says where in the first operand elements lie, by its place.
+    places: ClassVar[int | None] = None
+
     #: `evaluate` takes elements of types that are stored only as they are, not as wider ones.
     of_stored_types: ClassVar[bool] = False
 
@@ -68,7 +94,6 @@ class Op:
             return  # a shared base, not an operator
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
         cls.name = cls.__dict__.get("name", snake)
-        cls.family = cls.family or cls.__module__.rsplit(".", 1)[-1]
         known = OPS.get(cls.name)
         if known is not None and known.__qualname__ != cls.__qualname__:
             raise TypeError(f"two operators are called {cls.name!r}")
@@ -110,6 +135,10 @@ class Op:
         if self.elementwise:
             return elementwise(inputs, types, results[0].rank)
         return mixed("has no rule for the items of a batch")
+
+    def sliding(self, *types: TensorType) -> tuple[Window, Window] | None:
+        """The windows (height, width) that slide over the first input, from the inputs' types."""
+        return None
 
     def limits(self, *types: TensorType) -> Mapping[int, tuple[int, int]]:
         """Smallest and largest element allowed, for operands that may not hold any number."""

@@ -29,6 +29,7 @@ class Input(Op):
     type: TensorType
 
     pure: ClassVar[bool] = False
+    family: ClassVar = "end"
 
     def infer(self) -> TensorType:
         if not self.key:
@@ -69,6 +70,7 @@ class State(Op):
     cell: Cell = field(default_factory=Cell, compare=False, repr=False)
 
     pure: ClassVar[bool] = False
+    family: ClassVar = "state"
 
     def infer(self) -> TensorType:
         if not self.type.is_bound:
@@ -84,6 +86,8 @@ class Constant(Op):
     """An array that never changes. Equal bits are equal constants."""
 
     array: Any
+
+    family: ClassVar = "state"
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, np.ndarray) or self.array.flags.writeable:

@@ -37,13 +37,9 @@ def _activated(graph: Graph, node: Node) -> Value:
         same = user.name == f"{node.name}.{user.op.name}" or re.fullmatch(
             rf"{layer}\.{user.op.name}(_\d+)?", user.name
         )
-        if same and user.op.family in _ACTIVATIONS:
+        if same and user.op.family == "activation":
             return user.output
     return node.output
-
-
-#: Where the operators are that `activation=` may name.
-_ACTIVATIONS = ("activation", "softmax")
 
 
 def _result(node: Node, number: int) -> Value:

@@ -20,6 +20,7 @@ from graphcnn.ops.parts.erf import erf
 class _Activation(Op):
     operands: ClassVar = ("x",)
     elementwise: ClassVar[bool] = True
+    family: ClassVar = "activation"
 
     def infer(self, x: TensorType) -> TensorType:
         check_float(x=x)
@@ -29,6 +30,10 @@ class _Activation(Op):
 @dataclass(frozen=True)
 class Relu(_Activation):
     """y = max(x, 0). dx = dy where y > 0, else 0: the derivative at 0 is 0."""
+
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1,)
+    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.maximum(x, 0)
@@ -67,6 +72,8 @@ class Elu(_Activation):
 class Sigmoid(_Activation):
     """y = 1 / (1 + e^-x). dx = dy·y·(1 - y)."""
 
+    monotone: ClassVar = (1,)
+
     def evaluate(self, x: Array) -> Array:
         return sigmoid(x)
 
@@ -79,6 +86,8 @@ class Sigmoid(_Activation):
 class Tanh(_Activation):
     """y = tanh(x). dx = dy·(1 - y²)."""
 
+    monotone: ClassVar = (1,)
+
     def evaluate(self, x: Array) -> Array:
         return np.tanh(x)
 
@@ -90,6 +99,8 @@ class Tanh(_Activation):
 @dataclass(frozen=True)
 class Softplus(_Activation):
     """y = log(1 + e^x). dx = dy·sigmoid(x)."""
+
+    monotone: ClassVar = (1,)
 
     def evaluate(self, x: Array) -> Array:
         return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))

@@ -18,6 +18,7 @@ class _Bits(Op):
     operands: ClassVar = ("a", "b")
     elementwise: ClassVar[bool] = True
     piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         check_integer(a=a, b=b)
@@ -28,6 +29,10 @@ class _Bits(Op):
 class BitAnd(_Bits):
     """The bits that a and b both have."""
 
+    commutative: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+    annihilators: ClassVar = ((0,), (1,))
+
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.bitwise_and(a, b)
 
@@ -36,6 +41,9 @@ class BitAnd(_Bits):
 class BitOr(_Bits):
     """The bits that a or b or both have."""
 
+    commutative: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.bitwise_or(a, b)
 
@@ -43,6 +51,8 @@ class BitOr(_Bits):
 @dataclass(frozen=True)
 class BitXor(_Bits):
     """The bits that either a or b has, but not both."""
+
+    commutative: ClassVar[bool] = True
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.bitwise_xor(a, b)
@@ -58,6 +68,8 @@ class BitShift(_Bits):
     """
 
     left: bool = True
+
+    annihilators: ClassVar = ((0,),)
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return (np.left_shift if self.left else np.right_shift)(a, b)

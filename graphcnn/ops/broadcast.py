@@ -79,6 +79,9 @@ class BroadcastTo(Op):
     shape: Shape = ()
 
     operands: ClassVar = ("x",)
+    family: ClassVar = "shape"
+    annihilators: ClassVar = ((0,),)
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         common = broadcast_shape(x=x.shape, shape=self.shape)
@@ -108,6 +111,7 @@ class Sum(_Reduction):
 
     over_items: ClassVar = SUM
     is_linear: ClassVar = True
+    integral: ClassVar[bool] = True
 
     def evaluate(self, x: Array) -> Array:
         return summed(x, self.axes, self.keepdims)

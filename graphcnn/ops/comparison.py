@@ -19,6 +19,7 @@ class _Comparison(Op):
     elementwise: ClassVar[bool] = True
     piecewise_constant: ClassVar[bool] = True
     of_numbers: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         if self.of_numbers:
@@ -31,6 +32,7 @@ class Equal(_Comparison):
     """a = b, bool. NaN equals nothing, not even itself."""
 
     of_numbers: ClassVar[bool] = False
+    commutative: ClassVar[bool] = True
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.equal(a, b)
@@ -41,6 +43,7 @@ class NotEqual(_Comparison):
     """a ≠ b, bool."""
 
     of_numbers: ClassVar[bool] = False
+    commutative: ClassVar[bool] = True
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.not_equal(a, b)
@@ -50,6 +53,8 @@ class NotEqual(_Comparison):
 class Less(_Comparison):
     """a < b, bool."""
 
+    monotone: ClassVar = (-1, 1)
+
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.less(a, b)
 
@@ -57,6 +62,8 @@ class Less(_Comparison):
 @dataclass(frozen=True)
 class LessEqual(_Comparison):
     """a ≤ b, bool."""
+
+    monotone: ClassVar = (-1, 1)
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.less_equal(a, b)
@@ -66,6 +73,8 @@ class LessEqual(_Comparison):
 class Greater(_Comparison):
     """a > b, bool."""
 
+    monotone: ClassVar = (1, -1)
+
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.greater(a, b)
 
@@ -73,6 +82,8 @@ class Greater(_Comparison):
 @dataclass(frozen=True)
 class GreaterEqual(_Comparison):
     """a ≥ b, bool."""
+
+    monotone: ClassVar = (1, -1)
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.greater_equal(a, b)
@@ -83,6 +94,7 @@ class _Logic(Op):
     operands: ClassVar[tuple[str, ...]] = ("a", "b")
     elementwise: ClassVar[bool] = True
     piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
 
     def infer(self, *operands: TensorType) -> TensorType:
         named = dict(zip(self.operands, operands, strict=True))
@@ -94,6 +106,11 @@ class _Logic(Op):
 class And(_Logic):
     """Whether a and b both hold."""
 
+    commutative: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1, 1)
+    annihilators: ClassVar = ((0,), (1,))
+
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.logical_and(a, b)
 
@@ -101,6 +118,10 @@ class And(_Logic):
 @dataclass(frozen=True)
 class Or(_Logic):
     """Whether a or b or both hold."""
+
+    commutative: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1, 1)
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.logical_or(a, b)
@@ -111,6 +132,8 @@ class Not(_Logic):
     """Whether x does not hold."""
 
     operands: ClassVar = ("x",)
+    involution: ClassVar[bool] = True
+    monotone: ClassVar = (-1,)
 
     def evaluate(self, x: Array) -> Array:
         return np.logical_not(x)
@@ -125,6 +148,10 @@ class Where(Op):
 
     operands: ClassVar = ("condition", "a", "b")
     elementwise: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
+    monotone: ClassVar = (0, 1, 1)
+    annihilators: ClassVar = ((0, 2), (1, 2))
+    rounds: ClassVar[bool] = False
 
     def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
         _check_bool(condition=condition)

@@ -51,6 +51,8 @@ class _Convolution(Op):
     flip_kernel: bool = False
 
     anchor: ClassVar[bool] = True
+    family: ClassVar = "conv"
+    integral: ClassVar[bool] = True
 
     def windows(self, kernel: Pair) -> tuple[Window, Window]:
         return windows(kernel, self.stride, self.padding, self.dilation)
@@ -110,6 +112,9 @@ class Conv2d(_Convolution):
                 made[:, :, top : top + rows] = sums.reshape(g, o // g, -1, width)
         y = y.reshape(n, o, height, width)
         return y if bias is None else y + bias[:, None, None]
+
+    def sliding(self, *types: TensorType) -> tuple[Window, Window]:
+        return self.windows(_kernel(types[1])[2])
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         x, weight, *bias = node.inputs

@@ -24,6 +24,8 @@ class Dense(Op):
 
     operands: ClassVar = ("x", "weight", "bias?")
     anchor: ClassVar[bool] = True
+    family: ClassVar = "dense"
+    integral: ClassVar[bool] = True
 
     def infer(
         self, x: TensorType, weight: TensorType, bias: TensorType | None = None
@@ -63,6 +65,8 @@ class MatMul(Op):
     name: ClassVar = "matmul"
     operands: ClassVar = ("a", "b")
     anchor: ClassVar[bool] = True
+    family: ClassVar = "dense"
+    integral: ClassVar[bool] = True
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         for name, t in (("a", a), ("b", b)):

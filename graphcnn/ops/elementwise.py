@@ -25,6 +25,7 @@ class _Binary(Op):
     operands: ClassVar = ("a", "b")
     elementwise: ClassVar[bool] = True
     of_floats: ClassVar[bool] = False
+    family: ClassVar = "arithmetic"
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         (check_float if self.of_floats else check_number)(a=a, b=b)
@@ -42,6 +43,10 @@ class _Binary(Op):
 class Add(_Binary):
     """a + b."""
 
+    commutative: ClassVar[bool] = True
+    monotone: ClassVar = (1, 1)
+    integral: ClassVar[bool] = True
+
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.add(a, b)
 
@@ -56,6 +61,9 @@ class Add(_Binary):
 class Sub(_Binary):
     """a - b."""
 
+    monotone: ClassVar = (1, -1)
+    integral: ClassVar[bool] = True
+
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.subtract(a, b)
 
@@ -69,6 +77,10 @@ class Sub(_Binary):
 @dataclass(frozen=True)
 class Mul(_Binary):
     """a · b."""
+
+    commutative: ClassVar[bool] = True
+    annihilators: ClassVar = ((0,), (1,))
+    integral: ClassVar[bool] = True
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.multiply(a, b)
@@ -86,6 +98,7 @@ class Div(_Binary):
     """a / b; division by 0 gives ±inf or NaN."""
 
     of_floats: ClassVar[bool] = True
+    annihilators: ClassVar = ((0,),)
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.divide(a, b)
@@ -110,6 +123,7 @@ class Quotient(_Binary):
     """
 
     piecewise_constant: ClassVar[bool] = True
+    annihilators: ClassVar = ((0,), (1,))
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         check_integer(a=a, b=b)
@@ -130,6 +144,9 @@ class Remainder(_Binary):
     """
 
     truncated: bool = False
+
+    annihilators: ClassVar = ((0,),)
+    integral: ClassVar[bool] = True
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return (np.fmod if self.truncated else np.remainder)(a, b)
@@ -171,6 +188,10 @@ class Pow(_Binary):
 class Maximum(_Binary):
     """The larger of a and b; NaN wins. Where they are equal the gradient goes to a."""
 
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1, 1)
+    rounds: ClassVar[bool] = False
+
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.maximum(a, b)
 
@@ -181,6 +202,10 @@ class Maximum(_Binary):
 @dataclass(frozen=True)
 class Minimum(_Binary):
     """The smaller of a and b; NaN wins. Where they are equal the gradient goes to a."""
+
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1, 1)
+    rounds: ClassVar[bool] = False
 
     def evaluate(self, a: Array, b: Array) -> Array:
         return np.minimum(a, b)
@@ -200,6 +225,7 @@ class _Unary(Op):
     operands: ClassVar = ("x",)
     elementwise: ClassVar[bool] = True
     of_floats: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
 
     def infer(self, x: TensorType) -> TensorType:
         (check_float if self.of_floats else check_number)(x=x)
@@ -211,6 +237,9 @@ class Neg(_Unary):
     """-x."""
 
     of_floats: ClassVar[bool] = False
+    involution: ClassVar[bool] = True
+    monotone: ClassVar = (-1,)
+    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.negative(x)
@@ -226,6 +255,8 @@ class Neg(_Unary):
 class Exp(_Unary):
     """e to the power x; inf where it is too large for the element type."""
 
+    monotone: ClassVar = (1,)
+
     def evaluate(self, x: Array) -> Array:
         return np.exp(x)
 
@@ -237,6 +268,8 @@ class Exp(_Unary):
 class Log(_Unary):
     """Natural logarithm: -inf at 0, NaN below."""
 
+    monotone: ClassVar = (1,)
+
     def evaluate(self, x: Array) -> Array:
         return np.log(x)
 
@@ -247,6 +280,8 @@ class Log(_Unary):
 @dataclass(frozen=True)
 class Sqrt(_Unary):
     """√x: NaN below 0. The derivative 1 / (2 √x) is infinite at 0."""
+
+    monotone: ClassVar = (1,)
 
     def evaluate(self, x: Array) -> Array:
         return np.sqrt(x)
@@ -260,6 +295,8 @@ class Abs(_Unary):
     """|x|, with the derivative 0 at 0."""
 
     of_floats: ClassVar[bool] = False
+    idempotent: ClassVar[bool] = True
+    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.abs(x)
@@ -274,6 +311,9 @@ class Sign(_Unary):
 
     of_floats: ClassVar[bool] = False
     piecewise_constant: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1,)
+    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.sign(x)
@@ -282,6 +322,8 @@ class Sign(_Unary):
 @dataclass(frozen=True)
 class Erf(_Unary):
     """The error function, 2/√π times the integral of exp(-t²) from 0 to x."""
+
+    monotone: ClassVar = (1,)
 
     def evaluate(self, x: Array) -> Array:
         return erf(x)
@@ -317,6 +359,8 @@ class Cos(_Unary):
 class Atan(_Unary):
     """The angle from -π/2 to π/2 whose tangent is x."""
 
+    monotone: ClassVar = (1,)
+
     def evaluate(self, x: Array) -> Array:
         return np.arctan(x)
 
@@ -330,6 +374,9 @@ class Floor(_Unary):
     """The largest whole number that is at most x."""
 
     piecewise_constant: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1,)
+    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.floor(x)
@@ -340,6 +387,9 @@ class Ceil(_Unary):
     """The smallest whole number that is at least x."""
 
     piecewise_constant: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1,)
+    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.ceil(x)
@@ -350,6 +400,9 @@ class Round(_Unary):
     """The nearest whole number; of two equally near ones the even one."""
 
     piecewise_constant: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1,)
+    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.rint(x)
@@ -372,6 +425,9 @@ class Cast(Op):
 
     operands: ClassVar = ("x",)
     elementwise: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
+    idempotent: ClassVar[bool] = True
+    integral: ClassVar[bool] = True
 
     def infer(self, x: TensorType) -> TensorType:
         return x.with_dtype(self.dtype)

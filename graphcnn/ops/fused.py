@@ -17,6 +17,7 @@ from graphcnn.ir.graph import Graph, topological_order
 from graphcnn.ir.node import Array, Node, Op, Value, build
 from graphcnn.ir.sources import Constant, Input
 from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ops.broadcast import BroadcastTo
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +35,7 @@ class Fused(Op):
 
     operands: ClassVar = ("*inputs",)
     results: ClassVar = ("*outputs",)
+    family: ClassVar = "several"
 
     @cached_property
     def signature(self) -> str:
@@ -93,13 +95,10 @@ class Fused(Op):
         return self if body is self.body else fused(body)
 
 
-#: Operators of a body besides the elementwise ones: they cost nothing where they are read.
-FREE = frozenset({"broadcast_to"})
-
-
 def is_fusible(op: Op) -> bool:
     """Whether an operator may stand in a body: heavy, elementwise, a broadcast."""
-    return not isinstance(op, Fused) and (op.anchor or op.elementwise or op.name in FREE)
+    inner = op.anchor or op.elementwise or isinstance(op, BroadcastTo)
+    return inner and not isinstance(op, Fused)
 
 
 def fused(body: Graph) -> Fused:

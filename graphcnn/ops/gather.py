@@ -38,6 +38,8 @@ class Gather(Op):
     batch: int = 0
 
     operands: ClassVar = ("x", "indices")
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
         check_places(x, indices, self.batch)
@@ -87,6 +89,8 @@ class Scatter(Op):
     reduction: str = "none"
 
     operands: ClassVar = ("x", "indices", "updates")
+    family: ClassVar = "shape"
+    integral: ClassVar[bool] = True
 
     def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
         check_places(x, indices, self.batch)

@@ -15,7 +15,7 @@ import numpy as np
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import Batches, Rule, Types, mixed, per_item
 from graphcnn.ir.casting import converted, range_of
-from graphcnn.ir.geometry import Pair, Sides
+from graphcnn.ir.geometry import Pair, Sides, Window
 from graphcnn.ir.node import Array, Op, Value, constant_of
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.broadcast import broadcast_shape
@@ -58,6 +58,9 @@ class Quantize(Op):
     operands: ClassVar = ("x", "scale", "zero?")
     elementwise: ClassVar[bool] = True
     piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
+    monotone: ClassVar = (1, 0, 1)
+    annihilators: ClassVar = ((0, 2),)
 
     def infer(self, x: TensorType, scale: TensorType, zero: TensorType | None = None) -> TensorType:
         if self.dtype not in QUANTISED:
@@ -94,6 +97,10 @@ class Dequantize(Op):
 
     operands: ClassVar = ("x", "scale", "zero?")
     elementwise: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
+    monotone: ClassVar = (1, 0, -1)
+    annihilators: ClassVar = ((0, 2),)
+    integral: ClassVar[bool] = True
 
     def infer(self, x: TensorType, scale: TensorType, zero: TensorType | None = None) -> TensorType:
         if x.dtype.is_float or x.dtype is DType.BOOL:
@@ -167,6 +174,7 @@ class ConvInteger(_Sums):
     groups: int = 1
 
     operands: ClassVar = ("x", "weight", "x_zero?", "weight_zero?")
+    family: ClassVar = "conv"
 
     @property
     def _conv(self) -> Conv2d:
@@ -210,6 +218,9 @@ class ConvInteger(_Sums):
         whole = self.groups == 1
         return (summed(a, b, (-3, -3), (-1, -2), self._conv, groups=whole),)
 
+    def sliding(self, *types: TensorType) -> tuple[Window, Window]:
+        return self._conv.sliding(*types)
+
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         return per_item(inputs, (0,))
 
@@ -226,6 +237,7 @@ class MatMulInteger(_Sums):
 
     name: ClassVar = "matmul_integer"
     operands: ClassVar = ("a", "b", "a_zero?", "b_zero?")
+    family: ClassVar = "dense"
 
     def infer(
         self,

@@ -23,6 +23,8 @@ class Relayout(Op):
     layout: str = PLAIN
 
     operands: ClassVar = ("x",)
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         return _stored(plain(x), self.layout)
@@ -50,6 +52,7 @@ class Placed(Op):
     operands: ClassVar = ("*inputs",)
     results: ClassVar = ("*outputs",)
     of_stored_types: ClassVar[bool] = True
+    family: ClassVar = "several"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         check_count(self.op, len(inputs))

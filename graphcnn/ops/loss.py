@@ -36,6 +36,7 @@ class CrossEntropy(Op):
 
     operands: ClassVar = ("logits", "labels")
     results: ClassVar = ("loss",)
+    family: ClassVar = "loss"
 
     def infer(self, logits: TensorType, labels: TensorType) -> TensorType:
         check_same_dtype(logits=logits)
@@ -95,6 +96,7 @@ class _Comparison(Op):
 
     operands: ClassVar = ("prediction", "target")
     results: ClassVar = ("loss",)
+    family: ClassVar = "loss"
 
     def infer(self, prediction: TensorType, target: TensorType) -> TensorType:
         first, second = self.operands

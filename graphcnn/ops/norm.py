@@ -45,6 +45,7 @@ class BatchNorm(Op):
     momentum: float = 0.1
 
     operands: ClassVar = ("x", "gamma", "beta", "mean", "variance")
+    family: ClassVar = "norm"
 
     def infer(
         self,
@@ -87,6 +88,7 @@ class BatchNormTrain(Op):
 
     operands: ClassVar = ("x", "gamma", "beta")
     results: ClassVar = ("y", "mean", "variance")
+    family: ClassVar = "norm"
 
     def infer(
         self, x: TensorType, gamma: TensorType, beta: TensorType
@@ -146,6 +148,7 @@ class BatchNormGrad(Op):
 
     operands: ClassVar = ("x", "gamma", "mean", "variance", "dy")
     results: ClassVar = ("dx", "dgamma", "dbeta")
+    family: ClassVar = "norm"
 
     def infer(
         self,
@@ -201,6 +204,7 @@ class GroupNorm(Op):
     epsilon: float = 1e-5
 
     operands: ClassVar = ("x", "gamma", "beta")
+    family: ClassVar = "norm"
 
     def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> TensorType:
         if x.rank < 2 or is_open(x.shape[1:]):

@@ -22,6 +22,8 @@ class _Padding(Op):
     padding: Sides = (0, 0, 0, 0)
     mode: str = "constant"
 
+    family: ClassVar = "shape"
+
     def check(self, sizes: tuple[int, int]) -> None:
         if self.mode not in MODES:
             raise GraphError(f"unknown padding mode {self.mode!r}; known are {', '.join(MODES)}")
@@ -63,6 +65,7 @@ class Pad2d(_Padding):
     value: float = 0.0
 
     operands: ClassVar = ("x",)
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         h, w = image_sizes(x)
@@ -91,6 +94,7 @@ class Pad2dGrad(_Padding):
 
     operands: ClassVar = ("dy",)
     results: ClassVar = ("dx",)
+    integral: ClassVar[bool] = True
 
     def infer(self, dy: TensorType) -> TensorType:
         check_float(dy=dy)

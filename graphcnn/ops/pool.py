@@ -45,6 +45,8 @@ class _Pool(Op):
     dilation: Pair = (1, 1)
     ceil_mode: bool = False
 
+    family: ClassVar = "pool"
+
     @property
     def window(self) -> dict[str, Any]:
         """The shared attributes, to make another operator of the same windows."""
@@ -119,10 +121,15 @@ class MaxPool2d(_MaxPool):
 
     operands: ClassVar = ("x",)
     results: ClassVar = ("y", "indices")
+    rounds: ClassVar[bool] = False
+    places: ClassVar[int | None] = 1
 
     def infer(self, x: TensorType) -> TensorType | tuple[TensorType, TensorType]:
         y = self.pooled_type(x)
         return (y, y.with_dtype(DType.INT64)) if self.indices else y
+
+    def sliding(self, *types: TensorType) -> tuple[Window, Window]:
+        return self.windows
 
     def evaluate(self, x: Array) -> Array | tuple[Array, Array]:
         y = self.maxima(x)
@@ -150,6 +157,7 @@ class MaxPool2dGrad(_MaxPool):
     operands: ClassVar = ("x", "dy")
     results: ClassVar = ("dx",)
     anchor: ClassVar = True
+    integral: ClassVar[bool] = True
 
     def infer(self, x: TensorType, dy: TensorType) -> TensorType:
         check_same_dtype(x=x, dy=dy)
@@ -174,6 +182,7 @@ class MaxPool2dPick(_MaxPool):
     """
 
     operands: ClassVar = ("x", "g")
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType, g: TensorType) -> TensorType:
         check_same_dtype(x=x, g=g)
@@ -218,6 +227,9 @@ class AvgPool2d(_AvgPool):
 
     def infer(self, x: TensorType) -> TensorType:
         return self.pooled_type(x)
+
+    def sliding(self, *types: TensorType) -> tuple[Window, Window]:
+        return self.windows
 
     def evaluate(self, x: Array) -> Array:
         counts = self.counts(x.shape[2:], x.dtype)
@@ -265,6 +277,7 @@ class GlobalAvgPool2d(Op):
     """y[n,c] = mean of x[n,c] over all pixels. Shapes: x (N, C, H, W); y (N, C, 1, 1)."""
 
     operands: ClassVar = ("x",)
+    family: ClassVar = "pool"
 
     def infer(self, x: TensorType) -> TensorType:
         check_float(x=x)

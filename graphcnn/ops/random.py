@@ -40,6 +40,7 @@ class RandomUniform(Op):
 
     operands: ClassVar = ("seed", "step")
     piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "shape"
 
     def infer(self, seed: TensorType, step: TensorType) -> TensorType:
         for name, t in (("seed", seed), ("step", step)):
@@ -74,6 +75,7 @@ class Dropout(Op):
 
     operands: ClassVar = ("x",)
     elementwise: ClassVar[bool] = True
+    family: ClassVar = "shape"
 
     def infer(self, x: TensorType) -> TensorType:
         check_float(x=x)

@@ -25,6 +25,8 @@ class Prod(_Reduction):
     The gradient is right where elements are 0, too; that of the gradient is not.
     """
 
+    integral: ClassVar[bool] = True
+
     def evaluate(self, x: Array) -> Array:
         return np.asarray(np.prod(x, axis=self.axes, keepdims=self.keepdims, dtype=x.dtype))
 
@@ -64,6 +66,8 @@ class Mean(_Reduction):
 class Max(_Reduction):
     """y = largest element of x over `axes`; NaN wins. Equal maxima share the gradient equally."""
 
+    rounds: ClassVar[bool] = False
+
     def evaluate(self, x: Array) -> Array:
         return np.asarray(np.max(x, axis=self.axes, keepdims=self.keepdims))
 
@@ -84,6 +88,8 @@ class ArgMax(Op):
     name: ClassVar = "argmax"
     operands: ClassVar = ("x",)
     piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
+    places: ClassVar[int | None] = 0
 
     def infer(self, x: TensorType) -> TensorType:
         check_number(x=x)

@@ -28,6 +28,8 @@ class _Upsample(Op):
     mode: str = "nearest"
     align_corners: bool = False
 
+    family: ClassVar = "pool"
+
     def check(self) -> None:
         if min(self.scale) < 1:
             raise GraphError(f"scale must be at least 1, found {self.scale}")
@@ -162,6 +164,8 @@ class ZeroInsert2d(Op):
     border: Sides = (0, 0, 0, 0)
 
     operands: ClassVar = ("x",)
+    family: ClassVar = "pool"
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         if min(self.stride) < 1:

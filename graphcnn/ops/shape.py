@@ -41,6 +41,8 @@ class Reshape(Op):
 
     operands: ClassVar = ("x",)
     view: ClassVar[bool] = True
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         _check_sizes(self.shape, "shape")
@@ -67,6 +69,8 @@ class Flatten(Op):
 
     operands: ClassVar = ("x",)
     view: ClassVar[bool] = True
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         if x.rank < 1:
@@ -90,6 +94,8 @@ class Transpose(Op):
     perm: tuple[int, ...] = ()
 
     operands: ClassVar = ("x",)
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         if sorted(self.perm) != list(range(x.rank)):
@@ -120,6 +126,8 @@ class Concat(Op):
     axis: int = 1
 
     operands: ClassVar = ("*xs",)
+    family: ClassVar = "arithmetic"
+    rounds: ClassVar[bool] = False
 
     def infer(self, *xs: TensorType) -> TensorType:
         if not xs:
@@ -175,6 +183,8 @@ class Slice(Op):
     steps: tuple[int, ...] = ()
 
     operands: ClassVar = ("x",)
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         check_places(x.shape, self.starts, self.sizes, self.steps, f"x {x}")
@@ -199,6 +209,8 @@ class Embed(Op):
     steps: tuple[int, ...] = ()
 
     operands: ClassVar = ("x",)
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
         _check_sizes(self.shape, "shape")
@@ -225,6 +237,8 @@ class ElementCount(Op):
     dtype: DType = DType.FLOAT32
 
     piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self) -> TensorType:
         _check_sizes(self.shape, "shape")
@@ -245,6 +259,8 @@ class Positions(Op):
     shape: Shape = ()
 
     piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self) -> TensorType:
         _check_sizes(self.shape, "shape")
@@ -269,6 +285,8 @@ class OneHot(Op):
 
     operands: ClassVar = ("labels",)
     piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
 
     def infer(self, labels: TensorType) -> TensorType:
         check_index_type(labels)

@@ -20,6 +20,7 @@ class _AlongAxis(Op):
     axis: int = 1
 
     operands: ClassVar = ("x",)
+    family: ClassVar = "activation"
 
     def infer(self, x: TensorType) -> TensorType:
         check_float(x=x)

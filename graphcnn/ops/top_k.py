@@ -27,6 +27,9 @@ class TopK(Op):
 
     operands: ClassVar = ("x",)
     results: ClassVar = ("y", "indices")
+    family: ClassVar = "arithmetic"
+    rounds: ClassVar[bool] = False
+    places: ClassVar[int | None] = 1
 
     def infer(self, x: TensorType) -> tuple[TensorType, TensorType]:
         check_number(x=x)

@@ -44,6 +44,8 @@ class MaxUnpool2d(Op):
     size: Pair = (1, 1)
 
     operands: ClassVar = ("x", "indices")
+    family: ClassVar = "pool"
+    integral: ClassVar[bool] = True
 
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
         check_float(x=x)
@@ -78,6 +80,8 @@ class MaxUnpool2dGrad(Op):
 
     operands: ClassVar = ("dy", "indices")
     results: ClassVar = ("dx",)
+    family: ClassVar = "pool"
+    rounds: ClassVar[bool] = False
 
     def infer(self, dy: TensorType, indices: TensorType) -> TensorType:
         check_float(dy=dy)

@@ -12,7 +12,6 @@ from graphcnn.ir.graph import topological_order
 from graphcnn.ir.node import Node, Op, Value, build
 from graphcnn.ir.origin import Origin
 from graphcnn.ir.sources import Constant, Input, State
-from graphcnn.pictures.content.content import family
 from graphcnn.pictures.parts import legend as around
 from graphcnn.pictures.parts.grid import Grid, Wire, cell
 from graphcnn.pictures.picture import Picture
@@ -103,7 +102,7 @@ def _shown(node: Node) -> bool:
 
 
 def _cell(key: str, node: Node) -> Any:
-    kind = FAMILIES[family(node)]
+    kind = FAMILIES[node.op.family]
     what = "" if isinstance(node.op, Input) else describe(node)
     name = node.name or node.op.name
     facts = (what if what != name else "", f"→ {dimensions(node.output.type)}")

@@ -11,7 +11,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
-from graphcnn.pictures.content.content import family, value_bytes
+from graphcnn.pictures.content.content import value_bytes
 from graphcnn.pictures.content.totals import digest
 from graphcnn.pictures.parts import legend as around
 from graphcnn.pictures.parts.grid import Connector, Grid, GridCell, Wire, cell
@@ -85,7 +85,7 @@ class _Step:
         groups, area = draw_panels(table, 14, 54)
         width = max(int(area.right + 14) + 1, 560)
         entries = [
-            *around.families(family(n) for n in self.forward),
+            *around.families(n.op.family for n in self.forward),
             ("backward", "∂", 3, "generated backward operator"),
             ("update", "↻", 3, "update of a parameter"),
             around.line_entry("edge", "forward"),
@@ -124,7 +124,7 @@ class _Step:
         return Scene(width, bottom + 6, items, title, description, (footer,), data)
 
     def _forward(self, node: Node) -> GridCell:
-        kind = FAMILIES[family(node)]
+        kind = FAMILIES[node.op.family]
         what = "" if isinstance(node.op, Input) else describe(node)
         name = node.name or node.op.name
         facts = (what if what != name else "", f"→ {dimensions(node.output.type)}")

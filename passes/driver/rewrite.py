@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, with_inputs
-from graphcnn.ir.node import Node, Value
+from graphcnn.ir.node import Node, Op, Value
 from graphcnn.passes.driver.base import PassLog, Refusal
 
 
@@ -42,20 +42,26 @@ RuleFunction = Callable[[Node, Match], Result]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule for nodes of the operators named in `ops` (none named: any node)."""
+    """A rule for nodes of some operators."""
 
     name: str
     equation: str
-    ops: tuple[str, ...]
+    concerns: Callable[[type[Op]], bool]
     function: RuleFunction
 
 
-def rule(*ops: str) -> Callable[[RuleFunction], Rule]:
-    """Declare a rule; its docstring is its equation."""
+def rule(
+    *ops: str, where: Callable[[type[Op]], bool] | None = None
+) -> Callable[[RuleFunction], Rule]:
+    """Declare a rule; its docstring is its equation.
+
+    It is for the operators of these names, or for those `where` something holds, or else for all.
+    """
 
     def declare(function: RuleFunction) -> Rule:
         equation = " ".join((function.__doc__ or "").split())
-        return Rule(function.__name__, equation, ops, function)
+        concerns = where or (lambda op: op.name in ops or not ops)
+        return Rule(function.__name__, equation, concerns, function)
 
     return declare
 
@@ -86,8 +92,8 @@ class _Sweep:
         self.log, self.fired = log, fired
         self.became: dict[Value, Value] = {}
         self.rules = {
-            op: [each for each in rules if op in each.ops or not each.ops]
-            for op in {node.op.name for node in graph.nodes}
+            op: [each for each in rules if each.concerns(op)]
+            for op in {type(node.op) for node in graph.nodes}
         }
 
     def __call__(self, old: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
@@ -96,7 +102,7 @@ class _Sweep:
             node = with_inputs(old, inputs)
             self.match.record(node.outputs, old.outputs)
             self.became.update(zip(old.outputs, node.outputs, strict=True))
-        for each in self.rules[node.op.name]:
+        for each in self.rules[type(node.op)]:
             result = each.function(node, self.match)
             if isinstance(result, Refusal):
                 self.log.refuse(Refusal(result.reason, result.node, each.name))

@@ -40,10 +40,6 @@ IMAGE_OPS = frozenset(
 WITHOUT_HALO = frozenset({"concat", "mean"})
 #: How much longer windows over plain images take: their vectors lie along rows, which are short.
 PLAIN_WINDOWS = 3.0
-#: Operands that suffice to make a result 0 where they are 0, whatever finite the others are.
-ENOUGH_ZEROS = {
-    "mul": ((0,), (1,)), "div": ((0,),), "where": ((1, 2),), "broadcast_to": ((0,),),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -177,7 +173,9 @@ def keeps_zeros(node: Node, zeros: Sequence[bool]) -> bool:
         return not op.array.any()
     if all(zeros) and op.elementwise:
         return _zero_of_zeros(op, tuple(v.dtype for v in node.inputs))
-    return any(all(zeros[i] for i in enough) for enough in ENOUGH_ZEROS.get(op.name, ()))
+    # An operand that is left out has a place, too: `quantize` without a zero point.
+    given = dict(enumerate(zeros))
+    return any(all(given.get(i, True) for i in enough) for enough in op.annihilators)
 
 
 @cache

@@ -27,7 +27,8 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value, build
 from graphcnn.ir.origin import inherit
 from graphcnn.ir.sources import Constant, Input
-from graphcnn.ops.fused import FREE, Fused, fused, inlined
+from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ops.fused import Fused, fused, inlined
 from graphcnn.passes.driver.base import Pass, PassLog, Refusal
 from graphcnn.passes.training.closing import closing
 
@@ -36,7 +37,7 @@ def is_free(node: Node) -> bool:
     """Whether a node costs nothing in the body that reads it."""
     if isinstance(node.op, Constant):
         return int(node.op.array.size) == 1
-    return node.op.name in FREE
+    return isinstance(node.op, BroadcastTo)
 
 
 @dataclass(frozen=True)

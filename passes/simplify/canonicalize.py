@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Node, Value
+from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.tensor_type import Shape
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.comparison import Greater, GreaterEqual, Less, LessEqual
@@ -29,11 +29,12 @@ from graphcnn.passes.driver.base import Pass, PassLog, no
 from graphcnn.passes.driver.patterns import constant_array, filled_with, view_as
 from graphcnn.passes.driver.rewrite import Match, Result, Rule, rewrite, rule
 
-MIRRORED = {
-    "less": Greater,
-    "less_equal": GreaterEqual,
-    "greater": Less,
-    "greater_equal": LessEqual,
+#: a < b is b > a: what compares the same when the operands are exchanged.
+MIRRORED: dict[type[Op], type[Op]] = {
+    Less: Greater,
+    LessEqual: GreaterEqual,
+    Greater: Less,
+    GreaterEqual: LessEqual,
 }
 
 
@@ -42,18 +43,18 @@ def _constant_first(node: Node) -> bool:
     return constant_array(a) is not None and constant_array(b) is None
 
 
-@rule("add", "mul", "equal", "not_equal", "and", "or")
+@rule(where=lambda op: op.commutative)
 def constant_to_the_right(node: Node, match: Match) -> Result:
     """c + x -> x + c, the same for the other operators that commute"""
     return node.op(*node.inputs[::-1], name=node.name) if _constant_first(node) else None
 
 
-@rule(*MIRRORED)
+@rule(where=lambda op: op in MIRRORED)
 def compare_with_constant(node: Node, match: Match) -> Result:
     """c < x -> x > c, the same for <=, > and >="""
     if not _constant_first(node):
         return None
-    return MIRRORED[node.op.name]()(*node.inputs[::-1], name=node.name)
+    return MIRRORED[type(node.op)]()(*node.inputs[::-1], name=node.name)
 
 
 @rule("mul", "div")
@@ -104,7 +105,7 @@ def reshape_of_reduction(node: Node, match: Match) -> Result:
 def bias_into_layer(node: Node, match: Match) -> Result:
     """dense(x, w) + b -> dense(x, w, b), the same for conv2d and conv_transpose2d"""
     for layer, bias in (node.inputs, node.inputs[::-1]):
-        if layer.node.op.name not in ("dense", "conv2d", "conv_transpose2d"):
+        if "bias?" not in layer.node.op.operands:
             continue
         units = layer.shape[1]
         if bias.shape not in _bias_shapes(units, layer.type.rank):

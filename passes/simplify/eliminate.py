@@ -22,14 +22,11 @@ from graphcnn.ir.graph import Graph, with_inputs
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant
 from graphcnn.ops.pool import MaxPool2d
-from graphcnn.ops.shape import Transpose
+from graphcnn.ops.shape import Flatten, Reshape, Transpose
 from graphcnn.passes.driver.base import Pass, PassLog, no
 from graphcnn.passes.driver.patterns import filled_with, flattened, is_zero, view_as
 from graphcnn.passes.driver.rewrite import Match, Result, Rule, rewrite, rule
 from graphcnn.text.literals import format_op
-
-#: Operators whose operands may be exchanged without changing a bit.
-COMMUTATIVE = frozenset({"add", "mul", "equal", "not_equal", "and", "or"})
 
 
 def _same(x: Value, node: Node) -> Result:
@@ -93,22 +90,22 @@ def div_or_pow_one(node: Node, match: Match) -> Result:
     return _same(x, node) if number is not None and number == 1 else None
 
 
-@rule("neg", "not")
+@rule(where=lambda op: op.involution)
 def involution(node: Node, match: Match) -> Result:
     """-(-x) -> x, not(not(x)) -> x"""
     inner = node.inputs[0].node
     return inner.inputs[0] if inner.op == node.op else None
 
 
-@rule("relu", "abs", "sign")
+@rule(where=lambda op: op.idempotent and len(op.operands) == 1)
 def idempotent(node: Node, match: Match) -> Result:
-    """relu(relu(x)) -> relu(x), the same for abs and sign"""
+    """relu(relu(x)) -> relu(x), the same for abs, sign, floor, ceil, round and cast"""
     return node.inputs[0] if node.inputs[0].node.op == node.op else None
 
 
-@rule("maximum", "minimum", "and", "or")
+@rule(where=lambda op: op.idempotent and len(op.operands) == 2)
 def with_itself(node: Node, match: Match) -> Result:
-    """maximum(x, x) -> x, the same for minimum, and, or"""
+    """maximum(x, x) -> x, the same for minimum, and, or, bit_and, bit_or"""
     a, b = node.inputs
     return a if a is b else None
 
@@ -117,7 +114,7 @@ def with_itself(node: Node, match: Match) -> Result:
 def view_of_view(node: Node, match: Match) -> Result:
     """reshape(reshape(x)) -> reshape(x), the same with flatten"""
     inner = node.inputs[0].node
-    if inner.op.name not in ("reshape", "flatten"):
+    if not isinstance(inner.op, Reshape | Flatten):
         return None
     return view_as(inner.inputs[0], node.output.shape, node.name)
 
@@ -273,7 +270,7 @@ def merge_equal(graph: Graph, log: PassLog, by: str = "") -> Graph:
     def first(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
         if not node.op.pure:
             return None
-        operands = frozenset(inputs) if node.op.name in COMMUTATIVE else inputs
+        operands = frozenset(inputs) if node.op.commutative else inputs
         # The text tells attributes of 0.0 and -0.0 apart, which compare equal.
         plain = isinstance(node.op, Constant) or not vars(node.op)
         text = "" if plain else format_op(node.op)

@@ -164,7 +164,7 @@ def test_new_stages_are_entries(monkeypatch: pytest.MonkeyPatch) -> None:
         if len(graph.nodes) > 2:
             yield "expected at most 2 nodes"
 
-    monkeypatch.setitem(STAGES, "fused", Stage({"pad2d": "a padded conv2d"}, (small,)))
+    monkeypatch.setitem(STAGES, "fused", Stage({Pad2d: "a padded conv2d"}, (small,)))
     fails(sound(), "pad2d .*expected a padded conv2d", "fused")
     fails(Graph.of([], {k: Constant(np.float32(1))() for k in "abc"}), "at most 2", "fused")
     verify(Graph.of([], {"w": weight()}), "fused")

@@ -13,7 +13,6 @@ import pytest
 import samples
 from native.run_kernel import load_lowerings
 
-from graphcnn.analysis.counts import WINDOWED, node_windows
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import OPS, Op
 from graphcnn.ir.node import build as build_node
@@ -25,14 +24,12 @@ from graphcnn.ops.elementwise import Add, Div, Maximum, Mul, Pow, Sub
 from graphcnn.ops.layout import Placed
 from graphcnn.ops.reduce import Mean
 from graphcnn.passes.layout.layout_choices import (
-    ENOUGH_ZEROS,
     IMAGE_OPS,
     WITHOUT_HALO,
     Layouts,
     keeps_zeros,
     passing_choices,
 )
-from graphcnn.passes.simplify.eliminate import COMMUTATIVE
 from graphcnn.runtime.native.code.registry import OFFERS, PLACED, lower
 from graphcnn.runtime.native.code.target import host
 
@@ -85,10 +82,6 @@ def test_zeros_of_two_operands(op: Op, enough: list[tuple[bool, bool]]) -> None:
     node = build_node(op, [Input(k, TensorType((4,)))() for k in "ab"])
     for zeros in itertools.product((True, False), repeat=2):
         assert keeps_zeros(node, zeros) is (zeros in enough)
-
-
-def test_names_of_the_table_of_zeros() -> None:
-    assert OPS.keys() >= ENOUGH_ZEROS.keys()
 
 
 # Images that pass layouts on
@@ -152,64 +145,3 @@ def _whole(shape: tuple[int, ...], lanes: int) -> tuple[int, ...]:
     if len(shape) == 4:
         return shape[0], 2 * lanes, *shape[2:]
     return (2 * lanes,) if len(shape) == 1 else shape
-
-
-# Operands that may be exchanged
-
-SPECIAL = [0.0, -0.0, 1.0, -2.5, 3e-39, 2.0**100, np.inf, -np.inf, np.nan]
-#: Exchanging changes no bit of what NumPy makes here, but which of 0 and -0, and which of two NaN,
-#: comes out is open: they are left alone.
-OPEN = {"maximum", "minimum"}
-
-
-def test_operators_that_commute() -> None:
-    x, y = (a.ravel() for a in np.meshgrid(*[np.array(SPECIAL, np.float32)] * 2))
-    found = set()
-    for op in {s.op for s in ALL if s.op.elementwise and len(s.op.operands) == 2}:
-        for a, b in ((x, y), (x > 0, y > 0), (x > 0, y)):
-            try:
-                types = [TensorType(v.shape, DType.of(v.dtype)) for v in (a, b)]
-                build_node(op, [Input(f"x{i}", t)() for i, t in enumerate(types)])
-            except GraphError:
-                continue
-            with np.errstate(all="ignore"):
-                one, two = op.evaluate(a, b), op.evaluate(b, a)
-            same = np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
-            same &= (
-                bool((np.signbit(one) == np.signbit(two))[one == 0].all())
-                if same and one.dtype.kind == "f"
-                else same
-            )
-            if same:
-                found.add(op.name)
-            else:
-                assert op.name not in COMMUTATIVE, op
-    assert found - OPEN == COMMUTATIVE
-
-
-def _same_bits(one: np.ndarray, two: np.ndarray) -> bool:
-    """Whether numbers and the signs of zeros are equal."""
-    if one.dtype.kind != "f":
-        return np.array_equal(one, two)
-    signs = np.array_equal(np.signbit(one[one == 0]), np.signbit(two[two == 0]))
-    return np.array_equal(one, two, equal_nan=True) and signs
-
-
-# Windows
-
-
-def test_operators_with_windows() -> None:
-    """Those that slide windows over their first input; gradients and derivatives do not count."""
-    fields = {"stride", "padding", "dilation"}
-    sliding = {name for name, op in OPS.items() if fields <= op.__dataclass_fields__.keys()}
-    others = {name for name in sliding if name.endswith(("_grad", "_pick"))}
-    others |= {"conv_transpose2d", "unfold"} & sliding
-    assert sliding - others == WINDOWED.keys()
-    for sample in ALL:
-        if sample.op.name in WINDOWED:
-            types = sample.types(np.float32)
-            node = build_node(sample.op, [Input(f"x{i}", t)() for i, t in enumerate(types)])
-            both = node_windows(node)
-            assert both is not None
-            sizes = zip(both, types[0].shape[2:], strict=True)
-            assert node.types[0].shape[2:] == tuple(w.output(s) for w, s in sizes)

@@ -17,18 +17,19 @@ from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.rounding import unit
 from graphcnn.onnx.comparing.widened import ROUNDED
-
-#: Functions of one float that never fall.
-RISING = frozenset(("round", "floor", "ceil", "sign", "cast", "quantize"))
-ORDERS = frozenset(("less", "less_equal", "greater", "greater_equal"))
-EQUALITIES = frozenset(("equal", "not_equal"))
-#: Operators with places of numbers among their results, and which result it is.
-PLACES = {"argmax": 0, "top_k": 1, "max_pool2d": 1}
+from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ops.comparison import And, Equal, Not, NotEqual, Or, Where
+from graphcnn.ops.elementwise import Add, Cast, Div, Maximum, Minimum, Mul, Neg, Round, Sub
+from graphcnn.ops.integer import Quantize
+from graphcnn.ops.pool import MaxPool2d
+from graphcnn.ops.reduce import ArgMax
+from graphcnn.ops.shape import Flatten, Reshape, Slice, Transpose
 
 #: What may lie between a decision and the value by which it is seen.
-ELEMENTWISE = frozenset(
-    ("add", "sub", "mul", "div", "maximum", "minimum", "cast", "where", "not", "and", "or", "neg",
-     "reshape", "transpose", "broadcast_to", "flatten", "slice"))  # fmt: skip
+BETWEEN = (
+    Add, Sub, Mul, Div, Maximum, Minimum, Cast, Where, Not, And, Or, Neg,
+    Reshape, Transpose, BroadcastTo, Flatten, Slice,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +45,15 @@ def decides(node: Node) -> Value | None:
     """The result that is a decision on floats, None where there is none."""
     if not node.inputs or not any(v.dtype.is_float for v in node.inputs):
         return None
-    name = node.op.name
-    if name == "cast":
+    op = node.op
+    if isinstance(op, Cast):
         to = node.output.dtype
         stored = to.is_float and (to in ROUNDED or to is DType.FLOAT64)
         return None if stored else node.output
-    if name in PLACES:
-        at = PLACES[name]
-        return node.outputs[at] if at < len(node.outputs) else None
-    return node.output if name in RISING | ORDERS | EQUALITIES else None
+    if op.places is not None:
+        return node.outputs[op.places] if op.places < len(node.outputs) else None
+    steps = op.piecewise_constant and op.monotone
+    return node.output if steps or isinstance(op, Equal | NotEqual) else None
 
 
 def points(graph: Graph, seen: Collection[Value]) -> list[Point]:
@@ -69,9 +70,9 @@ def points(graph: Graph, seen: Collection[Value]) -> list[Point]:
             ds, ns = tuple[Value, ...](), tuple[Node, ...]()
             if value is decision:
                 ds, ns = (value,), (node,)
-                if node.op.name == "cast" and deciding:  # of whole numbers: nothing is decided
+                if isinstance(node.op, Cast) and deciding:  # of whole numbers: nothing is decided
                     ds, ns = deciding, (*nodes, node)
-            elif deciding and node.op.name in ELEMENTWISE and _shows(node, carried):
+            elif deciding and isinstance(node.op, BETWEEN) and _shows(node, carried):
                 ds, ns = deciding, (*nodes, node)
             if ds and value in known:
                 found.append(Point(value, ds, ns))
@@ -125,7 +126,7 @@ def explained(point: Point, taken: Array, exact: Mapping[Value, Array], near: Ne
     other = ~((taken == right) | ((taken != taken) & (right != right)))
     if not other.any():
         return Decided(right.size, 0, 0)
-    if point.deciding[0].node.op.name in PLACES and len(point.deciding) == 1:
+    if point.deciding[0].node.op.places is not None and len(point.deciding) == 1:
         wrong = other & ~_places_allowed(point, taken, chain, exact, near)
         return Decided(right.size, int(other.sum()), int(wrong.sum()))
     low, high = (_moved(point, exact, near, way)[point.value] for way in (-1, 1))
@@ -141,19 +142,19 @@ def _moved(point: Point, exact: Mapping[Value, Array], near: Near, way: int) -> 
     here: dict[Value, Array] = {}
     for node in point.nodes:
         arrays = [here[v] if v in here else exact[v] for v in node.inputs]
-        name = node.op.name
+        op = node.op
         with np.errstate(all="ignore"):
             close = None
-            if way and any(v in point.deciding for v in node.outputs) and name not in PLACES:
+            if way and any(v in point.deciding for v in node.outputs) and op.places is None:
                 away = [near(v) for v in node.inputs if v.dtype.is_float]
-                if name == "quantize":
+                if isinstance(op, Quantize):
                     arrays[0] = arrays[0] + way * _quotient_room(arrays, away, node)
-                elif name in EQUALITIES:
+                elif isinstance(op, Equal | NotEqual):
                     close = np.abs(arrays[0] - arrays[1]) <= np.add(*away)
                 else:
-                    signs = (way, -way) if name in ORDERS else (way,)
-                    arrays = [x + s * d for x, s, d in zip(arrays, signs, away, strict=True)]
-            found = node.op.evaluate(*arrays)
+                    signs = op.monotone or (1,)
+                    arrays = [x + way * s * d for x, s, d in zip(arrays, signs, away, strict=True)]
+            found = op.evaluate(*arrays)
         results = found if isinstance(found, tuple) else (found,)
         if close is not None:
             results = (np.where(close, way > 0, results[0]),)
@@ -185,12 +186,12 @@ def _places_allowed(
     away = np.broadcast_to(near(node.inputs[0]), x.shape)
     change = (taken.astype(np.int64) - chain[point.value].astype(np.int64)).ravel()
     at = (right.ravel() + change).reshape(right.shape)
-    axis = int(node.op.attributes["axis"]) if node.op.name == "argmax" else -1
+    axis = node.op.axis if isinstance(node.op, ArgMax) else -1
     best = right
-    if node.op.name == "max_pool2d":
+    if isinstance(node.op, MaxPool2d):
         x, away = (a.reshape(*a.shape[:2], -1) for a in (x, away))
         at, best = (a.reshape(*a.shape[:2], -1) for a in (at, best))
-    elif node.op.name == "argmax" and not node.op.attributes["keepdims"]:
+    elif isinstance(node.op, ArgMax) and not node.op.keepdims:
         at, best = np.expand_dims(at, axis), np.expand_dims(best, axis)
     inside = (at >= 0) & (at < x.shape[axis])
     held = np.where(inside, at, 0)
@@ -207,10 +208,8 @@ def _one_way(
 
     Equal numbers are rounded equally, so only different ones count.
     """
-    if (
-        point.deciding[0].node.op.name not in ("round", "cast", "quantize")
-        or len(point.deciding) > 1
-    ):
+    rounding = isinstance(point.deciding[0].node.op, Round | Cast | Quantize)
+    if not rounding or len(point.deciding) > 1:
         return False
     x = exact[point.deciding[0].node.inputs[0]]
     if x.shape != taken.shape:

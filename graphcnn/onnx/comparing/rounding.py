@@ -18,20 +18,22 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Op, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType
+from graphcnn.onnx.comparing.terms import terms
 from graphcnn.onnx.comparing.widened import FLOATS
-
-#: Operators that move, choose or negate numbers and round none.
-MOVING = frozenset(
-    ("abs", "broadcast_to", "concat", "embed", "flatten", "gather", "max", "max_pool2d",
-     "max_pool2d_pick", "maximum", "minimum", "neg", "one_hot", "pad2d", "relu", "reshape",
-     "slice", "transpose", "where", "zero_insert2d", "top_k", "round",
-     "floor", "ceil", "sign", "element_count"))  # fmt: skip
+from graphcnn.ops.activation import Elu, Gelu, HardSigmoid, HardSwish, Sigmoid, Silu, Softplus
+from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.elementwise import Add, Div, Mul, Sub
+from graphcnn.ops.integer import Dequantize
+from graphcnn.ops.pool import GlobalAvgPool2d
+from graphcnn.ops.reduce import Mean
 
 #: Functions whose implementations add and subtract numbers near 1, or keep to a range beyond which
 #: they are constant, so that small results are as uncertain as large ones: the share of a unit.
-NEAR_ONE = {"sigmoid": 0.25, "hard_sigmoid": 0.25, "softplus": 1.0, "elu": 1.0}
+NEAR_ONE: dict[type[Op], float] = {Sigmoid: 0.25, HardSigmoid: 0.25, Softplus: 1.0, Elu: 1.0}
 #: The same for those that multiply such a function by their input.
-NEAR_INPUT = frozenset(("gelu", "silu", "hard_swish"))
+NEAR_INPUT = (Gelu, Silu, HardSwish)
+#: Arithmetic whose one result is the nearest number to that of the operands as they are.
+ROUNDED_ONCE = (Add, Sub, Mul, Div, Dequantize)
 
 #: The noise of a sum of K terms, in units times the square root of K.
 SUM_NOISE = 0.25
@@ -91,7 +93,7 @@ class Rounding:
 
     def _evaluate(self, node: Node, arrays: Mapping[Value, Array]) -> tuple[Array, ...]:
         inputs = [arrays[v] for v in node.inputs]
-        noisy = self.rng is not None and node.op.name not in MOVING
+        noisy = self.rng is not None and node.op.rounds
         if noisy and self.integers and self._whole(node, inputs):
             noisy = False
         if noisy:
@@ -119,7 +121,7 @@ class Rounding:
     def _operands(self, node: Node, inputs: list[Array]) -> list[Array]:
         """The operands with noise, where they are terms of sums or arguments of functions."""
         count = terms(node.op, inputs)
-        if node.op.name in ("add", "sub", "mul", "div", "dequantize"):
+        if isinstance(node.op, ROUNDED_ONCE):
             return inputs
         changed = [*inputs]
         for i, value in enumerate(node.inputs):
@@ -132,11 +134,11 @@ class Rounding:
     def _result(self, op: Op, inputs: list[Array], y: Array, kind: DType) -> Array:
         """A result with noise."""
         count = 1 if kind.is_small else terms(op, inputs)
-        steps = count / LONG_SUM if op.name in ("sum", "mean", "global_avg_pool2d") else 0.0
+        steps = count / LONG_SUM if isinstance(op, Sum | Mean | GlobalAvgPool2d) else 0.0
         y = self._noisy(y, unit(kind) * max(1.0, SUM_NOISE * math.sqrt(count) + steps))
-        if op.name in NEAR_ONE:
-            y = y + NEAR_ONE[op.name] * unit(kind) * self._drawn(y.size).reshape(y.shape)
-        elif op.name in NEAR_INPUT:
+        if type(op) in NEAR_ONE:
+            y = y + NEAR_ONE[type(op)] * unit(kind) * self._drawn(y.size).reshape(y.shape)
+        elif isinstance(op, NEAR_INPUT):
             near = np.where(np.isfinite(inputs[0]), inputs[0], 0.0)
             y = y + self._noisy(near, unit(kind)) - near
         if kind.is_small:
@@ -162,15 +164,9 @@ class Rounding:
 
     def _whole(self, node: Node, inputs: list[Array]) -> bool:
         """Whether an operator adds and multiplies whole numbers, which is exact."""
-        if node.op.name not in EXACT_ON_INTEGERS:
+        if not node.op.integral:
             return False
         return all(x.dtype.kind != "f" or bool(np.all(x == np.rint(x))) for x in inputs)
-
-
-#: Operators that give whole numbers for whole numbers.
-EXACT_ON_INTEGERS = frozenset(
-    ("add", "cast", "conv2d", "conv_transpose2d", "dense", "matmul", "mul", "sub", "sum")
-)
 
 
 #: The number of digits after the first, the exponents of the smallest number (in 32 bits and more
@@ -201,33 +197,3 @@ def _in_range(y: Array, kind: DType) -> Array:
         return y
     with np.errstate(all="ignore"):
         return np.where(np.abs(y) >= limit, np.copysign(np.inf, y), y)
-
-
-def terms(op: Op, inputs: list[Array]) -> int:
-    """How many numbers are added up for one number of the result."""
-    if op.name == "scatter" and op.attributes["reduction"] in ("add", "mul") and inputs[1].size:
-        x, indices = inputs[:2]
-        items = indices.reshape(math.prod(x.shape[: op.attributes["batch"]]), -1)
-        return 1 + max(int(np.unique(row, return_counts=True)[1].max()) for row in items)
-    return max(1, int(_terms(op, [x.shape for x in inputs])))
-
-
-def _terms(op: Op, shapes: list[tuple[int, ...]]) -> int:
-    x = shapes[0] if shapes else ()
-    if op.name == "conv2d":
-        return math.prod(shapes[1][1:])
-    if op.name == "conv_transpose2d":
-        return math.prod((shapes[1][0], *shapes[1][2:]))
-    if op.name == "dense":
-        return x[-1]
-    if op.name == "matmul":
-        return x[-2 if op.attributes["transpose_a"] else -1]
-    if op.name in ("sum", "mean", "prod"):
-        return math.prod(x[a] for a in op.attributes["axes"])
-    if op.name in ("softmax", "log_softmax"):
-        return x[int(op.attributes["axis"])]
-    if op.name == "global_avg_pool2d":
-        return math.prod(x[2:])
-    if op.name == "batch_norm_train":
-        return math.prod(x) // max(1, x[1])
-    return int(math.prod(op.attributes["kernel"])) if op.name == "avg_pool2d" else 1

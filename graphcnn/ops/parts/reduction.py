@@ -20,7 +20,7 @@ class _Reduction(Op):
     axes: tuple[int, ...] = ()
     keepdims: bool = False
 
-    family: ClassVar = "reduce"
+    family: ClassVar = "arithmetic"
     operands: ClassVar = ("x",)
     #: What a reduction over the items gives, and whether it keeps sums and means what they are.
     over_items: ClassVar[Batch] = mixed("reduces over the items of the batch")

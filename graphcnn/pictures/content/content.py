@@ -20,14 +20,13 @@ from graphcnn.ir.graph import Graph, unique_names
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import known_size
-from graphcnn.pictures.scene.colors import family_of
 from graphcnn.pictures.scene.units import dimensions
 
 DETAILS: Final = ("blocks", "layers", "ops", "all")
 #: Cards up to which the default detail keeps layers apart.
 COMFORTABLE: Final = 60
 
-_LEADS: Final = {"conv", "dense", "norm", "merge", "end"}
+_LEADS: Final = {"conv", "dense", "norm", "arithmetic", "end"}
 #: How weights are called on their tabs, by the name of the operand.
 _LETTERS: Final = {
     "weight": "W", "bias": "b", "gamma": "γ", "beta": "β", "mean": "μ", "variance": "σ²",
@@ -125,10 +124,6 @@ def _given(graph: Graph) -> set[Node]:
     return {v.node for v in graph.outputs.values() if not _shown(v.node)}
 
 
-def family(node: Node) -> str:
-    return "state" if not _shown(node) else family_of(node.op.name, node.op.family)
-
-
 def _chains(graph: Graph) -> list[list[Node]]:
     """The nodes by layers: a chain begins anywhere and takes in what only it feeds."""
     chains: dict[Node, list[Node]] = {}
@@ -149,8 +144,8 @@ def _chains(graph: Graph) -> list[list[Node]]:
 def _joins(graph: Graph, chain: list[Node], node: Node) -> bool:
     """Whether `node` is a cheap step that belongs to the layer before it."""
     last = chain[-1]
-    follows = family(node) in _FOLLOWS and node.op.name != "softmax"
-    leads = family(chain[0]) in _LEADS and not isinstance(chain[0].op, Input)
+    follows = node.op.family in _FOLLOWS and node.op.name != "softmax"
+    leads = chain[0].op.family in _LEADS and not isinstance(chain[0].op, Input)
     if not (follows and leads) or len(last.outputs) > 1:
         return False
     if any(_shown(v.node) for v in node.inputs[1:]) or last.output in graph.results:
@@ -245,8 +240,8 @@ class _Facts:
 
     def _card(self, key: str, nodes: list[Node]) -> Card:
         head, last = nodes[0], nodes[-1]
-        families = {family(n) for n in nodes}
-        block = len(nodes) > 1 and not all(family(n) in _FOLLOWS for n in nodes[1:])
+        families = {n.op.family for n in nodes}
+        block = len(nodes) > 1 and not all(n.op.family in _FOLLOWS for n in nodes[1:])
         states = [v for n in nodes for v in n.inputs if isinstance(v.node.op, State)]
         name = self.names[head]
         if block:
@@ -269,9 +264,9 @@ class _Facts:
             key,
             name,
             what,
-            ("several" if len(families) > 1 else families.pop()) if block else family(head),
+            ("several" if len(families) > 1 else families.pop()) if block else head.op.family,
             tuple(nodes),
-            tuple((family(n), describe(n)) for n in rest),
+            tuple((n.op.family, describe(n)) for n in rest),
             output,
             0 if isinstance(head.op, State) else count_parameters(states).total,
             sum(map(multiply_adds, nodes)),

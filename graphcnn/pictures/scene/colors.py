@@ -23,7 +23,8 @@ class Paint:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Operators of one kind: name in the legend, letters on the card, radius of its corners."""
+    """Operators of one kind: name in the legend, letters on the card, radius of its corners, paint
+    of cards and of solids."""
 
     title: str
     letters: str
@@ -31,12 +32,13 @@ class Family:
     paint: str
 
 
+#: Every `Op.family`.
 FAMILIES: Final[dict[str, Family]] = {
     "conv": Family("convolution", "Cv", 2, "conv"),
     "norm": Family("normalisation", "No", 5, "norm"),
     "activation": Family("activation", "Ac", 9, "activation"),
     "pool": Family("pooling and resampling", "Po", 0, "pool"),
-    "merge": Family("arithmetic and joining", "Me", 7, "merge"),
+    "arithmetic": Family("arithmetic and joining", "Me", 7, "merge"),
     "shape": Family("shape", "Sh", 1, "shape"),
     "dense": Family("dense", "De", 4, "dense"),
     "loss": Family("loss", "Lo", 11, "loss"),
@@ -44,22 +46,6 @@ FAMILIES: Final[dict[str, Family]] = {
     "state": Family("state and constant", "St", 6, "state"),
     "several": Family("several operators", "··", 3, "several"),
 }
-
-_OF_MODULE: Final = {
-    "conv": "conv", "norm": "norm", "activation": "activation", "softmax": "activation",
-    "pool": "pool", "unpool": "pool", "resample": "pool", "elementwise": "merge",
-    "comparison": "merge", "erf": "merge", "reduce": "merge", "shape": "shape",
-    "padding": "shape", "broadcast": "shape", "random": "shape", "unfold": "shape",
-    "gather": "shape", "top_k": "merge",
-    "dense": "dense", "loss": "loss", "sources": "state",
-}  # fmt: skip
-_OF_NAME: Final = {"concat": "merge", "input": "end", "matmul": "dense"}
-
-
-def family_of(op_name: str, module: str) -> str:
-    """The family of an operator, from its name and its `Op.family`."""
-    return _OF_NAME.get(op_name) or _OF_MODULE.get(module, "merge")
-
 
 #: Steps of the scale from little to much.
 HEAT: Final = 7

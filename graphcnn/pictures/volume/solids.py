@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from graphcnn.ir.node import Array
+from graphcnn.ir.node import Array, Op
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import Shape, known_size
+from graphcnn.ops.elementwise import Add, Mul, Sub
 from graphcnn.pictures.content.content import Card
 from graphcnn.pictures.scene.colors import FAMILIES
 from graphcnn.pictures.scene.pixels import to_grey, write_png
@@ -39,6 +40,9 @@ RULES: Final[dict[str, str]] = {
     "linear": "lengths are true to scale, down to a smallest one",
     "log": "not to scale: lengths grow with the logarithm of the sizes",
 }
+
+#: What is drawn as a circle with a sign.
+SIGNS: Final[dict[type[Op], str]] = {Add: "+", Mul: "×", Sub: "−"}
 
 Vector = tuple[float, float]
 
@@ -140,8 +144,9 @@ def solid(card: Card, style: str, m: Measure, maps: Array | None = None) -> Soli
     """The body of a card's output; `maps` are its real values, without the batch axis."""
     assert card.output is not None
     shape = [int(d) for d in card.output.shape[1:] if isinstance(d, int)]
-    if card.nodes and card.nodes[0].op.name in ("add", "mul", "sub"):
-        return _dot(card)
+    sign = SIGNS.get(type(card.nodes[0].op)) if card.nodes else None
+    if sign is not None:
+        return _dot(card, sign)
     if len(shape) != 3 or not _is_map(card.output.shape):
         return _bar(card, max(math.prod(shape), 1), m, maps)
     c, h, w = shape
@@ -263,9 +268,8 @@ def _bar(card: Card, units: int, m: Measure, maps: Array | None) -> Solid:
     return Solid(card, wide, high, parts)
 
 
-def _dot(card: Card) -> Solid:
+def _dot(card: Card, sign: str) -> Solid:
     """A sum, as a circle with its sign."""
-    sign = {"add": "+", "mul": "×", "sub": "−"}[card.nodes[0].op.name]
 
     def parts(left: float, upper: float) -> list[Item]:
         box = Box(left, upper, left + 22, upper + 22)

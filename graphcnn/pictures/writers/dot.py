@@ -17,14 +17,13 @@ from graphcnn.pictures.writers.dot_style import (
     BACKWARD,
     CLUSTER,
     EDGE,
-    FAMILIES,
     GRAPH,
     NODE,
-    OTHER,
     STATE,
     TERMINAL,
     UPDATE,
     Style,
+    family_style,
     node_label,
 )
 
@@ -154,7 +153,7 @@ class _Diagram:
             style = BACKWARD if phase == "backward" else UPDATE
             return node_label(name, what, shape, layer), style
         facts = " · ".join(filter(None, (shape, parameters(node, self.shared))))
-        return node_label(name, what, facts), FAMILIES.get(node.op.family, OTHER)
+        return node_label(name, what, facts), family_style(node.op.family)
 
     def _add_edge(self, dot: graphviz.Digraph, value: Value, head: str) -> None:
         tail = self.ids.get(value.node)

@@ -1,12 +1,13 @@
 """How a diagram looks: colours by family of operators, and the texts of nodes.
 
-Light fills under dark text, told apart by people with any colour vision (after P. Tol, "Colour
-schemes", 2021); every colour is doubled by the operator's name.
+Light fills under dark text; every colour is doubled by the operator's name.
 """
 
 from typing import Final, cast
 
 import graphviz
+
+from graphcnn.pictures.scene.colors import FAMILIES, PAINTS
 
 Style = dict[str, str]
 
@@ -15,35 +16,13 @@ def _box(fill: str, line: str) -> Style:
     return {"fillcolor": fill, "color": line}
 
 
-_CONVOLUTION, _PLAIN = _box("#d3e3f6", "#4477aa"), _box("#eeeeee", "#888888")
+def family_style(family: str) -> Style:
+    """Fill and line of an operator, those that its family has in all pictures."""
+    paint = PAINTS[FAMILIES[family].paint]
+    assert paint.fill and paint.stroke
+    return _box(paint.fill, paint.stroke)
 
-#: Fill and line by family of operators (`Op.family`); families not listed are grey.
-FAMILIES: Final[dict[str, Style]] = {
-    "conv": _CONVOLUTION,
-    "dense": _box("#e4d9f0", "#7b5aa6"),
-    "pool": _box("#fbdcc8", "#cc6633"),
-    "resample": _box("#fbdcc8", "#cc6633"),
-    "activation": _box("#fdf3c6", "#b3941a"),
-    "norm": _box("#d5ecd9", "#2f8a4c"),
-    "elementwise": _box("#d3f0f2", "#2b8f99"),
-    "reduce": _box("#d3f0f2", "#2b8f99"),
-    "loss": _box("#f8d5e0", "#b83a68"),
-    "softmax": _box("#fdf3c6", "#b3941a"),
-    "unpool": _box("#fbdcc8", "#cc6633"),
-    "comparison": _box("#d3f0f2", "#2b8f99"),
-    "bits": _box("#d3f0f2", "#2b8f99"),
-    "erf": _box("#d3f0f2", "#2b8f99"),
-    "padding": _PLAIN,
-    "shape": _PLAIN,
-    "broadcast": _PLAIN,
-    "gather": _PLAIN,
-    "top_k": _box("#d3f0f2", "#2b8f99"),
-    "random": _PLAIN,
-    "integer": _CONVOLUTION,
-    "fused": _CONVOLUTION,
-    "layout": _PLAIN,
-}
-OTHER: Final = _PLAIN
+
 BACKWARD: Final[Style] = _box("#fff4ec", "#d55e00")
 UPDATE: Final[Style] = {**_box("#f7eef5", "#aa4499"), "style": "filled,dashed"}
 TERMINAL: Final[Style] = {"style": "rounded,filled", **_box("#ffffff", "#222222")}
