@@ -25,7 +25,13 @@ from graphcnn.passes.simplify.eliminate import Eliminate
 from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.runtime.native import stored_plan
 from graphcnn.runtime.native.code.kernel import Kernel
-from graphcnn.runtime.native.code.registry import can_place, choices, has_lowering, heavy_op, lower
+from graphcnn.runtime.native.code.registry import (
+    choices,
+    has_lowering,
+    heavy_op,
+    lower,
+    passes_on,
+)
 from graphcnn.runtime.native.code.target import Target, host
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.executable import NativeExecutable
@@ -58,8 +64,8 @@ def native_pipeline(
             FoldConstants(),
             Eliminate(),
             FuseOps(),
-            AssignLayout(offered, lambda node, _: can_place(node)),
-            CancelRelayout(),
+            AssignLayout(offered, passes_on),
+            CancelRelayout(passes_on),
             Schedule(),
         )
     )

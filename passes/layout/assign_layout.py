@@ -45,6 +45,8 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.passes.driver.base import Pass, PassLog
 from graphcnn.passes.layout.layout_choices import (
+    PassesOn,
+    elementwise_alone,
     known_layouts,
     layout_name,
     passing_choices,
@@ -55,17 +57,10 @@ from graphcnn.passes.lowering.split_states import known_before
 
 #: The choices of a node; none where layouts are passed on by the general rule.
 Choose = Callable[[Node], Sequence[Choice] | None]
-#: Whether there is code for a node that passes on in a layout (without halo): "c16".
-PassesOn = Callable[[Node, str], bool]
 
 
 def nothing(node: Node) -> None:
     """No operator has a choice: all stays plain."""
-
-
-def anywhere(node: Node, layout: str) -> bool:
-    """Every operator that may pass a layout on can."""
-    return True
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class AssignLayout(Pass):
     """
 
     choose: Choose = field(default=nothing, repr=False)
-    passes_on: PassesOn = field(default=anywhere, repr=False)
+    passes_on: PassesOn = field(default=elementwise_alone, repr=False)
     bytes_per_second: float = 10e9
     call: float = 1e-6
 
@@ -129,8 +124,7 @@ class _Problem:
             else:
                 self.choices[node] = offered[node] or [
                     replace(c, cost=self.time(node, c))
-                    for c in passing_choices(node, layouts)
-                    if c.is_plain or options.passes_on(node, layout_name(c))
+                    for c in passing_choices(node, layouts, options.passes_on)
                 ]
         self.state_of: dict[Value, list[Node]] = {}
         for state, value in graph.updates.items():

@@ -3,7 +3,7 @@
 A relayout moves bytes and changes no number, so every rule here keeps every bit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from graphcnn.ir.graph import Graph
@@ -11,8 +11,13 @@ from graphcnn.ir.node import Node, Value
 from graphcnn.ir.storage import PLAIN, Images, parse_layout, without_halo
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.passes.driver.base import Pass, PassLog, no
-from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
-from graphcnn.passes.layout.layout_choices import Layouts, passing_choices
+from graphcnn.passes.driver.rewrite import Match, Result, Rule, rewrite, rule
+from graphcnn.passes.layout.layout_choices import (
+    Layouts,
+    PassesOn,
+    elementwise_alone,
+    passing_choices,
+)
 from graphcnn.passes.simplify.eliminate import merge_equal
 
 
@@ -31,9 +36,18 @@ def relayout_to_itself(node: Node, match: Match) -> Result:
     return node.inputs[0] if node.inputs[0].type == node.output.type else None
 
 
-@rule("relayout")
-def relayout_around(node: Node, match: Match) -> Result:
-    """relayout(f(relayout(x; plain), ...); a) -> f(x, ...) in the layout a, f elementwise"""
+def relayout_around(passes_on: PassesOn) -> Rule:
+    """The rule for operators that pass layouts on."""
+
+    @rule("relayout")
+    def relayout_around(node: Node, match: Match) -> Result:
+        """relayout(f(relayout(x; plain), ...); a) -> f(x, ...) in the layout a"""
+        return _around(node, match, passes_on)
+
+    return relayout_around
+
+
+def _around(node: Node, match: Match, passes_on: PassesOn) -> Result:
     inner, layout = node.inputs[0].node, node.output.type.layout
     if isinstance(inner.op, Placed | Relayout) or len(inner.outputs) != 1:
         return None
@@ -46,7 +60,7 @@ def relayout_around(node: Node, match: Match) -> Result:
         here = Layouts({without_halo(layout): (layout,)}, {})
     else:
         here = Layouts({}, {inner.output.shape: (layout,)})
-    for choice in passing_choices(inner, here):
+    for choice in passing_choices(inner, here, passes_on):
         if choice.is_plain or choice.writes != (layout,):
             continue
         reads = zip(inner.inputs, before, choice.reads, strict=True)
@@ -70,10 +84,16 @@ def _before(value: Value, layout: str) -> Value | None:
 
 @dataclass(frozen=True)
 class CancelRelayout(Pass):
-    """Apply the rules above, and make equal relayouts one."""
+    """Apply the rules above, and make equal relayouts one.
+
+    Attributes:
+        passes_on: what the runtime can do of the operators that pass layouts on.
+    """
+
+    passes_on: PassesOn = field(default=elementwise_alone, repr=False)
 
     stage: ClassVar[str] = "placed"
 
     def run(self, graph: Graph, log: PassLog) -> Graph:
-        rules = (relayout_of_relayout, relayout_to_itself, relayout_around)
+        rules = (relayout_of_relayout, relayout_to_itself, relayout_around(self.passes_on))
         return merge_equal(rewrite(graph, rules, log, by=self.name), log, by=self.name)

@@ -1,13 +1,13 @@
 """Operators that pass layouts on: what they compute is the same wherever the elements lie.
 
-Elementwise operators work in any layout that all their operands of full size share. Pooling, batch
-norm, upsampling, concatenation and sums over pixels work on images in blocks of channels.
+Elementwise operators work in any layout that all their operands of full size share. Of all others
+the runtime says which ones have code for images in blocks of channels.
 
 A layout may round sizes up and fill the rest with zeros, on which others rely. So an operator may
 work in such a layout only if it makes zeros of zeros (`keeps_zeros`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -28,16 +28,8 @@ from graphcnn.ir.storage import (
 from graphcnn.ir.tensor_type import DType, Shape, TensorType, known_size
 from graphcnn.ops.fused import Fused
 
-#: Operators on images besides the elementwise ones: operands and results of rank 4 are in the
-#: layout that is passed on, all others plain.
-IMAGE_OPS = frozenset(
-    {
-        "max_pool2d", "max_pool2d_grad", "avg_pool2d", "avg_pool2d_grad", "global_avg_pool2d",
-        "batch_norm", "batch_norm_train", "batch_norm_grad", "concat", "sum", "mean",
-    }
-)  # fmt: skip
-#: Of these, the ones that take the storage as it is: a halo would be counted or copied with it.
-WITHOUT_HALO = frozenset({"concat", "mean"})
+#: Whether there is code for a node that works in a layout, any halo included: "c16+1,1,1,1".
+PassesOn = Callable[[Node, str], bool]
 #: How much longer windows over plain images take: their vectors lie along rows, which are short.
 PLAIN_WINDOWS = 3.0
 
@@ -75,29 +67,36 @@ def known_layouts(graph: Graph, offered: Mapping[Node, Sequence[Choice] | None])
     )
 
 
-def passing_choices(node: Node, layouts: Layouts) -> Iterator[Choice]:
+def elementwise_alone(node: Node, layout: str) -> bool:
+    """A runtime that has code for elementwise operators and groups, in any layout."""
+    return _is_elementwise(node.op)
+
+
+def passing_choices(node: Node, layouts: Layouts, passes_on: PassesOn) -> Iterator[Choice]:
     """Plain, and every layout in which a node may work; without costs.
 
-    Images are read with whatever halo they have, and written with one that somebody wants.
+    Images are read with whatever halo they have, and written with one that somebody wants. Of
+    operators that are not elementwise operands and results of rank 4 are images, all others plain.
     """
     yield Choice((PLAIN,) * len(node.inputs), (PLAIN,) * len(node.types))
     op, main = node.op, node.output.type
     if _is_elementwise(op) and len({t.shape for t in node.types}) == 1:
         full = [v.shape == main.shape for v in node.inputs]
         for layout in layouts.by_shape.get(main.shape, ()):
-            if any(full) and _fits(node, layout, full):
+            if any(full) and _fits(node, layout, full) and passes_on(node, layout):
                 yield Choice(_where(full, layout), (layout,) * len(node.types))
         for base, variants in layouts.images.items():
-            if main.rank == 4 and any(full) and _fits(node, base, full):
+            if main.rank == 4 and any(full) and _fits(node, base, full) and passes_on(node, base):
                 for layout in variants:
                     writes = (layout,) * len(node.types)
                     yield Choice(_where(full, base), writes, follows=_places(full))
-    elif _image_op(op).name in IMAGE_OPS and _on_images(node):
+    elif not _is_elementwise(op) and _on_images(node):
         images = [v.type.rank == 4 for v in node.inputs], [t.rank == 4 for t in node.types]
         types = (*(v.type for v in node.inputs), *node.types)
-        bordered = _image_op(op).name not in WITHOUT_HALO
         for base, variants in layouts.images.items():
-            if all(_is_whole(t, base) for t in types if t.rank == 4):
+            whole = all(_is_whole(t, base) for t in types if t.rank == 4)
+            if whole and passes_on(node, base):
+                bordered = all(passes_on(node, layout) for layout in variants)
                 for layout in variants if bordered and any(images[1]) else (base,):
                     reads, writes = _where(images[0], base), _where(images[1], layout)
                     yield Choice(reads, writes, follows=_places(images[0]) if bordered else ())
@@ -117,7 +116,8 @@ def _is_elementwise(op: Op) -> bool:
 
 def slowness(node: Node, choice: Choice) -> float:
     """How much longer a node takes than its operands take to move."""
-    windows = _image_op(node.op).name.startswith(("max_pool2d", "avg_pool2d"))
+    op = _image_op(node.op)
+    windows = op.family == "pool" and hasattr(op, "kernel")
     return PLAIN_WINDOWS if windows and choice.is_plain else 1.0
 
 
@@ -128,18 +128,13 @@ def _image_op(op: Op) -> Op:
 
 
 def _on_images(node: Node) -> bool:
-    """Whether a node reads images and treats their axes as images have them."""
-    op = _image_op(node.op)
-    a = op.attributes
+    """Whether a node reads images, and those of the heavy operator in all that is fused to it."""
     if not node.inputs or node.inputs[0].type.rank != 4:
         return False
-    if op is not node.op:  # what follows reads images of the same shape, or single numbers
-        assert isinstance(node.op, Fused)
+    if isinstance(node.op, Fused):  # what follows reads images of the same shape, or single numbers
         read = {v for n in node.op.epilogue for v in n.inputs} & set(node.op.body.inputs)
         return all(v.shape == node.output.shape or known_size(v.shape) == 1 for v in read)
-    if op.name in ("sum", "mean"):
-        return a["axes"] == (0, 2, 3) and not a["keepdims"]
-    return a.get("axis", 1) == 1 and not a.get("indices", False)
+    return True
 
 
 def _fits(node: Node, layout: str, full: Sequence[bool]) -> bool:

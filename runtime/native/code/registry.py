@@ -22,6 +22,8 @@ registered under the name of an operator, each once:
                 as c16, of a given algorithm; all plain is left to the two above
     offers      the layouts and algorithms to choose from, each with its cost. An operator that has
                 `places` without them passes on the layout that its neighbours choose
+    passes      whether it does, for a node and a layout of images: where only some nodes can, or
+                not with every halo
     expresses   an elementwise operator on vectors in registers: what may be part of a group
 
 Elementwise operators register `expresses` alone, which gives them all else.
@@ -44,6 +46,7 @@ from graphcnn.runtime.native.code.target import Target
 Entry = TypeVar("Entry")
 Lowering = Callable[[Node, Target], Kernel]
 Offer = Callable[[Node, Target], list[Choice]]
+Passing = Callable[[Op, str], bool]
 #: f(e, op, element type of the first operand, *vectors) -> vector.
 Expression = Callable[..., ir.Value]
 
@@ -72,10 +75,11 @@ LOWERINGS = Table[Lowering]("lowerings for")
 ANCHORED = Table[Lowering]("lowerings for groups around")
 PLACED = Table[Lowering]("lowerings for placed")
 OFFERS = Table[Offer]("offers of layouts for")
+PASSING = Table[Passing]("conditions of passing on for")
 EXPRESSIONS = Table[Expression]("expressions for")
 
 lowers, anchored, places = LOWERINGS.register, ANCHORED.register, PLACED.register
-offers, expresses = OFFERS.register, EXPRESSIONS.register
+offers, passes, expresses = OFFERS.register, PASSING.register, EXPRESSIONS.register
 
 
 def load_lowerings() -> None:
@@ -113,7 +117,11 @@ def choices(node: Node, target: Target) -> list[Choice]:
     return sorted(offer(node, target), key=lambda c: c.cost) if offer else []
 
 
-def can_place(node: Node) -> bool:
-    """Whether there is code for a node in layouts other than plain."""
+def passes_on(node: Node, layout: str) -> bool:
+    """Whether there is code for a node that works in the layout that its neighbours choose."""
     load_lowerings()
-    return heavy_op(node).name in PLACED
+    op = heavy_op(node)
+    if op.name not in PLACED or op.name in OFFERS:
+        return False
+    can = PASSING.get(op.name)
+    return can is None or can(op, layout)

@@ -5,13 +5,13 @@ from typing import cast
 
 import llvmlite.ir as ir
 
-from graphcnn.ir.node import Node
+from graphcnn.ir.node import Node, Op
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.layout import inner
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, node_key
-from graphcnn.runtime.native.code.registry import lowers, places
+from graphcnn.runtime.native.code.registry import lowers, passes, places
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.image_places import field_of
 from graphcnn.runtime.native.kernels.parts.pixel_rows import float_type
@@ -70,6 +70,12 @@ def winner(e: Emitter, p: Pooling, plane: ir.Value, i: Int, j: Int) -> tuple[ir.
 
     best, at = p.window(e, plane, i, j, Span(1, 1, False), body, first)
     return best, at
+
+
+@passes("max_pool2d")
+def has_one_result(op: Op, layout: str) -> bool:
+    """Places are counted in plain images."""
+    return isinstance(op, MaxPool2d) and not op.indices
 
 
 @places("max_pool2d")

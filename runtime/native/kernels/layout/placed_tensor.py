@@ -3,21 +3,36 @@
 from typing import cast
 
 from graphcnn.errors import GraphError
-from graphcnn.ir.node import Node
+from graphcnn.ir.node import Node, Op
 from graphcnn.ir.sources import Input
-from graphcnn.ir.storage import Images, parse_layout, plain, storage_shape
+from graphcnn.ir.storage import Images, parse_layout, plain, storage_shape, without_halo
 from graphcnn.ir.tensor_type import TensorType, known_size
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.layout import Placed
 from graphcnn.ops.reduce import Mean
+from graphcnn.ops.shape import Concat
 from graphcnn.runtime.native.code.kernel import Kernel
-from graphcnn.runtime.native.code.registry import EXPRESSIONS, places
+from graphcnn.runtime.native.code.registry import EXPRESSIONS, passes, places
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.tensor.elementwise import lower_placed
 from graphcnn.runtime.native.kernels.tensor.reduce import reduction
 from graphcnn.runtime.native.kernels.tensor.shape import lower_concat
 
 places(*EXPRESSIONS, "fused")(lower_placed)
+
+
+@passes("broadcast_to")
+def spreads_nothing(op: Op, layout: str) -> bool:
+    """A smaller operand lies otherwise than the result: only groups read it in place."""
+    return False
+
+
+@passes("sum", "mean")
+def sums_channels(op: Op, layout: str) -> bool:
+    """The zeros of a halo add nothing to a sum, but they would count for a mean."""
+    assert isinstance(op, Sum | Mean)
+    halo = layout != without_halo(layout)
+    return op.axes == (0, 2, 3) and not op.keepdims and not (halo and isinstance(op, Mean))
 
 
 @places("sum", "mean")
@@ -33,6 +48,12 @@ def placed_sum(node: Node, target: Target) -> Kernel:
     else:
         sizes = _whole_blocks(x)
     return reduction(node, op, sizes, (0, 2, 3), target)
+
+
+@passes("concat")
+def joins_channels(op: Op, layout: str) -> bool:
+    """A halo would be copied with the images."""
+    return isinstance(op, Concat) and op.axis == 1 and layout == without_halo(layout)
 
 
 @places("concat")
