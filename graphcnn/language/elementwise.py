@@ -16,6 +16,7 @@ from graphcnn.language.arguments import scoped
 from graphcnn.language.errors import located
 from graphcnn.ops import comparison as compare
 from graphcnn.ops import elementwise as ops
+from graphcnn.ops import trigonometry
 
 
 @located
@@ -117,19 +118,19 @@ def erf(x: Value, *, name: str = "") -> Value:
 @located
 def sin(x: Value, *, name: str = "") -> Value:
     """The sine of x in radians."""
-    return apply(ops.Sin(), x, name=name)
+    return apply(trigonometry.Sin(), x, name=name)
 
 
 @located
 def cos(x: Value, *, name: str = "") -> Value:
     """The cosine of x in radians."""
-    return apply(ops.Cos(), x, name=name)
+    return apply(trigonometry.Cos(), x, name=name)
 
 
 @located
 def atan(x: Value, *, name: str = "") -> Value:
     """The angle from -π/2 to π/2 whose tangent is x."""
-    return apply(ops.Atan(), x, name=name)
+    return apply(trigonometry.Atan(), x, name=name)
 
 
 @located

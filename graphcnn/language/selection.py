@@ -7,9 +7,8 @@ from graphcnn.ir.node import Value
 from graphcnn.language.arguments import is_int, scoped
 from graphcnn.language.axes import one_axis
 from graphcnn.language.errors import located
-from graphcnn.ops.gather import Gather, Scatter
+from graphcnn.ops.gather import Gather, Scatter, TopK
 from graphcnn.ops.shape import Transpose
-from graphcnn.ops.top_k import TopK
 
 
 @located

@@ -111,8 +111,7 @@ class Div(_Binary):
         a, b = inputs
         if a.kind is Kind.SUM and b.kind is Kind.COUNT:
             return MEAN
-        total = scaled(inputs) if b.is_fixed else None
-        return total or elementwise(inputs, types, results[0].rank)
+        return (b.is_fixed and scaled(inputs)) or elementwise(inputs, types, results[0].rank)
 
 
 @dataclass(frozen=True)
@@ -211,8 +210,7 @@ class Minimum(_Binary):
         return np.minimum(a, b)
 
     def partials(self, node: Node, dy: Value) -> Sequence[Value | None]:
-        a, b = node.inputs
-        return _split(GreaterEqual()(b, a), dy)
+        return _split(GreaterEqual()(*node.inputs[::-1]), dy)
 
 
 def _split(condition: Value, dy: Value) -> tuple[Value, Value]:
@@ -306,14 +304,20 @@ class Abs(_Unary):
 
 
 @dataclass(frozen=True)
-class Sign(_Unary):
-    """-1, 0 or 1."""
+class _Step(_Unary):
+    """A function with steps, whose values are whole numbers that it leaves as they are."""
 
-    of_floats: ClassVar[bool] = False
     piecewise_constant: ClassVar[bool] = True
     idempotent: ClassVar[bool] = True
     monotone: ClassVar = (1,)
     rounds: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Sign(_Step):
+    """-1, 0 or 1."""
+
+    of_floats: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.sign(x)
@@ -334,82 +338,31 @@ class Erf(_Unary):
 
 
 @dataclass(frozen=True)
-class Sin(_Unary):
-    """The sine of x in radians."""
-
-    def evaluate(self, x: Array) -> Array:
-        return np.sin(x)
-
-    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
-        return [dy * Cos()(node.inputs[0])]
-
-
-@dataclass(frozen=True)
-class Cos(_Unary):
-    """The cosine of x in radians."""
-
-    def evaluate(self, x: Array) -> Array:
-        return np.cos(x)
-
-    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
-        return [-(dy * Sin()(node.inputs[0]))]
-
-
-@dataclass(frozen=True)
-class Atan(_Unary):
-    """The angle from -π/2 to π/2 whose tangent is x."""
-
-    monotone: ClassVar = (1,)
-
-    def evaluate(self, x: Array) -> Array:
-        return np.arctan(x)
-
-    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
-        x = node.inputs[0]
-        return [dy / (x * x + 1.0)]
-
-
-@dataclass(frozen=True)
-class Floor(_Unary):
+class Floor(_Step):
     """The largest whole number that is at most x."""
-
-    piecewise_constant: ClassVar[bool] = True
-    idempotent: ClassVar[bool] = True
-    monotone: ClassVar = (1,)
-    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.floor(x)
 
 
 @dataclass(frozen=True)
-class Ceil(_Unary):
+class Ceil(_Step):
     """The smallest whole number that is at least x."""
-
-    piecewise_constant: ClassVar[bool] = True
-    idempotent: ClassVar[bool] = True
-    monotone: ClassVar = (1,)
-    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.ceil(x)
 
 
 @dataclass(frozen=True)
-class Round(_Unary):
+class Round(_Step):
     """The nearest whole number; of two equally near ones the even one."""
-
-    piecewise_constant: ClassVar[bool] = True
-    idempotent: ClassVar[bool] = True
-    monotone: ClassVar = (1,)
-    rounds: ClassVar[bool] = False
 
     def evaluate(self, x: Array) -> Array:
         return np.rint(x)
 
 
 @dataclass(frozen=True)
-class Cast(Op):
+class Cast(_Unary):
     """x as another element type, the same on every processor.
 
     To bool: x ≠ 0 (true for NaN). To a float: the nearest number, the even of two; what is too
@@ -423,9 +376,6 @@ class Cast(Op):
 
     dtype: DType = DType.FLOAT32
 
-    operands: ClassVar = ("x",)
-    elementwise: ClassVar[bool] = True
-    family: ClassVar = "arithmetic"
     idempotent: ClassVar[bool] = True
     integral: ClassVar[bool] = True
 

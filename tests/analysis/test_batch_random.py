@@ -26,11 +26,11 @@ from graphcnn.ops.activation import Tanh
 from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Add, Div, Mul, Neg, Sub
+from graphcnn.ops.gather import TopK
 from graphcnn.ops.loss import MeanSquaredError
 from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Concat, ElementCount, Flatten, Reshape, Slice, Transpose
 from graphcnn.ops.softmax import Softmax
-from graphcnn.ops.top_k import TopK
 from graphcnn.runtime.reference import Reference
 
 F64 = DType.FLOAT64

@@ -11,10 +11,10 @@ from graphcnn.ir.node import build
 from graphcnn.ir.sources import Input
 from graphcnn.ir.stored_types import WIDER
 from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ops.gather import TopK
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.reduce import ArgMax, Max
 from graphcnn.ops.softmax import Softmax
-from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d
 
 SHORT = [d for d in DType if d.is_float and d.numpy in WIDER]

@@ -10,10 +10,9 @@ from graphcnn.errors import DataError
 from graphcnn.ir.node import Array, Op, build
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.ops.gather import REDUCTIONS, Gather, Scatter
+from graphcnn.ops.gather import REDUCTIONS, Gather, Scatter, TopK
 from graphcnn.ops.loss import CrossEntropy
 from graphcnn.ops.shape import OneHot
-from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
 from graphcnn.runtime.native.code.target import host, named
 

@@ -6,10 +6,8 @@ from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.elementwise import (
     Abs,
     Add,
-    Atan,
     Cast,
     Ceil,
-    Cos,
     Div,
     Erf,
     Exp,
@@ -24,10 +22,10 @@ from graphcnn.ops.elementwise import (
     Remainder,
     Round,
     Sign,
-    Sin,
     Sqrt,
     Sub,
 )
+from graphcnn.ops.trigonometry import Atan, Cos, Sin
 from samples import Draw, ErrorSample, Sample
 
 # Pairs of shapes that broadcast.

@@ -3,8 +3,7 @@
 import numpy as np
 
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.ops.gather import REDUCTIONS, Gather, Scatter
-from graphcnn.ops.top_k import TopK
+from graphcnn.ops.gather import REDUCTIONS, Gather, Scatter, TopK
 from samples import Draw, ErrorSample, Sample
 
 _I64 = DType.INT64

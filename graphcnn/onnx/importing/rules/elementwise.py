@@ -16,8 +16,6 @@ from graphcnn.ops.activation import Elu, Gelu, HardSigmoid, LeakyRelu, Sigmoid, 
 from graphcnn.ops.comparison import NotEqual, Where
 from graphcnn.ops.elementwise import (
     Abs,
-    Atan,
-    Cos,
     Div,
     Exp,
     Log,
@@ -26,9 +24,9 @@ from graphcnn.ops.elementwise import (
     Pow,
     Quotient,
     Sign,
-    Sin,
     Sqrt,
 )
+from graphcnn.ops.trigonometry import Atan, Cos, Sin
 
 UNARY: dict[str, Op] = {
     "Neg": elementwise.Neg(), "Exp": elementwise.Exp(), "Log": elementwise.Log(),
@@ -36,8 +34,8 @@ UNARY: dict[str, Op] = {
     "Erf": elementwise.Erf(), "Sigmoid": activation.Sigmoid(),
     "Tanh": activation.Tanh(), "Softplus": activation.Softplus(),
     "HardSwish": activation.HardSwish(), "Not": comparison.Not(), "Floor": elementwise.Floor(),
-    "Ceil": elementwise.Ceil(), "Round": elementwise.Round(), "Sin": elementwise.Sin(),
-    "Cos": elementwise.Cos(), "Atan": elementwise.Atan(),
+    "Ceil": elementwise.Ceil(), "Round": elementwise.Round(), "Sin": Sin(),
+    "Cos": Cos(), "Atan": Atan(),
 }  # fmt: skip
 
 BINARY: dict[str, Op] = {

@@ -24,9 +24,10 @@ from graphcnn.onnx.importing.context import (
 from graphcnn.onnx.importing.file.arrays import element_type
 from graphcnn.onnx.importing.rules.parts import cut
 from graphcnn.onnx.importing.rules.scatter import size_of
-from graphcnn.ops.elementwise import Cos, Exp, Log, Maximum, Sqrt
+from graphcnn.ops.elementwise import Exp, Log, Maximum, Sqrt
 from graphcnn.ops.random import OF_MODEL, RandomUniform
 from graphcnn.ops.reduce import ArgMax, Max
+from graphcnn.ops.trigonometry import Cos
 
 
 def uniform(call: Call, shape: Shape, dtype: DType) -> Value:

@@ -29,10 +29,9 @@ from graphcnn.onnx.importing.known.ramps import columns_of, ramp_box
 from graphcnn.onnx.importing.rules.parts import cut, nothing, take
 from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import Where
-from graphcnn.ops.gather import Gather, Scatter, filled
+from graphcnn.ops.gather import Gather, Scatter, TopK, filled
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.ops.shape import Embed, Reshape, Transpose
-from graphcnn.ops.top_k import TopK
 from graphcnn.ops.unpool import MaxUnpool2d
 
 

@@ -16,6 +16,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.sources import Constant, Input
 from graphcnn.ir.tensor_type import DType
+from graphcnn.ops.elementwise import Cast
 from graphcnn.runtime.native.code.emit import I1, I8, STORED, Emitter
 from graphcnn.runtime.native.code.registry import EXPRESSIONS, expresses
 from graphcnn.runtime.native.kernels.parts import integers
@@ -338,7 +339,7 @@ def _cast(e: Emitter, op: Any, dtype: DType, x: ir.Value) -> ir.Value:
 
 def refuse_half(node: Node) -> None:
     """Raise `GraphError` where a node computes with types that are stored only, f16 for one."""
-    if node.op.name in ("cast", "input", "constant"):
+    if isinstance(node.op, Cast | Input | Constant):
         return
     for t in (*(v.type for v in node.inputs), *node.types):
         if t.dtype.is_small:

@@ -11,7 +11,7 @@ import llvmlite.ir as ir
 
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
-from graphcnn.ops.top_k import TopK
+from graphcnn.ops.gather import TopK
 from graphcnn.runtime.native.code.emit import I1, I64, Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.registry import EXPRESSIONS, lowers
