@@ -15,7 +15,7 @@ from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.gather import Scatter
-from graphcnn.ops.norm import BatchNormTrain
+from graphcnn.ops.norm import BatchNormTrain, GroupNorm
 from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d
 from graphcnn.ops.reduce import Mean, Prod
 from graphcnn.ops.softmax import LogSoftmax, Softmax
@@ -86,6 +86,11 @@ def _window(op: AvgPool2d, inputs: list[Array]) -> int:
 def _batch(op: BatchNormTrain, inputs: list[Array]) -> int:
     x = inputs[0].shape
     return known_size(x) // max(1, known_size(x[1:2]))
+
+
+@adds(GroupNorm)
+def _group(op: GroupNorm, inputs: list[Array]) -> int:
+    return known_size(inputs[0].shape[1:]) // op.groups
 
 
 @adds(Scatter)
