@@ -108,8 +108,9 @@ from graphcnn.model import Model, import_onnx, load
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.passes.training.backward import gradients
 from graphcnn.text.parse import parse_graph
-from graphcnn.training.run import EarlyStopping
+from graphcnn.training.run import Watcher
 from graphcnn.training.session import Session
+from graphcnn.training.stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from graphcnn.exchange.check import Check
@@ -166,6 +167,7 @@ __all__ = [
     "TrainingWarning",
     "Value",
     "VerifyError",
+    "Watcher",
     "WeightsError",
     "Xavier",
     "abs",

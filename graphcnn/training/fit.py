@@ -15,7 +15,6 @@ from graphcnn.data.dataset import Dataset
 from graphcnn.errors import DataError, TrainingWarning
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.origin import warn
-from graphcnn.language.arguments import check_function
 from graphcnn.learning.losses import known_loss, target_type
 from graphcnn.learning.metrics import Metrics, Objective
 from graphcnn.learning.objective import with_loss
@@ -27,10 +26,13 @@ from graphcnn.network.feeding import Data, as_dataset, at_least_one, prediction_
 from graphcnn.network.network import Network
 from graphcnn.training.checkpoint import LAST, classes_of_run, make_folder
 from graphcnn.training.history import History
+from graphcnn.training.keeping import Checkpoint
 from graphcnn.training.progress import display
 from graphcnn.training.resuming import Told, wanted_changes
-from graphcnn.training.run import Callback, EarlyStopping, Run, interruptible
+from graphcnn.training.run import Run, Watcher, interruptible
 from graphcnn.training.session import Session, checked_seed, one_pixel_message
+from graphcnn.training.stopping import EarlyStopping
+from graphcnn.training.watchers import Callback, callback_watchers, in_order
 
 #: The batch size where none is given, or as many items as there are.
 BATCH_SIZE = 32
@@ -61,7 +63,7 @@ def fit(
     threads: int | None = None,
     precision: str | None = None,
     tune: bool | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | Watcher] = (),
 ) -> History:
     """Train a model.
 
@@ -105,7 +107,15 @@ def fit(
         tune: of the native runtime: time the algorithms and layouts on this machine, in place of
             estimates, and remember what is fastest; None is GRAPHCNN_TUNE, else False.
         progress: True, False, or None for a bar where there is a terminal.
-        callbacks: called as f(epoch, row) after every epoch.
+        callbacks: functions, called as f(epoch, row) after every epoch, and `Watcher`s, who are
+            told of the start, every batch, every epoch and the end, and may stop the run:
+
+                class Enough(cnn.Watcher):
+                    def epoch(self, run, row):
+                        return "accurate enough" if row["val_accuracy"] > 0.95 else None
+
+                history = model.fit(train, epochs=50, validation=held_out, callbacks=[Enough()])
+                print(history.ended, "after", len(history), "epochs")
 
     Returns:
         One row per epoch, also of those before a resume.
@@ -125,7 +135,7 @@ def fit(
     if checkpoint_every is not None:
         checkpoint_every = at_least_one(checkpoint_every, "checkpoint_every")
     seed = checked_seed(seed)
-    callbacks = _callable(callbacks)
+    called = callback_watchers(callbacks)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
     held_out = None
@@ -167,32 +177,30 @@ def fit(
         "classes": list(model.classes),
     }
     told = Told(model.graph, evaluation, session.graph, loss, optimizer, data, held_out, others)
+    folder = None if folder is None else make_folder(folder)
     run = Run(
         model,
         data,
         held_out,
         session,
         Runner(evaluation, *options),
+        epochs,
         batch_size,
         seed,
         shuffle,
         drop_last,
         validation_batch_size or batch_size,
-        told,
-        early_stopping,
-        folder=None if folder is None else make_folder(folder),
-        every=checkpoint_every,
-        callbacks=callbacks,
-        of_the_whole=_of_the_whole(model, evaluation, loss),
+        folder,
+        _of_the_whole(model, evaluation, loss),
     )
-    if resume is not None and (Path(resume) / LAST).exists():
-        run.resume(Path(resume), changes)
+    checkpoint_writer = None
     if folder is not None:
-        run.hash_data()
-    batches = len(data) // batch_size if drop_last else -(-len(data) // batch_size)
-    done = run.position.epoch * batches + run.position.batch
-    with display(progress, epochs, batches, done) as shown, interruptible() as interrupted:
-        return run.train(epochs, shown, interrupted)
+        checkpoint_writer = Checkpoint(folder, told, checkpoint_every)
+        if resume is not None and (folder / LAST).exists():
+            checkpoint_writer.resume(run, changes)
+    watchers = in_order(checkpoint_writer, display(progress), early_stopping, called)
+    with interruptible() as interrupted:
+        return run.train(watchers, interrupted)
 
 
 def _of_the_whole(model: Network, evaluation: Graph, loss: str | Objective) -> frozenset[str]:
@@ -207,14 +215,6 @@ def _of_the_whole(model: Network, evaluation: Graph, loss: str | Objective) -> f
             TrainingWarning,
         )
     return frozenset(metrics)
-
-
-def _callable(callbacks: Any) -> tuple[Callback, ...]:
-    """Callbacks, found out before the first epoch and not after it."""
-    several = callbacks if isinstance(callbacks, list | tuple) else (callbacks,)
-    for each in several:
-        check_function(each, "callbacks must be functions of (epoch, row)", DataError)
-    return tuple(several)
 
 
 def _batch_size(given: Any, data: Dataset) -> int:

@@ -2,71 +2,65 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from graphcnn.training.run import Run, Watcher
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-class Display(Protocol):
-    """Told about every batch and every epoch."""
+class _Rate:
+    """Images per second of an epoch."""
 
-    def batch(self, images: int, loss: float) -> None: ...
-    def epoch(self, number: int, row: Mapping[str, float]) -> None: ...
+    def __init__(self) -> None:
+        self._images, self._start = 0, time.perf_counter()
 
-
-class Silent:
-    """Shows nothing."""
-
-    def batch(self, images: int, loss: float) -> None:
-        pass
-
-    def epoch(self, number: int, row: Mapping[str, float]) -> None:
-        pass
+    def add(self, images: int) -> float:
+        """The rate with these, too."""
+        self._images += images
+        return self._images / max(1e-9, time.perf_counter() - self._start)
 
 
-class Lines:
+class Lines(Watcher):
     """One line per epoch, for files and pipes."""
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-        self._images, self._start = 0, time.perf_counter()
+    def start(self, run: Run) -> None:
+        self._rate = _Rate()
 
-    def batch(self, images: int, loss: float) -> None:
-        self._images += images
+    def batch(self, run: Run, items: int, row: Mapping[str, float]) -> None:
+        self._rate.add(items)
 
-    def epoch(self, number: int, row: Mapping[str, float]) -> None:
-        rate = self._images / max(1e-9, time.perf_counter() - self._start)
-        print(epoch_line(number, self.epochs, row, rate), flush=True)
-        self._images, self._start = 0, time.perf_counter()
+    def epoch(self, run: Run, row: Mapping[str, float]) -> None:
+        print(epoch_line(run.position.epoch, run.epochs, row, self._rate.add(0)), flush=True)
+        self._rate = _Rate()
 
 
-class Bar:
+class Bar(Watcher):
     """A bar over all batches with throughput, time left and the loss; a line per epoch above."""
 
-    def __init__(self, progress: "Progress", epochs: int, batches: int, done: int) -> None:
-        self.epochs = epochs
-        self._progress = progress
-        self._task = progress.add_task(
-            "training", total=epochs * batches, completed=done, rate="", loss=""
+    def start(self, run: Run) -> None:
+        self._progress = _progress()
+        self._progress.start()
+        self._task = self._progress.add_task(
+            "training", total=run.epochs * run.batches, completed=run.done, rate="", loss=""
         )
-        self._images, self._start = 0, time.perf_counter()
+        self._rate = _Rate()
 
-    def batch(self, images: int, loss: float) -> None:
-        self._images += images
-        rate = self._images / max(1e-9, time.perf_counter() - self._start)
+    def batch(self, run: Run, items: int, row: Mapping[str, float]) -> None:
+        rate, loss = self._rate.add(items), row["loss"]
         self._progress.update(
             self._task, advance=1, rate=f"{rate:,.0f} images/s", loss=f"loss {loss:.4f}"
         )
 
-    def epoch(self, number: int, row: Mapping[str, float]) -> None:
-        rate = self._images / max(1e-9, time.perf_counter() - self._start)
-        self._progress.console.print(
-            epoch_line(number, self.epochs, row, rate), highlight=False, markup=False
-        )
-        self._images, self._start = 0, time.perf_counter()
+    def epoch(self, run: Run, row: Mapping[str, float]) -> None:
+        line = epoch_line(run.position.epoch, run.epochs, row, self._rate.add(0))
+        self._progress.console.print(line, highlight=False, markup=False)
+        self._rate = _Rate()
+
+    def end(self, run: Run) -> None:
+        self._progress.stop()
 
 
 def epoch_line(number: int, epochs: int, row: Mapping[str, float], rate: float) -> str:
@@ -75,17 +69,12 @@ def epoch_line(number: int, epochs: int, row: Mapping[str, float], rate: float) 
     return f"epoch {number}/{epochs}  {numbers}  {rate:,.0f} images/s"
 
 
-@contextmanager
-def display(show: bool | None, epochs: int, batches: int, done: int = 0) -> Iterator[Display]:
+def display(show: bool | None) -> Watcher:
     """A bar on a terminal, lines elsewhere, nothing for `show=False`; None shows on a terminal."""
     terminal = sys.stderr.isatty()
     if show is False or (show is None and not terminal):
-        yield Silent()
-    elif not terminal:
-        yield Lines(epochs)
-    else:
-        with _progress() as progress:
-            yield Bar(progress, epochs, batches, done)
+        return Watcher()
+    return Bar() if terminal else Lines()
 
 
 def _progress() -> "Progress":

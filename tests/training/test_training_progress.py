@@ -2,8 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,39 @@ from support.small_training import small, stripes
 
 import graphcnn as cnn
 from graphcnn.training import fit as fit_module
+from graphcnn.training import keeping
 from graphcnn.training import run as run_module
 from graphcnn.training.checkpoint import BEST
 from graphcnn.training.history import History
+from graphcnn.training.run import Run
 
 
-class Shown:
+class Shown(cnn.Watcher):
     """Notes what a display is told; presses Ctrl-C after so many batches."""
 
     def __init__(self, stop_at: int = 0) -> None:
-        self.stop_at, self.given = stop_at, ()
+        self.stop_at, self.began, self.ended = stop_at, (), ""
         self.batches: list[tuple[int, float]] = []
         self.epochs: list[tuple[int, Mapping[str, float]]] = []
 
-    @contextmanager
-    def display(self, *given: Any) -> Iterator["Shown"]:
-        self.given = given
-        yield self
+    def start(self, run: Run) -> None:
+        self.began = (run.epochs, run.batches, run.done)
 
-    def batch(self, images: int, loss: float) -> None:
-        self.batches.append((images, loss))
+    def batch(self, run: Run, items: int, row: Mapping[str, float]) -> None:
+        self.batches.append((items, row["loss"]))
         if len(self.batches) == self.stop_at:
             os.kill(os.getpid(), signal.SIGINT)
 
-    def epoch(self, number: int, row: Mapping[str, float]) -> None:
-        self.epochs.append((number, dict(row)))
+    def epoch(self, run: Run, row: Mapping[str, float]) -> None:
+        self.epochs.append((run.position.epoch, dict(row)))
+
+    def end(self, run: Run) -> None:
+        self.ended = run.ended
 
 
 def run(monkeypatch: pytest.MonkeyPatch, stop_at: int = 0, **options: Any) -> tuple[Shown, Any]:
     shown = Shown(stop_at)
-    monkeypatch.setattr(fit_module, "display", shown.display)
+    monkeypatch.setattr(fit_module, "display", lambda show: shown)
     settings: dict[str, Any] = dict(epochs=4, batch_size=16, seed=3)
     return shown, small().fit(stripes(), **settings | options)
 
@@ -55,14 +57,15 @@ def test_a_resumed_run_is_shown_where_it_stands(
     """120 items in batches of 16: 8 batches an epoch, the last of 8 items, or 7 whole ones."""
     each = 7 if drop_last else 8
     whole, history = run(monkeypatch, drop_last=drop_last)
-    assert whole.given[1:] == (4, each, 0) and len(whole.batches) == 4 * each
+    assert whole.began == (4, each, 0) and len(whole.batches) == 4 * each
     first, _ = run(monkeypatch, stop_at, drop_last=drop_last, checkpoint=tmp_path)
     second, resumed = run(monkeypatch, drop_last=drop_last, resume=tmp_path)
-    assert second.given[1:] == (4, each, stop_at)
+    assert second.began == (4, each, stop_at)
     assert first.batches + second.batches == whole.batches
     assert first.epochs + second.epochs == whole.epochs
     assert resumed.rows == history.rows
-    assert resumed.ended == history.ended == "finished"
+    assert resumed.ended == history.ended == second.ended == "finished"
+    assert first.ended == "interrupted"
 
 
 @pytest.mark.parametrize("drop_last", [False, True])
@@ -84,13 +87,13 @@ def test_checkpoints_are_written_after_so_many_batches_and_after_every_epoch(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     written = []
-    save = run_module.save_checkpoint
+    save = keeping.save_checkpoint
 
     def note(folder: Path, states: Any, position: Any) -> None:
         written.append((position.epoch, position.batch))
         save(folder, states, position)
 
-    monkeypatch.setattr(run_module, "save_checkpoint", note)
+    monkeypatch.setattr(keeping, "save_checkpoint", note)
     run(monkeypatch, epochs=2, checkpoint=tmp_path, checkpoint_every=3)
     assert written == [(0, 3), (0, 6), (1, 0), (1, 3), (1, 6), (2, 0)]
 
