@@ -3,7 +3,9 @@
 import ast
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import networkx
@@ -65,9 +67,27 @@ LIBRARY = sources(*FOLDERS)
 MODULES = {module_name(path) for path in LIBRARY}
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Every module that a file imports anywhere, with the line; relative ones start with a dot."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@dataclass(frozen=True)
+class File:
+    docstring: str | None
+    lines: int
+    #: Every module that it imports anywhere, with the line; relative ones start with a dot.
+    imports: list[tuple[str, int]]
+
+
+@cache
+def read(path: Path) -> File:
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text, filename=str(path))
+    return File(ast.get_docstring(tree), len(text.splitlines()), list(_imports(tree)))
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    return read(path).imports
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -76,6 +96,13 @@ def imports(path: Path) -> Iterator[tuple[str, int]]:
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
                 yield (inner if inner in MODULES else base), node.lineno
+
+
+def none(complaints: Iterable[str]) -> None:
+    """Fails with all of them, if there are any."""
+    lines = list(complaints)
+    if lines:
+        pytest.fail("\n".join(lines), pytrace=False)
 
 
 def room(module: str) -> str:
@@ -87,15 +114,16 @@ def layer(module: str) -> int:
     return next(i for i, rooms in enumerate(LAYERS) if room(module) in rooms)
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_downwards(path: Path) -> None:
-    module = module_name(path)
-    for target, line in imports(path):
-        if target.split(".")[0] != "graphcnn" or (module, target) in EXCUSED:
-            continue
-        place = f"{path.relative_to(ROOT)}:{line}: {module} imports {target}"
-        if room(target) != room(module):
-            assert layer(target) < layer(module), f"{place}, which does not lie below it"
+def test_imports_point_downwards() -> None:
+    none(
+        f"{path.relative_to(ROOT)}:{line}: {module} imports {target}, which does not lie below it"
+        for path, module in zip(LIBRARY, map(module_name, LIBRARY), strict=True)
+        for target, line in imports(path)
+        if target.split(".")[0] == "graphcnn"
+        and (module, target) not in EXCUSED
+        and room(target) != room(module)
+        and layer(target) >= layer(module)
+    )
 
 
 def test_no_files_import_each_other() -> None:
@@ -117,25 +145,29 @@ def test_rooms_are_few_and_not_crowded() -> None:
     assert not crowded, f"divide these folders by what their files are about: {crowded}"
 
 
-@pytest.mark.parametrize("path", sources(*FOLDERS, "tests"), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_use_installed_names(path: Path) -> None:
-    for target, line in imports(path):
-        top = target.split(".")[0]
-        assert top not in ("", "passes", "runtime", "tools"), (
-            f"{path.relative_to(ROOT)}:{line} imports {target}, write graphcnn.{target.strip('.')}"
-        )
+def test_imports_use_installed_names() -> None:
+    none(
+        f"{path.relative_to(ROOT)}:{line} imports {target}, write graphcnn.{target.strip('.')}"
+        for path in sources(*FOLDERS, "tests")
+        for target, line in imports(path)
+        if target.split(".")[0] in ("", "passes", "runtime", "tools")
+    )
 
 
-@pytest.mark.parametrize("path", sources(*FOLDERS, "tests"), ids=lambda p: str(p.relative_to(ROOT)))
-def test_files_are_short(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= 400, f"{lines} lines, at most 400: divide the file"
+def test_files_are_short() -> None:
+    none(
+        f"{path.relative_to(ROOT)} has {read(path).lines} lines, at most 400: divide it"
+        for path in sources(*FOLDERS, "tests")
+        if read(path).lines > 400
+    )
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
-def test_modules_say_what_they_are(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert ast.get_docstring(ast.parse(text)), "a module begins with a docstring"
+def test_modules_say_what_they_are() -> None:
+    none(
+        f"{path.relative_to(ROOT)} does not begin with a docstring"
+        for path in LIBRARY
+        if not read(path).docstring
+    )
 
 
 def test_excuses_are_needed() -> None:
