@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from samples import all_samples
+from support.cases import each
 
 from graphcnn.analysis.cost import COST, multiply_adds, total_multiply_adds
 from graphcnn.analysis.counts import (
@@ -250,7 +251,7 @@ def test_size_rounds_up() -> None:
     assert field(y, x).width.size == Fraction(5, 3) and field(y, x).size == (2, 2)
 
 
-@pytest.mark.parametrize("sample", all_samples(), ids=repr)
+@each(all_samples())
 def test_every_operator_has_a_cost_and_a_field(sample) -> None:  # type: ignore[no-untyped-def]
     inputs = [Input(f"x{i}", t)() for i, t in enumerate(sample.types(np.float32))]
     graph = Graph.of(inputs, {"y": sample.op(*inputs)})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pytest
 from samples import Sample, all_samples
+from support.cases import each
 from support.gradcheck import as_tuple
 
 from graphcnn.errors import GraphError
@@ -202,7 +203,7 @@ def expected(kind: Batch, alone: list[Array]) -> Array:
     return alone[0] if kind.is_fixed else np.mean(alone, axis=0)
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=repr)
+@each(SAMPLES)
 def test_what_is_proven_is_true(sample: Sample) -> None:
     """Items apart, repeated, in another order, fewer or more of them give the same numbers."""
     rng = np.random.default_rng(0)
@@ -287,7 +288,7 @@ def totals(sample: Sample) -> Iterator[Totals]:
             yield Totals(sample.op, arrays, kinds)
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=repr)
+@each(SAMPLES)
 def test_what_is_proven_of_totals_is_true(sample: Sample) -> None:
     for case in totals(sample):
         kinds = case.follow()

@@ -6,6 +6,7 @@ from native.run_kernel import check_results, check_sample, run_node
 from samples import Sample
 from samples.conv import SAMPLES as CONV
 from samples.dense import SAMPLES as DENSE
+from support.cases import each
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Op, Value, build
@@ -22,9 +23,7 @@ TARGETS = {"host": host(), "avx2": named("avx2"), "sse2": named("sse2")}
 P1 = (1, 1, 1, 1)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("sample", CONV + DENSE, ids=repr)
+@each((s, d, t) for s in CONV + DENSE for d in ("float32", "float64") for t in TARGETS)
 def test_samples(sample, dtype, target):
     check_sample(sample, np.dtype(dtype), parts=3, target=TARGETS[target])
 

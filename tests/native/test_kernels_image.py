@@ -7,6 +7,7 @@ import pytest
 from native import run_kernel
 from native.run_kernel import check_results, check_sample, run_node
 from samples import Sample, norm, padding, pool, resample
+from support.cases import each
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Op, build
@@ -59,14 +60,13 @@ def _outputs(op: Any, image: tuple[int, ...]) -> tuple[int, ...]:
     return (*image[:2], *op.pooled(image[2:]))
 
 
-@pytest.mark.parametrize("dtype, target", KINDS)
-@pytest.mark.parametrize("sample", SAMPLES, ids=repr)
+@each((sample, *kind) for sample in SAMPLES for kind in KINDS)
 def test_samples(sample: Sample, dtype: Any, target: str) -> None:
     for parts in (1, 2, 3):
         check_sample(sample, dtype, parts, _target(target))
 
 
-@pytest.mark.parametrize("sample", SAMPLES[::7], ids=repr)
+@each(SAMPLES[::7])
 def test_code_for_neon(sample: Sample) -> None:
     check_sample(sample, np.float32, 1, named("neon"))
 

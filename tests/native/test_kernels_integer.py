@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from samples.integer import SAMPLES
+from support.cases import each
 
 from graphcnn.compile.native import Prepared
 from graphcnn.ir.graph import Graph
@@ -27,8 +28,7 @@ def both(op, arrays, stored=()):
     return prepared.run(feeds)[0]["y"], op.evaluate(*arrays), graph
 
 
-@pytest.mark.parametrize("stored", [False, True])
-@pytest.mark.parametrize("sample", SAMPLES, ids=repr)
+@each((sample, stored) for sample in SAMPLES for stored in (False, True))
 def test_samples(sample, stored):
     arrays = sample.arrays(np.float32)
     found, expected, _ = both(sample.op, arrays, range(1, len(arrays)) if stored else ())

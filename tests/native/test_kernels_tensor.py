@@ -18,6 +18,7 @@ from samples import (
     shape,
     softmax,
 )
+from support.cases import each
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
@@ -50,18 +51,6 @@ SAMPLES = [
 TARGETS = ("host", "sse2", "avx2")
 
 
-def _cases() -> list[Any]:
-    """Every sample on this machine; on generic targets the first of each operator, the others only
-    in the full run."""
-    cases, seen = [], set()
-    for sample in SAMPLES:
-        cases += [pytest.param(sample, dtype, "host") for dtype in (np.float32, np.float64)]
-        marks = [pytest.mark.sweep] if sample.op.name in seen else []
-        cases += [pytest.param(sample, np.float32, t, marks=marks) for t in TARGETS[1:]]
-        seen.add(sample.op.name)
-    return cases
-
-
 def _target(name: str) -> Any:
     return host() if name == "host" else named(name)
 
@@ -89,9 +78,23 @@ def _normal(*sizes: int, dtype: Any = np.float32) -> Array:
     return np.random.default_rng(len(sizes)).normal(size=sizes).astype(dtype)
 
 
-@pytest.mark.parametrize("sample, dtype, target", _cases())
-def test_samples(sample: Sample, dtype: Any, target: str) -> None:
-    check_sample(sample, dtype, 3, _target(target))
+@each((sample, dtype) for sample in SAMPLES for dtype in (np.float32, np.float64))
+def test_samples(sample: Sample, dtype: Any) -> None:
+    check_sample(sample, dtype, 3)
+
+
+FIRST = {s.op.name: s for s in reversed(SAMPLES)}.values()
+
+
+@each((sample, target) for sample in FIRST for target in TARGETS[1:])
+def test_a_sample_on_generic_targets(sample: Sample, target: str) -> None:
+    check_sample(sample, np.float32, 3, named(target))
+
+
+@pytest.mark.sweep
+@each((sample, target) for sample in SAMPLES for target in TARGETS[1:])
+def test_all_samples_on_generic_targets(sample: Sample, target: str) -> None:
+    check_sample(sample, np.float32, 3, named(target))
 
 
 @pytest.mark.parametrize("n", [*range(1, 68, 3), 2, 16, 17, 32, 33, 128, 127, 4096, 4099])

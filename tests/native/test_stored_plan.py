@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from native.networks import batches, network
 from samples import all_samples
+from support.cases import each
 
 import graphcnn as cnn
 from graphcnn.compile import native
@@ -218,7 +219,7 @@ def test_inference_prepares_its_states(passes):
     assert found[0] == found[1] and len(passes) == 1
 
 
-@pytest.mark.parametrize("sample", all_samples(), ids=lambda sample: sample.label)
+@each(all_samples())
 def test_every_operator_can_be_written(sample):
     inputs = [Input(f"x{i}", t)(name=f"x{i}") for i, t in enumerate(sample.types())]
     node = build(sample.op, inputs, "n")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from samples import Sample, all_samples
+from support.cases import each
 from support.gradcheck import check_gradient, check_second_derivative, evaluate, is_differentiable
 
 from graphcnn.ir.graph import Graph
@@ -22,12 +23,12 @@ def test_there_are_many_cases() -> None:
     assert len(CASES) >= 300
 
 
-@pytest.mark.parametrize("sample", CASES, ids=repr)
+@each(CASES)
 def test_gradient(sample: Sample) -> None:
     check_gradient(sample)
 
 
-@pytest.mark.parametrize("sample", CASES, ids=repr)
+@each(CASES)
 def test_second_derivative(sample: Sample) -> None:
     check_second_derivative(sample)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from samples import ErrorSample, Sample, all_errors, all_samples
+from support.cases import each
 from support.gradcheck import as_tuple
 
 from graphcnn.errors import GraphError
@@ -13,8 +14,7 @@ from graphcnn.ir.tensor_type import DType, TensorType
 SAMPLES = all_samples()
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
-@pytest.mark.parametrize("sample", SAMPLES, ids=repr)
+@each((sample, dtype) for sample in SAMPLES for dtype in (np.float64, np.float32, np.float16))
 def test_inferred_types_are_those_of_the_results(sample: Sample, dtype: type) -> None:
     arrays = sample.arrays(dtype)
     copies = [a.copy() for a in arrays]
@@ -31,7 +31,7 @@ def test_inferred_types_are_those_of_the_results(sample: Sample, dtype: type) ->
         assert np.array_equal(a, copy, equal_nan=a.dtype.kind == "f")
 
 
-@pytest.mark.parametrize("sample", all_errors(), ids=repr)
+@each(all_errors())
 def test_refused(sample: ErrorSample) -> None:
     with pytest.raises(GraphError, match=sample.match):
         build(sample.op, _inputs(sample.types))

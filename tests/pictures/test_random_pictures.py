@@ -4,6 +4,7 @@ import random
 
 import pytest
 from pictures.checks import check_lines, check_picture
+from support.cases import each
 
 import graphcnn as cnn
 from graphcnn.errors import GraphCnnError, GraphError
@@ -18,8 +19,7 @@ OPTIONS: list[dict[str, object]] = [
     {"detail": "blocks"},
 ]
 #: 14, 25, 63, 86: lines past bodies on other rails. 209, 347: copies beside low bodies.
-SEEDS = [14, 25, 63, 86, 209, 347, *(pytest.param(seed, marks=pytest.mark.sweep)
-                                     for seed in range(400, 500))]  # fmt: skip
+SEEDS = [14, 25, 63, 86, 209, 347]
 
 
 def network(seed: int) -> cnn.Model:
@@ -53,6 +53,14 @@ def _step(
         return cnn.add(x, r.choice([y for y in made if y.shape == x.shape]), name=name)
     alike = [y for y in made if y.shape[2:] == x.shape[2:]]
     return cnn.concat(r.sample(alike, min(len(alike), r.randint(2, 3))), axis=1, name=name)
+
+
+@pytest.mark.sweep
+@each(range(400, 500), of=lambda seed: f"{seed // 10}x")
+def test_many_networks(seed: int) -> None:
+    test_diagrams_and_training_steps(seed)
+    for style in STYLES:
+        test_volumes(seed, style)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

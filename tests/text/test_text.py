@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from samples import Sample, all_samples
+from support.cases import each
 from support.same_structure import same_structure, structural_difference
 
 from graphcnn.analysis.verify import verify
@@ -53,7 +54,7 @@ def sample_graph(sample: Sample) -> Graph:
     return Graph.of(inputs, {f"y{i}": v for i, v in enumerate(node.outputs)})
 
 
-@pytest.mark.parametrize("sample", all_samples(), ids=repr)
+@each(all_samples())
 def test_every_sample_round_trips(sample: Sample) -> None:
     graph = sample_graph(sample)
     round_trip(graph)

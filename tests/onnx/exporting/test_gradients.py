@@ -5,8 +5,8 @@ with what our own operators compute; where the operator can have one, with an op
 """
 
 import numpy as np
-import pytest
 from samples import Sample, all_samples
+from support.cases import each
 from support.gradcheck import is_differentiable
 from support.onnx_one_node import CORNERS, float32, one_node, session, with_batch
 
@@ -82,7 +82,7 @@ def check(model, graph, n, arrays):
         np.testing.assert_allclose(y / scale, ours / scale, rtol=0, atol=BOUND, err_msg=name)
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=repr)
+@each(SAMPLES)
 def test_gradients_in_onnx_runtime(sample):
     graph = backward_graph(sample.op, sample.types(np.float32))
     check(export_graph(graph, {}), graph, 1, sample.arrays(np.float32))
@@ -91,7 +91,7 @@ def test_gradients_in_onnx_runtime(sample):
 SYMBOLIC = [s for s in SAMPLES if with_batch(s)]
 
 
-@pytest.mark.parametrize("sample", SYMBOLIC, ids=repr)
+@each(SYMBOLIC)
 def test_gradients_at_every_batch_size(sample):
     op, types = with_batch(sample)
     graph = backward_graph(op, types)
