@@ -91,21 +91,22 @@ def node_of(op: Op, shapes: Sequence[tuple[int, ...]], choice: Choice) -> Node:
 
 
 def main(words: Sequence[str]) -> None:
-    limit = peak()
-    print(f"{host().name}: peak {limit / 1e9:.0f} GFLOP/s in float32, one thread")
+    target = host()
+    limit = peak(target)
+    print(f"{target.name}: peak {limit / 1e9:.0f} GFLOP/s in float32, one thread")
     for what, shape, op, shapes in cases():
         plain = build(op, [Input(f"x{i}", TensorType(s))() for i, s in enumerate(shapes)])
         seen: set[str] = set()
-        for choice in choices(plain, host()):
+        for choice in choices(plain, target):
             name = choice.algorithm or "plain"
             wanted = not words or any(w in f"{what} {name}" for w in words)
             if name in seen or not wanted:
                 continue
             seen.add(name)
             node = node_of(op, shapes, choice)
-            kernel = lower(node, host())
+            kernel = lower(node, target)
             sizes = [storage_bytes(t) for t in (*(v.type for v in node.inputs), *node.types)]
-            seconds = measure(kernel, sizes)
+            seconds = measure(kernel, sizes, target)
             speed = shape.flops / seconds
             print(
                 f"{what:16} {shape!s:28} {kernel.algorithm:26} {speed / 1e9:5.0f} GFLOP/s"

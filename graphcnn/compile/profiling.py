@@ -136,7 +136,7 @@ def profile(
         prepared.bind_states(values)
         executable = prepared.executable
     seconds, times = _measured(executable, feeds)
-    limits = machine(executable.threads)
+    limits = machine(executable.target, executable.threads)
     updating = _updating(executable.graph)
     steps = tuple(
         _step(step.node, _label(step.node, updating), algorithm, t, limits)

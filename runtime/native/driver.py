@@ -16,12 +16,13 @@ counts itself as a sleeper and then looks at the word again; who changes the wor
 afterwards; both in the one order that all threads see (`seq_cst`), so nobody sleeps through.
 """
 
+import ctypes
 import functools
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphcnn.runtime.native.code.jit import cached_object, check_runnable, load
-from graphcnn.runtime.native.code.target import host
+from graphcnn.runtime.native.code.target import Target
 
 #: Words of 8 bytes of a step: kernel, operand table, shares, flags.
 STEP_WORDS = 4
@@ -232,65 +233,66 @@ define void @stop(ptr %box) {{
 {declarations}
 """
 
-#: How a processor is told that a loop only waits.
-_PAUSE = {
-    "x86_64": "call void @llvm.x86.sse2.pause()",
-    "aarch64": 'call void asm sideeffect "yield", ""()',
-    "arm64": 'call void asm sideeffect "yield", ""()',
-}
-#: Number of the system call futex.
-_FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
 _WAIT, _WAKE, _ALL = 128, 129, 2**31 - 1  # both private to the process
 
 _NAP = 200  # microseconds, where there is no futex
 
 
+_POINTER, _WORD = ctypes.c_void_p, ctypes.c_int64
+_KINDS = {
+    "run": (_POINTER, _WORD, _WORD, _WORD, _POINTER),
+    "launch": (_POINTER, _POINTER, _WORD, _WORD, _POINTER),
+    "work": (_POINTER,),
+    "stop": (_POINTER,),
+}
+
+
 @dataclass(frozen=True)
 class Driver:
-    """Addresses of the functions."""
+    """The functions. The interpreter's lock is released while one runs.
 
-    run: int
-    launch: int
-    work: int
-    stop: int
+    `sleeps`: threads can be used; on Windows nothing to sleep with is known here.
+    """
+
+    run: Callable[..., None]
+    launch: Callable[..., None]
+    work: Callable[..., None]
+    stop: Callable[..., None]
+    sleeps: bool
 
 
 @functools.cache
-def driver() -> Driver:
-    """The functions for this machine."""
-    target = host()
+def driver(target: Target) -> Driver:
+    """The functions for a processor that this machine has."""
     check_runnable(target)
-    text = driver_text(target.triple, sys.platform)
-    return Driver(*load([cached_object(text, lambda: text, target)], *_ENTRIES))
+    text = driver_text(target)
+    addresses = load([cached_object(text, lambda: text, target)], *_KINDS)
+    run, launch, work, stop = (
+        ctypes.CFUNCTYPE(None, *kinds)(address)
+        for kinds, address in zip(_KINDS.values(), addresses, strict=True)
+    )
+    return Driver(run, launch, work, stop, target.sleeps)
 
 
-def can_sleep() -> bool:
-    """Whether threads can be used: on Windows nothing to sleep with is known here."""
-    return sys.platform != "win32"
-
-
-def driver_text(triple: str, system: str) -> str:
-    """The LLVM IR for a processor and an operating system (as `sys.platform`)."""
-    machine = triple.split("-")[0]
-    pause = _PAUSE.get(machine, "")
-    declarations = ["declare void @llvm.x86.sse2.pause()"] if "x86" in pause else []
-    if system.startswith("linux") and machine in _FUTEX:
+def driver_text(target: Target) -> str:
+    """The LLVM IR for a processor and its operating system."""
+    declarations, sleep, wake = [], "", ""
+    if "@" in target.pause:
+        declarations.append(target.pause.replace("call", "declare", 1))
+    if target.futex is not None:
         declarations.append("declare i64 @syscall(i64, ...)")
-        call = f"call i64 (i64, ...) @syscall(i64 {_FUTEX[machine]}, ptr %word,"
+        call = f"call i64 (i64, ...) @syscall(i64 {target.futex}, ptr %word,"
         sleep = f"%slept = zext i32 %old to i64\n  {call} i64 {_WAIT}, i64 %slept, ptr null)"
         wake = f"{call} i64 {_WAKE}, i64 {_ALL})"
-    elif system == "win32":
-        sleep = wake = ""
-    else:
+    elif target.posix:
         declarations.append("declare i32 @usleep(i32)")
-        sleep, wake = f"call i32 @usleep(i32 {_NAP})", ""
-    give_way = "call i32 @sched_yield()" if system != "win32" else ""
-    if give_way:
+        sleep = f"call i32 @usleep(i32 {_NAP})"
+    if target.posix:
         declarations.append("declare i32 @sched_yield()")
     return _TEXT.format(
-        triple=triple,
-        pause=pause,
-        give_way=give_way,
+        triple=target.triple,
+        pause=target.pause,
+        give_way="call i32 @sched_yield()" if target.posix else "",
         sleep=sleep,
         wake=wake,
         declarations="\n".join(declarations),

@@ -30,6 +30,7 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import Target, host
 from graphcnn.runtime.native.comparison import Comparison
+from graphcnn.runtime.native.driver import driver
 from graphcnn.runtime.native.memory.arena import Arena, usable_in_place
 from graphcnn.runtime.native.memory.places import Memory, States
 from graphcnn.runtime.native.memory.red_zones import RedZones
@@ -85,6 +86,7 @@ class NativeExecutable:
             self.threads = 1
         self.memory = Memory(self.plan, guard)
         self._table = StepTable(self.plan, self.memory, self.target, self.threads, kernels)
+        self._driver = driver(self.target)
         self._lock = threading.Lock()
         self._inputs = {s.key: s for s in (_Source(v, self) for v in self.graph.inputs)}
         self._states = {s.key: s for s in (_Source(v, self) for v in self.graph.states)}
@@ -197,7 +199,7 @@ class NativeExecutable:
             for count in (0, 1):
                 stops.append([clock()])
                 for record in records:
-                    run_steps(record, count, self.threads)
+                    run_steps(self._driver, record, count, self.threads)
                     stops[count].append(clock())
         empty = float(np.median(np.diff(stops[0]))) if records else 0.0
         return [max(t - empty, 1e-9) for t in np.diff(stops[1])]
@@ -239,7 +241,7 @@ class NativeExecutable:
             self._run_apart(0, self.plan.commit)
         else:
             for address, count in self._table.pieces:
-                run_steps(address, count, self.threads)
+                run_steps(self._driver, address, count, self.threads)
         return {key: read() for key, read in self._outputs}
 
     def _update(self, outputs: Mapping[str, Array]) -> None:
@@ -248,9 +250,11 @@ class NativeExecutable:
             self._run_apart(self.plan.commit, len(self.plan.steps))
             for i, copy in enumerate(self._copies):
                 with self._zones.copy(copy) if self._zones else nullcontext():
-                    run_steps(self._table.record(len(self.plan.steps) + i), 1, self.threads)
+                    run_steps(
+                        self._driver, self._table.record(len(self.plan.steps) + i), 1, self.threads
+                    )
         elif self._updated:
-            run_steps(*self._table.rest, self.threads)
+            run_steps(self._driver, *self._table.rest, self.threads)
         if self.watch is not None:
             self.watch.end(outputs, {key: self._states[key].read() for key in self._updated})
 
@@ -259,7 +263,7 @@ class NativeExecutable:
         for i in range(first, last):
             algorithm = self._table.kernels[i].algorithm
             with self._zones.step(i, algorithm) if self._zones else nullcontext():
-                run_steps(self._table.record(i), 1, self.threads)
+                run_steps(self._driver, self._table.record(i), 1, self.threads)
             if self.watch is not None:
                 step = self.plan.steps[i]
                 results = zip(step.writes, step.node.types, strict=True)

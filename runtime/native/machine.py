@@ -17,8 +17,8 @@ from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.emit import Emitter
 from graphcnn.runtime.native.code.jit import compile_kernel
 from graphcnn.runtime.native.code.kernel import Kernel
-from graphcnn.runtime.native.code.target import host
-from graphcnn.runtime.native.driver import STEP_WORDS
+from graphcnn.runtime.native.code.target import Target
+from graphcnn.runtime.native.driver import STEP_WORDS, driver
 from graphcnn.runtime.native.step_table import address_of
 from graphcnn.runtime.native.threads import run_steps
 
@@ -45,18 +45,18 @@ class Machine:
 
 
 @functools.cache
-def machine(threads: int = 1) -> Machine:
+def machine(target: Target, threads: int = 1) -> Machine:
     """This machine with so many threads; measured once, in about half a second."""
-    target = host()
     large = min(max(_LARGE, 2 * target.l3), _LARGEST)
     levels = ((target.l2 * threads, target.l2 * threads // 2), (target.l3, target.l3 // 2))
-    rates = [(most, copy_rate(size, threads)) for most, size in (*levels, (large, large))]
-    return Machine(peak(threads), tuple(rates))
+    rates = [(most, copy_rate(target, size, threads)) for most, size in (*levels, (large, large))]
+    return Machine(peak(target, threads), tuple(rates))
 
 
 def measure(
     kernel: Kernel,
     sizes: Sequence[int],
+    target: Target,
     seconds: float = 0.2,
     parts: int = 1,
     between: Callable[[], None] | None = None,
@@ -69,20 +69,20 @@ def measure(
     buffers = [_operand(size) for size in (*sizes, *scratch)]
     table = np.array([b.__array_interface__["data"][0] for b in buffers], np.int64)
     record = np.zeros(STEP_WORDS, np.int64)
-    record[:3] = compile_kernel(kernel, host()), address_of(table), kernel.units
+    record[:3] = compile_kernel(kernel, target), address_of(table), kernel.units
+    functions = driver(target)
     best, runs, start = float("inf"), 0, time.perf_counter()
     while runs < LEAST_RUNS or time.perf_counter() - start < seconds:
         if between is not None:
             between()
         begin = time.perf_counter()
-        run_steps(address_of(record), 1, parts)
+        run_steps(functions, address_of(record), 1, parts)
         best, runs = min(best, time.perf_counter() - begin), runs + 1
     return best
 
 
-def peak(threads: int = 1) -> float:
+def peak(target: Target, threads: int = 1) -> float:
     """FLOP/s of independent multiply-adds in registers, in float32."""
-    target = host()
     lanes, sums, turns = target.lanes(F32), 12, 100_000
     room = lanes * (sums + 1)
 
@@ -96,12 +96,13 @@ def peak(threads: int = 1) -> float:
             e.store(value, e.at(y, F32, (i * lanes, 1)))
 
     kernel = Kernel("machine peak", emit, 1, units=threads)
-    return 2 * lanes * sums * turns * threads / measure(kernel, [4 * room * threads], 0.1, threads)
+    seconds = measure(kernel, [4 * room * threads], target, 0.1, threads)
+    return 2 * lanes * sums * turns * threads / seconds
 
 
-def copy_rate(size: int, threads: int = 1) -> float:
+def copy_rate(target: Target, size: int, threads: int = 1) -> float:
     """Bytes per second, read and written, of copying one half of `size` bytes to the other."""
-    lanes = host().lanes(F32)
+    lanes = target.lanes(F32)
     unit = 8 * lanes
     units = size // 2 // (4 * unit)
 
@@ -118,7 +119,7 @@ def copy_rate(size: int, threads: int = 1) -> float:
         e.loop(first, last, body)
 
     kernel = Kernel(f"machine copy {units}", emit, 2, units=units)
-    return 8 * units * unit / measure(kernel, [4 * units * unit] * 2, 0.05, threads)
+    return 8 * units * unit / measure(kernel, [4 * units * unit] * 2, target, 0.05, threads)
 
 
 def _operand(size: int) -> Array:

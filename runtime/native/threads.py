@@ -7,10 +7,8 @@ has none and starts its own.
 
 import atexit
 import ctypes
-import functools
 import os
 import threading
-from collections.abc import Callable
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.runtime.native.driver import (
@@ -18,8 +16,7 @@ from graphcnn.runtime.native.driver import (
     BARRIER_SPINS,
     BOX_BYTES,
     BOX_SPINS,
-    can_sleep,
-    driver,
+    Driver,
 )
 from graphcnn.runtime.native.memory.limits import available_processors
 
@@ -37,13 +34,14 @@ class Pool:
     def __init__(self) -> None:
         self.busy = threading.Lock()
         self.workers: list[threading.Thread] = []
-        self.closed = not can_sleep()
+        self.closed = False
+        self._driver: Driver | None = None
         memory = ctypes.create_string_buffer(BARRIER_BYTES + MOST * BOX_BYTES + 64)
         self._memory = memory
         self._barrier = -(-ctypes.addressof(memory) // 64) * 64
         self._boxes = self._barrier + BARRIER_BYTES
 
-    def run(self, steps: int, count: int, parts: int) -> bool:
+    def run(self, driver: Driver, steps: int, count: int, parts: int) -> bool:
         """Run `count` steps in `parts` parts at once. False, and nothing done, if that cannot be.
 
         Not while another run has the workers, nor where no thread can be started.
@@ -51,9 +49,9 @@ class Pool:
         if not self.busy.acquire(blocking=False):
             return False
         try:
-            if self.closed or not self._start(parts - 1):
+            if self.closed or not driver.sleeps or not self._start(driver, parts - 1):
                 return False
-            _entry("launch")(self._boxes, steps, count, parts, self._barrier)
+            driver.launch(self._boxes, steps, count, parts, self._barrier)
             return True
         finally:
             self.busy.release()
@@ -62,15 +60,17 @@ class Pool:
         """End the workers: the code they sleep in is about to go."""
         with self.busy:
             self.closed = True
-            for i in range(len(self.workers)):
-                _entry("stop")(self._boxes + i * BOX_BYTES)
+            if self._driver is not None:
+                for i in range(len(self.workers)):
+                    self._driver.stop(self._boxes + i * BOX_BYTES)
             for worker in self.workers:
                 worker.join(1.0)
             self.workers.clear()
 
-    def _start(self, wanted: int) -> bool:
+    def _start(self, driver: Driver, wanted: int) -> bool:
         if len(self.workers) >= wanted:
             return True
+        self._driver = driver
         spins = _SPINS if wanted < available_processors() else _SPINS_CROWDED
         ctypes.c_int32.from_address(self._barrier + BARRIER_SPINS).value = spins
         while len(self.workers) < wanted:
@@ -78,7 +78,7 @@ class Pool:
             box = self._boxes + number * BOX_BYTES
             ctypes.c_int32.from_address(box + BOX_SPINS).value = spins
             worker = threading.Thread(
-                target=_entry("work"), args=(box,), name=f"graphcnn-{number + 1}", daemon=True
+                target=driver.work, args=(box,), name=f"graphcnn-{number + 1}", daemon=True
             )
             try:
                 worker.start()
@@ -103,10 +103,10 @@ def pool() -> Pool:
     return _pool
 
 
-def run_steps(steps: int, count: int, parts: int) -> None:
+def run_steps(driver: Driver, steps: int, count: int, parts: int) -> None:
     """Run `count` steps from the address `steps`, in `parts` parts at once where that can be."""
-    if parts == 1 or not pool().run(steps, count, parts):
-        _entry("run")(steps, count, 0, 1, 0)
+    if parts == 1 or not pool().run(driver, steps, count, parts):
+        driver.run(steps, count, 0, 1, 0)
 
 
 def thread_count(threads: int | None = None) -> int:
@@ -123,19 +123,6 @@ def _checked(threads: object, what: str) -> int:
     if isinstance(threads, int) and 1 <= threads <= MOST:
         return int(threads)
     raise GraphCnnError(f"{what} must be a number from 1 to {MOST}, found {threads!r}")
-
-
-@functools.cache
-def _entry(name: str) -> Callable[..., None]:
-    """A function of the driver. The interpreter's lock is released while it runs."""
-    pointer, word = ctypes.c_void_p, ctypes.c_int64
-    kinds = {
-        "run": (pointer, word, word, word, pointer),
-        "launch": (pointer, pointer, word, word, pointer),
-        "work": (pointer,),
-        "stop": (pointer,),
-    }
-    return ctypes.CFUNCTYPE(None, *kinds[name])(getattr(driver(), name))
 
 
 def _forget() -> None:

@@ -27,7 +27,7 @@ from graphcnn.ops.layout import Placed
 from graphcnn.runtime.native.code import cache
 from graphcnn.runtime.native.code.kernel import node_key
 from graphcnn.runtime.native.code.registry import lower
-from graphcnn.runtime.native.code.target import Target, host
+from graphcnn.runtime.native.code.target import Target, can_run
 from graphcnn.runtime.native.machine import measure
 from graphcnn.runtime.native.memory.limits import available_memory
 
@@ -45,15 +45,15 @@ def measured(
 ) -> list[Choice]:
     """The choices with measured seconds as their costs.
 
-    As they are where there is nothing to choose, for another processor than this, and where the
-    operands are larger than the memory: that is refused later, with an explanation.
+    As they are where there is nothing to choose, for a processor whose code cannot run here, and
+    where the operands are larger than the memory: that is refused later, with an explanation.
     """
     kinds: dict[tuple[str, ...], Node] = {}
     of = [_kind(choice) for choice in offered]
     for kind, choice in zip(of, offered, strict=True):
         if kind not in kinds:
             kinds[kind] = placed_alone(node, choice)
-    if len(kinds) < 2 or target != host() or any(_too_large(each) for each in kinds.values()):
+    if len(kinds) < 2 or not can_run(target) or any(_too_large(each) for each in kinds.values()):
         return list(offered)
     entries = {
         kind: cache.entry_key(f"seconds on {threads} threads: {node_key(each)}", target)
@@ -88,7 +88,7 @@ def seconds(node: Node, target: Target, threads: int) -> float:
     sizes = [storage_bytes(t) for t in _types(node)]
     parts = min(threads, kernel.units)
     between = None if sum(sizes) <= target.l2 else _other_data(target)
-    return measure(kernel, sizes, SECONDS, parts, between)
+    return measure(kernel, sizes, target, SECONDS, parts, between)
 
 
 def _kind(choice: Choice) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import graphcnn as cnn
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.compile.profiling import Profile, operator, profile
 from graphcnn.models import MODELS
+from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.machine import Machine, machine
 
 
@@ -81,7 +82,7 @@ def test_operators_have_readable_names():
 
 
 def test_the_machine_is_measured():
-    limits = machine(1)
+    limits = machine(host(), 1)
     assert 1e9 < limits.peak < 1e12
     assert all(1e8 < rate < 1e13 for _, rate in limits.bandwidths)
     steps = Machine(1.0, ((10, 3.0), (20, 2.0)))

@@ -26,10 +26,10 @@ from graphcnn.ir.node import Array, Node, build
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.runtime.native import kernels
-from graphcnn.runtime.native.code.jit import can_run, compile_kernel, compile_object
+from graphcnn.runtime.native.code.jit import compile_kernel, compile_object
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import LOWERINGS, lower
-from graphcnn.runtime.native.code.target import Target, host
+from graphcnn.runtime.native.code.target import Target, can_run, host
 
 PAGE = mmap.PAGESIZE
 READABLE = 64  # bytes after the end of an operand that may be read

@@ -1,5 +1,7 @@
 """The loop over steps and the barrier between them."""
 
+from dataclasses import replace
+
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
@@ -7,8 +9,8 @@ from native.chains import mean_kernel, scale_kernel
 
 from graphcnn.runtime.native import threads
 from graphcnn.runtime.native.code.jit import compile_kernel
-from graphcnn.runtime.native.code.target import host
-from graphcnn.runtime.native.driver import BARRIER, STEP_WORDS, driver_text
+from graphcnn.runtime.native.code.target import described, host
+from graphcnn.runtime.native.driver import BARRIER, STEP_WORDS, driver, driver_text
 
 pytestmark = pytest.mark.whole_runs
 
@@ -28,7 +30,7 @@ class Steps:
             self.records[i] = compile_kernel(kernel, host()), table, kernel.units, flag
 
     def run(self, parts):
-        threads.run_steps(self.records.ctypes.data, len(self.records), parts)
+        threads.run_steps(driver(host()), self.records.ctypes.data, len(self.records), parts)
         return self.arrays[len(self.records) % 2].copy()
 
 
@@ -70,36 +72,29 @@ def test_single_units_in_a_row_need_no_barrier():
 
 
 @pytest.mark.parametrize(
-    "triple, system",
+    "triple, sleeps, by_futex",
     [
-        ("x86_64-unknown-linux-gnu", "linux"),
-        ("aarch64-unknown-linux-gnu", "linux"),
-        ("arm64-apple-darwin", "darwin"),
-        ("x86_64-pc-windows-msvc", "win32"),
-        ("s390x-unknown-linux-gnu", "linux"),
+        ("x86_64-unknown-linux-gnu", True, True),
+        ("aarch64-unknown-linux-gnu", True, True),
+        ("arm64-apple-darwin", True, False),
+        ("x86_64-pc-windows-msvc", False, False),
+        ("s390x-unknown-linux-gnu", True, False),
     ],
 )
-def test_is_valid_everywhere(triple, system):
-    text = driver_text(triple, system)
+def test_is_valid_everywhere(triple, sleeps, by_futex):
+    target = described("there", triple, "generic", {})
+    text = driver_text(target)
     llvm.parse_assembly(text).verify()
-    assert ("@syscall" in text) == (system == "linux" and "s390x" not in triple)
+    assert (target.sleeps, "@syscall" in text) == (sleeps, by_futex)
 
 
 def test_sleeps_without_a_futex(monkeypatch):
     """The way of other systems, on this one."""
-    from graphcnn.runtime.native import driver
-    from graphcnn.runtime.native.code import jit
-
-    text = driver_text(host().triple, "darwin")
-    code = jit.cached_object(text, lambda: text, host())
-    functions = driver.Driver(*jit.load([code], "run", "launch", "work", "stop"))
-    monkeypatch.setattr(threads, "driver", lambda: functions)
+    napping = driver(replace(host(), futex=None))
     monkeypatch.setattr(threads, "_pool", None)
-    threads._entry.cache_clear()
-    try:
-        kernels = [mean_kernel(SIZE, 4)] * 50
-        one = Steps(kernels, [BARRIER] * 50).run(1)
-        assert Steps(kernels, [BARRIER] * 50).run(3).tobytes() == one.tobytes()
-        threads.pool().close()
-    finally:
-        threads._entry.cache_clear()
+    monkeypatch.setattr("native.test_driver.driver", lambda target: napping)
+    kernels = [mean_kernel(SIZE, 4)] * 50
+    one = Steps(kernels, [BARRIER] * 50).run(1)
+    assert Steps(kernels, [BARRIER] * 50).run(3).tobytes() == one.tobytes()
+    assert threads.pool().workers
+    threads.pool().close()

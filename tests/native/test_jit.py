@@ -12,7 +12,7 @@ from graphcnn.errors import GraphCnnError
 from graphcnn.runtime.native.code import jit
 from graphcnn.runtime.native.code.emit import Emitter
 from graphcnn.runtime.native.code.kernel import Kernel
-from graphcnn.runtime.native.code.target import host, named
+from graphcnn.runtime.native.code.target import can_run, host, named
 
 FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
@@ -30,7 +30,7 @@ def call(address, x, y, part=0, parts=1):
 @pytest.mark.parametrize("name", ["host", "sse2", "avx2", "avx512"])
 def test_runs_what_this_machine_runs(name):
     target = host() if name == "host" else named(name)
-    if not jit.can_run(target):
+    if not can_run(target):
         pytest.skip(f"no {name} here")
     x, y = np.arange(64, dtype=np.float32), np.zeros(64, np.float32)
     address = jit.compile_kernel(scale_kernel(2.5), target)

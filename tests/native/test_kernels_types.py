@@ -19,8 +19,7 @@ from graphcnn.ops.elementwise import Add, Cast, Floor, Mul, Pow, Quotient, Remai
 from graphcnn.ops.random import RandomUniform, kept_bits
 from graphcnn.ops.reduce import Max, Prod
 from graphcnn.passes.lowering.widen_types import WidenTypes
-from graphcnn.runtime.native.code.jit import can_run
-from graphcnn.runtime.native.code.target import host, named
+from graphcnn.runtime.native.code.target import can_run, host, named
 from graphcnn.runtime.reference import Reference
 
 WIDE = [DType.FLOAT32, DType.INT32, DType.BOOL]

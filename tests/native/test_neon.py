@@ -29,9 +29,8 @@ from graphcnn.learning.target_rule import TARGET
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.layout import inner
-from graphcnn.runtime.native.code.jit import can_run
 from graphcnn.runtime.native.code.registry import lower
-from graphcnn.runtime.native.code.target import named
+from graphcnn.runtime.native.code.target import can_run, named
 from graphcnn.runtime.reference import Reference
 
 NEON = named("neon")

@@ -28,7 +28,7 @@ from graphcnn.ops.fused import Fused
 from graphcnn.runtime.native.code import jit
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import load_lowerings, lower
-from graphcnn.runtime.native.code.target import Target, described, host, named
+from graphcnn.runtime.native.code.target import Target, can_run, described, host, named
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.kernels.parts.math import libm
 from graphcnn.runtime.reference import Reference
@@ -148,7 +148,7 @@ def test_training_steps_call_nothing(name, net):
 @pytest.mark.parametrize("net", ["lenet5", "mixed"])
 def test_training_steps_have_the_numbers_of_the_reference(name, net):
     target = PROCESSORS[name][0]
-    if not jit.can_run(target):
+    if not can_run(target):
         pytest.skip("this machine does not have its instructions")
     model, loss = network(net)
     graph = training_graph(model.graph, loss, cnn.SGD(0.01, momentum=0.9)).bind(N=3)

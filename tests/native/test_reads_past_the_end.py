@@ -18,10 +18,10 @@ from native.run_kernel import READABLE, load_lowerings, node_of
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.ir.node import Array, Node
-from graphcnn.runtime.native.code.jit import can_run, compile_kernel
+from graphcnn.runtime.native.code.jit import compile_kernel
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import lower
-from graphcnn.runtime.native.code.target import Target, named
+from graphcnn.runtime.native.code.target import Target, can_run, named
 
 #: Algorithms by their names without sizes: whole vectors are loaded, the lanes that are too many
 #: are not used. All others end where their operands end.

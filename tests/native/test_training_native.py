@@ -11,9 +11,9 @@ from graphcnn.compile.pipelines import training_graph
 from graphcnn.ir.plan import is_step
 from graphcnn.models import MODELS
 from graphcnn.runtime.native import work_division as turns
-from graphcnn.runtime.native.code.jit import can_run, compile_object
+from graphcnn.runtime.native.code.jit import compile_object
 from graphcnn.runtime.native.code.registry import lower
-from graphcnn.runtime.native.code.target import host, named
+from graphcnn.runtime.native.code.target import can_run, host, named
 
 
 @pytest.fixture

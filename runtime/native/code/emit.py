@@ -50,11 +50,14 @@ class Emitter:
     def __init__(self, name: str, target: Target, operands: Count, noalias: bool = True) -> None:
         self.target = target
         self.module = ir.Module(name)
-        self.module.triple = target.triple
+        self.module.triple, self.module.data_layout = target.triple, target.data_layout
         entry = ir.Function(self.module, ir.FunctionType(VOID, (POINTER, I64, I64)), name)
         body = ir.Function(
             self.module, ir.FunctionType(VOID, (*(POINTER,) * operands, I64, I64)), name + ".body"
         )
+        for attribute in target.attributes:  # set.add: llvmlite knows few of them
+            set.add(entry.attributes, attribute)
+            set.add(body.attributes, attribute)
         body.linkage = "internal"
         body.attributes.add("noinline")
         if noalias:

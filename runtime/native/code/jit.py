@@ -7,7 +7,6 @@ are compiled once. LLVM is entered by one thread at a time.
 import functools
 import hashlib
 import itertools
-import platform
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from graphcnn.runtime.native.code import cache
 from graphcnn.runtime.native.code.emit import Emitter
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.llvm import ROOM, llvm, require_executable_memory, require_room
-from graphcnn.runtime.native.code.target import Target, llvm_lock, machine
+from graphcnn.runtime.native.code.target import Target, can_run, llvm_lock, machine
 
 _loaded: dict[tuple[str, Target], int] = {}  # addresses by entry and target
 _libraries: list[Any] = []  # keep the code mapped
@@ -132,18 +131,6 @@ def check_runnable(target: Target) -> None:
     """Raises `GraphCnnError` where this machine cannot run code for `target`."""
     if not can_run(target):
         raise GraphCnnError(f"code for {target.name} ({target.triple}) cannot run on this machine")
-
-
-@functools.cache
-def can_run(target: Target) -> bool:
-    """Whether this machine runs code for `target`: its architecture, its vector instructions."""
-    if not target.is_native:
-        return False
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return True
-    features = llvm.get_host_cpu_features()
-    needed = (f[1:] for f in target.features.split(",") if f.startswith("+"))
-    return all(features.get(f) for f in needed)
 
 
 @functools.cache

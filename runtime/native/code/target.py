@@ -6,9 +6,10 @@ old laptop, or a virtual machine that hides half of what its processor has.
 
 import functools
 import os
+import platform
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,21 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True)
 class Target:
-    """A processor. `features` is LLVM's list; sizes of caches are in bytes per core.
+    """A processor, and what surrounds code for it: all that kernels and driver ask about a machine.
 
-    `name` is for people: no code depends on it.
+    Attributes:
+        name: for people; no code depends on it.
+        triple, cpu, features: what LLVM is told.
+        vector_bytes, registers: width and number of vector registers.
+        l1, l2, l3: bytes of the caches, per core.
+        spare: vector registers that are left for operands, beside those of sums.
+        masks: comparisons give a bit for each lane, in registers of their own.
+        pointer_bytes: the size of an address, and of a word of a table of operands.
+        relocation: LLVM's model of it, "pic" or "static".
+        attributes: those of every function, as LLVM IR: without a C library `"no-builtins"`.
+        pause: the instruction by which a processor is told that a loop only waits, as LLVM IR.
+        futex: the number of the system call by which threads wait, where there is one.
+        posix: there is `sched_yield`, and `usleep` to wait with.
     """
 
     name: str
@@ -44,6 +57,14 @@ class Target:
     l1: int = 32 << 10
     l2: int = 1 << 20
     l3: int = 8 << 20
+    spare: int = 4
+    masks: bool = False
+    pointer_bytes: int = 8
+    relocation: str = "pic"
+    attributes: tuple[str, ...] = ()
+    pause: str = ""
+    futex: int | None = None
+    posix: bool = False
 
     def lanes(self, dtype: DType) -> int:
         """Elements of one vector."""
@@ -52,7 +73,7 @@ class Target:
     @property
     def accumulators(self) -> int:
         """Vector registers for sums, a few left for operands: 28 of 32, 12 of 16."""
-        return self.registers - 4
+        return self.registers - self.spare
 
     @functools.cached_property
     def sums(self) -> int:
@@ -69,28 +90,60 @@ class Target:
         """Whether floats are rounded to whole numbers by one instruction: floor, ceil, rint."""
         return _calls(self).isdisjoint(("floor", "ceil", "rint"))
 
+    @property
+    def sleeps(self) -> bool:
+        """Whether a thread can wait asleep."""
+        return self.futex is not None or self.posix
+
+    @functools.cached_property
+    def data_layout(self) -> str:
+        """What LLVM must be told of sizes in memory; nothing where addresses have 8 bytes."""
+        return "" if self.pointer_bytes == 8 else str(machine(self).target_data)
+
     @functools.cached_property
     def is_native(self) -> bool:
         """Whether its code is code for this machine's architecture."""
-        return bool(self.triple.split("-")[0] == llvm.get_default_triple().split("-")[0])
+        return _architecture(self.triple) == _architecture(llvm.get_default_triple())
 
 
-#: Targets by instruction set: LLVM features, bytes of a vector, vector registers.
+#: Targets by instruction set: LLVM features, bytes of a vector, vector registers, masks.
 _X86 = {
-    "sse2": ("x86-64", "+sse2", 16, 16),
-    "avx2": ("x86-64-v3", "+avx2,+fma", 32, 16),
-    "avx512": ("x86-64-v4", "+avx512f,+avx512vl,+avx512dq,+avx512bw,-prefer-256-bit", 64, 32),
+    "sse2": ("x86-64", "+sse2", 16, 16, False),
+    "avx2": ("x86-64-v3", "+avx2,+fma", 32, 16, False),
+    "avx512": ("x86-64-v4", "+avx512f,+avx512vl,+avx512dq,+avx512bw,-prefer-256-bit", 64, 32, True),
 }
+
+#: How a processor is told that a loop only waits, and the number of Linux' system call futex.
+_YIELD = 'call void asm sideeffect "yield", ""()'
+_PAUSE = {"x86_64": "call void @llvm.x86.sse2.pause()", "aarch64": _YIELD, "arm64": _YIELD}
+_FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
+
+
+def _architecture(triple: str) -> str:
+    return triple.split("-")[0]
+
+
+def _surrounded(target: Target) -> Target:
+    """The target with what its triple tells: how threads wait, on this processor and system."""
+    kind, linux = _architecture(target.triple), "linux" in target.triple
+    return replace(
+        target,
+        pause=_PAUSE.get(kind, ""),
+        futex=_FUTEX.get(kind) if linux else None,
+        posix="windows" not in target.triple,
+    )
 
 
 def named(name: str) -> Target:
     """A generic processor of an instruction set: "sse2", "avx2", "avx512" or "neon"."""
     if name == "neon":
-        return Target(name, "aarch64-unknown-linux-gnu", "generic", "+neon", 16, 32)
+        triple = "aarch64-unknown-linux-gnu"
+        return _surrounded(Target(name, triple, "generic", "+neon", 16, 32))
     if name not in _X86:
         raise GraphCnnError(f"unknown target {name!r}; known are {', '.join(_X86)}, neon")
-    cpu, features, width, registers = _X86[name]
-    return Target(name, "x86_64-unknown-linux-gnu", cpu, features, width, registers)
+    cpu, features, width, registers, masks = _X86[name]
+    triple = "x86_64-unknown-linux-gnu"
+    return _surrounded(Target(name, triple, cpu, features, width, registers, masks=masks))
 
 
 @functools.cache
@@ -114,15 +167,30 @@ def described(
     text = ",".join(
         f"{'-+'[features[f]]}{f}" for f in sorted(features, key=lambda f: not features[f])
     )
-    fused = features.get("fma", False)
+    fused, masks = features.get("fma", False), False
     if triple.startswith(("aarch64", "arm64")):
         width, registers = 16, 32
     elif features.get("avx512f") and fused:
-        width, registers = 64, 32
+        width, registers, masks = 64, 32, True
         text += ",-prefer-256-bit"  # or LLVM splits our 512-bit vectors in two
     else:
         width, registers = (32 if features.get("avx2") and fused else 16), 16
-    return Target(name, triple, cpu, text, width, registers, *caches)
+    sizes: dict[str, Any] = dict(zip(("l1", "l2", "l3"), caches, strict=False))
+    return _surrounded(
+        replace(Target(name, triple, cpu, text, width, registers, masks=masks), **sizes)
+    )
+
+
+@functools.cache
+def can_run(target: Target) -> bool:
+    """Whether this machine runs code for `target`: its architecture, its vector instructions."""
+    if not target.is_native:
+        return False
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return True
+    features = llvm.get_host_cpu_features()
+    needed = (f[1:] for f in target.features.split(",") if f.startswith("+"))
+    return all(features.get(f) for f in needed)
 
 
 @functools.cache
@@ -137,8 +205,9 @@ def machine(target: Target) -> Any:
         llvm.initialize_all_asmprinters()
     found = llvm.Target.from_triple(target.triple)
     return found.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
-    )
+        cpu=target.cpu, features=target.features, opt=3, reloc=target.relocation,
+        codemodel="default",
+    )  # fmt: skip
 
 
 _PROBE = """

@@ -65,7 +65,7 @@ class DepthwiseGrad:
         (h, w), (oh, ow) = self.planes.sizes, self.output
         sums = e.at(own, dtype, (image, 1))
         together = self.together
-        room = max(1, (e.target.registers - 4 - together) // together)  # taps at a time
+        room = max(1, (e.target.accumulators - together) // together)  # taps at a time
         some = -(-count // -(-count // room))
 
         def filters(u: Int) -> None:

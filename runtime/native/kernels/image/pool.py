@@ -42,7 +42,7 @@ class RunningMaximum:
 
     @property
     def _wide(self) -> bool:
-        return self.width > 1 and self.e.target.vector_bytes < 64
+        return self.width > 1 and not self.e.target.masks
 
     def _spoilt(self, x: ir.Value) -> ir.Value:
         """NaN or not: one bit each where the processor has masks of bits, else whole numbers."""

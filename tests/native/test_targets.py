@@ -1,0 +1,42 @@
+"""Code for a machine is made from the fields of its target, whatever machine it is."""
+
+import re
+from pathlib import Path
+
+import llvmlite.binding as llvm
+from native.test_processors import kernels_of_step
+
+import graphcnn.runtime.native as native
+from graphcnn.ir.tensor_type import DType
+from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.target import Target
+from graphcnn.runtime.native.driver import driver_text
+
+#: 32-bit addresses, four lanes, no fused multiply-add, no system, no C library.
+SMALL = Target(
+    "small", "wasm32-unknown-unknown", "generic", "+simd128", 16, 16, l1=16 << 10, l2=64 << 10,
+    pointer_bytes=4, relocation="static", attributes=("nounwind", '"no-builtins"'),
+)  # fmt: skip
+
+
+def test_a_small_machine_is_a_target_like_any_other():
+    assert (SMALL.lanes(DType.FLOAT32), SMALL.fused, SMALL.sleeps) == (4, False, False)
+    kernels = kernels_of_step("vgg_cifar", SMALL)
+    assert {"first", "winograd", "panels"} <= {k.algorithm.split()[0] for k in kernels}
+    for kernel in kernels:
+        text = jit._text(kernel, SMALL)
+        llvm.parse_assembly(text).verify()
+        assert "p:32:32" in text and '"no-builtins"' in text and "llvm.fma" not in text
+        assert not re.search("x86|avx", text), kernel.key
+    assert jit.compile_object(kernels[0], SMALL).startswith(b"\0asm")
+    text = driver_text(SMALL)
+    llvm.parse_assembly(text).verify()
+    assert not re.search("x86|syscall|usleep|sched_yield", text)
+
+
+def test_only_the_target_knows_processors_by_name():
+    names = re.compile(r"x86|aarch64|arm64|avx|neon|sse2|sys\.platform|platform\.machine", re.I)
+    for path in Path(native.__path__[0]).rglob("*.py"):
+        if path.name != "target.py":
+            for line in path.read_text(encoding="utf-8").splitlines():
+                assert not names.search(line), f"{path}: {line}"
