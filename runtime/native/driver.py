@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from graphcnn.runtime.native.code.jit import cached_object, check_runnable, load
 from graphcnn.runtime.native.code.target import Target
 
-#: Words of 8 bytes of a step: kernel, operand table, shares, flags.
-STEP_WORDS = 4
+#: A step is so many words of so many bytes: kernel, operand table, shares, flags.
+STEP_WORDS, WORD = 4, 8
 #: Flag of a step: wait for all threads before it.
 BARRIER = 1
 #: Times the number of the thread that has the first share, the next one having the second.

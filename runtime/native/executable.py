@@ -34,8 +34,9 @@ from graphcnn.runtime.native.driver import driver
 from graphcnn.runtime.native.memory.arena import Arena, usable_in_place
 from graphcnn.runtime.native.memory.places import Memory, States
 from graphcnn.runtime.native.memory.red_zones import RedZones
+from graphcnn.runtime.native.program import state_copies, work_of
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.step_table import StepTable, state_copies, work_of
+from graphcnn.runtime.native.step_table import StepTable
 from graphcnn.runtime.native.threads import run_steps, thread_count
 from graphcnn.runtime.reference import fed
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import DType
+from graphcnn.runtime.native.addresses import address_of
 from graphcnn.runtime.native.code.emit import Emitter
 from graphcnn.runtime.native.code.jit import compile_kernel
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.driver import STEP_WORDS, driver
-from graphcnn.runtime.native.step_table import address_of
 from graphcnn.runtime.native.threads import run_steps
 
 F32 = DType.FLOAT32

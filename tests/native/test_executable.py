@@ -26,6 +26,7 @@ from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.memory import arena as arena_module
 from graphcnn.runtime.native.memory.arena import aligned_empty
+from graphcnn.runtime.native.program import state_copies
 from graphcnn.runtime.reference import Reference
 
 
@@ -362,7 +363,7 @@ def test_states_change_in_one_piece_at_the_end(make):
     x, w = Input("x", kind)(), State("w", kind)()
     graph = Graph.of([x], {"y": Mul()(w, x)}, {w: Add()(w, Mul()(x, x))})
     native = make(graph)
-    steps, copies = len(native.plan.steps), len(table.state_copies(native.plan))
+    steps, copies = len(native.plan.steps), len(state_copies(native.plan))
     assert native._table.rest[1] == steps - native.plan.commit + copies
     assert (native.plan.commit, copies) == ((3, 1) if make is NativeExecutable else (2, 0))
 

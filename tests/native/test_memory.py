@@ -18,8 +18,8 @@ from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.copies import copy_kernel, lines_of
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.memory.places import Memory, States
+from graphcnn.runtime.native.program import state_copies
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.step_table import state_copies
 
 KIND = TensorType((4,))
 

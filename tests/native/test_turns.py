@@ -11,7 +11,7 @@ from graphcnn.learning.optimizers import SGD
 from graphcnn.runtime.native import work_division as module
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host
-from graphcnn.runtime.native.step_table import work_of
+from graphcnn.runtime.native.program import work_of
 from graphcnn.runtime.native.work_division import Turn, turns
 
 pytestmark = pytest.mark.whole_runs

@@ -1,0 +1,101 @@
+"""From buffers to addresses: the one place where it is decided how code finds its memory.
+
+Neither kernels nor the driver hold an address: they read tables of operands, which a record of
+each step points to. These tables have two forms.
+
+    Entries           for a run in this process: numbers in memory, known now, and changed when a
+                      buffer comes to lie elsewhere
+    constants_text    ahead of time: constants in LLVM IR, each a symbol and an offset, to which a
+                      linker gives addresses on the machine that will run the code
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from graphcnn.ir.plan import Buffer
+from graphcnn.runtime.native.code.jit import entry_of
+from graphcnn.runtime.native.code.target import Target
+from graphcnn.runtime.native.driver import STEP_WORDS, WORD
+from graphcnn.runtime.native.program import Record
+
+
+class Entries:
+    """Records and tables in memory. `codes` are the addresses of the kernels."""
+
+    def __init__(
+        self, records: Sequence[Record], codes: Sequence[int], address: Callable[[Buffer], int]
+    ) -> None:
+        operands = [operand for record in records for operand in record.operands]
+        self._places: dict[Buffer, list[int]] = {}
+        for i, operand in enumerate(operands):
+            if isinstance(operand, Buffer):
+                self._places.setdefault(operand, []).append(i)
+        self._table = np.array([o if isinstance(o, int) else 0 for o in operands], np.int64)
+        for buffer in self._places:
+            self.point(buffer, address(buffer))
+        base = address_of(self._table)
+        rows = [
+            (code, base + WORD * start, record.shares, record.flags)
+            for code, start, record in zip(codes, _starts(records), records, strict=True)
+        ]
+        self._records = np.array(rows, np.int64).reshape(-1, STEP_WORDS)
+
+    def record(self, step: int) -> int:
+        """Address of the record of a step; those of the copies come after them."""
+        return address_of(self._records) + WORD * STEP_WORDS * step
+
+    def point(self, buffer: Buffer, address: int) -> None:
+        """Let all steps find `buffer` at `address`."""
+        self._table[self._places.get(buffer, [])] = address
+
+
+def constants_text(records: Sequence[Record], names: dict[Buffer, str], target: Target) -> str:
+    """LLVM IR that defines `steps`, what the driver's `run` is given, and no memory.
+
+    Buffers of the arena lie at their offsets in `arena`, each other one at its symbol in `names`;
+    who makes an object of it defines these.
+    """
+    kernels = dict.fromkeys(entry_of(record.kernel) for record in records)
+    inside = [o for r in records for o in r.operands if isinstance(o, Buffer)]
+    symbols = dict.fromkeys("arena" if b.offset is not None else names[b] for b in inside)
+    operands = [_constant(o, names, target) for record in records for o in record.operands]
+    # A record is words of the driver, which may be longer than an address.
+    rest = f", [{WORD - target.pointer_bytes} x i8]" if target.pointer_bytes < WORD else ""
+    none = f"{rest} zeroinitializer" if rest else ""
+    kind = f"{{ ptr{rest}, ptr{rest}, i64, i64 }}"
+    rows = [
+        f"{kind} {{ ptr @{entry_of(r.kernel)}{none}, ptr getelementptr (ptr, ptr @operands, "
+        f"i32 {start}){none}, i64 {r.shares}, i64 {r.flags} }}"
+        for r, start in zip(records, _starts(records), strict=True)
+    ]
+    layout = [f'target datalayout = "{target.data_layout}"'] if target.data_layout else []
+    return "\n".join(
+        [
+            f'target triple = "{target.triple}"',
+            *layout,
+            *(f"declare void @{name}(ptr, i64, i64)" for name in kernels),
+            *(f'@"{name}" = external global i8' for name in symbols),
+            f"@operands = internal constant [{len(operands)} x ptr] [{', '.join(operands)}]",
+            f"@steps = constant [{len(rows)} x {kind}] [{', '.join(rows)}]",
+        ]
+    )
+
+
+def _constant(operand: Buffer | int, names: dict[Buffer, str], target: Target) -> str:
+    if isinstance(operand, int):
+        return f"ptr inttoptr (i{8 * target.pointer_bytes} {operand} to ptr)"
+    if operand.offset is None:
+        return f'ptr @"{names[operand]}"'
+    return f"ptr getelementptr (i8, ptr @arena, i64 {operand.offset})"
+
+
+def _starts(records: Sequence[Record]) -> list[int]:
+    """Where the operands of each record begin in the table."""
+    lengths = (len(record.operands) for record in records)
+    return list(itertools.accumulate(lengths, initial=0))[:-1]
+
+
+def address_of(array: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> int:
+    return int(array.__array_interface__["data"][0])
