@@ -36,8 +36,8 @@ def relayout_to_itself(node: Node, match: Match) -> Result:
     return node.inputs[0] if node.inputs[0].type == node.output.type else None
 
 
-def relayout_around(passes_on: PassesOn) -> Rule:
-    """The rule for operators that pass layouts on."""
+def around(passes_on: PassesOn) -> Rule:
+    """The rule for the operators that pass layouts on."""
 
     @rule("relayout")
     def relayout_around(node: Node, match: Match) -> Result:
@@ -45,6 +45,9 @@ def relayout_around(passes_on: PassesOn) -> Rule:
         return _around(node, match, passes_on)
 
     return relayout_around
+
+
+relayout_around = around(elementwise_alone)
 
 
 def _around(node: Node, match: Match, passes_on: PassesOn) -> Result:
@@ -95,5 +98,5 @@ class CancelRelayout(Pass):
     stage: ClassVar[str] = "placed"
 
     def run(self, graph: Graph, log: PassLog) -> Graph:
-        rules = (relayout_of_relayout, relayout_to_itself, relayout_around(self.passes_on))
+        rules = (relayout_of_relayout, relayout_to_itself, around(self.passes_on))
         return merge_equal(rewrite(graph, rules, log, by=self.name), log, by=self.name)

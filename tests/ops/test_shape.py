@@ -141,7 +141,7 @@ def test_element_count_knows_the_batch_once_bound() -> None:
 def test_errors(build: Callable[[Value], object], message: str) -> None:
     with pytest.raises(GraphError, match=message) as caught:
         build(image())
-    assert re.search(r"\(test_ops_shape\.py:\d+\)", str(caught.value))
+    assert re.search(r"\(test_shape\.py:\d+\)", str(caught.value))
 
 
 def test_bound_operators_are_equal_to_static_ones() -> None:
