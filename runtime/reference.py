@@ -1,21 +1,20 @@
-"""The reference runtime: walk the nodes, call `evaluate`. No cleverness.
+"""The reference runtime: the evaluator of graphs, with what is fed. No cleverness.
 
 It defines what is right; everything else is tested against it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from graphcnn.errors import GraphError
+from graphcnn.ir.evaluate import Evaluator, Results, Watch, results_of
 from graphcnn.ir.graph import Graph, state_of
-from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.node import Array, Node
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import Shape, TensorType
-
-Watch = Callable[[Node, tuple[Array, ...]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +28,8 @@ class Reference:
             raise GraphError(f"graph {self.graph.name!r} has an unknown batch size; bind(N=...)")
 
     @cached_property
-    def _dying(self) -> Mapping[Node, tuple[Value, ...]]:
-        """The values that no node after this one reads."""
-        last = {value: node for node in self.graph.nodes for value in node.inputs}
-        dying: dict[Node, list[Value]] = {}
-        for value, node in last.items():
-            if value not in self.graph.results:
-                dying.setdefault(node, []).append(value)
-        return {node: tuple(values) for node, values in dying.items()}
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.graph.nodes, self.graph.results)
 
     def run(
         self,
@@ -49,38 +42,19 @@ class Reference:
         Nothing is changed in place, and no output lies in the memory of another, or of what was
         fed. `watch` sees every node with its results.
         """
-        states = states or {}
-        arrays: dict[Value, Array] = {}
         taken: set[int] = set()
-        for node in self.graph.nodes:
-            results = self._evaluate(node, arrays, feeds, states)
-            if watch is not None:
-                watch(node, results)
-            if isinstance(node.op, Input | State):
-                taken.add(id(results[0]))
-            arrays.update(zip(node.outputs, results, strict=True))
-            for value in self._dying.get(node, ()):
-                del arrays[value]
+
+        def compute(node: Node, operands: Sequence[Array]) -> Results:
+            if not isinstance(node.op, Input | State):
+                return results_of(node, operands)
+            array = fed(feeds if isinstance(node.op, Input) else states or {}, node.op, node)
+            taken.add(id(array))
+            return (array,)
+
+        arrays = self._evaluator.run(compute=compute, watch=watch)
         outputs = {name: _own(arrays[v], taken) for name, v in self.graph.outputs.items()}
         updates = {state_of(s).key: arrays[v] for s, v in self.graph.updates.items()}
         return outputs, updates
-
-    def _evaluate(
-        self,
-        node: Node,
-        arrays: Mapping[Value, Array],
-        feeds: Mapping[str, Array],
-        states: Mapping[str, Array],
-    ) -> tuple[Array, ...]:
-        if isinstance(node.op, Input | State):
-            source = feeds if isinstance(node.op, Input) else states
-            return (fed(source, node.op, node),)
-        found = node.op.evaluate(*(arrays[v] for v in node.inputs))
-        results = found if isinstance(found, tuple) else (found,)
-        if any(t.dtype.is_small for t in node.types):  # NumPy gives some of their results in f32
-            typed = zip(results, node.types, strict=True)
-            return tuple(np.asarray(y).astype(t.dtype.numpy, copy=False) for y, t in typed)
-        return results
 
 
 def _own(array: Array, taken: set[int]) -> Array:

@@ -7,7 +7,7 @@ computation is done with each number found in the data. So labels from 1 on are 
 that subtracts 1, and 255 is right for one that leaves 255 out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,8 +24,9 @@ from graphcnn.data.normalisation import (
     squeezed,
 )
 from graphcnn.errors import DataError
+from graphcnn.ir.evaluate import Evaluator, Results, between, results_of
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Array, Value
+from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant
 from graphcnn.ir.tensor_type import TensorType, open_axes
 from graphcnn.ops.comparison import Equal, NotEqual
@@ -164,16 +165,9 @@ def _computed(value: Value, target: Value, number: int | float) -> float:
     """`value` where the target is this number everywhere."""
     known: dict[Value, Array] = {target: np.asarray(number, target.dtype.numpy)}
 
-    def needed(v: Value) -> Iterator[Value]:
-        if v not in known:
-            for operand in v.node.inputs:
-                yield from needed(operand)
-            yield v
+    def one(node: Node, operands: Sequence[Array]) -> Results:
+        return tuple(np.asarray(y).reshape(()) for y in results_of(node, operands))
 
     with np.errstate(all="ignore"):
-        for v in needed(value):
-            op = v.node.op
-            operands = [known[i].reshape(()) for i in v.node.inputs]
-            result = op.array if isinstance(op, Constant) else op.evaluate(*operands)
-            known[v] = np.asarray(result).reshape(())
-    return float(known[value])
+        found = Evaluator(between(known, [value]), {value}).run(known, one)
+    return float(found[value])

@@ -8,11 +8,12 @@ unfusing is putting the body in the operator's place.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import Batches, Rule, Types
 from graphcnn.ir.batch_walk import follow
+from graphcnn.ir.evaluate import Evaluator, between
 from graphcnn.ir.graph import Graph, topological_order
 from graphcnn.ir.node import Array, Node, Op, Value, build
 from graphcnn.ir.sources import Constant, Input
@@ -77,13 +78,9 @@ class Fused(Op):
         return types if len(types) != 1 else types[0]
 
     def evaluate(self, *inputs: Array) -> Array | tuple[Array, ...]:
-        known: dict[Value, Any] = dict(zip(self.body.inputs, inputs, strict=True))
-        for node in self.body.nodes:
-            if node.output not in known:
-                made = node.op.evaluate(*(known[v] for v in node.inputs))
-                made = made if isinstance(made, tuple) else (made,)
-                known.update(zip(node.outputs, made, strict=True))
-        results = tuple(known[v] for v in self.body.outputs.values())
+        body, known = self.body, dict(zip(self.body.inputs, inputs, strict=True))
+        found = Evaluator(between(known, body.results), body.results).run(known)
+        results = tuple(found[v] for v in body.outputs.values())
         return results if len(results) != 1 else results[0]
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:

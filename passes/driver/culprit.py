@@ -6,7 +6,8 @@ part is what lies between the border and the first value that should agree but d
 
 from collections.abc import Callable, Mapping
 
-from graphcnn.ir.graph import Graph, topological_order, unique_names, with_inputs
+from graphcnn.ir.evaluate import between
+from graphcnn.ir.graph import Graph, unique_names, with_inputs
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.passes.driver.base import Applied
@@ -67,7 +68,7 @@ def _part(graph: Graph, result: Value, border: Mapping[Value, str]) -> str:
     """What computes `result` from values of the border, which become inputs."""
     new: dict[Value, Value] = {}
     used: dict[Value, Value] = {}
-    for node in _between(result, border):
+    for node in between(border, [result]):
         for value in node.inputs:
             if value in border and value not in used:
                 used[value] = Input(border[value], value.type)(name=border[value])
@@ -77,14 +78,3 @@ def _part(graph: Graph, result: Value, border: Mapping[Value, str]) -> str:
     sources = [v for v in new.values() if isinstance(v.node.op, Input)]
     part = Graph.of([*used.values(), *sources], {"result": new[result]}, name=graph.name)
     return str(part)
-
-
-def _between(result: Value, border: Mapping[Value, str]) -> list[Node]:
-    """The nodes that `result` depends on without passing the border, in order."""
-    wanted, stack = {result.node}, [result.node]
-    while stack:
-        for value in stack.pop().inputs:
-            if value not in border and value.node not in wanted:
-                wanted.add(value.node)
-                stack.append(value.node)
-    return [node for node in topological_order([result.node]) if node in wanted]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphcnn.errors import DataError
+from graphcnn.ir.evaluate import results_of
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value, freeze
 from graphcnn.ir.sources import Constant
@@ -52,10 +53,9 @@ class FoldConstants(Pass):
                 node,
             )
         try:
-            found = node.op.evaluate(*(v.node.op.evaluate() for v in inputs))
+            results = results_of(node, [v.node.op.evaluate() for v in inputs])
         except DataError as error:
             return no(f"the constants are wrong, running it will fail: {error}", node)
-        results = found if isinstance(found, tuple) else (found,)
         return [
             Constant(freeze(np.array(array, t.dtype.numpy, order="C")))(name=node.name)
             for array, t in zip(results, node.types, strict=True)

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from graphcnn.errors import VerifyError
+from graphcnn.ir.evaluate import results_of
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.plan import Plan, root
-from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
@@ -54,18 +55,15 @@ class Comparison:
     def value(self, value: Value) -> Array:
         """What was made, or what follows from it without a step."""
         if value not in self._known:
-            op = value.node.op
             inputs = [self.value(v) for v in value.node.inputs]
-            made = op.array if isinstance(op, Constant) else op.evaluate(*inputs)
-            self._known[value] = np.asarray(made)
+            self._known[value] = np.asarray(results_of(value.node, inputs)[value.index])
         return self._known[value]
 
     def step(self, number: int, algorithm: str, found: tuple[Array, ...]) -> None:
         """Compare the results of a step."""
         node = self.plan.steps[number].node
         with np.errstate(all="ignore"):
-            made = node.op.evaluate(*map(self.value, node.inputs))
-        expected = made if isinstance(made, tuple) else (made,)
+            expected = results_of(node, [*map(self.value, node.inputs)])
         group = isinstance(inner(node.op), Fused)
         for i, (a, b) in enumerate(zip(expected, found, strict=True)):
             problem = step_difference(np.asarray(a), b, algorithm, group)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from samples import Sample, all_samples
 from support.cases import each
-from support.gradcheck import as_tuple
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import COUNT, FIXED, MEAN, SUM, Batch, Kind, items, source_batch
 from graphcnn.ir.batch_walk import follow_op
+from graphcnn.ir.evaluate import as_tuple
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import OPS, Array, Op, Value
 from graphcnn.ir.sources import Input

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.gradcheck import evaluate
+from support.evaluate import run
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
@@ -17,7 +17,7 @@ X = np.array([[1.0, -2.0, 3.0], [0.5, 2.0, -1.0]])
 
 
 def value(y: Value) -> np.ndarray:
-    return evaluate([y], {})[0]
+    return run([y], {})[0]
 
 
 def gradient(y: Value, x: Value) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.tiny import run
+from support.evaluate import run
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.tensor_type import N

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tiny import leaf, run
+from support.evaluate import run
+from support.tiny import leaf
 
 from graphcnn.errors import GraphError
 from graphcnn.learning.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, optimizer

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from support.tiny import check_gradients, leaf, run
+from support.evaluate import run
+from support.tiny import check_gradients, leaf
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.sources import State

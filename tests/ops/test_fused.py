@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from samples.fused import SAMPLES, BodySample, body, t
-from support.gradcheck import as_tuple
+from support.evaluate import arrays_of
 
 from graphcnn.analysis.cost import multiply_adds
 from graphcnn.analysis.verify import verify
 from graphcnn.errors import GradientError, GraphError, VerifyError
+from graphcnn.ir.evaluate import as_tuple
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value, build, constant_of
 from graphcnn.ir.sources import Input
@@ -42,10 +43,7 @@ def test_it_is_its_body(sample: BodySample) -> None:
     arrays = sample.arrays()
     op = sample.op
     assert isinstance(op, Fused)
-    known = dict(zip(op.body.inputs, arrays, strict=True))
-    for node in op.body.nodes:
-        if node.output not in known:
-            known[node.output] = node.op.evaluate(*(known[v] for v in node.inputs))
+    known = arrays_of(op.body.results, dict(zip(op.body.inputs, arrays, strict=True)))
     found = as_tuple(op.evaluate(*arrays))
     for value, array in zip(op.body.outputs.values(), found, strict=True):
         assert known[value].tobytes() == array.tobytes()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from samples import Sample, all_samples
 from support.cases import each
-from support.gradcheck import check_gradient, check_second_derivative, evaluate, is_differentiable
+from support.evaluate import run
+from support.gradcheck import check_gradient, check_second_derivative, is_differentiable
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import constant_of
@@ -63,7 +64,7 @@ def test_slopes_on_every_piece(op, slopes: list[float]) -> None:  # type: ignore
     x = Input("x", TensorType((7,), DType.FLOAT64))()
     (dx,) = vjp([op(x)], [constant_of(np.ones(7), x.dtype)], [x])
     assert dx is not None
-    (found,) = evaluate([dx], {x: np.array([-4.0, -3.0, -1.5, 0.0, 1.5, 3.0, 4.0])})
+    (found,) = run([dx], {x: np.array([-4.0, -3.0, -1.5, 0.0, 1.5, 3.0, 4.0])})
     np.testing.assert_allclose(found, slopes, rtol=1e-15, atol=1e-15)
 
 
@@ -74,7 +75,7 @@ def test_powers_with_constant_exponents() -> None:
     x = Input("x", TensorType((8,), DType.FLOAT64))()
     (dx,) = vjp([x ** constant_of(powers, x.dtype)], [constant_of(np.ones(8), x.dtype)], [x])
     assert dx is not None
-    (found,) = evaluate([dx], {x: at})
+    (found,) = run([dx], {x: at})
     np.testing.assert_allclose(found, [0, 0, 1, 6, 12, 0.25, -0.25, -0.25], rtol=1e-15)
 
 
@@ -106,5 +107,5 @@ def test_gradient_before_the_batch_size_is_known(function) -> None:  # type: ign
         (dx,) = vjp([loss], [constant_of(1.0, x.dtype)], [x])
         assert dx is not None and dx.type == x.type
         graph = Graph.of([x], {"dx": dx}).bind(5)
-        found += evaluate([graph.outputs["dx"]], {graph.inputs[0]: array})
+        found += run([graph.outputs["dx"]], {graph.inputs[0]: array})
     np.testing.assert_array_equal(found[0], found[1])

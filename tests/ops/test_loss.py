@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tiny import check_gradients, leaf, run
+from support.evaluate import run
+from support.tiny import check_gradients, leaf
 
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.node import Value

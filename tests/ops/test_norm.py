@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tiny import check_gradients, leaf, run
+from support.evaluate import run
+from support.tiny import check_gradients, leaf
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import state_of

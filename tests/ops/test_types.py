@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from samples import ErrorSample, Sample, all_errors, all_samples
 from support.cases import each
-from support.gradcheck import as_tuple
 
 from graphcnn.errors import GraphError
+from graphcnn.ir.evaluate import as_tuple
 from graphcnn.ir.node import OPS, build
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType, TensorType

@@ -1,5 +1,6 @@
 """Plans of memory: run on real bytes they give the numbers of the reference, in little memory."""
 
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -11,6 +12,7 @@ from support.run_plan import inplace, run_plan
 import graphcnn as cnn
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.errors import GraphError
+from graphcnn.ir.evaluate import Evaluator, Results, results_of
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Node, Value, constant_of
 from graphcnn.ir.plan import Plan, verify_plan
@@ -33,25 +35,24 @@ Arrays = dict[str, Array]
 def check(graph: Graph, plan: Plan, seed: int = 0) -> None:
     """The plan on bytes against the definition, bit by bit."""
     feeds, states = random_feeds(graph, seed), random_states(graph, seed)
-    expected = in_rows(graph, feeds, states)
+    expected = defined(graph, feeds, states)
     for want, found in zip(expected, run_plan(plan, feeds, states), strict=True):
         assert want.keys() == found.keys()
         for key, array in want.items():
             assert array.tobytes() == found[key].tobytes(), key
 
 
-def in_rows(graph: Graph, feeds: Arrays, states: Arrays) -> tuple[Arrays, Arrays]:
+def defined(graph: Graph, feeds: Arrays, states: Arrays) -> tuple[Arrays, Arrays]:
     """The reference with every array made row-major: NumPy sums other strides in another order."""
-    known: dict[Value, Array] = {}
-    for node in graph.nodes:
-        if isinstance(node.op, Input | State):
-            made: object = {**feeds, **states}[node.op.key]
-        else:
-            with np.errstate(all="ignore"):
-                made = node.op.evaluate(*(known[v] for v in node.inputs))
-        results = made if isinstance(made, tuple) else (made,)
-        for value, array in zip(node.outputs, results, strict=True):
-            known[value] = np.array(array, order="C")
+    given = {**feeds, **states}
+
+    def in_rows(node: Node, operands: Sequence[Array]) -> Results:
+        source = isinstance(node.op, Input | State)
+        results = (given[node.op.key],) if source else results_of(node, operands)  # type: ignore[attr-defined]
+        return tuple(np.array(array, order="C") for array in results)
+
+    with np.errstate(all="ignore"):
+        known = Evaluator(graph.nodes, graph.results).run(compute=in_rows)
     outputs = {key: known[v] for key, v in graph.outputs.items()}
     return outputs, {state_of(s).key: known[v] for s, v in graph.updates.items()}
 

@@ -1,14 +1,44 @@
-"""Evaluate a graph by its definition: every node's `op.evaluate`, in order. The oracle of tests."""
+"""The oracle of tests: graphs by their definition, every node's `op.evaluate`, in order.
 
-from collections.abc import Mapping
+It shares nothing with `graphcnn.ir.evaluate`, which the reference runtime is made of and which is
+compared with it: it keeps every array, frees none, and insists on the type that each node promised.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
-from graphcnn.ir.graph import Graph
+from graphcnn.ir.graph import Graph, topological_order
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Input, State
 
 Arrays = Mapping[str, Array]
+
+
+def arrays_of(
+    values: Iterable[Value], known: Mapping[Value, Any], n: int = 1
+) -> dict[Value, Array]:
+    """The arrays of `values` and of all they depend on, at batch size `n`, given some of them."""
+    arrays = {v: np.asarray(a, v.dtype.numpy) for v, a in known.items()}
+    for node in topological_order(v.node for v in values):
+        if node.output in arrays:
+            continue
+        found = node.op.bind(n).evaluate(*(arrays[v] for v in node.inputs))
+        results = found if isinstance(found, tuple) else (found,)
+        for value, result in zip(node.outputs, results, strict=True):
+            array = np.asarray(result)
+            assert array.shape == value.type.bind(n).shape, f"{node!r}: {array.shape}, {value.type}"
+            assert array.dtype == value.dtype.numpy, f"{node!r}: {array.dtype}, {value.type}"
+            arrays[value] = array
+    return arrays
+
+
+def run(values: Iterable[Value], known: Mapping[Value, Any], n: int = 1) -> list[Array]:
+    """The arrays of `values`, in their order."""
+    values = [*values]
+    arrays = arrays_of(values, known, n)
+    return [arrays[v] for v in values]
 
 
 def evaluate(
@@ -29,17 +59,10 @@ def evaluate_updates(
 
 def all_values(graph: Graph, feeds: Arrays, states: Arrays) -> dict[Value, Array]:
     """The array of every value of a bound graph."""
-    values: dict[Value, Array] = {}
-    for node in graph.nodes:
-        if isinstance(node.op, Input):
-            found = feeds[node.op.key]
-        elif isinstance(node.op, State):
-            found = states[node.op.key]
-        else:
-            found = node.op.evaluate(*(values[v] for v in node.inputs))
-        results = found if isinstance(found, tuple) else (found,)
-        for value, array in zip(node.outputs, results, strict=True):
-            values[value] = np.asarray(array)
-            assert values[value].shape == value.shape, f"{node!r}: {values[value].shape}"
-            assert values[value].dtype == value.dtype.numpy, f"{node!r}: {values[value].dtype}"
-    return values
+    given = {Input: feeds, State: states}
+    sources = [n for n in graph.nodes if isinstance(n.op, Input | State)]
+    known = {n.output: given[type(n.op)][n.op.key] for n in sources}
+    for value, array in known.items():
+        found = np.asarray(array)
+        assert (found.shape, found.dtype) == (value.shape, value.dtype.numpy), f"{value!r}"
+    return arrays_of((v for n in graph.nodes for v in n.outputs), known)

@@ -6,15 +6,15 @@ With outputs y(x), cotangents c and directions u, v drawn once:
     second derivative    <gradient of <u, gradient of <c, y>>, v>
 
 Each is compared with (f(x + h·v) - f(x - h·v)) / 2h. Nothing of the runtime takes part: graphs are
-evaluated here, node by node.
+evaluated by the oracle of tests, node by node.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from samples import Sample
+from support.evaluate import run
 
-from graphcnn.ir.graph import topological_order
 from graphcnn.ir.node import Array, Node, Value, build, constant_of
 from graphcnn.ir.sources import Input
 from graphcnn.passes.training.backward import vjp
@@ -23,20 +23,6 @@ STEP = 1e-5
 TOLERANCE = 1e-6
 #: Inputs of at most so many elements are checked element by element, too.
 SMALL = 200
-
-
-def evaluate(values: Sequence[Value], feed: Mapping[Value, Array]) -> list[Array]:
-    """The arrays of `values`, by evaluating every node they depend on, in order."""
-    known = dict(feed)
-    for node in topological_order([v.node for v in values]):
-        if node.output not in known:
-            results = node.op.evaluate(*(known[v] for v in node.inputs))
-            known.update(zip(node.outputs, as_tuple(results), strict=True))
-    return [known[v] for v in values]
-
-
-def as_tuple(results: Array | tuple[Array, ...]) -> tuple[Array, ...]:
-    return results if isinstance(results, tuple) else (results,)
 
 
 def sample_node(sample: Sample, dtype: type = np.float64) -> tuple[Node, dict[Value, Array]]:
@@ -70,7 +56,7 @@ def check_gradient(sample: Sample) -> None:
             outputs: list[Value] = outputs,
             cotangents: list[Value] = cotangents,
         ) -> float:
-            return _dot([c.node.op.evaluate() for c in cotangents], evaluate(outputs, point))
+            return _dot([c.node.op.evaluate() for c in cotangents], run(outputs, point))
 
         _compare(projected, vjp(outputs, cotangents, _wanted(node)), node, feed, rng)
 
@@ -85,7 +71,7 @@ def check_second_derivative(sample: Sample) -> None:
     directions = [_random(g, rng) for g in first]
 
     def projected(point: Mapping[Value, Array]) -> float:
-        return _dot([d.node.op.evaluate() for d in directions], evaluate(first, point))
+        return _dot([d.node.op.evaluate() for d in directions], run(first, point))
 
     _compare(projected, vjp(first, directions, _wanted(node)), node, feed, rng)
 
@@ -111,7 +97,7 @@ def _compare(
 ) -> None:
     """`gradients` (None is zero) against central differences of `function`, per input."""
     known = [g for g in gradients if g is not None]
-    arrays = iter(evaluate(known, feed))
+    arrays = iter(run(known, feed))
     for x, gradient in zip(_wanted(node), gradients, strict=True):
         found = np.zeros(x.shape) if gradient is None else next(arrays)  # type: ignore[arg-type]
         operand = node.op.operand_name(node.inputs.index(x))

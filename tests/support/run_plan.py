@@ -1,5 +1,6 @@
 """Runs a plan on real bytes, every operator by its definition: what an executable does, slowly.
 
+No evaluator of graphs: steps read and write where the plan says, and nothing else is known of them.
 Memory that was not written is 0xFF, scratch is filled with it at every step, so a plan that puts
 two things in one place gives other numbers.
 """

@@ -1,13 +1,13 @@
-"""The smallest evaluator of graphs: follows the edges, calls `evaluate`. For tests of operators."""
+"""Values to feed, and gradients of small formulas against differences. For tests of operators."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from samples import Sample
+from support.evaluate import run
 
-from graphcnn.ir.graph import topological_order
-from graphcnn.ir.node import Array, Value
+from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.passes.training.backward import vjp
@@ -20,23 +20,6 @@ def leaf(name: str, shape: tuple[Any, ...], dtype: str = "float64") -> Value:
 
 def leaves(sample: Sample) -> list[Value]:
     return [Input(f"x{i}", t)() for i, t in enumerate(sample.types())]
-
-
-def run(values: Sequence[Value], feeds: Mapping[Value, Any], n: int = 1) -> list[Array]:
-    """The arrays of `values`, each of the type that its node promised, at batch size `n`."""
-    known: dict[Value, Array] = {v: np.asarray(a, v.dtype.numpy) for v, a in feeds.items()}
-    for node in topological_order([v.node for v in values]):
-        if node.output in known:
-            continue
-        found = node.op.bind(n).evaluate(*(known[v] for v in node.inputs))
-        for value, array in zip(
-            node.outputs, found if isinstance(found, tuple) else (found,), strict=True
-        ):
-            array = np.asarray(array)
-            assert array.shape == value.type.bind(n).shape, (node, array.shape, value.type)
-            assert array.dtype == value.dtype.numpy, (node, array.dtype, value.type)
-            known[value] = array
-    return [known[v] for v in values]
 
 
 def check_gradients(outputs: Sequence[Value], feeds: dict[Value, Any], n: int = 1) -> None:

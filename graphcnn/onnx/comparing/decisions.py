@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphcnn.ir.evaluate import Evaluator, Results, as_tuple
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant, Input, State
@@ -139,10 +140,9 @@ def explained(point: Point, taken: Array, exact: Mapping[Value, Array], near: Ne
 def _moved(point: Point, exact: Mapping[Value, Array], near: Near, way: int) -> dict[Value, Array]:
     """The values up to the one seen, where every deciding float is moved down (-1) or up (1) as far
     as rounding may move it, or not at all."""
-    here: dict[Value, Array] = {}
-    for node in point.nodes:
-        arrays = [here[v] if v in here else exact[v] for v in node.inputs]
-        op = node.op
+
+    def moved(node: Node, operands: Sequence[Array]) -> Results:
+        arrays, op = [*operands], node.op
         with np.errstate(all="ignore"):
             close = None
             if way and any(v in point.deciding for v in node.outputs) and op.places is None:
@@ -154,12 +154,12 @@ def _moved(point: Point, exact: Mapping[Value, Array], near: Near, way: int) -> 
                 else:
                     signs = op.monotone or (1,)
                     arrays = [x + way * s * d for x, s, d in zip(arrays, signs, away, strict=True)]
-            found = op.evaluate(*arrays)
-        results = found if isinstance(found, tuple) else (found,)
-        if close is not None:
-            results = (np.where(close, way > 0, results[0]),)
-        here.update(zip(node.outputs, results, strict=True))
-    return here
+            results = as_tuple(op.evaluate(*arrays))  # of float64, whatever the node's types
+        return results if close is None else (np.where(close, way > 0, results[0]),)
+
+    made = {v for node in point.nodes for v in node.outputs}
+    known = {v: exact[v] for node in point.nodes for v in node.inputs if v not in made}
+    return Evaluator(point.nodes, made).run(known, moved)
 
 
 def _quotient_room(arrays: list[Array], away: list[Array], node: Node) -> Array:

@@ -1,13 +1,13 @@
 """The exact result of one bound graph for one input, and the spread of rounding around it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.rounding import Rounding
 from graphcnn.onnx.comparing.widened import Widened, wide, widened_array
@@ -75,18 +75,10 @@ class Exact:
         self, keep: Collection[Value], given: Given, rng: np.random.Generator | None
     ) -> dict[Value, Array]:
         new = self._wide.values
-        back = {new[v]: v for v in keep}
-        kept: dict[Value, Array] = {}
-
-        def watch(node: Node, results: Sequence[Array]) -> None:
-            kept.update(
-                (back[v], y) for v, y in zip(node.outputs, results, strict=True) if v in back
-            )
-
         taken = {new[v]: widened_array(a) for v, a in given.items() if v in new}
         run = Rounding(
             self._wide.graph, self._kinds, rng, taken, self._integers, self.narrowed is not None
         )
         with np.errstate(all="ignore"):
-            run.run(*self._arrays, watch)
-        return kept
+            found = run.run(*self._arrays, {new[v] for v in keep})
+        return {v: found[new[v]] for v in keep}

@@ -9,11 +9,12 @@ arithmetic: D. S. Parker, UCLA CSD-970002, 1997.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from graphcnn.ir.evaluate import Evaluator, Results, results_of
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Op, Value
 from graphcnn.ir.sources import Constant, Input, State
@@ -44,9 +45,6 @@ LONG_SUM = 1024
 _POOL = 1 << 18
 
 
-Watch = Callable[[Node, Sequence[Array]], None]
-
-
 @dataclass(frozen=True, eq=False)
 class Rounding:
     """Runs a bound, widened graph like the reference runtime, node by node.
@@ -71,35 +69,28 @@ class Rounding:
             pool = self.rng.uniform(-1.0, 1.0, _POOL)
             object.__setattr__(self, "_pool", pool)
 
-    def run(self, feeds: Mapping[str, Array], states: Mapping[str, Array], watch: Watch) -> None:
-        """Show every node with its results to `watch`. Arrays are let go once they are read."""
-        last = {value: node for node in self.graph.nodes for value in node.inputs}
-        dying: dict[Node, list[Value]] = {}
-        for value, node in last.items():
-            dying.setdefault(node, []).append(value)
-        arrays: dict[Value, Array] = {}
-        for node in self.graph.nodes:
+    def run(
+        self, feeds: Mapping[str, Array], states: Mapping[str, Array], keep: Collection[Value]
+    ) -> dict[Value, Array]:
+        """The arrays of the values of `keep`."""
+
+        def compute(node: Node, operands: Sequence[Array]) -> Results:
             if isinstance(node.op, Input | State):
                 source = feeds if isinstance(node.op, Input) else states
-                results = self._stored(node, np.asarray(source[node.op.key]))
-            elif isinstance(node.op, Constant):
-                results = self._stored(node, node.op.evaluate())
-            else:
-                results = self._evaluate(node, arrays)
-            watch(node, results)
-            arrays.update((v, y) for v, y in zip(node.outputs, results, strict=True) if v in last)
-            for value in dying.get(node, ()):
-                del arrays[value]
+                return self._stored(node, np.asarray(source[node.op.key]))
+            if isinstance(node.op, Constant):
+                return self._stored(node, node.op.evaluate())
+            return self._computed(node, [*operands])
 
-    def _evaluate(self, node: Node, arrays: Mapping[Value, Array]) -> tuple[Array, ...]:
-        inputs = [arrays[v] for v in node.inputs]
+        return Evaluator(self.graph.nodes, keep).run(compute=compute)
+
+    def _computed(self, node: Node, inputs: list[Array]) -> Results:
         noisy = self.rng is not None and node.op.rounds
         if noisy and self.integers and self._whole(node, inputs):
             noisy = False
         if noisy:
             inputs = self._operands(node, inputs)
-        found = node.op.evaluate(*inputs)
-        results = list(found if isinstance(found, tuple) else (found,))
+        results = [*results_of(node, inputs)]
         for i, (value, y) in enumerate(zip(node.outputs, results, strict=True)):
             kind = self.kinds[value]
             if value in self.given:
@@ -108,11 +99,9 @@ class Rounding:
                 if noisy:
                     y = self._result(node.op, inputs, y, kind)
                 results[i] = _in_range(y, kind)
-            elif kind.is_small:  # NumPy gives some of their results in wider types
-                results[i] = np.asarray(y).astype(kind.numpy, copy=False)
         return tuple(results)
 
-    def _stored(self, node: Node, x: Array) -> tuple[Array, ...]:
+    def _stored(self, node: Node, x: Array) -> Results:
         kind = self.kinds[node.output]
         if self.rng is None or not self.narrowed or kind not in FLOATS:
             return (x,)

@@ -18,9 +18,12 @@ import numpy as np
 import onnx
 
 from graphcnn.errors import ImportModelError
+from graphcnn.ir.evaluate import Evaluator, results_of
+from graphcnn.ir.evaluate import Results as Arrays
+from graphcnn.ir.graph import topological_order
 from graphcnn.ir.initializers import Constant as Fill
 from graphcnn.ir.initializers import He
-from graphcnn.ir.node import Array, Value, constant_of, freeze
+from graphcnn.ir.node import Array, Node, Value, constant_of, freeze
 from graphcnn.ir.sources import Constant, Input, Role, State
 from graphcnn.ir.tensor_type import Dim, DType, N, TensorType, is_open
 from graphcnn.onnx.importing.file.arrays import array_of, stored_bytes
@@ -243,24 +246,20 @@ class Call:
 
     def _evaluated(self, value: Value, what: str) -> Array:
         """The array of a value that depends on states and constants only."""
-        from graphcnn.ir.graph import topological_order
-
         order = topological_order([value.node])
         inputs = {n.op.key: n.op.type for n in order if isinstance(n.op, Input)}
         open_ = any(n.op.bind(1) is not n.op or not all(t.is_bound for t in n.types) for n in order)
         if inputs or open_:
             raise NeedsValueError(needed(what, inputs), frozenset(inputs))
-        arrays: dict[Value, Array] = {}
-        for node in order:
+
+        def counted(node: Node, operands: Sequence[Array]) -> Arrays:
             if isinstance(node.op, State):
-                found: Any = self.store.states[node.op.key]
-            else:
-                for t in node.types:
-                    self.store.fold([int(d) for d in t.shape], t.dtype.numpy)  # type: ignore[arg-type]
-                found = node.op.evaluate(*(arrays[v] for v in node.inputs))
-            results = found if isinstance(found, tuple) else (found,)
-            arrays.update(zip(node.outputs, results, strict=True))
-        return np.asarray(arrays[value])
+                return (self.store.states[node.op.key],)
+            for t in node.types:
+                self.store.fold([int(d) for d in t.shape], t.dtype.numpy)  # type: ignore[arg-type]
+            return results_of(node, operands)
+
+        return np.asarray(Evaluator(order, {value}).run(compute=counted)[value])
 
     def numbers(self, index: int, what: str) -> tuple[int, ...]:
         """An input as a list of integers."""
