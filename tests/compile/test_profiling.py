@@ -100,11 +100,19 @@ def test_the_command(tmp_path):
 
 def test_passes_show_the_native_pipeline_and_its_plan():
     text = done("passes", "vgg_cifar", "--native", "--batch", 2)
-    for expected in ("fuse_ops", "assign_layout", "schedule", "lower bound", "without reuse"):
+    for expected in (
+        "fuse_ops",
+        "assign_layout",
+        "schedule",
+        "lower bound",
+        "without reuse",
+        "convolutions: ",
+    ):
         assert expected in text
     report = json.loads(done("passes", "lenet5", "--native", "--training", "--json"))
     assert report["plan"]["lower_bound"] <= report["plan"]["arena_bytes"]
     assert report["plan"]["arena_bytes"] <= report["plan"]["sum_bytes"]
+    assert {"algorithm", "rule", "estimates"} <= report["convolutions"][0].keys()
     assert "plan" not in json.loads(done("passes", "lenet5", "--json"))
 
 

@@ -15,8 +15,9 @@ from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.kernels.conv.depthwise import DepthwiseConv
-from graphcnn.runtime.native.kernels.conv.direct import DirectConv, choose_schedule
+from graphcnn.runtime.native.kernels.conv.direct import DirectConv
 from graphcnn.runtime.native.kernels.conv.geometry import geometry
+from graphcnn.runtime.native.kernels.conv.schedule import choose_schedule
 from graphcnn.runtime.native.kernels.parts.blocked import pack_kernel
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 

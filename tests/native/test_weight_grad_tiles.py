@@ -12,7 +12,7 @@ from graphcnn.runtime.native.code.registry import choices
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv import choices as conv_choices
 from graphcnn.runtime.native.kernels.conv import placed as conv_placed
-from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
+from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import M, TiledWeightGrad, tile_count
 
 

@@ -2,10 +2,12 @@
 
 import inspect
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
 
+from graphcnn.compile.convolutions import convolutions, format_convolutions
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.plan import Plan
@@ -15,6 +17,7 @@ from graphcnn.model import Model
 from graphcnn.models import MODELS
 from graphcnn.passes.driver.base import Applied
 from graphcnn.passes.driver.report import format_report, to_json
+from graphcnn.runtime.native.code.target import host
 from graphcnn.tools.commands.arguments import (
     json_option,
     loss_option,
@@ -60,8 +63,9 @@ def summary(model: ModelName, settings: dict[str, Any], dense: bool, as_json: bo
 @click.option("--graph", "show_graph", is_flag=True, help="Print the graph after all passes too.")
 @click.option(
     "--native", is_flag=True,
-    help="The passes of the native runtime too (fusion, layouts, order), and its plan of memory. "
-    "The batch size is 1 unless --batch says another.",
+    help="The passes of the native runtime too (fusion, layouts, order), its plan of memory, and "
+    "for each convolution the algorithm and the rules that chose it and its tile. The batch size "
+    "is 1 unless --batch says another.",
 )  # fmt: skip
 @loss_option(TRAINING_LOSS)
 @optimizer_option(TRAINING_OPTIMIZER)
@@ -101,6 +105,7 @@ def passes(
                 "sum_bytes": plan.sum_bytes,
                 "lower_bound": plan.lower_bound,
             }
+            report["convolutions"] = [asdict(c) for c in convolutions(plan.graph, host())]
         if show_graph:
             report["graph"] = str(after)
         click.echo(json.dumps(report, indent=2))
@@ -108,6 +113,7 @@ def passes(
     click.echo(format_report(applied).rstrip("\n"))
     if plan is not None:
         click.echo(f"\n{plan}")
+        click.echo(f"\n{format_convolutions(list(convolutions(plan.graph, host())))}")
     if show_graph:
         click.echo(f"\n{after}")
 

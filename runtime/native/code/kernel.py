@@ -23,6 +23,7 @@ class Kernel:
         scratch: bytes of working memory for each part.
         inplace: pairs (input, output) that may be the same memory.
         algorithm: name for profiles: "direct 14×2", "winograd 4×4", "loop".
+        rule: what chose its sizes, in words; nothing where there was nothing to choose.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Kernel:
     scratch: int = 0
     inplace: tuple[tuple[int, int], ...] = ()
     algorithm: str = "loop"
+    rule: str = ""
 
     @property
     def method(self) -> str:

@@ -12,13 +12,14 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.runtime.native.code.registry import offers
 from graphcnn.runtime.native.code.target import Target
-from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry, choose_schedule
 from graphcnn.runtime.native.kernels.conv.geometry import (
+    ConvGeometry,
     block_groups,
     geometry,
     is_depthwise,
     numbered_back,
 )
+from graphcnn.runtime.native.kernels.conv.schedule import choose_schedule
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weight_gradient
 from graphcnn.runtime.native.kernels.conv.winograd import applies, in_order
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd, tile_count

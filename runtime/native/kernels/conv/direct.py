@@ -17,9 +17,10 @@ import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Pair
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.code.target import Target
+from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
+from graphcnn.runtime.native.kernels.conv.schedule import LATENCY, Tiling
 from graphcnn.runtime.native.kernels.conv.taps import BlockedPart, Strips, strips_of
-from graphcnn.runtime.native.kernels.parts.blocked import Blocked, Epilogue, Place
+from graphcnn.runtime.native.kernels.parts.blocked import Epilogue, Place
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import blocks, multiply_step, table, zero
 
@@ -27,79 +28,6 @@ Table = Callable[[Int], Int]
 
 #: Channels in one turn of the innermost loop. More lets LLVM hoist the broadcasts and spill.
 _UNROLL = 4
-#: Vectors of one turn of the innermost loop: what the processor has room for.
-_LATENCY = 8
-
-
-@dataclass(frozen=True)
-class ConvGeometry:
-    """A convolution from one blocked value to another.
-
-    `groups` is the number of groups in terms of blocks: every block is one in a depthwise
-    convolution.
-    """
-
-    batch: int
-    x: Blocked
-    y: Blocked
-    taps: int
-    reading: Pair
-    step: Pair
-    parts: tuple[BlockedPart, ...]
-    groups: int = 1
-
-    @property
-    def depth(self) -> int:
-        """Blocks of input channels of one group."""
-        return self.x.blocks // self.groups
-
-    @property
-    def flops(self) -> int:
-        pixels = sum(p.sizes[0] * p.sizes[1] * len(p.taps) for p in self.parts)
-        return 2 * self.batch * self.x.channels * self.y.channels // self.groups * pixels
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """Tile of `rows` × `columns` pixels × `vectors` blocks; `lines` rows of tiles to a unit."""
-
-    rows: int
-    columns: int
-    vectors: int
-    lines: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.rows}×{self.columns}×{self.vectors}"
-
-
-def choose_schedule(g: ConvGeometry, target: Target, vectors: int | None = None) -> Tiling:
-    """The tile with the least multiply-adds, loads and rest; `vectors` is given with a kernel."""
-    best: tuple[float, Tiling] | None = None
-    limit = target.sums
-    main = max(g.parts, key=lambda p: p.sizes[0] * p.sizes[1])
-    height, width = main.sizes
-    for b in range(1, 5) if vectors is None else (vectors,):
-        if g.y.blocks // g.groups % b:
-            continue
-        for pixels in range(1, (limit - b) // b + 1):
-            rows = min(height, max(1, pixels // width))
-            columns = min(width, pixels)
-            if rows > 1 and columns != width:
-                continue
-            tile = max(rows * columns * b, _LATENCY) + 0.1 * rows * columns + 0.5 * b + 0.5
-            rest = (height % rows > 0) + (width % columns > 0)
-            count = (height / rows + 0.5 * (height % rows > 0)) * -(-width // columns)
-            if width % columns:  # the rest is a smaller tile
-                small = max(rows * (width % columns) * b, _LATENCY) + 0.5 * b + 0.5
-                count = (height / rows) * (width // columns + small / tile)
-            cost = count * tile * (g.y.blocks // b) * (1 + 0.02 * rest)
-            if best is None or cost < best[0] * 0.999:
-                best = (cost, Tiling(rows, columns, b))
-    assert best is not None
-    found = best[1]
-    lines = -(-height // found.rows)
-    wanted = -(-8 // (g.batch * (g.y.blocks // found.vectors)))
-    return Tiling(found.rows, found.columns, found.vectors, max(1, lines // wanted))
 
 
 @dataclass(frozen=True)
@@ -322,7 +250,7 @@ class DirectConv:
         s, (height, width) = self.s, part.sizes
         whole = width // s.columns * s.columns
         columns = range(0, whole, s.columns) if tile[1] == s.columns else (whole,)
-        least = -(-_LATENCY // s.vectors // tile[0])
+        least = -(-LATENCY // s.vectors // tile[0])
         return strips_of(
             part, tile, (range(0, height, s.rows), columns), self.g.reading, self.g.x.sizes, least
         )

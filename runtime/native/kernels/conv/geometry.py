@@ -1,15 +1,42 @@
 """From the attributes of a convolution to the geometry of its blocked kernels."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from graphcnn.ir.geometry import Pair, Sides, Window
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
-from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
 from graphcnn.runtime.native.kernels.conv.plain import remainders
 from graphcnn.runtime.native.kernels.conv.taps import BlockedPart
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked
 
 Convolution = Conv2d | ConvTranspose2d
+
+
+@dataclass(frozen=True)
+class ConvGeometry:
+    """A convolution from one blocked value to another.
+
+    `groups` is the number of groups in terms of blocks: every block is one in a depthwise
+    convolution.
+    """
+
+    batch: int
+    x: Blocked
+    y: Blocked
+    taps: int
+    reading: Pair
+    step: Pair
+    parts: tuple[BlockedPart, ...]
+    groups: int = 1
+
+    @property
+    def depth(self) -> int:
+        """Blocks of input channels of one group."""
+        return self.x.blocks // self.groups
+
+    @property
+    def flops(self) -> int:
+        pixels = sum(p.sizes[0] * p.sizes[1] * len(p.taps) for p in self.parts)
+        return 2 * self.batch * self.x.channels * self.y.channels // self.groups * pixels
 
 
 def geometry(

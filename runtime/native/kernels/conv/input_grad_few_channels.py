@@ -97,6 +97,7 @@ class BatchTranspose:
             units=self.units,
             scratch=scratch,
             algorithm=f"images {self.few}×{_VECTORS}",
+            rule="few channels: images in the lanes of a vector",
         )
 
     def _emit(self, e: Emitter, scratch: int) -> None:

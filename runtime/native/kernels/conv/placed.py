@@ -23,9 +23,10 @@ from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.registry import places
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.depthwise import DepthwiseConv
-from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry, DirectConv, choose_schedule
+from graphcnn.runtime.native.kernels.conv.direct import DirectConv
 from graphcnn.runtime.native.kernels.conv.first_layer import first_conv
 from graphcnn.runtime.native.kernels.conv.geometry import (
+    ConvGeometry,
     block_groups,
     geometry,
     is_depthwise,
@@ -33,11 +34,12 @@ from graphcnn.runtime.native.kernels.conv.geometry import (
 )
 from graphcnn.runtime.native.kernels.conv.packing import own_scratch, planes_for
 from graphcnn.runtime.native.kernels.conv.plain import window_taps
+from graphcnn.runtime.native.kernels.conv.schedule import choose_schedule, tiling_rule
 from graphcnn.runtime.native.kernels.conv.weight_grad import weight_gradient
 from graphcnn.runtime.native.kernels.conv.weight_grad_first_layer import first_weight_grad
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weight_gradient
 from graphcnn.runtime.native.kernels.conv.winograd import WinogradConv, applies, in_order
-from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd
+from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd, winograd_rule
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of, images
 from graphcnn.runtime.native.kernels.parts.numbers import BLOCKED_TYPES
 
@@ -103,7 +105,7 @@ def convolution(node: Node, target: Target) -> Kernel:
 
     return Kernel(
         node_key(group.node), emit, group.count, code.units, inplace=group.inplace,
-        algorithm=f"direct {schedule}",
+        algorithm=f"direct {schedule}", rule=tiling_rule(g, target, schedule),
     )  # fmt: skip
 
 
@@ -120,7 +122,7 @@ def _depthwise(group: FusedGroup, target: Target) -> Kernel:
 
     return Kernel(
         node_key(group.node), emit, group.count, code.units, inplace=group.inplace,
-        algorithm=f"depthwise {code.s}",
+        algorithm=f"depthwise {code.s}", rule=tiling_rule(g, target, code.s),
     )  # fmt: skip
 
 
@@ -139,7 +141,7 @@ def _winograd(
 
     return Kernel(
         node_key(group.node), emit, group.count + 1, code.units, code.scratch, group.inplace,
-        algorithm=f"winograd {code.s}",
+        algorithm=f"winograd {code.s}", rule=winograd_rule(g, code.s),
     )  # fmt: skip
 
 
@@ -162,7 +164,7 @@ def _first(group: FusedGroup, target: Target) -> Kernel:
 
     return Kernel(
         node_key(group.node), emit, group.count + 1, code.units, code.scratch, group.inplace,
-        algorithm=f"first {code.tile}",
+        algorithm=f"first {code.tile}", rule="rows in equal parts of at most 16 pixels",
     )  # fmt: skip
 
 
@@ -193,7 +195,7 @@ def weight_grad(node: Node, target: Target) -> Kernel:
 
         return Kernel(
             node_key(node), emit_first, group.count + 1, first.units, first.scratch,
-            algorithm=f"first {first.tile}",
+            algorithm=f"first {first.tile}", rule="channels and taps in equal parts of at most 28",
         )  # fmt: skip
     read, layout = images(x), _kernel_layout(group.result)
     assert read is not None
@@ -214,7 +216,7 @@ def weight_grad(node: Node, target: Target) -> Kernel:
 
         return Kernel(
             node_key(node), emit_tiled, group.count + 1, tiled.units, tiled.scratch, group.inplace,
-            algorithm=f"winograd {tiled}",
+            algorithm=f"winograd {tiled}", rule="its sums stay in the second cache",
         )  # fmt: skip
     places_of = dict(g.parts[0].taps)
     code = weight_gradient(
@@ -229,6 +231,7 @@ def weight_grad(node: Node, target: Target) -> Kernel:
     return Kernel(
         node_key(node), emit, group.count, code.units,
         algorithm=f"pixels {code.rows}×{code.vectors}",
+        rule="most channels of a block without spills",
     )  # fmt: skip
 
 

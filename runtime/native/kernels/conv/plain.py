@@ -43,6 +43,7 @@ from graphcnn.runtime.native.kernels.parts.tiles import (
     pieces,
     store_part,
     table,
+    tile_rule,
     zero,
 )
 
@@ -111,13 +112,10 @@ class TapProduct:
         split = min(-(-self.rows // tile.rows), wanted)
         body = _TapEmitter(self, group, tile, lanes, split)
         return Kernel(
-            node_key(group.node),
-            body.emit,
-            operands=group.count + (body.scratch > 0),
-            units=self.batch * self.groups * split,
-            scratch=body.scratch,
-            algorithm=f"taps {tile}",
-        )
+            node_key(group.node), body.emit, group.count + (body.scratch > 0),
+            self.batch * self.groups * split, body.scratch,
+            algorithm=f"taps {tile}", rule=tile_rule(target, tile),
+        )  # fmt: skip
 
     def flat(self, part: Part) -> int:
         """Flattened positions from the first to the last output pixel of a part."""

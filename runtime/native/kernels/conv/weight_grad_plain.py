@@ -40,6 +40,7 @@ from graphcnn.runtime.native.kernels.parts.tiles import (
     choose_tile,
     multiply,
     table,
+    tile_rule,
     zero,
 )
 
@@ -122,6 +123,7 @@ def conv2d_weight_grad(node: Node, target: Target) -> Kernel:
         units=op.groups * gradient.pieces[0] * gradient.pieces[1],
         scratch=scratch,
         algorithm=f"pixels {tile}",
+        rule=tile_rule(target, tile),
     )
 
 

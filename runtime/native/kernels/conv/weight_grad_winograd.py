@@ -18,7 +18,7 @@ import llvmlite.ir as ir
 from graphcnn.ir.geometry import Pair
 from graphcnn.runtime.native.code.emit import I1, Emitter, Int
 from graphcnn.runtime.native.code.target import Target
-from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
+from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
 from graphcnn.runtime.native.kernels.conv.packing import scratch_bytes
 from graphcnn.runtime.native.kernels.conv.weight_grad import Follow
 from graphcnn.runtime.native.kernels.conv.winograd import AHEAD, input_transform, tap_grid

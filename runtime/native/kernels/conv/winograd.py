@@ -16,7 +16,7 @@ import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Pair
 from graphcnn.runtime.native.code.emit import Emitter, Int
-from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
+from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
 from graphcnn.runtime.native.kernels.conv.packing import scratch_bytes
 from graphcnn.runtime.native.kernels.conv.winograd_schedule import WinogradSchedule, tile_count
 from graphcnn.runtime.native.kernels.parts.blocked import Epilogue, Place

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import ceil
 
 from graphcnn.runtime.native.code.target import Target
-from graphcnn.runtime.native.kernels.conv.direct import ConvGeometry
+from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import choose_tile
 
@@ -87,6 +87,14 @@ def _time(g: ConvGeometry, s: WinogradSchedule, fetch: int) -> float:
         )
 
     return sum(weight * longest(threads) for threads, weight in _THREADS.items()) / tiles
+
+
+def winograd_rule(g: ConvGeometry, s: WinogradSchedule) -> str:
+    """Which rule chose a schedule, in words."""
+    tiles = tile_count(g, s.m)
+    cut = "all tiles at once" if s.block >= tiles else "blocks that stay in the second cache"
+    shared = f"; kernels in {s.split} shares, for threads" if s.split > 1 else ""
+    return f"{cut}: {min(s.block, tiles)} of {tiles}, {s.rows * s.vectors} sums{shared}"
 
 
 def tile_count(g: ConvGeometry, m: int) -> int:

@@ -56,6 +56,13 @@ def choose_tile(target: Target, rows: int, vectors: int) -> Tile:
     return min(candidates, key=lambda t: (cost(t), t.vectors))
 
 
+def tile_rule(target: Target, tile: Tile) -> str:
+    """What `choose_tile` went by, in words."""
+    fit = (target.sums - tile.vectors) // tile.vectors * tile.vectors
+    rule = "widest tile without spills" if tile.rows * tile.vectors == fit else "least work"
+    return f"{rule}: {tile.rows * tile.vectors} sums, {fit} fit"
+
+
 def _cover(total: int, size: int) -> list[tuple[int, int]]:
     """(size, count) of the blocks that cover `total`: full ones, and the rest."""
     return [(s, n) for s, n in ((size, total // size), (total % size, 1)) if s and n]
