@@ -25,13 +25,12 @@ from graphcnn.ops.pool import (
 )
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad, ZeroInsert2d
 from graphcnn.ops.unpool import MaxUnpool2d, MaxUnpool2dGrad
-from graphcnn.runtime.native.code.registry import has_lowering, lower
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host, named
 from graphcnn.runtime.native.kernels.parts.pixel_rows import MAX_STEP
 from graphcnn.runtime.native.kernels.parts.pool_reach import MAX_TAPS
 
-ALL = [*pool.SAMPLES, *padding.SAMPLES, *resample.SAMPLES, *norm.SAMPLES]
-SAMPLES = [sample for sample in ALL if has_lowering(sample.op)]
+SAMPLES = [*pool.SAMPLES, *padding.SAMPLES, *resample.SAMPLES, *norm.SAMPLES]
 TARGETS = ("host", "sse2", "avx2")
 #: float64 takes the same paths with half the lanes: once is enough.
 KINDS = [*((np.float32, target) for target in TARGETS), (np.float64, "host")]

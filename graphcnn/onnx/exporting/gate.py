@@ -17,11 +17,16 @@ _SMALL = 1 << 10
 #: The most that one protobuf message can hold.
 _LIMIT = (1 << 31) - 1
 
+#: Operators whose results ONNX infers no shapes of: what we declare of them stands.
+_UNINFERRED = frozenset({"GroupNormalization"})
+
 
 def _skeleton(model: onnx.ModelProto, declared: bool) -> onnx.ModelProto:
-    """The model without large arrays and, unless `declared`, without our types of edges."""
+    """The model without large arrays and, unless `declared`, without our types of edges that ONNX
+    can infer."""
     graph = model.graph
     inputs = list(graph.input)
+    trusted = {name for n in graph.node if n.op_type in _UNINFERRED for name in n.output}
     arrays = []
     for tensor in graph.initializer:
         if tensor.ByteSize() <= _SMALL and not is_external(tensor):
@@ -33,13 +38,14 @@ def _skeleton(model: onnx.ModelProto, declared: bool) -> onnx.ModelProto:
     outputs = list(graph.output)
     if not declared:
         given = {v.name for v in graph.input} | {t.name for t in graph.initializer}
+        given |= trusted
         outputs = [
             v
             if v.name in given
             else helper.make_tensor_value_info(v.name, v.type.tensor_type.elem_type, None)
             for v in graph.output
         ]
-    infos = graph.value_info if declared else ()
+    infos = [v for v in graph.value_info if declared or v.name in trusted]
     small = helper.make_graph(graph.node, graph.name, inputs, outputs, arrays, None, infos)
     return helper.make_model(
         small, ir_version=model.ir_version, opset_imports=list(model.opset_import)

@@ -1,11 +1,11 @@
-"""Matrix products, batch normalisation and losses in ONNX."""
+"""Matrix products, normalisation and losses in ONNX."""
 
 from typing import Any
 
 from graphcnn.ir.node import Node, Value
-from graphcnn.ir.tensor_type import Shape
-from graphcnn.onnx.exporting.registry import exports
-from graphcnn.onnx.exporting.writer import NodeWriter
+from graphcnn.ir.tensor_type import DType, Shape
+from graphcnn.onnx.exporting.registry import exports, written_out
+from graphcnn.onnx.exporting.writer import ELEMENT_TYPES, NodeWriter
 
 
 @exports("dense")
@@ -33,6 +33,20 @@ def batch_norm(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     y = emit.add(
         "BatchNormalization", *inputs, epsilon=op.epsilon, momentum=momentum, training_mode=0
     )
+    return [y]
+
+
+@exports("group_norm")
+def group_norm(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
+    """Before opset 21 GroupNormalization has one scale per group; ours are one per channel."""
+    op: Any = node.op
+    if emit.opset < 21:
+        return written_out(emit, node, inputs)
+    wide = DType.FLOAT64 if node.output.dtype is DType.FLOAT64 else DType.FLOAT32
+    y = emit.add(
+        "GroupNormalization", *inputs, epsilon=op.epsilon, num_groups=op.groups,
+        stash_type=ELEMENT_TYPES[wide],
+    )  # fmt: skip
     return [y]
 
 

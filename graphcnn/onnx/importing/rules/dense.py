@@ -14,7 +14,7 @@ from graphcnn.ops.comparison import Equal
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.elementwise import Abs, Pow, Sqrt
 from graphcnn.ops.loss import CrossEntropy
-from graphcnn.ops.norm import BatchNorm, BatchNormTrain
+from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm
 from graphcnn.ops.pool import AvgPool2d
 from graphcnn.ops.reduce import ArgMax, Mean
 from graphcnn.ops.shape import OneHot, Transpose
@@ -121,8 +121,10 @@ def _normalised(x: Value, axes: tuple[int, ...], epsilon: float) -> tuple[Value,
 
 @imports("InstanceNormalization")
 def instance_normalization(call: Call) -> Value:
-    x = call.value(0)
-    y, *_ = _normalised(x, tuple(range(2, x.type.rank)), call.attribute("epsilon", 1e-5))
+    x, epsilon = call.value(0), call.attribute("epsilon", 1e-5)
+    if x.type.rank > 1 and not is_open(x.shape[1:]) and epsilon > 0:
+        return GroupNorm(known_size(x.shape[1:2]), epsilon)(x, call.value(1), call.value(2))
+    y, *_ = _normalised(x, tuple(range(2, x.type.rank)), epsilon)
     return y * _per_channel(call.value(1), x) + _per_channel(call.value(2), x)
 
 
@@ -144,13 +146,15 @@ def layer_normalization(call: Call) -> list[Value]:
 def group_normalization(call: Call) -> Value:
     """Scale and bias are one per group until opset 21, then one per channel."""
     x, scale, bias = (call.value(i) for i in range(3))
-    groups = call.attribute("num_groups", 0)
+    groups, epsilon = call.attribute("num_groups", 0), call.attribute("epsilon", 1e-5)
     n, c, *pixels = x.shape
     if is_open((c, *pixels)) or groups < 1 or int(c) % groups:  # type: ignore[arg-type]
         raise ImportModelError(f"num_groups {groups} must divide the channels of {x.type}")
     per_group = int(c) // groups  # type: ignore[arg-type]
     grouped = reshaped(x, (n, groups, per_group * known_size(tuple(pixels))))
-    y, *_ = _normalised(grouped, (2,), call.attribute("epsilon", 1e-5))
+    if scale.shape == bias.shape == (c,) and epsilon > 0:
+        return GroupNorm(groups, epsilon)(x, scale, bias)
+    y, *_ = _normalised(grouped, (2,), epsilon)
     if scale.shape == (groups,) and groups != c:
         y = y * reshaped(scale, (groups, 1)) + reshaped(bias, (groups, 1))
         return reshaped(y, x.shape)
