@@ -3,11 +3,10 @@
 import inspect
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphcnn.compile.convolutions import convolutions, format_convolutions
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.plan import Plan
@@ -17,7 +16,6 @@ from graphcnn.model import Model
 from graphcnn.models import MODELS
 from graphcnn.passes.driver.base import Applied
 from graphcnn.passes.driver.report import format_report, to_json
-from graphcnn.runtime.native.code.target import host
 from graphcnn.tools.commands.arguments import (
     json_option,
     loss_option,
@@ -25,6 +23,9 @@ from graphcnn.tools.commands.arguments import (
     optimizer_option,
 )
 from graphcnn.tools.resolve import ModelName
+
+if TYPE_CHECKING:
+    from graphcnn.compile.convolutions import Convolution
 
 TRAINING_LOSS = "Loss of the training step."
 TRAINING_OPTIMIZER = "Optimiser of the training step."
@@ -105,7 +106,7 @@ def passes(
                 "sum_bytes": plan.sum_bytes,
                 "lower_bound": plan.lower_bound,
             }
-            report["convolutions"] = [asdict(c) for c in convolutions(plan.graph, host())]
+            report["convolutions"] = [asdict(c) for c in _chosen(plan)]
         if show_graph:
             report["graph"] = str(after)
         click.echo(json.dumps(report, indent=2))
@@ -113,7 +114,9 @@ def passes(
     click.echo(format_report(applied).rstrip("\n"))
     if plan is not None:
         click.echo(f"\n{plan}")
-        click.echo(f"\n{format_convolutions(list(convolutions(plan.graph, host())))}")
+        from graphcnn.compile.convolutions import format_convolutions
+
+        click.echo(f"\n{format_convolutions(_chosen(plan))}")
     if show_graph:
         click.echo(f"\n{after}")
 
@@ -135,6 +138,14 @@ def apply_passes(
 
     plan = planned(after.bind(N=batch or 1), trace=applied.append)
     return plan.graph, applied, plan
+
+
+def _chosen(plan: Plan) -> "list[Convolution]":
+    """What runs for each convolution of a plan for this machine."""
+    from graphcnn.compile.convolutions import convolutions
+    from graphcnn.runtime.native.code.target import host
+
+    return list(convolutions(plan.graph, host()))
 
 
 @click.command()
