@@ -19,6 +19,7 @@ from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.look import models, passes, summary
+from graphcnn.tools.commands.ops import ops
 from graphcnn.tools.commands.pictures import diff, draw, plan, volume
 from graphcnn.tools.commands.profile import profile
 from graphcnn.tools.commands.speed import bench, cache
@@ -172,6 +173,7 @@ COMMANDS = (
     plan,
     profile,
     models,
+    ops,
     bench,
     cache,
 )

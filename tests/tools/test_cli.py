@@ -14,7 +14,7 @@ from graphcnn.tools.cli import cli
 
 COMMANDS = (
     "quickstart train evaluate predict summary draw volume export import check passes diff plan "
-    "profile models bench cache"
+    "profile models ops bench cache"
 ).split()
 
 
