@@ -18,7 +18,7 @@ from graphcnn.ir.node import OPS, Op
 from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS
 from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.onnx.importing.context import RULES
-from graphcnn.pictures.scene.colors import FAMILIES, family_of
+from graphcnn.pictures.scene.colors import FAMILIES
 from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 
 #: What the writer of ONNX nodes makes of a tensor x: steps that exporters share.
@@ -32,6 +32,7 @@ FLAGS = {
     "elementwise": "each element of the result depends on one place of the operands",
     "view": "the same bytes under another shape",
     "anchor": "elementwise operators are fused to it",
+    "commutative": "its operands may be exchanged",
     "piecewise_constant": "its derivative is zero wherever it exists",
 }
 
@@ -75,7 +76,7 @@ def _described(op: type[Op], read: dict[str, tuple[str, ...]]) -> Operator:
     doc = inspect.getdoc(op) or ""
     return Operator(
         name=op.name,
-        family=FAMILIES[family_of(op.name, op.family)].title,
+        family=FAMILIES[op.family].title,
         definition=first_sentence(doc),
         gradient=_gradient(op),
         native=_native(op),
