@@ -15,13 +15,16 @@ from graphcnn.learning.objective import with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.passes.driver.base import Applied, Observer, Pipeline
 from graphcnn.passes.driver.observers import Differential, Verify
+from graphcnn.passes.lowering.retype import IN_FLOAT16
 from graphcnn.passes.simplify.canonicalize import Canonicalize
 from graphcnn.passes.simplify.eliminate import Eliminate
 from graphcnn.passes.simplify.fold_batch_norm import FoldBatchNorm
 from graphcnn.passes.simplify.fold_constants import FoldConstants
+from graphcnn.passes.simplify.fold_norms import FoldNorms
 from graphcnn.passes.simplify.fold_states import FoldStates
 from graphcnn.passes.simplify.fuse_pad import FusePad
 from graphcnn.passes.simplify.recognise import Recognise
+from graphcnn.passes.simplify.turn_kernels import TurnKernels
 from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
 from graphcnn.passes.training.backward import Backward
 from graphcnn.passes.training.training_mode import TrainingMode
@@ -31,6 +34,21 @@ from graphcnn.runtime.reference import Reference
 def import_pipeline() -> Pipeline:
     """What a file of another framework says to a definition as ours are."""
     return Pipeline((Recognise(),))
+
+
+def export_pipeline(float16: bool = False, fold_batch_norm: bool = False) -> Pipeline:
+    """A definition to the form in which it is stored. Run it with the values of the states."""
+    return Pipeline(
+        (
+            *((FoldNorms(),) if fold_batch_norm else ()),
+            *((IN_FLOAT16,) if float16 else ()),
+        )
+    )
+
+
+def onnx_pipeline() -> Pipeline:
+    """What ONNX has another word for. Run it with the values of the states."""
+    return Pipeline((TurnKernels(),))
 
 
 def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:

@@ -8,19 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphcnn.analysis.divisors import divisor_inputs
+from graphcnn.compile.pipelines import export_pipeline, observers
 from graphcnn.compile.runner import Runner
 from graphcnn.errors import CrashError, ExportError, VerifyError
-from graphcnn.ir.graph import Graph, state_of, unique_names
-from graphcnn.ir.naming import named, state_keys
-from graphcnn.ir.node import Array, Node, Value
-from graphcnn.ir.sources import Role, State
+from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import DType
 from graphcnn.network.network import Network
-from graphcnn.passes.driver.base import PassLog
-from graphcnn.passes.driver.rewrite import rewrite
-from graphcnn.passes.lowering.split_states import split_states
-from graphcnn.passes.simplify.fold_batch_norm import batch_norm_before_layer, batch_norm_into_layer
-from graphcnn.runtime.reference import Reference
 
 if TYPE_CHECKING:
     from graphcnn.onnx.comparing.parity import Parity
@@ -67,13 +61,11 @@ def export_onnx(
     """
     from graphcnn.onnx.comparing import ort
     from graphcnn.onnx.exporting.export import build_model, write_model
-    from graphcnn.passes.lowering.retype import to_float16
 
     compared = verify or (verify is None and importlib.util.find_spec("onnxruntime") is not None)
     states = {state_of(s).key: model.states[state_of(s).key] for s in model.graph.states}
-    graph, arrays = fold_norms(model.graph, states) if fold_batch_norm else (model.graph, states)
-    if float16:
-        graph, arrays = to_float16(graph, arrays)
+    forms = export_pipeline(float16=float16, fold_batch_norm=fold_batch_norm)
+    graph, arrays = forms.apply(model.graph, states, observers())
     with ort.kept() if compared else nullcontext():  # ONNX Runtime loads while the file is made
         exported, data = build_model(
             graph,
@@ -164,28 +156,3 @@ def _compared(
     if room:
         return found
     return replace(found, notes=(*found.notes, NO_ROOM))
-
-
-def fold_norms(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, dict[str, Array]]:
-    """The graph with batch norms folded into layers, and what its states are then: the weight of
-    the convolution "C1" is still called "C1.weight"."""
-    rules = (batch_norm_into_layer, batch_norm_before_layer)
-    prepare, run = split_states(rewrite(graph, rules, PassLog(), "fold_batch_norm"))
-    if prepare is None:
-        return graph, dict(states)
-    made, _ = Reference(prepare).run({}, states)
-
-    stand_ins: dict[str, Value] = {}
-
-    def without_key(node: Node, inputs: tuple[Value, ...]) -> list[Value] | None:
-        if not isinstance(node.op, State) or node.op.key not in made:
-            return None
-        op = replace(node.op, key="", role=Role.PARAMETER, trainable=True)
-        stand_ins[node.op.key] = op()
-        return [stand_ins[node.op.key]]
-
-    run = run.transform(without_key)
-    keys = state_keys(run, unique_names(run))
-    arrays = {keys[value]: made[key] for key, value in stand_ins.items()}
-    kept = {state_of(v).key for v in run.states} & set(states)
-    return named(run), arrays | {key: states[key] for key in kept}

@@ -26,8 +26,9 @@ from graphcnn.ir.sources import Role
 from graphcnn.learning.schedules import schedule
 from graphcnn.learning.target_rule import TARGET
 from graphcnn.onnx.comparing import ort
-from graphcnn.onnx.comparing.widened import Widened, wide
+from graphcnn.onnx.comparing.widened import wide
 from graphcnn.onnx.exporting.states import NEW
+from graphcnn.passes.lowering.retype import IN_FLOAT64
 from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
 from graphcnn.training.session import Session
 
@@ -211,7 +212,7 @@ class _Sides:
         graph, ours = session.graph, session.states
         self._reference: Engine = make_engine(graph, ours, "reference")
         self._native = make_engine(graph, ours, "native", precision="strict")
-        self._exact = ReferenceEngine(Widened.of(graph).graph, wide(ours)) if exact else None
+        self._exact = ReferenceEngine(IN_FLOAT64(graph), wide(ours)) if exact else None
         self._learned = [
             state_of(s).key
             for s in graph.states

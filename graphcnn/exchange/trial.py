@@ -17,7 +17,7 @@ from graphcnn.onnx.comparing.exact import Exact
 from graphcnn.onnx.comparing.judge import FIRST, Judge, Judged, Side, judged
 from graphcnn.onnx.comparing.parity import Modal
 from graphcnn.onnx.comparing.verdict import Verdict, arithmetic, verdict
-from graphcnn.onnx.comparing.widened import widened_array
+from graphcnn.passes.lowering.retype import IN_FLOAT64
 from graphcnn.runtime.native.memory.limits import available_memory
 
 #: The native runtime may use algorithms that round more in single elements: so many times.
@@ -102,7 +102,7 @@ class Trial:
             theirs, spread = self.theirs[min(self.theirs)][key], spreads[value]
             if theirs.shape != spread.exact.shape:
                 return False
-            near = replace(spread, exact=widened_array(theirs))
+            near = replace(spread, exact=IN_FLOAT64.array(theirs))
             if not judged(key, side, side.outputs[key], near).right:
                 return False
         return True

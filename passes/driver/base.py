@@ -1,7 +1,8 @@
 """What a pass is, how passes are put in a row, and what is recorded while they run.
 
 A pass is a frozen dataclass whose fields are its options. It takes a graph and returns another,
-or the same object when it changed nothing. A pipeline is a tuple of passes, written and read as
+or the same object when it changed nothing; where the other has other states, it says what they
+hold, too. A pipeline is a tuple of passes, written and read as
 text: "canonicalize, fold_constants{max_bytes=4096}".
 """
 
@@ -16,13 +17,16 @@ from typing import Any, ClassVar
 from graphcnn.base.modules import import_all
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Node, Value
+from graphcnn.ir.node import Array, Node, Value
 from graphcnn.language.arguments import choose
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.learning.schedules import Schedule
 
 #: Every pass by name: filled as the classes are defined.
 PASSES: dict[str, "type[Pass]"] = {}
+
+#: Values of states by key.
+States = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ def no(reason: str, node: Node) -> Refusal:
 class PassLog:
     """What one run of one pass did: rules fired, near misses with their reasons, remarks.
 
-    `became` maps values of the graph to those that passes of rules put in their place. A value
-    inside of what became one operator may stand for one that the new graph has not.
+    `became` maps values of the graph to those that took their place, for passes of rules and of
+    types. A value inside of what became one operator may stand for one that the new graph has not.
     """
 
     fired: Counter[str] = field(default_factory=Counter)
@@ -89,6 +93,18 @@ class Pass:
 
     def run(self, graph: Graph, log: PassLog) -> Graph:
         raise NotImplementedError
+
+    def apply(self, graph: Graph, states: States, log: PassLog) -> tuple[Graph, States]:
+        """The graph of `run`, and the values of its states, for a graph whose states have these.
+
+        A pass that gives a graph other states says here what they hold.
+        """
+        return self.run(graph, log), states
+
+    @classmethod
+    def changes_states(cls) -> bool:
+        """Whether the graph of `run` may have other states."""
+        return cls.apply is not Pass.apply
 
     def __call__(self, graph: Graph, log: PassLog | None = None) -> Graph:
         return self.run(graph, log if log is not None else PassLog())
@@ -133,16 +149,31 @@ class Pipeline:
 
     def run(self, graph: Graph, observers: Iterable[Observer] = ()) -> Graph:
         """The graph after all passes; every observer sees every pass."""
-        observers = tuple(observers)
+        return self._run(graph, None, tuple(observers))[0]
+
+    def apply(
+        self, graph: Graph, states: States, observers: Iterable[Observer] = ()
+    ) -> tuple[Graph, States]:
+        """The graph after all passes, and the values of its states then."""
+        after, values = self._run(graph, states, tuple(observers))
+        assert values is not None
+        return after, values
+
+    def _run(
+        self, graph: Graph, states: States | None, observers: tuple[Observer, ...]
+    ) -> tuple[Graph, States | None]:
         for each in self.passes:
             log = PassLog()
             start = time.perf_counter()
-            after = each.run(graph, log)
+            if states is None:
+                after = each.run(graph, log)
+            else:
+                after, states = each.apply(graph, states, log)
             applied = Applied(each, graph, after, log, time.perf_counter() - start)
             for observe in observers:
                 observe(applied)
             graph = after
-        return graph
+        return graph, states
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.passes))

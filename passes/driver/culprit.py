@@ -22,14 +22,15 @@ def changed_part(
     after: Graph,
     key: str,
     tolerance: float,
-    evaluate: Evaluate,
+    run_before: Evaluate,
+    run_after: Evaluate,
     error: Error,
 ) -> str:
     """The nodes around the first difference that leads to the result `key`, before and after."""
     old, new = _by_name(before), _by_name(after)
     shared = [name for name in new if name in old and old[name].type == new[name].type]
-    a = evaluate(before.with_outputs({name: old[name] for name in shared}, {}))
-    b = evaluate(after.with_outputs({name: new[name] for name in shared}, {}))
+    a = run_before(before.with_outputs({name: old[name] for name in shared}, {}))
+    b = run_after(after.with_outputs({name: new[name] for name in shared}, {}))
     agree = [name for name in shared if error(a[name], b[name]) <= tolerance]
     first, second = _result(before, key), _result(after, key)
     for name in shared:  # in the order of the graph

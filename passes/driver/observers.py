@@ -14,7 +14,7 @@ from graphcnn.ir.node import Array, Node
 from graphcnn.ir.philox import uniform, words
 from graphcnn.ir.sources import State
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.passes.driver.base import Applied
+from graphcnn.passes.driver.base import Applied, PassLog
 from graphcnn.passes.driver.culprit import changed_part
 
 Arrays = Mapping[str, Array]
@@ -78,8 +78,11 @@ class Differential:
             return
         before, after = (g.bind(N=self.batch) for g in (applied.before, applied.after))
         feeds = random_feeds(before, self.seed)
-        states = {**random_states(after, self.seed), **random_states(before, self.seed)}
-        expected, found = self.run(before, feeds, states), self.run(after, feeds, states)
+        states = random_states(before, self.seed)
+        stated = random_states(after, self.seed) | states
+        if applied.by.changes_states():
+            stated = dict(applied.by.apply(applied.before, states, PassLog())[1])
+        expected, found = self.run(before, feeds, states), self.run(after, feeds, stated)
         if set(expected) != set(found):
             raise VerifyError(
                 f"pass {applied.by} changed the results {list(expected)} to {list(found)}"
@@ -94,6 +97,7 @@ class Differential:
                     key,
                     tolerance,
                     lambda graph: self.run(graph, feeds, states),
+                    lambda graph: self.run(graph, feeds, stated),
                     relative_error,
                 )
                 rules = ", ".join(sorted(applied.log.fired)) or "none"

@@ -1,7 +1,12 @@
-"""Kernels that are known, rotated before a graph is written: ONNX's convolutions never rotate."""
+"""Rotate kernels that are known, for formats whose convolutions never rotate them.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+    conv2d(x, w; flip_kernel)    ->    conv2d(x, rotated w)
+
+A kernel that is a state becomes another state, "C1.flipped", which holds it rotated by 180 degrees.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,39 +16,51 @@ from graphcnn.ir.naming import Names
 from graphcnn.ir.node import Array, Node, Value, build, freeze
 from graphcnn.ir.sources import Constant, State
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
+from graphcnn.passes.driver.base import Pass, PassLog, States
 
 
-def turn_kernels(graph: Graph, states: Mapping[str, Array]) -> tuple[Graph, Mapping[str, Array]]:
-    """The graph in which no convolution with a stored kernel rotates it, and its states then."""
-    names = Names([*states, *(node.name for node in graph.nodes)])
-    found: dict[str, Array] = {}
-    turned: dict[Value, Value] = {}
+@dataclass(frozen=True)
+class TurnKernels(Pass):
+    """Rotate the kernels that are states or constants; one that is computed stays."""
 
-    def rotated(weight: Value, node: Node) -> Value:
-        op: Any = weight.node.op
-        if isinstance(op, Constant):
-            return Constant(freeze(_rotated(op.array)))(name=names.fresh(f"{node.name}.flipped"))
-        key = names.fresh(f"{node.name}.flipped")
-        found[key] = _rotated(states[op.key])
-        return build(replace(op, key=key), (), key, weight.node.origin).output
+    def run(self, graph: Graph, log: PassLog) -> Graph:
+        return self._turned(graph, log)[0]
 
-    def rewrite(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-        op = node.op
-        if not isinstance(op, Conv2d | ConvTranspose2d) or not op.flip_kernel:
-            return None
-        old = node.inputs[1]
-        if not isinstance(old.node.op, State | Constant):
-            return None
-        if old not in turned:
-            turned[old] = rotated(old, node)
-        operands = (inputs[0], turned[old], *inputs[2:])
-        return build(replace(op, flip_kernel=False), operands, node.name, node.origin).outputs
+    def apply(self, graph: Graph, states: States, log: PassLog) -> tuple[Graph, States]:
+        after, turned = self._turned(graph, log)
+        if after is graph:
+            return graph, states
+        keys = [state_of(s).key for s in after.states]
+        return after, {k: _rotated(states[turned[k]]) if k in turned else states[k] for k in keys}
 
-    new = graph.transform(rewrite)
-    if not turned:
-        return graph, states
-    kept = {state_of(s).key for s in new.states}
-    return new, {k: a for k, a in {**states, **found}.items() if k in kept}
+    def _turned(self, graph: Graph, log: PassLog) -> tuple[Graph, dict[str, str]]:
+        """The graph, and the keys of the states that it turned by those of what they hold now."""
+        names = Names([*(state_of(s).key for s in graph.states), *(n.name for n in graph.nodes)])
+        keys: dict[str, str] = {}
+        new: dict[Value, Value] = {}
+
+        def rotated(weight: Value, name: str) -> Value:
+            op: Any = weight.node.op
+            name = names.fresh(f"{name}.flipped")
+            if isinstance(op, Constant):
+                return Constant(freeze(_rotated(op.array)))(name=name)
+            keys[name] = op.key
+            return build(replace(op, key=name), (), name, weight.node.origin).output
+
+        def rewrite(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+            op = node.op
+            if not isinstance(op, Conv2d | ConvTranspose2d) or not op.flip_kernel:
+                return None
+            old = node.inputs[1]
+            if not isinstance(old.node.op, State | Constant):
+                return None
+            if old not in new:
+                new[old] = rotated(old, node.name)
+            log.fired[op.name] += 1
+            operands = (inputs[0], new[old], *inputs[2:])
+            return build(replace(op, flip_kernel=False), operands, node.name, node.origin).outputs
+
+        return graph.transform(rewrite, by=self.name), keys
 
 
 def _rotated(kernel: Array) -> Array:

@@ -22,7 +22,8 @@ from graphcnn.ir.philox import uniform
 from graphcnn.models import MODELS
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.parity import compare
-from graphcnn.onnx.comparing.widened import Widened, wide
+from graphcnn.onnx.comparing.widened import wide
+from graphcnn.passes.lowering.retype import IN_FLOAT64
 from graphcnn.runtime.reference import Reference
 from graphcnn.training.session import Session
 
@@ -222,7 +223,7 @@ def results(graph, feeds):
 
 def rounding(graph, feeds):
     """The difference of each output from float64, relative to its largest number."""
-    ours, exact = results(graph, feeds), results(Widened.of(graph).graph, wide(feeds))
+    ours, exact = results(graph, feeds), results(IN_FLOAT64(graph), wide(feeds))
     return {k: np.abs(ours[k] - y).max() / (np.abs(y).max() or 1) for k, y in exact.items()}
 
 

@@ -11,16 +11,17 @@ from rewrites import graph_of
 from support.evaluate import evaluate, evaluate_updates
 
 from graphcnn.errors import OutputError, VerifyError
-from graphcnn.ir.graph import Graph
+from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.initializers import Constant
-from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.node import Array, Node, Value, constant_of
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu, Sigmoid
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.elementwise import Add, Mul
+from graphcnn.ops.norm import BatchNorm
 from graphcnn.ops.padding import Pad2d
-from graphcnn.passes.driver.base import PASSES, Pass, PassLog, Pipeline
+from graphcnn.passes.driver.base import PASSES, Pass, PassLog, Pipeline, States
 from graphcnn.passes.driver.observers import (
     Differential,
     Dump,
@@ -30,7 +31,9 @@ from graphcnn.passes.driver.observers import (
     relative_error,
 )
 from graphcnn.passes.simplify.eliminate import Eliminate
+from graphcnn.passes.simplify.fold_norms import FoldNorms
 from graphcnn.passes.simplify.fuse_pad import FusePad
+from graphcnn.passes.simplify.turn_kernels import TurnKernels
 
 
 @pytest.fixture(autouse=True)
@@ -208,3 +211,38 @@ def test_feeds_fit_the_graph_and_are_the_same_at_every_call() -> None:
 )
 def test_relative_error(a: list, b: list, error: float) -> None:
     assert relative_error(np.array(a), np.array(b)) == error
+
+
+def normalised(x: Value, w: Value, g: Value) -> Value:
+    one, zero = (constant_of(np.full(2, k), DType.FLOAT64) for k in (1.0, 0.5))
+    return BatchNorm(1e-3)(Conv2d(flip_kernel=True)(x, w, name="C1"), g, zero, zero, one)
+
+
+def test_passes_that_change_states_are_compared_with_what_these_hold() -> None:
+    graph = graph_of(normalised, x=(N, 1, 5, 5), w=(2, 1, 3, 3), g=(2,))
+    states = random_states(graph)
+    watch = Differential(run)
+    after, values = Pipeline((FoldNorms(), TurnKernels())).apply(graph, states, [Verify(), watch])
+    assert list(watch.worst) == ["fold_norms", "turn_kernels"]
+    assert not {"batch_norm"} & {n.op.name for n in after.operations}
+    assert set(values) == {state_of(s).key for s in after.states} and not set(values) & set(states)
+    assert not any(n.op.attributes.get("flip_kernel") for n in after.operations)
+    feeds = random_feeds(graph.bind(N=2))
+    expected, found = run(graph.bind(N=2), feeds, states), run(after.bind(N=2), feeds, values)
+    assert relative_error(expected["result"], found["result"]) < 1e-12
+
+    class Unturned(TurnKernels):
+        def apply(self, graph: Graph, states: States, log: PassLog) -> tuple[Graph, States]:
+            after, values = super().apply(graph, states, log)
+            return after, {k: a[:, :, ::-1, ::-1] for k, a in values.items() if a.ndim == 4}
+
+    with pytest.raises(VerifyError, match="pass unturned changed the numbers"):
+        Pipeline((Unturned(),)).apply(
+            graph_of(
+                lambda x, w: Conv2d(flip_kernel=True)(x, w, name="C1"),
+                x=(N, 1, 5, 5),
+                w=(2, 1, 3, 3),
+            ),
+            states,
+            [watch],
+        )

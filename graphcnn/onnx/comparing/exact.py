@@ -10,8 +10,9 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.rounding import Rounding
-from graphcnn.onnx.comparing.widened import Widened, wide, widened_array
+from graphcnn.onnx.comparing.widened import Widened, wide
 from graphcnn.onnx.comparing.yardstick import Spread
+from graphcnn.passes.lowering.retype import IN_FLOAT64
 
 Given = Mapping[Value, Array]
 
@@ -75,7 +76,7 @@ class Exact:
         self, keep: Collection[Value], given: Given, rng: np.random.Generator | None
     ) -> dict[Value, Array]:
         new = self._wide.values
-        taken = {new[v]: widened_array(a) for v, a in given.items() if v in new}
+        taken = {new[v]: IN_FLOAT64.array(a) for v, a in given.items() if v in new}
         run = Rounding(
             self._wide.graph, self._kinds, rng, taken, self._integers, self.narrowed is not None
         )

@@ -1,22 +1,18 @@
-"""A graph in float64: the same formulas, with next to no rounding.
-
-Every float type of 16 bits or more becomes float64, constants and states with their numbers as
-they are. Shorter floats stay, as integers do: to store a number in them is a step of the model,
-which the exact result takes too.
-"""
+"""A graph in float64, with the types that its values had: what rounding is measured against."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Array, Value, build, freeze
-from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.tensor_type import DType
+from graphcnn.passes.driver.base import PassLog
+from graphcnn.passes.lowering.retype import IN_FLOAT64
 
 #: The types that become float64.
-ROUNDED = (DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32)
+ROUNDED = tuple(IN_FLOAT64.becomes)
 #: The types in which arithmetic is done.
 FLOATS = (*ROUNDED, DType.FLOAT64)
 
@@ -32,37 +28,12 @@ class Widened:
 
     @classmethod
     def of(cls, graph: Graph) -> "Widened":
-        new: dict[Value, Value] = {}
-        for node in graph.nodes:
-            changes = {k: _wide(x) for k, x in node.op.attributes.items() if _wide(x) is not x}
-            op = replace(node.op, **changes) if changes else node.op
-            made = build(op, [new[v] for v in node.inputs], node.name, node.origin)
-            new.update(zip(node.outputs, made.outputs, strict=True))
-        wide = Graph.of(
-            (new[v] for v in graph.inputs),
-            {key: new[v] for key, v in graph.outputs.items()},
-            {new[s]: new[v] for s, v in graph.updates.items()},
-            graph.name,
-        )
-        return cls(wide, new, {wide_value: v.dtype for v, wide_value in new.items()})
-
-
-def _wide(x: Any) -> Any:
-    """An attribute that names a type, has one, or holds numbers of one."""
-    if isinstance(x, DType):
-        return DType.FLOAT64 if x in ROUNDED else x
-    if isinstance(x, TensorType) and x.dtype in ROUNDED:
-        return replace(x, dtype=DType.FLOAT64)
-    if isinstance(x, np.ndarray) and DType.of(x.dtype) in ROUNDED:
-        return freeze(x.astype(np.float64))
-    return x
+        log = PassLog()
+        wide = IN_FLOAT64(graph, log)
+        values = {v: log.became.get(v, v) for node in graph.nodes for v in node.outputs}
+        return cls(wide, values, {new: old.dtype for old, new in values.items()})
 
 
 def wide(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Arrays as a widened graph takes them."""
-    return {k: widened_array(np.asarray(a)) for k, a in arrays.items()}
-
-
-def widened_array(a: Array) -> Array:
-    """An array as a widened graph has it."""
-    return a.astype(np.float64) if DType.of(a.dtype) in ROUNDED else a
+    """Arrays as a graph in float64 takes them."""
+    return {k: IN_FLOAT64.array(np.asarray(a)) for k, a in arrays.items()}

@@ -17,6 +17,7 @@ from onnx import helper, numpy_helper
 
 import graphcnn.onnx.exporting.rules  # noqa: F401 - fills the registry
 from graphcnn.base.files import atomic_write, atomic_write_together
+from graphcnn.compile.pipelines import observers, onnx_pipeline
 from graphcnn.errors import ExportError
 from graphcnn.ir.graph import Graph, unique_names
 from graphcnn.ir.naming import Names
@@ -36,7 +37,6 @@ from graphcnn.onnx.exporting.writer import (
     NodeWriter,
     value_info,
 )
-from graphcnn.passes.simplify.turn_kernels import turn_kernels
 from graphcnn.text.write import format_graph
 
 #: The lowest IR version of each opset that can be asked for.
@@ -112,7 +112,7 @@ def build_model(
     level = _first_opset(opset, target)
     graph = Graph.of(graph.inputs, graph.outputs, name=graph.name)
     _check_states(graph, states)
-    graph, states = turn_kernels(graph, states)
+    graph, states = onnx_pipeline().apply(graph, states, observers())
     while True:
         try:
             model, data = _model(

@@ -11,7 +11,6 @@ from support.onnx_network import network, network_states
 
 import graphcnn as cnn
 from graphcnn.errors import ExportError, ImportModelError, OutputError
-from graphcnn.exchange.export import fold_norms
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import constant_of
 from graphcnn.ir.sources import Input, State
@@ -25,7 +24,9 @@ from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.ops.activation import Gelu, LeakyRelu, Relu
 from graphcnn.ops.elementwise import Add, Cast
 from graphcnn.ops.padding import Pad2d
-from graphcnn.passes.lowering.retype import to_float16
+from graphcnn.passes.driver.base import PassLog
+from graphcnn.passes.lowering.retype import IN_FLOAT16
+from graphcnn.passes.simplify.fold_norms import FoldNorms
 from graphcnn.runtime.reference import Reference
 
 FORMS = {
@@ -203,13 +204,13 @@ def test_what_float16_cannot_hold_is_refused_by_name(make, word):
     x = Input("x", TensorType((N, 2, 4, 4)))()
     states = {"big": np.array([[[1.0]], [[-70000.0]]], np.float32)}
     with pytest.raises(ExportError, match=f"{word}.*float16 at most 65504"):
-        to_float16(Graph.of([x], {"y": make(x)}), states)
+        IN_FLOAT16.apply(Graph.of([x], {"y": make(x)}), states, PassLog())
 
 
 def test_what_is_infinite_or_no_number_stays_so():
     x = Input("x", TensorType((N, 2)))()
     y = Add()(x, constant_of(np.array([np.inf, np.nan], np.float32)))
-    graph, _ = to_float16(Graph.of([x], {"y": y}), {})
+    graph = IN_FLOAT16(Graph.of([x], {"y": y}))
     found = Reference(graph.bind(1)).run({"x": np.zeros((1, 2), np.float32)})[0]["y"]
     assert found.dtype == np.float32 and np.isinf(found[0, 0]) and np.isnan(found[0, 1])
 
@@ -217,7 +218,7 @@ def test_what_is_infinite_or_no_number_stays_so():
 def test_float16_keeps_other_types_and_inputs_that_are_outputs():
     x, i = Input("x", TensorType((N, 3)))(), Input("i", TensorType((N, 3), DType.INT64))()
     y = LeakyRelu(0.1)(x, name="leak") + Cast(DType.FLOAT32)(i)
-    graph, _ = to_float16(Graph.of([x, i], {"y": y, "same": x, "count": Add()(i, i)}), {})
+    graph = IN_FLOAT16(Graph.of([x, i], {"y": y, "same": x, "count": Add()(i, i)}))
     assert [str(v.type) for v in graph.outputs.values()] == ["f32[N,3]", "f32[N,3]", "i64[N,3]"]
     assert graph.outputs["same"] is x
     assert {str(n.output.dtype) for n in graph.nodes if n.op.name == "leaky_relu"} == {"f16"}
@@ -243,7 +244,7 @@ def test_folded_weights_keep_their_names(tmp_path):
 def test_batch_norms_without_a_layer_stay():
     x = Input("x", TensorType((N, 3, 4, 4)))()
     m = cnn.Model(x, cnn.batch_norm(cnn.relu(x), name="bn")).initialize(0)
-    graph, arrays = fold_norms(m.graph, m.states)
+    graph, arrays = FoldNorms().apply(m.graph, m.states, PassLog())
     assert [n.op.name for n in graph.operations] == ["relu", "batch_norm"]
     assert dict(arrays) == dict(m.states)
 

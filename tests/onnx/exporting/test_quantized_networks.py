@@ -7,10 +7,10 @@ import numpy as np
 import onnx
 import pytest
 
+from graphcnn.compile.pipelines import export_pipeline
 from graphcnn.models import build
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
-from graphcnn.passes.lowering.retype import to_float16
 
 runtime = pytest.importorskip("onnxruntime")
 quantization = pytest.importorskip("onnxruntime.quantization")
@@ -91,7 +91,7 @@ def test_integers_stay_what_they_are_in_float16(network, tmp_path):
     quantization.quantize_static(str(path), str(tmp_path / "q.onnx"), images, quant_format=form)
     found = import_graph(str(tmp_path / "q.onnx"))
     plain = export_graph(found.graph, found.states)
-    half = export_graph(*to_float16(found.graph, found.states))
+    half = export_graph(*export_pipeline(float16=True).apply(found.graph, found.states))
     count = Counter(n.op_type for n in half.graph.node)
     assert count["QLinearConv"] == 2 and count["MaxPool"] == count["MatMulInteger"] == 1
     scales = [t for t in half.graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
