@@ -1,4 +1,8 @@
-"""Options of the whole suite: `pytest --full` runs the sweeps at full size as well."""
+"""Options of the whole suite: `pytest --full` runs the sweeps at full size as well.
+
+The whole suite takes a process for each core (up to eight); tests that are named on the command
+line run in this one, unless `-n` says otherwise.
+"""
 
 import os
 import tempfile
@@ -14,6 +18,19 @@ os.environ.setdefault("GRAPHCNN_CACHE", str(_CACHE))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the full-size sweeps")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    option = config.option
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    watched = option.usepdb or option.capture == "no"
+    inside = "PYTEST_XDIST_WORKER" in os.environ  # one of the processes, or a child of one
+    if named or watched or inside or not config.pluginmanager.hasplugin("xdist"):
+        return
+    if option.numprocesses is None:
+        option.numprocesses, option.dist = "auto", "worksteal"
+        option.maxprocesses = option.maxprocesses or 8
 
 
 @pytest.fixture
