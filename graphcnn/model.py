@@ -23,6 +23,7 @@ from graphcnn.network.metadata import read, read_graph
 from graphcnn.network.network import Network
 from graphcnn.network.weights import check_states, read_tensors
 from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.runtime.execution import REFERENCE, Execution
 
 if TYPE_CHECKING:
     from graphcnn.exchange.training_parity import TrainingParity
@@ -96,7 +97,7 @@ class Model(Network):
         feeds = feeds_for(self, np.asarray(image)[None] if single else image)
         for key in list(feeds)[:1]:
             feeds[key] = self.prepare(feeds[key])
-        runner = Runner(self.graph.with_outputs(values), "reference")
+        runner = Runner(self.graph.with_outputs(values), REFERENCE)
         found, _ = runner.run(feeds, self.states)
         return {name: np.asarray(array) for name, array in found.items()}
 
@@ -190,9 +191,9 @@ class Model(Network):
         from graphcnn.network.evaluation import evaluate
 
         chosen = loss or self.objective or self.loss
-        options = runtime, threads, precision, tune
+        execution = Execution.of(runtime, threads, precision, tune)
         try:
-            return evaluate(self, data, chosen, batch_size, metrics, *options, targets=targets)
+            return evaluate(self, data, chosen, batch_size, metrics, execution, targets)
         except MemoryError as error:
             raise _without_room(f"{self.name} is evaluated", error) from None
 

@@ -1,4 +1,4 @@
-"""The few switches that come from the environment."""
+"""The few switches that come from the environment, and which values they take."""
 
 import os
 
@@ -8,6 +8,7 @@ RUNTIMES = ("native", "reference")
 VERIFY_LEVELS = ("off", "types", "numbers")
 #: "fast" may choose algorithms that round more (Winograd), "strict" only sums of the products.
 PRECISIONS = ("fast", "strict")
+MOST_THREADS = 256
 
 
 def verify_level() -> str:
@@ -36,17 +37,36 @@ def check_runtime(name: str) -> str:
     return name
 
 
-def check_tune(chosen: bool | None) -> bool:
-    """`chosen`; None is what GRAPHCNN_TUNE says, "1" or "0" (default)."""
+def default_tune() -> bool:
+    """GRAPHCNN_TUNE: "1" or "0" (default)."""
     text = os.environ.get("GRAPHCNN_TUNE") or "0"
-    if chosen is None and text not in ("0", "1"):
+    if text not in ("0", "1"):
         raise GraphCnnError(f"GRAPHCNN_TUNE={text!r} is unknown; it is 1 or 0")
-    return text == "1" if chosen is None else chosen
+    return text == "1"
 
 
-def check_precision(name: str | None) -> str:
-    """`name`, if it is a precision; None is that of GRAPHCNN_PRECISION, "fast" by default."""
-    name = name or os.environ.get("GRAPHCNN_PRECISION") or PRECISIONS[0]
+def default_precision() -> str:
+    """GRAPHCNN_PRECISION: "fast" (default) or "strict"."""
+    return check_precision(os.environ.get("GRAPHCNN_PRECISION") or PRECISIONS[0])
+
+
+def check_precision(name: str) -> str:
+    """`name`, if it is a precision."""
     if name not in PRECISIONS:
         raise GraphCnnError(f"unknown precision {name!r}; it is one of {', '.join(PRECISIONS)}")
     return name
+
+
+def default_processors() -> int | None:
+    """GRAPHCNN_THREADS: how many processors a run may use; None, where it is not set, is all."""
+    text = os.environ.get("GRAPHCNN_THREADS", "").strip()
+    if not text:
+        return None
+    return check_threads(int(text) if text.isdecimal() else text, "GRAPHCNN_THREADS")
+
+
+def check_threads(count: object, what: str) -> int | None:
+    """`count`, if it is None or as many threads as a run can have."""
+    if count is None or (isinstance(count, int) and 1 <= count <= MOST_THREADS):
+        return count
+    raise GraphCnnError(f"{what} must be a number from 1 to {MOST_THREADS}, found {count!r}")

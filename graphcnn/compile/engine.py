@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from graphcnn.base.config import check_precision, check_runtime, check_tune, default_runtime
 from graphcnn.compile.runner import batch_size
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
+from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.reference import Reference
 
 if TYPE_CHECKING:
@@ -71,16 +71,8 @@ class ReferenceEngine:
 class NativeEngine:
     """Machine code, one executable per batch size; the states are in the one that ran last."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        states: Arrays,
-        threads: int | None,
-        precision: str | None,
-        tune: bool | None,
-    ) -> None:
-        self._graph = graph
-        self._options = threads, check_precision(precision), check_tune(tune)
+    def __init__(self, graph: Graph, states: Arrays, execution: Execution = NATIVE) -> None:
+        self._graph, self._execution = graph, execution
         self._executables: dict[int, NativeExecutable] = {}
         self._active: NativeExecutable | None = None
         self._states = dict(states)  # their values while no executable is active
@@ -97,7 +89,7 @@ class NativeEngine:
 
         executable = self._executables.get(n)
         if executable is None:
-            executable = training_executable(self._graph.bind(N=n), *self._options)
+            executable = training_executable(self._graph.bind(N=n), self._execution)
             self._executables[n] = executable
             self._share_arena()
         if self._active is None:
@@ -130,15 +122,8 @@ class NativeEngine:
             self._active.write_states(states)
 
 
-def make_engine(
-    graph: Graph,
-    states: Arrays,
-    runtime: str | None = None,
-    threads: int | None = None,
-    precision: str | None = None,
-    tune: bool | None = None,
-) -> Engine:
-    """The engine of a runtime, "native" or "reference"; None is the default one."""
-    if check_runtime(runtime or default_runtime()) == "reference":
+def make_engine(graph: Graph, states: Arrays, execution: Execution = NATIVE) -> Engine:
+    """The engine of a runtime."""
+    if execution.runtime == "reference":
         return ReferenceEngine(graph, states)
-    return NativeEngine(graph, states, threads, precision, tune)
+    return NativeEngine(graph, states, execution)

@@ -4,8 +4,9 @@ With `graphcnn.compile.pipelines` the only place where passes and runtime meet.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from graphcnn.base.config import check_precision, check_tune, verify_level
+from graphcnn.base.config import verify_level
 from graphcnn.base.garbage import kept
 from graphcnn.compile.pipelines import observers
 from graphcnn.ir.graph import Graph
@@ -23,6 +24,7 @@ from graphcnn.passes.memory.plan_memory import plan_memory
 from graphcnn.passes.memory.schedule import Schedule
 from graphcnn.passes.simplify.eliminate import Eliminate
 from graphcnn.passes.simplify.fold_constants import FoldConstants
+from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.native import stored_plan
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import (
@@ -32,30 +34,28 @@ from graphcnn.runtime.native.code.registry import (
     lower,
     passes_on,
 )
-from graphcnn.runtime.native.code.target import Target, host
+from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.stored_plan import Compiled
-from graphcnn.runtime.native.threads import thread_count
 from graphcnn.runtime.native.tuning import measured
 from graphcnn.runtime.reference import Reference
 
 
-def native_pipeline(
-    target: Target, precision: str = "fast", tune: bool = False, threads: int | None = None
-) -> Pipeline:
-    """A bound graph to the form that becomes machine code for `target`.
+def native_pipeline(execution: Execution = NATIVE) -> Pipeline:
+    """A bound graph to the form that becomes machine code for the target.
 
     In precision "strict" no convolution is computed by Winograd's algorithm; one that is to be
-    exact never is. With `tune` the choices are timed on this machine, on so many threads, instead
-    of estimated.
+    exact never is. With `tune` the choices are timed on this machine, on as many threads as run
+    them, instead of estimated.
     """
+    target = execution.target or host()
 
     def offered(node: Node) -> list[Choice]:
         found = choices(node, target)
-        if precision == "strict" or heavy_op(node).attributes.get("exact"):
+        if execution.precision == "strict" or heavy_op(node).attributes.get("exact"):
             found = [c for c in found if not c.algorithm.startswith("winograd")]
-        return measured(node, found, target, thread_count(threads)) if tune else found
+        return measured(node, found, target, execution.parts) if execution.tune else found
 
     return Pipeline(
         (
@@ -71,15 +71,14 @@ def native_pipeline(
     )
 
 
-def native_plan(graph: Graph, threads: int | None = None, target: Target | None = None) -> Plan:
+def native_plan(graph: Graph, execution: Execution = NATIVE) -> Plan:
     """Order and memory of a graph that went through `native_pipeline`."""
-    return _compiled(graph, threads, target or host()).plan
+    return _compiled(graph, execution).plan
 
 
-def _compiled(
-    graph: Graph, threads: int | None, target: Target, prepare: Graph | None = None
-) -> Compiled:
+def _compiled(graph: Graph, execution: Execution, prepare: Graph | None = None) -> Compiled:
     """Plan and kernels of a graph that went through `native_pipeline`."""
+    target = execution.target or host()
     kernels: dict[Node, Kernel] = {}
 
     def kernel(node: Node) -> Kernel:
@@ -91,77 +90,64 @@ def _compiled(
         graph,
         scratch=lambda node: kernel(node).scratch,
         inplace=lambda node: kernel(node).inplace,
-        parts=thread_count(threads),
+        parts=execution.parts,
     )
     return Compiled(plan, tuple(kernel(step.node) for step in plan.steps), prepare)
 
 
 def planned(
     graph: Graph,
-    threads: int | None = None,
-    precision: str | None = None,
+    execution: Execution = NATIVE,
     trace: Callable[[Applied], None] | None = None,
-    tune: bool | None = None,
 ) -> Plan:
     """The plan of what runs for a bound graph of inference or training; nothing is compiled."""
-    pipeline = native_pipeline(host(), check_precision(precision), check_tune(tune), threads)
-    placed = pipeline.run(graph, observers(trace))
+    placed = native_pipeline(execution).run(graph, observers(trace))
     run = placed if graph.updates else split_states(placed, constants=True)[1]
-    return native_plan(run, threads)
+    return native_plan(run, execution)
 
 
 @kept()
-def compiled(
-    graph: Graph,
-    threads: int | None = None,
-    precision: str | None = None,
-    tune: bool | None = None,
-) -> Compiled:
+def compiled(graph: Graph, execution: Execution = NATIVE) -> Compiled:
     """What runs for a bound graph, as this machine remembers it or made now.
 
     Nothing is remembered where the numbers of every pass are to be compared
     (GRAPHCNN_VERIFY=numbers), nor with `tune`, whose measurements are.
     """
-    target, precision, tune = host(), check_precision(precision), check_tune(tune)
-    level, parts = verify_level(), thread_count(threads)
-    forget = tune or level == "numbers"
-    entry = None if forget else stored_plan.entry_of(graph, target, precision, parts, level)
+    target, level = execution.target or host(), verify_level()
+    execution = replace(execution, target=target)
+    forget = execution.tune or level == "numbers"
+    options = execution.precision, execution.parts, level
+    entry = None if forget else stored_plan.entry_of(graph, target, *options)
     found = None if entry is None else stored_plan.fetch(entry, graph, target)
     if found is not None:
         return found
-    pipeline = native_pipeline(target, precision, tune, threads)
-    placed = pipeline.run(graph, observers())
+    placed = native_pipeline(execution).run(graph, observers())
     prepare, run = (None, placed) if graph.updates else split_states(placed, constants=True)
-    made = _compiled(run, threads, target, prepare)
+    made = _compiled(run, execution, prepare)
     if entry is not None:
         stored_plan.store(entry, graph, made)
     return made
 
 
 @kept()
-def native_executable(found: Compiled, threads: int | None = None) -> NativeExecutable:
+def native_executable(found: Compiled, execution: Execution = NATIVE) -> NativeExecutable:
     """The machine code of a plan.
 
     With GRAPHCNN_VERIFY=numbers each of its steps is compared with the reference.
     """
     plan, kernels = found.plan, found.kernels
-    executable = NativeExecutable(plan.graph, threads, plan=plan, kernels=kernels)
+    executable = NativeExecutable(plan.graph, execution, plan, kernels=kernels)
     if verify_level() == "numbers":
         executable.watch = Comparison(executable.plan)
     return executable
 
 
-def methods(
-    graph: Graph,
-    threads: int | None = None,
-    precision: str | None = None,
-    tune: bool | None = None,
-) -> tuple[str, ...]:
+def methods(graph: Graph, execution: Execution = NATIVE) -> tuple[str, ...]:
     """How each step of a bound graph computes; nothing is compiled.
 
     Where two batch sizes have equal methods, an item has the same bits in both.
     """
-    return tuple(kernel.method for kernel in compiled(graph, threads, precision, tune).kernels)
+    return tuple(kernel.method for kernel in compiled(graph, execution).kernels)
 
 
 class Prepared:
@@ -173,17 +159,11 @@ class Prepared:
         methods: how each step computes; see the function.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        threads: int | None = None,
-        precision: str | None = None,
-        tune: bool | None = None,
-    ) -> None:
-        found = compiled(graph, threads, precision, tune)
+    def __init__(self, graph: Graph, execution: Execution = NATIVE) -> None:
+        found = compiled(graph, execution)
         self._prepare = found.prepare
         self.methods = tuple(kernel.method for kernel in found.kernels)
-        self.executable = native_executable(found, threads)
+        self.executable = native_executable(found, execution)
         if not graph.states:  # so nobody binds any
             self.bind_states({})
 
@@ -199,11 +179,6 @@ class Prepared:
         return self.executable.run(feeds)
 
 
-def training_executable(
-    graph: Graph,
-    threads: int | None = None,
-    precision: str | None = None,
-    tune: bool | None = None,
-) -> NativeExecutable:
+def training_executable(graph: Graph, execution: Execution = NATIVE) -> NativeExecutable:
     """The machine code of a bound training step."""
-    return native_executable(compiled(graph, threads, precision, tune), threads)
+    return native_executable(compiled(graph, execution), execution)

@@ -20,6 +20,7 @@ from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
 from graphcnn.passes.driver.observers import random_feeds
 from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
+from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.machine import Machine, machine
 
@@ -109,9 +110,7 @@ class Profile:
 def profile(
     graph: Graph,
     states: Mapping[str, Array],
-    threads: int | None = None,
-    precision: str | None = None,
-    tune: bool | None = None,
+    execution: Execution = NATIVE,
     batch: int | None = None,
 ) -> Profile:
     """Time every step of a bound graph: an inference graph, or a whole training step.
@@ -128,11 +127,11 @@ def profile(
     }
     feeds = random_feeds(graph)
     if graph.updates:
-        executable = training_executable(graph, threads, precision, tune)
+        executable = training_executable(graph, execution)
         values[LEARNING_RATE] = np.zeros_like(values[LEARNING_RATE])  # the weights stay in range
         executable.bind_states(values)
     else:
-        prepared = Prepared(graph, threads, precision, tune)
+        prepared = Prepared(graph, execution)
         prepared.bind_states(values)
         executable = prepared.executable
     seconds, times = _measured(executable, feeds)

@@ -13,7 +13,6 @@ import numpy as np
 from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
 from graphcnn.analysis.batch_choices import FixedBatch
 from graphcnn.analysis.batch_split import BatchSplit, split_batch
-from graphcnn.base.config import check_precision, check_runtime, check_tune, default_runtime
 from graphcnn.compile.pipelines import inference_graph
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import Batch
@@ -21,6 +20,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.item_places import count_items, fed_items, fill_items, take_items
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.state_values import Snapshot, StateValues
+from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.reference import Reference
 
 if TYPE_CHECKING:
@@ -38,27 +38,12 @@ _SIZES = 4
 class Runner:
     """Runs one graph without updates.
 
-    Args:
-        runtime: "native" or "reference"; None is the default one.
-        threads: of the native runtime; None leaves it to GRAPHCNN_THREADS and the machine.
-        precision: of the native runtime, "fast" or "strict"; None leaves it to GRAPHCNN_PRECISION.
-        tune: measure instead of estimating what is fastest; None leaves it to GRAPHCNN_TUNE.
-
     Safe for many threads: each call runs with the states it is given, which are those of one
     moment. The code for a batch size is made once, and calls of the same size take turns.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        runtime: str | None = None,
-        threads: int | None = None,
-        precision: str | None = None,
-        tune: bool | None = None,
-    ) -> None:
-        self.graph = graph
-        self.runtime = check_runtime(runtime or default_runtime())
-        self._options = threads, check_precision(precision), check_tune(tune)
+    def __init__(self, graph: Graph, execution: Execution = NATIVE) -> None:
+        self.graph, self.execution = graph, execution
         self._references: dict[int, Reference] = {}
         self._prepared: dict[int, _Ready] = {}
         self._building = threading.Lock()
@@ -79,7 +64,7 @@ class Runner:
         n = self.count(feeds)
         if isinstance(states, StateValues):
             states = states.snapshot()
-        if self.runtime == "reference":
+        if self.execution.runtime == "reference":
             return self.reference(n).run(feeds, states)
         size = self._size_for(n)
         ready = self._prepared.get(size) or self._made(size)
@@ -125,7 +110,7 @@ class Runner:
 
     def like(self, graph: Graph) -> Self:
         """A runner of another graph in the same manner."""
-        return type(self)(graph, self.runtime, *self._options)
+        return type(self)(graph, self.execution)
 
     def reference(self, n: int) -> Reference:
         """The reference, for batches of `n` items."""
@@ -143,7 +128,7 @@ class Runner:
 
         with self._building:
             if n not in self._prepared:
-                self._prepared[n] = _Ready(Prepared(self._bound_form(n), *self._options))
+                self._prepared[n] = _Ready(Prepared(self._bound_form(n), self.execution))
             return self._prepared[n]
 
     def _size_for(self, n: int) -> int:
@@ -165,7 +150,7 @@ class Runner:
         if n not in self._methods:
             from graphcnn.compile.native import methods
 
-            self._methods[n] = methods(self._bound_form(n), *self._options)
+            self._methods[n] = methods(self._bound_form(n), self.execution)
         return self._methods[n]
 
     def _bound_form(self, n: int) -> Graph:

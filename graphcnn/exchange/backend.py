@@ -20,6 +20,7 @@ from graphcnn.ir.node import Array
 from graphcnn.onnx.importing.context import NeedsValueError
 from graphcnn.onnx.importing.importer import import_proto
 from graphcnn.onnx.importing.translate import Imported
+from graphcnn.runtime.execution import Execution
 
 
 class GraphCnnRep(BackendRep):
@@ -82,7 +83,7 @@ class _Imported:
         from graphcnn.compile.runner import Runner
 
         self.found = found
-        self.runner = Runner(found.graph, runtime)
+        self.runner = Runner(found.graph, Execution.of(runtime))
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name."""
@@ -90,7 +91,7 @@ class _Imported:
         batch = self.runner.count(feeds) if self.runner.item_places else 1
         used = {v.node.name: feeds[v.node.name] for v in graph.inputs}
         with np.errstate(all="ignore"):
-            if self.runner.runtime == "reference":
+            if self.runner.execution.runtime == "reference":
                 results, _ = self.runner.reference(batch).run(used, states)
             else:
                 executable = self.runner.prepared(batch)

@@ -15,6 +15,7 @@ from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import DType
 from graphcnn.network.network import Network
+from graphcnn.runtime.execution import REFERENCE
 
 if TYPE_CHECKING:
     from graphcnn.onnx.comparing.parity import Parity
@@ -137,7 +138,7 @@ def _compared(
         compare,
     )
 
-    runner = Runner(graph, "reference")
+    runner = Runner(graph, REFERENCE)
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         return runner.run(feeds, states)[0]

@@ -22,6 +22,7 @@ from graphcnn.onnx.comparing.edges import Edges
 from graphcnn.onnx.importing.file.names import shown
 from graphcnn.onnx.importing.file.validate import label
 from graphcnn.onnx.importing.known.affine import at_batch
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Reference
 
 #: Bytes of intermediate values that are kept at a time.
@@ -101,7 +102,7 @@ def _reference(graph: Graph, feeds: Arrays, states: Arrays) -> Arrays:
 def _native(graph: Graph, feeds: Arrays, states: Arrays) -> Arrays:
     from graphcnn.compile.native import Prepared  # LLVM is loaded when it is needed
 
-    prepared = Prepared(inference_graph(graph))
+    prepared = Prepared(inference_graph(graph), Execution.of("native"))
     prepared.bind_states(states)
     return prepared.run(feeds)[0]
 

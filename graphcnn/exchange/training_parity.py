@@ -30,6 +30,7 @@ from graphcnn.onnx.comparing.widened import wide
 from graphcnn.onnx.exporting.states import NEW
 from graphcnn.passes.lowering.retype import IN_FLOAT64
 from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
+from graphcnn.runtime.execution import REFERENCE, Execution
 from graphcnn.training.session import Session
 
 STEPS = 30
@@ -210,8 +211,8 @@ class _Sides:
         fed = {i.name for i in self._theirs.get_inputs()}
         self._states = {key: array for key, array in states.items() if key in fed}
         graph, ours = session.graph, session.states
-        self._reference: Engine = make_engine(graph, ours, "reference")
-        self._native = make_engine(graph, ours, "native", precision="strict")
+        self._reference: Engine = make_engine(graph, ours, REFERENCE)
+        self._native = make_engine(graph, ours, Execution.of("native", precision="strict"))
         self._exact = ReferenceEngine(IN_FLOAT64(graph), wide(ours)) if exact else None
         self._learned = [
             state_of(s).key

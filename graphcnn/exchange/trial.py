@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from graphcnn.base.config import check_precision
+from graphcnn.base.config import default_precision
 from graphcnn.errors import CrashError
 from graphcnn.exchange.first_difference import RUN, Sides
 from graphcnn.ir.graph import Graph
@@ -119,7 +119,7 @@ class Trial:
 
 def slack(runtime: str) -> float:
     """How many times more an element may be off in this runtime."""
-    return FAST_SLACK if runtime == "native" and check_precision(None) == "fast" else 1.0
+    return FAST_SLACK if runtime == "native" and default_precision() == "fast" else 1.0
 
 
 def run_graph(runtime: str, graph: Graph, sides: Sides) -> dict[str, Array]:

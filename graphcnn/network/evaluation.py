@@ -30,6 +30,7 @@ from graphcnn.network.feeding import (
 )
 from graphcnn.network.network import Network
 from graphcnn.network.pieces import cut_inputs, opened_model, run_pieces
+from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.reference import Reference
 
 #: Items that `predict` runs at a time, where they may be cut apart.
@@ -89,7 +90,7 @@ def _piece(model: Network, runner: Runner, count: int, batch_size: int | None) -
 
 def _own(runner: Runner, outputs: Mapping[str, Array]) -> dict[str, Array]:
     """Outputs in arrays of their own: the reference may give parts of what was fed."""
-    if runner.runtime != "reference":
+    if runner.execution.runtime != "reference":
         return dict(outputs)
     return {key: np.array(array, order="C") for key, array in outputs.items()}
 
@@ -100,10 +101,7 @@ def evaluate(
     loss: str | Objective | None,
     batch_size: int,
     metrics: Metrics,
-    runtime: str | None = None,
-    threads: int | None = None,
-    precision: str | None = None,
-    tune: bool | None = None,
+    execution: Execution = NATIVE,
     targets: Any = None,
 ) -> dict[str, float]:
     """Loss and metrics of all items; `measure` says how. None is cross-entropy.
@@ -125,7 +123,7 @@ def evaluate(
     tell(model.name, next(iter(model.graph.outputs.values())), known_loss(loss))
     kind = target_type(loss, prediction_type(model), dataset.labels)
     graph = with_loss(model.graph, loss, metrics, kind)
-    runner = Runner(graph, runtime, threads, precision, tune)
+    runner = Runner(graph, execution)
     return measure(model, runner, dataset, batch_size)
 
 

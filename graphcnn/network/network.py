@@ -32,6 +32,7 @@ from graphcnn.network.weights import (
     read_tensors,
     write_tensors,
 )
+from graphcnn.runtime.execution import Execution
 from graphcnn.text.write import dump_graph
 
 _numbers = itertools.count(1)
@@ -303,13 +304,15 @@ class Network:
         tune: bool | None = None,
     ) -> Runner:
         """Runs the inference graph at any batch size; kept until the graph changes."""
-        graph, settings = self.graph, (runtime, threads, precision, tune)
-        known = self._runners.get((graph, *settings))
+        graph, asked = self.graph, (runtime, threads, precision, tune)
+        known = self._runners.get((graph, *asked))
         if known is None:
             for old in [key for key in list(self._runners) if key[0] is not graph]:
                 self._runners.pop(old, None)
+            execution = Execution.of(*asked)
             # Of two threads that come here at once both get the same one.
-            known = self._runners.setdefault((graph, *settings), Runner(graph, *settings))
+            known = self._runners.setdefault((graph, execution), Runner(graph, execution))
+            self._runners[graph, *asked] = known  # found at once, the environment not read again
         return known
 
     # Keeping

@@ -153,7 +153,6 @@ def fit(
     evaluation = with_loss(model.graph, loss, metrics, kind)
     if held_out is not None:
         TargetRule.of(evaluation).check(held_out.labels)
-    options = runtime, threads, precision, tune
     session = Session(
         model,
         loss,
@@ -183,7 +182,7 @@ def fit(
         data,
         held_out,
         session,
-        Runner(evaluation, *options),
+        Runner(evaluation, session.execution),
         epochs,
         batch_size,
         seed,

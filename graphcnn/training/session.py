@@ -56,6 +56,7 @@ from graphcnn.network.network import Network
 from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
 from graphcnn.passes.training.training_mode import SEED, STEP
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Reference
 from graphcnn.training.adoption import adopt_data, adopt_run
 
@@ -95,7 +96,7 @@ class Session:
         self.model, self.loss, self.seed = model, known.spec, checked_seed(seed)
         self.optimizer = make_optimizer(optimizer)
         self._metrics, self._kind = metrics, target
-        self._options = runtime, threads, precision, tune
+        self.execution = Execution.of(runtime, threads, precision, tune)
         self._schedule = schedule(self.optimizer.learning_rate)
         self._built: _Built | None = None
         self._to_teach_run = self._to_teach_data = teach
@@ -127,7 +128,7 @@ class Session:
             )
         if SEED in states:  # a graph without random numbers has none
             states[SEED] = np.array(self.seed, np.int64)
-        engine = make_engine(graph, states, *self._options)
+        engine = make_engine(graph, states, self.execution)
         loan = self._made_loan(graph, engine, values)
         weakref.finalize(self, loan.abandon).atexit = False
         self._built = _Built(graph, engine, loan, TargetRule.of(graph), _of_one_pixel(graph))

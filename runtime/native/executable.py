@@ -1,6 +1,6 @@
 """A bound graph as machine code: kernels in order, buffers at fixed addresses, one native call.
 
-    executable = NativeExecutable(graph, threads=2)
+    executable = NativeExecutable(graph, Execution(threads=2))
     outputs, updates = executable.run(feeds, states)       as the reference does
 
     executable.bind_states(states)                         in training the states stay inside
@@ -27,8 +27,9 @@ from graphcnn.ir.plan import BufferRole, Plan, verify_plan
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.storage import PLAIN, pack, unpack
 from graphcnn.ir.tensor_type import TensorType
+from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.native.code.kernel import Kernel
-from graphcnn.runtime.native.code.target import Target, host
+from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.driver import driver
 from graphcnn.runtime.native.memory.arena import Arena, usable_in_place
@@ -37,7 +38,7 @@ from graphcnn.runtime.native.memory.red_zones import RedZones
 from graphcnn.runtime.native.program import state_copies, work_of
 from graphcnn.runtime.native.simple_plan import simple_plan
 from graphcnn.runtime.native.step_table import StepTable
-from graphcnn.runtime.native.threads import run_steps, thread_count
+from graphcnn.runtime.native.threads import run_steps
 from graphcnn.runtime.reference import fed
 
 #: Smaller arrays are copied in; larger ones are read where they lie, if they lie well.
@@ -64,8 +65,7 @@ class NativeExecutable:
     def __init__(
         self,
         graph: Graph,
-        threads: int | None = None,
-        target: Target | None = None,
+        execution: Execution = NATIVE,
         plan: Plan | None = None,
         guard: bool | None = None,
         kernels: Sequence[Kernel] | None = None,
@@ -78,12 +78,12 @@ class NativeExecutable:
         """
         if not graph.is_bound:
             raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
-        self.target = target or host()
-        self.threads = thread_count(threads)
+        self.target = execution.target or host()
+        self.threads = execution.parts
         self.plan = plan or simple_plan(graph, self.target, self.threads)
         self.graph = self.plan.graph
         verify_plan(self.plan)
-        if threads is None and sum(map(work_of, self.plan.steps)) < _SMALL:
+        if execution.threads is None and sum(map(work_of, self.plan.steps)) < _SMALL:
             self.threads = 1
         self.memory = Memory(self.plan, guard)
         self._table = StepTable(self.plan, self.memory, self.target, self.threads, kernels)

@@ -10,7 +10,7 @@ import ctypes
 import os
 import threading
 
-from graphcnn.errors import GraphCnnError
+from graphcnn.base.config import MOST_THREADS
 from graphcnn.runtime.native.driver import (
     BARRIER_BYTES,
     BARRIER_SPINS,
@@ -19,8 +19,6 @@ from graphcnn.runtime.native.driver import (
     Driver,
 )
 from graphcnn.runtime.native.memory.limits import available_processors
-
-MOST = 256
 
 #: Looks at a word before a thread goes to sleep: some 50 µs, about what a sleep costs.
 _SPINS = 2000
@@ -36,7 +34,7 @@ class Pool:
         self.workers: list[threading.Thread] = []
         self.closed = False
         self._driver: Driver | None = None
-        memory = ctypes.create_string_buffer(BARRIER_BYTES + MOST * BOX_BYTES + 64)
+        memory = ctypes.create_string_buffer(BARRIER_BYTES + MOST_THREADS * BOX_BYTES + 64)
         self._memory = memory
         self._barrier = -(-ctypes.addressof(memory) // 64) * 64
         self._boxes = self._barrier + BARRIER_BYTES
@@ -107,22 +105,6 @@ def run_steps(driver: Driver, steps: int, count: int, parts: int) -> None:
     """Run `count` steps from the address `steps`, in `parts` parts at once where that can be."""
     if parts == 1 or not pool().run(driver, steps, count, parts):
         driver.run(steps, count, 0, 1, 0)
-
-
-def thread_count(threads: int | None = None) -> int:
-    """Threads of a run: the argument, else GRAPHCNN_THREADS, else the processors at hand."""
-    if threads is not None:
-        return _checked(threads, "threads")
-    text = os.environ.get("GRAPHCNN_THREADS", "").strip()
-    if text:
-        return _checked(int(text) if text.isdecimal() else text, "GRAPHCNN_THREADS")
-    return min(available_processors(), MOST)
-
-
-def _checked(threads: object, what: str) -> int:
-    if isinstance(threads, int) and 1 <= threads <= MOST:
-        return int(threads)
-    raise GraphCnnError(f"{what} must be a number from 1 to {MOST}, found {threads!r}")
 
 
 def _forget() -> None:

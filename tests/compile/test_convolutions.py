@@ -8,6 +8,7 @@ from graphcnn.compile.native import native_pipeline
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.ir.graph import Graph
 from graphcnn.ops.conv import Conv2d
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.target import named
 from graphcnn.runtime.native.kernels.conv.geometry import geometry
 from graphcnn.runtime.native.kernels.conv.schedule import choose_schedule, tiling_rule
@@ -16,7 +17,7 @@ AVX512 = named("avx512")
 
 
 def lines(graph: Graph, batch: int) -> list[str]:
-    placed = native_pipeline(AVX512).run(graph.bind(batch))
+    placed = native_pipeline(Execution(target=AVX512)).run(graph.bind(batch))
     return format_convolutions(list(convolutions(placed, AVX512))).splitlines()
 
 
@@ -50,7 +51,7 @@ def test_an_algorithm_that_is_not_the_fastest_alone_is_there_for_its_neighbours(
 
 def test_gradients_have_lines_too() -> None:
     step = training_graph(cnn.models.build("mnist_cnn").graph, "cross_entropy", cnn.SGD(0.1))
-    found = convolutions(native_pipeline(AVX512).run(step.bind(32)), AVX512)
+    found = convolutions(native_pipeline(Execution(target=AVX512)).run(step.bind(32)), AVX512)
     assert [(c.name, c.operator, c.chosen) for c in found] == [
         ("conv1", "conv2d", "first"),
         ("conv2", "conv2d", "winograd4"),

@@ -9,6 +9,7 @@ import graphcnn as cnn
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.compile.profiling import Profile, operator, profile
 from graphcnn.models import MODELS
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.machine import Machine, machine
 
@@ -23,7 +24,7 @@ def network(training: bool = False):
 @pytest.fixture(scope="module")
 def found() -> Profile:
     graph, model = network()
-    return profile(graph, model.states, threads=1)
+    return profile(graph, model.states, Execution(threads=1))
 
 
 def test_every_step_is_there(found):
@@ -64,7 +65,7 @@ def test_the_table_and_json_say_the_same(found):
 
 def test_training_names_gradients_and_updates():
     graph, model = network(training=True)
-    found = profile(graph, model.states, threads=2)
+    found = profile(graph, model.states, Execution(threads=2))
     names = " ".join(s.node for s in found.steps)
     assert "gradient of C3" in names
     assert found.threads in (1, 2)

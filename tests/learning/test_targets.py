@@ -11,6 +11,7 @@ import graphcnn as cnn
 from graphcnn.compile.runner import Runner
 from graphcnn.ir.node import Array
 from graphcnn.network.feeding import target_rule
+from graphcnn.runtime.execution import Execution
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((40, 1, 6, 6)).astype(np.float32)
@@ -117,7 +118,7 @@ def test_weights_smoothing_and_labels_that_are_left_out(
         logits, labels, weight=given, label_smoothing=smoothing, ignore_index=ignored
     )
     model = cnn.Model([logits, labels], {"loss": loss, "dz": cnn.gradients(loss, [logits])[0]})
-    found, _ = Runner(model.graph, runtime).run({"z": z, "t": t}, model.states)
+    found, _ = Runner(model.graph, Execution(runtime)).run({"z": z, "t": t}, model.states)
     expected = expected_loss(z, t, w, smoothing, left_out)
     assert float(found["loss"]) == pytest.approx(expected, rel=1e-5)
     direction = RNG.normal(size=z.shape)
@@ -136,7 +137,7 @@ def test_where_no_label_counts_the_loss_is_0(runtime: str) -> None:
     right = cnn.accuracy(logits, labels, ignore_index=9)
     model = cnn.Model([logits, labels], [loss, right, cnn.gradients(loss, [logits])[0]])
     feeds = {"z": RNG.normal(size=(4, 3)).astype(np.float32), "t": np.full(4, 9)}
-    found, _ = Runner(model.graph, runtime).run(feeds, model.states)
+    found, _ = Runner(model.graph, Execution(runtime)).run(feeds, model.states)
     assert all(not np.any(array) for array in found.values())
 
 

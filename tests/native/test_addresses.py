@@ -18,6 +18,7 @@ from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Add, Mul
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.addresses import constants_text
 from graphcnn.runtime.native.code import jit
 from graphcnn.runtime.native.code.registry import lower
@@ -30,7 +31,7 @@ from graphcnn.runtime.native.simple_plan import simple_plan
 
 def step(target: Target) -> Graph:
     graph = training_graph(mixed().graph, "cross_entropy", cnn.SGD(0.1, momentum=0.9))
-    return native_pipeline(target).run(graph.bind(N=3))
+    return native_pipeline(Execution(target=target)).run(graph.bind(N=3))
 
 
 def ahead(graph: Graph, target: Target):

@@ -18,6 +18,7 @@ from graphcnn.models import build
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import Placed, Relayout, inner
 from graphcnn.passes.lowering.split_states import split_states
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.registry import OFFERS, heavy_op, load_lowerings, lower
 from graphcnn.runtime.native.code.target import Target, named
 
@@ -58,7 +59,9 @@ def table(target: str) -> str:
     load_lowerings()
     processor, lines = named(target), []
     for name, settings, batch, training in NETWORKS:
-        placed = native_pipeline(processor).run(graph(name, settings, batch, training))
+        placed = native_pipeline(Execution(target=processor)).run(
+            graph(name, settings, batch, training)
+        )
         runs = placed if training else split_states(placed)[1]
         sizes = "".join(f" {key}={value}" for key, value in settings.items())
         lines.append(f"# {name}{sizes}, {'training' if training else 'inference'}, batch {batch}")

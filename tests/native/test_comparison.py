@@ -11,6 +11,7 @@ from graphcnn.compile.native import Prepared
 from graphcnn.compile.pipelines import inference_graph
 from graphcnn.ir.node import build
 from graphcnn.ops.pool import AvgPool2d
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 from graphcnn.runtime.native.comparison import step_difference
 
@@ -56,7 +57,7 @@ def test_a_wrong_kernel_is_named(training, numbers, monkeypatch):
 
 def test_what_is_overwritten_afterwards_is_named(numbers):
     model = pooled()
-    prepared = Prepared(inference_graph(model.graph).bind(N=2), threads=1)
+    prepared = Prepared(inference_graph(model.graph).bind(N=2), Execution(threads=1))
     prepared.bind_states(model.states)
     executable = prepared.executable
     ((key, read),) = executable._outputs
@@ -68,7 +69,7 @@ def test_what_is_overwritten_afterwards_is_named(numbers):
 def test_a_value_that_changes_between_steps_is_noticed(numbers):
     """What a step makes is held against what its inputs were when they were made."""
     model = pooled()
-    prepared = Prepared(inference_graph(model.graph).bind(N=2), threads=1)
+    prepared = Prepared(inference_graph(model.graph).bind(N=2), Execution(threads=1))
     prepared.bind_states(model.states)
     executable = prepared.executable
     watch, seen = executable.watch.step, []

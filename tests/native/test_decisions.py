@@ -21,6 +21,7 @@ from graphcnn.compile.native import training_executable
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.ir.graph import state_of
 from graphcnn.learning.target_rule import TARGET
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Reference
 
 N, SIZE, CHANNELS = 16, 32, (32, 32, 64, 64)
@@ -76,7 +77,9 @@ def run(kind: str, runtime: str, dtype: str = "float32") -> tuple[dict, dict]:
     if runtime == "reference":
         outputs, updates = Reference(graph).run(feeds, states)
     else:
-        outputs, updates = training_executable(graph, 1, runtime).run(feeds, states)
+        outputs, updates = training_executable(graph, Execution("native", 1, runtime)).run(
+            feeds, states
+        )
     gradients = {k: states[k].astype(np.float64) - updates[k] for k in model.parameters}
     return gradients, {key: outputs[key] for key in before}
 

@@ -18,6 +18,7 @@ from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.ops.shape import Reshape
 from graphcnn.passes.memory.plan_memory import plan_memory
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native import executable as module
 from graphcnn.runtime.native import step_table as table
 from graphcnn.runtime.native.code.kernel import Kernel
@@ -56,7 +57,7 @@ def planned(graph, threads=1, **options):
         inplace=lambda node: lower(node, host()).inplace,
         parts=threads,
     )
-    return NativeExecutable(graph, threads, plan=plan, **options)
+    return NativeExecutable(graph, Execution(threads=threads), plan=plan, **options)
 
 
 @pytest.fixture(params=[NativeExecutable, planned], ids=["simple", "planned"])
@@ -229,9 +230,9 @@ def test_threads_do_not_change_a_bit():
     with lowered("relu", mean_lowering(16)):
         graph = chain(200)
         feeds = {"x": np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 64)}
-        one = NativeExecutable(graph, threads=1).run(feeds)[0]["y"]
+        one = NativeExecutable(graph, Execution(threads=1)).run(feeds)[0]["y"]
         for threads in (2, 3, 4):
-            native = NativeExecutable(graph, threads=threads)
+            native = NativeExecutable(graph, Execution(threads=threads))
             assert native.threads == threads
             for _ in range(10):
                 assert native.run(feeds)[0]["y"].tobytes() == one.tobytes()
@@ -240,10 +241,11 @@ def test_threads_do_not_change_a_bit():
 @pytest.mark.whole_runs
 def test_small_graphs_stay_on_one_thread(monkeypatch):
     monkeypatch.setenv("GRAPHCNN_THREADS", "4")
-    assert NativeExecutable(counter()).threads == 1
-    assert NativeExecutable(counter(), threads=2).threads == 2
+    execution = Execution.of()
+    assert NativeExecutable(counter(), execution).threads == 1
+    assert NativeExecutable(counter(), Execution(threads=2)).threads == 2
     x = Input("x", TensorType((1 << 20,)))()
-    assert NativeExecutable(Graph.of([x], {"y": Relu()(x)})).threads == 4
+    assert NativeExecutable(Graph.of([x], {"y": Relu()(x)}), execution).threads == 4
 
 
 @pytest.mark.whole_runs
@@ -377,7 +379,7 @@ def test_cuts():
 @pytest.mark.whole_runs
 def test_a_run_costs_little_python():
     native = NativeExecutable(
-        Graph.of([x := Input("x", TensorType((1, 10)))()], {"y": Relu()(x)}), threads=1
+        Graph.of([x := Input("x", TensorType((1, 10)))()], {"y": Relu()(x)}), Execution(threads=1)
     )
     feeds = {"x": np.ones((1, 10), np.float32)}
     assert best(lambda: native.run(feeds), 200) < 0.6 * unit()  # 15 µs on a server

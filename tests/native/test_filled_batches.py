@@ -8,6 +8,7 @@ from support.random_models import random_model
 
 import graphcnn as cnn
 from graphcnn.compile.runner import Runner
+from graphcnn.runtime.execution import Execution
 
 
 def rows_and_wide_rows() -> cnn.Model:
@@ -29,7 +30,7 @@ def check(model: cnn.Model, seed: int) -> set[bool]:
     x = rng.standard_normal((9, *model.graph.inputs[0].shape[1:])).astype(np.float32)
     found = set()
     for n, larger in ((1, 2), (1, 4), (2, 3), (2, 7), (3, 4), (5, 9), (6, 8)):
-        fresh, used = (Runner(model.graph, "native", threads=1) for _ in range(2))
+        fresh, used = (Runner(model.graph, Execution(threads=1)) for _ in range(2))
         used.run({key: x[:larger]}, model.states)
         wanted, _ = fresh.run({key: x[:n]}, model.states)
         outputs, _ = used.run({key: x[:n]}, model.states)

@@ -176,7 +176,7 @@ from graphcnn.models import build
 from graphcnn.compile.native import native_pipeline
 from graphcnn.runtime.native.code.target import host
 graph = inference_graph(build("resnet18").initialize(0).graph).bind(8)
-print([(n.name, n.op) for n in native_pipeline(host()).run(graph).operations])
+print([(n.name, n.op) for n in native_pipeline().run(graph).operations])
 """
 
 

@@ -14,6 +14,7 @@ from graphcnn.ir.sources import Input, State
 from graphcnn.ir.storage import unpack
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.elementwise import Add
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.copies import copy_kernel, lines_of
 from graphcnn.runtime.native.executable import NativeExecutable
@@ -152,7 +153,7 @@ def test_copies(size: int) -> None:
     s, t = State("s", kind)(), State("t", kind)()
     graph = Graph.of([x], {"x": x}, {s: t, t: s})
     for threads in (1, 3):
-        native = NativeExecutable(graph, threads)
+        native = NativeExecutable(graph, Execution(threads=threads))
         assert len(state_copies(native.plan)) >= 3
         rng = np.random.default_rng(size)
         values = {k: rng.normal(size=size).astype(np.float32) for k in "st"}

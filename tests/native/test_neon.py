@@ -29,6 +29,7 @@ from graphcnn.learning.target_rule import TARGET
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.layout import inner
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import can_run, named
 from graphcnn.runtime.reference import Reference
@@ -52,7 +53,7 @@ def check_step(name: str, n: int) -> int:
     """Each kernel of a training step on the numbers that the reference has there."""
     model, loss = network(name)
     graph = training_graph(model.graph, loss, cnn.SGD(0.01, momentum=0.9)).bind(N=n)
-    graph = native_pipeline(NEON).run(graph)
+    graph = native_pipeline(Execution(target=NEON)).run(graph)
     ((images, targets),) = batches(model, loss, n, 1)
     values = {}
 

@@ -25,6 +25,7 @@ from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.learning.objective import TARGET
 from graphcnn.ops.elementwise import Ceil, Floor, Round
 from graphcnn.ops.fused import Fused
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code import jit
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import load_lowerings, lower
@@ -116,7 +117,7 @@ def kernels_of_samples(target):
 def kernels_of_step(name, target):
     model, loss = network(name)
     graph = training_graph(model.graph, loss, cnn.SGD(0.01, momentum=0.9)).bind(N=2)
-    nodes = filter(is_step, native_pipeline(target).run(graph).nodes)
+    nodes = filter(is_step, native_pipeline(Execution(target=target)).run(graph).nodes)
     return list({k.key: k for k in (lower(node, target) for node in nodes)}.values())
 
 
@@ -159,11 +160,13 @@ def test_training_steps_have_the_numbers_of_the_reference(name, net):
         state = state_of(value)
         states.setdefault(state.key, state.initial(value.type, 0, state.key))
     expected, wanted = Reference(graph).run(feeds, states)
-    placed = native_pipeline(target).run(graph)
+    placed = native_pipeline(Execution(target=target)).run(graph)
     first = None
     for threads in (1, 2, 3):
-        plan = native_plan(placed, threads, target)
-        executable = NativeExecutable(plan.graph, threads, target, plan, guard=True)
+        plan = native_plan(placed, Execution(threads=threads, target=target))
+        executable = NativeExecutable(
+            plan.graph, Execution(threads=threads, target=target), plan, guard=True
+        )
         outputs, updates = executable.run(feeds, states)
         assert outputs["loss"] == pytest.approx(expected["loss"], rel=1e-5)
         for key, array in wanted.items():

@@ -12,6 +12,7 @@ from graphcnn.ops.activation import Relu
 from graphcnn.ops.elementwise import Abs, Add, Mul
 from graphcnn.ops.layout import Relayout
 from graphcnn.passes.memory.plan_memory import plan_memory
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 from graphcnn.runtime.native.code.target import host
@@ -20,6 +21,8 @@ from graphcnn.runtime.native.memory import red_zones
 from graphcnn.runtime.native.memory.arena import RED_ZONE
 from graphcnn.runtime.native.memory.places import Memory
 from graphcnn.runtime.native.simple_plan import simple_plan
+
+ONE = Execution(threads=1)
 
 F32 = DType.FLOAT32
 SIZE = 60  # floats: 240 bytes and 16 to the next multiple of 64
@@ -52,7 +55,7 @@ def network():
 
 def run(graph=None):
     plan = plan_memory(graph or network())
-    return NativeExecutable(plan.graph, 1, plan=plan, guard=True).run({"x": X})[0]["y"]
+    return NativeExecutable(plan.graph, ONE, plan=plan, guard=True).run({"x": X})[0]["y"]
 
 
 @pytest.fixture(params=[True, False], ids=["compared", "zones only"])
@@ -104,10 +107,10 @@ def test_a_border_that_is_not_zero_is_named(place):
     y = Relayout("plain")(Relayout("c16+1,1,1,1")(x, name="bordered"))
     graph = Graph.of([x], {"y": y})
     feeds = {"x": np.ones((1, 16, 3, 3), np.float32)}
-    assert (NativeExecutable(graph, 1, guard=True).run(feeds)[0]["y"] == 1).all()
+    assert (NativeExecutable(graph, ONE, guard=True).run(feeds)[0]["y"] == 1).all()
     with lowered("relayout", spoiled("relayout", place)):
         with pytest.raises(VerifyError, match=r"'bordered' .*: 7\.0 at .* where the layout has"):
-            NativeExecutable(graph, 1, guard=True).run(feeds)
+            NativeExecutable(graph, ONE, guard=True).run(feeds)
 
 
 def test_a_halo_that_is_not_written_is_named():
@@ -128,19 +131,19 @@ def test_a_halo_that_is_not_written_is_named():
     graph = Graph.of([x], {"y": Relayout("plain")(Relayout("c16+1,1,1,1")(x))})
     with lowered("relayout", lazy):
         with pytest.raises(VerifyError, match=r"nan at \[0, 0, 0, 0, 0\] .*\(256 such places\)"):
-            NativeExecutable(graph, 1, guard=True).run({"x": np.ones((1, 16, 3, 3), np.float32)})
+            NativeExecutable(graph, ONE, guard=True).run({"x": np.ones((1, 16, 3, 3), np.float32)})
 
 
 def test_states_stay_as_they_are():
     """A step that writes a state which it does not update; and a new value, and a copy."""
-    native = NativeExecutable(counter(), 1, guard=True)
+    native = NativeExecutable(counter(), ONE, guard=True)
     native.bind_states(counter_states())
     x = np.arange(8, dtype=np.float32)
     native.step({"x": x})
     assert np.array_equal(native.read_state("w"), 2 * x)
     assert np.array_equal(native.read_state("before"), x)
     with lowered("mul", spoiled("mul", 0, operand=1)):
-        native = NativeExecutable(counter(), 1, guard=True)
+        native = NativeExecutable(counter(), ONE, guard=True)
         native.bind_states(counter_states())
         with pytest.raises(VerifyError, match=r"mul .* writes to byte \d of <state 'w'"):
             native.step({"x": x})

@@ -22,11 +22,14 @@ from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.activation import LeakyRelu
 from graphcnn.ops.elementwise import Mul
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native import stored_plan
 from graphcnn.runtime.native.code import cache
 from graphcnn.runtime.native.code.target import host
 from graphcnn.text.graph_json import Given, Reader, Writer
 from graphcnn.text.write import fingerprint
+
+ONE, TWO = Execution(threads=1), Execution(threads=2)
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +71,7 @@ def places(plan: Plan) -> list[object]:
 @pytest.mark.parametrize("train", [True, False], ids=["training", "inference"])
 def test_a_plan_that_is_read_is_the_one_that_was_made(name, train, passes):
     graph = training(name) if train else inference_graph(network(name)[0].graph).bind(N=3)
-    made, read = compiled(graph, 2), compiled(graph, 2)
+    made, read = compiled(graph, TWO), compiled(graph, TWO)
     assert len(passes) == 1 and read.plan is not made.plan
     assert places(read.plan) == places(made.plan) and str(read.plan) == str(made.plan)
     assert str(read.plan.graph) == str(made.plan.graph)
@@ -94,13 +97,13 @@ def test_the_numbers_are_the_same_bits(passes):
 
 def test_code_that_is_gone_is_made_again(folder, monkeypatch):
     graph = training()
-    compiled(graph, 1)
+    compiled(graph, ONE)
     entries = list(folder.glob("*.o"))
     assert len(entries) == 1  # no kernel was needed yet
     from graphcnn.runtime.native.code import jit
 
     monkeypatch.setattr(jit, "_loaded", {})
-    executable = training_executable(graph, 1)
+    executable = training_executable(graph, ONE)
     assert len(list(folder.glob("*.o"))) > 10
     assert executable.plan.arena_bytes > 0
 
@@ -138,7 +141,7 @@ def test_lines_are_those_of_the_present_program(passes):
     for model in (made(), elsewhere()):
         graph = training_graph(model.graph, "cross_entropy", cnn.SGD(0.1)).bind(N=2)
         line = next(n.origin.line for n in graph.nodes if n.name == "D")
-        (step,) = (s for s in compiled(graph, 1).plan.steps if s.node.name == "D")
+        (step,) = (s for s in compiled(graph, ONE).plan.steps if s.node.name == "D")
         assert step.node.origin.line == line
         lines.append(line)
     assert lines[0] != lines[1] and len(passes) == 1
@@ -147,7 +150,7 @@ def test_lines_are_those_of_the_present_program(passes):
 @pytest.mark.parametrize("damage", ["cut", "other", "nonsense", "empty", "missing"])
 def test_a_damaged_entry_is_made_again(damage, passes):
     graph = training()
-    expected = places(compiled(graph, 1).plan)
+    expected = places(compiled(graph, ONE).plan)
     entry = stored_plan.entry_of(graph, host(), "fast", 1, "types")
     text = json.loads(cache.fetch(entry))
     if damage == "missing":
@@ -156,35 +159,35 @@ def test_a_damaged_entry_is_made_again(damage, passes):
         text["steps"][0][1] = [10**6]
     contents = {"cut": b'{"graphs": [', "nonsense": b"\xff\xfe", "empty": b"[]"}
     cache.store(entry, contents.get(damage, json.dumps(text).encode()))
-    assert places(compiled(graph, 1).plan) == expected
+    assert places(compiled(graph, ONE).plan) == expected
     assert len(passes) == 2
-    assert places(compiled(graph, 1).plan) == expected and len(passes) == 2
+    assert places(compiled(graph, ONE).plan) == expected and len(passes) == 2
 
 
 def test_a_plan_that_reads_wrongly_is_refused():
     graph = training()
-    compiled(graph, 1)
+    compiled(graph, ONE)
     entry = stored_plan.entry_of(graph, host(), "fast", 1, "types")
     text = json.loads(cache.fetch(entry))
     reads = text["steps"][5][1]
     reads[0] = text["steps"][-1][2][0]
     cache.store(entry, json.dumps(text).encode())
     with pytest.raises(cnn.VerifyError, match="does not hold"):
-        training_executable(graph, 1)
+        training_executable(graph, ONE)
 
 
 def test_who_watches_the_passes_sees_them(monkeypatch, passes):
     graph = training()
     for _ in range(2):
-        compiled(graph, 1)
+        compiled(graph, ONE)
     assert len(passes) == 1
-    native.planned(graph, 1, trace=lambda applied: None)
+    native.planned(graph, ONE, trace=lambda applied: None)
     monkeypatch.setenv("GRAPHCNN_VERIFY", "numbers")
-    compiled(graph, 1)
+    compiled(graph, ONE)
     assert len(passes) == 3
     monkeypatch.setenv("GRAPHCNN_CACHE", "off")
     monkeypatch.delenv("GRAPHCNN_VERIFY")
-    compiled(graph, 1)
+    compiled(graph, ONE)
     assert len(passes) == 4
 
 
@@ -196,7 +199,7 @@ from graphcnn.compile.pipelines import training_graph
 from graphcnn.compile.native import training_executable
 x = cnn.input("x", (4,))
 model = cnn.Model(x, cnn.dense(x, 3, name="D"))
-training_executable(training_graph(model.graph, "cross_entropy", cnn.SGD(0.1)).bind(N=2), 1)
+training_executable(training_graph(model.graph, "cross_entropy", cnn.SGD(0.1)).bind(N=2))
 print("graphcnn.runtime.native.kernels.tensor.gemm" in sys.modules)
 """
     found = [
@@ -212,7 +215,7 @@ def test_inference_prepares_its_states(passes):
     images, _ = next(batches(model, "cross_entropy", 2, 1))
     found = []
     for _ in range(2):
-        prepared = Prepared(graph, 1)
+        prepared = Prepared(graph, ONE)
         assert prepared._prepare is not None
         prepared.bind_states(model.states)
         found.append(prepared.run({"image": images})[0]["logits"].tobytes())

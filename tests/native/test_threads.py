@@ -9,7 +9,6 @@ from native.chains import mean_kernel
 from native.test_driver import SIZE, Steps
 from support.clock import best, unit
 
-from graphcnn.errors import GraphCnnError
 from graphcnn.runtime.native import threads
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.driver import BARRIER, driver
@@ -129,18 +128,3 @@ def test_one_part_is_cheap():
     assert (
         best(lambda: threads.run_steps(functions, address, 1, 1), 200) < 0.75 * unit()
     )  # 20 µs on a server
-
-
-def test_how_many(monkeypatch):
-    monkeypatch.setattr(threads, "available_processors", lambda: 6)
-    monkeypatch.delenv("GRAPHCNN_THREADS", raising=False)
-    assert threads.thread_count() == 6
-    monkeypatch.setenv("GRAPHCNN_THREADS", "3")
-    assert threads.thread_count() == 3
-    assert threads.thread_count(2) == 2
-    for wrong in ("0", "-1", "many", "1000"):
-        monkeypatch.setenv("GRAPHCNN_THREADS", wrong)
-        with pytest.raises(GraphCnnError, match="GRAPHCNN_THREADS must be a number from 1 to 256"):
-            threads.thread_count()
-    with pytest.raises(GraphCnnError, match="threads must be a number from 1 to 256, found 0"):
-        threads.thread_count(0)

@@ -10,6 +10,7 @@ from graphcnn.compile.native import native_pipeline
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.ir.plan import is_step
 from graphcnn.models import MODELS
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native import work_division as turns
 from graphcnn.runtime.native.code.jit import compile_object
 from graphcnn.runtime.native.code.registry import lower
@@ -113,7 +114,7 @@ def test_kernels_of_a_step_compile_for_neon():
     model, loss = network("lenet5")
     graph = training_graph(model.graph, loss, cnn.SGD(0.01, momentum=0.9)).bind(N=2)
     kernels = {}
-    for node in filter(is_step, native_pipeline(target).run(graph).nodes):
+    for node in filter(is_step, native_pipeline(Execution(target=target)).run(graph).nodes):
         kernel = lower(node, target)
         kernels[kernel.key] = kernel
     assert len(kernels) > 15

@@ -8,6 +8,7 @@ from native.networks import network
 from graphcnn.compile.native import planned
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.learning.optimizers import SGD
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native import work_division as module
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host
@@ -19,7 +20,9 @@ pytestmark = pytest.mark.whole_runs
 
 def plan_of(name):
     model, loss = network(name)
-    return planned(training_graph(model.graph, loss, SGD(0.1, momentum=0.9)).bind(N=8), 4)
+    return planned(
+        training_graph(model.graph, loss, SGD(0.1, momentum=0.9)).bind(N=8), Execution(threads=4)
+    )
 
 
 def units_and_work(plan):

@@ -13,6 +13,7 @@ from native.networks import batches, network
 import graphcnn as cnn
 from graphcnn.compile.runner import Runner
 from graphcnn.ir.node import OPS
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 
 pytestmark = pytest.mark.whole_runs
@@ -36,7 +37,7 @@ def test_empty_batches_are_refused():
 
 def test_what_does_not_fit_into_memory_is_refused_before_it_starts():
     model, _ = network("vgg_cifar")
-    runner = Runner(model.graph, "native")
+    runner = Runner(model.graph, Execution("native"))
     with pytest.raises(cnn.GraphCnnError) as caught:
         runner.prepared(10_000_000)
     message = str(caught.value)

@@ -8,6 +8,7 @@ from graphcnn.analysis.batch_axis import batch_axes
 from graphcnn.compile.runner import Runner
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array
+from graphcnn.runtime.execution import Execution
 from graphcnn.text.parse import parse_graph
 
 RUNTIMES = pytest.mark.parametrize("runtime", ["native", "reference"])
@@ -100,7 +101,7 @@ def test_a_batch_is_filled_up_only_where_that_is_proven() -> None:
         ("x: f32[N,3]\n y = neg(x)\n return y = y", True),
         ("x: f32[N,3]\n y = softmax(x; axis=0)\n return y = y", False),
     ):
-        runner = Runner(model(text).graph, "native")
+        runner = Runner(model(text).graph, Execution("native"))
         runner.run({"x": X}, {})
         runner.run({"x": X[:3]}, {})
         assert sorted(runner._prepared) == ([5] if filled else [3, 5])

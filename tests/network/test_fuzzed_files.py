@@ -21,6 +21,7 @@ from graphcnn.errors import GraphCnnError
 from graphcnn.models import MODELS
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.runtime.execution import Execution
 
 #: What a machine of any size has room for.
 LIMITS = Limits(nodes=2000, elements=1 << 20, edge_bytes=1 << 24, folded_bytes=1 << 22, window=64)
@@ -114,7 +115,7 @@ def run_both(content):
     }
     with np.errstate(all="ignore"):
         ours, native = (
-            Runner(found.graph, runtime).run(feeds, found.states)[0]
+            Runner(found.graph, Execution(runtime)).run(feeds, found.states)[0]
             for runtime in ("reference", "native")
         )
     assert {k: (a.shape, a.dtype) for k, a in ours.items()} == {

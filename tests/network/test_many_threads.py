@@ -10,6 +10,7 @@ import pytest
 import graphcnn as cnn
 from graphcnn.compile import native
 from graphcnn.compile.runner import Runner
+from graphcnn.runtime.execution import Execution
 
 RNG = np.random.default_rng(2)
 SIZES = (1, 8, 40)  # none is filled up to another
@@ -237,7 +238,7 @@ def test_each_call_runs_with_the_states_it_was_given(monkeypatch: pytest.MonkeyP
     states = [weights(seed) for seed in range(8)]
     expected = [answers(each, "native")[8] for each in states]
     made.clear()
-    runner = Runner(net().graph, "native", 1)
+    runner = Runner(net().graph, Execution(threads=1))
 
     def ask(number: int) -> Callable[[], None]:
         def asking() -> None:

@@ -7,6 +7,7 @@ import graphcnn as cnn
 from graphcnn.compile.native import Prepared
 from graphcnn.ir.node import Value
 from graphcnn.ops.norm import BatchNormTrain
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Reference
 
 MANY = np.full((50_000, 3), np.float32(0.1))
@@ -14,7 +15,7 @@ MANY = np.full((50_000, 3), np.float32(0.1))
 
 def results(x: Value, y: Value) -> list[np.ndarray]:
     graph = cnn.Model(x, y).graph.bind(N=len(MANY))
-    native = Prepared(graph, threads=1)
+    native = Prepared(graph, Execution(threads=1))
     native.bind_states({})
     feeds = {"x": MANY}
     return [

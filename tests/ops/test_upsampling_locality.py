@@ -8,6 +8,7 @@ import pytest
 import graphcnn as cnn
 from graphcnn.compile.native import Prepared
 from graphcnn.ops.resample import Upsample2d, Upsample2dGrad
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Reference
 
 SCALES = ((2, 2), (3, 1), (4, 5), (1, 1), (1, 2))
@@ -33,7 +34,7 @@ def test_what_is_not_finite_stays_where_it_is_mixed_in(corners: bool, value: flo
         x[odd] = value
         image = cnn.input("x", x.shape[1:])
         graph = cnn.Model(image, op(image)).graph.bind(N=1)
-        native = Prepared(graph, threads=1)
+        native = Prepared(graph, Execution(threads=1))
         native.bind_states({})
         for runtime in (Reference(graph).run({"x": x}, {}), native.run({"x": x})):
             (found,) = runtime[0].values()

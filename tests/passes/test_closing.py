@@ -16,7 +16,7 @@ from graphcnn.ops.dense import Dense
 from graphcnn.passes.lowering.fuse_ops import FuseOps
 from graphcnn.passes.memory.schedule import Schedule
 from graphcnn.passes.training.closing import closing
-from graphcnn.runtime.native.code.target import host
+from graphcnn.runtime.execution import Execution
 
 KIND = TensorType((4, 4))
 
@@ -50,7 +50,7 @@ def test_it_is_fused_with_its_like_alone_and_runs_last() -> None:
 @pytest.mark.parametrize("optimizer", [cnn.SGD(0.1, momentum=0.9), cnn.Adam(0.1, clip_norm=1.0)])
 def test_states_are_updated_in_place_at_the_end(name: str, optimizer: object) -> None:
     graph = training_graph(build(name).graph, "cross_entropy", optimizer).bind(N=2)  # type: ignore[arg-type]
-    plan = native_plan(native_pipeline(host()).run(graph), 1)
+    plan = native_plan(native_pipeline().run(graph), Execution(threads=1))
     closing_steps = plan.steps[plan.commit :]
     assert all(not s.node.op.anchor for s in closing_steps)
     assert any(b.role is BufferRole.STATE for s in closing_steps for b in s.writes)

@@ -9,6 +9,7 @@ from graphcnn.compile.runner import Runner
 from graphcnn.ir.node import Array
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.runtime.execution import Execution
 
 #: Largest error allowed, normalised by the largest output.
 BOUND = 3e-6
@@ -31,7 +32,7 @@ def everybody(content: bytes, feeds: Mapping[str, Array]) -> dict[str, dict[str,
     fed = {v.node.op.key: feeds[v.node.op.key] for v in found.graph.inputs}  # type: ignore[attr-defined]
     results = {"onnxruntime": theirs(content, feeds)}
     for runtime in ("reference", "native"):
-        results[runtime] = Runner(found.graph, runtime).run(fed, found.states)[0]
+        results[runtime] = Runner(found.graph, Execution(runtime)).run(fed, found.states)[0]
     again = export_graph(found.graph, found.states).SerializeToString()
     results["again"] = theirs(again, feeds)
     return results

@@ -78,10 +78,11 @@ def compile_ours(net: str, precision: str, threads: str) -> dict[str, float]:
     model = build(net)
     begin = time.perf_counter()
     from graphcnn.compile.native import training_executable
+    from graphcnn.runtime.execution import Execution
 
     loaded = time.perf_counter()
     step = training_graph(model.graph, "cross_entropy", OPTIMIZER).bind(N=NETS[net])
-    training_executable(step, int(threads), precision)
+    training_executable(step, Execution.of("native", int(threads), precision))
     end = time.perf_counter()
     return {"import": imported - start, "load": loaded - begin, "compile": end - begin}
 

@@ -16,6 +16,7 @@ from graphcnn.model import Model
 from graphcnn.models import MODELS
 from graphcnn.passes.driver.base import Applied
 from graphcnn.passes.driver.report import format_report, to_json
+from graphcnn.runtime.execution import Execution
 from graphcnn.tools.commands.arguments import (
     json_option,
     loss_option,
@@ -136,7 +137,7 @@ def apply_passes(
         return after, applied, None
     from graphcnn.compile.native import planned
 
-    plan = planned(after.bind(N=batch or 1), trace=applied.append)
+    plan = planned(after.bind(N=batch or 1), Execution.of("native"), applied.append)
     return plan.graph, applied, plan
 
 

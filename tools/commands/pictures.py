@@ -27,6 +27,7 @@ from graphcnn.pictures.parts.engine import ENGINES
 from graphcnn.pictures.picture import writer
 from graphcnn.pictures.volume.solids import SCALES
 from graphcnn.pictures.volume.volume import STYLES
+from graphcnn.runtime.execution import Execution
 from graphcnn.tools.commands.arguments import loss_option, model_argument, optimizer_option
 from graphcnn.tools.commands.look import TRAINING_LOSS, TRAINING_OPTIMIZER, apply_passes
 from graphcnn.tools.pictures import read_picture
@@ -93,7 +94,8 @@ def _times(model: Model) -> dict[str, float]:
     from graphcnn.compile.profiling import profile
 
     times: dict[str, float] = {}
-    for step in profile(inference_graph(model.graph).bind(N=1), model.states).steps:
+    graph, execution = inference_graph(model.graph), Execution.of("native")
+    for step in profile(graph.bind(N=1), model.states, execution).steps:
         times[step.node] = times.get(step.node, 0.0) + step.seconds
     return times
 

@@ -8,6 +8,7 @@ import click
 from graphcnn.base.config import PRECISIONS
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.learning.optimizers import optimizer as make_optimizer
+from graphcnn.runtime.execution import Execution
 from graphcnn.tools.commands.arguments import (
     json_option,
     loss_option,
@@ -71,5 +72,6 @@ def profile(
         graph = training_graph(built.graph, loss, make_optimizer(optimizer))
     else:
         graph = inference_graph(built.graph)
-    found = measure(graph.bind(N=batch), built.states, threads, precision, tune, batch)
+    execution = Execution.of("native", threads, precision, tune)
+    found = measure(graph.bind(N=batch), built.states, execution, batch)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))

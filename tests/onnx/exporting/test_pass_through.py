@@ -10,6 +10,7 @@ from graphcnn.compile.runner import Runner
 from graphcnn.errors import ExportError
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.runtime.execution import Execution
 
 X = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
 W = np.arange(24, dtype=np.float32).reshape(6, 4)
@@ -102,7 +103,7 @@ def theirs(model, names):
 @pytest.mark.parametrize("where", ["native", "reference"])
 def test_results_are_arrays_of_their_own(model, kinds, where):
     found = import_graph(model.SerializeToString())
-    runner, feeds = Runner(found.graph, where), fed(found)
+    runner, feeds = Runner(found.graph, Execution(where)), fed(found)
     expected = theirs(model, found.graph.outputs)
     results, _ = runner.run(feeds, found.states)
     assert results.keys() == expected.keys()

@@ -9,6 +9,7 @@ from support.malformed_models import model, node
 from graphcnn.compile.runner import Runner
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.runtime.execution import Execution
 
 
 def transformer(space, aligned, by_shape, size=None):
@@ -50,7 +51,7 @@ def test_a_single_place_is_the_middle_or_aligned_the_first_end():
         feeds = {
             "x": np.zeros((1, 3, 1, 3), np.float32), "theta": np.eye(2, 3, dtype=np.float32)[None]
         }  # fmt: skip
-        grid = Runner(graph, "reference").run(feeds, {})[0]["grid"]
+        grid = Runner(graph, Execution("reference")).run(feeds, {})[0]["grid"]
         np.testing.assert_array_equal(grid[..., 1], np.full((1, 1, 3), y))
 
 

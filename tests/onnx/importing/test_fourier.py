@@ -10,6 +10,7 @@ from graphcnn.compile.runner import Runner
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.runtime.execution import Execution
 
 
 def drawn(*shape):
@@ -60,7 +61,7 @@ def test_half_spectra_of_other_lengths(length):
     x = drawn(6, 2)(2)["x"]
     expected = np.fft.irfft(x[..., 0] + 1j * x[..., 1], length)[..., None]
     for runtime in ("reference", "native"):
-        found = Runner(graph, runtime).run({"x": x}, {})[0]["y"]
+        found = Runner(graph, Execution(runtime)).run({"x": x}, {})[0]["y"]
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
 
 

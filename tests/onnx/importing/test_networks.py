@@ -12,6 +12,7 @@ from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.ops.broadcast import Sum
 from graphcnn.passes.training.backward import vjp
+from graphcnn.runtime.execution import Execution
 
 runtime = pytest.importorskip("onnxruntime")
 
@@ -55,7 +56,7 @@ def test_networks_agree_with_onnx_runtime(name, kind):
     graph = import_graph(model.SerializeToString())
     batch = 1 if graph.graph.inputs[0].type.is_bound else 3
     feeds = feeds_of(model, batch)
-    found, _ = Runner(graph.graph, kind).run(feeds, graph.states)
+    found, _ = Runner(graph.graph, Execution(kind)).run(feeds, graph.states)
     compare(name, found, theirs(model, feeds))
 
 
@@ -86,7 +87,7 @@ def test_shapes_computed_by_scattering_are_folded():
     net.output(net.op("ScatterElements", x, index, part, axis=1))
     found = import_graph(net.model().SerializeToString())
     feeds = feeds_of(net.model(), 3)
-    result, _ = Runner(found.graph, "reference").run(feeds, found.states)
+    result, _ = Runner(found.graph, Execution("reference")).run(feeds, found.states)
     expected = feeds["x"].copy()
     expected[:, [2, 0]] = feeds["x"][:, :2]
     np.testing.assert_array_equal(next(iter(result.values())), expected)

@@ -13,6 +13,7 @@ from graphcnn.ir.sources import Input
 from graphcnn.model import import_onnx
 from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.passes.training.backward import vjp
+from graphcnn.runtime.execution import Execution
 
 INT64 = TensorProto.INT64
 
@@ -47,7 +48,7 @@ def test_slopes_of_norms_of_images():
         (x,) = graph.inputs
         c = Input("c", y.type)()
         (dx,) = vjp([y], [c], [x])
-        runner = Runner(Graph.of([x, c], {"y": y, "dx": dx}), "reference")
+        runner = Runner(Graph.of([x, c], {"y": y, "dx": dx}), Execution("reference"))
         a = rng.normal(size=(2, 2, 4, 5))
         feeds = {"x": a, "c": rng.normal(size=y.type.bind(2).shape)}
         found = runner.run(feeds, {})[0]["dx"]

@@ -18,6 +18,7 @@ from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.onnx.importing.report import report
 from graphcnn.ops.random import RandomUniform
 from graphcnn.passes.training.training_mode import SEED, STEP, TrainingMode
+from graphcnn.runtime.execution import REFERENCE, Execution
 
 DOUBLE, HALF = TensorProto.DOUBLE, TensorProto.FLOAT16
 
@@ -32,7 +33,7 @@ def content(*nodes, shape=("N", 50, 40), outputs=("y",), stored=(), types=()):
 def drawn(source, x=None, runtime="native", threads=None):
     x = np.zeros((20, 50, 40), np.float32) if x is None else x
     found = import_graph(source)
-    return Runner(found.graph, runtime, threads).run({"x": x}, found.states)[0]
+    return Runner(found.graph, Execution(runtime, threads)).run({"x": x}, found.states)[0]
 
 
 #: Node, and the mean and the standard deviation of its numbers.
@@ -193,8 +194,8 @@ def test_every_step_of_training_draws_anew():
     (draw,) = (n for n in graph.nodes if isinstance(n.op, RandomUniform))
     states = {SEED: np.array(0), STEP: np.array(0)}
     x = np.zeros((2, 3, 4), np.float32)
-    steps = [Runner(graph, "reference").run({"x": x}, {**states, STEP: np.array(i)})[0]["y"]
-             for i in (0, 1, 0)]  # fmt: skip
+    runner = Runner(graph, REFERENCE)
+    steps = [runner.run({"x": x}, {**states, STEP: np.array(i)})[0]["y"] for i in (0, 1, 0)]
     assert draw.op.stream >= 1 << 31
     assert (steps[0] == steps[2]).all() and (steps[0] != steps[1]).all()
 

@@ -11,6 +11,7 @@ from support.random_structures import MAKERS
 from graphcnn.compile.runner import Runner
 from graphcnn.errors import ImportModelError
 from graphcnn.onnx.importing.importer import import_graph
+from graphcnn.runtime.execution import Execution
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
@@ -77,7 +78,7 @@ def test_loops_are_written_out():
     assert len({n.name for n in found.graph.nodes}) == len(found.graph.nodes)
     x = np.zeros(4, np.float32)
     np.testing.assert_array_equal(
-        Runner(found.graph, "reference").run({"x": x}, found.states)[0]["y"], x + 3
+        Runner(found.graph, Execution("reference")).run({"x": x}, found.states)[0]["y"], x + 3
     )
 
 
