@@ -3,7 +3,7 @@
 It defines what is right; everything else is tested against it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,9 +12,13 @@ import numpy as np
 from graphcnn.errors import GraphError
 from graphcnn.ir.evaluate import Evaluator, Results, Watch, results_of
 from graphcnn.ir.graph import Graph, state_of
-from graphcnn.ir.node import Array, Node
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.plan import after_gradients, kept_gradients, root
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import Shape, TensorType
+
+#: Sees the gradients by the names of their parameters, and may change them in place.
+Ready = Callable[[Mapping[str, Array]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,19 +32,29 @@ class Reference:
             raise GraphError(f"graph {self.graph.name!r} has an unknown batch size; bind(N=...)")
 
     @cached_property
-    def _evaluator(self) -> Evaluator:
-        return Evaluator(self.graph.nodes, self.graph.results)
+    def _halves(self) -> tuple[Evaluator, Evaluator]:
+        """What runs until the gradients that are kept are ready, and what these lead to.
+
+        All stand before where none are kept.
+        """
+        late = after_gradients(self.graph)
+        before = [node for node in self.graph.nodes if node not in late]
+        after = [node for node in self.graph.nodes if node in late]
+        wanted = {*self.graph.results, *(v for node in after for v in node.inputs)}
+        return Evaluator(before, wanted), Evaluator(after, self.graph.results)
 
     def run(
         self,
         feeds: Mapping[str, Array],
         states: Mapping[str, Array] | None = None,
         watch: Watch | None = None,
+        ready: Ready | None = None,
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Outputs by name, and the new values of the states that the graph updates.
 
         Nothing is changed in place, and no output lies in the memory of another, or of what was
-        fed. `watch` sees every node with its results.
+        fed. `watch` sees every node with its results, `ready` the gradients that the graph keeps
+        when all of them are there; it may change them in place.
         """
         taken: set[int] = set()
 
@@ -51,10 +65,24 @@ class Reference:
             taken.add(id(array))
             return (array,)
 
-        arrays = self._evaluator.run(compute=compute, watch=watch)
+        before, after = self._halves
+        arrays = before.run(compute=compute, watch=watch)
+        if ready is not None:
+            self._show(arrays, ready)
+        arrays = after.run(arrays, compute, watch)
         outputs = {name: _own(arrays[v], taken) for name, v in self.graph.outputs.items()}
         updates = {state_of(s).key: arrays[v] for s, v in self.graph.updates.items()}
         return outputs, updates
+
+    def _show(self, arrays: dict[Value, Array], ready: Ready) -> None:
+        """Show the gradients, and take what they are then."""
+        kept = kept_gradients(self.graph)
+        shown = {name: np.array(arrays[value]) for name, value in kept.items()}
+        ready(shown)
+        owners = {root(value): shown[name] for name, value in kept.items()}
+        for value in arrays:
+            if root(value) in owners:
+                arrays[value] = owners[root(value)].reshape(arrays[value].shape)
 
 
 def _own(array: Array, taken: set[int]) -> Array:

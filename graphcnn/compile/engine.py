@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from graphcnn.compile.runner import batch_size
+from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
+from graphcnn.ir.plan import GRADIENT, kept_gradients
 from graphcnn.runtime.execution import NATIVE, Execution
-from graphcnn.runtime.reference import Reference
+from graphcnn.runtime.reference import Ready, Reference
 
 if TYPE_CHECKING:
     from graphcnn.runtime.native.executable import NativeExecutable
@@ -26,8 +28,15 @@ Accept = Callable[[Arrays], bool]
 class Engine(Protocol):
     """Runs a training graph on states of its own."""
 
-    def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
-        """Outputs of one step with some states set from outside; the others take their updates."""
+    def step(
+        self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
+    ) -> dict[str, Array]:
+        """Outputs of one step with some states set from outside; the others take their updates.
+
+        `ready` is called between backward and update with the gradients, by the names of their
+        parameters, which it may change in place: so those of several processes are added up. They
+        are no outputs then. Raises `GraphError` where the graph does not keep them.
+        """
 
     def state(self, key: str) -> Array:
         """The value of one state."""
@@ -47,12 +56,18 @@ class ReferenceEngine:
         self._references: dict[int, Reference] = {}
         self._states = dict(states)
 
-    def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
+    def step(
+        self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
+    ) -> dict[str, Array]:
+        if ready is not None and not kept_gradients(self._graph):
+            raise GraphError(f"graph {self._graph.name!r} keeps no gradients that could be shown")
         self._states.update(settings)
         n = batch_size(self._graph, feeds)
         if n not in self._references:
             self._references[n] = Reference(self._graph.bind(N=n))
-        outputs, updates = self._references[n].run(feeds, self._states)
+        outputs, updates = self._references[n].run(feeds, self._states, ready=ready)
+        if ready is not None:
+            outputs = {k: a for k, a in outputs.items() if not k.startswith(GRADIENT)}
         if accept(outputs):
             self._states.update(updates)
         return outputs
@@ -77,10 +92,12 @@ class NativeEngine:
         self._active: NativeExecutable | None = None
         self._states = dict(states)  # their values while no executable is active
 
-    def step(self, feeds: Arrays, settings: Arrays, accept: Accept) -> dict[str, Array]:
+    def step(
+        self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
+    ) -> dict[str, Array]:
         executable = self._activate(batch_size(self._graph, feeds))
         executable.write_states(settings)
-        return executable.step(feeds, accept)
+        return executable.step(feeds, accept, ready)
 
     def _activate(self, n: int) -> "NativeExecutable":
         # LLVM is loaded when it is needed.

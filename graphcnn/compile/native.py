@@ -21,6 +21,7 @@ from graphcnn.passes.lowering.fuse_ops import FuseOps
 from graphcnn.passes.lowering.split_states import split_states
 from graphcnn.passes.lowering.widen_types import WidenTypes
 from graphcnn.passes.memory.plan_memory import plan_memory
+from graphcnn.passes.memory.read_gradients import ReadGradients
 from graphcnn.passes.memory.schedule import Schedule
 from graphcnn.passes.simplify.eliminate import Eliminate
 from graphcnn.passes.simplify.fold_constants import FoldConstants
@@ -66,6 +67,7 @@ def native_pipeline(execution: Execution = NATIVE) -> Pipeline:
             FuseOps(),
             AssignLayout(offered, passes_on),
             CancelRelayout(passes_on),
+            ReadGradients(),
             Schedule(),
         )
     )

@@ -67,10 +67,10 @@ def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:
     )
 
 
-def training_pipeline(optimizer: Optimizer | None) -> Pipeline:
+def training_pipeline(optimizer: Optimizer | None, keep_gradients: bool = False) -> Pipeline:
     """Definition with a loss to one training step: forward, backward, update.
 
-    Without an optimiser the gradients are left as outputs.
+    Without an optimiser the gradients are left as outputs, with `keep_gradients` they are, too.
     """
     return Pipeline(
         (
@@ -78,7 +78,7 @@ def training_pipeline(optimizer: Optimizer | None) -> Pipeline:
             Canonicalize(),
             FusePad(),
             Backward(),  # before elimination, so that it sees every operator the user wrote
-            *((ApplyOptimizer(optimizer),) if optimizer is not None else ()),
+            *((ApplyOptimizer(optimizer, keep_gradients),) if optimizer is not None else ()),
             Eliminate(),
             FoldConstants(),
         )
@@ -122,10 +122,12 @@ def training_graph(
     metrics: Metrics = None,
     target: TensorType | None = None,
     trace: Callable[[Applied], None] | None = None,
+    keep_gradients: bool = False,
 ) -> Graph:
     """One graph for a whole training step: loss and metrics out, every state updated.
 
-    Without an optimiser, the gradients are outputs in place of the updates of parameters.
+    Without an optimiser, the gradients are outputs in place of the updates of parameters; with
+    `keep_gradients` beside them, for steps that somebody is to see between.
     """
     joint = with_loss(graph, loss, metrics, target)
-    return training_pipeline(optimizer).run(joint, observers(trace))
+    return training_pipeline(optimizer, keep_gradients).run(joint, observers(trace))

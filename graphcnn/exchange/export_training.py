@@ -29,6 +29,7 @@ from graphcnn.exchange.drivers import drivers
 from graphcnn.exchange.training_parity import BATCH, STEPS, TrainingParity, compare_training
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Value
+from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Role
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.learning.metrics import Metrics, Objective
@@ -38,7 +39,6 @@ from graphcnn.network.network import Network
 from graphcnn.network.weights import FORMAT
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.exporting.states import open_states, values_graph
-from graphcnn.passes.training.backward import GRADIENT
 from graphcnn.text.write import dump_graph
 from graphcnn.training.session import Session
 

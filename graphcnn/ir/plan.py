@@ -5,23 +5,30 @@
 A value lies in one buffer; several values may share one, after each other or because they are the
 same bytes under another shape. Buffers of activations and scratch have an offset in one arena;
 inputs, outputs, constants and states lie elsewhere, at addresses that the executable knows.
-`verify_plan` replays a plan and is always on.
+`graphcnn.ir.verify_plan` replays a plan and is always on.
+
+A training step has phases: forward, backward, then the gradients are ready, then the states change.
+Between them somebody may look, and a step can be given up. Where the graph keeps its gradients (as
+outputs, though it updates the parameters too), they may also be changed when they are ready: what
+comes of them has not begun by then. So gradients of several processes can be added up.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
 from graphcnn.base.words import printable
-from graphcnn.errors import VerifyError, shortened
-from graphcnn.ir.graph import Graph, state_of
+from graphcnn.errors import shortened
+from graphcnn.ir.graph import Graph, state_of, topological_order
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.storage import PLAIN, same_storage
 
 #: Every buffer begins at a multiple of so many bytes: a cache line, and the widest vector.
 ALIGN = 64
+#: Outputs of a graph that hold gradients are called "gradient:" and the name of the state.
+GRADIENT = "gradient:"
 
 
 class BufferRole(StrEnum):
@@ -37,6 +44,15 @@ class BufferRole(StrEnum):
 
 #: Roles of the buffers that lie in the arena.
 IN_ARENA = frozenset({BufferRole.ACTIVATION, BufferRole.SCRATCH})
+
+
+class Phase(StrEnum):
+    """What a part of a training step is about. Without updates all is forward."""
+
+    FORWARD = "forward"
+    BACKWARD = "backward"  # from where the outputs are there that no derivative is part of
+    READY = "gradients ready"  # from where all gradients that are kept are there, if any are
+    COMMIT = "commit"  # from the first step that changes a state
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +140,36 @@ class Plan:
         changes = (any(b.role is BufferRole.STATE for b in step.writes) for step in self.steps)
         return next((i for i, change in enumerate(changes) if change), len(self.steps))
 
+    @cached_property
+    def gradients(self) -> Mapping[str, Value]:
+        """The gradients that are kept, by the name of the parameter."""
+        return kept_gradients(self.graph)
+
+    @cached_property
+    def begins(self) -> Mapping[Phase, int]:
+        """The first step of every phase, which is that of the next one where it has none."""
+        made = {root(v) for v in self.gradients.values()}
+        last = [i for i, step in enumerate(self.steps) if made.intersection(step.node.outputs)]
+        ready = min(last[-1] + 1, self.commit) if last else self.commit
+        forward = _forward(self.graph)
+        needed = [i for i, step in enumerate(self.steps[:ready]) if step.node in forward]
+        return {
+            Phase.FORWARD: 0,
+            Phase.BACKWARD: needed[-1] + 1 if needed else 0,
+            Phase.READY: ready,
+            Phase.COMMIT: self.commit,
+        }
+
+    def phase(self, step: int) -> Phase:
+        """The phase in which a step runs."""
+        return [phase for phase, first in self.begins.items() if first <= step][-1]
+
     def __str__(self) -> str:
         return "\n".join(_table(self))
 
 
 def _table(plan: Plan) -> Iterator[str]:
-    """The totals, then a line for each step: what it runs, where its results lie."""
+    """The totals, then a line for each step: what it runs, where its results lie; by phases."""
     waste = plan.arena_bytes / plan.lower_bound if plan.lower_bound else 1.0
     name = shortened(plan.graph.name)
     yield (
@@ -160,7 +200,11 @@ def _table(plan: Plan) -> Iterator[str]:
         for c in plan.copies
     ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    before = Phase.FORWARD
     for i, row in enumerate(rows):
+        if (now := plan.phase(i)) is not before:
+            yield f"  {now}"
+        before = now
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
         yield f"{i:>5}  {'  '.join([*cells, row[3]])}".rstrip()
 
@@ -178,137 +222,6 @@ def _size(count: int) -> str:
             break
         amount /= 1024
     return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
-
-
-def verify_plan(plan: Plan) -> None:
-    """Replay a plan and raise `VerifyError` at the first step that reads or writes wrongly.
-
-    Kept track of is which value every buffer holds. A write makes all buffers that it overlaps
-    forget theirs; a value that is read must be held. So no two buffers overlap while both are
-    needed, and nothing is read before it was written. The outputs must hold what the graph says
-    before a state changes, the states at the end.
-    """
-    for problem in _Replay(plan).problems():
-        raise VerifyError(f"plan of {plan.graph.name!r}: {problem}")
-
-
-class _Replay:
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.holds: dict[Buffer, Value | None] = {}
-        self.arena: set[Buffer] = set()  # of those in the arena, the ones written last
-        self.new: dict[Buffer, list[Value]] = {}  # what states become
-        for state, value in plan.graph.updates.items():
-            self.new.setdefault(plan.at[state], []).append(value)
-
-    def problems(self) -> Iterator[str]:
-        plan = self.plan
-        yield from self.misplaced()
-        for v in (*plan.graph.inputs, *plan.graph.states):
-            self.write(plan.at[v], v)
-        for v, buffer in plan.constants.items():
-            self.write(buffer, v)
-        yield from self.steps(0, plan.commit)
-        yield from self.copies(c for c in plan.copies if c.target.role is BufferRole.OUTPUT)
-        late = [*self.outputs()]
-        yield from self.steps(plan.commit, len(plan.steps))
-        yield from self.copies(c for c in plan.copies if c.target.role is not BufferRole.OUTPUT)
-        yield from late
-        yield from self.end()
-
-    def steps(self, first: int, last: int) -> Iterator[str]:
-        for number in range(first, last):
-            step = self.plan.steps[number]
-            for problem in self.step(step):
-                yield f"step {number}, {step.node.op.name} {step.node.name!r}: {problem}"
-            if number >= self.plan.commit and any(b.role is BufferRole.OUTPUT for b in step.writes):
-                yield f"step {number} makes an output when states have changed already"
-
-    def copies(self, copies: Iterable[Copy]) -> Iterator[str]:
-        for copy in copies:
-            if copy.target.role not in (*IN_ARENA, BufferRole.OUTPUT, BufferRole.STATE):
-                yield f"a copy writes to {copy.target}"
-            if not self.held(copy.value, copy.source):
-                yield f"copy to {copy.target}: {copy.source} does not hold {copy.value}"
-            if copy.source.overlaps(copy.target) or copy.target.bytes < copy.source.bytes:
-                yield f"copy from {copy.source} to {copy.target}: they overlap, or it is too small"
-            self.write(copy.target, copy.value)
-
-    def outputs(self) -> Iterator[str]:
-        for key, value in self.plan.graph.outputs.items():
-            buffer = self.plan.outputs[key]
-            if buffer.role is not BufferRole.OUTPUT:
-                yield f"the output {key!r} lies in {buffer}"
-            if not self.held(value, buffer):
-                yield f"the output {key!r} is not in {buffer} when the states begin to change"
-
-    def misplaced(self) -> Iterator[str]:
-        """Whether every buffer lies where its role says, aligned, inside the arena."""
-        known = set(self.plan.buffers)
-        for b in self.plan.buffers:
-            if (b.offset is not None) != (b.role in IN_ARENA):
-                yield f"{b} must {'' if b.role in IN_ARENA else 'not '}lie in the arena"
-            elif b.offset is not None:
-                if b.offset % b.align:
-                    yield f"{b} is not aligned to {b.align}"
-                if b.offset < 0 or b.offset + b.bytes > self.plan.arena_bytes:
-                    yield f"{b} lies outside the arena of {self.plan.arena_bytes} bytes"
-        for step in self.plan.steps:
-            for b in (*step.reads, *step.writes, *([step.scratch] if step.scratch else [])):
-                if b not in known:
-                    yield f"{b} of {step.node} is not among the buffers"
-                    return
-
-    def step(self, step: Step) -> Iterator[str]:
-        """What is wrong with one step, whose effects are then applied."""
-        for value, buffer in zip(step.node.inputs, step.reads, strict=True):
-            if not self.held(value, buffer):
-                yield f"reads {value} from {buffer}, which does not hold it"
-        outputs = list(zip(step.node.outputs, step.writes, strict=True))
-        for o, (value, b) in enumerate(outputs):
-            if b.role not in (BufferRole.ACTIVATION, BufferRole.OUTPUT, BufferRole.STATE):
-                yield f"writes to {b}, which must stay as it is"
-            if b.role is BufferRole.STATE and not self.updates(b, value):
-                yield f"writes {value} to {b}, which is not its update"
-            for i, read in enumerate(step.reads):
-                if b.overlaps(read) and not (b is read and (i, o) in step.inplace):
-                    yield f"writes result {o} over input {i}, {read}, not declared as in place"
-            if any(b.overlaps(other) for _, other in outputs[:o]):
-                yield f"result {o} overlaps another"
-        if step.scratch is not None:
-            if step.scratch.role is not BufferRole.SCRATCH:
-                yield f"works in {step.scratch}, which is not scratch"
-            if any(step.scratch.overlaps(b) for b in (*step.reads, *step.writes)):
-                yield f"{step.scratch} overlaps an operand"
-            self.write(step.scratch, None)
-        for value, b in outputs:
-            self.write(b, value)
-
-    def updates(self, buffer: Buffer, value: Value) -> bool:
-        """Whether `value` is, under whatever shape, the new value of a state in `buffer`."""
-        return any(same_bytes(new, value) for new in self.new.get(buffer, ()))
-
-    def held(self, value: Value, buffer: Buffer) -> bool:
-        found = self.holds.get(buffer)
-        return found is not None and same_bytes(found, value)
-
-    def write(self, buffer: Buffer, value: Value | None) -> None:
-        for other in [b for b in self.arena if b.overlaps(buffer)]:
-            self.arena.remove(other)
-            self.holds[other] = None
-        if buffer.offset is not None:
-            self.arena.add(buffer)
-        self.holds[buffer] = value
-
-    def end(self) -> Iterator[str]:
-        graph, plan = self.plan.graph, self.plan
-        for state in graph.states:
-            new, buffer = graph.updates.get(state, state), plan.states[state_of(state).key]
-            if not self.held(new, buffer):
-                yield f"the state {state_of(state).key!r} does not hold {new} at the end"
-        for value, buffer in plan.constants.items():
-            if not self.held(value, buffer):
-                yield f"the constant {value} is overwritten"
 
 
 def same_bytes(a: Value, b: Value) -> bool:
@@ -340,3 +253,39 @@ def is_step(node: Node) -> bool:
     """Whether a node runs: it is no source, no view of other memory, no constant."""
     source = isinstance(node.op, Input | State | Constant)
     return not (source or is_alias(node) or is_packed_constant(node))
+
+
+def _forward(graph: Graph) -> set[Node]:
+    """The nodes that outputs need which no derivative is part of: the loss, the metrics."""
+    derived: set[Node] = set()
+    for node in graph.nodes:
+        if "backward" in node.origin.passes or any(v.node in derived for v in node.inputs):
+            derived.add(node)
+    outputs = (v.node for v in graph.outputs.values())
+    return {*topological_order(node for node in outputs if node not in derived)}
+
+
+def kept_gradients(graph: Graph) -> dict[str, Value]:
+    """The gradients that are outputs of a graph which updates their parameters, by their names.
+
+    Of gradients that are one, of parameters that are only ever added for example, the first.
+    """
+    updated = {state_of(s).key for s, new in graph.updates.items() if new is not s}
+    found: dict[Value, str] = {}
+    for key, value in graph.outputs.items():
+        name = key.removeprefix(GRADIENT)
+        if name != key and name in updated:
+            found.setdefault(root(value), name)
+    return {name: graph.outputs[GRADIENT + name] for name in found.values()}
+
+
+def after_gradients(graph: Graph) -> set[Node]:
+    """The nodes that gradients which are kept lead to, but not to further ones of these."""
+    kept = kept_gradients(graph)
+    owners = {root(v) for v in kept.values()}
+    before = {*topological_order(v.node for v in kept.values())}
+    found: set[Node] = set()
+    for node in graph.nodes if kept else ():
+        if node not in before and any(root(v) in owners or v.node in found for v in node.inputs):
+            found.add(node)
+    return found

@@ -15,7 +15,8 @@ if there is one. So the graph of the groups never has a cycle, and its order is 
 
 Edges whose value nobody else reads are merged first: they save a write and a read. Then the others,
 which save a read; their value becomes one more result of the group. What gives states their new
-values (`graphcnn.passes.training.closing`) is merged with its like alone, so that it can run last.
+values, or waits for gradients that are kept (`graphcnn.passes.training.closing`), is merged with
+its like alone, so that it can run after all else.
 The numbers are the same bits: the body does what the nodes did. `inline` undoes it.
 """
 
@@ -30,7 +31,7 @@ from graphcnn.ir.sources import Constant, Input
 from graphcnn.ops.broadcast import BroadcastTo
 from graphcnn.ops.fused import Fused, fused, inlined
 from graphcnn.passes.driver.base import Pass, PassLog, Refusal
-from graphcnn.passes.training.closing import closing
+from graphcnn.passes.training.closing import stages
 
 
 def is_free(node: Node) -> bool:
@@ -93,7 +94,7 @@ class _Groups:
         self.graph, self.options, self.log = graph, options, log
         self.place = {node: i for i, node in enumerate(graph.nodes)}
         self.of = {node: _Group([node], i, i) for i, node in enumerate(graph.nodes)}
-        self.closing = closing(graph)
+        self.stage = stages(graph)
 
     # Which groups to merge
 
@@ -117,7 +118,7 @@ class _Groups:
     def _may_merge(self, node: Node, user: Node, a: _Group, b: _Group, shared: bool) -> bool:
         if not user.op.elementwise or user.output.shape != node.output.shape:
             return False
-        if (node in self.closing) != (user in self.closing):
+        if self.stage(node) != self.stage(user):
             return False
         anchors = (*a.anchors, *b.anchors)
         inside = {*a.nodes, *b.nodes}

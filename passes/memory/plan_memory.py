@@ -23,10 +23,10 @@ from graphcnn.ir.plan import (
     is_packed_constant,
     is_step,
     root,
-    verify_plan,
 )
 from graphcnn.ir.sources import Constant
 from graphcnn.ir.storage import storage_bytes
+from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.passes.memory.offsets import Slot, most_alive, place_slots, rounded
 from graphcnn.passes.training.closing import closing
 

@@ -23,7 +23,7 @@ from graphcnn.ir.plan import is_step, root
 from graphcnn.ir.storage import storage_shape
 from graphcnn.ir.tensor_type import TensorType, known_size
 from graphcnn.passes.driver.base import Pass, PassLog
-from graphcnn.passes.training.closing import closing
+from graphcnn.passes.training.closing import stages
 
 #: What comes first among the nodes that can run: rule(node, bytes more), the smallest.
 Rule = Callable[[Node, int], tuple[int, int, int]]
@@ -38,11 +38,11 @@ class Schedule(Pass):
     def run(self, graph: Graph, log: PassLog) -> Graph:
         memory = _Memory(graph)
         place = {node: i for i, node in enumerate(graph.nodes)}
-        last = closing(graph)
+        stage = stages(graph)
         rules: dict[str, Rule] = {
-            "given": lambda node, more: (node in last, 0, place[node]),
-            "greedy": lambda node, more: (node in last, more, place[node]),
-            "eager": lambda node, more: (node in last, min(more, 0), place[node]),
+            "given": lambda node, more: (stage(node), 0, place[node]),
+            "greedy": lambda node, more: (stage(node), more, place[node]),
+            "eager": lambda node, more: (stage(node), min(more, 0), place[node]),
         }
         orders = {name: memory.order(rule) for name, rule in rules.items()}
         peaks = {name: memory.peak(order) for name, order in orders.items()}

@@ -15,6 +15,7 @@ from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.initializers import Constant
 from graphcnn.ir.node import Value, constant_of
 from graphcnn.ir.origin import inherit
+from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Role, State
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.learning.optimizers import SGD, Optimizer
@@ -22,7 +23,6 @@ from graphcnn.learning.schedules import schedule
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Cast, Minimum, Mul, Sqrt
 from graphcnn.passes.driver.base import Pass, PassLog
-from graphcnn.passes.training.backward import GRADIENT
 from graphcnn.passes.training.training_mode import STEP, find_or_make
 
 LEARNING_RATE = "training.learning_rate"
@@ -42,9 +42,13 @@ class ApplyOptimizer(Pass):
     """Replace the outputs that hold gradients by updates of the parameters.
 
     With a clip norm, the norm before clipping becomes the output `gradient_norm`.
+
+    Attributes:
+        keep: leave the outputs, too, so that gradients can be looked at and changed between.
     """
 
     optimizer: Optimizer = field(default_factory=lambda: SGD(0.01))
+    keep: bool = False
 
     tolerance: ClassVar[float | None] = None
     stage: ClassVar[str] = "training"
@@ -58,7 +62,9 @@ class ApplyOptimizer(Pass):
         ]
         if not pairs:
             raise GradientError(f"graph {graph.name!r} has no gradients; run backward first")
-        outputs = {k: v for k, v in graph.outputs.items() if not k.startswith(GRADIENT)}
+        outputs = {
+            k: v for k, v in graph.outputs.items() if self.keep or not k.startswith(GRADIENT)
+        }
         if self.optimizer.clip_norm is not None:
             norm = total_norm([g for _, g in pairs])
             outputs["gradient_norm"] = norm

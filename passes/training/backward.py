@@ -13,12 +13,10 @@ from graphcnn.errors import GradientError
 from graphcnn.ir.graph import Graph, state_of, topological_order, with_inputs
 from graphcnn.ir.node import Node, Value, constant_of
 from graphcnn.ir.origin import inherit
+from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Input
 from graphcnn.ops.elementwise import Add
 from graphcnn.passes.driver.base import Pass, PassLog
-
-#: Outputs of a graph that hold gradients are called "gradient:" and the name of the state.
-GRADIENT = "gradient:"
 
 
 def gradients(loss: Value, wrt: Sequence[Value]) -> list[Value]:

@@ -2,12 +2,15 @@
 
 It runs last, over the old values. Whether a step is accepted can be decided just before it (the
 loss is known, and its gradients), so that no second copy of the states is needed: a step that is
-refused or interrupted has changed nothing yet.
+refused or interrupted has changed nothing yet. Where the graph keeps its gradients, what comes of
+them waits for the last of them: they may be changed then.
 """
+
+from collections.abc import Callable
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Op, Value
-from graphcnn.ir.plan import is_step, root
+from graphcnn.ir.plan import after_gradients, is_step, root
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
 
@@ -31,6 +34,12 @@ def closing(graph: Graph) -> set[Node]:
         ):
             found.add(node)
     return found
+
+
+def stages(graph: Graph) -> Callable[[Node], int]:
+    """When a node may run: 0, after all gradients that are kept (1), or at the end (2)."""
+    last, later = closing(graph), after_gradients(graph)
+    return lambda node: 2 if node in last else int(node in later)
 
 
 def _is_elementwise(op: Op) -> bool:

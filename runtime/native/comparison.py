@@ -76,10 +76,17 @@ class Comparison:
         for value in self._dying.get(node, ()):
             self._known.pop(value, None)
 
+    def changed(self, values: Mapping[Value, Array]) -> None:
+        """Somebody changed what these values are: plain ones, all that share their memory too."""
+        owners = {root(value): array for value, array in values.items()}
+        for value, known in self._known.items():
+            if root(value) in owners:
+                self._known[value] = owners[root(value)].reshape(known.shape)
+
     def end(self, outputs: Mapping[str, Array], updates: Mapping[str, Array]) -> None:
         """What leaves the run is what its steps made."""
         graph = self.plan.graph
-        leaving = [(f"output {k!r}", v, outputs[k]) for k, v in graph.outputs.items()]
+        leaving = [(f"output {k!r}", graph.outputs[k], found) for k, found in outputs.items()]
         leaving += [
             (f"new value of the state {state_of(s).key!r}", v, updates[state_of(s).key])
             for s, v in graph.updates.items()

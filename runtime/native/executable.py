@@ -5,6 +5,7 @@
 
     executable.bind_states(states)                         in training the states stay inside
     outputs = executable.step(feeds)                       and take their new values after the step
+    outputs = executable.step(feeds, ready=look)           look(gradients) comes before they do
 
 States have one place. A step computes everything else first, outputs and gradients; then it is
 accepted or refused; then the states change, in one native call in which nothing can interrupt it.
@@ -22,32 +23,28 @@ import numpy as np
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, state_of
-from graphcnn.ir.node import Array, Node, Value
-from graphcnn.ir.plan import BufferRole, Plan, verify_plan
-from graphcnn.ir.sources import Input, State
-from graphcnn.ir.storage import PLAIN, pack, unpack
-from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ir.node import Array
+from graphcnn.ir.plan import GRADIENT, BufferRole, Phase, Plan
+from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.driver import driver
-from graphcnn.runtime.native.memory.arena import Arena, usable_in_place
+from graphcnn.runtime.native.memory.arena import Arena
 from graphcnn.runtime.native.memory.places import Memory, States
 from graphcnn.runtime.native.memory.red_zones import RedZones
 from graphcnn.runtime.native.program import state_copies, work_of
 from graphcnn.runtime.native.simple_plan import simple_plan
+from graphcnn.runtime.native.sources import Read, Source, reader
 from graphcnn.runtime.native.step_table import StepTable
 from graphcnn.runtime.native.threads import run_steps
-from graphcnn.runtime.reference import fed
+from graphcnn.runtime.reference import Ready
 
-#: Smaller arrays are copied in; larger ones are read where they lie, if they lie well.
-_COPY = 16 << 10
 #: Work that is not worth waking a second thread for, in multiply-adds (about 20 µs).
 _SMALL = 1 << 20
 
 Accept = Callable[[Mapping[str, Array]], bool]
-Read = Callable[[], Array]
 
 
 class NativeExecutable:
@@ -89,8 +86,12 @@ class NativeExecutable:
         self._table = StepTable(self.plan, self.memory, self.target, self.threads, kernels)
         self._driver = driver(self.target)
         self._lock = threading.Lock()
-        self._inputs = {s.key: s for s in (_Source(v, self) for v in self.graph.inputs)}
-        self._states = {s.key: s for s in (_Source(v, self) for v in self.graph.states)}
+        self._inputs = {
+            s.key: s for s in (Source(v, self._table, self.memory) for v in self.graph.inputs)
+        }
+        self._states = {
+            s.key: s for s in (Source(v, self._table, self.memory) for v in self.graph.states)
+        }
         self._updated = [state_of(s).key for s in self.graph.updates]
         self._unbound = set(self._states)
         self._outputs = _outputs(self.plan, self.memory)
@@ -119,13 +120,24 @@ class NativeExecutable:
                 self._update(outputs)
                 return outputs, {key: self._states[key].read() for key in self._updated}
 
-    def step(self, feeds: Mapping[str, Array], accept: Accept | None = None) -> dict[str, Array]:
+    def step(
+        self,
+        feeds: Mapping[str, Array],
+        accept: Accept | None = None,
+        ready: Ready | None = None,
+    ) -> dict[str, Array]:
         """Outputs by name; the states take their new values.
 
         Unless `accept(outputs)` says no, or the run is interrupted: then they keep the old ones.
+
+        With `ready` the step runs in two pieces, and `ready(gradients)` is called between. It sees
+        the gradients that the graph keeps where they lie, and may change them there: what it
+        leaves is what the optimiser takes. They are not among the outputs then.
         """
+        if ready is not None and not self.plan.gradients:
+            raise GraphError(f"graph {self.graph.name!r} keeps no gradients that could be shown")
         with self._lock:
-            outputs = self._compute(feeds)
+            outputs = self._compute(feeds, ready)
             if accept is None or accept(outputs):
                 self._update(outputs)
             return outputs
@@ -232,18 +244,31 @@ class NativeExecutable:
         for source in self._inputs.values():
             source.feed(feeds)
 
-    def _compute(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    def _compute(self, feeds: Mapping[str, Array], ready: Ready | None = None) -> dict[str, Array]:
         """Everything but new values of states."""
         self._feed(feeds)
+        if self.watch is not None:
+            sources = (*self._inputs.values(), *self._states.values())
+            self.watch.begin({source.key: source.read() for source in sources})
+        if ready is None:
+            self._run(self._table.pieces, 0, self.plan.commit)
+            return {key: read() for key, read in self._outputs}
+        plan, middle = self.plan, self.plan.begins[Phase.READY]
+        self._run(self._table.before_ready, 0, middle)
+        found = {k: self.memory.view(plan.at[v], v.type) for k, v in plan.gradients.items()}
+        ready(found)
+        if self.watch is not None:
+            self.watch.changed({plan.gradients[key]: array.copy() for key, array in found.items()})
+        self._run(self._table.after_ready, middle, plan.commit)
+        return {k: read() for k, read in self._outputs if not k.startswith(GRADIENT)}
+
+    def _run(self, pieces: Sequence[tuple[int, int]], first: int, last: int) -> None:
+        """The steps from `first` to `last`, which are these pieces of the table."""
         if self.memory.guard or self.watch is not None:
-            if self.watch is not None:
-                sources = (*self._inputs.values(), *self._states.values())
-                self.watch.begin({source.key: source.read() for source in sources})
-            self._run_apart(0, self.plan.commit)
+            self._run_apart(first, last)
         else:
-            for address, count in self._table.pieces:
+            for address, count in pieces:
                 run_steps(self._driver, address, count, self.threads)
-        return {key: read() for key, read in self._outputs}
 
     def _update(self, outputs: Mapping[str, Array]) -> None:
         """Give the states their new values, all of them in one native call."""
@@ -272,58 +297,6 @@ class NativeExecutable:
                 self.watch.step(i, algorithm, found)
 
 
-class _Source:
-    """An input or a state: where its value comes from and where the steps find it."""
-
-    def __init__(self, value: Value, executable: NativeExecutable) -> None:
-        op, plan, memory = value.node.op, executable.plan, executable.memory
-        assert isinstance(op, Input | State)
-        self.key, self.op, self.type = op.key, op, value.type
-        self.node: Node = value.node
-        self.shape, self.dtype = value.shape, value.dtype.numpy
-        self.buffer, self._table, self._memory = plan.at[value], executable._table, memory
-        self._array: Array | None = None  # in use where it lies
-        small = isinstance(op, Input) and value.type.bytes <= _COPY
-        busy = any(c.source is self.buffer for c in plan.copies) or self.buffer in memory.updated
-        elsewhere = self.buffer.role not in (BufferRole.INPUT, BufferRole.STATE)
-        self._packed = value.type.layout != PLAIN
-        self._copy = small or busy or elsewhere or self._packed or memory.guard  # in red zones
-        self._view = memory.view(self.buffer, self.type)
-
-    def read(self) -> Array:
-        """A copy of the value."""
-        return reader(self._array if self._array is not None else self._view, self.type)()
-
-    def settle(self) -> None:
-        """Lie where the memory says."""
-        self._view = self._memory.view(self.buffer, self.type)
-        self._table.point(self.buffer, self._memory.address(self.buffer))
-        self._array = None
-
-    def checked(self, source: Mapping[str, Array]) -> Array:
-        """The value in `source`, of the right type. Raises `GraphError` for another."""
-        array = source.get(self.key)
-        if type(array) is np.ndarray and array.dtype is self.dtype and array.shape == self.shape:
-            return array
-        return fed(source, self.op, self.node)
-
-    def feed(self, source: Mapping[str, Array], copy: bool = False) -> None:
-        """Take the value from `source`."""
-        array = self.checked(source)
-        if copy or self._copy or not usable_in_place(array):
-            if self._array is not None:
-                self.settle()
-            if _is_zero(array) and _is_zero(self._view):
-                pass  # as it is for velocities at first; what is not written takes no memory
-            elif self._packed:
-                self._view.reshape(-1)[...] = pack(array, self.type)
-            else:
-                np.copyto(self._view, array)
-        elif array is not self._array:
-            self._table.point(self.buffer, array.__array_interface__["data"][0])
-            self._array = array
-
-
 class _Reading(Mapping[str, Array]):
     """The states of an executable, each read when it is asked for."""
 
@@ -349,21 +322,6 @@ def _outputs(plan: Plan, memory: Memory) -> list[tuple[str, Read]]:
             plan.graph.outputs.items(), plan.outputs.values(), strict=True
         )
     ]
-
-
-def _is_zero(array: Array) -> bool:
-    """Whether all bytes of a large array are zero."""
-    if array.nbytes < _COPY or not array.flags.c_contiguous:
-        return False
-    data = array.reshape(-1).view(np.uint8)
-    return not data[:_COPY].any() and not data.max()
-
-
-def reader(view: Array, kind: TensorType) -> Read:
-    """A function that copies the value out of its memory."""
-    if kind.layout == PLAIN:
-        return view.reshape(tuple(int(d) for d in kind.shape if isinstance(d, int))).copy
-    return lambda: np.array(unpack(view.reshape(-1), kind))
 
 
 _alive: "weakref.WeakSet[NativeExecutable]" = weakref.WeakSet()

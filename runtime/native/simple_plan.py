@@ -12,6 +12,7 @@ from graphcnn.ir.plan import (
     Copy,
     Plan,
     Step,
+    after_gradients,
     is_alias,
     is_packed_constant,
 )
@@ -43,7 +44,8 @@ def simple_plan(graph: Graph, target: Target, parts: int) -> Plan:
         buffers.append(found)
         return found
 
-    for node in graph.nodes:
+    late = after_gradients(graph)  # what gradients that are kept lead to waits for all of them
+    for node in sorted(graph.nodes, key=lambda node: node in late):
         name, role = names[node], roles.get(type(node.op), BufferRole.ACTIVATION)
         if node.inputs and is_alias(node):
             at[node.output] = at[node.inputs[0]]

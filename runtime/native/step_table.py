@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from graphcnn.ir.plan import Plan
+from graphcnn.ir.plan import Phase, Plan
 from graphcnn.runtime.native.addresses import Entries
 from graphcnn.runtime.native.code.jit import compile_kernels
 from graphcnn.runtime.native.code.kernel import Kernel
@@ -23,6 +23,7 @@ class StepTable(Entries):
         kernels: of the steps, in order.
         pieces: (address, number) of steps to run in one call, those before the plan's `commit`;
             more than one where a run takes so long that Python should look after signals.
+        before_ready, after_ready: the same, up to where gradients are ready and from there.
         rest: the same of all from there on, in one piece: no signal comes between.
     """
 
@@ -39,9 +40,15 @@ class StepTable(Entries):
         records = program(plan, self.kernels, work, parts)
         codes = compile_kernels([record.kernel for record in records], target)
         super().__init__(records, codes, memory.address)
-        self.pieces = [(self.record(a), b - a) for a, b in cut(work[: plan.commit])]
+        ready = plan.begins[Phase.READY]
+        self.pieces = self._pieces(work, 0, plan.commit)
+        self.before_ready = self._pieces(work, 0, ready)
+        self.after_ready = self._pieces(work, ready, plan.commit)
         self.rest = self.record(plan.commit), len(records) - plan.commit
         give_back()  # what compiling took
+
+    def _pieces(self, work: Sequence[int], first: int, last: int) -> list[tuple[int, int]]:
+        return [(self.record(first + a), b - a) for a, b in cut(work[first:last])]
 
 
 def cut(work: Sequence[int], long: int = LONG) -> list[tuple[int, int]]:

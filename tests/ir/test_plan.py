@@ -9,9 +9,10 @@ from rewrites import graph_of
 from graphcnn.errors import VerifyError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Value, build, constant_of
-from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step, is_step, root, verify_plan
+from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step, is_step, root
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.ops.activation import Relu, Tanh
 from graphcnn.ops.layout import Relayout
 from graphcnn.ops.pool import MaxPool2d

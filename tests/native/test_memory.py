@@ -9,10 +9,11 @@ from native.chains import counter, counter_states
 
 from graphcnn.errors import VerifyError
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step, verify_plan
+from graphcnn.ir.plan import Buffer, BufferRole, Copy, Plan, Step
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.storage import unpack
 from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.ops.elementwise import Add
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code.target import host

@@ -63,7 +63,7 @@ def places(plan: Plan) -> list[object]:
         [[b.name for b in (*s.reads, *s.writes)] for s in plan.steps],
         [(c.source.name, c.target.name) for c in plan.copies],
         [list(found) for found in (plan.inputs, plan.outputs, plan.states)],
-        (plan.arena_bytes, plan.sum_bytes, plan.lower_bound, plan.commit),
+        (plan.arena_bytes, plan.sum_bytes, plan.lower_bound, plan.begins, [*plan.gradients]),
     ]
 
 

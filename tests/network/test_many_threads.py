@@ -83,7 +83,7 @@ def test_first_calls_at_once(runtime: str) -> None:
         together([ask] * 16)
         assert len(found) == 48 and all(expected[n] == y for n, y in found)
         if runtime == "native":
-            (runner,) = model._runners.values()
+            (runner,) = {*model._runners.values()}
             assert sorted(runner._prepared) == sorted(SIZES)
 
 

@@ -15,9 +15,10 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.evaluate import Evaluator, Results, results_of
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Node, Value, constant_of
-from graphcnn.ir.plan import Plan, verify_plan
+from graphcnn.ir.plan import Plan
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.models import MODELS, build
 from graphcnn.ops.activation import Relu, Tanh
 from graphcnn.ops.dense import Dense

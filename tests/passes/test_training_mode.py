@@ -7,8 +7,8 @@ import pytest
 
 import graphcnn as cnn
 from graphcnn.compile.pipelines import training_graph
+from graphcnn.ir.plan import GRADIENT
 from graphcnn.ops.norm import BatchNorm
-from graphcnn.passes.training.backward import GRADIENT
 from graphcnn.runtime.reference import Reference
 
 RNG = np.random.default_rng(0)
