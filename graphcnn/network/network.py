@@ -2,7 +2,6 @@
 
 import copy
 import fnmatch
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from graphcnn.ir.state_values import ArraysByName, StateValues
 from graphcnn.ir.tensor_type import is_open
 from graphcnn.learning.metrics import Objective
 from graphcnn.network.finding import given_tensors, value_named
+from graphcnn.network.lessons import learned, lessons, teach
 from graphcnn.network.metadata import Learned, read, written
 from graphcnn.network.pickling import drawn_by_functions, packed, unpacked, with_own_cells
 from graphcnn.network.weights import (
@@ -35,14 +35,9 @@ from graphcnn.network.weights import (
 from graphcnn.runtime.execution import Execution
 from graphcnn.text.write import dump_graph
 
-_numbers = itertools.count(1)
-
 
 class Network:
     """The core of a `Model`, which explains the arguments and attributes."""
-
-    #: Another number each time that a model tells its states how images become the input.
-    _lessons: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -136,9 +131,8 @@ class Network:
         """
         if self._normalisation is not None or not self.graph.inputs:
             return self._normalisation
-        lessons = Network._lessons
-        if self._inherited[0] != lessons:
-            self._inherited = lessons, self._normalisation_of_parts()
+        if self._inherited[0] != lessons():
+            self._inherited = lessons(), learned(self.graph)
         return self._inherited[1]
 
     @normalisation.setter
@@ -146,27 +140,9 @@ class Network:
         self._normalisation = normalisation
         self._teach()
 
-    def _normalisation_of_parts(self) -> Normalisation | None:
-        first, found = self.graph.inputs[0], []
-        for state in self.graph.states:
-            known = state_of(state).cell.learned.get(first)
-            if known is not None and known not in found:
-                found.append(known)
-        if len(found) > 1:
-            raise GraphError(
-                f"parts of the model {self.name!r} were trained with different normalisations "
-                f"of {first.node.name!r}: {found[0]} and {found[1]}; set model.normalisation"
-            )
-        return found[0] if found else None
-
     def _teach(self) -> None:
-        """Let models that share the states know how the images become the input."""
-        if self._normalisation is None:
-            return
-        for state in self.graph.states:
-            for value in self._feeds:
-                state_of(state).cell.learned[value] = self._normalisation
-        Network._lessons = next(_numbers)
+        if self._normalisation is not None:
+            teach(self.graph, self._feeds, self._normalisation)
 
     # Parameters and states
 
