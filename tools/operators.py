@@ -33,6 +33,11 @@ FLAGS = {
     "view": "the same bytes under another shape",
     "anchor": "elementwise operators are fused to it",
     "commutative": "its operands may be exchanged",
+    "idempotent": "done again it changes nothing",
+    "involution": "done twice it is the identity",
+    "monotone": "it never falls, or never rises, with one of its operands",
+    "annihilators": "zeros in some operands alone make it 0",
+    "integral": "whole numbers make whole numbers",
     "piecewise_constant": "its derivative is zero wherever it exists",
 }
 

@@ -15,15 +15,18 @@ from graphcnn.analysis.counts import (
     node_parameters,
     unread_pixels,
 )
-from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields
+from graphcnn.analysis.receptive_field import FIELDS, ReceptiveField, receptive_fields
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import OPS, Op, Value
 from graphcnn.ir.sources import Input, Role, State
-from graphcnn.ir.tensor_type import N, TensorType
+from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.elementwise import Add, Mul
+from graphcnn.ops.fused import fused
+from graphcnn.ops.gather import Gather
+from graphcnn.ops.layout import Placed
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from graphcnn.ops.reduce import Mean
@@ -260,3 +263,27 @@ def test_every_operator_has_a_cost_and_a_field(sample) -> None:  # type: ignore[
     if any(v.type.rank == 4 for v in inputs[:1]):
         assert min(fields[graph.outputs["y"]].size) >= 1
     assert min(unread_pixels(graph.outputs["y"].node)) >= 0
+
+
+def test_fields_of_groups_and_of_chosen_channels() -> None:
+    x, w = image(4, 9, 9), state(4, 4, 3, 3)
+    inside = [Input(key, v.type)() for key, v in (("x", x), ("w", w))]
+    conv = Conv2d(padding=(1, 1, 1, 1))
+    group = fused(Graph.of(inside, {"y": Relu()(conv(*inside))}))
+    assert field(group(x, w), x).size == (3, 3)
+    assert field(Placed(group, ("plain", "plain"), ("plain",))(x, w), x).size == (3, 3)
+    channels = Input("channels", TensorType((N, 2), DType.INT64))()
+    y = Gather(1)(conv(x, w), channels)
+    assert receptive_fields(Graph.of([x, channels], {"y": y}))[y].size == (3, 3)
+
+
+def test_who_sees_the_whole_image() -> None:
+    """Of operators without a rule all but those that are elementwise or slide windows."""
+    whole = {op for op in OPS.values() if not (op in FIELDS or op.elementwise or op.has("sliding"))}
+    losses = {op for op in whole if op.family == "loss"}
+    backward = {op for op in whole if op.name.endswith(("_grad", "_pick"))}
+    others = {op.name for op in whole - losses - backward if op.operands}
+    assert others == {
+        "dense", "global_avg_pool2d", "matmul", "matmul_integer", "max_unpool2d", "one_hot",
+        "random_uniform", "scatter", "top_k",
+    }  # fmt: skip

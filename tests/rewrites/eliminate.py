@@ -9,7 +9,7 @@ from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.activation import Relu
 from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import And, Not, Where
-from graphcnn.ops.elementwise import Abs, Cast, Maximum
+from graphcnn.ops.elementwise import Abs, Cast, Floor, Maximum
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.ops.random import Dropout
@@ -74,6 +74,7 @@ EXAMPLES = [
     fires("involution", lambda x: Not()(Not()(x)), sources=BITS),
     fires("idempotent", lambda x: Relu()(Relu()(Relu()(x))), "relu(x)"),
     fires("idempotent", lambda x: Abs()(Abs()(x)), "abs(x)"),
+    fires("idempotent", lambda x: Floor()(Floor()(x)), "floor(x)"),
     fires("with_itself", lambda x: Maximum()(x, x)),
     fires("with_itself", lambda x: And()(x, x), sources=BITS),
     fires(
