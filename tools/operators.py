@@ -15,7 +15,7 @@ import onnx
 import graphcnn as cnn
 from graphcnn.base.modules import import_all
 from graphcnn.ir.node import OPS, Op
-from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS
+from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS, written_out
 from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.onnx.importing.context import RULES
 from graphcnn.pictures.scene.colors import FAMILIES
@@ -27,6 +27,8 @@ _STEPS = {
     for name, method in vars(NodeWriter).items()
     if isinstance(method, FunctionType) and "x" in method.__code__.co_varnames
 }
+#: What stands for ONNX's operators where the smaller ones are written.
+EXPANSION = "its expansion"
 #: What an operator can say of itself by a flag of its class, with the words for it.
 FLAGS = {
     "elementwise": "each element of the result depends on one place of the operands",
@@ -87,7 +89,7 @@ def _described(op: type[Op], read: dict[str, tuple[str, ...]]) -> Operator:
         native=_native(op),
         onnx_written=_written(op.name),
         onnx_read=read[op.name],
-        onnx_note=EXCUSED.get(op.name, "" if op.name in EXPORTERS else "what it expands to"),
+        onnx_note=EXCUSED.get(op.name, ""),
         functions=_functions(op),
         operands=tuple(op.operands),
         results=tuple(op.results),
@@ -175,10 +177,11 @@ def _onnx_names() -> frozenset[str]:
 def _written(name: str) -> tuple[str, ...]:
     """ONNX's operators in the code of its exporter, namesakes first."""
     if name not in EXPORTERS:
-        return ()
-    words = mentioned(EXPORTERS[name], "graphcnn.onnx.exporting")
+        return () if name in EXCUSED else (EXPANSION,)
+    words = list(mentioned(EXPORTERS[name], "graphcnn.onnx.exporting"))
     found = {x for x in words if isinstance(x, str) and x in _onnx_names()}
-    return tuple(sorted(found, key=lambda x: (not _namesakes(name, x), x)))
+    ordered = sorted(found, key=lambda x: (not _namesakes(name, x), x))
+    return (*ordered, *[EXPANSION] * any(x is written_out for x in words))
 
 
 def _namesakes(name: str, onnx_name: str) -> bool:
@@ -198,7 +201,7 @@ def _readers() -> dict[str, tuple[str, ...]]:
 
 
 def mentioned(function: Any, inside: str) -> Iterator[Any]:
-    """The strings, classes and operators in the code of a function, in their order there.
+    """The strings, classes, operators and functions in the code of a function.
 
     Helper functions from modules that begin with `inside` are followed, and what a function has
     closed over.
@@ -217,7 +220,8 @@ def _of_thing(thing: Any, inside: str, seen: set[int]) -> Iterator[Any]:
             yield from _of_thing(item, inside, seen)
     elif isinstance(thing, FunctionType) and id(thing) not in seen:
         seen.add(id(thing))
-        if thing.__module__.startswith(inside):
+        yield thing
+        if thing is not written_out and thing.__module__.startswith(inside):
             for cell in thing.__closure__ or ():
                 yield from _of_thing(cell.cell_contents, inside, seen)
             yield from _of_code(thing.__code__, thing.__globals__, inside, seen)

@@ -13,8 +13,6 @@ from graphcnn.tools.resolve import WrongUseError
 if TYPE_CHECKING:
     from graphcnn.tools.operators import Operator
 
-#: What stands in the place of ONNX's operators where the smaller ones are written.
-EXPANDED = "what it expands to"
 #: How many of ONNX's operators are named in one field of a table.
 FEW = 3
 
@@ -71,7 +69,8 @@ def _named(name: str, found: "tuple[Operator, ...]") -> "Operator":
 def _table(found: "tuple[Operator, ...]") -> str:
     head = f"{'operator':<22}{'gradient':<14}{'native':<14}{'ONNX':<32}definition"
     rows = [
-        f"{o.name:<22}{o.gradient:<14}{o.native:<14}{_out(o, 2):<32}{o.definition}" for o in found
+        f"{o.name:<22}{o.gradient:<14}{o.native:<14}{_few(o.onnx_written, 2):<32}{o.definition}"
+        for o in found
     ]
     return "\n".join([head, *rows])
 
@@ -79,13 +78,6 @@ def _table(found: "tuple[Operator, ...]") -> str:
 def _few(names: tuple[str, ...], most: int = FEW) -> str:
     more = len(names) - most
     return ", ".join(names[:most]) + (f" + {more}" if more > 0 else "") or "-"
-
-
-def _out(o: "Operator", most: int = FEW) -> str:
-    """What it becomes in ONNX, in a field of a table."""
-    if o.onnx_note == EXPANDED:
-        return "by expansion"
-    return _few(o.onnx_written, most)
 
 
 def _whole(o: "Operator") -> str:
@@ -99,7 +91,7 @@ def _whole(o: "Operator") -> str:
         "properties": "\n".join(o.properties),
         "gradient": o.gradient,
         "native code": o.native,
-        "written to ONNX as": ", ".join(o.onnx_written) or o.onnx_note,
+        "written to ONNX as": ", ".join(o.onnx_written) or f"nothing: {o.onnx_note}",
         "read from ONNX's": ", ".join(o.onnx_read),
         "in pictures": o.family,
         "defined in": o.file,
@@ -141,7 +133,7 @@ _HEAD = """| Operator | Definition | Gradient | Native | ONNX out | ONNX in | Pi
 def _row(o: "Operator") -> str:
     fields = [
         f"`{o.name}`", _escaped(o.definition), o.gradient, o.native,
-        _out(o), _few(o.onnx_read), o.family,
+        _few(o.onnx_written), _few(o.onnx_read), o.family,
     ]  # fmt: skip
     return f"| {' | '.join(fields)} |"
 
