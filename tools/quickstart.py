@@ -19,7 +19,7 @@ from graphcnn.models import build
 from graphcnn.tools.plots import training_curves
 from graphcnn.training.checkpoint import make_folder
 
-EPOCHS, BATCH_SIZE, LEARNING_RATE = 15, 32, 0.002
+EPOCHS, BATCH_SIZE = 15, 32
 
 #: What the quickstart needs beside graphcnn itself: (module, package, extra).
 NEEDED = (
@@ -122,7 +122,7 @@ def quickstart(
         train,
         epochs=epochs,
         batch_size=BATCH_SIZE,
-        optimizer=Adam(LEARNING_RATE),
+        optimizer=Adam.suggested(),
         validation=test,
         seed=seed,
         progress=progress,

@@ -8,7 +8,7 @@ normalisation are left alone: they are not many, and shrinking them does not sim
 """
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value, constant_of
@@ -28,8 +28,8 @@ class Optimizer:
     scales all gradients so that their common norm is at most c, before anything else happens; it is
     applied by the pass that sees them all.
 
-    `suggested_rate` and `suggested_momentum` of a class suit small networks: the command line takes
-    them where nobody says another. None is the default of the class.
+    `suggested_rate` and `suggested_momentum` of a class suit small networks: `suggested` takes them
+    where nobody says another, as the command line does. None is the default of the class.
     """
 
     suggested_rate: ClassVar[float | None] = None
@@ -45,6 +45,12 @@ class Optimizer:
         self._check("weight_decay", 0)
         if self.clip_norm is not None:
             self._check("clip_norm", 0, open_below=True)
+
+    @classmethod
+    def suggested(cls, **settings: Any) -> Self:
+        """One with these settings, and for the others with what its class suggests."""
+        found = {"learning_rate": cls.suggested_rate, "momentum": cls.suggested_momentum}
+        return cls(**{key: x for key, x in found.items() if x is not None} | settings)
 
     @property
     def slots(self) -> tuple[str, ...]:

@@ -90,3 +90,5 @@ def test_optimisers_say_what_suits_them(monkeypatch: pytest.MonkeyPatch) -> None
         assert (made.learning_rate, getattr(made, "momentum", None)) == (rate, momentum)
         assert f"{rate:g} for {name}" in train._defaults("learning_rate")
     assert train.make_optimizer("sgd", 0.5, 0.0) == cnn.SGD(0.5)
+    assert cnn.SGD.suggested(nesterov=True) == cnn.SGD(0.05, momentum=0.9, nesterov=True)
+    assert train._defaults("weight_decay", 0) == "0.01 for adamw"

@@ -37,11 +37,12 @@ INTERRUPTED = 130
 BATCH_SIZE = 64
 
 
-def _defaults(setting: str) -> str:
-    """`0.05 for sgd, 0.001 for rmsprop`: what `make_optimizer` takes where nobody says."""
+def _defaults(setting: str, but: float | None = None) -> str:
+    """`0.05 for sgd, 0.001 for rmsprop`: what `make_optimizer` takes where nobody says, without
+    those that take `but`."""
     made = {name: make_optimizer(name) for name in OPTIMIZERS}
     having = {name: getattr(rule, setting) for name, rule in made.items() if hasattr(rule, setting)}
-    return ", ".join(f"{value:g} for {name}" for name, value in having.items())
+    return ", ".join(f"{value:g} for {name}" for name, value in having.items() if value != but)
 
 
 def make_optimizer(
@@ -54,14 +55,14 @@ def make_optimizer(
     """The optimiser of that name; None stands for what its class suggests for small networks."""
     rule = OPTIMIZERS[name]
     arguments: dict[str, Any] = {
-        "learning_rate": rule.suggested_rate if learning_rate is None else learning_rate,
-        "momentum": rule.suggested_momentum if momentum is None else momentum,
+        "learning_rate": learning_rate,
+        "momentum": momentum,
         "weight_decay": weight_decay,
         "clip_norm": clip_norm,
     }
     if momentum is not None and "momentum" not in {field.name for field in fields(rule)}:
         raise click.UsageError(f"--momentum has no meaning for {name}, which has its own")
-    return rule(**{key: value for key, value in arguments.items() if value is not None})
+    return rule.suggested(**{key: x for key, x in arguments.items() if x is not None})
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Options:
     "--weight-decay",
     type=click.FloatRange(min=0),
     metavar="X",
-    help="Pull of kernels and matrices towards 0. Default: 0.01 for adamw, else 0.",
+    help="Pull of kernels and matrices towards 0. "
+    f"Default: {_defaults('weight_decay', but=0)}, else 0.",
 )
 @click.option(
     "--clip-norm",
