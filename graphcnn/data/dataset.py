@@ -198,6 +198,8 @@ class Dataset:
     ) -> Iterator[tuple[Any, Array]]:
         """Items as they were read and their labels, batch after batch; the last may be short.
 
+        In an order of one's own; the batches of training are those of `epoch`.
+
         Args:
             order: indices in the order to take them, such as `shuffled_order`; default is as
                 stored.
@@ -213,6 +215,36 @@ class Dataset:
         for at in range(start * batch_size, count, batch_size):
             chosen = slice(at, at + batch_size)
             yield self._batch(chosen if order is None else order[chosen], normalised)
+
+    def epoch(
+        self,
+        seed: int | None,
+        epoch: int,
+        size: int,
+        start: int = 0,
+        *,
+        shuffle: bool = True,
+        drop_last: bool = False,
+    ) -> Iterator[tuple[Any, Array]]:
+        """The batches of one epoch of training: those that `fit` takes, which seed and epoch alone
+        decide.
+
+            for epoch in range(10):
+                for images, labels in train.epoch(0, epoch, 64):
+                    session.step(images, labels)
+
+        Args:
+            seed: of all that is random; None for the items in their order and as they are, which is
+                how they are measured.
+            epoch: 0 for the first.
+            size: items of a batch; the last may be short, or left out by `drop_last`.
+            start: number of the batch to begin with, in a run that goes on where one stopped.
+            shuffle: whether the order is random, `shuffled_order`; else it is as stored.
+        """
+        order = self.shuffled_order(seed, epoch) if shuffle and seed is not None else None
+        # A subclass with batches of its own may not know what it is not asked for.
+        options = {"drop_last": True} if drop_last else {}
+        return self.batches(size, order, start, **options)
 
     def check_batch_size(self, batch_size: int) -> None:
         """Refuse to train with batches larger than the data set."""

@@ -148,7 +148,7 @@ def measure(model: Network, runner: Runner, data: Dataset, batch_size: int) -> d
     (head, split), states = runner.parts, model.states.snapshot()
     (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
     rule, collected = TargetRule.of(runner.graph), Collected(split.kinds)
-    for inputs, targets in data.batches(batch_size):
+    for inputs, targets in data.epoch(None, 0, batch_size):
         feeds = item_feeds(model, inputs)
         feeds[TARGET] = items_along(rule.check(targets), target.shape)
         collected.add(head.run(feeds, states)[0], len(targets))

@@ -142,9 +142,8 @@ class Run:
     def _epoch(self, watchers: Sequence[Watcher], interrupted: Callable[[], bool]) -> bool:
         """The rest of one epoch. False if it was interrupted."""
         at, n = self.position, self.batch_size
-        order = self.data.shuffled_order(self.seed, at.epoch) if self.shuffle else None
-        options = {"drop_last": True} if self.drop_last else {}
-        for images, targets in self.data.batches(n, order, at.batch, **options):
+        options = {"shuffle": self.shuffle, "drop_last": self.drop_last}
+        for images, targets in self.data.epoch(self.seed, at.epoch, n, at.batch, **options):
             result = self.session.step(images, targets)
             at.batch += 1
             for key, value in result.items():

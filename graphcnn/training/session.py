@@ -4,7 +4,7 @@
 the bit where they take the same batches in the same order:
 
     with cnn.Session(model, "cross_entropy", cnn.SGD(0.1), data=train) as session:
-        for images, labels in train.batches(64):
+        for images, labels in train.epoch(0, 0, 64):  # seed, epoch, items of a batch
             print(session.step(images, labels)["loss"])
 
 From its first step until `sync`, which the end of `with` calls, the states of the model are those
@@ -15,7 +15,7 @@ into the model (clipped weights, a moving average) is what the next step begins 
 that works does.
 
 `data` has its targets checked before the first step. A session without it takes over normalisation
-and classes from the data set whose `batches` or `batch` gives it its first images.
+and classes from the data set that the first images are a batch of.
 """
 
 import math

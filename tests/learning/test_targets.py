@@ -71,7 +71,7 @@ def test_class_numbers_reach_a_loss_of_ones_own(loss: Callable[..., cnn.Value]) 
     session = cnn.Session(own, loss, cnn.Adam(0.02), metrics="accuracy")
     data = cnn.data.arrays(IMAGES, LABELS)
     for epoch in range(2):
-        for x, t in data.batches(8, data.shuffled_order(0, epoch)):
+        for x, t in data.epoch(0, epoch, 8):
             session.step(x, t)
     session.sync()
     assert same_bits(model, own)

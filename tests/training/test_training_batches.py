@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,13 +110,44 @@ def test_a_loop_of_ones_own_leaves_the_model_that_fit_leaves(given: str, loss: o
 
 
 def test_the_loop_of_the_documentation() -> None:
-    data, model, by_fit = normalised(), small(), small()
-    session = cnn.Session(model, "cross_entropy", cnn.SGD(0.1))
-    for images, labels in data.batches(64):
-        session.step(images, labels)
-    session.sync()
-    by_fit.fit(data, batch_size=64, optimizer=cnn.SGD(0.1), shuffle=False, progress=False)
-    assert same_bits(model, by_fit) and model.metadata() == by_fit.metadata()
+    data = normalised()
+    for shuffle in (True, False):
+        model, by_fit = small(), small()
+        session = cnn.Session(model, "cross_entropy", cnn.SGD(0.1))
+        for images, labels in data.epoch(0, 0, 64) if shuffle else data.batches(64):
+            session.step(images, labels)
+        session.sync()
+        by_fit.fit(data, batch_size=64, optimizer=cnn.SGD(0.1), shuffle=shuffle, progress=False)
+        assert same_bits(model, by_fit) and model.metadata() == by_fit.metadata()
+
+
+def test_all_batches_are_those_of_an_epoch(tmp_path: Path) -> None:
+    """Nobody who trains or measures goes round `Dataset.epoch`."""
+    asked: list[tuple[Any, ...]] = []
+    inside: list[bool] = []
+
+    class Noted(cnn.data.Dataset):
+        def epoch(self, *args: Any, **options: Any) -> Any:
+            asked.append((self.name, *args))
+            inside.append(True)
+            yield from super().epoch(*args, **options)
+            inside.pop()
+
+        def batches(self, *args: Any, **options: Any) -> Any:
+            assert inside
+            return super().batches(*args, **options)
+
+    data = stripes(40)
+    train, held_out = (Noted(data.images, data.labels, name=name) for name in ("train", "held"))
+    model, options = small(), dict(batch_size=16, seed=3, progress=False)
+    model.fit(train, validation=held_out, checkpoint=tmp_path, **options)
+    model.fit(train, epochs=2, validation=held_out, resume=tmp_path, **options)
+    model.evaluate(held_out, batch_size=20)
+    assert asked == [
+        ("train", 3, 0, 16, 0), ("held", None, 0, 16),
+        ("train", 3, 1, 16, 0), ("held", None, 0, 16),
+        ("held", None, 0, 20),
+    ]  # fmt: skip
 
 
 def test_a_session_checks_all_targets_of_its_data_at_once() -> None:
