@@ -183,21 +183,19 @@ def fit(
         held_out,
         session,
         Runner(evaluation, session.execution),
-        epochs,
-        batch_size,
-        seed,
-        shuffle,
-        drop_last,
-        validation_batch_size or batch_size,
-        folder,
-        _of_the_whole(model, evaluation, loss),
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        validation_batch_size=validation_batch_size or batch_size,
+        folder=folder,
+        of_the_whole=_of_the_whole(model, evaluation, loss),
     )
-    checkpoint_writer = None
-    if folder is not None:
-        checkpoint_writer = Checkpoint(folder, told, checkpoint_every)
-        if resume is not None and (folder / LAST).exists():
-            checkpoint_writer.resume(run, changes)
-    watchers = in_order(checkpoint_writer, display(progress), early_stopping, called)
+    kept = None if folder is None else Checkpoint(folder, told, checkpoint_every)
+    if kept is not None and resume is not None and (kept.folder / LAST).exists():
+        kept.resume(run, changes)
+    watchers = in_order(kept, display(progress), early_stopping, called)
     with interruptible() as interrupted:
         return run.train(watchers, interrupted)
 

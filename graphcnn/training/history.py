@@ -18,7 +18,8 @@ class History:
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
-    #: Why training ended: "finished", "stopped early" or "interrupted".
+    #: Why training ended: "finished", "interrupted", or the reason that a `Watcher` gave, which of
+    #: `EarlyStopping` is "stopped early".
     ended: str = "finished"
     #: How to go on with a run that was interrupted.
     advice: str = ""
