@@ -1,6 +1,13 @@
 """From the definition of a network to something that runs: the pipelines, in one place.
 
-The only module that sees both the passes and the runtimes.
+    import      a file of another framework to a definition
+    inference   a definition to the graph that predicts
+    training    a definition with a loss to one training step
+    export      a definition to the form that is stored
+    onnx        what is stored to what ONNX has words for
+
+What turns a graph of inference or training into machine code is `graphcnn.compile.native`; these
+two are the only modules that see both the passes and the runtimes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,16 +22,16 @@ from graphcnn.learning.objective import with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.passes.driver.base import Applied, Observer, Pipeline
 from graphcnn.passes.driver.observers import Differential, Verify
+from graphcnn.passes.exchange.fold_norms import FoldNorms
+from graphcnn.passes.exchange.recognise import Recognise
+from graphcnn.passes.exchange.turn_kernels import TurnKernels
 from graphcnn.passes.lowering.retype import IN_FLOAT16
 from graphcnn.passes.simplify.canonicalize import Canonicalize
 from graphcnn.passes.simplify.eliminate import Eliminate
 from graphcnn.passes.simplify.fold_batch_norm import FoldBatchNorm
 from graphcnn.passes.simplify.fold_constants import FoldConstants
-from graphcnn.passes.simplify.fold_norms import FoldNorms
 from graphcnn.passes.simplify.fold_states import FoldStates
 from graphcnn.passes.simplify.fuse_pad import FusePad
-from graphcnn.passes.simplify.recognise import Recognise
-from graphcnn.passes.simplify.turn_kernels import TurnKernels
 from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
 from graphcnn.passes.training.backward import Backward
 from graphcnn.passes.training.training_mode import TrainingMode
@@ -34,21 +41,6 @@ from graphcnn.runtime.reference import Reference
 def import_pipeline() -> Pipeline:
     """What a file of another framework says to a definition as ours are."""
     return Pipeline((Recognise(),))
-
-
-def export_pipeline(float16: bool = False, fold_batch_norm: bool = False) -> Pipeline:
-    """A definition to the form in which it is stored. Run it with the values of the states."""
-    return Pipeline(
-        (
-            *((FoldNorms(),) if fold_batch_norm else ()),
-            *((IN_FLOAT16,) if float16 else ()),
-        )
-    )
-
-
-def onnx_pipeline() -> Pipeline:
-    """What ONNX has another word for. Run it with the values of the states."""
-    return Pipeline((TurnKernels(),))
 
 
 def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:
@@ -83,6 +75,18 @@ def training_pipeline(optimizer: Optimizer | None, keep_gradients: bool = False)
             FoldConstants(),
         )
     )
+
+
+def export_pipeline(float16: bool = False, fold_batch_norm: bool = False) -> Pipeline:
+    """Definition to the form that is stored. Apply it with the values of the states."""
+    norms = (FoldNorms(),) if fold_batch_norm else ()
+    types = (IN_FLOAT16,) if float16 else ()
+    return Pipeline((*norms, *types))
+
+
+def onnx_pipeline() -> Pipeline:
+    """What is stored to what ONNX has words for. Apply it with the values of the states."""
+    return Pipeline((TurnKernels(),))
 
 
 def run_reference(

@@ -19,7 +19,7 @@ from graphcnn.ir.item_places import fill_items, take_items
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import Shape, format_shape, known_size
 from graphcnn.network.network import Network
-from graphcnn.passes.open_batch import open_batch
+from graphcnn.passes.exchange.open_batch import open_batch
 
 if TYPE_CHECKING:
     from graphcnn.compile.runner import Runner

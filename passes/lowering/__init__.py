@@ -1,1 +1,1 @@
-"""Towards the machine: larger steps, wider types, operators that native code has."""
+"""Towards the machine: larger steps, other element types, operators that native code has."""

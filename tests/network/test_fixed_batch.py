@@ -19,7 +19,7 @@ from graphcnn.ops.dense import MatMul
 from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Concat, Embed, Reshape, Slice, Transpose
 from graphcnn.ops.softmax import Softmax
-from graphcnn.passes.open_batch import open_batch
+from graphcnn.passes.exchange.open_batch import open_batch
 from graphcnn.runtime.reference import Reference
 
 ITEMS = np.random.default_rng(0).normal(size=(7, 4, 6)).astype(np.float32)

@@ -30,10 +30,10 @@ from graphcnn.passes.driver.observers import (
     random_states,
     relative_error,
 )
+from graphcnn.passes.exchange.fold_norms import FoldNorms
+from graphcnn.passes.exchange.turn_kernels import TurnKernels
 from graphcnn.passes.simplify.eliminate import Eliminate
-from graphcnn.passes.simplify.fold_norms import FoldNorms
 from graphcnn.passes.simplify.fuse_pad import FusePad
-from graphcnn.passes.simplify.turn_kernels import TurnKernels
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from graphcnn.ir.node import Value
 from graphcnn.ops.activation import HardSigmoid, Sigmoid, Tanh
 from graphcnn.ops.comparison import Equal, Not
 from graphcnn.ops.elementwise import Erf
-from graphcnn.passes.simplify.recognise import Recognise
+from graphcnn.passes.exchange.recognise import Recognise
 from rewrites import Example, RefusalExample
 
 ROW, TWO = {"x": (2, 3)}, {"x": (2, 3), "y": (2, 3)}

@@ -2,7 +2,7 @@
 
 Numbers of the file may be this batch: `(1, 256)` in a Reshape. Where every size follows from the
 inputs, the file is simply read with N. Else it is read as it is, for the batch that it declares,
-and its items are followed: `graphcnn.passes.open_batch` says what is proven of the result.
+and its items are followed: `graphcnn.passes.exchange.open_batch` says what is proven of the result.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.tensor_type import format_shape, open_size
 from graphcnn.onnx.importing.file.arrays import sizes_of
 from graphcnn.onnx.importing.imported import Imported
-from graphcnn.passes.open_batch import open_batch
+from graphcnn.passes.exchange.open_batch import open_batch
 
 Shapes = Mapping[str, Sequence[Any]]
 

@@ -25,8 +25,8 @@ from graphcnn.ops.activation import Gelu, LeakyRelu, Relu
 from graphcnn.ops.elementwise import Add, Cast
 from graphcnn.ops.padding import Pad2d
 from graphcnn.passes.driver.base import PassLog
+from graphcnn.passes.exchange.fold_norms import FoldNorms
 from graphcnn.passes.lowering.retype import IN_FLOAT16
-from graphcnn.passes.simplify.fold_norms import FoldNorms
 from graphcnn.runtime.reference import Reference
 
 FORMS = {
