@@ -60,15 +60,15 @@ def native_pipeline(execution: Execution = NATIVE) -> Pipeline:
 
     return Pipeline(
         (
-            Expand(has_lowering),
-            WidenTypes(),
+            Expand(has_lowering),  # operators without a kernel become smaller ones
+            WidenTypes(),  # types that are stored only are computed with in wider ones
             FoldConstants(),
             Eliminate(),
-            FuseOps(),
-            AssignLayout(offered, passes_on),
+            FuseOps(),  # what is computed element by element joins what it reads
+            AssignLayout(offered, passes_on),  # layout and algorithm of each operator, by its cost
             CancelRelayout(passes_on),
             ReadGradients(),
-            Schedule(),
+            Schedule(),  # an order that needs little memory
         )
     )
 
