@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import ml_dtypes
 import numpy as np
 
-from graphcnn.errors import ExportError
+from graphcnn.errors import ExportError, GraphError
 from graphcnn.ir.graph import Graph, state_of, topological_order, unique_names, with_inputs
 from graphcnn.ir.node import Array, Node, Op, Value, build, freeze
 from graphcnn.ir.origin import inherit
@@ -30,6 +30,8 @@ from graphcnn.ops.elementwise import Cast, Floor
 from graphcnn.ops.integer import Dequantize, Quantize
 from graphcnn.ops.random import RandomUniform, kept_bits
 from graphcnn.passes.driver.base import Pass, PassLog, States
+
+KEPT = ("nothing", "ends", "results")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Retype(Pass):
         keep: "nothing", "ends" or "results".
 
     Raises:
+        GraphError: an option that is none of these.
         ExportError: a state, constant or attribute that the other type cannot hold.
     """
 
@@ -49,6 +52,14 @@ class Retype(Pass):
 
     #: Other types round elsewhere, or are those of the outputs.
     tolerance: ClassVar[float | None] = None
+
+    def __post_init__(self) -> None:
+        if self.keep not in KEPT:
+            raise GraphError(f"keep must be one of {', '.join(KEPT)}, found {self.keep!r}")
+        if not all(pair.count("->") == 1 for pair in self._pairs):
+            raise GraphError(
+                f'types must be given as in "f16->f64, f32->f64", found {self.types!r}'
+            )
 
     def run(self, graph: Graph, log: PassLog) -> Graph:
         return _Run(self, graph, log).graph()
@@ -83,8 +94,12 @@ class Retype(Pass):
     @cached_property
     def becomes(self) -> Mapping[DType, DType]:
         """The types that change, and what they become."""
-        pairs = [pair.strip().split("->") for pair in self.types.split(",") if pair]
+        pairs = [pair.strip().split("->") for pair in self._pairs]
         return {DType.of(old): DType.of(new) for old, new in pairs}
+
+    @property
+    def _pairs(self) -> list[str]:
+        return self.types.split(",") if self.types else []
 
     def attribute(self, x: Any, name: str) -> Any:
         """An attribute that names a type, has one, or holds numbers of one."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rewrites import expression
 
-from graphcnn.errors import ExportError
+from graphcnn.errors import ExportError, GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Value, constant_of
 from graphcnn.ir.sources import Input, State
@@ -92,3 +92,7 @@ def test_types_are_options() -> None:
     assert str(pipeline) == "retype{types='f32->f16', keep='ends'}"
     assert Pipeline.parse(str(pipeline)) == pipeline
     assert str(WidenTypes()) == "widen_types"
+    with pytest.raises(GraphError, match="keep must be one of nothing, ends, results, found 'all'"):
+        Pipeline.parse("retype{keep='all'}")
+    with pytest.raises(GraphError, match=r'as in "f16->f64, f32->f64", found .f32.'):
+        Pipeline.parse("retype{types='f32'}")
