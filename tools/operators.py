@@ -101,12 +101,12 @@ def _described(op: type[Op], read: dict[str, tuple[str, ...]]) -> Operator:
 
 
 def first_sentence(doc: str) -> str:
-    """The first sentence on one line; where it ends in a colon, with the formula behind it."""
-    paragraphs = [" ".join(p.split()) for p in doc.split("\n\n")]
-    head, _, _ = paragraphs[0].partition(". ")
-    if head.endswith(":") and len(paragraphs) > 1:
-        return f"{head} {paragraphs[1]}"
-    return head.removesuffix(".")
+    """The first sentence on one line; where it ends in a colon, with the formulas behind it."""
+    head, *more = doc.split("\n\n")
+    sentence, _, _ = " ".join(head.split()).partition(". ")
+    if sentence.endswith(":") and more:
+        return f"{sentence} {'; '.join(line.strip() for line in more[0].splitlines())}"
+    return sentence.removesuffix(".")
 
 
 def _gradient(op: type[Op]) -> str:

@@ -1,8 +1,10 @@
 """`graphcnn ops` and the page that it makes: up to date, and true of every operator's sample."""
 
 import json
+import sys
 from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from graphcnn.onnx.exporting.registry import EXPORTERS
 from graphcnn.passes.training.backward import vjp
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host
-from graphcnn.tools.commands.ops import page
+from graphcnn.tools.commands.ops import page, table
 from graphcnn.tools.operators import EXPANSION, operators
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "operators.md"
@@ -95,6 +97,14 @@ def test_one_operator_whole() -> None:
     assert {o["name"] for o in json.loads(run("ops", "--json").stdout)} == {
         line.split()[0] for line in run("ops").stdout.splitlines()[1:]
     }
+
+
+def test_a_terminal_shows_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = table(operators()).splitlines()
+    assert len(lines) == len(operators()) + 1
+    assert max(map(len, lines)) == 100
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

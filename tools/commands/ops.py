@@ -2,6 +2,8 @@
 
 import difflib
 import json
+import shutil
+import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -50,7 +52,7 @@ def ops(op: str | None, markdown: bool, as_json: bool) -> None:
     elif as_json:
         click.echo(json.dumps([o.to_json() for o in found], indent=2))
     else:
-        click.echo(_table(found))
+        click.echo(table(found))
 
 
 def _named(name: str, found: "tuple[Operator, ...]") -> "Operator":
@@ -66,13 +68,16 @@ def _named(name: str, found: "tuple[Operator, ...]") -> "Operator":
     raise WrongUseError(f"there is no operator {name!r}{hint}")
 
 
-def _table(found: "tuple[Operator, ...]") -> str:
-    head = f"{'operator':<22}{'gradient':<14}{'native':<14}{'ONNX':<32}definition"
-    rows = [
-        f"{o.name:<22}{o.gradient:<14}{o.native:<14}{_few(o.onnx_written, 2):<32}{o.definition}"
-        for o in found
-    ]
-    return "\n".join([head, *rows])
+def table(found: "tuple[Operator, ...]") -> str:
+    """A line each, which a terminal shows without wrapping it."""
+    lines = [f"{'operator':<22}{'gradient':<14}{'native':<14}{'ONNX':<27}definition"]
+    for o in found:
+        fields = f"{o.name:<22}{o.gradient:<14}{o.native:<14}{_few(o.onnx_written, 1):<27}"
+        lines.append(fields + o.definition)
+    if sys.stdout.isatty():
+        most = max(shutil.get_terminal_size().columns, 90)
+        lines = [line if len(line) <= most else line[: most - 1] + "…" for line in lines]
+    return "\n".join(lines)
 
 
 def _few(names: tuple[str, ...], most: int = FEW) -> str:
