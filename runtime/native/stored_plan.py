@@ -106,7 +106,7 @@ def _written(compiled: Compiled, given: Given) -> Json:
         ],
         "sizes": [plan.arena_bytes, plan.sum_bytes, plan.lower_bound],
         "kernels": [
-            [k.key, k.operands, k.units, k.scratch, k.inplace, k.algorithm]
+            [k.key, k.operands, k.units, k.scratch, k.inplace, k.algorithm, k.rule]
             for k in compiled.kernels
         ],
     }
@@ -159,9 +159,9 @@ def _pairs(found: Any) -> tuple[tuple[int, int], ...]:
 
 def _kernel(node: Node, target: Target | None, row: Any) -> Kernel:
     """A kernel that is lowered only if its code is not there."""
-    key, operands, units, scratch, inplace, algorithm = row
+    key, operands, units, scratch, inplace, algorithm, rule = row
 
     def emit(e: Emitter) -> None:
         lower(node, target or e.target).emit(e)
 
-    return Kernel(key, emit, operands, units, scratch, _pairs(inplace), algorithm)
+    return Kernel(key, emit, operands, units, scratch, _pairs(inplace), algorithm, rule)
