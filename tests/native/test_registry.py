@@ -15,6 +15,7 @@ from graphcnn.runtime.native.code import registry
         (registry.anchored, "conv2d", "two lowerings for groups around 'conv2d'"),
         (registry.places, "concat", "two lowerings for placed 'concat'"),
         (registry.offers, "conv2d", "two offers of layouts for 'conv2d'"),
+        (registry.passes, "concat", "two conditions of passing on for 'concat'"),
         (registry.expresses, "relu", "two expressions for 'relu'"),
     ],
 )
