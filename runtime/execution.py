@@ -69,6 +69,13 @@ class Execution:
             return self.threads
         return self.processors or min(available_processors(), config.MOST_THREADS)
 
+    @property
+    def machine(self) -> "Target":
+        """The target, which is this machine where none is given: all below is handed it."""
+        from graphcnn.runtime.native.code.target import host
+
+        return self.target or host()
+
 
 #: The defaults, whatever the environment says.
 NATIVE, REFERENCE = Execution("native"), Execution("reference")

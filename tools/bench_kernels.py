@@ -17,8 +17,8 @@ from graphcnn.ir.storage import Choice, storage_bytes
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.layout import Placed
+from graphcnn.runtime.execution import NATIVE
 from graphcnn.runtime.native.code.registry import choices, lower
-from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.machine import measure, peak
 
 F32 = DType.FLOAT32
@@ -91,7 +91,7 @@ def node_of(op: Op, shapes: Sequence[tuple[int, ...]], choice: Choice) -> Node:
 
 
 def main(words: Sequence[str]) -> None:
-    target = host()
+    target = NATIVE.machine
     limit = peak(target)
     print(f"{target.name}: peak {limit / 1e9:.0f} GFLOP/s in float32, one thread")
     for what, shape, op, shapes in cases():

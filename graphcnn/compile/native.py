@@ -35,7 +35,6 @@ from graphcnn.runtime.native.code.registry import (
     lower,
     passes_on,
 )
-from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.stored_plan import Compiled
@@ -50,7 +49,7 @@ def native_pipeline(execution: Execution = NATIVE) -> Pipeline:
     exact never is. With `tune` the choices are timed on this machine, on as many threads as run
     them, instead of estimated.
     """
-    target = execution.target or host()
+    target = execution.machine
 
     def offered(node: Node) -> list[Choice]:
         found = choices(node, target)
@@ -80,7 +79,7 @@ def native_plan(graph: Graph, execution: Execution = NATIVE) -> Plan:
 
 def _compiled(graph: Graph, execution: Execution, prepare: Graph | None = None) -> Compiled:
     """Plan and kernels of a graph that went through `native_pipeline`."""
-    target = execution.target or host()
+    target = execution.machine
     kernels: dict[Node, Kernel] = {}
 
     def kernel(node: Node) -> Kernel:
@@ -115,7 +114,7 @@ def compiled(graph: Graph, execution: Execution = NATIVE) -> Compiled:
     Nothing is remembered where the numbers of every pass are to be compared
     (GRAPHCNN_VERIFY=numbers), nor with `tune`, whose measurements are.
     """
-    target, level = execution.target or host(), verify_level()
+    target, level = execution.machine, verify_level()
     execution = replace(execution, target=target)
     forget = execution.tune or level == "numbers"
     options = execution.precision, execution.parts, level

@@ -28,7 +28,6 @@ from graphcnn.ir.plan import GRADIENT, BufferRole, Phase, Plan
 from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.native.code.kernel import Kernel
-from graphcnn.runtime.native.code.target import host
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.driver import driver
 from graphcnn.runtime.native.memory.arena import Arena
@@ -75,7 +74,7 @@ class NativeExecutable:
         """
         if not graph.is_bound:
             raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
-        self.target = execution.target or host()
+        self.target = execution.machine
         self.threads = execution.parts
         self.plan = plan or simple_plan(graph, self.target, self.threads)
         self.graph = self.plan.graph

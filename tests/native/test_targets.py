@@ -6,6 +6,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 from native.test_processors import kernels_of_step
 
+import graphcnn as cnn
 import graphcnn.runtime.native as native
 from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code import jit
@@ -32,6 +33,17 @@ def test_a_small_machine_is_a_target_like_any_other():
     text = driver_text(SMALL)
     llvm.parse_assembly(text).verify()
     assert not re.search("x86|syscall|usleep|sched_yield", text)
+
+
+def test_this_machine_is_asked_for_in_one_place():
+    package = Path(str(cnn.__file__)).parent
+    rooms = [package, *(package / name for name in ("runtime", "passes", "tools"))]
+    asking = {
+        path.relative_to(package).as_posix()
+        for room in rooms for path in room.rglob("*.py")
+        if re.search(r"(?<!def )\bhost\(\)", path.read_text(encoding="utf-8"))
+    }  # fmt: skip
+    assert asking == {"runtime/execution.py"}
 
 
 def test_only_the_target_knows_processors_by_name():

@@ -144,9 +144,8 @@ def apply_passes(
 def _chosen(plan: Plan) -> "list[Convolution]":
     """What runs for each convolution of a plan for this machine."""
     from graphcnn.compile.convolutions import convolutions
-    from graphcnn.runtime.native.code.target import host
 
-    return list(convolutions(plan.graph, host()))
+    return list(convolutions(plan.graph, Execution.of("native").machine))
 
 
 @click.command()
