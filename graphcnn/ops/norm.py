@@ -207,40 +207,98 @@ class GroupNorm(Op):
     family: ClassVar = "norm"
 
     def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> TensorType:
-        if x.rank < 2 or is_open(x.shape[1:]):
-            raise GraphError(f"x must be (N, C, ...) of known sizes, found {x}")
-        check_same_dtype(x=x, gamma=gamma, beta=beta)
-        channels = known_size(x.shape[1:2])
-        if self.groups < 1 or channels % self.groups:
-            raise GraphError(f"groups = {self.groups} must divide the {channels} channels of {x}")
-        check_shape(gamma, (channels,), "gamma")
-        check_shape(beta, (channels,), "beta")
-        if not self.epsilon > 0:
-            raise GraphError(f"epsilon must be greater than 0, found {self.epsilon}")
+        _check_groups(self.groups, self.epsilon, x, gamma=gamma, beta=beta)
         return x
 
     def evaluate(self, x: Array, gamma: Array, beta: Array) -> Array:
-        grouped = x.reshape(self.grouped(x.shape))  # type: ignore[arg-type]
-        centred = grouped - averaged(grouped, (2,), True)
-        variance = averaged(centred * centred, (2,), True)
-        normal = centred / np.sqrt(variance + x.dtype.type(self.epsilon))
-        shape = channel_shape(x.shape)
-        y: Array = normal.reshape(x.shape) * gamma.reshape(shape) + beta.reshape(shape)
+        centred, root = _centred(x, self.groups, self.epsilon)
+        shape, normal = channel_shape(x.shape), (centred / root).reshape(x.shape)
+        y: Array = normal * gamma.reshape(shape) + beta.reshape(shape)
         return y
 
     def expand(self, x: Value, gamma: Value, beta: Value) -> tuple[Value, ...]:
-        grouped = Reshape(self.grouped(x.shape))(x)
-        centred = grouped - Mean((2,), True)(grouped)
-        variance = Mean((2,), True)(centred * centred)
-        normal = Reshape(x.shape)(centred / Sqrt()(variance + self.epsilon))
+        centred, root = _centred_nodes(x, self.groups, self.epsilon)
+        normal = Reshape(x.shape)(centred / root)
         return (normal * per_channel(gamma, x) + per_channel(beta, x),)
 
-    def grouped(self, shape: Shape) -> Shape:
-        """(N, groups, elements of a group of one item)."""
-        return shape[0], self.groups, known_size(shape[1:]) // self.groups
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x, gamma, _ = node.inputs
+        grad = GroupNormGrad(self.groups, self.epsilon)(x, gamma, dy)
+        dx, dgamma, dbeta = grad.node.outputs
+        return [dx, Sum((0,))(dgamma), Sum((0,))(dbeta)]
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         return per_item(inputs, (0,))
+
+
+@dataclass(frozen=True)
+class GroupNormGrad(Op):
+    """Gradients of `GroupNorm`'s y, item by item. With x^ = (x - mean) · r, r = 1 / sqrt(variance +
+    epsilon), and means over the groups,
+
+        dbeta  = sum of dy over the pixels
+        dgamma = sum of dy · x^ over the pixels
+        dx     = r · (gamma · dy - mean of gamma · dy - x^ · mean of gamma · dy · x^)
+
+    Shapes: x, dy and dx (N, C, ...), gamma (C), dgamma and dbeta (N, C).
+    """
+
+    groups: int = 1
+    epsilon: float = 1e-5
+
+    operands: ClassVar = ("x", "gamma", "dy")
+    results: ClassVar = ("dx", "dgamma", "dbeta")
+
+    def infer(
+        self, x: TensorType, gamma: TensorType, dy: TensorType
+    ) -> tuple[TensorType, TensorType, TensorType]:
+        _check_groups(self.groups, self.epsilon, x, gamma=gamma)
+        check_same_dtype(x=x, dy=dy)
+        check_shape(dy, x.shape, "dy")
+        of_item = x.with_shape(x.shape[:2])
+        return x, of_item, of_item
+
+    def evaluate(self, x: Array, gamma: Array, dy: Array) -> tuple[Array, Array, Array]:
+        pixels = tuple(range(2, x.ndim))
+        centred, root = _centred(x, self.groups, self.epsilon)
+        normal = centred / root
+        dgamma = summed(dy * normal.reshape(x.shape), pixels)
+        up = (dy * gamma.reshape(channel_shape(x.shape))).reshape(normal.shape)
+        slope = averaged(up * normal, (2,), True)
+        dx = (up - averaged(up, (2,), True) - normal * slope) / root
+        return dx.reshape(x.shape), dgamma, summed(dy, pixels)
+
+    def expand(self, x: Value, gamma: Value, dy: Value) -> tuple[Value, ...]:
+        pixels = tuple(range(2, x.type.rank))
+        centred, root = _centred_nodes(x, self.groups, self.epsilon)
+        normal = centred / root
+        dgamma = Sum(pixels)(dy * Reshape(x.shape)(normal))
+        up = Reshape(normal.shape)(dy * per_channel(gamma, x))
+        slope = Mean((2,), True)(up * normal)
+        dx = (up - Mean((2,), True)(up) - normal * slope) / root
+        return Reshape(x.shape)(dx), dgamma, Sum(pixels)(dy)
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        return per_item(inputs, (0, 2))
+
+
+def grouped_shape(shape: Shape, groups: int) -> Shape:
+    """(N, groups, elements of a group of one item)."""
+    return shape[0], groups, known_size(shape[1:]) // groups
+
+
+def _centred(x: Array, groups: int, epsilon: float) -> tuple[Array, Array]:
+    """x less the mean of its group, as (N, groups, elements), and sqrt(variance + epsilon)."""
+    grouped = x.reshape(grouped_shape(x.shape, groups))  # type: ignore[arg-type]
+    centred = grouped - averaged(grouped, (2,), True)
+    return centred, np.sqrt(averaged(centred * centred, (2,), True) + x.dtype.type(epsilon))
+
+
+def _centred_nodes(x: Value, groups: int, epsilon: float) -> tuple[Value, Value]:
+    """The same as nodes."""
+    grouped = Reshape(grouped_shape(x.shape, groups))(x)
+    centred = grouped - Mean((2,), True)(grouped)
+    return centred, Sqrt()(Mean((2,), True)(centred * centred) + epsilon)
 
 
 def reduced_axes(shape: Shape) -> tuple[int, ...]:
@@ -269,5 +327,18 @@ def _check(epsilon: float, x: TensorType, **channels: TensorType) -> None:
     check_same_dtype(x=x, **channels)
     for name, t in channels.items():
         check_shape(t, (x.shape[1],), name)
+    if not epsilon > 0:
+        raise GraphError(f"epsilon must be greater than 0, found {epsilon}")
+
+
+def _check_groups(groups: int, epsilon: float, x: TensorType, **channels: TensorType) -> None:
+    if x.rank < 2 or is_open(x.shape[1:]):
+        raise GraphError(f"x must be (N, C, ...) of known sizes, found {x}")
+    check_same_dtype(x=x, **channels)
+    count = known_size(x.shape[1:2])
+    if groups < 1 or count % groups:
+        raise GraphError(f"groups = {groups} must divide the {count} channels of {x}")
+    for name, t in channels.items():
+        check_shape(t, (count,), name)
     if not epsilon > 0:
         raise GraphError(f"epsilon must be greater than 0, found {epsilon}")

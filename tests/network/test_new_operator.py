@@ -1,6 +1,6 @@
-"""An operator is one class with its definition: kernel and ONNX rule are speed and beauty.
+"""An operator is one class with its definition: gradient, kernel and ONNX rule are for speed.
 
-Group normalisation is taken without both, as it was when it was new.
+Group normalisation is taken without them, as it was when it was new.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 import graphcnn as cnn
 from graphcnn.compile.native import planned
 from graphcnn.onnx.exporting.registry import EXPORTERS
+from graphcnn.ops.norm import GroupNorm
 from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 
 
@@ -16,8 +17,9 @@ from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 def new(monkeypatch, tmp_path):
     load_lowerings()
     monkeypatch.setenv("GRAPHCNN_CACHE", str(tmp_path))  # where no plan with a kernel waits
-    monkeypatch.delitem(LOWERINGS, "group_norm", raising=False)
-    monkeypatch.delitem(EXPORTERS, "group_norm", raising=False)
+    monkeypatch.delitem(LOWERINGS, "group_norm")
+    monkeypatch.delitem(EXPORTERS, "group_norm")
+    monkeypatch.delattr(GroupNorm, "gradient")
 
 
 def network() -> cnn.Model:

@@ -12,19 +12,19 @@ from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.integer import Dequantize
-from graphcnn.ops.norm import GroupNorm
+from graphcnn.ops.norm import GroupNorm, GroupNormGrad
 from graphcnn.ops.reduce import Mean
 from graphcnn.passes.driver.base import PassLog
 from graphcnn.passes.lowering.expand import Expand
 from graphcnn.runtime.native.code.registry import has_lowering
 from graphcnn.runtime.reference import Reference
 
-GROUPS = [s for s in NORMS if isinstance(s.op, GroupNorm)]
+GROUPS = [s for s in NORMS if isinstance(s.op, GroupNorm | GroupNormGrad)]
 
 
 def without_kernel(op):
     """Whether the operator is lowered: as if it were new, group_norm is not."""
-    return op.name != "group_norm" and has_lowering(op)
+    return not isinstance(op, GroupNorm | GroupNormGrad) and has_lowering(op)
 
 
 def graph_of(sample):

@@ -1,7 +1,7 @@
 """Samples of batch and group normalisation."""
 
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain, GroupNorm
+from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain, GroupNorm, GroupNormGrad
 from samples import Draw, ErrorSample, Sample
 
 _SHAPES = [(4, 3), (2, 3, 2, 4), (3, 1, 2, 2), (5, 2), (2, 4, 1, 3)]
@@ -21,13 +21,12 @@ for _shape, _epsilon in zip(_SHAPES, _EPSILONS, strict=True):
         Sample(BatchNormGrad(_epsilon), _shape, (_c,), (_c,), _variance(_c), _shape),
     ]
 
-SAMPLES += [
-    Sample(GroupNorm(groups, epsilon), shape, shape[1:2], shape[1:2])
-    for groups, epsilon, shape in [
-        (1, 1e-5, (2, 3)), (2, 1e-5, (3, 4, 2, 3)), (3, 1e-2, (2, 3, 5)), (2, 0.1, (1, 6, 2, 2, 2)),
-        (4, 1e-5, (2, 12, 3, 7)),
-    ]
+_GROUPS = [
+    (1, 1e-5, (2, 3)), (2, 1e-5, (3, 4, 2, 3)), (3, 1e-2, (2, 3, 5)), (2, 0.1, (1, 6, 2, 2, 2)),
+    (4, 1e-5, (2, 12, 3, 7)), (2, 0.1, (3, 44)),
 ]  # fmt: skip
+SAMPLES += [Sample(GroupNorm(g, e), shape, shape[1:2], shape[1:2]) for g, e, shape in _GROUPS]
+SAMPLES += [Sample(GroupNormGrad(g, e), shape, shape[1:2], shape) for g, e, shape in _GROUPS]
 
 _F64 = DType.FLOAT64
 _X, _C = (2, 3, 4, 4), (3,)
@@ -51,6 +50,8 @@ ERRORS = [
     ErrorSample(GroupNorm(), _X, (4,), _C, match=r"gamma must have shape \(3,\), found"),
     ErrorSample(GroupNorm(3), _X, _C, (1,), match=r"beta must have shape \(3,\), found"),
     ErrorSample(GroupNorm(1, 0.0), _X, _C, _C, match="epsilon must be greater than 0, found 0.0"),
+    ErrorSample(GroupNormGrad(), _X, _C, (2, 3, 4, 5), match=r"dy must have shape \(2, 3, 4, 4\)"),
+    ErrorSample(GroupNormGrad(2), _X, _C, _X, match="groups = 2 must divide the 3 channels"),
     ErrorSample(GroupNorm(), _X, _C, TensorType(_C, _F64), match="one element type"),
     ErrorSample(
         BatchNormTrain(), TensorType((2, 3), DType.INT64), _C, _C, match="must be of a float type"
