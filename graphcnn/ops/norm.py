@@ -246,6 +246,7 @@ class GroupNormGrad(Op):
     groups: int = 1
     epsilon: float = 1e-5
 
+    family: ClassVar = "norm"
     operands: ClassVar = ("x", "gamma", "dy")
     results: ClassVar = ("dx", "dgamma", "dbeta")
 

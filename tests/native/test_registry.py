@@ -1,11 +1,20 @@
 """What kernels register: each once, and found only when something is lowered."""
 
+import re
 import subprocess
 import sys
+import textwrap
 
+import numpy as np
 import pytest
+from native.run_kernel import node_of, run_kernel
+from samples import Sample
 
+from graphcnn.ops.activation import Relu
 from graphcnn.runtime.native.code import registry
+from graphcnn.runtime.native.code.emit import Emitter
+from graphcnn.runtime.native.code.kernel import node_key
+from graphcnn.runtime.native.code.target import host
 
 
 @pytest.mark.parametrize(
@@ -24,6 +33,17 @@ def test_nothing_is_registered_twice(register, op, message):
     with pytest.raises(TypeError, match=message):
         register("an operator of no name", op)(print)
     del register.__self__["an operator of no name"]
+
+
+def test_the_example_of_the_contract_works():
+    text = re.search(r"    @lowers\(.*?units=count\)\n", registry.__doc__, re.S)
+    x = np.arange(7, dtype=np.float32)
+    node, _ = node_of(Sample(Relu(), x))
+    found = dict(vars(registry), Emitter=Emitter, node_key=node_key)
+    exec(textwrap.dedent(text.group()), found)
+    kernel = registry.LOWERINGS.pop("twice")(node, host())
+    (y,) = run_kernel(kernel, node, (x,), host(), 3)
+    np.testing.assert_array_equal(y, x + x)
 
 
 def test_kernels_are_loaded_only_where_something_is_lowered():

@@ -2,15 +2,20 @@
 
 A lowering is a function from a node, whose types are bound, and a target to a `Kernel`:
 
-    @lowers("softmax")
-    def softmax(node: Node, target: Target) -> Kernel:
-        sizes = sizes_of(node.types[0])
+    @lowers("twice")
+    def twice(node: Node, target: Target) -> Kernel:
+        dtype, count = node.types[0].dtype, node.types[0].size
 
         def emit(e: Emitter) -> None:
-            x, y = e.pointers
-            ...
+            x, y = e.operands
 
-        return Kernel(node_key(node), emit, operands=2, units=sizes[0])
+            def one(i: ir.Value) -> None:
+                value = e.load(e.at(x, dtype, (i, 1)), dtype)
+                e.store(e.add(value, value), e.at(y, dtype, (i, 1)))
+
+            e.loop(*e.share(count), one)
+
+        return Kernel(node_key(node), emit, operands=2, units=count)
 
 It lies in any module below `runtime/native/kernels`; all of them are imported before anything is
 looked up. An operator without one is computed as what it expands to, if it says so. What can be
