@@ -13,7 +13,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.node import Op, build
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
+from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain, GroupNorm, GroupNormGrad
 from graphcnn.ops.padding import Pad2d, Pad2dGrad
 from graphcnn.ops.pool import (
     AvgPool2d,
@@ -197,6 +197,24 @@ def test_batch_norm_of_odd_sizes(shape: tuple[int, ...], target: str) -> None:
         _check(BatchNorm(1e-3), x, gamma, beta, mean, variance, target=target, parts=3)
         _check(BatchNormTrain(1e-3), x, gamma, beta, target=target, parts=3)
         _check(BatchNormGrad(1e-3), x, gamma, mean, variance, dy, target=target, parts=3)
+
+
+@pytest.mark.parametrize("shape", [(3, 12, 17, 29), (40, 96, 5), (130, 128)], ids=str)
+def test_group_norm_of_many_numbers_far_from_zero(shape: tuple[int, ...]) -> None:
+    """As exact as in float64, and the same bits for any number of threads."""
+    rng = np.random.default_rng(5)
+    x, dy = (rng.standard_normal(shape) + mean for mean in (300.0, 0.0))
+    gamma, beta = rng.standard_normal((2, shape[1]))
+    for op, *given in ((GroupNorm(4), x, gamma, beta), (GroupNormGrad(4), x, gamma, dy)):
+        arrays = [a.astype(np.float32) for a in given]
+        node = _node(op, *arrays)
+        assert lower(node, host()).units == 4 * shape[0]
+        found, *others = (run_node(node, arrays, host(), parts) for parts in (1, 2, 3))
+        exact = op.evaluate(*(a.astype(np.float64) for a in arrays))
+        results = exact if isinstance(exact, tuple) else (exact,)
+        check_results(node, found, tuple(a.astype(np.float32) for a in results))
+        for other in others:
+            assert all(map(np.array_equal, found, other))
 
 
 @pytest.mark.parametrize("outlier", [0.0, 1e5])
