@@ -3,7 +3,6 @@
 import inspect
 from typing import Any
 
-import click
 from click.testing import CliRunner, Result
 
 from graphcnn.tools.cli import cli
@@ -12,11 +11,11 @@ from graphcnn.tools.cli import cli
 XO = "xo:n=120,size=12,seed=0"
 
 
-def run(*arguments: object, command: click.Command = cli, **options: Any) -> Result:
+def run(*arguments: object, **options: Any) -> Result:
     """What a command did, its standard output and error apart (before click 8.2 on request)."""
     mixes = "mix_stderr" in inspect.signature(CliRunner).parameters
     runner = CliRunner(mix_stderr=False) if mixes else CliRunner()
-    return runner.invoke(command, [str(a) for a in arguments], **options)
+    return runner.invoke(cli, [str(a) for a in arguments], **options)
 
 
 def done(*arguments: object) -> str:

@@ -1,16 +1,14 @@
 """What a file declares of sizes: open ones as -1 or 0, and sizes of results that are not so."""
 
-import click
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from support import command_line
+from support.command_line import run
 from support.malformed_models import array, model, node, relu
 
 from graphcnn.errors import ImportModelError, ImportModelWarning
 from graphcnn.exchange.check import check_onnx
 from graphcnn.model import import_onnx
-from graphcnn.tools.commands.import_ import import_
 
 ITEMS = np.arange(5 * 2 * 7 * 9, dtype=np.float32).reshape(5, 2, 7, 9) / 100
 
@@ -94,6 +92,5 @@ def test_the_check_tells_once_and_passes():
 def test_the_command_tells_once(tmp_path):
     path = tmp_path / "wrong.onnx"
     path.write_bytes(convolved((None, 2, 7, 9), ["N", 4]))
-    group = click.Group(commands={"import": import_})
-    found = command_line.run("import", path, "-o", tmp_path / "m.safetensors", command=group)
+    found = run("import", path, "-o", tmp_path / "m.safetensors")
     assert found.exit_code == 0 and found.output.count("declared (N, 4)") == 1
