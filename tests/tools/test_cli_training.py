@@ -88,11 +88,12 @@ def test_validation_is_a_part_of_the_training_images(here: Path) -> None:
 
 
 def test_a_built_in_model_suits_the_data(here: Path) -> None:
-    done("train", "unet", "--data", XO, "--reconstruct", "--no-progress")
+    done("train", "unet", "--data", XO, "--reconstruct", "--epochs", 1, "--no-progress")
     assert cnn.load("unet.safetensors").graph.inputs[0].shape[1:] == (1, 12, 12)
-    done("train", "autoencoder", "--data", XO, "--reconstruct", "--no-progress")
+    done("train", "autoencoder", "--data", XO, "--reconstruct", "--epochs", 1, "--no-progress")
     np.savez("five.npz", x=np.zeros((40, 1, 28, 28), np.uint8), y=np.arange(40) % 5)
-    done("train", "lenet5", "--data", "npz:five.npz", "--batch-size", 8, "--no-progress")
+    few = ("--batch-size", 8, "--epochs", 1, "--no-progress")
+    done("train", "lenet5", "--data", "npz:five.npz", *few)
     (logits,) = cnn.load("lenet5.safetensors").graph.outputs.values()
     assert logits.shape[1:] == (5,)
 
