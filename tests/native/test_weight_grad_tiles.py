@@ -14,6 +14,7 @@ from graphcnn.runtime.native.kernels.conv import choices as conv_choices
 from graphcnn.runtime.native.kernels.conv import placed as conv_placed
 from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import M, TiledWeightGrad, tile_count
+from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 
 
 @pytest.mark.parametrize(
@@ -29,10 +30,13 @@ def test_every_division_of_the_work_gives_the_sums(
     """Of four blocks of channels and of filters, and of twelve tiles."""
     used = []
 
-    def schedule(g: ConvGeometry, vectors: int, target: Target) -> TiledWeightGrad:
+    def schedule(
+        g: ConvGeometry, numbers: Numbers, vectors: int, target: Target
+    ) -> TiledWeightGrad:
         assert (g.x.blocks, g.y.blocks, tile_count(g, M)) == (4, 4, 12)
         used.append(4 // vectors)
-        return TiledWeightGrad(g, vectors, inputs, 4 // vectors if all_filters else 1, block, 2)
+        panels = 4 // vectors if all_filters else 1
+        return TiledWeightGrad(g, numbers, vectors, inputs, panels, block, 2)
 
     for module in (conv_choices, conv_placed):
         monkeypatch.setattr(module, "tiled_weight_gradient", schedule)

@@ -51,7 +51,7 @@ def test_an_export_that_computes_something_else_fails(
     def zeros(_: object, feeds: dict[str, np.ndarray], *__: object) -> tuple[object, object]:
         return {"logits": np.zeros((len(feeds["image"]), 2), np.float32)}, {}
 
-    monkeypatch.setattr("graphcnn.exchange.export.Reference.run", zeros)
+    monkeypatch.setattr("graphcnn.runtime.reference.Reference.run", zeros)
     text = refused(1, "export", trained, "-o", "x.onnx")
     assert "ONNX Runtime computes something else" in text
     assert "MORE than float32 explains" in text and not Path("x.onnx").exists()
