@@ -60,7 +60,7 @@ def retyped(kind: ir.Type, element: ir.Type) -> ir.Type:
 
 def constant(kind: ir.Type, number: float) -> ir.Value:
     """`number` in every lane of `kind`."""
-    return kind([number] * kind.count) if isinstance(kind, ir.VectorType) else kind(number)
+    return kind(number)  # of a vector too, whose lanes share it: its text is made once
 
 
 def polynomial(e: Emitter, x: ir.Value, coefficients: Sequence[float]) -> ir.Value:
