@@ -108,6 +108,7 @@ from graphcnn.model import Model, import_onnx, load
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.passes.training.backward import gradients
 from graphcnn.text.parse import parse_graph
+from graphcnn.training.minimise import minimise
 from graphcnn.training.run import Watcher
 from graphcnn.training.session import Session
 from graphcnn.training.stopping import EarlyStopping
@@ -228,6 +229,7 @@ __all__ = [
     "max_unpool2d",
     "maximum",
     "mean",
+    "minimise",
     "minimum",
     "models",
     "mse",

@@ -135,3 +135,11 @@ def training_graph(
     """
     joint = with_loss(graph, loss, metrics, target)
     return training_pipeline(optimizer, keep_gradients).run(joint, observers(trace))
+
+
+@kept()
+def minimising_graph(
+    graph: Graph, optimizer: Optimizer, trace: Callable[[Applied], None] | None = None
+) -> Graph:
+    """One graph for a step that makes the output `loss` smaller: every trainable state updated."""
+    return training_pipeline(optimizer).run(graph, observers(trace))

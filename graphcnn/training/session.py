@@ -28,7 +28,6 @@ import numpy as np
 
 from graphcnn.compile.engine import Arrays, Engine, make_engine
 from graphcnn.compile.pipelines import training_graph
-from graphcnn.compile.runner import batch_size
 from graphcnn.data.dataset import Dataset, source_of
 from graphcnn.data.normalisation import as_numbers
 from graphcnn.errors import DataError, TrainingError
@@ -57,8 +56,8 @@ from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
 from graphcnn.passes.training.training_mode import SEED, STEP
 from graphcnn.runtime.execution import Execution
-from graphcnn.runtime.reference import Reference
 from graphcnn.training.adoption import adopt_data, adopt_run
+from graphcnn.training.lending import first_not_finite, made_loan
 
 
 class Session:
@@ -129,23 +128,10 @@ class Session:
         if SEED in states:  # a graph without random numbers has none
             states[SEED] = np.array(self.seed, np.int64)
         engine = make_engine(graph, states, self.execution)
-        loan = self._made_loan(graph, engine, values)
+        loan = made_loan(self.model.graph, graph, engine, values)
         weakref.finalize(self, loan.abandon).atexit = False
         self._built = _Built(graph, engine, loan, TargetRule.of(graph), _of_one_pixel(graph))
         return self._built
-
-    def _made_loan(self, graph: Graph, engine: Engine, values: Mapping[str, Array]) -> Loan:
-        """The states that the steps update are held, the others (frozen ones) only read."""
-        wanted = {state_of(v).key for v in graph.states}
-        updated = {state_of(v).key for v in graph.updates}
-        found = {s.key: s.cell for s in map(state_of, self.model.graph.states) if s.key in wanted}
-        loan = Loan(
-            engine,
-            {cell: key for key, cell in found.items() if key in updated},
-            {cell: key for key, cell in found.items() if key not in updated},
-        )
-        loan.given({cell: values[key] for key, cell in found.items()})
-        return loan
 
     @property
     def _step(self) -> "_Built":
@@ -264,28 +250,14 @@ class Session:
 
     def _explain(self, feeds: Mapping[str, Array], loss: float) -> str:
         """Run the step again, watching, to find where the numbers went wrong."""
-        found: list[Node] = []
-
-        def watch(node: Node, results: tuple[Array, ...]) -> None:
-            bad = any(a.dtype.kind == "f" and not np.isfinite(a).all() for a in results)
-            if bad and not found:
-                found.append(node)
-
-        with np.errstate(all="ignore"):
-            n = batch_size(self.graph, feeds)
-            Reference(self.graph.bind(N=n)).run(feeds, self._engine.states(), watch)
+        found = first_not_finite(self.graph, feeds, self._engine.states())
         rate = float(self._engine.state(LEARNING_RATE))
         text = f"the loss is {loss} at step {self.steps + 1}"
-        if not found:
+        if found is None:
             return text
-        node = found[0]
-        origin = node.origin
-        label = node.name or (f"gradient of {origin.forward}" if origin.forward else "")
-        where = f" ({origin.location})" if origin.location else ""
         return (
-            f'{text}; the first value that is not finite is made by {node.op.name} "{label}"'
-            f"{where}. The learning rate was {rate:g}: try a smaller "
-            "one, or clip_norm. The weights are those before this step."
+            f"{text}; {found}. The learning rate was {rate:g}: try a smaller one, or clip_norm. "
+            "The weights are those before this step."
         )
 
 
