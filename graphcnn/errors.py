@@ -67,6 +67,10 @@ class TrainingError(GraphCnnError):
     """Training cannot go on, for example because the loss is not a number."""
 
 
+class LensError(GraphCnnError):
+    """A look into a network that would show nothing, or something else than it says."""
+
+
 class ExportError(GraphCnnError):
     """A graph that has no equivalent in the format asked for."""
 

@@ -27,6 +27,7 @@ from graphcnn.runtime.execution import REFERENCE, Execution
 
 if TYPE_CHECKING:
     from graphcnn.exchange.training_parity import TrainingParity
+    from graphcnn.lens.lens import Lens
     from graphcnn.network.feeding import Data
     from graphcnn.onnx.comparing.parity import Parity
     from graphcnn.onnx.importing.file.given import Inputs
@@ -100,6 +101,15 @@ class Model(Network):
         runner = Runner(self.graph.with_outputs(values), REFERENCE)
         found, _ = runner.run(feeds, self.states)
         return {name: np.asarray(array) for name, array in found.items()}
+
+    def lens(self, **options: Any) -> "Lens":
+        """What looks into this network: maps, attributions, images that excite a unit.
+
+        The options (runtime, threads, precision) are those of `graphcnn.lens.lens.Lens`.
+        """
+        from graphcnn.lens.lens import Lens
+
+        return Lens(self, **options)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: the graph."""

@@ -33,7 +33,7 @@ LAYERS = [
     {"compile"},
     {"network"},
     {"onnx", "training"},
-    {"exchange"},
+    {"exchange", "lens"},
     {"model"},
     {""},  # the package itself, which gathers what users see
     {"models"},

@@ -105,6 +105,7 @@ PAINTS: Final[dict[str, Paint]] = {
     "tie": Paint(None, "#15191e", None, "#eef1f5", width=1.2, dash="1.5 2"),
     "limit": Paint(None, "#b42318", None, "#f0877e", width=1.4),
     "bound": Paint(None, "#256636", None, "#7fcf95", width=1.4, dash="6 3"),
+    "tile": Paint(None, "#9aa3ad", None, "#5d6671", width=0.8),
     "axis": Paint(None, "#4b535c", None, "#b3bbc5", width=0.8),
     **{
         f"heat{i}": Paint(light, "#8a6232", dark, "#c79a63")

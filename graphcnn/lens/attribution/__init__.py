@@ -1,0 +1,1 @@
+"""Attribution: which pixels of an image a score hangs on."""

@@ -1,0 +1,1 @@
+"""Report: what the lens finds of a model and an image, on one page."""

@@ -1,0 +1,1 @@
+"""Study: what filters, maps and units are, and do over a data set."""

@@ -1,0 +1,1 @@
+"""Synthesis: images that excite a unit, share a code, dream on, or deceive."""

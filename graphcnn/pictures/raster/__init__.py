@@ -1,0 +1,1 @@
+"""Arrays as pictures: colours for numbers, tiles with their scales, sheets of tiles."""

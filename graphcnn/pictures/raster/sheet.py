@@ -1,0 +1,132 @@
+"""Tiles in rows, with title, scale and the facts of how they came about: a sheet."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from graphcnn.pictures.parts.legend import heading, notes
+from graphcnn.pictures.picture import Picture
+from graphcnn.pictures.raster.colors import signed, sizes
+from graphcnn.pictures.raster.tiles import LINE, Tile, draw_tile, number, text_height, text_room
+from graphcnn.pictures.scene.fonts import elide, text_width
+from graphcnn.pictures.scene.pixels import write_png
+from graphcnn.pictures.scene.scene import Box, Group, Image, Item, Rect, Scene, Text
+
+#: Width of a sheet, that of a README.
+WIDTH: Final = 830.0
+_MARGIN, _GAP = 14.0, 12.0
+#: The narrowest and the widest that a column is made on its own account.
+_NARROW, _WIDE = 64.0, 196.0
+
+
+def sheet_picture(
+    tiles: Sequence[Tile],
+    title: str,
+    subtitle: str = "",
+    facts: Sequence[str] = (),
+    *,
+    columns: int | None = None,
+    width: float = WIDTH,
+    data: Mapping[str, Any] | None = None,
+) -> Picture:
+    """The tiles in rows of equal columns, their groups one below the other.
+
+    Args:
+        tiles: what is shown, in order.
+        title, subtitle: the two lines at the top.
+        facts: what stands below, each broken into lines where it is too long: target and score,
+            method, settings, seed, precision.
+        columns: how many tiles a row has; by default as many as stay large enough to see.
+        width: in pixels.
+        data: the numbers behind it, for the JSON form.
+    """
+    items: list[Item] = [*heading(title, subtitle, width)]
+    y = 54.0
+    drawn, y = draw_tiles(tiles, _MARGIN, y, width - 2 * _MARGIN, columns)
+    items += drawn
+    scales, y = _scales(tiles, y, width)
+    items += scales
+    lines, bottom = notes(facts, width, y)
+    items += lines
+    ground = Rect(Box(0, 0, width, bottom + 6), "ground")
+    description = f"{title}: {subtitle}" if subtitle else title
+    scene = Scene(width, bottom + 6, (ground, *items), title, description, tuple(facts), data or {})
+    return Picture(scene)
+
+
+def draw_tiles(
+    tiles: Sequence[Tile], left: float, top: float, width: float, columns: int | None = None
+) -> tuple[list[Group], float]:
+    """The tiles in rows within `width`, and where they end."""
+    groups: list[Group] = []
+    y, count = top, itertools.count()
+    for name, chunk in itertools.groupby(tiles, lambda tile: tile.group):
+        own = list(chunk)
+        if name:
+            words = Text(left, y + 11, elide(name, 11.5, width, bold=True), 11.5, "text", bold=True)
+            groups.append(Group((words,), "frame", "", name))
+            y += 20
+        across = columns or _columns(own, width)
+        each = min((width - _GAP * (across - 1)) / across, _WIDE if across > 1 else width)
+        for start in range(0, len(own), across):
+            row = own[start : start + across]
+            tallest = max(min(each / tile.aspect, 1.5 * _WIDE) for tile in row)
+            for i, tile in enumerate(row):
+                placed = draw_tile(tile, left + i * (each + _GAP), y, each, tallest)
+                key = tile.key or f"tile{next(count)}"
+                groups.append(
+                    Group(placed.items, "card", key, placed.label, placed.title, placed.box)
+                )
+            y += tallest + max(map(text_height, row)) + _GAP
+    return groups, y
+
+
+def _columns(tiles: Sequence[Tile], width: float) -> int:
+    """As many as give the texts their room, at most ten, and no lonely last row."""
+    room = max(_NARROW, *(min(text_room(tile) + 2, _WIDE) for tile in tiles))
+    most = max(1, min(10, int((width + _GAP) // (room + _GAP)), len(tiles)))
+    return math.ceil(len(tiles) / math.ceil(len(tiles) / most))
+
+
+def _scales(tiles: Sequence[Tile], top: float, width: float) -> tuple[list[Item], float]:
+    """A bar for each kind of colours that occurs."""
+    items: list[Item] = []
+    x, y = _MARGIN, top
+    for kind in ("signed", "size"):
+        own = [tile for tile in tiles if tile.kind == kind]
+        if not own:
+            continue
+        tops = {tile.most for tile in own}
+        shared = tops.pop() if len(tops) == 1 else None
+        low, high = _ends(kind, shared)
+        wide = 130 + (text_width(low, LINE) + text_width(high, LINE)) * 1.06
+        if x > _MARGIN and x + wide > width - _MARGIN:
+            x, y = _MARGIN, y + 18
+        items += _bar(kind, low, high, x, y)
+        x += wide
+    return items, y + 20 if items else y
+
+
+def _ends(kind: str, shared: float | None) -> tuple[str, str]:
+    if shared is None:
+        low = "− its largest size" if kind == "signed" else "0"
+        return low, "its largest size" if kind == "signed" else "its largest (each map its own)"
+    return (number(-shared) if kind == "signed" else "0"), number(shared)
+
+
+def _bar(kind: str, low: str, high: str, x: float, y: float) -> list[Item]:
+    """The colours of a kind from `low` to `high`."""
+    steps = [[i / 63 for i in range(64)]]
+    row = [[2 * s - 1 for s in steps[0]]]
+    colors = signed(row, 1.0) if kind == "signed" else sizes(steps, 1.0)
+    png = write_png(colors.repeat(4, 0))
+    start = x + text_width(low, LINE) * 1.06 + 6
+    words = f"colour scale from {low} to {high}" + (", 0 is white" if kind == "signed" else "")
+    shapes: tuple[Item, ...] = (
+        Text(x, y + 9.5, low, LINE, "muted"),
+        Rect(Box(start - 0.5, y - 0.5, start + 96.5, y + 12.5), "tile"),
+        Image((start, y), (96, 0), (0, 12), png, 64, 4),
+        Text(start + 102, y + 9.5, high, LINE, "muted"),
+    )
+    return [Group(shapes, "legend", "", words)]

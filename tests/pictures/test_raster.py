@@ -1,0 +1,56 @@
+"""Arrays as pictures: what a colour stands for, and sheets of tiles."""
+
+import numpy as np
+import pytest
+from pictures.checks import check_picture
+
+from graphcnn.errors import DataError
+from graphcnn.pictures.raster.colors import blended, image_pixels, signed, sizes
+from graphcnn.pictures.raster.sheet import sheet_picture
+from graphcnn.pictures.raster.tiles import Tile, number
+
+
+def test_white_is_nothing_and_both_ends_are_equally_far() -> None:
+    colors = signed([[-2.0, 0.0, 1.0, 2.0]])
+    assert colors[0, 1].min() >= 250, "0 is white whatever the numbers around it are"
+    assert colors[0, 0, 2] > colors[0, 0, 0] and colors[0, 3, 0] > colors[0, 3, 2]
+    assert (signed([[1.0]], most=4.0) == signed([[1.0, 4.0]])[:, :1]).all()
+    assert (sizes([[0.0]], 1.0) == 255).all()
+    assert (signed(np.zeros((2, 2))) == signed([[0.0]])).all()
+
+
+def test_an_image_looks_as_it_is() -> None:
+    assert image_pixels([[0.0, 1.0]]).tolist() == [[0, 255]]
+    color = np.zeros((3, 1, 1))
+    color[0] = 1
+    assert image_pixels(color).tolist() == [[[255, 0, 0]]]
+    assert image_pixels(np.ones((2, 1, 1))).tolist() == [[255]]
+    below, above = np.array([[100]], np.uint8), np.array([[[200, 0, 0]]], np.uint8)
+    assert blended(below, above, np.array([[0.0]])).tolist() == [[[100, 100, 100]]]
+    assert blended(below, above, np.array([[1.0]])).tolist() == [[[200, 0, 0]]]
+    with pytest.raises(DataError, match=r"height and width, found an array of shape \(3,\)"):
+        signed(np.zeros(3))
+
+
+def test_numbers_are_short() -> None:
+    assert [number(x) for x in (0, -0.0, 0.01234, -1.5, 1234567)] == [
+        "0", "0", "0.0123", "−1.5", "1.23e+06"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 3, 23])
+def test_a_sheet_is_a_picture_like_any_other(count: int) -> None:
+    rng = np.random.default_rng(count)
+    image = rng.random((3, 9, 12))
+    tiles = [
+        Tile(
+            rng.normal(size=(9, 12)), "signed" if i % 2 else "size", f"map {i}",
+            ("zero 12 %", "a line that says much more than a narrow tile has room for"),
+            over=image if i % 3 == 0 else None, crossed=i == 1, marks=((1, 1, 4, 5),),
+            group="first rows" if i < 4 else "others",
+        )
+        for i in range(count)
+    ]  # fmt: skip
+    picture = sheet_picture([Tile(image, title="image"), *tiles], "title", "subtitle", ["seed 0"])
+    check_picture(picture)
+    assert "map 0" in picture.text() and "seed 0" in picture.text()
