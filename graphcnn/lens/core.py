@@ -1,0 +1,138 @@
+"""What the methods of the lens are built of: the model, its tensors, images, targets, probes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from graphcnn.errors import DataError, LensError
+from graphcnn.ir.node import Array, Value
+from graphcnn.lens.probe import Probe
+from graphcnn.lens.target import Target, class_scores, class_target, unit_target
+from graphcnn.network.network import Network
+from graphcnn.network.pieces import opened_model
+from graphcnn.runtime.execution import Execution
+
+#: What a probe is made of: its inputs and its outputs by name.
+Parts = tuple[Sequence[Value], Mapping[str, Value]]
+
+
+class Core:
+    """A model that is looked into; `Lens`, which has the methods, explains the arguments.
+
+    Each method is a function of a `Core`; their doors are classes made of it, one for each folder.
+    """
+
+    def __init__(
+        self,
+        model: Network,
+        *,
+        runtime: str | None = None,
+        threads: int | None = None,
+        precision: str = "strict",
+    ) -> None:
+        self.model = model
+        self.execution = Execution.of(runtime, threads, precision, False)
+        self._opened: Network | None = None
+        self._of: Any = None
+        self._probes: dict[Any, Probe] = {}
+
+    def __repr__(self) -> str:
+        return f"<lens on {self.model!r}, {self.execution.precision} precision>"
+
+    @property
+    def network(self) -> Network:
+        """The model, its batch open where that is proven to be the same function of every item."""
+        if self._opened is None or self._of is not self.model.graph:
+            self._of, self._probes = self.model.graph, {}
+            try:
+                self._opened = opened_model(self.model)
+            except DataError:
+                self._opened = self.model  # it runs as many items as it is made for
+        return self._opened
+
+    @property
+    def image(self) -> Value:
+        """The input that is looked at, f32[N,C,H,W]. Raises `LensError` where there is none."""
+        inputs = self.network.graph.inputs
+        if len(inputs) != 1 or inputs[0].type.rank != 4 or not inputs[0].dtype.is_float:
+            found = ", ".join(f"{v.node.name} {v.type}" for v in inputs) or "none"
+            raise LensError(
+                f"the lens looks at models of one image (N, C, H, W); the inputs of "
+                f"{self.model.name} are: {found}"
+            )
+        return inputs[0]
+
+    @property
+    def scores(self) -> Value:
+        """The scores of the classes, before softmax."""
+        return class_scores(self.network)
+
+    def value(self, layer: str) -> Value:
+        """A tensor of the network by name, as `model.value` finds it."""
+        return self.network.value(layer)
+
+    def probe(self, key: Any, parts: Callable[[], Parts]) -> Probe:
+        """The probe called `key`, made of `parts()` when it is first asked for."""
+        network = self.network
+        if not self.model.is_initialized:
+            self.model.initialize_missing(self.model.seed or 0)
+        if key not in self._probes:
+            inputs, outputs = parts()
+            self._probes[key] = Probe(
+                f"{network.name}.{_words(key)}", inputs, outputs, self.execution
+            )
+        return self._probes[key]
+
+    def images(self, x: Any) -> tuple[Array, Array]:
+        """Images as they look, f32 (n, C, H, W) in [0, 1], and as the network takes them.
+
+        One image (C, H, W), or (H, W) where it is grey, is a batch of one. Where a model knows no
+        normalisation and is fed numbers outside [0, 1], they are shown from the smallest to the
+        largest. Raises `DataError` for what `predict` refuses.
+        """
+        shape = self.image.shape[1:]
+        array = np.asarray(x)
+        single = array.ndim == 3 and array.shape == shape
+        grey = array.ndim == 2 and shape[0] == 1 and array.shape == shape[1:]
+        batch = array[None] if single else array[None, None] if grey else array
+        fed = self.network.prepare(batch)
+        shown = np.asarray(batch).reshape(fed.shape)
+        if shown.dtype == np.uint8:
+            return (shown / np.float32(255)).astype(np.float32), fed
+        looks = shown.astype(np.float32)
+        low, high = float(looks.min()), float(looks.max())
+        if low < 0 or high > 1:
+            looks = (looks - low) / ((high - low) or 1.0)
+        return looks, fed
+
+    def black(self) -> tuple[Array, str]:
+        """A black image as the network takes it, (1, C, H, W), and what that is in words."""
+        shape = cast(tuple[int, ...], self.image.shape[1:])
+        black = self.network.prepare(np.zeros((1, *shape), np.float32))
+        known = self.network.normalisation is not None
+        return black, "black" if known else "0 (the model knows no normalisation)"
+
+    def target(
+        self, target: Any, fed: Array, layer: str | None = None, at: Any = None
+    ) -> tuple[Value, Target]:
+        """What a method looks at: the tensor, and the number of it.
+
+        A class (None: the one predicted for the first of the images `fed`), or with `layer` a
+        channel or unit of that layer.
+        """
+        if layer is not None:
+            value = self.value(layer)
+            return value, unit_target(layer, value, target, at)
+        scores = self.scores
+        found = self.probe("scores", lambda: ((self.image,), {"scores": scores}))(fed)["scores"]
+        return scores, class_target(self.network, target, scores, found[0])
+
+    def settings(self) -> dict[str, str]:
+        """The facts that every caption ends with."""
+        return {"precision": self.execution.precision, "model": self.model.name}
+
+
+def _words(key: Any) -> str:
+    parts = key if isinstance(key, tuple) else (key,)
+    return ".".join(str(part) for part in parts)
