@@ -160,3 +160,11 @@ def check_contrast(scene: Scene) -> None:
 
 def images(scene: Scene) -> list[Image]:
     return [s for s in shapes(scene.items) if isinstance(s, Image)]
+
+
+def check_texts(scene: Scene) -> None:
+    """No text lies over another."""
+    lines = [s for s in shapes(scene.items) if isinstance(s, Text) and s.text.strip()]
+    boxes = [(line.text, text_box(line).grown(-0.3)) for line in lines]
+    for (one, here), (other, there) in combinations(boxes, 2):
+        assert not here.overlaps(there), f"{one!r} lies over {other!r}"

@@ -5,6 +5,7 @@ it after the Web Content Accessibility Guidelines 2.2), and no meaning hangs on 
 family has two letters and a corner radius of its own, a state of change has a sign.
 """
 
+import colorsys
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,7 +138,45 @@ def _add_sides() -> None:
             )  # fmt: skip
 
 
+#: Steps of the scale of signed numbers, from 0 to either end.
+SIGNED: Final = 4
+#: Paints that tell the parts of one thing apart, such as the weights of a kernel.
+SHARES: Final = 49
+
+
+def _add_tables() -> None:
+    """Squares of tables: signed numbers, blue below 0 and red above, and one paint for each of
+    many parts. All are so light, or so dark, that digits are read on them."""
+    line, dark_line = "#9aa3ad", "#5d6671"
+    PAINTS["zero"] = Paint("#ffffff", line, "#1d2126", dark_line, width=0.6)
+    for name, light, dark in (("plus", "#f4a582", "#8f3a22"), ("minus", "#92c5de", "#1f5f8f")):
+        for i in range(1, SIGNED + 1):
+            part = 0.15 + 0.85 * i / SIGNED
+            PAINTS[f"{name}{i}"] = Paint(
+                mixed("#ffffff", light, part), line, mixed("#1d2126", dark, part), dark_line, 0.6
+            )
+    for i in range(SHARES):
+        # Steps of the golden section keep neighbours apart in hue; three grades of light.
+        hue, grade = (i * 0.61803398875) % 1, i % 3
+        fill = _of_hue(hue, (0.84, 0.74, 0.64)[grade], 0.62)
+        dark_fill = _of_hue(hue, (0.24, 0.30, 0.18)[grade], 0.5)
+        PAINTS[f"share{i}"] = Paint(fill, line, dark_fill, dark_line, 0.6)
+
+
+def _of_hue(hue: float, light: float, strength: float) -> str:
+    """The colour of a hue, as light to the eye as a grey of `light`."""
+    low, high = 0.0, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        red, green, blue = colorsys.hls_to_rgb(hue, middle, strength)
+        grey = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+        low, high = (middle, high) if grey < light**2.2 else (low, middle)
+    parts = colorsys.hls_to_rgb(hue, low, strength)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+
+
 _add_sides()
+_add_tables()
 
 
 def luminance(color: str) -> float:
