@@ -106,7 +106,7 @@ PAINTS: Final[dict[str, Paint]] = {
     "tie": Paint(None, "#15191e", None, "#eef1f5", width=1.2, dash="1.5 2"),
     "limit": Paint(None, "#b42318", None, "#f0877e", width=1.4),
     "bound": Paint(None, "#256636", None, "#7fcf95", width=1.4, dash="6 3"),
-    "tile": Paint(None, "#9aa3ad", None, "#5d6671", width=0.8),
+    "tile": Paint(None, "#8b949e", None, "#69727d", width=0.8),
     "axis": Paint(None, "#4b535c", None, "#b3bbc5", width=0.8),
     **{
         f"heat{i}": Paint(light, "#8a6232", dark, "#c79a63")
@@ -147,7 +147,7 @@ SHARES: Final = 49
 def _add_tables() -> None:
     """Squares of tables: signed numbers, blue below 0 and red above, and one paint for each of
     many parts. All are so light, or so dark, that digits are read on them."""
-    line, dark_line = "#9aa3ad", "#5d6671"
+    line, dark_line = "#8b949e", "#69727d"
     PAINTS["zero"] = Paint("#ffffff", line, "#1d2126", dark_line, width=0.6)
     for name, light, dark in (("plus", "#f4a582", "#8f3a22"), ("minus", "#92c5de", "#1f5f8f")):
         for i in range(1, SIGNED + 1):
