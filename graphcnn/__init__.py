@@ -107,6 +107,7 @@ from graphcnn.learning import schedules
 from graphcnn.learning.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from graphcnn.model import Model, import_onnx, load
 from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.passes.training import backward_rules
 from graphcnn.passes.training.backward import gradients
 from graphcnn.text.parse import parse_graph
 from graphcnn.training.minimise import minimise
@@ -179,6 +180,7 @@ __all__ = [
     "argmax",
     "atan",
     "avg_pool2d",
+    "backward_rules",
     "batch_norm",
     "binary_cross_entropy",
     "bit_and",
