@@ -1,9 +1,9 @@
 """The lens with all its doors."""
 
-from graphcnn.lens.core import Core
+from graphcnn.lens.study.doors import Study
 
 
-class Lens(Core):
+class Lens(Study):
     """Looks into a model: `model.lens()` makes one.
 
     It has the model's own states: what training changes, it sees. It computes in strict precision

@@ -28,6 +28,7 @@ def sheet_picture(
     *,
     columns: int | None = None,
     width: float = WIDTH,
+    largest: str = "each map its own",
     data: Mapping[str, Any] | None = None,
 ) -> Picture:
     """The tiles in rows of equal columns, their groups one below the other.
@@ -39,13 +40,14 @@ def sheet_picture(
             method, settings, seed, precision.
         columns: how many tiles a row has; by default as many as stay large enough to see.
         width: in pixels.
+        largest: whose largest number the last colour is, where that is not the same for all tiles.
         data: the numbers behind it, for the JSON form.
     """
     items: list[Item] = [*heading(title, subtitle, width)]
     y = 54.0
     drawn, y = draw_tiles(tiles, _MARGIN, y, width - 2 * _MARGIN, columns)
     items += drawn
-    scales, y = _scales(tiles, y, width)
+    scales, y = _scales(tiles, y, width, largest)
     items += scales
     lines, bottom = notes(facts, width, y)
     items += lines
@@ -89,7 +91,9 @@ def _columns(tiles: Sequence[Tile], width: float) -> int:
     return math.ceil(len(tiles) / math.ceil(len(tiles) / most))
 
 
-def _scales(tiles: Sequence[Tile], top: float, width: float) -> tuple[list[Item], float]:
+def _scales(
+    tiles: Sequence[Tile], top: float, width: float, largest: str
+) -> tuple[list[Item], float]:
     """A bar for each kind of colours that occurs."""
     items: list[Item] = []
     x, y = _MARGIN, top
@@ -99,7 +103,7 @@ def _scales(tiles: Sequence[Tile], top: float, width: float) -> tuple[list[Item]
             continue
         tops = {tile.most for tile in own}
         shared = tops.pop() if len(tops) == 1 else None
-        low, high = _ends(kind, shared)
+        low, high = _ends(kind, shared, largest)
         wide = 130 + (text_width(low, LINE) + text_width(high, LINE)) * 1.06
         if x > _MARGIN and x + wide > width - _MARGIN:
             x, y = _MARGIN, y + 18
@@ -108,10 +112,10 @@ def _scales(tiles: Sequence[Tile], top: float, width: float) -> tuple[list[Item]
     return items, y + 20 if items else y
 
 
-def _ends(kind: str, shared: float | None) -> tuple[str, str]:
+def _ends(kind: str, shared: float | None, largest: str) -> tuple[str, str]:
     if shared is None:
-        low = "− its largest size" if kind == "signed" else "0"
-        return low, "its largest size" if kind == "signed" else "its largest (each map its own)"
+        low = "− the largest size" if kind == "signed" else "0"
+        return low, f"the largest ({largest})"
     return (number(-shared) if kind == "signed" else "0"), number(shared)
 
 
