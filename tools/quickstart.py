@@ -16,7 +16,6 @@ from graphcnn.ir.node import Array
 from graphcnn.learning.optimizers import Adam
 from graphcnn.model import Model
 from graphcnn.models import build
-from graphcnn.tools.plots import training_curves
 from graphcnn.training.checkpoint import make_folder
 
 EPOCHS, BATCH_SIZE = 15, 32
@@ -25,7 +24,6 @@ EPOCHS, BATCH_SIZE = 15, 32
 NEEDED = (
     ("sklearn", "scikit-learn", "digits"),
     ("PIL", "pillow", "images"),
-    ("matplotlib", "matplotlib", "plot"),
     ("onnxruntime", "onnxruntime", "verify"),
 )
 
@@ -39,7 +37,7 @@ This folder holds a network that reads handwritten digits, trained on {train} re
   digits.onnx          the same for other runtimes; its largest difference from ours on the
                        {test} held-out digits was {difference:.1e}
   architecture.svg     the network as a picture: open it in a browser
-  curves.svg           loss and accuracy, epoch by epoch
+  curves.svg           loss, accuracy and learning rate, epoch by epoch
   digit-0.png ...      a held-out digit of each kind, 8 pixels high, named by what it is
 
 Try these, in this folder:
@@ -136,7 +134,7 @@ def quickstart(
     say("Writing and checking the ONNX file, the pictures and the next steps ...")
     difference, agreement = compare_onnx(model, test, folder / "digits.onnx")
     model.draw(folder / "architecture.svg")
-    training_curves(history.rows, folder / "curves.svg", "digits_cnn on handwritten digits")
+    history.draw(folder / "curves.svg", "digits_cnn on handwritten digits")
     write_samples(test, folder)
     text = NEXT_STEPS.format(train=f"{len(train):,}", test=len(test), difference=difference)
     atomic_write(folder / "NEXT-STEPS.txt", text)

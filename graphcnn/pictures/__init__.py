@@ -1,7 +1,8 @@
-"""Pictures of graphs: diagrams, training steps, differences of passes, failures, volumes, memory.
+"""Pictures of graphs: diagrams, training steps, differences of passes, failures, volumes, memory;
+and of results: training curves, confusion, mistakes.
 
-Each function takes a graph and returns a `Picture`, which is saved by the suffix of its file. No
-program and no package is needed, but for PNG files (extra "png").
+Each function takes a graph, or arrays, and returns a `Picture`, which is saved by the suffix of its
+file. No program and no package is needed, but for PNG files (extra "png").
 """
 
 from graphcnn.pictures.compare import Difference, graph_changes
@@ -10,6 +11,7 @@ from graphcnn.pictures.differences import difference_picture, passes_picture
 from graphcnn.pictures.failure import failure_picture
 from graphcnn.pictures.memory import plan_picture
 from graphcnn.pictures.picture import SUFFIXES, Picture
+from graphcnn.pictures.results.curves import curves_picture
 from graphcnn.pictures.training import training_picture
 from graphcnn.pictures.volume.volume import volume_picture
 
@@ -17,6 +19,7 @@ __all__ = [
     "SUFFIXES",
     "Difference",
     "Picture",
+    "curves_picture",
     "difference_picture",
     "failure_picture",
     "graph_changes",

@@ -13,7 +13,7 @@ from graphcnn.pictures.scene.scene import Scene
 from graphcnn.pictures.writers.facts import to_json
 from graphcnn.pictures.writers.page import to_html
 from graphcnn.pictures.writers.pdf import to_pdf
-from graphcnn.pictures.writers.png import to_png
+from graphcnn.pictures.writers.png import check_png, to_png
 from graphcnn.pictures.writers.svg import to_svg
 from graphcnn.pictures.writers.tikz import to_tikz
 from graphcnn.pictures.writers.words import to_text
@@ -94,6 +94,22 @@ def writer(target: Path) -> Callable[[Picture], bytes | str]:
     return write
 
 
+def check_target(target: Path) -> None:
+    """Learn before the work that a picture of other things than one graph can be written there.
+
+    Raises:
+        OutputError: unknown suffix, or one of files that hold a graph.
+        MissingExtraError: .png without the extra "png".
+    """
+    if writer(target) is Picture.dot:
+        raise OutputError(
+            f"cannot draw to {target}: {target.suffix} files hold a graph; use one of "
+            f"{', '.join(FREE)}"
+        )
+    if target.suffix.lower() == ".png":
+        check_png()
+
+
 _WRITERS: Final[dict[str, Callable[[Picture], bytes | str]]] = {
     ".svg": Picture.svg,
     ".html": Picture.html,
@@ -107,3 +123,5 @@ _WRITERS: Final[dict[str, Callable[[Picture], bytes | str]]] = {
 }
 #: Suffixes of the files that a picture can be saved to.
 SUFFIXES: Final = tuple(_WRITERS)
+#: Those of them that hold any picture, not only that of a graph.
+FREE: Final = tuple(s for s in SUFFIXES if _WRITERS[s] is not Picture.dot)

@@ -27,6 +27,9 @@ class Position:
         batch: finished batches of the epoch under way.
         totals: sums over the items of that epoch so far, by metric.
         rows: the history.
+        rates: learning rate of the last step of each epoch, and `resumed`: how many epochs, perhaps
+            with a part of one, were done each time that the run was resumed. Both are of the epochs
+            since checkpoints hold them.
         best: best value of what is monitored, and the epoch that reached it.
         config: what must be the same for the run to go on.
     """
@@ -35,6 +38,8 @@ class Position:
     batch: int = 0
     totals: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, float]] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    resumed: list[float] = field(default_factory=list)
     best: float | None = None
     best_epoch: int = 0
     config: dict[str, Any] = field(default_factory=dict)

@@ -1,11 +1,16 @@
 """What training reported, epoch by epoch."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 from graphcnn.errors import DataError
+
+if TYPE_CHECKING:
+    from graphcnn.pictures.picture import Picture
 
 
 @dataclass
@@ -23,6 +28,10 @@ class History:
     ended: str = "finished"
     #: How to go on with a run that was interrupted.
     advice: str = ""
+    #: Learning rate of the last step of each epoch; NaN where nobody knows it.
+    rates: list[float] = field(default_factory=list)
+    #: How many epochs, perhaps with a part of one, were done each time that the run was resumed.
+    resumed: list[float] = field(default_factory=list)
 
     @property
     def columns(self) -> list[str]:
@@ -70,6 +79,30 @@ class History:
             cells = (f"{row.get(name, float('nan')):>12.6g}" for name in self.columns)
             lines.append("  ".join((f"{epoch:>5}", *cells)))
         return "\n".join(lines)
+
+    def picture(self, title: str = "", *, smooth: int | None = None) -> "Picture":
+        """Loss, metrics and learning rate over the epochs, as `graphcnn.pictures.curves_picture`
+        draws them. Raises `DataError` where no epoch was finished."""
+        from graphcnn.pictures.results.curves import curves_picture
+
+        return curves_picture(
+            self.rows, rates=self.rates, resumed=self.resumed, title=title, smooth=smooth
+        )
+
+    def draw(
+        self, path: str | os.PathLike[str], title: str = "", *, smooth: int | None = None
+    ) -> Path:
+        """Write `picture(...)` in the format of the file's suffix."""
+        return self.picture(title, smooth=smooth).save(path)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows: the curves, and the numbers where drawings are not shown."""
+        if not self.rows:
+            return {"text/plain": str(self)}
+        try:
+            return {"image/svg+xml": self.picture().svg(), "text/plain": str(self)}
+        except DataError:  # neither a loss nor an accuracy
+            return {"text/plain": str(self)}
 
     def to_json(self) -> str:
         return json.dumps({"rows": self.rows, "ended": self.ended}, indent=1)

@@ -70,6 +70,7 @@ class Checkpoint(Watcher):
         run.position = position
         if changing & WITHIN_EPOCH:
             position.batch, position.totals = 0, {}  # the epoch under way begins anew
+        position.resumed.append(position.epoch + position.batch / run.batches)
         if changing & {"loss", "validation"}:
             position.best, position.best_epoch = None, position.epoch  # no measure for the new one
         elif (self.folder / BEST).exists():

@@ -1,5 +1,6 @@
 """One training run: its epochs, where it stands, and who watches it."""
 
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -126,7 +127,9 @@ class Run:
                     ends.callback(each.end, self)
                 self.session.sync()
         advice = self._advice() if self.ended == "interrupted" else ""
-        return History(self.position.rows, self.ended, advice)
+        at = self.position
+        unknown = [math.nan] * (len(at.rows) - len(at.rates))  # a checkpoint of old tells none
+        return History(at.rows, self.ended, advice, [*unknown, *at.rates], at.resumed)
 
     def _train(
         self, watchers: Sequence[Watcher], reason: str | None, interrupted: Callable[[], bool]
@@ -160,6 +163,7 @@ class Run:
             measured = measure(self.model, self.runner, self.held_out, self.validation_batch_size)
             row.update({f"val_{key}": value for key, value in measured.items()})
         at.rows.append(row)
+        at.rates.append(self.session.rate_at(self.session.steps))
         at.epoch, at.batch, at.totals = at.epoch + 1, 0, {}
         return True
 

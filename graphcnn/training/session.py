@@ -184,6 +184,10 @@ class Session:
     def learning_rate(self, rate: Any) -> None:
         self._schedule = schedule(rate)
 
+    def rate_at(self, step: int) -> float:
+        """The rate of a step, counted from 1, by the schedule that holds now."""
+        return self._schedule.at(step)
+
     @property
     def states(self) -> dict[str, Array]:
         """The values of all states by name, the optimiser's included, after the last step."""

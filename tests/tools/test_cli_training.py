@@ -61,7 +61,7 @@ def test_every_option_of_training(here: Path) -> None:
         "--checkpoint", "run", "--checkpoint-every", 2, "--curves", "curves.svg",
     )  # fmt: skip
     assert Path("run/last.safetensors").exists() and Path("run/best.safetensors").exists()
-    assert Path("curves.svg").read_bytes().startswith(b"<?xml")
+    assert Path("curves.svg").read_bytes().startswith(b"<svg")
     for optimizer in ("rmsprop", "adamw"):
         done("train", "nets:tiny", "--data", XO, "--optimizer", optimizer, "--no-progress")
 
@@ -152,6 +152,7 @@ def test_wrong_use_of_train(here: Path, arguments: tuple[object, ...], message: 
         (("--data", XO, "-o", "none/x.safetensors"), "the folder none does not exist"),
         (("--data", XO, "--optimizer", "sgd", "--learning-rate", 1e30), "not finite"),
         (("--data", XO, "--curves", "curves.bmp"), "unknown file type '.bmp'"),
+        (("--data", XO, "--curves", "curves.dot"), ".dot files hold a graph"),
         (("--data", XO, "--curves", "none/curves.svg"), "the folder none does not exist"),
     ],
 )

@@ -17,7 +17,7 @@ from graphcnn.tools import quickstart as module
 # Looked for, not imported: whoever runs other tests need not wait for scikit-learn.
 pytestmark = [
     pytest.mark.skipif(find_spec(needed) is None, reason=f"needs {needed}")
-    for needed in ("sklearn", "PIL", "matplotlib", "onnxruntime")
+    for needed in ("sklearn", "PIL", "onnxruntime")
 ]
 
 DIGITS = {f"digit-{digit}.png" for digit in range(10)}

@@ -16,6 +16,7 @@ from graphcnn.learning.optimizers import OPTIMIZERS, Optimizer
 from graphcnn.model import Model
 from graphcnn.network.feeding import as_dataset
 from graphcnn.network.weights import check_suffix
+from graphcnn.pictures.picture import FREE, check_target
 from graphcnn.tools.commands.arguments import (
     data_options,
     fitting,
@@ -27,7 +28,6 @@ from graphcnn.tools.commands.arguments import (
     reconstruction,
     runtime_options,
 )
-from graphcnn.tools.plots import check_curves, training_curves
 from graphcnn.tools.resolve import ModelName
 from graphcnn.training.fit import fit
 from graphcnn.training.history import History
@@ -184,7 +184,8 @@ class Options:
 @click.option(
     "--curves",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw loss and accuracy by epoch to this .svg, .pdf or .png.",
+    help="Draw loss, metrics and learning rate by epoch to this file, in the format of its suffix: "
+    f"{', '.join(FREE)}.",
 )
 @runtime_options
 @click.option("--no-progress", is_flag=True, help="No bar, and no line per epoch.")
@@ -234,14 +235,14 @@ def train(
     check_suffix(target)
     _check_writable(target)
     if curves is not None:
-        check_curves(curves)
+        check_target(curves)
         _check_writable(curves)
     history = _fit(built, parts, made, loss, chosen)
     if history.ended == "interrupted":
         _interrupted(built, chosen, target)
     built.save(target)
     if curves is not None and len(history):
-        training_curves(history.rows, curves, built.name)
+        history.draw(curves, built.name)
     if history.ended == "stopped early":
         click.echo(f"stopped early after epoch {len(history)}")
     click.echo(measured(built.evaluate(parts.test), len(parts.test)))

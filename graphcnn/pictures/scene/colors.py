@@ -107,6 +107,12 @@ PAINTS: Final[dict[str, Paint]] = {
     "limit": Paint(None, "#b42318", None, "#f0877e", width=1.4),
     "bound": Paint(None, "#256636", None, "#7fcf95", width=1.4, dash="6 3"),
     "tile": Paint(None, "#8b949e", None, "#69727d", width=0.8),
+    "curve_train": Paint(None, "#2b6cb0", None, "#6ea8e6", width=1.8),
+    "curve_validation": Paint(None, "#b34700", None, "#f39a5b", width=1.8, dash="6 3"),
+    "mark_train": Paint("#2b6cb0", None, "#6ea8e6", None),
+    "mark_validation": Paint("#b34700", None, "#f39a5b", None),
+    "band_train": Paint("#dbe8f6", None, "#1d3a5f", None),
+    "band_validation": Paint("#fbe6d8", None, "#4a2a14", None),
     "axis": Paint(None, "#4b535c", None, "#b3bbc5", width=0.8),
     **{
         f"heat{i}": Paint(light, "#8a6232", dark, "#c79a63")

@@ -35,10 +35,9 @@ def to_png(scene: Scene, scale: float = 2.0) -> bytes:
             f"a PNG of {scene.width * scale:,.0f}×{scene.height * scale:,.0f} pixels is too large "
             f"(at most {MOST_PIXELS:,} in all): choose a smaller scale, or SVG"
         )
-    try:
-        import resvg_py
-    except ImportError:
-        raise MissingExtraError("a PNG", "resvg-py", "png") from None
+    check_png()
+    import resvg_py
+
     files = _font_files()
     lines = [s.text for s in shapes(scene.items) if isinstance(s, Text)]
     try:
@@ -54,6 +53,15 @@ def to_png(scene: Scene, scale: float = 2.0) -> bytes:
     except ValueError as error:
         raise OutputError(f"the picture cannot be rasterised: {error}") from None
     return bytes(data)
+
+
+def check_png() -> None:
+    """Raise `MissingExtraError` where what a PNG needs is not installed."""
+    try:
+        import resvg_py  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("a PNG", "resvg-py", "png") from None
+    _font_files()
 
 
 def _font_files() -> list[str]:
