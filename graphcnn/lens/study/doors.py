@@ -49,3 +49,40 @@ class Study(Core):
         from graphcnn.lens.study.maps import feature_maps
 
         return feature_maps(self, x, layer, scale)
+
+    def field(
+        self,
+        layer: str,
+        at: tuple[int, int] | None = None,
+        *,
+        channel: int | None = None,
+        x: Any = None,
+        pixel: tuple[int, int] | None = None,
+        samples: int = 32,
+        seed: int = 0,
+    ) -> Finding:
+        """What an element of a map sees: the box of the geometry, and how much of it counts.
+
+        The box is that of `graphcnn.analysis.receptive_field`. The `heat` (H, W) is the root mean
+        square of the derivative of the element by each pixel, which falls off towards the edges
+        of the box (W. Luo et al., "Understanding the Effective Receptive Field in Deep
+        Convolutional Neural Networks", arXiv:1701.04128): over images, or over uniform noise.
+        Where the derivative reaches all edges of the box, it is said to be exact.
+
+        A table tells size, jump and start of all layers, and what one pixel reaches in each, its
+        projective field. Found are also the `box` and the `reach` (layers, 4) as top, left,
+        bottom, right, the last two exclusive.
+
+        Args:
+            at: row and column of the element; the middle of the map by default.
+            channel: by default all channels of that place together.
+            x: images at which the derivative is taken.
+            pixel: row and column of the pixel; the middle of the image by default.
+            samples, seed: of the noise, where no images are given.
+
+        Raises:
+            LensError: no such element or pixel, or one that no pixel has a path to.
+        """
+        from graphcnn.lens.study.field import field
+
+        return field(self, layer, at, channel, x, pixel, samples, seed)

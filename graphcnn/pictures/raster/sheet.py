@@ -5,17 +5,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from graphcnn.pictures.parts.legend import heading, notes
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.colors import signed, sizes
+from graphcnn.pictures.raster.page import WIDTH, Part, page_picture
 from graphcnn.pictures.raster.tiles import LINE, Tile, draw_tile, number, text_height, text_room
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.pixels import write_png
-from graphcnn.pictures.scene.scene import Box, Group, Image, Item, Rect, Scene, Text
+from graphcnn.pictures.scene.scene import Box, Group, Image, Item, Rect, Text
 
-#: Width of a sheet, that of a README.
-WIDTH: Final = 830.0
-_MARGIN, _GAP = 14.0, 12.0
+_GAP: Final = 12.0
 #: The narrowest and the widest that a column is made on its own account.
 _NARROW, _WIDE = 64.0, 196.0
 
@@ -43,22 +41,34 @@ def sheet_picture(
         largest: whose largest number the last colour is, where that is not the same for all tiles.
         data: the numbers behind it, for the JSON form.
     """
-    items: list[Item] = [*heading(title, subtitle, width)]
-    y = 54.0
-    drawn, y = draw_tiles(tiles, _MARGIN, y, width - 2 * _MARGIN, columns)
-    items += drawn
-    scales, y = _scales(tiles, y, width, largest)
-    items += scales
-    lines, bottom = notes(facts, width, y)
-    items += lines
-    ground = Rect(Box(0, 0, width, bottom + 6), "ground")
-    description = f"{title}: {subtitle}" if subtitle else title
-    scene = Scene(width, bottom + 6, (ground, *items), title, description, tuple(facts), data or {})
-    return Picture(scene)
+    parts = [tile_part(tiles, columns, largest)]
+    return page_picture(parts, title, subtitle, facts, width=width, data=data)
+
+
+def tile_part(
+    tiles: Sequence[Tile],
+    columns: int | None = None,
+    largest: str = "each map its own",
+    prefix: str = "tile",
+) -> Part:
+    """The tiles and their scales as a part of a page; `prefix` begins the keys of the tiles, for
+    pages with several such parts."""
+
+    def draw(left: float, top: float, width: float) -> tuple[Sequence[Item], float]:
+        drawn, y = draw_tiles(tiles, left, top, width, columns, prefix)
+        scales, y = _scales(tiles, left, y, width, largest)
+        return [*drawn, *scales], y
+
+    return draw
 
 
 def draw_tiles(
-    tiles: Sequence[Tile], left: float, top: float, width: float, columns: int | None = None
+    tiles: Sequence[Tile],
+    left: float,
+    top: float,
+    width: float,
+    columns: int | None = None,
+    prefix: str = "tile",
 ) -> tuple[list[Group], float]:
     """The tiles in rows within `width`, and where they end."""
     groups: list[Group] = []
@@ -76,7 +86,7 @@ def draw_tiles(
             tallest = max(min(each / tile.aspect, 1.5 * _WIDE) for tile in row)
             for i, tile in enumerate(row):
                 placed = draw_tile(tile, left + i * (each + _GAP), y, each, tallest)
-                key = tile.key or f"tile{next(count)}"
+                key = tile.key or f"{prefix}{next(count)}"
                 groups.append(
                     Group(placed.items, "card", key, placed.label, placed.title, placed.box)
                 )
@@ -92,11 +102,11 @@ def _columns(tiles: Sequence[Tile], width: float) -> int:
 
 
 def _scales(
-    tiles: Sequence[Tile], top: float, width: float, largest: str
+    tiles: Sequence[Tile], left: float, top: float, width: float, largest: str
 ) -> tuple[list[Item], float]:
     """A bar for each kind of colours that occurs."""
     items: list[Item] = []
-    x, y = _MARGIN, top
+    x, y = left, top
     for kind in ("signed", "size"):
         own = [tile for tile in tiles if tile.kind == kind]
         if not own:
@@ -105,8 +115,8 @@ def _scales(
         shared = tops.pop() if len(tops) == 1 else None
         low, high = _ends(kind, shared, largest)
         wide = 130 + (text_width(low, LINE) + text_width(high, LINE)) * 1.06
-        if x > _MARGIN and x + wide > width - _MARGIN:
-            x, y = _MARGIN, y + 18
+        if x > left and x + wide > left + width:
+            x, y = left, y + 18
         items += _bar(kind, low, high, x, y)
         x += wide
     return items, y + 20 if items else y
