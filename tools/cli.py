@@ -18,6 +18,7 @@ from graphcnn.base.words import printable
 from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.import_ import import_
+from graphcnn.tools.commands.lens import lens
 from graphcnn.tools.commands.look import models, passes, summary
 from graphcnn.tools.commands.ops import ops
 from graphcnn.tools.commands.pictures import diff, draw, plan, volume
@@ -134,6 +135,7 @@ def cli() -> None:
       graphcnn summary lenet5             shapes, parameters, costs, receptive fields
       graphcnn train lenet5 --data mnist:DIR
       graphcnn predict lenet5.safetensors picture.png
+      graphcnn lens lenet5.safetensors picture.png -o report.html
 
     \b
     MODEL, where a command takes one, is
@@ -165,6 +167,7 @@ COMMANDS = (
     summary,
     draw,
     volume,
+    lens,
     export,
     import_,
     check,

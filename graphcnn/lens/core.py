@@ -9,6 +9,7 @@ from graphcnn.errors import DataError, LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.lens.probe import Probe
 from graphcnn.lens.target import Target, class_scores, class_target, unit_target
+from graphcnn.lens.untrained import UNTRAINED, is_untrained
 from graphcnn.network.network import Network
 from graphcnn.network.pieces import opened_model
 from graphcnn.runtime.execution import Execution
@@ -130,7 +131,8 @@ class Core:
 
     def settings(self) -> dict[str, str]:
         """The facts that every caption ends with."""
-        return {"precision": self.execution.precision, "model": self.model.name}
+        weights = {"weights": UNTRAINED} if is_untrained(self.model) else {}
+        return {"precision": self.execution.precision, "model": self.model.name, **weights}
 
 
 def _words(key: Any) -> str:

@@ -18,6 +18,7 @@ from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.optimizers import OPTIMIZERS
+from graphcnn.model import Model
 from graphcnn.tools.onnx_inputs import shape_option
 from graphcnn.tools.resolve import ModelName, UnknownModelError, find
 
@@ -32,8 +33,10 @@ def _model(context: Any, parameter: Any, text: str) -> ModelName:
         raise click.BadParameter(str(error)) from None
 
 
-def _data(context: Any, parameter: Any, text: str) -> str:
+def _data(context: Any, parameter: Any, text: str | None) -> str | None:
     """The spelling of a data set, checked; it is read later."""
+    if text is None:
+        return None
     name, _, rest = text.partition(":")
     try:
         form = choose(SPECS, name, "data set").form
@@ -94,7 +97,7 @@ def _size(context: Any, parameter: Any, text: str | None) -> int | tuple[int, in
     return height if height == width else (height, width)
 
 
-def data_options(help: str) -> Callable[[F], F]:
+def data_options(help: str, required: bool = True) -> Callable[[F], F]:
     """--data, and what pictures become: --size and --grey."""
 
     def options(function: F) -> F:
@@ -108,9 +111,9 @@ def data_options(help: str) -> Callable[[F], F]:
             help="Scale every picture of images:PATH to this height and width. [default: all must "
             "have one size]",
         )(function)  # fmt: skip
-        return click.option("--data", callback=_data, required=True, metavar="DATA", help=help)(
-            function
-        )
+        return click.option(
+            "--data", callback=_data, required=required, metavar="DATA", help=help
+        )(function)  # fmt: skip
 
     return options
 
@@ -120,6 +123,30 @@ def read_data(data: str, size: Size | None, grey: bool | None) -> Parts:
     if (size is not None or grey is not None) and not SPECS[data.partition(":")[0]].pictures:
         raise click.UsageError(f"--size, --grey and --color are for images:PATH, not for {data}")
     return load(data, size=size, grey=grey)
+
+
+part_option = click.option(
+    "--part", type=click.Choice(["test", "train", "validation", "all"]), default="test",
+    show_default=True, help="Which part of DATA.",
+)  # fmt: skip
+
+
+def part_of(parts: Parts, part: str, data: str) -> Dataset:
+    """The part that --part names."""
+    if part == "all":
+        return parts.joined()
+    chosen = {"train": parts.train, "test": parts.test, "validation": parts.validation}[part]
+    if chosen is None:
+        raise DataError(f"{data} sets no images aside for validation; its parts are train and test")
+    return chosen
+
+
+def note_untrained(name: ModelName, model: Model) -> bool:
+    """Whether the weights are random, which the user is told."""
+    untrained = not name.saved and not model.is_initialized
+    if untrained:
+        click.echo(f"note: {name.text} is not trained; its weights are random", err=True)
+    return untrained
 
 
 batch_size_option = click.option(
@@ -162,6 +189,11 @@ def runtime_options(function: F) -> F:
         help="Of the native runtime: strict does without algorithms that round more than a plain "
         "sum (Winograd). [default: fast]",
     )(function)  # fmt: skip
+    return machine_options(function)
+
+
+def machine_options(function: F) -> F:
+    """--runtime and --threads."""
     function = click.option(
         "--threads", type=click.IntRange(min=1), metavar="N", expose_value=False,
         callback=_environment("GRAPHCNN_THREADS"),

@@ -10,8 +10,6 @@ import numpy as np
 
 from graphcnn.base.files import atomic_write
 from graphcnn.base.words import printable
-from graphcnn.data.dataset import Dataset
-from graphcnn.data.parts import Parts
 from graphcnn.data.specs import Size
 from graphcnn.errors import DataError, shortened
 from graphcnn.exchange.export import ParityError
@@ -27,6 +25,9 @@ from graphcnn.tools.commands.arguments import (
     json_option,
     loss_option,
     model_argument,
+    note_untrained,
+    part_of,
+    part_option,
     read_data,
     reconstruct_option,
     reconstruction,
@@ -42,10 +43,7 @@ from graphcnn.tools.resolve import ModelName
 @click.command()
 @model_argument
 @data_options("What to measure on; see graphcnn --help.")
-@click.option(
-    "--part", type=click.Choice(["test", "train", "validation", "all"]), default="test",
-    show_default=True, help="Which part of DATA.",
-)  # fmt: skip
+@part_option
 @loss_option("Default: the loss of its training, else cross_entropy.", default=None)
 @reconstruct_option
 @batch_size_option
@@ -70,11 +68,11 @@ def evaluate(
       graphcnn evaluate lenet5.safetensors --data mnist:DIR
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --part train --json
     """
-    chosen = _part(read_data(data, size, grey), part, data)
+    chosen = part_of(read_data(data, size, grey), part, data)
     if reconstruct:
         chosen = reconstruction(chosen)
     built = model.build(settings, fitting(chosen))
-    _note_untrained(model, built)
+    note_untrained(model, built)
     loss = loss or ("mse" if reconstruct else None)
     row = built.evaluate(chosen, loss=loss, batch_size=batch_size)
     if as_json:
@@ -82,15 +80,6 @@ def evaluate(
         click.echo(json.dumps(report, indent=2))
     else:
         click.echo(measured(row, len(chosen), part))
-
-
-def _part(parts: Parts, part: str, data: str) -> Dataset:
-    if part == "all":
-        return parts.joined()
-    chosen = {"train": parts.train, "test": parts.test, "validation": parts.validation}[part]
-    if chosen is None:
-        raise DataError(f"{data} sets no images aside for validation; its parts are train and test")
-    return chosen
 
 
 @click.command()
@@ -135,7 +124,7 @@ def predict(
       graphcnn predict resnet.safetensors photos/*.jpg --resize --top 5 --json
     """
     built = model.build(settings)
-    _note_untrained(model, built)
+    note_untrained(model, built)
     given, names = read_inputs(built, images, resize)
     if _is_for_one(built):
         first = np.stack([_first(built.predict(given[i : i + 1])) for i in range(len(names))])
@@ -207,11 +196,6 @@ def _write_array(path: Path, array: Array) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def _note_untrained(name: ModelName, model: Model) -> None:
-    if not name.saved and not model.is_initialized:
-        click.echo(f"note: {name.text} is not trained; its weights are random", err=True)
-
-
 @click.command()
 @model_argument
 @click.option(
@@ -257,7 +241,7 @@ def export(
     if training.wanted:
         export_training(built, output, training, form["opset"], verify)
         return
-    _note_untrained(model, built)
+    note_untrained(model, built)
     try:
         parity = built.export_onnx(output, verify=verify, **form)
     except ParityError as error:

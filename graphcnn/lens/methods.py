@@ -1,0 +1,7 @@
+"""All methods of the lens that show one thing; `graphcnn.lens.lens` adds the page of them all."""
+
+from graphcnn.lens.study.doors import Study
+
+
+class Methods(Study):
+    """Everything that the report is made of: a base for each folder of methods."""

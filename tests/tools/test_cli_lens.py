@@ -1,0 +1,75 @@
+"""The command `graphcnn lens`: one option for each question, the report without one."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from support.command_line import XO, done, refused, run
+
+from graphcnn.tools.lens_questions import QUESTIONS
+
+
+def facts(told: str) -> dict[str, str]:
+    return dict(re.findall(r"^  (\w+)  +(.+)$", told, re.MULTILINE))
+
+
+def test_a_question_draws_a_picture_and_says_how(pictures: Path, trained: Path) -> None:
+    told = done("lens", trained, "first.png", "--maps", "conv", "-o", "maps.svg")
+    assert told.endswith("drawn: maps.svg\n")
+    assert facts(told)["layer"] == "conv" and facts(told)["precision"] == "strict"
+    assert "untrained" not in told
+    drawn = Path("maps.svg").read_bytes()
+    assert done("lens", trained, "first.png", "--maps", "conv", "-o", "-").encode() == drawn
+    done("lens", trained, "large.png", "--resize", "--maps", "all", "-o", "maps.npz")
+    with np.load("maps.npz") as arrays:
+        assert arrays["conv"].shape == (1, 4, 10, 10) and "facts" in arrays
+
+
+def test_an_image_of_a_data_set_by_its_number(here: Path, trained: Path) -> None:
+    for item in (0, 3):
+        done("lens", trained, "--data", XO, "--item", item, "--maps", "conv", "-o", f"{item}.npz")
+    with np.load("0.npz") as one, np.load("3.npz") as other:
+        assert not (one["image"] == other["image"]).all()
+
+
+def test_random_weights_are_called_so(here: Path) -> None:
+    result = run("lens", "nets:tiny", "--filters", "conv", "-o", "filters.svg")
+    assert "nets:tiny is not trained; its weights are random" in result.stderr
+    assert "untrained" in facts(result.stdout)["weights"]
+    assert "untrained" in Path("filters.svg").read_text()
+
+
+def test_wrong_use_is_told_before_any_work(pictures: Path, trained: Path) -> None:
+    ask = ("lens", trained, "first.png")
+    assert "did you mean 'conv'" in refused(2, *ask, "--maps", "cnv", "-o", "x.svg")
+    assert "unknown file type '.bmp'" in refused(1, *ask, "--maps", "conv", "-o", "x.bmp")
+    assert "a report is .html" in refused(1, *ask, "-o", "x.svg")
+    two = refused(2, *ask, "--maps", "conv", "--filters", "conv", "-o", "x.svg")
+    assert "one question at a time, found --maps and --filters" in two
+    wrong = refused(2, "lens", trained, "--filters", "conv", "--target", "1", "-o", "x.svg")
+    assert "--target does not apply to --filters" in wrong
+    assert "no image, found first.png" in refused(2, *ask, "--filters", "conv", "-o", "x.svg")
+    assert "about an image" in refused(2, "lens", trained, "-o", "x.html")
+    assert "not both" in refused(2, *ask, "--data", XO, "-o", "x.html")
+    assert "--item N" in refused(1, "lens", trained, "two.npy", "-o", "x.html")
+    assert "is 20×30" in refused(1, "lens", trained, "large.png", "-o", "x.html")
+    assert "--item 99999" in refused(
+        1, "lens", trained, "--data", XO, "--item", 99999, "-o", "x.html"
+    )
+    assert not list(pictures.glob("x.*"))
+
+
+def test_the_report_needs_nothing_but_itself(pictures: Path, trained: Path) -> None:
+    ask = ("lens", trained, "first.png", "-o")
+    result = run(*ask, "one.html", "--verbose")
+    assert result.exit_code == 0, result.stderr
+    assert " s  The image and the prediction" in result.stderr
+    page = Path("one.html").read_text(encoding="utf-8")
+    assert "<script" not in page and "default-src 'none'" in page
+    done(*ask, "two.html", "--threads", 2)
+    assert Path("two.html").read_text(encoding="utf-8") == page
+
+
+def test_the_help_tells_of_every_question() -> None:
+    told = done("lens", "--help")
+    assert all(f"--{question.option} " in told for question in QUESTIONS)

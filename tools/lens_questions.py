@@ -1,0 +1,156 @@
+"""The questions of `graphcnn lens`: each an option, what it needs, and what answers it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from graphcnn.data.dataset import Dataset
+from graphcnn.errors import GraphError
+from graphcnn.ir.node import Array
+from graphcnn.language.arguments import choose
+from graphcnn.lens.finding import Finding
+from graphcnn.lens.lens import Lens
+from graphcnn.tools.resolve import WrongUseError
+
+Needs = Literal["image", "network", "data"]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A question as it was put.
+
+    Attributes:
+        what: the value of its option, such as a layer.
+        image: the image, for questions about one.
+        data: the data set, for questions about one.
+        more: options that were given, by name, of those that the question takes.
+    """
+
+    lens: Lens
+    what: str
+    image: Array | None = None
+    data: Dataset | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def layer(self) -> str:
+        return layer_named(self.lens, self.what)
+
+    @property
+    def unit(self) -> tuple[str, int | str | None]:
+        return unit_named(self.lens, self.what)
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """An option of the command.
+
+    Attributes:
+        option: its name, without dashes.
+        metavar: what it takes; "" where it is a flag.
+        needs: an image, data, or nothing but the network.
+        help: a sentence.
+        answer: the method.
+        takes: the other options that it knows.
+    """
+
+    option: str
+    metavar: str
+    needs: Needs
+    help: str
+    answer: Callable[[Asked], Finding]
+    takes: tuple[str, ...] = ()
+
+
+def layer_named(lens: Lens, text: str) -> str:
+    """The name of a layer. Raises `WrongUseError` with the nearest known ones."""
+    try:
+        lens.value(text)
+    except GraphError as error:
+        raise WrongUseError(str(error)) from None
+    return text
+
+
+def unit_named(lens: Lens, text: str) -> tuple[str, int | str | None]:
+    """LAYER, or LAYER:UNIT with the number of a channel or unit, or the name of a class.
+
+    A layer whose own name has a colon in it, as ONNX files have them, is found first.
+    """
+    try:
+        lens.value(text)
+        return text, None
+    except GraphError:
+        layer, colon, unit = text.rpartition(":")
+    if not colon:
+        return layer_named(lens, text), None
+    return layer_named(lens, layer), int(unit) if unit.isdecimal() else unit
+
+
+def numbered(lens: Lens, text: str, option: str) -> tuple[str, int]:
+    """LAYER:UNIT, both of them."""
+    layer, unit = unit_named(lens, text)
+    if not isinstance(unit, int):
+        raise WrongUseError(f"--{option} takes LAYER:UNIT with a number, as in {layer}:0")
+    return layer, unit
+
+
+def target_named(lens: Lens, text: str | None) -> dict[str, Any]:
+    """A class by number or name, or LAYER:UNIT, as arguments of a method of attribution."""
+    if text is None:
+        return {"target": None}
+    if text.isdecimal():
+        return {"target": int(text)}
+    if text in lens.model.classes or ":" not in text:
+        return {"target": text}
+    layer, unit = numbered(lens, text, "target")
+    return {"target": unit, "layer": layer}
+
+
+def _filters(asked: Asked) -> Finding:
+    return asked.lens.filters(asked.layer)
+
+
+def _maps(asked: Asked) -> Finding:
+    return asked.lens.maps(asked.image, None if asked.what == "all" else asked.layer)
+
+
+def _field(asked: Asked) -> Finding:
+    return asked.lens.field(asked.layer, **asked.more)
+
+
+#: In the order of the help.
+QUESTIONS: Final = (
+    Question(
+        "maps", "LAYER|all", "image",
+        "Feature maps, those with the most energy first, dead ones crossed.", _maps,
+    ),
+    Question("filters", "LAYER", "network", "The weights of a layer as pictures.", _filters),
+    Question(
+        "field", "LAYER", "network",
+        "What an element of a layer sees of the image, and how much it makes of each pixel.",
+        _field, ("at", "seed"),
+    ),
+)  # fmt: skip
+
+
+def chosen(given: Iterable[tuple[str, Any]]) -> tuple[Question, str] | None:
+    """The one question that was asked, and its value. Raises `WrongUseError` for two."""
+    by_name = {question.option: question for question in QUESTIONS}
+    found = [
+        (by_name[key], "" if value is True else str(value))
+        for key, value in given
+        if key in by_name and value not in (None, False)
+    ]
+    if len(found) > 1:
+        names = " and ".join(f"--{question.option}" for question, _ in found)
+        raise WrongUseError(f"ask one question at a time, found {names}")
+    return found[0] if found else None
+
+
+def method_named(methods: Mapping[str, Any], text: str) -> str:
+    """A method of attribution. Raises `WrongUseError` with the nearest known one."""
+    try:
+        choose(dict(methods), text, "method")
+    except GraphError as error:
+        raise WrongUseError(str(error)) from None
+    return text
