@@ -86,3 +86,25 @@ class Study(Core):
         from graphcnn.lens.study.field import field
 
         return field(self, layer, at, channel, x, pixel, samples, seed)
+
+    def ablate(self, layer: str, channel: Any = None, *, data: Any, fill: str = "zero") -> Finding:
+        """What is lost when channels of a layer say nothing: accuracy, class by class.
+
+        The mask of the channels is an input of the graph: one compilation serves all of them.
+
+        Found are the `change` of the accuracy and the `accuracy`, (runs,), the change for each
+        of the `classes` (runs, K), NaN where the data has none of it, the mean cross-entropy
+        `loss`, and of the whole network the `baseline` (accuracy, loss) and `baseline_classes`.
+
+        Args:
+            channel: a number, several that are ablated together, or None: each alone.
+            data: a `Dataset` or a pair (images, class numbers). It runs in pieces.
+            fill: what a channel becomes: "zero", or its "mean" over the data.
+
+        Raises:
+            LensError: no such channel, a layer that the scores do not depend on, scores that are
+                not of classes, or numbers that are not finite.
+        """
+        from graphcnn.lens.study.ablate import ablate
+
+        return ablate(self, layer, channel, data, fill)

@@ -3,8 +3,11 @@ where it ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+
+from graphcnn.pictures.parts.cells import cells, signed_paint
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Text
 
@@ -155,3 +158,42 @@ def histogram(
     told += "".join(f"; {text}" for _, text in marks)
     box = Box(left, top - 2, left + width, base + 16)
     return Group(tuple(items), "card", "", told, label, box), base + 24
+
+
+def bar_table(
+    rows: Sequence[Bar],
+    numbers: Any,
+    columns: Sequence[str],
+    left: float,
+    top: float,
+    width: float,
+    label: str,
+    heads: tuple[str, str] = ("", ""),
+) -> tuple[list[Group], float]:
+    """Bars, and beside each a row of squares: what it is made of, by number of the column.
+
+    Args:
+        numbers: (rows, columns), signed; the largest size has the strongest colour.
+        columns: their names, for those who do not see it. In the picture they are counted.
+    """
+    array = np.asarray(numbers, np.float64)
+    most = float(np.abs(array).max(initial=0))
+    drawn, fits = [], array.shape[1] * LINE <= width * 0.6
+    room = width - array.shape[1] * LINE - _GAP if fits else width
+    head, y = section(heads[0], left, top, room)
+    chart, bottom = bars(rows, left, y, room, label)
+    drawn += [head, chart]
+    if fits:
+        x = left + room + _GAP
+        names = [
+            Text(x + (k + 0.5) * LINE, y - 2, str(k), 7.5, "muted", "middle")
+            for k in range(array.shape[1])
+        ]
+        said = Text(x, top + 6, elide(heads[1], SIZE, width - room), SIZE, "muted")
+        words = "columns: " + ", ".join(columns)
+        drawn.append(Group((said, *names), "", "", words))
+        drawn.append(
+            cells(array, x, y, LINE, heads[1], paint=lambda v: signed_paint(v, most),
+                  write=lambda v: f"{v:.0f}".replace("-", "−") if abs(v) >= 0.5 else "")
+        )  # fmt: skip
+    return drawn, bottom
