@@ -1,7 +1,7 @@
 """A picture that is ready to be shown, saved or read aloud."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +9,7 @@ from typing import Any, Final
 from graphcnn.base.files import atomic_write
 from graphcnn.errors import OutputError
 from graphcnn.ir.graph import Graph
+from graphcnn.pictures.scene.frames import PAGE, at_frame, strip
 from graphcnn.pictures.scene.scene import Scene
 from graphcnn.pictures.writers.facts import to_json
 from graphcnn.pictures.writers.page import to_html
@@ -26,10 +27,25 @@ class Picture:
     A notebook shows a picture that is the last line of a cell. The same graph and options give
     the same bytes in every format, on every machine; in PNG files names in Chinese and other
     scripts that DejaVu Sans lacks take the fonts of the machine.
+
+    A picture may be a film: as SVG and in the page it moves, and stands still at its last frame for
+    readers who asked for less motion. The formats without motion have some frames side by side.
     """
 
     scene: Scene
     graph: Graph | None = None
+
+    def strip(self, width: float = PAGE, frames: Iterable[int] | None = None) -> "Picture":
+        """Frames of a film side by side, in rows that fit a page: those that suit, or these.
+
+        Raises `OutputError` where the film has no such frame. A picture that does not move is
+        itself.
+        """
+        return Picture(strip(self.scene, width, frames), self.graph)
+
+    def frame(self, number: int) -> "Picture":
+        """One frame of a film, counted from 0, or from the last, -1. Raises `OutputError`."""
+        return Picture(at_frame(self.scene, number), self.graph)
 
     def svg(self) -> str:
         return to_svg(self.scene)
@@ -39,13 +55,13 @@ class Picture:
         return to_html(self.scene)
 
     def png(self, scale: float = 2.0) -> bytes:
-        return to_png(self.scene, scale)
+        return to_png(strip(self.scene), scale)
 
     def pdf(self) -> bytes:
-        return to_pdf(self.scene)
+        return to_pdf(strip(self.scene))
 
     def tikz(self) -> str:
-        return to_tikz(self.scene)
+        return to_tikz(strip(self.scene))
 
     def json(self) -> str:
         return to_json(self.scene)

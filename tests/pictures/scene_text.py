@@ -51,7 +51,8 @@ def _lines(items: tuple[Item, ...], depth: int) -> Iterator[str]:
         if isinstance(item, Group):
             box = f" [{_numbers(*item.box)}]" if item.box else ""
             links = f" {' -> '.join(item.links)}" if item.links else ""
-            yield f"{indent}{item.kind or 'group'} {item.key}{links}{box}".rstrip()
+            frames = f" frames {item.frames[0]} to {item.frames[1]}" if item.frames else ""
+            yield f"{indent}{item.kind or 'group'} {item.key}{links}{box}{frames}".rstrip()
             yield from _lines(item.items, depth + 1)
         else:
             yield indent + _shape(item)

@@ -5,8 +5,9 @@ writer (`graphcnn.pictures.writers.svg` and its neighbours) turns any scene into
 are drawn in the order in which they stand: later ones lie on top.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -110,13 +111,16 @@ class Group:
     """Shapes that belong together, with what they are called.
 
     Attributes:
-        kind: "card", "edge", "label", "frame", "legend", "tie" or "": what the tests and the page
-            ask for. A "badge" looks the same wherever it stands; `box` begins where it does.
+        kind: "card", "edge", "label", "frame", "legend", "tie", "step" or "": what the tests and
+            the page ask for. A "badge" looks the same wherever it stands; `box` begins where it
+            does. The "stage" is the part of a film that moves.
         key: an identifier, unique in the scene; "" where nothing refers to the group.
         label: the group in words. A reader of the text form or of the page hears it.
         title: what a pointer that rests on the group shows.
         box: the area that the group takes, where it is one.
         links: for an edge, the keys of the groups that it joins.
+        frames: for a film, the first frame in which it is seen and the first in which it no longer
+            is. None for always, or for as long as the group around it.
     """
 
     items: tuple["Item", ...]
@@ -126,14 +130,29 @@ class Group:
     title: str = ""
     box: Box | None = None
     links: tuple[str, ...] = ()
+    frames: tuple[int, int] | None = None
 
 
 Item = Rect | Path | Text | Image | Group
 
 
+@dataclass(frozen=True, slots=True)
+class Film:
+    """When the frames of a scene are shown.
+
+    Attributes:
+        seconds: how long each frame stays, from the first to the last, which is the one to see
+            where nothing moves.
+        printed: the frames that stand side by side where there is no film, as on paper.
+    """
+
+    seconds: tuple[float, ...]
+    printed: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Scene:
-    """A whole picture.
+    """A whole picture, or a film: `graphcnn.pictures.scene.frames` makes pictures of films.
 
     Attributes:
         width, height: its size in pixels.
@@ -141,6 +160,7 @@ class Scene:
         description: what it shows, in a sentence: for those who do not see it.
         footer: the totals that stand below it, as text.
         data: the facts behind it, of plain types, for the JSON form.
+        film: for a film, its frames.
     """
 
     width: float
@@ -150,6 +170,7 @@ class Scene:
     description: str
     footer: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    film: Film | None = None
 
     def groups(self, kind: str | None = None) -> Iterator[Group]:
         """All groups, those inside others too, or those of one kind."""
@@ -172,6 +193,24 @@ def shapes(items: tuple[Item, ...]) -> Iterator[Rect | Path | Text | Image]:
             yield from shapes(item.items)
         else:
             yield item
+
+
+def moved(item: Item, dx: float, dy: float) -> Item:
+    """The same at another place."""
+    match item:
+        case Rect():
+            return replace(item, box=item.box.moved(dx, dy))
+        case Text():
+            return replace(item, x=item.x + dx, y=item.y + dy)
+        case Path():
+            shift = itertools.cycle((dx, dy))
+            steps = tuple((kind, *(v + next(shift) for v in at)) for kind, *at in item.steps)
+            return replace(item, steps=steps)
+        case Image():
+            return replace(item, corner=(item.corner[0] + dx, item.corner[1] + dy))
+        case Group():
+            inside = tuple(moved(i, dx, dy) for i in item.items)
+            return replace(item, items=inside, box=item.box and item.box.moved(dx, dy))
 
 
 def arrow(x: float, y: float, dx: float, dy: float, paint: str, size: float = 6.0) -> Path:

@@ -3,6 +3,7 @@
 import json
 from typing import Final
 
+from graphcnn.pictures.scene.frames import strip
 from graphcnn.pictures.scene.scene import Scene
 from graphcnn.pictures.writers.svg import text, to_svg
 
@@ -92,27 +93,74 @@ box[0]-=dx*k;box[1]-=dy*k;start=[e.clientX,e.clientY];apply()});
 view.addEventListener('click',()=>{if(!moved)choose(null)});
 view.addEventListener('wheel',e=>{e.preventDefault();zoom(e.deltaY>0?1.12:.89,e.clientX,e.clientY)},
 {passive:false});
-for(const b of document.querySelectorAll('button'))b.addEventListener('click',()=>({
+for(const b of document.querySelectorAll('[data-act]'))b.addEventListener('click',()=>({
 'fit':fit,'in':()=>zoom(.8),'out':()=>zoom(1.25),'help':()=>{help.hidden=!help.hidden},
 'save':()=>{const copy=svg.cloneNode(true);copy.setAttribute('viewBox',whole.join(' '));
 copy.setAttribute('width',whole[2]);copy.setAttribute('height',whole[3]);
-copy.classList.remove('chosen');
+copy.classList.remove('chosen');for(const p of copy.querySelectorAll('[style]'))
+p.removeAttribute('style');
 const a=document.createElement('a');a.href='data:image/svg+xml;charset=utf-8,'+
 encodeURIComponent(new XMLSerializer().serializeToString(copy));a.download=TITLE+'.svg';a.click()}
 })[b.dataset.act]());
 """
+_FILM_KEYS: Final = "space plays and stops, <kbd>,</kbd> <kbd>.</kbd> one frame back and on<br>"
+#: Of a film: its buttons, and what is printed in its place.
+_FILM_STYLE: Final = """
+#time{vertical-align:middle;width:min(260px,40vw)}
+#strip{display:none}
+@media print{#view{display:none}#strip{display:block}#strip svg{max-width:100%}}
+"""
+
+_FILM_SCRIPT: Final = """
+const parts=[...svg.querySelectorAll('[data-frames]')],bar=document.getElementById('film'),
+slide=document.getElementById('time'),spot=document.getElementById('frame');let now=0,timer=null;
+function show(i){now=(i+SECONDS.length)%SECONDS.length;slide.value=now;
+spot.textContent=(now+1)+' of '+SECONDS.length;for(const p of parts){
+const [a,b]=p.dataset.frames.split(' ').map(Number);p.style.animation='none';
+p.style.visibility=a<=now&&now<b?'visible':'hidden'}}
+function tick(){timer=setTimeout(()=>{show(now+1);tick()},SECONDS[now]*1000)}
+function play(on){clearTimeout(timer);timer=null;if(on)tick();
+bar.querySelector('[data-film=play]').textContent=on?'pause':'play'}
+function by(d){play(false);show(now+d)}
+for(const b of bar.querySelectorAll('[data-film]'))b.addEventListener('click',()=>({
+back:()=>by(-1),on:()=>by(1),play:()=>play(timer===null)})[b.dataset.film]());
+slide.addEventListener('input',()=>{play(false);show(Number(slide.value))});
+slide.addEventListener('keydown',e=>e.stopPropagation());
+document.addEventListener('keydown',e=>{if(e.ctrlKey||e.metaKey||e.altKey)return;
+const act={' ':()=>play(timer===null),',':()=>by(-1),'.':()=>by(1)}[e.key];
+if(act&&e.target.tagName!=='BUTTON'){act();e.preventDefault()}});
+const still=matchMedia('(prefers-reduced-motion: reduce)').matches;
+show(still?SECONDS.length-1:0);play(!still);
+"""
 
 
 def to_html(scene: Scene) -> str:
-    """The scene in a page. The same scene gives the same text."""
+    """The scene in a page. The same scene gives the same text.
+
+    A film has buttons and keys to stop it and to go through it frame by frame, stands still for
+    readers who asked for less motion, and is printed as a strip.
+    """
+    film = scene.film
+    style, script, controls, printed = _STYLE, _SCRIPT, "", ""
+    if film is not None:
+        style += _FILM_STYLE
+        script = f"const SECONDS={json.dumps(film.seconds)};{script}{_FILM_SCRIPT}"
+        controls = (
+            '<span id="film"><button data-film="back" aria-label="frame before">‹</button>'
+            '<button data-film="play">pause</button>'
+            '<button data-film="on" aria-label="next frame">›</button>'
+            f'<input id="time" type="range" min="0" max="{len(film.seconds) - 1}" value="0" '
+            'aria-label="frame"> <span id="frame"></span></span>'
+        )
+        printed = f'<div id="strip" aria-hidden="true">{to_svg(strip(scene))}</div>\n'
     title = json.dumps(scene.title[:60]).replace("<", "\\u003c")
     return (
         "<!DOCTYPE html>\n"
         '<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        f"<title>{text(scene.title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><header><h1>{text(scene.title)}</h1>"
+        f"<title>{text(scene.title)}</title><style>{style}</style></head>\n"
+        f"<body><header><h1>{text(scene.title)}</h1>{controls}"
         '<input id="find" type="search" placeholder="search ( / )" aria-label="search">'
         '<span id="count" role="status"></span>'
         '<button data-act="out" aria-label="zoom out">−</button>'
@@ -120,10 +168,11 @@ def to_html(scene: Scene) -> str:
         '<button data-act="fit">fit</button><button data-act="save">save SVG</button>'
         '<button data-act="help" aria-label="keys">?</button></header>\n'
         f'<main id="view" tabindex="0" aria-label="picture">{to_svg(scene, page=True)}</main>\n'
+        f"{printed}"
         '<div id="facts" role="status"></div><div id="help" hidden>'
         "<kbd>/</kbd> search, <kbd>n</kbd> <kbd>N</kbd> next and previous<br>"
         "<kbd>j</kbd> <kbd>k</kbd> walk through the cards<br>"
         "<kbd>+</kbd> <kbd>−</kbd> zoom, arrows move, <kbd>0</kbd> all, <kbd>1</kbd> full size<br>"
-        "<kbd>Esc</kbd> let go</div>\n"
-        f"<script>const TITLE={title};{_SCRIPT}</script></body></html>\n"
+        f"{_FILM_KEYS if film else ''}<kbd>Esc</kbd> let go</div>\n"
+        f"<script>const TITLE={title};{script}</script></body></html>\n"
     )

@@ -6,15 +6,26 @@ Neither variables nor foreign objects are used, which rasterisers drop.
 
 import base64
 import hashlib
-import itertools
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Final
 from xml.sax.saxutils import escape
 
 from graphcnn.pictures.scene.colors import PAINTS, Paint
 from graphcnn.pictures.scene.fonts import FAMILY, printable
-from graphcnn.pictures.scene.scene import Box, Group, Image, Item, Path, Rect, Scene, Text, shapes
+from graphcnn.pictures.scene.scene import (
+    Box,
+    Group,
+    Image,
+    Item,
+    Path,
+    Rect,
+    Scene,
+    Text,
+    moved,
+    shapes,
+)
+from graphcnn.pictures.writers.motion import Frames, class_of, motion
 
 #: Longest text of a title or label, in characters.
 LONGEST: Final = 500
@@ -30,15 +41,18 @@ def to_svg(scene: Scene, *, page: bool = False, fonts: str = FAMILY) -> str:
     and the keyboard, its lines with the cards that they join.
     `fonts` are the families that a reader's machine is asked for.
     """
-    stamps: dict[str, str] = {}
-    body = "".join(_items(scene.items, stamps, page))
-    if stamps:
-        body = f"<defs>{''.join(_stamp_of(*pair) for pair in stamps.items())}</defs>\n{body}"
+    sheet = _Sheet(page, len(scene.film.seconds) if scene.film else 0)
+    body = "".join(_items(scene.items, sheet))
+    if sheet.stamps:
+        body = f"<defs>{''.join(_stamp_of(*pair) for pair in sheet.stamps.items())}</defs>\n{body}"
     key = "g" + hashlib.sha256(body.encode()).hexdigest()[:4]
     body = body.replace('id="@', f'id="{key}').replace('href="#@', f'href="#{key}')
     width, height = number(scene.width), number(scene.height)
     role = "group" if page else "img"  # inside an image nothing is read aloud
     prefix = f' data-prefix="{key}"' if page else ""
+    style = _style(scene)
+    if scene.film:
+        style += motion(key, scene.film.seconds, sheet.frames)
     size = "" if page else f' width="{width}" height="{height}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" id="{key}" viewBox="0 0 {width} {height}"{size}'
@@ -47,8 +61,21 @@ def to_svg(scene: Scene, *, page: bool = False, fonts: str = FAMILY) -> str:
         f"{prefix}>\n"
         f'<title id="{key}-t">{text(scene.title)}</title>\n'
         f'<desc id="{key}-d">{text(scene.description)}</desc>\n'
-        f"<style>{_style(scene)}</style>\n{body}</svg>\n"
+        f"<style>{style}</style>\n{body}</svg>\n"
     )
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """What the writing of one document remembers."""
+
+    page: bool
+    #: How many frames the film has.
+    count: int
+    #: The badges, as they were written, with their names.
+    stamps: dict[str, str] = field(default_factory=dict)
+    #: Frames in which groups are seen.
+    frames: set[Frames] = field(default_factory=set)
 
 
 def number(x: float) -> str:
@@ -91,12 +118,12 @@ def _style(scene: Scene) -> str:
     return "@media (prefers-color-scheme:dark){" + "".join(rules) + "}"
 
 
-def _items(items: Iterable[Item], stamps: dict[str, str], page: bool) -> Iterable[str]:
+def _items(items: Iterable[Item], sheet: _Sheet) -> Iterable[str]:
     for item in items:
         if isinstance(item, Group) and item.kind == "badge" and item.box is not None:
-            yield _stamped(item, item.box, stamps)
+            yield _stamped(item, item.box, sheet)
         elif isinstance(item, Group):
-            yield _group(item, stamps, page)
+            yield _group(item, sheet)
         elif isinstance(item, Rect):
             yield _rect(item)
         elif isinstance(item, Path):
@@ -107,19 +134,11 @@ def _items(items: Iterable[Item], stamps: dict[str, str], page: bool) -> Iterabl
             yield _image(item)
 
 
-def _stamped(badge: Group, box: Box, stamps: dict[str, str]) -> str:
+def _stamped(badge: Group, box: Box, sheet: _Sheet) -> str:
     """A badge is written once, at the origin, and put to its places by reference."""
-    moved: list[Item] = []
-    for item in badge.items:
-        if isinstance(item, Rect):
-            moved.append(replace(item, box=item.box.moved(-box.left, -box.top)))
-        elif isinstance(item, Text):
-            moved.append(replace(item, x=item.x - box.left, y=item.y - box.top))
-        elif isinstance(item, Path):
-            shift = itertools.cycle((box.left, box.top))
-            steps = tuple((kind, *(v - next(shift) for v in at)) for kind, *at in item.steps)
-            moved.append(replace(item, steps=steps))
-    name = stamps.setdefault("".join(_items(moved, stamps, False)), f"b{len(stamps)}")
+    at_origin = [moved(item, -box.left, -box.top) for item in badge.items]
+    markup = "".join(_items(at_origin, _Sheet(False, 0)))
+    name = sheet.stamps.setdefault(markup, f"b{len(sheet.stamps)}")
     return f'<use href="#@-{name}" x="{number(box.left)}" y="{number(box.top)}"/>'
 
 
@@ -127,9 +146,12 @@ def _stamp_of(markup: str, name: str) -> str:
     return f'<g id="@-{name}">{markup}</g>'
 
 
-def _group(group: Group, stamps: dict[str, str], page: bool) -> str:
+def _group(group: Group, sheet: _Sheet) -> str:
+    page = sheet.page
     name = f' id="@-{attribute(group.key)}"' if group.key else ""
     kind = f' class="{group.kind}"' if group.kind else ""
+    if group.frames is not None and group.frames != (0, sheet.count):
+        kind = _coming_and_going(group, group.frames, sheet)
     label = ""
     if group.label:
         label = f' aria-label="{attribute(group.label)}"'
@@ -137,10 +159,19 @@ def _group(group: Group, stamps: dict[str, str], page: bool) -> str:
             label = f' role="img" tabindex="0"{label}'
     links = f' data-links="{attribute(" ".join(group.links))}"' if group.links and page else ""
     title = f"<title>{text(group.title)}</title>" if group.title else ""
-    inside = "".join(_items(group.items, stamps, page))
+    inside = "".join(_items(group.items, sheet))
     if group.kind == "label":
         return inside + "\n"
     return f"<g{name}{kind}{label}{links}>{title}{inside}</g>\n"
+
+
+def _coming_and_going(group: Group, frames: Frames, sheet: _Sheet) -> str:
+    """The class and the state at rest of a group that is not seen all the time."""
+    sheet.frames.add(frames)
+    kind = f"{group.kind} ".lstrip() + f"film {class_of(frames)}"
+    rest = "" if frames[1] == sheet.count else ' visibility="hidden"'
+    times = f' data-frames="{frames[0]} {frames[1]}"' if sheet.page else ""
+    return f' class="{kind}"{rest}{times}'
 
 
 def _painted(name: str, width: float | None = None) -> str:

@@ -3,7 +3,7 @@
 from graphcnn.pictures.scene.fonts import printable
 from graphcnn.pictures.scene.scene import Group, Item, Scene
 
-_SPOKEN = ("card", "frame", "legend")
+_SPOKEN = ("card", "frame", "legend", "step")
 
 
 def to_text(scene: Scene) -> str:
