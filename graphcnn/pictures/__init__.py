@@ -9,6 +9,7 @@ from graphcnn.pictures.compare import Difference, graph_changes
 from graphcnn.pictures.diagram import graph_picture
 from graphcnn.pictures.differences import difference_picture, passes_picture
 from graphcnn.pictures.failure import failure_picture
+from graphcnn.pictures.lessons.conv_steps import conv_steps, layer_steps
 from graphcnn.pictures.memory import plan_picture
 from graphcnn.pictures.picture import SUFFIXES, Picture
 from graphcnn.pictures.results.curves import curves_picture
@@ -19,11 +20,13 @@ __all__ = [
     "SUFFIXES",
     "Difference",
     "Picture",
+    "conv_steps",
     "curves_picture",
     "difference_picture",
     "failure_picture",
     "graph_changes",
     "graph_picture",
+    "layer_steps",
     "passes_picture",
     "plan_picture",
     "training_picture",

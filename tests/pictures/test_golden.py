@@ -24,6 +24,7 @@ import graphcnn as cnn
 from graphcnn.models import MODELS
 from graphcnn.pictures import (
     Picture,
+    conv_steps,
     difference_picture,
     graph_picture,
     training_picture,
@@ -58,6 +59,8 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "repeated-twice-u": lambda: volume_picture(residual(2).graph, style="unet"),
     "residual": lambda: graph_picture(residual(6).graph),
     "resnet18": lambda: graph_picture(MODELS["resnet18"]().graph),
+    "steps-of-a-pool": lambda: conv_steps("max_pool2d", size=(4, 5)),
+    "steps-of-a-stride": lambda: conv_steps(size=(3, 4), kernel=2, stride=2).strip(),
     "training": trained,
     "vgg16": lambda: graph_picture(vgg16().graph),
 }
