@@ -12,7 +12,9 @@ from graphcnn.pictures.failure import failure_picture
 from graphcnn.pictures.lessons.conv_steps import conv_steps, layer_steps
 from graphcnn.pictures.memory import plan_picture
 from graphcnn.pictures.picture import SUFFIXES, Picture
+from graphcnn.pictures.results.confusion import confusion_picture
 from graphcnn.pictures.results.curves import curves_picture
+from graphcnn.pictures.results.mistakes import errors_picture
 from graphcnn.pictures.training import training_picture
 from graphcnn.pictures.volume.volume import volume_picture
 
@@ -20,9 +22,11 @@ __all__ = [
     "SUFFIXES",
     "Difference",
     "Picture",
+    "confusion_picture",
     "conv_steps",
     "curves_picture",
     "difference_picture",
+    "errors_picture",
     "failure_picture",
     "graph_changes",
     "graph_picture",

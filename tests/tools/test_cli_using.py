@@ -28,6 +28,11 @@ def test_evaluate(trained: Path) -> None:
     assert report["accuracy"] == model.evaluate(test)["accuracy"]
     assert report["images"] == len(test)
     assert done("evaluate", trained, "--data", XO, "--part", "train").startswith("train accuracy")
+    drawn = done("evaluate", trained, "--data", XO, "--confusion", "c.svg", "--errors", "e.html")
+    assert "drawn: c.svg" in drawn and "confusion of tiny" in Path("c.svg").read_text()
+    assert Path("e.html").exists() == ("drawn: e.html" in drawn)
+    assert Path("e.html").exists() != ("no mistake" in drawn)
+    assert "unknown file type" in refused(1, "evaluate", trained, "--data", XO, "--errors", "e.bmp")
     assert "not trained" in run("evaluate", "digits_cnn", "--data", "digits").stderr
 
 

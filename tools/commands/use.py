@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from graphcnn.base.files import atomic_write
 from graphcnn.base.words import printable
+from graphcnn.data.dataset import Dataset
 from graphcnn.data.specs import Size
 from graphcnn.errors import DataError, shortened
 from graphcnn.exchange.export import ParityError
@@ -18,6 +20,7 @@ from graphcnn.ir.tensor_type import N, is_open
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import is_probability
 from graphcnn.model import Model
+from graphcnn.pictures.picture import FREE, check_target
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
     data_options,
@@ -49,6 +52,15 @@ from graphcnn.tools.resolve import ModelName
 @batch_size_option
 @runtime_options
 @json_option
+@click.option(
+    "--confusion", type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw what each class is taken for to this file, in the format of its suffix: "
+    f"{', '.join(FREE)}.",
+)  # fmt: skip
+@click.option(
+    "--errors", type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the mistakes that MODEL is surest of, with their images.",
+)  # fmt: skip
 def evaluate(
     model: ModelName,
     settings: dict[str, Any],
@@ -60,14 +72,19 @@ def evaluate(
     reconstruct: bool,
     batch_size: int,
     as_json: bool,
+    confusion: Path | None,
+    errors: Path | None,
 ) -> None:
-    """Measure the loss and accuracy of MODEL on DATA.
+    """Measure the loss and accuracy of MODEL on DATA, and show what it takes for what.
 
     \b
     Examples:
       graphcnn evaluate lenet5.safetensors --data mnist:DIR
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --part train --json
+      graphcnn evaluate lenet5.safetensors --data mnist:DIR --confusion confusion.svg
     """
+    for target in filter(None, (confusion, errors)):
+        check_target(target)
     chosen = part_of(read_data(data, size, grey), part, data)
     if reconstruct:
         chosen = reconstruction(chosen)
@@ -80,6 +97,24 @@ def evaluate(
         click.echo(json.dumps(report, indent=2))
     else:
         click.echo(measured(row, len(chosen), part))
+    for line in _mistakes(built, chosen, confusion, errors):
+        click.echo(line, err=as_json)
+
+
+def _mistakes(
+    model: Model, data: Dataset, confusion: Path | None, errors: Path | None
+) -> Iterator[str]:
+    """Draws what is asked for, and tells of each."""
+    if confusion is None and errors is None:
+        return
+    lens = model.lens()
+    found = lens.confusion(data)
+    if confusion is not None:
+        yield f"drawn: {found.save(confusion)}"
+    if errors is not None and np.array_equal(found["true"], found["predicted"]):
+        yield f"no mistake: {errors} is not drawn"
+    elif errors is not None:
+        yield f"drawn: {lens.errors(data).save(errors)}"
 
 
 @click.command()

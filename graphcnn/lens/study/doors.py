@@ -108,3 +108,41 @@ class Study(Core):
         from graphcnn.lens.study.ablate import ablate
 
         return ablate(self, layer, channel, data, fill)
+
+    def confusion(self, data: Any, targets: Any = None, *, order: str = "given") -> Finding:
+        """What each class of a data set is taken for.
+
+        Found are `confusion` int64 (K, K), the items of class i taken for class j; `recall` and
+        `precision` (K,), NaN for a class without items or predictions; and `true` and `predicted`
+        (n,) of the `items`.
+
+        Args:
+            data, targets: as for `Model.evaluate`.
+            order: of the rows in the picture: "given", or "error", the largest share of mistakes
+                first.
+
+        Raises:
+            LensError: regression, several labels for an item, or a label for each pixel.
+            DataError: data that do not fit the model.
+        """
+        from graphcnn.lens.study.mistakes import confusion
+
+        return confusion(self, data, targets, order)
+
+    def errors(self, data: Any, targets: Any = None, *, most: int = 24) -> Finding:
+        """The mistakes that the model is surest of, with their images.
+
+        Ordered by the probability of the class that is predicted, the softmax of the scores. Found
+        are `items` (n,), their numbers in the data set, `true` and `predicted` classes, and
+        `probability` of the one and `probability_true` of the other.
+
+        Args:
+            data, targets: as for `Model.evaluate`.
+            most: how many are found, at most.
+
+        Raises:
+            LensError: as `confusion`; also a model that makes no mistake.
+        """
+        from graphcnn.lens.study.mistakes import errors
+
+        return errors(self, data, targets, most)
