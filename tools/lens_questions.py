@@ -118,6 +118,11 @@ def _field(asked: Asked) -> Finding:
     return asked.lens.field(asked.layer, **asked.more)
 
 
+def _maximise(asked: Asked) -> Finding:
+    layer, unit = asked.unit
+    return asked.lens.maximise(layer, unit=unit, **asked.more)
+
+
 #: In the order of the help.
 QUESTIONS: Final = (
     Question(
@@ -129,6 +134,11 @@ QUESTIONS: Final = (
         "field", "LAYER", "network",
         "What an element of a layer sees of the image, and how much it makes of each pixel.",
         _field, ("at", "seed"),
+    ),
+    Question(
+        "maximise", "LAYER[:UNIT]", "network",
+        "The image that a channel, a unit or a class answers most, or those of a whole layer.",
+        _maximise, ("at", "seed"),
     ),
 )  # fmt: skip
 

@@ -33,7 +33,7 @@ from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.passes.simplify.fold_states import FoldStates
 from graphcnn.passes.simplify.fuse_pad import FusePad
 from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
-from graphcnn.passes.training.backward import Backward
+from graphcnn.passes.training.backward import Backward, Rules
 from graphcnn.passes.training.training_mode import TrainingMode
 from graphcnn.runtime.reference import Reference
 
@@ -59,17 +59,22 @@ def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:
     )
 
 
-def training_pipeline(optimizer: Optimizer | None, keep_gradients: bool = False) -> Pipeline:
+def training_pipeline(
+    optimizer: Optimizer | None, keep_gradients: bool = False, rules: Rules = "plain"
+) -> Pipeline:
     """Definition with a loss to one training step: forward, backward, update.
 
     Without an optimiser the gradients are left as outputs, with `keep_gradients` they are, too.
+    `rules` are those of `gradients`.
     """
     return Pipeline(
         (
             TrainingMode(),
             Canonicalize(),
             FusePad(),
-            Backward(),  # before elimination, so that it sees every operator the user wrote
+            Backward(
+                rules=rules
+            ),  # before elimination, so that it sees every operator the user wrote
             *((ApplyOptimizer(optimizer, keep_gradients),) if optimizer is not None else ()),
             Eliminate(),
             FoldConstants(),
@@ -138,8 +143,6 @@ def training_graph(
 
 
 @kept()
-def minimising_graph(
-    graph: Graph, optimizer: Optimizer, trace: Callable[[Applied], None] | None = None
-) -> Graph:
+def minimising_graph(graph: Graph, optimizer: Optimizer, rules: Rules = "plain") -> Graph:
     """One graph for a step that makes the output `loss` smaller: every trainable state updated."""
-    return training_pipeline(optimizer).run(graph, observers(trace))
+    return training_pipeline(optimizer, rules=rules).run(graph, observers())

@@ -1,7 +1,7 @@
 """What the methods of the lens are built of: the model, its tensors, images, targets, probes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from graphcnn.runtime.execution import Execution
 
 #: What a probe is made of: its inputs and its outputs by name.
 Parts = tuple[Sequence[Value], Mapping[str, Value]]
+Kept = TypeVar("Kept")
 
 
 class Core:
@@ -36,7 +37,7 @@ class Core:
         self.execution = Execution.of(runtime, threads, precision, False)
         self._opened: Network | None = None
         self._of: Any = None
-        self._probes: dict[Any, Probe] = {}
+        self._made: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
         return f"<lens on {self.model!r}, {self.execution.precision} precision>"
@@ -45,7 +46,7 @@ class Core:
     def network(self) -> Network:
         """The model, its batch open where that is proven to be the same function of every item."""
         if self._opened is None or self._of is not self.model.graph:
-            self._of, self._probes = self.model.graph, {}
+            self._of, self._made = self.model.graph, {}
             try:
                 self._opened = opened_model(self.model)
             except DataError:
@@ -75,15 +76,21 @@ class Core:
 
     def probe(self, key: Any, parts: Callable[[], Parts]) -> Probe:
         """The probe called `key`, made of `parts()` when it is first asked for."""
-        network = self.network
-        if not self.model.is_initialized:
-            self.model.initialize_missing(self.model.seed or 0)
-        if key not in self._probes:
+
+        def made() -> Probe:
             inputs, outputs = parts()
-            self._probes[key] = Probe(
-                f"{network.name}.{_words(key)}", inputs, outputs, self.execution
-            )
-        return self._probes[key]
+            return Probe(f"{self.model.name}.{_words(key)}", inputs, outputs, self.execution)
+
+        return self.kept(key, made)
+
+    def kept(self, key: Any, make: Callable[[], Kept]) -> Kept:
+        """What `make()` gives, made when it is first asked for, again when the graph is another."""
+        if not self.network.is_initialized:  # the network, which forgets what others were made of
+            self.model.initialize_missing(self.model.seed or 0)
+        if key not in self._made:
+            self._made[key] = make()
+        found: Kept = self._made[key]
+        return found
 
     def images(self, x: Any) -> tuple[Array, Array]:
         """Images as they look, f32 (n, C, H, W) in [0, 1], and as the network takes them.

@@ -20,6 +20,8 @@ from graphcnn.learning.probabilities import source_of
 from graphcnn.network.network import Network
 from graphcnn.ops.broadcast import Sum
 
+#: How words of a channel end where its score is the mean over its map.
+MEAN = ", mean of its map"
 #: The losses whose activation is taken off the end of a network.
 _READ_BY = ("cross_entropy", "binary_cross_entropy")
 
@@ -118,7 +120,7 @@ def unit_target(layer: str, value: Value, index: Any, at: Any = None) -> Target:
         if rank == 2:
             raise LensError(f"{layer!r} is {value.type}: it has units, no maps with places")
         place = _place(at, value, layer)
-    words = f"{layer}[{index}]" + (f" at {place}" if place else ", mean of its map" * (rank == 4))
+    words = f"{layer}[{index}]" + (f" at {place}" if place else MEAN * (rank == 4))
     return Target(layer, index, place, words)
 
 

@@ -31,6 +31,7 @@ from graphcnn.learning.schedules import schedule
 from graphcnn.network.network import Network
 from graphcnn.ops.random import Dropout
 from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
+from graphcnn.passes.training.backward import Rules
 from graphcnn.passes.training.training_mode import SEED, STEP
 from graphcnn.runtime.execution import Execution
 from graphcnn.training.lending import first_not_finite, made_loan
@@ -72,6 +73,7 @@ class Minimisation:
     Args:
         watch: other values of the formula that are noted at every step, by name.
         seed: of the states that have no value yet.
+        rules: ways back other than the derivative, as in `cnn.gradients`.
         others: as in `minimise`.
     """
 
@@ -83,6 +85,7 @@ class Minimisation:
         *,
         watch: Mapping[str, Value] | None = None,
         seed: int = 0,
+        rules: Rules = "plain",
         execution: Execution | None = None,
     ) -> None:
         self.optimizer = make_optimizer(optimizer)
@@ -104,7 +107,7 @@ class Minimisation:
                 )
         self.keys = [keys[cell] for cell in cells]
         #: The whole step: forward, backward and update.
-        self.graph: Graph = minimising_graph(self._network.graph, self.optimizer)
+        self.graph: Graph = minimising_graph(self._network.graph, self.optimizer, rules)
         self._schedule = schedule(self.optimizer.learning_rate)
         self._own = {state_of(s).key: s for s in self.graph.states if state_of(s).cell not in keys}
         self._network.initialize_missing(checked_seed(seed))
@@ -124,25 +127,29 @@ class Minimisation:
         *,
         seed: int = 0,
         feeds: Mapping[str, Any] | None = None,
-        snapshots: int = 0,
+        snapshots: int | Sequence[int] = 0,
         states: Mapping[str, Array] | None = None,
+        start: Sequence[Array] | None = None,
     ) -> Minimum:
-        """Take steps from the present values of the parameters. See `minimise`."""
-        for name, number, least in (("steps", steps, 0), ("snapshots", snapshots, 0)):
-            if not is_int(number) or number < least:
-                raise DataError(f"{name} must be an int of at least {least}, found {number!r}")
+        """Take steps from the present values of the parameters, or from `start`, one array for
+        each. See `minimise`."""
+        if not is_int(steps) or steps < 0:
+            raise DataError(f"steps must be an int of at least 0, found {steps!r}")
         seed, fed = checked_seed(seed), self._checked(feeds or {})
         if states is not None and states.keys() != self._all_keys():
             raise DataError("states= takes the `states` that a run of the same formula gave")
-        begin = self._first(seed) if states is None else {k: states[k] for k in self._own}
+        begin = self._first(seed) if states is None else dict(states)
+        if start is not None:
+            begin.update(zip(self.keys, start, strict=True))
         history: dict[str, list[Array]] = {name: [] for name in self._network.graph.outputs}
         kept: dict[int, tuple[Array, ...]] = {}
         engine = self._engine
         try:
             with self._loan.stepping(), np.errstate(all="ignore"):
-                engine.load({**begin, **({} if states is None else self._given(states))})
+                engine.load(begin)
                 taken = int(engine.state(STEP))
-                if snapshots:
+                wanted = _wanted(snapshots, taken, taken + steps)
+                if taken in wanted:
                     kept[taken] = self._values()
                 before = math.nan
                 for step in range(taken + 1, taken + steps + 1):
@@ -153,7 +160,7 @@ class Minimisation:
                         noted.append(outputs[name])
                     if not math.isfinite(outputs[LOSS]):
                         raise TrainingError(self._explain(fed, float(outputs[LOSS]), step))
-                    if snapshots and (step % snapshots == 0 or step == taken + steps):
+                    if step in wanted:
                         kept[step] = self._values()
                 values, after = self._values(), self._states()
         finally:
@@ -164,9 +171,6 @@ class Minimisation:
 
     def _all_keys(self) -> set[str]:
         return {*self._own, *self.keys}
-
-    def _given(self, states: Mapping[str, Array]) -> dict[str, Array]:
-        return {key: states[key] for key in self.keys}
 
     def _values(self) -> tuple[Array, ...]:
         return tuple(self._engine.state(key) for key in self.keys)
@@ -205,7 +209,7 @@ def minimise(
     seed: int = 0,
     feeds: Mapping[str, Any] | None = None,
     watch: Mapping[str, Value] | None = None,
-    snapshots: int = 0,
+    snapshots: int | Sequence[int] = 0,
     states: Mapping[str, Array] | None = None,
     runtime: str | None = None,
     threads: int | None = None,
@@ -230,7 +234,7 @@ def minimise(
         feeds: arrays for the inputs that the loss reads, by name; the same at every step.
         watch: other values of the formula, by name, to be noted at every step.
         snapshots: keep the parameters after every so many steps, the first values and the last
-            included; 0 keeps none.
+            included, or after these numbers of steps; 0 keeps none.
         states: `Minimum.states` of another run of this formula, to go on where that ended: the
             same bits as in one run.
         runtime, threads, precision, tune: as in `Model.fit`.
@@ -277,6 +281,20 @@ def _fixed(graph: Graph, cells: Sequence[Cell]) -> Graph:
         return build(replace(node.op, trainable=wanted, role=role), (), node.name).outputs
 
     return graph.transform(fix)
+
+
+def _wanted(snapshots: int | Sequence[int], first: int, last: int) -> set[int]:
+    """The numbers of steps after which the parameters are kept."""
+    if isinstance(snapshots, int):
+        if snapshots < 1:
+            return set()
+        return {*range(first - first % snapshots, last, snapshots), first, last}
+    found = {*snapshots} if isinstance(snapshots, Sequence) else {None}
+    if not all(is_int(step) and step >= 0 for step in found):
+        raise DataError(
+            f"snapshots are every so many steps, or numbers of steps, found {snapshots!r}"
+        )
+    return found
 
 
 def _label(parameter: Value) -> str:

@@ -276,9 +276,14 @@ def _no_influence(loss: Value, value: Value) -> str:
 
 @dataclass(frozen=True)
 class Backward(Pass):
-    """Add the gradient of output `loss` for every trainable parameter, as outputs."""
+    """Add the gradient of output `loss` for every trainable parameter, as outputs.
+
+    Attributes:
+        rules: as in `gradients`.
+    """
 
     loss: str = "loss"
+    rules: Rules = "plain"
 
     tolerance: ClassVar[float | None] = None
     stage: ClassVar[str] = "training"
@@ -293,7 +298,7 @@ class Backward(Pass):
             frozen = "is frozen; unfreeze some" if graph.parameters else "is used by the loss"
             which = "every" if graph.parameters else "no"
             raise GradientError(f"graph {graph.name!r}: {which} parameter {frozen}")
-        found = gradients(graph.outputs[self.loss], wrt)
+        found = gradients(graph.outputs[self.loss], wrt, self.rules)
         named = {GRADIENT + state_of(p).key: g for p, g in zip(wrt, found, strict=True)}
         log.notes.append(f"{len(named)} gradients")
         return graph.with_outputs({**graph.outputs, **named})

@@ -69,9 +69,9 @@ def test_one_compilation_serves_all_channels_and_any_number_of_threads() -> None
     model, data = trained(), stripes(300, seed=9)
     lens = model.lens(threads=1)
     one = lens.ablate("c1", data=data).svg()
-    made = dict(lens._probes)
+    made = dict(lens._made)
     lens.ablate("c1", 5, data=data)
-    assert lens._probes == made
+    assert lens._made == made
     assert model.lens(threads=2).ablate("c1", data=data).svg() == one
 
 

@@ -1,0 +1,69 @@
+"""The doors to images that are made."""
+
+from collections.abc import Mapping, Sequence
+
+from graphcnn.lens.core import Core
+from graphcnn.lens.finding import Finding
+
+
+class Synthesis(Core):
+    """The methods of the lens that make images."""
+
+    def maximise(
+        self,
+        layer: str | None = None,
+        *,
+        channel: int | Sequence[int] | None = None,
+        unit: int | str | Sequence[int | str] | None = None,
+        at: tuple[int, int] | None = None,
+        negative: bool = False,
+        steps: int = 512,
+        seed: int = 0,
+        canvas: str = "dct",
+        rate: float = 0.05,
+        jitter: int | None = None,
+        turn: float = 0.0,
+        zoom: float = 1.0,
+        penalties: Mapping[str, float] | None = None,
+        frames: int = 8,
+    ) -> Finding:
+        """The images that a channel, a unit or a class answers most.
+
+            image = argmax over x of score(x) - Σ weight · penalty(x)
+
+        from strong noise, by gradient, all that are asked for at once. The score is the unit, the
+        mean of the channel over its map, or its number at one place; of classes the number before
+        softmax.
+
+            lens.maximise("C3", channel=4)      lens.maximise("C3")         # all its channels
+            lens.maximise("logits", unit=7)     lens.maximise(unit="seven")
+
+        Args:
+            layer: name of a layer; None are the scores of the classes.
+            channel, unit: one or several numbers, or names of classes; None are all.
+            at: row and column in the map of a channel; None is the mean over the map.
+            negative: what it answers least, before its activation.
+            steps: of Adam, with `rate`.
+            seed: of the starts, each drawn by the number of its channel too, and of the motion.
+            canvas: what is changed: "pixels", or "dct", the amplitudes of cosines; colours of three
+                channels are decorrelated. See `graphcnn.lens.synthesis.canvas`.
+            jitter: rows and columns by which images are shifted at every step, at most; by default
+                a 14th of the smaller side.
+            turn, zoom: degrees and factor by which they are turned and zoomed, at most.
+            penalties: weights of "tv", "l1", "l2", "alpha", "blur", see
+                `graphcnn.lens.synthesis.penalties`.
+            frames: how many images of the way are kept.
+
+        Returns:
+            `images` (n, C, H, W) in [0, 1], `scores` (frames, n) of the `frames`
+            (frames, n, C, H, W), and the `course` of the scores over the steps (steps, n).
+
+        Raises:
+            LensError: no such channel, or nothing of the score reaches the image, from any of
+                several starts; the message names the operator that lets nothing through.
+        """
+        from graphcnn.lens.synthesis.maximise import maximise
+        from graphcnn.lens.synthesis.search import settings
+
+        how = settings(self, canvas, steps, rate, jitter, turn, zoom, penalties, frames)
+        return maximise(self, layer, channel, unit, at, negative, seed, how)

@@ -1,0 +1,60 @@
+"""Pixels as a network sees them, as graphs: its tensors for other images than its input."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+
+from graphcnn.data.normalisation import Normalisation
+from graphcnn.errors import LensError
+from graphcnn.ir.graph import rebuilt
+from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import N, TensorType
+from graphcnn.lens.core import Core
+
+
+def shape_of(core: Core) -> tuple[int, int, int]:
+    """Channels, height and width of the images. Raises `LensError` where they are left open."""
+    shape = core.image.shape[1:]
+    if not all(isinstance(d, int) for d in shape):
+        raise LensError(f"{core.model.name} takes images {core.image.type} of any size; fix one")
+    return cast(tuple[int, int, int], shape)
+
+
+def normalised(core: Core, pixels: Value) -> Value:
+    """Pixels in [0, 1] as the network takes them."""
+    known = core.network.normalisation or Normalisation()
+    x, channels = pixels, (1, -1, 1, 1)
+    full = 255 * known.scale  # of a white pixel
+    if not np.isclose(full, 1):
+        x = x * float(full)
+    if any(known.mean):
+        x = x - constant_of(np.reshape(np.array(known.mean, np.float32), channels))
+    if any(std != 1 for std in known.std):
+        x = x / constant_of(np.reshape(np.array(known.std, np.float32), channels))
+    return x
+
+
+def seen(core: Core, pixels: Value, values: Sequence[Value]) -> list[Value]:
+    """Tensors of the network, for pixels in [0, 1] in place of its images."""
+    return rebuilt(values, {core.image: normalised(core, pixels)})
+
+
+def pixel_input(core: Core, name: str = "pixels") -> Value:
+    """An input of images (N, C, H, W) in [0, 1]."""
+    return Input(name, TensorType((N, *core.image.shape[1:]), core.image.dtype))(name=name)
+
+
+def normalisation_words(core: Core) -> str:
+    known = core.network.normalisation
+    return "pixels in [0, 1], normalised" if known else "pixels in [0, 1], no normalisation known"
+
+
+def pieces(count: int, size: tuple[int, ...]) -> list[slice]:
+    """The items of batches of equal size: at most 64, fewer of large images. The last batch begins
+    earlier where they do not come out even, so that all are of one size."""
+    most = max(1, min(64, (1 << 20) // int(np.prod(size))))
+    each = -(-count // -(-count // most))
+    starts = [min(i, count - each) for i in range(0, count, each)]
+    return [slice(i, i + each) for i in starts]
