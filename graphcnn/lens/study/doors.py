@@ -109,6 +109,30 @@ class Study(Core):
 
         return ablate(self, layer, channel, data, fill)
 
+    def similarity(self, other: Any = None, *, data: Any, most: int | None = 1000) -> Finding:
+        """How alike the layers of this model and another are: linear CKA.
+
+        With X and Y the centred activations of two layers for n images, (n, d),
+
+            CKA = |Yᵀ X|² / (|Xᵀ X| |Yᵀ Y|)     (Frobenius norms)
+
+        which rotations and scales of a layer do not change (S. Kornblith et al., "Similarity of
+        Neural Network Representations Revisited", arXiv:1905.00414). It is exact: the sums run
+        over all pairs of images, in blocks, so that memory depends neither on n nor on d²; time
+        grows with n². Found are `cka` (rows, columns) and the names of `rows` and `columns`.
+
+        Args:
+            other: a model or lens that takes the same images; by default this one.
+            data: images, or a `Dataset`, or a pair with labels, which are not looked at.
+            most: how many images, evenly spaced; None is all.
+
+        Raises:
+            LensError: a layer that answers the same to all images, or numbers that are not finite.
+        """
+        from graphcnn.lens.study.similarity import similarity
+
+        return similarity(self, other, data, most)
+
     def confusion(self, data: Any, targets: Any = None, *, order: str = "given") -> Finding:
         """What each class of a data set is taken for.
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from graphcnn.pictures.parts.cells import cells, signed_paint
+from graphcnn.pictures.scene.colors import HEAT
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Text
 
@@ -72,6 +73,12 @@ def table(
     words = "; ".join(", ".join(row) for row in rows)
     box = Box(left, top - 2, left + width, y)
     return Group(tuple(items), "card", "", f"{label}: {words}", label, box), y + 8
+
+
+def heat_paint(value: float, low: float, high: float) -> str:
+    """The paint of a number on the scale of heat from `low` to `high`."""
+    share = (value - low) / ((high - low) or 1.0)
+    return f"heat{min(max(int(share * HEAT), 0), HEAT - 1)}"
 
 
 def bars(
@@ -197,3 +204,40 @@ def bar_table(
                   write=lambda v: f"{v:.0f}".replace("-", "−") if abs(v) >= 0.5 else "")
         )  # fmt: skip
     return drawn, bottom
+
+
+def matrix(
+    numbers: Any,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    left: float,
+    top: float,
+    width: float,
+    label: str,
+    low: float,
+    high: float,
+) -> Placed:
+    """A table of squares with the names of its rows; the columns are counted from 1, as are the
+    rows, for their names rarely fit above squares. The colours are those of a scale of heat from
+    `low` to `high`."""
+    array = np.asarray(numbers, np.float64)
+    lines = [f"{i} {name}" for i, name in enumerate(rows, 1)]
+    names = min(max(text_width(line, SIZE) for line in lines) + 8, width * _NAMES)
+    size = max(min((width - names) / array.shape[1], 34.0), 8.0)
+    digits = min(SIZE, size * 0.55)
+    items: list[Item] = []
+    x, y = left + names, top + 14
+    if digits >= 6:
+        items += [
+            Text(x + (k + 0.5) * size, y - 4, str(k + 1), digits, "muted", "middle")
+            for k in range(len(columns))
+        ]
+    for i, line in enumerate(lines):
+        middle = y + (i + 0.5) * size + 0.36 * digits
+        items.append(Text(left, middle, elide(line, digits, names - 6), digits))
+    table = cells(array, x, y, size, label, paint=lambda v: heat_paint(v, low, high))
+    items.append(Group(table.items, "", "", table.label, label))
+    bottom = y + len(rows) * size
+    told = f"{label}; rows: {', '.join(rows)}; columns: {', '.join(columns)}"
+    box = Box(left, top, x + array.shape[1] * size, bottom + 1)
+    return Group(tuple(items), "card", "", told, label, box), bottom + 12
