@@ -10,6 +10,7 @@ import numpy as np
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.lens.methods import Methods
+from graphcnn.lens.report.network import fields, filters, maps
 from graphcnn.lens.report.page import Page, Section
 from graphcnn.lens.report.prediction import prediction
 from graphcnn.lens.report.subject import Subject, subject_of
@@ -19,6 +20,9 @@ from graphcnn.pictures.scene.units import joined
 #: By the anchor: the title, and what makes it.
 SECTIONS: Final[tuple[tuple[str, str, Callable[[Subject], Section]], ...]] = (
     ("prediction", "The image and the prediction", prediction),
+    ("maps", "What each layer makes of it", maps),
+    ("filters", "What the first layer looks for", filters),
+    ("fields", "How far each layer sees", fields),
 )
 
 
