@@ -1,5 +1,6 @@
 """The questions of `graphcnn lens`: each an option, what it needs, and what answers it."""
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -10,6 +11,7 @@ from graphcnn.ir.node import Array
 from graphcnn.language.arguments import choose
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.lens import Lens
+from graphcnn.lens.study.layers import layers
 from graphcnn.tools.resolve import WrongUseError
 
 Needs = Literal["image", "network", "data"]
@@ -66,8 +68,14 @@ def layer_named(lens: Lens, text: str) -> str:
     """The name of a layer. Raises `WrongUseError` with the nearest known ones."""
     try:
         lens.value(text)
-    except GraphError as error:
-        raise WrongUseError(str(error)) from None
+    except GraphError:
+        known = list(layers(lens))
+        near = [name for name in known if name.lower() == text.lower()]
+        near = near or difflib.get_close_matches(text, known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise WrongUseError(
+            f"{lens.model.name} has no layer {text!r}; {hint}it has {', '.join(known)}"
+        ) from None
     return text
 
 
@@ -123,6 +131,11 @@ def _maximise(asked: Asked) -> Finding:
     return asked.lens.maximise(layer, unit=unit, **asked.more)
 
 
+def _ablate(asked: Asked) -> Finding:
+    layer, channel = asked.unit
+    return asked.lens.ablate(layer, channel, data=asked.data)
+
+
 #: In the order of the help.
 QUESTIONS: Final = (
     Question(
@@ -139,6 +152,11 @@ QUESTIONS: Final = (
         "maximise", "LAYER[:UNIT]", "network",
         "The image that a channel, a unit or a class answers most, or those of a whole layer.",
         _maximise, ("at", "seed"),
+    ),
+    Question(
+        "ablate", "LAYER[:UNIT]", "data",
+        "The accuracy that is lost when a channel says nothing, or each channel of a layer alone.",
+        _ablate,
     ),
 )  # fmt: skip
 

@@ -41,7 +41,9 @@ def test_random_weights_are_called_so(here: Path) -> None:
 
 def test_wrong_use_is_told_before_any_work(pictures: Path, trained: Path) -> None:
     ask = ("lens", trained, "first.png")
-    assert "did you mean 'conv'" in refused(2, *ask, "--maps", "cnv", "-o", "x.svg")
+    assert "no layer 'Conv'; did you mean 'conv'? it has conv, max" in refused(
+        2, *ask, "--maps", "Conv", "-o", "x.svg"
+    )
     assert "unknown file type '.bmp'" in refused(1, *ask, "--maps", "conv", "-o", "x.bmp")
     assert "a report is .html" in refused(1, *ask, "-o", "x.svg")
     two = refused(2, *ask, "--maps", "conv", "--filters", "conv", "-o", "x.svg")

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.lens.methods import Methods
+from graphcnn.lens.report.images import maximised
 from graphcnn.lens.report.network import fields, filters, maps
 from graphcnn.lens.report.page import Page, Section
 from graphcnn.lens.report.prediction import prediction
@@ -23,6 +24,7 @@ SECTIONS: Final[tuple[tuple[str, str, Callable[[Subject], Section]], ...]] = (
     ("maps", "What each layer makes of it", maps),
     ("filters", "What the first layer looks for", filters),
     ("fields", "How far each layer sees", fields),
+    ("maximised", "What the class is to the network", maximised),
 )
 
 
