@@ -65,6 +65,7 @@ from graphcnn.language.elementwise import (
     atan,
     cast,
     ceil,
+    clip,
     cos,
     div,
     equal,
@@ -101,8 +102,23 @@ from graphcnn.language.norm import batch_norm, dropout, group_norm
 from graphcnn.language.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_unpool2d
 from graphcnn.language.reduce import argmax, max, mean, prod, sum
 from graphcnn.language.selection import gather, scatter, top_k
-from graphcnn.language.shape import concat, flatten, one_hot, reshape, slice, split, transpose
-from graphcnn.language.sources import constant, input, parameter
+from graphcnn.language.shape import (
+    concat,
+    flatten,
+    one_hot,
+    reshape,
+    slice,
+    split,
+    stop_gradient,
+    transpose,
+)
+from graphcnn.language.sources import (
+    constant,
+    input,
+    parameter,
+    random_normal,
+    random_uniform,
+)
 from graphcnn.learning import schedules
 from graphcnn.learning.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from graphcnn.model import Model, import_onnx, load
@@ -190,6 +206,7 @@ __all__ = [
     "cast",
     "ceil",
     "check_onnx",
+    "clip",
     "concat",
     "constant",
     "conv2d",
@@ -247,6 +264,8 @@ __all__ = [
     "pow",
     "prod",
     "quotient",
+    "random_normal",
+    "random_uniform",
     "relu",
     "remainder",
     "reshape",
@@ -263,6 +282,7 @@ __all__ = [
     "softplus",
     "split",
     "sqrt",
+    "stop_gradient",
     "sub",
     "sum",
     "tanh",

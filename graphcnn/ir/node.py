@@ -20,6 +20,7 @@ import numpy as np
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import Batches, Rule, Types, elementwise, mixed
 from graphcnn.ir.geometry import Window
+from graphcnn.ir.indexing import part_of
 from graphcnn.ir.origin import UNKNOWN, Origin, current_origin
 from graphcnn.ir.stored_types import in_wider_types
 from graphcnn.ir.tensor_type import DType, Shape, TensorType, bind_shape, is_open
@@ -220,6 +221,20 @@ class Value:
             "use where(condition, a, b) instead of if"
         )
 
+    __iter__: ClassVar[None] = None  # it is indexed by all axes at once
+
+    def __getitem__(self, index: Any) -> "Value":
+        """A part by the basic indexing of NumPy: `v[:, 3]`, `v[..., 2:5]`, `v[:, ::-1, None]`.
+
+        Of a batch axis all is taken. `GraphError` for other indices and places outside.
+        """
+        part, y = part_of(self.type, index), self
+        if part.sizes != self.shape:
+            y = _made("slice", part.starts, part.sizes, part.steps)(y)
+        for axis in part.turned:
+            y = _turned(y, axis)
+        return y if y.shape == part.shape else _made("reshape", part.shape)(y)
+
     def __add__(self, other: Any) -> "Value":
         return _binary("add", self, other)
 
@@ -348,6 +363,19 @@ def _binary(name: str, left: Any, right: Any) -> Value:
     return OPS[name]()(as_value(left, like.dtype), as_value(right, like.dtype))
 
 
+def _turned(x: Value, axis: int) -> Value:
+    """The elements along one axis in the opposite order."""
+    swapped = [*range(x.type.rank)]
+    swapped[0], swapped[axis] = axis, 0
+    order = constant_of(np.arange(cast(int, x.shape[axis]))[::-1], DType.INT64)
+    rows = OPS["gather"]()(_made("transpose", tuple(swapped))(x), order)
+    return _made("transpose", tuple(swapped))(rows)
+
+
+def _made(name: str, *attributes: Any) -> Op:
+    return cast("Callable[..., Op]", OPS[name])(*attributes)
+
+
 def as_value(x: Any, dtype: DType) -> Value:
     """`x` itself if it is a value, else a constant of `dtype`, which must be able to hold it."""
     if isinstance(x, Value):
@@ -359,8 +387,7 @@ def as_value(x: Any, dtype: DType) -> Value:
 
 def constant_of(x: Any, dtype: DType | None = None) -> Value:
     """A constant node. Floats default to float32, ints to int64."""
-    make = cast("Callable[..., Op]", OPS["constant"])
-    return make(freeze(x, dtype))()
+    return _made("constant", freeze(x, dtype))()
 
 
 def freeze(x: Any, dtype: DType | None = None) -> Array:

@@ -5,6 +5,7 @@ them a tensor) and broadcast by the rule of NumPy: axes are matched from the las
 must agree or be 1.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Op, Value, constant_of
 from graphcnn.ir.tensor_type import DType
-from graphcnn.language.arguments import scoped
+from graphcnn.language.arguments import number, scoped
 from graphcnn.language.errors import located
 from graphcnn.ops import comparison as compare
 from graphcnn.ops import elementwise as ops
@@ -71,6 +72,17 @@ def maximum(a: Any, b: Any, *, name: str = "") -> Value:
 def minimum(a: Any, b: Any, *, name: str = "") -> Value:
     """The smaller of a and b, element by element."""
     return apply(ops.Minimum(), a, b, name=name)
+
+
+@located
+def clip(x: Value, low: float | None = None, high: float | None = None, *, name: str = "") -> Value:
+    """x, but `low` where x is less and `high` where it is more: min(max(x, low), high).
+
+    The gradient passes from low to high, both included, and is 0 outside. None is no bound.
+    """
+    below = -math.inf if low is None else number(low, "low")
+    above = math.inf if high is None else number(high, "high")
+    return apply(compare.Clip(below, above), x, name=name)
 
 
 @located

@@ -20,7 +20,7 @@ from graphcnn.language.arguments import dims, ints, is_int, positive, scoped
 from graphcnn.language.axes import one_axis
 from graphcnn.language.errors import located
 from graphcnn.ops.elementwise import Cast
-from graphcnn.ops.shape import Concat, Flatten, OneHot, Reshape, Slice, Transpose
+from graphcnn.ops.shape import Concat, Flatten, OneHot, Reshape, Slice, StopGradient, Transpose
 
 
 @located
@@ -56,6 +56,12 @@ def reshape(x: Value, shape: Sequence[Dim], *, name: str = "") -> Value:
             )
         sizes = tuple(left if d == -1 else d for d in sizes)
     return Reshape((*batch, *sizes))(x, name=scoped(name, Reshape.name))
+
+
+@located
+def stop_gradient(x: Value, *, name: str = "") -> Value:
+    """x itself, which a gradient takes for a constant: y = x, dx = 0."""
+    return StopGradient()(x, name=scoped(name, StopGradient.name))
 
 
 @located

@@ -1,14 +1,17 @@
-"""Inputs, parameters and constants."""
+"""Inputs, parameters, constants and random numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.initializers import initializer
 from graphcnn.ir.node import Value, constant_of
 from graphcnn.ir.sources import Input, Role, State
-from graphcnn.ir.tensor_type import DType, N, TensorType
-from graphcnn.language.arguments import ints, scoped
+from graphcnn.ir.tensor_type import Dim, DType, N, TensorType
+from graphcnn.language.arguments import dims, ints, is_int, number, scoped
 from graphcnn.language.errors import located
+from graphcnn.ops.elementwise import as_type
+from graphcnn.ops.random import normal_of_uniform, uniform_of_model
 
 
 @located
@@ -56,6 +59,79 @@ def state(
     key = scoped(name, "") if name else ""
     t = TensorType(shape, DType.of(dtype))
     return State(key, t, role, trainable, initializer(init))(name=key)
+
+
+@located
+def random_uniform(
+    shape: tuple[Dim, ...],
+    low: float = 0.0,
+    high: float = 1.0,
+    *,
+    seed: int = 0,
+    stream: int = 0,
+    dtype: Any = "float32",
+    name: str = "",
+) -> Value:
+    """Random numbers, evenly spread from `low` to `high`: low + (high - low) · u, u in [0, 1).
+
+    u is a function of seed, step, stream and place alone (`graphcnn.ir.philox`): the same bits on
+    every machine, with any number of threads. A model that predicts draws the same numbers at
+    every run; a step of `fit`, of a `Session` or of `minimise` draws others, which follow from its
+    own seed, too. No derivative leads through them.
+
+    Args:
+        shape: all sizes; `N` is the batch. Which numbers an item meets is its place in the batch.
+        seed: any int.
+        stream: 0 to 2^31 - 1. **Two calls of equal seed and stream draw equal numbers**: give each
+            a stream of its own.
+        dtype: a float type.
+    """
+    u = uniform_of_model(dims(shape, "shape"), *_draw(seed, stream), _float_type(dtype))
+    return _spread(u, number(high, "high") - number(low, "low"), low, dtype, scoped(name, "random"))
+
+
+@located
+def random_normal(
+    shape: tuple[Dim, ...],
+    mean: float = 0.0,
+    deviation: float = 1.0,
+    *,
+    seed: int = 0,
+    stream: int = 0,
+    dtype: Any = "float32",
+    name: str = "",
+) -> Value:
+    """Random numbers of the normal distribution: mean + deviation · √(-2 log(1 - u)) · cos(2π v).
+
+    G. Box, M. Muller, 1958. u, v, seed, stream and shape are those of `random_uniform`; numbers
+    are at most 5.77 deviations away from the mean.
+    """
+    sizes = (2, *dims(shape, "shape"))
+    both = uniform_of_model(sizes, *_draw(seed, stream), _float_type(dtype))
+    factor = number(deviation, "deviation")
+    return _spread(normal_of_uniform(both), factor, mean, dtype, scoped(name, "random"))
+
+
+def _float_type(dtype: Any) -> DType:
+    found = DType.of(dtype)
+    if not found.is_float:
+        raise GraphError(f"dtype must be a float type, found {found}; cast the numbers")
+    return found
+
+
+def _draw(seed: Any, stream: Any) -> tuple[int, int]:
+    for name, x in (("seed", seed), ("stream", stream)):
+        if not is_int(x) or (name == "stream" and not 0 <= x < 2**31):
+            raise GraphError(f"{name} must be an int, of a stream 0 to 2^31 - 1, found {x!r}")
+    return int(seed), int(stream)
+
+
+def _spread(x: Value, factor: float, base: Any, dtype: Any, name: str) -> Value:
+    """factor · x + base of the element type; its last node has the name."""
+    x = x if factor == 1.0 else x * factor
+    x = x if number(base, "low or mean") == 0.0 else x + float(base)
+    x = as_type(x, DType.of(dtype))
+    return replace(x.node, name=name).outputs[x.index]
 
 
 @located

@@ -1,7 +1,9 @@
 """Comparisons, logic and choice. Operands broadcast by the rule of NumPy."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +12,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Node, Op, Value, constant_of
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.broadcast import broadcast_type, unbroadcast
-from graphcnn.ops.parts.checks import check_number
+from graphcnn.ops.parts.checks import check_float, check_number
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,39 @@ class Where(Op):
         zero = constant_of(0.0, dy.dtype)
         da, db = Where()(condition, dy, zero), Where()(condition, zero, dy)
         return [None, unbroadcast(da, a.shape), unbroadcast(db, b.shape)]
+
+
+@dataclass(frozen=True)
+class Clip(Op):
+    """y = x, but `low` where x is less and `high` where it is more; NaN stays.
+
+    dx = dy from low to high, both of them included, else 0.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    operands: ClassVar = ("x",)
+    elementwise: ClassVar[bool] = True
+    family: ClassVar = "arithmetic"
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1,)
+    rounds: ClassVar[bool] = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_float(x=x)
+        if not self.low <= self.high:
+            raise GraphError(f"low must be at most high, found {self.low} and {self.high}")
+        return x
+
+    def evaluate(self, x: Array) -> Array:
+        return np.clip(x, self.low, self.high)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        (x,) = node.inputs
+        inside = [x >= self.low] if self.low > -math.inf else []
+        inside += [x <= self.high] if self.high < math.inf else []
+        return [masked(reduce(And(), inside), dy) if inside else dy]
 
 
 def masked(condition: Value, x: Value) -> Value:

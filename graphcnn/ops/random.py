@@ -1,5 +1,6 @@
 """Randomness, as a pure function of a seed and a step. See `graphcnn.ir.philox`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,10 +10,13 @@ import numpy as np
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import Batches, Rule, Types, mixed
-from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.node import Array, Node, Op, Value, constant_of
 from graphcnn.ir.philox import uniform
 from graphcnn.ir.tensor_type import DType, Shape, TensorType, known_size
+from graphcnn.ops.elementwise import Log, Sqrt
 from graphcnn.ops.parts.checks import check_float
+from graphcnn.ops.shape import Reshape, Slice
+from graphcnn.ops.trigonometry import Cos
 
 #: Streams from here on are those of random numbers that a model draws by its definition; below are
 #: those of a training step.
@@ -60,6 +64,27 @@ class RandomUniform(Op):
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         return mixed("draws numbers by their place in the batch")
+
+
+def uniform_of_model(shape: Shape, seed: int, stream: int, dtype: DType) -> Value:
+    """Numbers that a model draws by its definition: the same at every run, others at every step of
+    training (`training_mode`). Of float64 or float32, from which shorter types are cast."""
+    wide = DType.FLOAT64 if dtype is DType.FLOAT64 else DType.FLOAT32
+    drawn = RandomUniform(shape, OF_MODEL + stream, wide)
+    return drawn(constant_of(seed, DType.INT64), constant_of(0, DType.INT64))
+
+
+def normal_of_uniform(both: Value) -> Value:
+    """√(-2 log(1 - u)) · cos(2π v) of u = both[0] and v = both[1]: mean 0, variance 1.
+
+    G. Box, M. Muller, 1958. 1 - u is never 0.
+    """
+    shape = both.shape[1:]
+    u, v = (
+        Reshape(shape)(Slice((i, *[0] * len(shape)), (1, *shape), (1,) * (1 + len(shape)))(both))
+        for i in (0, 1)
+    )
+    return Sqrt()(Log()(1.0 - u) * -2.0) * Cos()(v * (2 * math.pi))
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,25 @@ class Flatten(Op):
 
 
 @dataclass(frozen=True)
+class StopGradient(Op):
+    """y = x, with the derivative 0: what lies before it is a constant to a gradient."""
+
+    operands: ClassVar = ("x",)
+    elementwise: ClassVar[bool] = True
+    piecewise_constant: ClassVar[bool] = True
+    family: ClassVar = "shape"
+    idempotent: ClassVar[bool] = True
+    monotone: ClassVar = (1,)
+    rounds: ClassVar[bool] = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def evaluate(self, x: Array) -> Array:
+        return x
+
+
+@dataclass(frozen=True)
 class Transpose(Op):
     """Axis i of y is axis `perm[i]` of x."""
 

@@ -10,7 +10,7 @@ equal when their bits are; inputs, states and impure operators are never merged.
 rule, since a graph consists of what its outputs and updates depend on.
 
 A dropout is an identity here, as its definition is the form of inference: `training_mode` comes
-before this pass where the network is to be trained.
+before this pass where the network is to be trained. So is what stops gradients: `backward` does.
 """
 
 from collections.abc import Sequence
@@ -191,9 +191,9 @@ def cast_of_cast(node: Node, match: Match) -> Result:
     return node.op(x, name=node.name)
 
 
-@rule("dropout")
-def dropout_in_inference(node: Node, match: Match) -> Result:
-    """dropout(x) -> x"""
+@rule("dropout", "stop_gradient")
+def nothing_is_done(node: Node, match: Match) -> Result:
+    """dropout(x) -> x, the same for stop_gradient"""
     return node.inputs[0]
 
 
@@ -254,7 +254,7 @@ IDENTITIES: tuple[Rule, ...] = (
     transpose_nothing,
     broadcast_of_broadcast,
     cast_of_cast,
-    dropout_in_inference,
+    nothing_is_done,
     where_always,
     where_either,
     reduce_nothing,

@@ -5,6 +5,7 @@ import numpy as np
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.comparison import (
     And,
+    Clip,
     Equal,
     Greater,
     GreaterEqual,
@@ -42,11 +43,17 @@ SAMPLES += [
     Sample(Where(), _bool(2, 1), (3,), (2, 3), label="where-condition-and-a-broadcast"),
     Sample(Where(), _bool(2, 1, 3), (), (4, 1), label="where-all-broadcast"),
     Sample(Where(), _bool(2), (2,), (), label="where-scalar"),
+    Sample(Clip(-0.5, 1.25), (2, 3, 4), label="clip"),
+    Sample(Clip(low=0.0), (2, 3), label="clip-from-below"),
+    Sample(Clip(high=0.5), (2, 3), label="clip-from-above"),
+    Sample(Clip(-1.0, 1.0), _NAN, label="clip-nan-and-inf"),
     Sample(Where(), _bool(3, 4), _A, Draw((), 0, 9, "int64"), label="where-int64"),
 ]
 
 _BOOL = TensorType((2, 3), DType.BOOL)
 ERRORS = [
+    ErrorSample(Clip(0.0, 1.0), TensorType((2,), DType.INT64), match="must be of a float type"),
+    ErrorSample(Clip(2.0, 1.0), (2,), match="low must be at most high, found 2.0 and 1.0"),
     ErrorSample(Less(), (2, 3), (4,), match=r"a \(2, 3\) and b \(4,\) do not broadcast"),
     ErrorSample(Less(), _BOOL, _BOOL, match="a must be of a number type"),
     ErrorSample(Equal(), (2, 3), _BOOL, match="one element type"),

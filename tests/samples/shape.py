@@ -12,6 +12,7 @@ from graphcnn.ops.shape import (
     Positions,
     Reshape,
     Slice,
+    StopGradient,
     Transpose,
 )
 from samples import Draw, ErrorSample, Sample
@@ -50,6 +51,8 @@ SAMPLES = [
     Sample(Concat(0), (2, 3), (4, 3)),
     Sample(Concat(3), (1, 2, 3, 1), (1, 2, 3, 4)),
     Sample(Concat(1), (2, 3)),
+    Sample(StopGradient(), (2, 3)),
+    Sample(StopGradient(), Draw((3, 4), 0, 9, "int64")),
     Sample(Positions((3, 5))),
     Sample(Positions(())),
     Sample(ElementCount((2, 3, 4))),

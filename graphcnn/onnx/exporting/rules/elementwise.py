@@ -18,11 +18,18 @@ _PLAIN = {
     "greater_equal": "GreaterOrEqual", "equal": "Equal",
     "and": "And", "or": "Or", "not": "Not",
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh",
-    "hard_swish": "HardSwish",
+    "hard_swish": "HardSwish", "stop_gradient": "Identity",
 }  # fmt: skip
 
 for _name, _onnx_type in _PLAIN.items():
     exports(_name)(plain(_onnx_type))
+
+
+@exports("clip")
+def clip(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
+    op: Any = node.op
+    bounds = [emit.scalar(bound, node.output.dtype) for bound in (op.low, op.high)]
+    return [emit.add("Clip", inputs[0], *bounds)]
 
 
 @exports("softplus")

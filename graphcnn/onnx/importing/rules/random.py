@@ -6,7 +6,6 @@ number of threads. Nodes of equal `seed` draw from one stream, as they do in ONN
 without one has a stream of its own. In training each step draws anew (`training_mode`).
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -22,33 +21,22 @@ from graphcnn.onnx.importing.context import (
     reshaped,
 )
 from graphcnn.onnx.importing.file.arrays import element_type
-from graphcnn.onnx.importing.rules.parts import cut
 from graphcnn.onnx.importing.rules.scatter import size_of
-from graphcnn.ops.elementwise import Exp, Log, Maximum, Sqrt
-from graphcnn.ops.random import OF_MODEL, RandomUniform
+from graphcnn.ops.elementwise import Exp, Log, Maximum
+from graphcnn.ops.random import normal_of_uniform, uniform_of_model
 from graphcnn.ops.reduce import ArgMax, Max
-from graphcnn.ops.trigonometry import Cos
 
 
 def uniform(call: Call, shape: Shape, dtype: DType) -> Value:
     """Numbers in [0, 1), float64 where the node has these, else float32."""
     call.limits.check_shape(shape, "the random numbers")
-    stream, seed = OF_MODEL, 0
+    stream, seed = 0, 0
     if "seed" in call.attributes:
         seed = int(np.float32(call.attributes["seed"]).view(np.int32))
     else:
         call.store.streams += 1
-        stream += call.store.streams
-    wide = DType.FLOAT64 if dtype is DType.FLOAT64 else DType.FLOAT32
-    drawn = RandomUniform(shape, stream, wide)
-    return drawn(constant_of(seed, DType.INT64), constant_of(0, DType.INT64))
-
-
-def _normal(call: Call, shape: Shape, dtype: DType) -> Value:
-    """√(-2 log u) · cos(2π v): G. Box, M. Muller, 1958. 1 - u is never 0."""
-    both = uniform(call, (2, *shape), dtype)
-    u, v = (reshaped(cut(both, 0, i, 1), shape) for i in (0, 1))
-    return Sqrt()(Log()(1.0 - u) * -2.0) * Cos()(v * (2 * math.pi))
+        stream = call.store.streams
+    return uniform_of_model(shape, seed, stream, dtype)
 
 
 def _shape(call: Call) -> Shape:
@@ -81,7 +69,7 @@ def _type(call: Call, default: DType | None) -> DType:
 def _spread(call: Call, shape: Shape, dtype: DType, normal: bool) -> Value:
     if normal:
         base, factor = call.attribute("mean", 0.0), call.attribute("scale", 1.0)
-        x = _normal(call, shape, dtype)
+        x = normal_of_uniform(uniform(call, (2, *shape), dtype))
     else:
         base = call.attribute("low", 0.0)
         factor = call.attribute("high", 1.0) - base

@@ -142,6 +142,12 @@ def _minimum(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.V
     return _extreme(e, "<", dtype, a, b)
 
 
+@expresses("clip")
+def _clip(e: Emitter, op: Any, dtype: DType, x: ir.Value) -> ir.Value:
+    low, high = (constant(x.type, bound) for bound in (op.low, op.high))
+    return _extreme(e, "<", dtype, _extreme(e, ">", dtype, x, low), high)
+
+
 @expresses("quotient")
 def _quotient(e: Emitter, op: Op, dtype: DType, a: ir.Value, b: ir.Value) -> ir.Value:
     return integers.quotient(e, dtype, a, b)
@@ -275,7 +281,7 @@ def _where(e: Emitter, op: Op, dtype: DType, c: ir.Value, a: ir.Value, b: ir.Val
     return e.b.select(c, a, b)
 
 
-@expresses("broadcast_to", "dropout")
+@expresses("broadcast_to", "dropout", "stop_gradient")
 def _same(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
     return x
 
