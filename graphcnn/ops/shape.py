@@ -96,6 +96,7 @@ class StopGradient(Op):
     piecewise_constant: ClassVar[bool] = True
     family: ClassVar = "shape"
     idempotent: ClassVar[bool] = True
+    involution: ClassVar[bool] = True
     monotone: ClassVar = (1,)
     rounds: ClassVar[bool] = False
 

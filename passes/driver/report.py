@@ -12,7 +12,7 @@ def format_report(applied: Sequence[Applied]) -> str:
 
     eliminate    12 ->     9      0.41 ms
       {signed_zeros=False}
-      + nothing_is_done 2×, view_of_view
+      + identity 2×, view_of_view
       - mul_one: mul "scaled" (net.py:7): x · 0 is not 0 where x is NaN, infinite or negative
     """
     width = max([len(a.by.name) for a in applied] + [len("total")])

@@ -192,7 +192,7 @@ def cast_of_cast(node: Node, match: Match) -> Result:
 
 
 @rule("dropout", "stop_gradient")
-def nothing_is_done(node: Node, match: Match) -> Result:
+def identity(node: Node, match: Match) -> Result:
     """dropout(x) -> x, the same for stop_gradient"""
     return node.inputs[0]
 
@@ -254,7 +254,7 @@ IDENTITIES: tuple[Rule, ...] = (
     transpose_nothing,
     broadcast_of_broadcast,
     cast_of_cast,
-    nothing_is_done,
+    identity,
     where_always,
     where_either,
     reduce_nothing,

@@ -17,7 +17,7 @@ Rectifiers are relu, leaky_relu, elu, silu, gelu and hard_swish, and maximum and
 the lower bound, as relu6 is written.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,6 +53,11 @@ class BackwardRules:
     table: Mapping[str, Rule]
 
 
+def rule_for(*operators: str) -> Callable[[Rule], dict[str, Rule]]:
+    """Make a table of one rule for these operators; `first | second` joins two."""
+    return lambda rule: dict.fromkeys(operators, rule)
+
+
 def own_derivative(node: Node, *cotangents: Value | None) -> Cotangents:
     """The cotangents of the inputs by the operator's own `gradient`."""
     found: Cotangents = node.op.gradient(node, *cotangents)
@@ -61,11 +66,15 @@ def own_derivative(node: Node, *cotangents: Value | None) -> Cotangents:
 
 # Rectifiers
 
+_RECTIFIERS = ("relu", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "maximum", "clip")
 
+
+@rule_for(*_RECTIFIERS)
 def _guided(node: Node, dy: Value) -> Cotangents | None:
     return own_derivative(node, Relu()(dy)) if _rectifies(node) else None
 
 
+@rule_for(*_RECTIFIERS)
 def _deconv(node: Node, dy: Value) -> Cotangents | None:
     if not _rectifies(node):
         return None
@@ -77,6 +86,7 @@ def _deconv(node: Node, dy: Value) -> Cotangents | None:
     ]
 
 
+@rule_for(*_RECTIFIERS)
 def _redirected(node: Node, dy: Value) -> Cotangents | None:
     if not _rectifies(node):
         return None
@@ -99,26 +109,23 @@ def _rectifies(node: Node) -> bool:
     return bool(node.op.attributes.get("low", 0.0) == 0.0)
 
 
-_RECTIFIERS = ("relu", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "maximum", "clip")
-
-
 plain = BackwardRules("plain", {})
 
-guided = BackwardRules("guided", dict.fromkeys(_RECTIFIERS, _guided))
+guided = BackwardRules("guided", _guided)
 """Guided backpropagation: dx = f'(x) · max(dy, 0) at every rectifier f.
 
 Only paths on which every unit speaks for the score are followed back. One more relu per rectifier
 than the derivative. J. T. Springenberg, A. Dosovitskiy, T. Brox, M. Riedmiller, arXiv:1412.6806.
 """
 
-deconv = BackwardRules("deconv", dict.fromkeys(_RECTIFIERS, _deconv))
+deconv = BackwardRules("deconv", _deconv)
 """The deconvolutional network: dx = max(dy, 0) at every rectifier, whatever went forward.
 
 Convolutions are transposed, and maxima return to the places from which max pooling took them (its
 switches), which is what their derivatives do. M. D. Zeiler, R. Fergus, arXiv:1311.2901.
 """
 
-redirected = BackwardRules("redirected", dict.fromkeys(_RECTIFIERS, _redirected))
+redirected = BackwardRules("redirected", _redirected)
 """The derivative, except that a rectifier passes dy as it is to an item of the batch of which it
 would let nothing through at all. An image that excites no unit yet can so be improved.
 
@@ -159,22 +166,33 @@ def lrp(epsilon: float = 1e-6) -> BackwardRules:
     if not epsilon >= 0:
         raise GradientError(f"epsilon must be at least 0, found {epsilon}")
 
-    def linear(node: Node, dy: Value, *_: Value | None) -> Cotangents | None:
+    def shared_out(node: Node, dy: Value) -> Cotangents:
         return own_derivative(node, dy * stable_ratio(node.output, node.output))
 
+    @rule_for(
+        "conv2d", "conv_transpose2d", "dense", "avg_pool2d", "global_avg_pool2d", "add", "sub"
+    )
+    def linear(node: Node, dy: Value) -> Cotangents | None:
+        return shared_out(node, dy)
+
+    @rule_for("matmul")
+    def matrix(node: Node, dy: Value) -> Cotangents | None:
+        return None if all(map(_fed, node.inputs)) else shared_out(node, dy)
+
+    @rule_for("batch_norm")
     def norm(node: Node, dy: Value) -> Cotangents | None:
         x, gamma, _, _, variance = node.inputs
         slope = gamma / Sqrt()(variance + node.op.attributes["epsilon"])
         return [dy * stable_ratio(node.output, node.output) * per_channel(slope, x), *[None] * 4]
 
+    @rule_for("mul")
     def product(node: Node, dy: Value) -> Cotangents | None:
-        if not all(map(_fed, node.inputs)):
-            return None
-        return own_derivative(node, dy * 0.5)
+        return own_derivative(node, dy * 0.5) if all(map(_fed, node.inputs)) else None
 
-    def matrix(node: Node, dy: Value) -> Cotangents | None:
-        return None if all(map(_fed, node.inputs)) else linear(node, dy)
-
+    @rule_for(
+        "leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "sigmoid", "hard_sigmoid",
+        "softplus",
+    )  # fmt: skip
     def bend(node: Node, dy: Value) -> Cotangents | None:
         return [dy * stable_ratio(node.output, node.inputs[0])]
 
@@ -188,10 +206,7 @@ def lrp(epsilon: float = 1e-6) -> BackwardRules:
             return a / Where()(Equal()(b, number(0.0)), number(1.0), b)
         return a / (b + Where()(b >= number(0.0), number(epsilon), number(-epsilon)))
 
-    sums = ("conv2d", "conv_transpose2d", "dense", "avg_pool2d", "global_avg_pool2d", "add", "sub")
-    bent = ("leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "sigmoid", "softplus")
-    table = {**dict.fromkeys(sums, linear), **dict.fromkeys(bent, bend)}
-    return BackwardRules("lrp", {**table, "batch_norm": norm, "mul": product, "matmul": matrix})
+    return BackwardRules("lrp", linear | matrix | norm | product | bend)
 
 
 def _fed(value: Value) -> bool:
@@ -235,10 +250,11 @@ def deeplift(baseline: Mapping[Value, Any]) -> BackwardRules:
         {x: x0 if isinstance(x0, Value) else _filled(x, x0) for x, x0 in baseline.items()}
     )
 
+    @rule_for("div", "pow", "maximum", "minimum", *_bent())
     def slope(node: Node, dy: Value) -> Cotangents | None:
         moving = [i for i, v in enumerate(node.inputs) if reference(v) is not v]
-        if len(moving) != 1:
-            return None
+        if len(moving) != 1 or node.output.dtype is not node.inputs[0].dtype:
+            return None  # a cast
         (i,) = moving
         x = node.inputs[i]
         dx = x - reference(x)
@@ -249,6 +265,7 @@ def deeplift(baseline: Mapping[Value, Any]) -> BackwardRules:
         found[i] = Where()(near, own, ratio) if own is not None else ratio
         return found
 
+    @rule_for("mul")
     def product(node: Node, dy: Value) -> Cotangents | None:
         a, b = node.inputs
         if reference(a) is a or reference(b) is b:
@@ -256,6 +273,7 @@ def deeplift(baseline: Mapping[Value, Any]) -> BackwardRules:
         parts = [dy * ((v + reference(v)) * 0.5) for v in (b, a)]
         return [unbroadcast(p, v.shape) for p, v in zip(parts, (a, b), strict=True)]
 
+    @rule_for("max_pool2d")
     def maxima(node: Node, dy: Value | None, _: Value | None = None) -> Cotangents | None:
         (x,), y = node.inputs, node.output
         if dy is None or reference(x) is x:
@@ -266,14 +284,15 @@ def deeplift(baseline: Mapping[Value, Any]) -> BackwardRules:
         moved = back(x, (larger - y0) * dy) + back(x0, (y - larger) * dy)
         return [Where()(Abs()(dx) < constant_of(_NEAR, x.dtype), back(x, dy), moved / dx)]
 
-    bent = (
-        name
-        for name, op in OPS.items()
-        if op.elementwise and len(op.operands) == 1 and not op.piecewise_constant
-        and name not in ("neg", "cast", "dropout")
-    )  # fmt: skip
-    table = dict.fromkeys((*bent, "div", "pow", "maximum", "minimum"), slope)
-    return BackwardRules("deeplift", {**table, "mul": product, "max_pool2d": maxima})
+    return BackwardRules("deeplift", slope | product | maxima)
+
+
+def _bent() -> Iterator[str]:
+    """The functions of one element that are not linear."""
+    for name, op in OPS.items():
+        linear = op.involution or op.name == "dropout"
+        if op.elementwise and len(op.operands) == 1 and not op.piecewise_constant and not linear:
+            yield name
 
 
 def _filled(x: Value, x0: Any) -> Value:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
+from graphcnn.compile.runner import Runner
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.philox import uniform
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Reference
 
 
@@ -75,6 +77,10 @@ def test_clipping_has_a_gradient_inside_only() -> None:
     np.testing.assert_array_equal(found["y"], [[-1, -1, 0.5, 2, 2]])
     np.testing.assert_array_equal(found["dx"], [[0, 3, 3, 3, 0]])
     np.testing.assert_array_equal(found["below"], [[-3, -1, 0, 0, 0]])
+    far = np.array([[np.nan, np.inf, -np.inf, 0, -0.0]], np.float32)
+    for runtime in ("native", "reference"):
+        found, _ = Runner(graph, Execution.of(runtime)).run({"x": far}, {})
+        np.testing.assert_array_equal(found["y"], [[np.nan, 2, -1, 0, 0]])
 
 
 @pytest.mark.parametrize(

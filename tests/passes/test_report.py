@@ -21,7 +21,7 @@ def test_text() -> None:
     lines = format_report(applied()).splitlines()
     assert lines[0].split()[:4] == ["eliminate", "4", "->", "1"]
     assert lines[0].endswith(" ms")
-    assert lines[1] == "  + dropout_in_inference 2×, mul_one"
+    assert lines[1] == "  + identity 2×, mul_one"
     assert lines[2].startswith("  - mul_one: mul ") and "x · 0 is not 0" in lines[2]
     assert lines[3].split()[:4] == ["fuse_pad", "1", "->", "1"]
     assert lines[4].split()[:4] == ["total", "4", "->", "1"]
@@ -42,7 +42,7 @@ def test_data() -> None:
     first, second = json.loads(json.dumps(to_json(applied())))
     assert first["pass"] == "eliminate"
     assert first["operations"] == [4, 1]
-    assert first["fired"] == {"dropout_in_inference": 2, "mul_one": 1}
+    assert first["fired"] == {"identity": 2, "mul_one": 1}
     (refused,) = first["refused"]
     assert refused["rule"] == "mul_one" and refused["node"] == "mul"
     assert refused["location"].startswith("test_report.py:")

@@ -15,7 +15,7 @@ from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.ops.random import Dropout
 from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
-from graphcnn.ops.shape import Concat, Embed, Flatten, Reshape, Slice, Transpose
+from graphcnn.ops.shape import Concat, Embed, Flatten, Reshape, Slice, StopGradient, Transpose
 from graphcnn.passes.simplify.eliminate import Eliminate
 from rewrites import Example, RefusalExample
 
@@ -115,7 +115,8 @@ EXAMPLES = [
         sources={"x": TensorType((2, 3), DType.UINT8)},
         result="cast(x; dtype=i64)",
     ),
-    fires("dropout_in_inference", lambda x: Dropout(0.5)(x)),
+    fires("identity", lambda x: Dropout(0.5)(x)),
+    fires("identity", lambda x: StopGradient()(x)),
     fires("where_always", lambda x: chosen(True, x, x * 2.0)),
     fires("where_always", lambda x: chosen(False, x * 2.0, x)),
     fires("where_either", lambda x: Where()(x > 0.0, x, x)),

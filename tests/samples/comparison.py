@@ -46,7 +46,6 @@ SAMPLES += [
     Sample(Clip(-0.5, 1.25), (2, 3, 4), label="clip"),
     Sample(Clip(low=0.0), (2, 3), label="clip-from-below"),
     Sample(Clip(high=0.5), (2, 3), label="clip-from-above"),
-    Sample(Clip(-1.0, 1.0), _NAN, label="clip-nan-and-inf"),
     Sample(Where(), _bool(3, 4), _A, Draw((), 0, 9, "int64"), label="where-int64"),
 ]
 
