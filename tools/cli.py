@@ -19,6 +19,7 @@ from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.lens import lens
+from graphcnn.tools.commands.lesson import lesson
 from graphcnn.tools.commands.look import models, passes, summary
 from graphcnn.tools.commands.ops import ops
 from graphcnn.tools.commands.pictures import diff, draw, plan, volume
@@ -168,6 +169,7 @@ COMMANDS = (
     draw,
     volume,
     lens,
+    lesson,
     export,
     import_,
     check,

@@ -118,6 +118,18 @@ def _filters(asked: Asked) -> Finding:
     return asked.lens.filters(asked.layer)
 
 
+def _dense(asked: Asked) -> Finding:
+    return asked.lens.dense_form(asked.layer)
+
+
+def _confusion(asked: Asked) -> Finding:
+    return asked.lens.confusion(asked.data)
+
+
+def _errors(asked: Asked) -> Finding:
+    return asked.lens.errors(asked.data)
+
+
 def _maps(asked: Asked) -> Finding:
     return asked.lens.maps(asked.image, None if asked.what == "all" else asked.layer)
 
@@ -148,6 +160,12 @@ QUESTIONS: Final = (
         "What an element of a layer sees of the image, and how much it makes of each pixel.",
         _field, ("at", "seed"),
     ),
+    Question(
+        "dense", "LAYER", "network",
+        "A convolution as a dense layer: weights removed, the others shared.", _dense,
+    ),
+    Question("confusion", "", "data", "What each class is taken for.", _confusion),
+    Question("errors", "", "data", "The mistakes that MODEL is surest of.", _errors),
     Question(
         "maximise", "LAYER[:UNIT]", "network",
         "The image that a channel, a unit or a class answers most, or those of a whole layer.",

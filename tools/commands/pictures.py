@@ -63,7 +63,8 @@ training_option = click.option(
 )
 
 
-def _finish(picture: Picture, output: Path, show: bool) -> None:
+def finish(picture: Picture, output: Path, show: bool) -> None:
+    """Write a picture where `file_options` say, and show it."""
     if str(output) == "-":
         click.echo(picture.svg(), nl=False)
         return
@@ -83,7 +84,7 @@ def _failures_drawn(output: Path, show: bool) -> Iterator[None]:
         if suffix in (".dot", ".gv"):
             raise  # a language for graphs, and there is none
         try:
-            _finish(failure_picture(error), output, show)
+            finish(failure_picture(error), output, show)
         except GraphCnnError as second:
             raise error from second
         raise
@@ -177,7 +178,7 @@ def draw(
         with _failures_drawn(output, show):
             step = model.build(settings).training_graph(loss, optimizer)
         picture = training_picture(step)
-    _finish(picture, output, show)
+    finish(picture, output, show)
 
 
 @click.command()
@@ -217,7 +218,7 @@ def volume(
     if paint is not None:
         images = read_picture(paint, built.graph.inputs[0].shape, resize=True)
         maps = built.activations(np.asarray(images[0]))
-    _finish(volume_picture(built.graph, style=style, scale=scale, paint=maps), output, show)
+    finish(volume_picture(built.graph, style=style, scale=scale, paint=maps), output, show)
 
 
 @click.command()
@@ -256,7 +257,7 @@ def diff(
         built = model.build(settings)
         _, applied, _ = apply_passes(built, training, native, batch, loss, optimizer)
     steps = [(a.by.name, a.before, a.after) for a in applied]
-    _finish(passes_picture(steps, title=f"{built.name}: passes"), output, show)
+    finish(passes_picture(steps, title=f"{built.name}: passes"), output, show)
 
 
 @click.command()
@@ -294,4 +295,4 @@ def plan(
         _, _, made = apply_passes(built, training, True, batch, loss, optimizer)
     assert made is not None
     title = f"{built.name}{', one training step' if training else ''}, batch of {batch}: memory"
-    _finish(plan_picture(made, title=title), output, show)
+    finish(plan_picture(made, title=title), output, show)

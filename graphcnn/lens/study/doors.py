@@ -170,3 +170,20 @@ class Study(Core):
         from graphcnn.lens.study.mistakes import errors
 
         return errors(self, data, targets, most)
+
+    def dense_form(self, layer: str) -> Finding:
+        """A convolution as the dense layer that it is: most weights removed, the others shared.
+
+        Of a large layer a part: the outputs at the top left of one or two maps, and the pixels that
+        they read. The counts are those of the whole layer.
+
+        Found are `weights` (rows, columns), 0 where one is removed; `taps`, the place of each in
+        the flattened kernel (O, C/groups, KH, KW), -1 where it is removed; and (map, row, column)
+        of the `outputs` and `inputs` that rows and columns stand for.
+
+        Raises:
+            LensError: weights that are computed. GraphError: no such layer, or no convolution.
+        """
+        from graphcnn.lens.study.dense_form import dense_form
+
+        return dense_form(self, layer)
