@@ -109,6 +109,37 @@ class Study(Core):
 
         return ablate(self, layer, channel, data, fill)
 
+    def codes(
+        self,
+        data: Any,
+        layer: str | None = None,
+        *,
+        method: str = "pca",
+        most: int | None = 400,
+        perplexity: float = 30.0,
+    ) -> Finding:
+        """The images of a data set where a layer puts them: those it takes for alike lie near.
+
+        By principal components, whose signs are fixed, or by t-SNE (with scikit-learn, the extra
+        "digits"). Each image also gets a cell of a grid near its point; colour and letters are its
+        class. Found are `points` (n, 2), rows and columns in the `grid`, the `items` by number,
+        their `codes` (n, d), `labels` where they are known, and the shares of the `variance`.
+
+        Args:
+            data: a `Dataset` or a pair (images, class numbers); images alone have no colours.
+            layer: the one that the scores are computed from, by default.
+            method: "pca" or "tsne".
+            most: how many images, evenly spaced; None is all. The codes of these are held.
+            perplexity: of t-SNE: how many neighbours count.
+
+        Raises:
+            LensError: a layer that answers the same to all images, or numbers that are not finite.
+            MissingExtraError: t-SNE without scikit-learn.
+        """
+        from graphcnn.lens.study.codes import codes
+
+        return codes(self, data, layer, method, most, perplexity)
+
     def similarity(self, other: Any = None, *, data: Any, most: int | None = 1000) -> Finding:
         """How alike the layers of this model and another are: linear CKA.
 

@@ -27,11 +27,11 @@ def layers(core: Core) -> dict[str, Value]:
         followers = {u.op.family for u in graph.users.get(value, ())}
         goes_on = len(followers) == 1 and followers <= {*_FOLLOWING}
         if value in seen and not node.op.view and not goes_on and is_looked_at(value):
-            found[_name(core, value)] = value
+            found[name_of(core, value)] = value
     return found
 
 
-def _name(core: Core, value: Value) -> str:
+def name_of(core: Core, value: Value) -> str:
     """The shortest name by which `core.value` finds it."""
     graph, name = core.network.graph, value.node.name
     stem = name.rpartition(".")[0]
