@@ -1,5 +1,6 @@
 """What the methods of the lens are built of: the model, its tensors, images, targets, probes."""
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from graphcnn.errors import DataError, LensError
 from graphcnn.ir.node import Array, Value
+from graphcnn.ir.state_values import Snapshot
 from graphcnn.lens.probe import Probe
 from graphcnn.lens.target import Target, class_scores, class_target, unit_target
 from graphcnn.lens.untrained import UNTRAINED, is_untrained
@@ -38,6 +40,8 @@ class Core:
         self._opened: Network | None = None
         self._of: Any = None
         self._made: dict[Any, Any] = {}
+        self._looked: Callable[[], Snapshot | None] = lambda: None
+        self._drawn = False
 
     def __repr__(self) -> str:
         return f"<lens on {self.model!r}, {self.execution.precision} precision>"
@@ -57,18 +61,23 @@ class Core:
     def image(self) -> Value:
         """The input that is looked at, f32[N,C,H,W]. Raises `LensError` where there is none."""
         inputs = self.network.graph.inputs
+        if "image" in self._made:
+            return cast(Value, self._made["image"])
         if len(inputs) != 1 or inputs[0].type.rank != 4 or not inputs[0].dtype.is_float:
             found = ", ".join(f"{v.node.name} {v.type}" for v in inputs) or "none"
             raise LensError(
                 f"the lens looks at models of one image (N, C, H, W); the inputs of "
                 f"{self.model.name} are: {found}"
             )
-        return inputs[0]
+        return cast(Value, self._made.setdefault("image", inputs[0]))
 
     @property
     def scores(self) -> Value:
         """The scores of the classes, before softmax."""
-        return class_scores(self.network)
+        network = self.network
+        if "class scores" not in self._made:
+            self._made["class scores"] = class_scores(network)
+        return cast(Value, self._made["class scores"])
 
     def value(self, layer: str) -> Value:
         """A tensor of the network by name, as `model.value` finds it."""
@@ -99,11 +108,7 @@ class Core:
         normalisation and is fed numbers outside [0, 1], they are shown from the smallest to the
         largest. Raises `DataError` for what `predict` refuses.
         """
-        shape = self.image.shape[1:]
-        array = np.asarray(x)
-        single = array.ndim == 3 and array.shape == shape
-        grey = array.ndim == 2 and shape[0] == 1 and array.shape == shape[1:]
-        batch = array[None] if single else array[None, None] if grey else array
+        batch = self._batch(x)
         fed = self.network.prepare(batch)
         shown = np.asarray(batch).reshape(fed.shape)
         if shown.dtype == np.uint8:
@@ -113,6 +118,24 @@ class Core:
         if low < 0 or high > 1:
             looks = (looks - low) / ((high - low) or 1.0)
         return looks, fed
+
+    def fed(self, x: Any) -> Array:
+        """The images as the network takes them, (n, C, H, W); the second that `images` gives."""
+        batch, kind = self._batch(x), self.image.type
+        plain = batch.ndim == 4 and batch.dtype == kind.dtype.numpy
+        if plain and batch.shape[1:] == kind.shape[1:] and self.network.normalisation is None:
+            if len(batch) and np.isfinite(batch).all():
+                return batch  # as it is, in a tenth of the time
+        return self.network.prepare(batch)
+
+    def _batch(self, x: Any) -> Array:
+        """One image as a batch of one; anything else as it is."""
+        shape = self.image.shape[1:]
+        array = np.asarray(x)
+        if array.ndim == 3 and array.shape == shape:
+            return array[None]
+        grey = array.ndim == 2 and shape[0] == 1 and array.shape == shape[1:]
+        return array[None, None] if grey else array
 
     def black(self) -> tuple[Array, str]:
         """A black image as the network takes it, (1, C, H, W), and what that is in words."""
@@ -133,13 +156,25 @@ class Core:
             value = self.value(layer)
             return value, unit_target(layer, value, target, at)
         scores = self.scores
-        found = self.probe("scores", lambda: ((self.image,), {"scores": scores}))(fed)["scores"]
-        return scores, class_target(self.network, target, scores, found[0])
+        found = self.predicted(fed)[0] if target is None else None
+        return scores, class_target(self.network, target, scores, found)
+
+    def predicted(self, fed: Array) -> Array:
+        """The scores of the classes for the images `fed`, (n, K) or (n, K, H, W)."""
+        parts = (self.image,), {"scores": self.scores}
+        return self.probe("scores", lambda: parts)(fed)["scores"]
 
     def settings(self) -> dict[str, str]:
         """The facts that every caption ends with."""
-        weights = {"weights": UNTRAINED} if is_untrained(self.model) else {}
+        weights = {"weights": UNTRAINED} if self._untrained() else {}
         return {"precision": self.execution.precision, "model": self.model.name, **weights}
+
+    def _untrained(self) -> bool:
+        """Whether the weights are drawn; told anew when they are others."""
+        values = self.model.states.snapshot()
+        if self._looked() is not values:
+            self._looked, self._drawn = weakref.ref(values), is_untrained(self.model)
+        return self._drawn
 
 
 def _words(key: Any) -> str:

@@ -37,24 +37,27 @@ class Probe:
         self._states = StateValues(self.graph)
         self._names = [v.node.op.key for v in self.graph.inputs]  # type: ignore[attr-defined]
 
-    def __call__(self, *feeds: Array, piece: int = PIECE) -> dict[str, Array]:
+    def __call__(
+        self, *feeds: Array, piece: int = PIECE, states: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
         """The outputs for as many items as are fed, an array for each input in their order.
 
         They run in pieces of `piece` items; a graph whose batch size is a number runs that many at
-        a time. Raises `LensError` where that does not divide what is fed, or where items of a batch
+        a time. `states` are others than the model's, by their keys, of all that the graph has.
+        Raises `LensError` where that does not divide what is fed, or where items of a batch
         influence each other and so a map would not be that of its image alone.
         """
         given = dict(zip(self._names, feeds, strict=True))
         count = len(feeds[0]) if feeds else 1
         size = self._size(count, piece)
-        states = self._states.snapshot()
+        states = self._states.snapshot() if states is None else states
         if size >= count:
             return self._runner.run(given, states)[0]
         parts = []
         for start in range(0, count, size):
-            cut = {key: array[start : start + size] for key, array in given.items()}
+            cut = {key: _filled(array[start : start + size], size) for key, array in given.items()}
             parts.append(self._runner.run(cut, states)[0])
-        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
 
     def _size(self, count: int, piece: int) -> int:
         """How many items run at a time."""
@@ -67,3 +70,9 @@ class Probe:
         if count % size:
             raise LensError(f"{self.graph.name} is made for batches of {size}, found {count} items")
         return size
+
+
+def _filled(items: Array, size: int) -> Array:
+    """The last piece with its last item again until it is whole: one size is compiled, not two."""
+    missing = size - len(items)
+    return np.concatenate([items, items[-1:].repeat(missing, 0)]) if missing else items

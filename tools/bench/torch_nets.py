@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def torch_network(net: str) -> Any:
     """A `torch.nn.Module` of the same layers as our network of that name."""
     builders = {
+        "digits_cnn": _digits_cnn,
         "lenet5": _lenet5,
         "mnist_cnn": _mnist_cnn,
         "vgg_cifar": _vgg_cifar,
@@ -39,6 +40,15 @@ def torch_module(net: str, states: "Mapping[str, Array]") -> Any:
     loaded = {key: torch.from_numpy(np.array(a)) for (key, _), a in zip(kept, ours, strict=True)}
     module.load_state_dict(loaded, strict=False)
     return module
+
+
+def _digits_cnn() -> Any:
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(512, 10),
+    )  # fmt: skip
 
 
 def _lenet5() -> Any:
@@ -76,7 +86,6 @@ def _vgg_cifar() -> Any:
 
 
 def _resnet18() -> Any:
-    import torch
     from torch import nn
 
     class Block(nn.Module):  # type: ignore[misc]
@@ -92,10 +101,11 @@ def _resnet18() -> Any:
             self.norm1 = nn.BatchNorm2d(width)
             self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
             self.norm2 = nn.BatchNorm2d(width)
+            self.relu1, self.relu2 = nn.ReLU(), nn.ReLU()
 
         def forward(self, x: Any) -> Any:
-            y = torch.relu(self.norm1(self.conv1(x)))
-            return torch.relu(self.shortcut(x) + self.norm2(self.conv2(y)))
+            y = self.relu1(self.norm1(self.conv1(x)))
+            return self.relu2(self.shortcut(x) + self.norm2(self.conv2(y)))
 
     layers: list[Any] = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
                          nn.MaxPool2d(3, 2, 1)]  # fmt: skip

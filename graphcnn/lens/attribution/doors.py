@@ -1,0 +1,119 @@
+"""The doors of attribution, as methods of the lens."""
+
+from typing import Any
+
+from graphcnn.lens.core import Core
+from graphcnn.lens.finding import Finding
+
+
+class Attribution(Core):
+    """Which pixels a score hangs on.
+
+    All methods take images `x` as `predict` does, one (C, H, W) or several (n, C, H, W), and a
+    `target`: a class by number or name (None: the one that is predicted for each image), or with
+    `layer` the number of a channel or unit of that layer, the mean of its map or, with `at`, one
+    place (row, column) of it; a list has one for each image. The score of a class is the number
+    before softmax or sigmoid, where every pixel has one their mean over the image.
+
+    The first array of what they return is "map", (n, C, H, W) or (n, H, W); "score" is F, f32[n].
+    They raise `LensError` for a target that is none, and for a map that is not finite or the same
+    everywhere; the message names the layer where the way back ends.
+    """
+
+    def gradient(
+        self,
+        x: Any,
+        target: Any = None,
+        *,
+        rule: str = "plain",
+        times_input: bool = False,
+        baseline: Any = "black",
+        layer: str | None = None,
+        at: Any = None,
+    ) -> Finding:
+        """The gradient of the score F for the image: dF/dx, (n, C, H, W).
+
+        K. Simonyan, A. Vedaldi, A. Zisserman, arXiv:1312.6034. The other rules of
+        `graphcnn.backward_rules` change the way back through some operators:
+
+            guided       only what speaks for the score passes a rectifier
+            deconv       rectifiers work on what comes back, not on what went forward
+            redirected   rectifiers that let nothing of an image through are open
+            lrp          relevance: x · gradient by the ε rule
+            deeplift     contributions from a baseline: (x - x₀) · gradient by slopes
+
+        Guided and deconv mostly draw edges, whatever the network has learned (J. Adebayo et al.,
+        arXiv:1810.03292): `attribute` measures it.
+
+        Args:
+            x, target, layer, at: as all methods here.
+            rule: its name.
+            times_input: the gradient times the image; those of lrp and deeplift always are.
+            baseline: of deeplift: "black", "mean" or images.
+
+        Raises:
+            GradientError: the network has nothing that the rule applies to.
+        """
+        from graphcnn.lens.attribution.gradient import gradient
+
+        return gradient(self, x, target, rule, times_input, baseline, layer, at)
+
+    def integrated(
+        self,
+        x: Any,
+        target: Any = None,
+        *,
+        baseline: Any = "black",
+        steps: int = 50,
+        rule: str = "gauss-legendre",
+        tolerance: float | None = 0.01,
+        layer: str | None = None,
+        at: Any = None,
+    ) -> Finding:
+        """Integrated gradients: (x - x₀) · ∫ dF/dx (x₀ + a (x - x₀)) da, a from 0 to 1.
+
+        M. Sundararajan, A. Taly, Q. Yan, arXiv:1703.01365. The map adds up to F(x) - F(x₀): the
+        caption has the sum, the difference, and the residual as a share of it.
+
+        Args:
+            x, target, layer, at: as all methods here.
+            baseline: x₀: "black"; "mean", the mean colour that the model was trained with or else
+                that of the image; or images.
+            steps: points of the path.
+            rule: of integration: "gauss-legendre", "riemann-middle" or "riemann-right".
+            tolerance: the largest residual: the steps are doubled, to 6400 at most, until it is
+                smaller. None takes the steps as they are given.
+        """
+        from graphcnn.lens.attribution.integrated import integrated
+
+        return integrated(self, x, target, baseline, steps, rule, tolerance, layer, at)
+
+    def smooth(
+        self,
+        x: Any,
+        target: Any = None,
+        *,
+        samples: int = 50,
+        noise: float = 0.15,
+        seed: int = 0,
+        rule: str = "plain",
+        squared: bool = False,
+        layer: str | None = None,
+        at: Any = None,
+    ) -> Finding:
+        """SmoothGrad: the mean of the gradients of `samples` noisy copies of the image.
+
+        D. Smilkov et al., arXiv:1706.03825. The noise is normal, keyed by the seed and the number
+        of the sample: the same for every image, whatever it is in a batch with.
+
+        Args:
+            x, target, layer, at: as all methods here.
+            samples: how many copies.
+            noise: its standard deviation, as a share of the range of the image.
+            seed: of the noise.
+            rule: as in `gradient`.
+            squared: the mean of the squares (SmoothGrad², S. Hooker et al., arXiv:1806.10758).
+        """
+        from graphcnn.lens.attribution.smooth import smooth
+
+        return smooth(self, x, target, samples, noise, seed, rule, squared, layer, at)

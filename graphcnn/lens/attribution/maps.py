@@ -1,0 +1,82 @@
+"""Maps as findings: the facts of a map in order, and the tiles that show it over its image."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from graphcnn.ir.node import Array
+from graphcnn.lens.attribution.subject import Subject, told
+from graphcnn.lens.core import Core
+from graphcnn.lens.finding import Finding
+from graphcnn.pictures.picture import Picture
+from graphcnn.pictures.raster.sheet import sheet_picture
+from graphcnn.pictures.raster.tiles import Tile, number
+
+#: As many images are drawn; all are in the arrays.
+_DRAWN = 6
+
+
+def map_finding(
+    lens: Core,
+    subject: Subject,
+    method: str,
+    arrays: Mapping[str, Array],
+    settings: Mapping[str, str],
+    score: Array,
+) -> Finding:
+    """A finding of the first of `arrays`, maps (n, C, H, W) or (n, H, W) for the images."""
+    title = f"{method}: {subject.words}"
+    facts = {
+        "target": subject.words,
+        "score": told([number(s) for s in score]) + (" before softmax" * (not subject.layer)),
+        "layer": subject.targets[0].layer if subject.layer else "",
+        "method": method,
+        **settings,
+        **lens.settings(),
+    }
+    kept = {key: fact for key, fact in facts.items() if fact}
+    return Finding(title, arrays, kept, lambda found: _picture(lens, subject, found))
+
+
+def _picture(lens: Core, subject: Subject, found: Finding) -> Picture:
+    looks, _ = lens.images(subject.shown)
+    count = min(len(looks), _DRAWN)
+    tiles = [t for i in range(count) for t in tiles_of(looks[i], found.array[i], _name(found, i))]
+    notes = [found.caption]
+    if found.array.ndim == 4 and found.array.shape[1] > 1:
+        notes.append("shown of each pixel: the sum over its channels, and the largest size of them")
+    if count < len(looks):
+        notes.append(f"shown: the first {count} of {len(looks)} images")
+    data = {"facts": dict(found.facts)}
+    return sheet_picture(tiles, found.title, lens.model.name, notes, columns=3, data=data)
+
+
+def _name(found: Finding, image: int) -> str:
+    return f"image {image}" if len(found.array) > 1 else "image"
+
+
+def tiles_of(image: Array, values: Array, name: str = "image") -> list[Tile]:
+    """An image, its map by sign, and the sizes of the map laid over the image."""
+    flat, sizes = flattened(values), widest(values)
+    line = f"{number(flat.min())} to {number(flat.max())}"
+    tiles = [Tile(image, "image", name)]
+    if flat.min() < 0:
+        tiles.append(Tile(flat, "signed", "for (red), against (blue)", (line,)))
+    else:
+        tiles.append(Tile(flat, "size", "map", (line,)))
+    return [
+        *tiles,
+        Tile(sizes, "size", "over the image", (f"up to {number(sizes.max())}",), None, image),
+    ]
+
+
+def flattened(values: Array) -> Array:
+    """A map (C, H, W) or (H, W) with one number for each pixel: the sum over the channels."""
+    return values if values.ndim == 2 else values.sum(0)
+
+
+def widest(values: Array) -> Array:
+    """How large a map is at each pixel: the largest size over the channels."""
+    found: Any = np.abs(values) if values.ndim == 2 else np.abs(values).max(0)
+    return found  # type: ignore[no-any-return]
