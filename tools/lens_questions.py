@@ -148,11 +148,28 @@ def _ablate(asked: Asked) -> Finding:
     return asked.lens.ablate(layer, channel, data=asked.data)
 
 
+def _invert(asked: Asked) -> Finding:
+    return asked.lens.invert(asked.layer, asked.image, **asked.more)
+
+
+def _reconstruct(asked: Asked) -> Finding:
+    return asked.lens.reconstruct(asked.image, **asked.more)
+
+
 #: In the order of the help.
 QUESTIONS: Final = (
     Question(
         "maps", "LAYER|all", "image",
         "Feature maps, those with the most energy first, dead ones crossed.", _maps,
+    ),
+    Question(
+        "invert", "LAYER", "image", "The image back from what a layer makes of it.",
+        _invert, ("seed",),
+    ),
+    Question(
+        "reconstruct", "", "image",
+        "The image back from each layer, with what is lost on the way.",
+        _reconstruct, ("seed",),
     ),
     Question("filters", "LAYER", "network", "The weights of a layer as pictures.", _filters),
     Question(

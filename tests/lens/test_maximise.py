@@ -1,5 +1,7 @@
 """Images that a unit answers most: what they are made of, how they are found, when they are not."""
 
+import re
+
 import numpy as np
 import pytest
 from support.evaluate import run
@@ -142,6 +144,7 @@ def shut(bias: float) -> cnn.Model:
 def test_shut_rectifiers_are_passed_once_and_named_where_they_stay_shut() -> None:
     opened = shut(-0.8).lens().maximise("out", unit=0, steps=60, canvas="pixels")
     assert opened["scores"][-1] > 0.1 and opened["images"].mean() > 0.9
+    assert re.search(r"shut: out\[0\] for (16|32|48|64) steps", opened.facts["redirected"])
     with pytest.raises(LensError, match=r"gradient ends at relu 'mean.relu', which lets nothing"):
         shut(-2.0).lens().maximise("out", unit=0, steps=60)
     half = cnn.Model(*_with_a_dead_channel())

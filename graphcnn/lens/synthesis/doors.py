@@ -1,9 +1,14 @@
 """The doors to images that are made."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
+
+#: A little total variation, which leaves edges and takes noise.
+TV: Final = MappingProxyType({"tv": 0.1})
 
 
 class Synthesis(Core):
@@ -67,3 +72,67 @@ class Synthesis(Core):
 
         how = settings(self, canvas, steps, rate, jitter, turn, zoom, penalties, frames)
         return maximise(self, layer, channel, unit, at, negative, seed, how)
+
+    def invert(
+        self,
+        layer: str,
+        like: Any,
+        *,
+        steps: int = 512,
+        seed: int = 0,
+        canvas: str = "pixels",
+        rate: float = 0.05,
+        penalties: Mapping[str, float] | None = TV,
+        frames: int = 8,
+    ) -> Finding:
+        """Images that a layer cannot tell from those given, from noise: what its code has kept.
+
+            image = argmin over x of ‖code(x) - code(like)‖² / ‖code(like)‖² + Σ weight · penalty(x)
+
+        (A. Mahendran, A. Vedaldi, arXiv:1412.0035.)
+
+        Args:
+            layer: name of a layer; its code is its tensor.
+            like: one image or several.
+            others: as in `maximise`.
+
+        Returns:
+            `images` (n, C, H, W) in [0, 1], those given as `like`, the `errors` of the code
+            (frames, n), relative, the `correlation` (n,) of the pixels, and the `frames`.
+
+        Raises:
+            LensError: the code of an image is 0 everywhere, or not finite.
+        """
+        from graphcnn.lens.synthesis.invert import invert
+        from graphcnn.lens.synthesis.search import settings
+
+        how = settings(self, canvas, steps, rate, 0, 0, 1, penalties, frames)
+        return invert(self, layer, like, seed, how)
+
+    def reconstruct(
+        self,
+        x: Any,
+        layers: Sequence[str] | None = None,
+        *,
+        steps: int = 512,
+        seed: int = 0,
+        canvas: str = "pixels",
+        rate: float = 0.05,
+        penalties: Mapping[str, float] | None = TV,
+    ) -> Finding:
+        """Images back from each layer's code, by `invert`: what is lost on the way to the class.
+
+        Args:
+            x: one image or several, which are sought at once.
+            layers: names; None are all.
+
+        Returns:
+            `images` (layers, n, C, H, W), those given as `like`, and for each layer and image the
+            relative `errors` of the code, the `correlation` of the pixels, and whether it is still
+            read as the same class, `class_kept`.
+        """
+        from graphcnn.lens.synthesis.invert import reconstruct
+        from graphcnn.lens.synthesis.search import settings
+
+        how = settings(self, canvas, steps, rate, 0, 0, 1, penalties, 1)
+        return reconstruct(self, x, layers, seed, how)

@@ -49,15 +49,29 @@ def maximise(
     sign = -1 if negative else 1
     weights = sign * np.concatenate([target.selector(value) for target in targets])
     task = _Task(core, value, tuple(targets), weights, checked_seed(seed), how)
-    start, blocked = task.begun()
-    if len(blocked) == len(targets):
+    begun = task.begun()
+    if len(begun.blocked) == len(targets):
         raise LensError(
             f"nothing of {targets[0].words} reaches the image, from {ATTEMPTS} starts: its "
-            f"gradient ends at {blocked[0]}, which lets nothing through"
+            f"gradient ends at {begun.blocked[0]}, which lets nothing through"
         )
-    way = task.sought(start, weights, how)
+    way = task.sought(begun.start, weights, how)
     scores = sign * np.stack([task.looked_at(frame)["score"] for frame in way.frames])
-    return _finding(task, replace(way, course=sign * way.course), scores, blocked, negative)
+    return _finding(task, replace(way, course=sign * way.course), scores, begun, negative)
+
+
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """Free numbers to begin with.
+
+    Attributes:
+        passed: how many steps went past shut rectifiers, by the number of the image.
+        blocked: where the gradient ends, of images without one.
+    """
+
+    start: Array
+    passed: dict[int, int]
+    blocked: dict[int, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +100,8 @@ class _Task:
     def looked_at(self, pixels: Array, which: Any = slice(None)) -> dict[str, Array]:
         return looked_at(self.core, self.value, pixels, self.weights[which])
 
-    def begun(self) -> tuple[Array, dict[int, str]]:
-        """Free numbers to begin with, and where the gradient ends of those that have none.
+    def begun(self) -> _Begun:
+        """Free numbers from which the score has a gradient.
 
         Where none of several starts has one, the first steps go past rectifiers that are shut:
         only those images, only these steps.
@@ -98,8 +112,10 @@ class _Task:
             if dead:
                 start[dead] = self._noise(dead, attempt)
                 dead = self._dead(start[dead], dead)
-        for _ in range(ROUNDS):
+        passed: dict[int, int] = {}
+        for k in range(ROUNDS):
             if dead:
+                passed.update(dict.fromkeys(dead, (k + 1) * REDIRECTED))
                 start[dead] = self._redirected(start[dead], dead)
                 dead = self._dead(start[dead], dead)
         pixels = shown(self.core, self.how.canvas, start[dead]) if dead else start[:0]
@@ -107,7 +123,8 @@ class _Task:
             dead_end(self.core, self.value, image[None], self.weights[i : i + 1])
             for i, image in zip(dead, pixels, strict=True)
         ]
-        return start, dict(zip(dead, ends, strict=True))
+        opened = {i: n for i, n in passed.items() if i not in dead}
+        return _Begun(start, opened, dict(zip(dead, ends, strict=True)))
 
     def _redirected(self, start: Array, which: list[int]) -> Array:
         """The free numbers after some steps past rectifiers that are shut."""
@@ -156,25 +173,26 @@ def _several(index: Any, value: Value) -> list[Any]:
     return [*index] if np.ndim(index) == 1 and len(index) else [index]
 
 
-def _finding(
-    task: _Task, way: Way, scores: Array, blocked: dict[int, str], negative: bool
-) -> Finding:
+def _finding(task: _Task, way: Way, scores: Array, begun: _Begun, negative: bool) -> Finding:
     words = [target.words for target in task.targets]
-    short = [word.removesuffix(MEAN) for word in words]
+    short, mean = [word.removesuffix(MEAN) for word in words], MEAN * words[0].endswith(MEAN)
     what = "least" if negative else "most"
     first, last = scores[0], scores[-1]
-    which = words[0] if len(words) == 1 else f"{words[0]} and {len(words) - 1} more"
+    which = words[0] if len(words) == 1 else f"{len(words)} of {task.targets[0].layer}{mean}"
     facts = {
         "target": which,
         "score": f"{number(first.mean())} at first, {number(last.mean())} at last"
         + (" (means)" if len(words) > 1 else ""),
-        "method": f"activation maximisation: what excites it {what}; {task.how}",
+        "method": f"activation maximisation; {task.how}",
         "start": f"noise of sd {SPREAD:g} before the sigmoid; {normalisation_words(task.core)}",
         "seed": str(task.seed),
         **task.core.settings(),
     }
-    if blocked:
-        ends = "; ".join(f"{short[i]} at {end}" for i, end in blocked.items())
+    if begun.passed:
+        counts = ", ".join(f"{short[i]} for {n} steps" for i, n in begun.passed.items())
+        facts["redirected"] = f"at first past rectifiers that are shut: {counts}"
+    if begun.blocked:
+        ends = "; ".join(f"{short[i]} at {end}" for i, end in begun.blocked.items())
         facts["blocked"] = f"no gradient reaches the image: {ends}"
     arrays = {
         "images": np.array(way.frames[-1]),
@@ -182,8 +200,8 @@ def _finding(
         "frames": way.frames,
         "course": way.course,
     }
-    title = "The image that excites it " + what if len(words) == 1 else f"Images that excite {what}"
+    title = f"what excites {which.removesuffix(MEAN)} {what}"
     lines = score_lines(scores)
     return Finding(
-        title, arrays, facts, lambda found: film(found, short, way.steps, lines, blocked)
+        title, arrays, facts, lambda found: film(found, short, way.steps, lines, begun.blocked)
     )
