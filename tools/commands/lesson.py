@@ -11,7 +11,12 @@ from graphcnn.tools.commands.pictures import file_options, finish
 
 @click.group()
 def lesson() -> None:
-    """Draw a worked example, with numbers that the operators themselves give."""
+    """Draw a worked example, with numbers that the operators themselves give.
+
+    \b
+    Example:
+      graphcnn lesson dense -o dense.svg
+    """
 
 
 def _at_least(least: int) -> Any:
