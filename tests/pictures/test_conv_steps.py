@@ -1,12 +1,11 @@
 """Worked figures: their numbers are those of the runtime, their sums are true, all is legible."""
 
 import re
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
-from pictures.checks import check_contrast, check_files, check_places, text_box
+from pictures.checks import check_contrast, check_files, check_places, check_texts
 
 import graphcnn as cnn
 from graphcnn.errors import GraphError, OutputError
@@ -109,9 +108,7 @@ def check_looks(scene: Scene) -> None:
     check_contrast(scene)
     texts = [shape for shape in shapes(scene.items) if isinstance(shape, Text)]
     assert min(t.size * min(1, 830 / scene.width) for t in texts) >= 9
-    boxes = [text_box(t).grown(-0.3) for t in texts]
-    for one, other in combinations(boxes, 2):
-        assert not one.overlaps(other), [t.text for t in texts if text_box(t).overlaps(one)]
+    check_texts(scene)
 
 
 @pytest.mark.parametrize("name", CASES)

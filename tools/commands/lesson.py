@@ -7,16 +7,33 @@ import click
 
 import graphcnn as cnn
 from graphcnn.tools.commands.pictures import file_options, finish
+from graphcnn.tools.commands.steps import STEPS
 
 
-@click.group()
+class Lessons(click.Group):
+    """A group whose commands stand in the order in which one learns."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=Lessons)
 def lesson() -> None:
     """Draw a worked example, with numbers that the operators themselves give.
 
-    \b
-    Example:
-      graphcnn lesson dense -o dense.svg
+    
+    Examples:
+      graphcnn lesson stride                     what is computed, step by step, as text
+      graphcnn lesson stride -o stride.svg       as a film
+      graphcnn lesson conv --size 6 --padding same --stride 2 -o same.html
+      graphcnn lesson transposed -o strip.pdf    as a strip of frames, to print
+      graphcnn lesson dense -o dense.svg         a convolution as a matrix
+      graphcnn lesson all -o figures             every one
     """
+
+
+for _step in STEPS:
+    lesson.add_command(_step)
 
 
 def _at_least(least: int) -> Any:

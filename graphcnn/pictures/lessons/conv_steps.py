@@ -9,7 +9,7 @@ import numpy as np
 from graphcnn.errors import GraphError
 from graphcnn.ir.geometry import Pair
 from graphcnn.ir.graph import state_of
-from graphcnn.ir.node import Array, Op, Value
+from graphcnn.ir.node import OPS, Array, Op, Value
 from graphcnn.ir.philox import words
 from graphcnn.ir.sources import Constant, State
 from graphcnn.language.arguments import IntOrPair, Padding, choose, cut_off, positive
@@ -248,6 +248,15 @@ _MAKERS: Final[Mapping[str, Callable[[_Geometry], Op]]] = {
     "pad2d": lambda g: Pad2d(g.sides, g.mode or "constant"),
 }
 KINDS: Final = tuple(_MAKERS)
+
+
+def takes(kind: str) -> frozenset[str]:
+    """The arguments of `conv_steps` that matter for an operator."""
+    op = OPS["max_pool2d" if kind == "max_unpool2d" else kind]
+    convolution = {"kernel", "filters"} if op.anchor else set[str]()
+    return frozenset({*op.attribute_names(), *convolution, "size", "channels", "seed"})
+
+
 #: Smallest and largest pixel that is drawn, where it is not 0 and 3.
 _RANGES: Final = {
     "max_pool2d": (0, 9), "avg_pool2d": (0, 9), "max_unpool2d": (1, 9),
@@ -301,7 +310,7 @@ def _title(kind: str, op: Op, weight: Array | None, same: bool) -> str:
     if given.get("stride", (1, 1)) != (1, 1):
         parts.append(f"stride {pair(given['stride'])}")
     if hasattr(op, "padding") and any(op.padding):
-        parts.append(f"padding {sides(op.padding)}" + ' ("same")' * same)
+        parts.append('padding "same"' if same else f"padding {sides(op.padding)}")
     if given.get("dilation", (1, 1)) != (1, 1):
         parts.append(f"dilation {pair(given['dilation'])}")
     if any(given.get("output_padding", ())):

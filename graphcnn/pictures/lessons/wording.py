@@ -66,7 +66,8 @@ def sides(padding: tuple[int, int, int, int]) -> str:
     top, bottom, left, right = padding
     if top == bottom and left == right:
         return f"{top}×{left}"
-    return f"{top} above, {bottom} below, {left} left, {right} right"
+    names = zip(padding, ("above", "below", "left", "right"), strict=True)
+    return ", ".join(f"{pixels} {side}" for pixels, side in names if pixels)
 
 
 def wrapped(text: str, size: float, width: float, bold: bool = False) -> list[str]:
