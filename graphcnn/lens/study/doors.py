@@ -87,6 +87,36 @@ class Study(Core):
 
         return field(self, layer, at, channel, x, pixel, samples, seed)
 
+    def unit(
+        self, layer: str, channel: int, *, data: Any, steps: int = 256, seed: int = 0
+    ) -> Finding:
+        """All that is known of a channel, or of a dense unit, on one page.
+
+        The patches of the data that it answers most, cropped to what it sees there; how many
+        images reach how much; what its first patch owes to each pixel, by the gradient and by
+        guided backpropagation; the kernels it reads most through; its mean by class; the images
+        made for it, as `maximise` does, most and least.
+
+        A percentile is of the largest number in the map of each image: of the numbers of all
+        places, most of which are quiet, every image that was made would lie above nearly all.
+
+        Found are the `patches` (9, C, h, w) with `items`, `values`, `places` and `boxes`, the
+        `maxima` (n,), `class_means`, `gradient`, `guided`, `incoming` with their channels, and
+        the images `maximised` and `minimised`, as far as there are such.
+
+        Args:
+            data: a `Dataset` or a pair (images, class numbers), or images alone. It runs in
+                pieces; one number of each image is kept.
+            steps, seed: of the images that are made; 0 steps make none.
+
+        Raises:
+            LensError: no such unit, one that answers the same to all images (a dead one), or
+                numbers that are not finite.
+        """
+        from graphcnn.lens.study.unit import unit
+
+        return unit(self, layer, channel, data, steps, seed)
+
     def ablate(self, layer: str, channel: Any = None, *, data: Any, fill: str = "zero") -> Finding:
         """What is lost when channels of a layer say nothing: accuracy, class by class.
 

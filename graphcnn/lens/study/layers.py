@@ -10,7 +10,7 @@ from graphcnn.lens.core import Core
 from graphcnn.network.finding import value_named
 
 #: Families of operators that belong to the layer before them.
-_FOLLOWING = ("activation", "norm")
+FOLLOWING = ("activation", "norm")
 
 
 def layers(core: Core) -> dict[str, Value]:
@@ -25,7 +25,7 @@ def layers(core: Core) -> dict[str, Value]:
     for node in graph.operations:
         value = node.outputs[0]
         followers = {u.op.family for u in graph.users.get(value, ())}
-        goes_on = len(followers) == 1 and followers <= {*_FOLLOWING}
+        goes_on = len(followers) == 1 and followers <= {*FOLLOWING}
         if value in seen and not node.op.view and not goes_on and is_looked_at(value):
             found[name_of(core, value)] = value
     return found
