@@ -156,6 +156,10 @@ def _reconstruct(asked: Asked) -> Finding:
     return asked.lens.reconstruct(asked.image, **asked.more)
 
 
+def _adversarial(asked: Asked) -> Finding:
+    return asked.lens.adversarial(asked.image, **asked.more)
+
+
 #: In the order of the help.
 QUESTIONS: Final = (
     Question(
@@ -170,6 +174,11 @@ QUESTIONS: Final = (
         "reconstruct", "", "image",
         "The image back from each layer, with what is lost on the way.",
         _reconstruct, ("seed",),
+    ),
+    Question(
+        "adversarial", "", "image",
+        "The image changed by the least step of the gradient that makes it another class.",
+        _adversarial, ("seed",),
     ),
     Question("filters", "LAYER", "network", "The weights of a layer as pictures.", _filters),
     Question(

@@ -136,3 +136,44 @@ class Synthesis(Core):
 
         how = settings(self, canvas, steps, rate, 0, 0, 1, penalties, 1)
         return reconstruct(self, x, layers, seed, how)
+
+    def adversarial(
+        self,
+        x: Any,
+        label: int | str | Sequence[int | str] | None = None,
+        *,
+        to: int | str | Sequence[int | str] | None = None,
+        step: float | None = None,
+        steps: int = 1,
+        seed: int = 0,
+    ) -> Finding:
+        """Images changed by little so that they are read as another class.
+
+            one step    x' = x + step · sign ∂loss/∂x                      FGSM, arXiv:1412.6572
+            several     x' = x + 2.5 step / steps · sign ∂loss/∂x, again and again from a random
+                        point, no further than `step` from the image       PGD, arXiv:1706.06083
+
+        with the cross-entropy of the class as the loss; pixels stay in [0, 1].
+
+        Args:
+            x: one image or several.
+            label: the class that each is to be led away from, one for all or one for each; by
+                default the predicted one.
+            to: the class that it is to be read as, instead.
+            step: how far a pixel may be changed, where white is 1. None is the smallest that does:
+                doubled from 1/255, then narrowed down to 1/256 of the last doubling. A larger one
+                may do nothing again; it is the smallest that was found.
+            steps: of the gradient.
+            seed: of the point that several steps begin at.
+
+        Returns:
+            `images` (n, C, H, W) in [0, 1], those given as `like`, the `step` of each (n,), NaN
+            where none does, the probabilities of the classes `before` and `after` (n, K), and
+            whether the class has `changed` as was wanted.
+
+        Raises:
+            LensError: the model has no classes, or no such class.
+        """
+        from graphcnn.lens.synthesis.adversarial import adversarial
+
+        return adversarial(self, x, label, to, step, steps, seed)
