@@ -9,7 +9,6 @@ import numpy as np
 
 from graphcnn.analysis.summary import Summary, summarize
 from graphcnn.compile.pipelines import training_graph
-from graphcnn.compile.runner import Runner
 from graphcnn.errors import GraphCnnError, ImportModelError, OutOfMemoryError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
@@ -23,7 +22,7 @@ from graphcnn.network.metadata import read, read_graph
 from graphcnn.network.network import Network
 from graphcnn.network.weights import check_states, read_tensors
 from graphcnn.onnx.importing.file.limits import Limits
-from graphcnn.runtime.execution import REFERENCE, Execution
+from graphcnn.runtime.execution import Execution
 
 if TYPE_CHECKING:
     from graphcnn.exchange.training_parity import TrainingParity
@@ -85,22 +84,37 @@ class Model(Network):
         paint = self.activations(image) if image is not None else None
         return volume_picture(self.graph, paint=paint, **options).save(path)
 
-    def activations(self, image: Any) -> dict[str, Array]:
-        """The result of every operator for an image (C, H, W), by name, in a batch of one.
+    def activations(
+        self,
+        image: Any,
+        *,
+        batch_size: int | None = None,
+        runtime: str | None = None,
+        threads: int | None = None,
+    ) -> dict[str, Array]:
+        """The result of every input and operator by name, each with its items: (n, ...).
 
-        Or for a batch of any items, given as `predict` takes it.
+        Results of the graph as it was written, also of what `predict` merges: a convolution, the
+        normalisation and the activation behind it, each by itself. Of an operator of several
+        results the first.
+
+        Args:
+            image: one image (C, H, W), which comes as a batch of one, or a batch of any items as
+                `predict` takes it.
+            batch_size: items that run at a time, by default 32 where they may be cut apart. Memory
+                is what is returned and the results of so many items once more.
+            runtime: "native" computes in strict precision, "reference" by the definition; they
+                differ by rounding. By default one image runs on the reference, since nothing is
+                compiled for it, and a batch natively.
+            threads: of the native runtime; any number gives the same bits.
         """
-        from graphcnn.network.feeding import feeds_for
+        from graphcnn.network.evaluation import activations
 
-        own = {*self.graph.operations, *(v.node for v in self.graph.inputs)}
-        values = {n.name: n.outputs[0] for n in self.graph.nodes if n in own}
-        single = self.graph.inputs and self.graph.inputs[0].type.rank == 4 and np.ndim(image) == 3
-        feeds = feeds_for(self, np.asarray(image)[None] if single else image)
-        for key in list(feeds)[:1]:
-            feeds[key] = self.prepare(feeds[key])
-        runner = Runner(self.graph.with_outputs(values), REFERENCE)
-        found, _ = runner.run(feeds, self.states)
-        return {name: np.asarray(array) for name, array in found.items()}
+        first = next(iter(self.graph.inputs), None)
+        single = first is not None and first.type.rank == 4 and np.ndim(image) == 3
+        if single:
+            image, runtime = np.asarray(image)[None], runtime or "reference"
+        return activations(self, image, batch_size, Execution.of(runtime, threads, "strict"))
 
     def lens(self, **options: Any) -> "Lens":
         """What looks into this network: maps, attributions, images that excite a unit.

@@ -35,6 +35,8 @@ from graphcnn.runtime.reference import Reference
 
 #: Items that `predict` runs at a time, where they may be cut apart.
 PIECE = 256
+#: Where the results of all operators are kept.
+PIECE_OF_ALL = 32
 
 
 def predict(
@@ -70,6 +72,16 @@ def predict(
         piece[first] = model.prepare(piece[first])  # type: ignore[index]
         together.add(runner.run(piece, states)[0], stop - start)
     return _own(runner, together.results())
+
+
+def activations(
+    model: Network, images: Any, batch_size: int | None, execution: Execution
+) -> dict[str, Array]:
+    """The results of all operators by name, of pieces of the batch. See `Model.activations`."""
+    runner = model.runner_of_all(execution)
+    if batch_size is None and runner.joints:
+        batch_size = PIECE_OF_ALL
+    return predict(model, images, batch_size, runner)
 
 
 def _piece(model: Network, runner: Runner, count: int, batch_size: int | None) -> int:

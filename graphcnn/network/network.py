@@ -283,13 +283,28 @@ class Network:
         graph, asked = self.graph, (runtime, threads, precision, tune)
         known = self._runners.get((graph, *asked))
         if known is None:
-            for old in [key for key in list(self._runners) if key[0] is not graph]:
-                self._runners.pop(old, None)
             execution = Execution.of(*asked)
-            # Of two threads that come here at once both get the same one.
-            known = self._runners.setdefault((graph, execution), Runner(graph, execution))
+            known = self._kept_runner((graph, execution), graph, execution)
             self._runners[graph, *asked] = known  # found at once, the environment not read again
         return known
+
+    def runner_of_all(self, execution: Execution) -> Runner:
+        """Runs the inference graph with the result of every input and operator as an output of its
+        name; kept until the graph changes."""
+        graph = self.graph
+        known = self._runners.get((graph, "all", execution))
+        if known is None:
+            own = {*graph.operations, *(v.node for v in graph.inputs)}
+            everything = graph.with_outputs({n.name: n.output for n in graph.nodes if n in own})
+            known = self._kept_runner((graph, "all", execution), everything, execution)
+        return known
+
+    def _kept_runner(self, key: tuple[Any, ...], graph: Graph, execution: Execution) -> Runner:
+        """A new runner, and those of former graphs forgotten."""
+        for old in [known for known in list(self._runners) if known[0] is not key[0]]:
+            self._runners.pop(old, None)
+        # Of two threads that come here at once both get the same one.
+        return self._runners.setdefault(key, Runner(graph, execution))
 
     # Keeping
 
