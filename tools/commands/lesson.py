@@ -21,7 +21,7 @@ class Lessons(click.Group):
 def lesson() -> None:
     """Draw a worked example, with numbers that the operators themselves give.
 
-    
+    \b
     Examples:
       graphcnn lesson stride                     what is computed, step by step, as text
       graphcnn lesson stride -o stride.svg       as a film
