@@ -12,6 +12,7 @@ from graphcnn.errors import GraphError, OutputError
 from graphcnn.models import build
 from graphcnn.pictures import Picture, conv_steps, layer_steps
 from graphcnn.pictures.lessons.conv_steps import KINDS
+from graphcnn.pictures.scene.fonts import is_measured
 from graphcnn.pictures.scene.scene import Group, Path, Scene, Text, shapes
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -108,6 +109,7 @@ def check_looks(scene: Scene) -> None:
     check_contrast(scene)
     texts = [shape for shape in shapes(scene.items) if isinstance(shape, Text)]
     assert min(t.size * min(1, 830 / scene.width) for t in texts) >= 9
+    assert all(is_measured(t.text) and "?" not in t.text for t in texts), "a PDF lacks a letter"
     check_texts(scene)
 
 

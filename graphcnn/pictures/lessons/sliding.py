@@ -100,7 +100,7 @@ def convolution(
         _put(outputs[o], f, i, j, show(value), op.family)
     columns_ = [Column(inputs, "×"), Column(weights, "="), Column(products, "→"), Column(outputs)]
     if op.flip_kernel:
-        columns_.insert(1, Column(stored, "↻"))
+        columns_.insert(1, Column(stored, "→"))
     sizes = view.sizes or tuple(output_formulas((x.shape[1], x.shape[2]), both))
     facts = [*sizes, *_about(op, weight, view)]
     data = {"x": x.tolist(), "weight": weight.tolist(), "y": y.tolist()}

@@ -178,7 +178,8 @@ def upsampling(op: Upsample2d, x: Array, title: str, show: Numbers) -> Picture:
     facts = by_axis([f"{x.shape[1]}·{h} = {y.shape[1]}", f"{x.shape[2]}·{w} = {y.shape[2]}"])
     data = {"x": x.tolist(), "y": y.tolist()}
     both = [Column(inputs, "→"), Column(outputs)]
-    return figure(title, definition(op), both, worked, facts, data, printed(x.shape))
+    formula = definition(op).partition(";")[0]  # that of the other mode follows
+    return figure(title, formula, both, worked, facts, data, printed(x.shape))
 
 
 def unpooling(op: MaxPool2d, x: Array, title: str, show: Numbers) -> Picture:
