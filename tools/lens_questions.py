@@ -134,6 +134,11 @@ def _maps(asked: Asked) -> Finding:
     return asked.lens.maps(asked.image, None if asked.what == "all" else asked.layer)
 
 
+def _steps(asked: Asked) -> Finding:
+    layer, channel = asked.unit
+    return asked.lens.steps(layer, asked.image, channel=channel, **asked.more)  # type: ignore[arg-type]
+
+
 def _field(asked: Asked) -> Finding:
     return asked.lens.field(asked.layer, **asked.more)
 
@@ -179,6 +184,11 @@ QUESTIONS: Final = (
         "adversarial", "", "image",
         "The image changed by the least step of the gradient that makes it another class.",
         _adversarial, ("seed",),
+    ),
+    Question(
+        "steps", "LAYER[:CHANNEL]", "image",
+        "A layer at work, as a film: its weights slid over what it reads, number by number.",
+        _steps, ("at",),
     ),
     Question("filters", "LAYER", "network", "The weights of a layer as pictures.", _filters),
     Question(

@@ -176,7 +176,7 @@ def test_layers_of_models_are_drawn_with_their_weights() -> None:
     for layer, at in (("C1", (0, 26)), ("S2", (3, 4)), ("C3", (9, 8))):
         value = model.value(layer, activated=False)
         read = found[value.node.inputs[0].node.name]
-        picture = layer_steps(value, read, model.states, filter=2, at=at, shown=(1, 2))
+        picture = layer_steps(value, read, model.states, channel=2, at=at, shown=(1, 2))
         expected = found[layer][0, 2, at[0] : at[0] + 1, at[1] : at[1] + 2]
         assert np.allclose(picture.scene.data["y"], expected, atol=1e-5)
         assert picture.scene.title.startswith(f"{layer}, ")
@@ -207,7 +207,7 @@ def test_refusals() -> None:
     value = model.value("C1", activated=False)
     with pytest.raises(OutputError, match="28×28 has no 3×3 places from row 26, column 0 on"):
         layer_steps(value, image, model.states, at=(26, 0))
-    with pytest.raises(GraphError, match="filters 0 to 5, not 6"):
-        layer_steps(value, image, model.states, filter=6)
+    with pytest.raises(GraphError, match="channels 0 to 5, not 6"):
+        layer_steps(value, image, model.states, channel=6)
     with pytest.raises(GraphError, match="no parameter with an array"):
         layer_steps(value, image)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 from support.command_line import done, refused
 
 from graphcnn.pictures.lessons.examples import EXAMPLES
@@ -54,3 +55,10 @@ def test_wrong_use(here: Path) -> None:
     assert "unknown file type '.bmp'" in refused(1, "lesson", "conv", "-o", "x.bmp")
     assert "does not fit an input of 5" in refused(1, "lesson", "conv", "--kernel", "7")
     assert "at most 100" in refused(1, "lesson", "conv", "--size", "20")
+
+
+def test_a_layer_of_a_model(here: Path, trained: Path) -> None:
+    np.save("x.npy", np.random.default_rng(0).random((1, 12, 12)))
+    done("lens", trained, "x.npy", "--steps", "conv:1", "--at", "2,3", "-o", "film.svg")
+    svg = Path("film.svg").read_text()
+    assert "@keyframes" in svg and "output at row 2, column 3" in svg

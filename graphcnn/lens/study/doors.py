@@ -248,3 +248,36 @@ class Study(Core):
         from graphcnn.lens.study.dense_form import dense_form
 
         return dense_form(self, layer)
+
+    def steps(
+        self,
+        layer: str,
+        x: Any,
+        *,
+        channel: int | None = None,
+        at: tuple[int, int] | None = None,
+        shown: int | tuple[int, int] = 3,
+    ) -> Finding:
+        """A layer at work, as a film: its real weights slid over what it reads of an image.
+
+        One number of the output a frame, with the window, the weights, the products and their sum,
+        as `graphcnn.pictures.conv_steps` shows them. The numbers are those of the definition; the
+        caption says how far the compiled layer is from them.
+
+        Found are `y`, the outputs that are worked, the part `x` of the input that they read, and
+        `weight` and `bias` of the filter.
+
+        Args:
+            layer: a convolution, a pool, upsampling or padding.
+            x: one image.
+            channel: of the output; by default the one with the largest number.
+            at: row and column of the first output; by default around the largest number.
+            shown: how many rows and columns of outputs.
+
+        Raises:
+            LensError: more than one image, or numbers that are not finite.
+            GraphError: no such layer, or one that slides no window.
+        """
+        from graphcnn.lens.study.steps import steps
+
+        return steps(self, layer, x, channel, at, shown)

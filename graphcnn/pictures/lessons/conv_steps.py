@@ -125,7 +125,7 @@ def layer_steps(
     x: Any,
     states: Mapping[str, Any] | None = None,
     *,
-    filter: int = 0,
+    channel: int = 0,
     at: Pair = (0, 0),
     shown: IntOrPair = 3,
     method: str = "stamps",
@@ -141,8 +141,8 @@ def layer_steps(
         x: what it reads, (C, H, W): for the first layer the prepared image, for others what
             `model.activations` has of the layer before.
         states: arrays by key, as `model.states` has them.
-        filter: the filter, or the channel of a pool, that is drawn. Of its input channels four
-            are drawn, and one number says what the others add.
+        channel: the channel of the output that is drawn: a filter, or a channel of a pool. Of the
+            channels that a filter reads four are drawn, and one number says what the others add.
         at, shown: that many places of the output, (rows, columns), from this one on, and what of
             the image they read. Of operators that enlarge the image all of it is drawn.
 
@@ -159,17 +159,18 @@ def layer_steps(
     part, kind = "", _title(op.name, op, weight, False)
     if isinstance(op, Conv2d):
         assert weight is not None
-        if not 0 <= filter < len(weight):
-            raise GraphError(f"{layer!r} has the filters 0 to {len(weight) - 1}, not {filter}")
+        if not 0 <= channel < len(weight):
+            raise GraphError(f"{layer!r} has the channels 0 to {len(weight) - 1}, not {channel}")
         per_group = weight.shape[1]
-        first = filter // (len(weight) // op.groups) * per_group
+        first = channel // (len(weight) // op.groups) * per_group
         image = image[first : first + per_group]
-        weight, bias = weight[[filter]], None if bias is None else bias[[filter]]
+        weight, bias = weight[[channel]], None if bias is None else bias[[channel]]
         op = replace(op, groups=1)
-        part = f", filter {filter}"
+        part = f", filter {channel}"
     elif isinstance(op, MaxPool2d | AvgPool2d | Upsample2d | Pad2d) and len(image) > 1:
-        image = image[[filter]]
-        part = f", channel {filter}"
+        if not 0 <= channel < len(image):
+            raise GraphError(f"{layer!r} has the channels 0 to {len(image) - 1}, not {channel}")
+        image, part = image[[channel]], f", channel {channel}"
     name = title or f"{node.name}{part}: {kind[0].lower()}{kind[1:].replace(':', ',')}"
     if isinstance(op, Conv2d | MaxPool2d | AvgPool2d):
         op, image, view = cropped(op, image, weight, at, pair_of(shown, "shown"))

@@ -25,6 +25,8 @@ _GAP: Final = 12.0
 #: Between two columns with a sign between them.
 _SIGN: Final = 23.0
 _LINE: Final = 14.0
+#: Below the last line.
+_FOOT: Final = 14.0
 
 
 @dataclass(frozen=True)
@@ -90,19 +92,28 @@ def figure(
     panels, bottom = _panels(columns, top)
     sums, bottom = _sums(steps, stage_width, bottom + 10)
     stage = Group((*panels, *sums), "stage", box=Box(_LEFT, top, _LEFT + stage_width, bottom))
-    y = bottom + 2
-    below: list[Item] = []
-    for fact in facts:
-        for line in wrapped(fact, SIZE, width):
-            y += _LINE - 1
-            below.append(Text(_LEFT, y, line, SIZE, "muted"))
-    page = Box(0, 0, width + 2 * _LEFT, y + 12)
-    items = (Rect(page, "ground"), *heads, stage, *below)
+    page = Box(0, 0, width + 2 * _LEFT, bottom + _FOOT)
+    items: tuple[Item, ...] = (Rect(page, "ground"), *heads, stage)
     each = SHORT if len(steps) <= 12 else LONG
     film = Film((*[each] * (len(steps) - 1), LAST), tuple(printed))
     words = f"{definition} In {len(steps)} steps."
-    scene = Scene(page.width, page.height, items, title, words, tuple(facts), data, film)
-    return Picture(scene)
+    scene = Scene(page.width, page.height, items, title, words, (), data, film)
+    return annotated(Picture(scene), facts)
+
+
+def annotated(picture: Picture, facts: Sequence[str]) -> Picture:
+    """The picture with more lines below it."""
+    scene, lines = picture.scene, list[Item]()
+    y = scene.height - _FOOT + 2
+    for fact in facts:
+        for line in wrapped(fact, SIZE, scene.width - 2 * _LEFT):
+            y += _LINE - 1
+            lines.append(Text(_LEFT, y, line, SIZE, "muted"))
+    high = y - 2 + _FOOT
+    ground = Rect(Box(0, 0, scene.width, high), "ground")
+    items = (ground, *scene.items[1:], *lines)
+    footer = (*scene.footer, *facts)
+    return replace(picture, scene=replace(scene, height=high, items=items, footer=footer))
 
 
 def _panels(columns: Sequence[Column], top: float) -> tuple[list[Item], float]:
