@@ -168,6 +168,18 @@ def test_diff(here: Path) -> None:
     assert "fuse_ops" in Path("native.txt").read_text()
 
 
+def test_diff_of_two_ways_back(here: Path) -> None:
+    """Guided backpropagation is a relu more for each of the two that the network has."""
+    done("diff", "mnist_cnn", "-o", "guided.txt", "--rule", "plain", "guided")
+    text = Path("guided.txt").read_text()
+    assert text.count("+ added: relu, by guided\n") == text.count("+ added") == 2
+    done("diff", "mnist_cnn", "-o", "slopes.txt", "--rule", "plain", "deeplift", "--batch", 2)
+    assert "+ added: conv1.baseline" in Path("slopes.txt").read_text()
+    assert "not one of 'plain'" in refused(2, "diff", "lenet5", "-o", "x.svg", "--rule", "a", "b")
+    both = ("diff", "lenet5", "-o", "x.svg", "--rule", "plain", "lrp", "--native")
+    assert "--rule compares gradients" in refused(2, *both)
+
+
 def test_plan(here: Path) -> None:
     done("plan", "lenet5", "-o", "one.json")
     done("plan", "lenet5", "-o", "eight.json", "--batch", 8)

@@ -11,10 +11,15 @@ import numpy as np
 
 from graphcnn.compile.pipelines import inference_graph
 from graphcnn.errors import GraphCnnError, GraphError
+from graphcnn.ir.graph import Graph
 from graphcnn.model import Model
+from graphcnn.ops.broadcast import Sum
+from graphcnn.passes.training.backward import gradients
+from graphcnn.passes.training.backward_rules import NAMED, deeplift
 from graphcnn.pictures import (
     SUFFIXES,
     Picture,
+    difference_picture,
     failure_picture,
     graph_picture,
     passes_picture,
@@ -230,6 +235,11 @@ def volume(
     help="Fix the batch size first. Default: it stays the symbol N.",
 )  # fmt: skip
 @click.option("--native", is_flag=True, help="The passes of the native runtime too.")
+@click.option(
+    "--rule", "rules", nargs=2, type=click.Choice([*NAMED, "deeplift"]), metavar="BEFORE AFTER",
+    help="In place of passes, two ways back from the outputs to the first input: plain is the "
+    f"derivative, others are {', '.join(k for k in NAMED if k != 'plain')} and deeplift.",
+)  # fmt: skip
 @loss_option(TRAINING_LOSS)
 @optimizer_option(TRAINING_OPTIMIZER)
 def diff(
@@ -240,10 +250,11 @@ def diff(
     training: bool,
     batch: int | None,
     native: bool,
+    rules: tuple[str, str] | None,
     loss: str,
     optimizer: str,
 ) -> None:
-    """Draw what the passes do to MODEL, as a film strip.
+    """Draw what the passes do to MODEL, as a film strip, or how two backward graphs differ.
 
     A panel for each pass that changed something: what it kept, removed, fused, changed and added.
     `graphcnn passes` says the same in words, with the reasons.
@@ -252,12 +263,32 @@ def diff(
     Examples:
       graphcnn diff resnet18 -o passes.svg
       graphcnn diff lenet5 -o passes.html --training --open
+      graphcnn diff mnist_cnn -o guided.svg --rule plain guided
     """
+    if rules and (training or native):
+        raise click.UsageError("--rule compares gradients of the model as it is defined")
     with _failures_drawn(output, show):
         built = model.build(settings)
+        if rules:
+            graph = built.graph if batch is None else built.graph.bind(N=batch)
+            ways = [way_back(graph, each) for each in rules]
+            name = f"{built.name}: {rules[0]} → {rules[1]}"
+            finish(difference_picture(*ways, name=name), output, show)
+            return
         _, applied, _ = apply_passes(built, training, native, batch, loss, optimizer)
     steps = [(a.by.name, a.before, a.after) for a in applied]
     finish(passes_picture(steps, title=f"{built.name}: passes"), output, show)
+
+
+def way_back(graph: Graph, rules: str) -> Graph:
+    """The gradient of the sum of the first output for the first input. Baselines are black."""
+    if not graph.inputs:
+        raise GraphError(f"{graph.name} has no input that a gradient could be taken for")
+    image, output = graph.inputs[0], next(iter(graph.outputs.values()))
+    score = Sum(tuple(range(output.type.rank)))(output)
+    chosen = deeplift({image: 0.0}) if rules == "deeplift" else rules
+    (gradient,) = gradients(score, [image], chosen)
+    return Graph.of(graph.inputs, {"gradient": gradient}, name=f"{graph.name}, {rules}")
 
 
 @click.command()
