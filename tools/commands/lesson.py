@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import graphcnn as cnn
+from graphcnn.tools import xo_story
 from graphcnn.tools.commands.pictures import file_options, finish
 from graphcnn.tools.commands.steps import STEPS
 
@@ -28,6 +29,7 @@ def lesson() -> None:
       graphcnn lesson conv --size 6 --padding same --stride 2 -o same.html
       graphcnn lesson transposed -o strip.pdf    as a strip of frames, to print
       graphcnn lesson dense -o dense.svg         a convolution as a matrix
+      graphcnn lesson xo -o xo.svg               how X and O are told apart
       graphcnn lesson all -o figures             every one
     """
 
@@ -74,3 +76,15 @@ def dense(
     y = cnn.conv2d(image, maps, kernel, bias=False, name="conv", **options)
     model = cnn.Model(image, y, name="lesson").initialize(seed)
     finish(model.lens().dense_form("conv").picture, output, show)
+
+
+@lesson.command()
+@file_options
+def xo(output: Path, show: bool) -> None:
+    """How X and O are told apart: features, matches, pooling, votes.
+
+    \b
+    Example:
+      graphcnn lesson xo -o xo.svg
+    """
+    finish(xo_story.picture(), output, show)

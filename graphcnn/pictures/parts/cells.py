@@ -46,16 +46,19 @@ def cells(
     Args:
         label: what the table is, for those who do not see it; its numbers follow.
         paint: of a number.
-        write: the text of a number; None writes none. What does not fit is left out.
+        write: the text of a number; None writes none. A text is made smaller until it fits, and
+            left out where that is too small to read.
     """
     array: Array = np.asarray(numbers, np.float64)
-    digits = max(size * _DIGITS, _LEAST)
     items: list[Item] = []
     for (row, column), value in np.ndenumerate(array):
         x, y = left + column * size, top + row * size
         items.append(Rect(Box(x, y, x + size, y + size), paint(float(value))))
         text = write(float(value)) if write is not None else ""
-        if text and text_width(text, digits) <= size - 0.5 and digits + 2 <= size:
+        digits = size * _DIGITS
+        if text:
+            digits = min(digits, (size - 3) / text_width(text, 1.0))
+        if text and digits >= _LEAST:
             items.append(Text(x + size / 2, y + size / 2 + 0.36 * digits, text, digits, "text",
                               "middle"))  # fmt: skip
     rows = "; ".join(" ".join(short_number(float(v)) for v in row) for row in array)
