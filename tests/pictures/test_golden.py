@@ -12,6 +12,7 @@ from collections.abc import Callable
 from difflib import unified_diff
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 if __name__ == "__main__":
@@ -24,12 +25,15 @@ import graphcnn as cnn
 from graphcnn.models import MODELS
 from graphcnn.pictures import (
     Picture,
+    confusion_picture,
     conv_steps,
+    curves_picture,
     difference_picture,
     graph_picture,
     training_picture,
     volume_picture,
 )
+from graphcnn.tools import xo_story
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -46,9 +50,30 @@ def trained() -> Picture:
     return training_picture(model.training_graph("cross_entropy", "sgd"))
 
 
+def shared() -> Picture:
+    image = cnn.input("image", (4, 4, 4))
+    y = cnn.conv2d(image, 4, 3, padding=1, stride=2, groups=2, bias=False, name="conv")
+    model = cnn.Model(image, y, name="grouped").initialize(0)
+    return model.lens().dense_form("conv").picture
+
+
+def run() -> Picture:
+    rows = [{"loss": 2.0 / e, "val_loss": 1.5 / e + 0.01 * e, "val_accuracy": 1 - 1 / e}
+            for e in range(1, 21)]  # fmt: skip
+    return curves_picture(rows, rates=[0.1 * 0.8**e for e in range(20)], resumed=[7.5])
+
+
+def confused() -> Picture:
+    counts = [[40, 2, 0, 1], [3, 37, 0, 0], [0, 0, 0, 0], [0, 9, 1, 30]]
+    return confusion_picture(np.array(counts), ["cat", "dog", "eel", "a long name"], order="error")
+
+
 PICTURES: dict[str, Callable[[], Picture]] = {
     "alexnet-box": lambda: volume_picture(alexnet().graph),
     "alexnet-lenet": lambda: volume_picture(alexnet().graph, style="lenet"),
+    "confusion": confused,
+    "curves": run,
+    "dense-form": shared,
     "densenet": lambda: graph_picture(densenet().graph),
     "densenet-u": lambda: volume_picture(densenet().graph, style="unet"),
     "difference": changed,
@@ -63,6 +88,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "steps-of-a-stride": lambda: conv_steps(size=(3, 4), kernel=2, stride=2).strip(),
     "training": trained,
     "vgg16": lambda: graph_picture(vgg16().graph),
+    "xo": xo_story.picture,
 }
 
 
