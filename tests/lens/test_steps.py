@@ -60,7 +60,7 @@ def test_refusals() -> None:
     lens = build("lenet5").initialize(0).lens()
     with pytest.raises(LensError, match="one image is worked at a time, found 2"):
         lens.steps("C1", noise(2, 1, 28, 28))
-    with pytest.raises(LensError, match="slide a window"):
+    with pytest.raises(GraphError, match="slides no window"):
         lens.steps("F6", noise(1, 28, 28))
     with pytest.raises(LensError, match="0 to 5"):
         lens.steps("C1", noise(1, 28, 28), channel=6)

@@ -174,8 +174,8 @@ def test_layers_of_models_are_drawn_with_their_weights() -> None:
     image = np.random.default_rng(0).random((1, 28, 28), np.float32)
     found = model.activations(image)
     for layer, at in (("C1", (0, 26)), ("S2", (3, 4)), ("C3", (9, 8))):
-        value = model.value(layer, activated=False)
-        read = found[value.node.inputs[0].node.name]
+        value = model[layer]
+        read = found[model.value(layer, activated=False).node.inputs[0].node.name]
         picture = layer_steps(value, read, model.states, channel=2, at=at, shown=(1, 2))
         expected = found[layer][0, 2, at[0] : at[0] + 1, at[1] : at[1] + 2]
         assert np.allclose(picture.scene.data["y"], expected, atol=1e-5)

@@ -1,5 +1,6 @@
 """Films: what moves, what stands still, and what becomes of them on paper."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -53,6 +54,8 @@ def test_frames_and_strip() -> None:
             picture.frame(number)
     with pytest.raises(OutputError, match="at least one frame"):
         picture.strip(frames=())
+    facts = json.loads(picture.json())
+    assert facts["seconds"] == [1, 1, 2] and facts["groups"][1]["frames"] == [1, 2]
     still = picture.frame(1)
     assert still.frame(7).scene == still.strip().scene == still.scene, "no film: itself"
 

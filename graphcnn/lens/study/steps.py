@@ -12,7 +12,7 @@ from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import finite
 from graphcnn.lens.target import checked_index
-from graphcnn.pictures.lessons.conv_steps import layer_steps
+from graphcnn.pictures.lessons.conv_steps import layer_steps, sliding_node
 from graphcnn.pictures.lessons.stage import annotated
 from graphcnn.pictures.lessons.wording import size
 
@@ -24,9 +24,7 @@ def steps(
     _, fed = core.images(x)
     if len(fed) != 1:
         raise LensError(f"one image is worked at a time, found {len(fed)}")
-    value = core.network.value(layer, activated=False)
-    if value.type.rank != 4 or not value.node.inputs:
-        raise LensError(f"{layer!r} is {value.type}; worked are operators that slide a window")
+    value = sliding_node(core.value(layer)).output
     parts = {"read": value.node.inputs[0], "made": value}
     found = core.probe(("steps", layer), lambda: ((core.image,), parts))(fed)
     read, made = (finite(found[name], f"{name} by the layer {layer!r}")[0] for name in parts)

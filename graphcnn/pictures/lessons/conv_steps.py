@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.geometry import Pair
 from graphcnn.ir.graph import state_of
-from graphcnn.ir.node import OPS, Array, Op, Value
+from graphcnn.ir.node import OPS, Array, Node, Op, Value
 from graphcnn.ir.philox import words
 from graphcnn.ir.sources import Constant, State
 from graphcnn.language.arguments import IntOrPair, Padding, choose, cut_off, positive
@@ -31,6 +31,7 @@ from graphcnn.pictures.lessons.spreading import (
 from graphcnn.pictures.lessons.wording import Numbers, pair, sides, size
 from graphcnn.pictures.picture import Picture
 
+_Sliding = Conv2d | ConvTranspose2d | MaxPool2d | AvgPool2d | Upsample2d | Pad2d
 #: How a transposed convolution is drawn.
 METHODS: Final = {"stamps": stamping, "zeros": inserting}
 
@@ -134,10 +135,10 @@ def layer_steps(
 ) -> Picture:
     """The film of `conv_steps` for a layer of a model, with its real weights and a real image.
 
-        layer_steps(model.value("C1", activated=False), image, model.states, at=(10, 10))
+        layer_steps(model["C1"], image, model.states, at=(10, 10))
 
     Args:
-        layer: a value that such an operator makes.
+        layer: a value that such an operator makes, or the activation or normalisation behind it.
         x: what it reads, (C, H, W): for the first layer the prepared image, for others what
             `model.activations` has of the layer before.
         states: arrays by key, as `model.states` has them.
@@ -150,10 +151,8 @@ def layer_steps(
         GraphError: an operator that slides no window, or an image that it does not take.
         OutputError: the output has no such place, or what `conv_steps` refuses.
     """
-    node = layer.node
-    op, image = node.op, _image(x)
-    if not isinstance(op, Conv2d | ConvTranspose2d | MaxPool2d | AvgPool2d | Upsample2d | Pad2d):
-        raise GraphError(f"{layer!r} slides no window; operators that do: {', '.join(_MAKERS)}")
+    node = sliding_node(layer)
+    op, image = cast(_Sliding, node.op), _image(x)
     arrays = [_array(value, states or {}) for value in node.inputs[1:]]
     weight, bias = (*arrays, None, None)[:2]
     part, kind = "", _title(op.name, op, weight, False)
@@ -179,6 +178,20 @@ def layer_steps(
             return convolution(op, image, weight, bias, name, Numbers(digits), view)
         return pooling(op, image, name, Numbers(digits), view)
     return _draw(op, image, weight, bias, name, Numbers(digits), method, False)
+
+
+def sliding_node(layer: Value) -> Node:
+    """The operator that slides a window: of the value, or before its activation.
+
+    Raises:
+        GraphError: there is none.
+    """
+    node = layer.node
+    while node.op.family in ("activation", "norm") and node.inputs:
+        node = node.inputs[0].node
+    if not isinstance(node.op, _Sliding):
+        raise GraphError(f"{layer!r} slides no window; operators that do: {', '.join(_MAKERS)}")
+    return node
 
 
 def _draw(

@@ -15,6 +15,8 @@ def to_json(scene: Scene) -> str:
         entry: dict[str, Any] = {"kind": group.kind, "key": group.key, "label": group.label}
         if group.links:
             entry["links"] = list(group.links)
+        if group.frames is not None:
+            entry["frames"] = list(group.frames)
         if group.box is not None:
             entry["box"] = [round(x, 2) for x in group.box]
         groups.append(entry)
@@ -23,6 +25,7 @@ def to_json(scene: Scene) -> str:
         "description": scene.description,
         "size": [round(scene.width, 2), round(scene.height, 2)],
         "footer": list(scene.footer),
+        **({"seconds": list(scene.film.seconds)} if scene.film else {}),
         "data": dict(scene.data),
         "groups": groups,
     }
