@@ -165,6 +165,10 @@ def _adversarial(asked: Asked) -> Finding:
     return asked.lens.adversarial(asked.image, **asked.more)
 
 
+def _dream(asked: Asked) -> Finding:
+    return asked.lens.dream(asked.image, asked.layer, **asked.more)
+
+
 #: In the order of the help.
 QUESTIONS: Final = (
     Question(
@@ -179,6 +183,10 @@ QUESTIONS: Final = (
         "reconstruct", "", "image",
         "The image back from each layer, with what is lost on the way.",
         _reconstruct, ("seed",),
+    ),
+    Question(
+        "dream", "LAYER", "image", "The image with more of what a layer sees in it.",
+        _dream, ("seed",),
     ),
     Question(
         "adversarial", "", "image",

@@ -239,4 +239,4 @@ def _picture(core: Core, finding: Finding) -> Picture:
             Tile(new, title="the sum", lines=(words[1],), group=group),
         ]
     facts = [f"{key}: {value}" for key, value in finding.facts.items()]
-    return sheet_picture(tiles, finding.title, "", facts, columns=3, width=560)
+    return sheet_picture(tiles, finding.title, "", facts, columns=3)

@@ -137,6 +137,86 @@ class Synthesis(Core):
         how = settings(self, canvas, steps, rate, 0, 0, 1, penalties, 1)
         return reconstruct(self, x, layers, seed, how)
 
+    def dream(
+        self,
+        x: Any,
+        layer: str,
+        *,
+        octaves: int = 3,
+        scale: float = 1.4,
+        steps: int = 16,
+        rate: float = 0.01,
+        jitter: int | None = None,
+        seed: int = 0,
+    ) -> Finding:
+        """Images in which a layer is shown more of what it sees there already.
+
+            x ← clip(x + rate · g / mean |g|),   g = ∂/∂x of the mean square of the layer
+
+        first at a small size, then at larger ones with what was added so far, so that patterns of
+        several sizes appear (A. Mordvintsev, C. Olah, M. Tyka, "Inceptionism", 2015).
+
+        Args:
+            x: one image or several.
+            octaves: how many sizes, each `scale` times larger than the one before, up to that of
+                the images.
+            steps: at each size, of `rate` for a pixel on average.
+            jitter: as in `maximise`, with `seed`.
+
+        Returns:
+            `images` (n, C, H, W) in [0, 1], those given as `like`, the `frames` after each octave,
+            the first ones included, and the `energy` of the layer, its mean square, (frames, n).
+
+        Raises:
+            LensError: the layer cannot be computed of smaller images, as behind a dense layer;
+                octaves=1 dreams at one size.
+        """
+        from graphcnn.lens.synthesis.dream import dream
+
+        return dream(self, x, layer, octaves, scale, steps, rate, jitter, seed)
+
+    def style(
+        self,
+        content: Any,
+        style: Any,
+        *,
+        layer: str | None = None,
+        style_layers: Sequence[str] | None = None,
+        weight: float = 1.0,
+        steps: int = 512,
+        canvas: str = "pixels",
+        rate: float = 0.05,
+        penalties: Mapping[str, float] | None = None,
+        frames: int = 8,
+    ) -> Finding:
+        """Images with the content of some and the style of others.
+
+            loss = ‖F(x) - F(content)‖² / ‖F(content)‖²
+                   + weight · mean over layers of ‖G(x) - G(style)‖² / ‖G(style)‖²
+
+        F are the maps of a layer, G = F Fᵀ / (C H W) says which channels occur together (L. Gatys,
+        A. Ecker, M. Bethge, arXiv:1508.06576). Nothing is drawn: x begins as the content.
+
+        Args:
+            content: one image or several.
+            style: one image for all of them, or one for each.
+            layer: whose maps are the content; by default the last that has maps.
+            style_layers: whose maps have the style; by default all.
+            others: as in `maximise`.
+
+        Returns:
+            `images` (n, C, H, W) in [0, 1], `content` and `style`, at first and at last the
+            `content_error` (2, n) and the `style_errors` (2, n, layers), and the `frames`.
+
+        Raises:
+            LensError: a layer without maps, or maps that are 0 everywhere.
+        """
+        from graphcnn.lens.synthesis.search import settings
+        from graphcnn.lens.synthesis.style import style_transfer
+
+        how = settings(self, canvas, steps, rate, 0, 0, 1, penalties, frames)
+        return style_transfer(self, content, style, layer, style_layers, weight, how)
+
     def adversarial(
         self,
         x: Any,

@@ -20,7 +20,7 @@ from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import layers
 from graphcnn.lens.synthesis.search import Settings, Way, in_pieces, searched
-from graphcnn.lens.synthesis.seen import normalisation_words, pixel_input, seen
+from graphcnn.lens.synthesis.seen import code_of, normalisation_words, seen
 from graphcnn.lens.synthesis.strip import film
 from graphcnn.ops.broadcast import Sum
 from graphcnn.pictures.picture import Picture
@@ -110,7 +110,7 @@ def correlation(images: Array, others: Array) -> Array:
 
 def _inverted(core: Core, layer: str, value: Value, looks: Array, seed: int, how: Settings) -> Way:
     """The way from noise to images with the codes of those given."""
-    code = _code(core, layer, looks)
+    code = code_of(core, layer, looks)
     size = np.square(code, dtype=np.float64).reshape(len(code), -1).sum(1)
     if not np.isfinite(size).all() or not size.all():
         what = "is 0" if np.isfinite(size).all() else "is not finite"
@@ -135,22 +135,11 @@ def _inverted(core: Core, layer: str, value: Value, looks: Array, seed: int, how
     return in_pieces(start, piece)
 
 
-def _code(core: Core, layer: str, pixels: Array) -> Array:
-    """What the layer makes of pixels in [0, 1]."""
-
-    def parts() -> tuple[Sequence[Value], dict[str, Value]]:
-        x = pixel_input(core)
-        return (x,), {"code": seen(core, x, [core.value(layer)])[0]}
-
-    key = ("code", layer, core.network.normalisation)
-    return core.probe(key, parts)(pixels)["code"]
-
-
 def _errors(core: Core, layer: str, frames: Array, looks: Array) -> Array:
     """‖code - wanted‖² / ‖wanted‖² of frames (frames, n, C, H, W): (frames, n)."""
-    wanted = _code(core, layer, looks).astype(np.float64).reshape(len(looks), -1)
+    wanted = code_of(core, layer, looks).astype(np.float64).reshape(len(looks), -1)
     size = np.square(wanted).sum(1)
-    codes = (_code(core, layer, frame).reshape(len(looks), -1) for frame in frames)
+    codes = (code_of(core, layer, frame).reshape(len(looks), -1) for frame in frames)
     return np.stack([np.square(code - wanted).sum(1) / size for code in codes])
 
 

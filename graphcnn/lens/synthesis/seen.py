@@ -8,7 +8,7 @@ import numpy as np
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import LensError
 from graphcnn.ir.graph import rebuilt
-from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.node import Array, Value, constant_of
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.lens.core import Core
@@ -58,3 +58,14 @@ def pieces(count: int, size: tuple[int, ...]) -> list[slice]:
     each = -(-count // -(-count // most))
     starts = [min(i, count - each) for i in range(0, count, each)]
     return [slice(i, i + each) for i in starts]
+
+
+def code_of(core: Core, layer: str, pixels: Array) -> Array:
+    """What the layer makes of pixels in [0, 1]."""
+
+    def parts() -> tuple[Sequence[Value], dict[str, Value]]:
+        x = pixel_input(core)
+        return (x,), {"code": seen(core, x, [core.value(layer)])[0]}
+
+    key = ("code", layer, core.network.normalisation)
+    return core.probe(key, parts)(pixels)["code"]
