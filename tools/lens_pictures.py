@@ -1,0 +1,84 @@
+"""The pictures of docs/what-it-sees.md:
+
+    python -m graphcnn.tools.lens_pictures docs/lens                    draws them again
+    python -m graphcnn.tools.lens_pictures docs/lens --data mnist:DIR   trains the network anew first
+
+The folder holds the network and the digits that the page is about, so that its examples run
+without the data. The same network gives the same pictures, byte for byte.
+"""
+
+import argparse
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from graphcnn.base.files import atomic_write
+from graphcnn.data.dataset import Dataset
+from graphcnn.data.specs import load as load_data
+from graphcnn.ir.node import Array
+from graphcnn.learning.optimizers import Adam
+from graphcnn.lens.finding import Finding
+from graphcnn.lens.lens import Lens
+from graphcnn.model import load
+from graphcnn.models import build
+from graphcnn.pictures.picture import Picture
+
+NETWORK: Final = "lenet5.safetensors"
+DIGITS: Final = "digits.npy"
+
+
+def train(data: str, folder: Path) -> None:
+    """LeNet-5 after three epochs, and sixteen digits that it was not trained on."""
+    parts = load_data(data)
+    model = build("lenet5")
+    model.fit(
+        parts.train, epochs=3, batch_size=64, optimizer=Adam(0.001), seed=0, validation=parts.test
+    )
+    model.save(folder / NETWORK)
+    buffer = io.BytesIO()
+    np.save(buffer, sixteen(parts.test))
+    atomic_write(folder / DIGITS, buffer.getvalue())
+
+
+def sixteen(test: Dataset) -> Array:
+    """The first digit of each kind from 0 to 9, then the second of each from 0 to 5."""
+    places = [np.flatnonzero(test.labels == i % 10)[i // 10] for i in range(16)]
+    return np.asarray(test.images[places])
+
+
+def pictures(lens: Lens, digits: Array) -> Mapping[str, Callable[[], Finding | Picture]]:
+    """By the name of the file, in the order of the page."""
+    seven = digits[7]
+    return {
+        "maps": lambda: lens.maps(seven),
+        "filters": lambda: lens.filters("C1"),
+        "field": lambda: lens.field("S4"),
+        "maximised": lambda: lens.maximise(),
+    }
+
+
+def draw(folder: Path) -> list[Path]:
+    """All pictures of the network in the folder."""
+    lens = load(folder / NETWORK).lens()
+    digits = np.load(folder / DIGITS)
+    made = pictures(lens, digits)
+    return [make().save(folder / f"{name}.svg") for name, make in made.items()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m graphcnn.tools.lens_pictures")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", help="train the network on these first, as in mnist:DIR")
+    given = parser.parse_args()
+    if given.data:
+        given.folder.mkdir(exist_ok=True)
+        train(given.data, given.folder)
+    for path in draw(given.folder):
+        print(f"drawn: {path} ({path.stat().st_size:,} bytes)")
+
+
+if __name__ == "__main__":
+    main()
