@@ -25,6 +25,8 @@ from graphcnn.lens.lens import Lens
 from graphcnn.model import load
 from graphcnn.models import build
 from graphcnn.pictures.picture import Picture
+from graphcnn.pictures.raster.sheet import sheet_picture
+from graphcnn.pictures.raster.tiles import Tile, number
 
 NETWORK: Final = "lenet5.safetensors"
 DIGITS: Final = "digits.npy"
@@ -49,23 +51,30 @@ def sixteen(test: Dataset) -> Array:
     return np.asarray(test.images[places])
 
 
-def pictures(lens: Lens, digits: Array) -> Mapping[str, Callable[[], Finding | Picture]]:
-    """By the name of the file, in the order of the page."""
-    seven = digits[7]
-    return {
-        "maps": lambda: lens.maps(seven),
-        "filters": lambda: lens.filters("C1"),
-        "field": lambda: lens.field("S4"),
-        "maximised": lambda: lens.maximise(),
-    }
+def maximised(lens: Lens) -> Picture:
+    """The images of all classes after the last step, without the way there."""
+    found = lens.maximise(penalties={"tv": 8})
+    tiles = [
+        Tile(image, title=str(i), lines=(f"score {number(score)}",))
+        for i, (image, score) in enumerate(zip(found["images"], found["scores"][-1], strict=True))
+    ]
+    return sheet_picture(tiles, "what excites each class most", "", (found.caption,), columns=10)
+
+
+#: By the name of the file, in the order of the page.
+PICTURES: Final[Mapping[str, Callable[[Lens, Array], Finding | Picture]]] = {
+    "maps": lambda lens, digits: lens.maps(digits[7]),
+    "filters": lambda lens, digits: lens.filters("C1"),
+    "field": lambda lens, digits: lens.field("S4"),
+    "maximised": lambda lens, digits: maximised(lens),
+}
 
 
 def draw(folder: Path) -> list[Path]:
     """All pictures of the network in the folder."""
     lens = load(folder / NETWORK).lens()
     digits = np.load(folder / DIGITS)
-    made = pictures(lens, digits)
-    return [make().save(folder / f"{name}.svg") for name, make in made.items()]
+    return [make(lens, digits).save(folder / f"{name}.svg") for name, make in PICTURES.items()]
 
 
 def main() -> None:
