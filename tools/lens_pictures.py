@@ -1,7 +1,7 @@
 """The pictures of docs/what-it-sees.md:
 
     python -m graphcnn.tools.lens_pictures docs/lens                    draws them again
-    python -m graphcnn.tools.lens_pictures docs/lens --data mnist:DIR   trains the network anew first
+    python -m graphcnn.tools.lens_pictures docs/lens --data mnist:DIR   trains the network first
 
 The folder holds the network and the digits that the page is about, so that its examples run
 without the data. The same network gives the same pictures, byte for byte.

@@ -12,9 +12,13 @@ from graphcnn.language.arguments import choose
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.lens import Lens
 from graphcnn.lens.study.layers import layers
-from graphcnn.tools.resolve import WrongUseError
+from graphcnn.tools.resolve import WrongUseError, find
 
 Needs = Literal["image", "network", "data"]
+
+
+#: A method of attribution: the lens, the image, and where it looks.
+Method = Callable[[Lens, Any, dict[str, Any]], Finding]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,28 @@ def target_named(lens: Lens, text: str | None) -> dict[str, Any]:
     return {"target": unit, "layer": layer}
 
 
+def _rule(name: str) -> Method:
+    return lambda lens, x, where: lens.gradient(x, rule=name, **_without(where, "seed"))
+
+
+def _without(where: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Arguments that a method takes: what is drawn nowhere needs no seed."""
+    return {key: value for key, value in where.items() if key not in names}
+
+
+#: The methods of --why.
+METHODS: Final[Mapping[str, Method]] = {
+    "gradient": _rule("plain"),
+    "guided": _rule("guided"),
+    "deconv": _rule("deconv"),
+    "redirected": _rule("redirected"),
+    "lrp": _rule("lrp"),
+    "deeplift": _rule("deeplift"),
+    "integrated": lambda lens, x, where: lens.integrated(x, **_without(where, "seed")),
+    "smooth": lambda lens, x, where: lens.smooth(x, **where),
+}
+
+
 def _filters(asked: Asked) -> Finding:
     return asked.lens.filters(asked.layer)
 
@@ -148,6 +174,24 @@ def _maximise(asked: Asked) -> Finding:
     return asked.lens.maximise(layer, unit=unit, **asked.more)
 
 
+def _why(asked: Asked) -> Finding:
+    options = {k: v for k, v in asked.more.items() if k != "target"}
+    method = METHODS[method_named(METHODS, asked.what)]
+    target = target_named(asked.lens, asked.more.get("target"))
+    if "at" in options and "layer" not in target:
+        raise WrongUseError("--at is a place in the maps of a layer: give --target LAYER:UNIT")
+    return method(asked.lens, asked.image, target | options)
+
+
+def _codes(asked: Asked) -> Finding:
+    return asked.lens.codes(asked.data, asked.layer)
+
+
+def _similarity(asked: Asked) -> Finding:
+    other = None if asked.what == "itself" else find(asked.what).build()
+    return asked.lens.similarity(other, data=asked.data)
+
+
 def _ablate(asked: Asked) -> Finding:
     layer, channel = asked.unit
     return asked.lens.ablate(layer, channel, data=asked.data)
@@ -171,6 +215,11 @@ def _dream(asked: Asked) -> Finding:
 
 #: In the order of the help.
 QUESTIONS: Final = (
+    Question(
+        "why", "METHOD", "image",
+        f"Which pixels the score hangs on, by one of {', '.join(METHODS)}.", _why,
+        ("target", "at", "seed"),
+    ),
     Question(
         "maps", "LAYER|all", "image",
         "Feature maps, those with the most energy first, dead ones crossed.", _maps,
@@ -219,6 +268,15 @@ QUESTIONS: Final = (
         "ablate", "LAYER[:UNIT]", "data",
         "The accuracy that is lost when a channel says nothing, or each channel of a layer alone.",
         _ablate,
+    ),
+    Question(
+        "codes", "LAYER", "data",
+        "The images where a layer puts them: those that it takes for alike lie near.", _codes,
+    ),
+    Question(
+        "similarity", "MODEL|itself", "data",
+        "How alike the layers of MODEL and another one are, from 0 to 1 (linear CKA).",
+        _similarity,
     ),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The page on the lens: its examples print what stands there, its commands work, its figures exist."""
+"""The page on the lens: its examples print what stands there, its figures are the command's."""
 
 import re
 import shlex
@@ -33,7 +33,9 @@ def test_the_examples_print_what_stands_there(here: Path) -> None:
 
 
 def test_the_commands_work(here: Path) -> None:
-    lines = [line for kind, code in BLOCK.findall(TEXT) if kind == "sh" for line in code.split("\n")]
+    lines = [
+        line for kind, code in BLOCK.findall(TEXT) if kind == "sh" for line in code.split("\n")
+    ]
     for line in filter(None, lines):
         result = run(*shlex.split(line, comments=True)[1:])
         assert result.exit_code == 0, f"{line}\n{result.stdout}{result.stderr}"

@@ -25,6 +25,16 @@ def test_a_question_draws_a_picture_and_says_how(pictures: Path, trained: Path) 
         assert arrays["conv"].shape == (1, 4, 10, 10) and "facts" in arrays
 
 
+def test_why_asks_for_classes_and_for_units(pictures: Path, trained: Path) -> None:
+    why = ("lens", trained, "first.png", "-o", "why.npz", "--why")
+    assert "'X'" in facts(done(*why, "gradient", "--target", "X"))["target"]
+    assert facts(done(*why, "integrated", "--target", 1))["sum"].count("residual") == 1
+    told = facts(done(*why, "smooth", "--target", "conv:2", "--at", "4,4", "--seed", 5))
+    assert told["target"] == "conv[2] at (4, 4)" and told["seed"] == "5"
+    assert "did you mean 'gradient'?" in refused(2, *why, "gradent")
+    assert "give --target LAYER:UNIT" in refused(2, *why, "gradient", "--at", "4,4")
+
+
 def test_an_image_of_a_data_set_by_its_number(here: Path, trained: Path) -> None:
     for item in (0, 3):
         done("lens", trained, "--data", XO, "--item", item, "--maps", "conv", "-o", f"{item}.npz")
