@@ -4,10 +4,13 @@ from typing import Final
 
 from graphcnn.lens.report.page import Figure, Section
 from graphcnn.lens.report.subject import Subject
+from graphcnn.lens.study.layers import layers
 
 #: Multiply-adds that a search may take, forward alone, and the bounds of its steps.
 _BUDGET: Final = 10**11
 _STEPS: Final = (48, 512)
+#: Layers that are all inverted.
+_LAYERS: Final = 9
 
 
 def steps(subject: Subject, share: float = 1.0) -> int:
@@ -29,3 +32,22 @@ def maximised(subject: Subject) -> Section:
         f"lens.maximise(unit={subject.target}, steps={count}, seed={subject.seed})",
     )
     return Section("maximised", "What the class is to the network", (figure,))
+
+
+def reconstructed(subject: Subject) -> Section:
+    """The image back from layer after layer."""
+    known = layers(subject.lens)
+    # Of a deep network the last layer of each size, and the layers without places.
+    sizes = {value.shape[2:] or name: name for name, value in known.items()}
+    names = list(known) if len(known) <= _LAYERS else list(sizes.values())
+    count = steps(subject, 1 / len(names))
+    found = subject.lens.reconstruct(subject.x, names, steps=count, seed=subject.seed)
+    figure = Figure(
+        found.picture,
+        "Images made from noise that the layer answers as it does to this one: what is the same in "
+        "them the layer has kept, what differs it has forgotten.",
+        "Pooling forgets places, dense layers nearly everything but the class. An image that looks "
+        "bad may also be one that the search did not find: the error says how close it came.",
+        f"lens.reconstruct(x, {names!r}, steps={count}, seed={subject.seed})",
+    )
+    return Section("reconstructed", "What each layer still knows", (figure,))

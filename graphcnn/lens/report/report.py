@@ -10,7 +10,8 @@ import numpy as np
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.lens.methods import Methods
-from graphcnn.lens.report.images import maximised
+from graphcnn.lens.report.evidence import against
+from graphcnn.lens.report.images import maximised, reconstructed
 from graphcnn.lens.report.network import fields, filters, maps
 from graphcnn.lens.report.page import Page, Section
 from graphcnn.lens.report.prediction import prediction
@@ -21,9 +22,11 @@ from graphcnn.pictures.scene.units import joined
 #: By the anchor: the title, and what makes it.
 SECTIONS: Final[tuple[tuple[str, str, Callable[[Subject], Section]], ...]] = (
     ("prediction", "The image and the prediction", prediction),
+    ("against", "What speaks for it, and what for the next class", against),
     ("maps", "What each layer makes of it", maps),
     ("filters", "What the first layer looks for", filters),
     ("fields", "How far each layer sees", fields),
+    ("reconstructed", "What each layer still knows", reconstructed),
     ("maximised", "What the class is to the network", maximised),
 )
 
@@ -103,6 +106,7 @@ def _settings(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _repeat(sections: list[Section], subject: Subject, repeat: tuple[str, ...]) -> Iterator[str]:
+    yield "import numpy as np"
     yield "import graphcnn as cnn"
     yield from repeat or ("# model: this network; x: this image",)
     yield "lens = model.lens()"

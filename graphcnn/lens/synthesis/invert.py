@@ -150,7 +150,11 @@ def _classes(scores: Array) -> Array:
 
 
 def _picture(finding: Finding, names: Sequence[str]) -> Picture:
-    """The images in the first row, what came back from each layer below."""
+    """The images in the first row, what came back from each layer below; one image beside what
+    came back of it."""
+    facts = [f"{key}: {value}" for key, value in finding.facts.items()]
+    if len(finding["like"]) == 1:
+        return sheet_picture(_one(finding, names), finding.title, "", facts)
     count = min(MOST, len(finding["like"]))
     tiles = [Tile(image, group="the images") for image in finding["like"][:count]]
     rows = (finding[key] for key in ("images", "correlation", "errors", "class_kept"))
@@ -160,6 +164,14 @@ def _picture(finding: Finding, names: Sequence[str]) -> Picture:
             f"{int(kept.sum())} of {len(kept)}"
         )
         tiles += [Tile(image, group=group) for image in images[:count]]
-    facts = [f"{key}: {value}" for key, value in finding.facts.items()]
     columns = min(count, 8) if count < 16 else 16
     return sheet_picture(tiles, finding.title, "", facts, columns=columns)
+
+
+def _one(finding: Finding, names: Sequence[str]) -> list[Tile]:
+    tiles = [Tile(finding["like"][0], title="the image", lines=("", "", ""))]
+    rows = (finding[key][:, 0] for key in ("images", "correlation", "errors", "class_kept"))
+    for name, image, alike, error, kept in zip(names, *rows, strict=True):
+        told = (f"correlation {alike:.2f}", f"error {number(error)}", "class kept")
+        tiles.append(Tile(image, title=name, lines=told if kept else (*told[:2], "another class")))
+    return tiles
