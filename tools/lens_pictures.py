@@ -66,7 +66,11 @@ PICTURES: Final[Mapping[str, Callable[[Lens, Array], Finding | Picture]]] = {
     "maps": lambda lens, digits: lens.maps(digits[7]),
     "filters": lambda lens, digits: lens.filters("C1"),
     "field": lambda lens, digits: lens.field("S4"),
+    "gradient": lambda lens, digits: lens.gradient(digits[7]),
+    "integrated": lambda lens, digits: lens.integrated(digits[7]),
     "maximised": lambda lens, digits: maximised(lens),
+    "reconstructed": lambda lens, digits: lens.reconstruct(digits),
+    "adversarial": lambda lens, digits: lens.adversarial(digits[3]),
 }
 
 

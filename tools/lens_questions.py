@@ -192,6 +192,11 @@ def _similarity(asked: Asked) -> Finding:
     return asked.lens.similarity(other, data=asked.data)
 
 
+def _unit(asked: Asked) -> Finding:
+    layer, channel = numbered(asked.lens, asked.what, "unit")
+    return asked.lens.unit(layer, channel, data=asked.data, **asked.more)
+
+
 def _ablate(asked: Asked) -> Finding:
     layer, channel = asked.unit
     return asked.lens.ablate(layer, channel, data=asked.data)
@@ -263,6 +268,11 @@ QUESTIONS: Final = (
         "maximise", "LAYER[:UNIT]", "network",
         "The image that a channel, a unit or a class answers most, or those of a whole layer.",
         _maximise, ("at", "seed"),
+    ),
+    Question(
+        "unit", "LAYER:UNIT", "data",
+        "All about one channel or unit: what it answers most in DATA and how often, its classes, "
+        "its weights, the images made for it.", _unit, ("seed",),
     ),
     Question(
         "ablate", "LAYER[:UNIT]", "data",

@@ -11,6 +11,8 @@ _BUDGET: Final = 10**11
 _STEPS: Final = (48, 512)
 #: Layers that are all inverted.
 _LAYERS: Final = 9
+#: Of the others so many.
+_DEEPEST: Final = 5
 
 
 def steps(subject: Subject, share: float = 1.0) -> int:
@@ -37,9 +39,9 @@ def maximised(subject: Subject) -> Section:
 def reconstructed(subject: Subject) -> Section:
     """The image back from layer after layer."""
     known = layers(subject.lens)
-    # Of a deep network the last layer of each size, and the layers without places.
+    # Of a deep network the last layer of each size, and the layers without places: the deepest.
     sizes = {value.shape[2:] or name: name for name, value in known.items()}
-    names = list(known) if len(known) <= _LAYERS else list(sizes.values())
+    names = list(known) if len(known) <= _LAYERS else list(sizes.values())[-_DEEPEST:]
     count = steps(subject, 1 / len(names))
     found = subject.lens.reconstruct(subject.x, names, steps=count, seed=subject.seed)
     figure = Figure(
@@ -51,3 +53,17 @@ def reconstructed(subject: Subject) -> Section:
         f"lens.reconstruct(x, {names!r}, steps={count}, seed={subject.seed})",
     )
     return Section("reconstructed", "What each layer still knows", (figure,))
+
+
+def misled(subject: Subject) -> Section:
+    """The smallest change that makes it another class."""
+    found = subject.lens.adversarial(subject.x, seed=subject.seed)
+    figure = Figure(
+        found.picture,
+        "Every pixel moved by the same step, up or down as the gradient says, with the smallest "
+        "step that makes the network say something else; white is 1.",
+        "It is not the nearest image of all, and a network that resists it may fall for another. "
+        "Such images need not occur.",
+        f"lens.adversarial(x, seed={subject.seed})",
+    )
+    return Section("misled", "How little would change its mind", (figure,))

@@ -11,7 +11,7 @@ import numpy as np
 from graphcnn.errors import GraphCnnError
 from graphcnn.lens.methods import Methods
 from graphcnn.lens.report.evidence import against
-from graphcnn.lens.report.images import maximised, reconstructed
+from graphcnn.lens.report.images import maximised, misled, reconstructed
 from graphcnn.lens.report.network import fields, filters, maps
 from graphcnn.lens.report.page import Page, Section
 from graphcnn.lens.report.prediction import prediction
@@ -28,6 +28,7 @@ SECTIONS: Final[tuple[tuple[str, str, Callable[[Subject], Section]], ...]] = (
     ("fields", "How far each layer sees", fields),
     ("reconstructed", "What each layer still knows", reconstructed),
     ("maximised", "What the class is to the network", maximised),
+    ("misled", "How little would change its mind", misled),
 )
 
 
