@@ -13,10 +13,9 @@ from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import finite, is_looked_at, looked_at, name_of
 from graphcnn.lens.study.projection import neighbour_embedding, on_grid, principal_components
 from graphcnn.lens.study.stream import class_names, evenly, images_of, labelled, piece_for, pieces
-from graphcnn.pictures.parts.charts import section
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.colors import image_pixels
-from graphcnn.pictures.raster.page import Part, below, beside, page_picture
+from graphcnn.pictures.raster.page import beside, page_picture, single, titled
 from graphcnn.pictures.scene.colors import SHARES
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.pixels import write_png
@@ -94,20 +93,17 @@ def _picture(found: Finding, names: Sequence[str]) -> Picture:
     marks = [letters[k] if labels is not None and k >= 0 else "" for k in _of(found)]
     paints = [f"share{k % SHARES}" if labels is not None else "kept" for k in _of(found)]
 
-    def scatter(left: float, top: float, width: float) -> Any:
-        return _scatter(found["points"], paints, marks, left, top, width)
-
-    def legend(left: float, top: float, width: float) -> Any:
-        return _legend(sorted({*_of(found)}), names, letters, left, top, width)
-
-    def grid(left: float, top: float, width: float) -> Any:
-        return _grid(found, paints, marks, left, top, width)
-
-    first: list[Part] = [
-        beside(below(_section("the two axes"), scatter), below(_section("classes"), legend),
-               shares=(0.6, 0.4)) if names else below(_section("the two axes"), scatter)
-    ]  # fmt: skip
-    parts = [*first, _section("the same images on a grid"), grid]
+    axes = titled("the two axes", single(
+        lambda x, y, width: _scatter(found["points"], paints, marks, x, y, width)
+    ))  # fmt: skip
+    classes = titled("classes", single(
+        lambda x, y, width: _legend(sorted({*_of(found)}), names, letters, x, y, width)
+    ))  # fmt: skip
+    grid = titled(
+        "the same images on a grid",
+        lambda x, y, width: _grid(found, paints, marks, x, y, width),
+    )
+    parts = [beside(axes, classes, shares=(0.6, 0.4)) if names else axes, grid]
     subtitle = joined((found.facts["method"], found.facts["data"]))
     return page_picture(parts, found.title, subtitle, (found.caption,))
 
@@ -125,18 +121,10 @@ def _letters(names: Sequence[str]) -> list[str]:
     return [a if first.count(a) == 1 else str(k) for k, a in enumerate(first)]
 
 
-def _section(text: str) -> Part:
-    def draw(left: float, top: float, width: float) -> Any:
-        group, end = section(text, left, top, width)
-        return [group], end
-
-    return draw
-
-
 def _scatter(
     points: Array, paints: Sequence[str], marks: Sequence[str], left: float, top: float,
     width: float,
-) -> tuple[list[Item], float]:  # fmt: skip
+) -> tuple[Group, float]:  # fmt: skip
     """A square for each point, its letters in it."""
     height = width * 0.62
     span = np.ptp(points, 0)
@@ -150,13 +138,13 @@ def _scatter(
         if text_width(mark, 7) <= _POINT:
             items.append(Text(a + _POINT / 2, b + 7, mark, 7, "text", "middle"))
     label = f"{len(points)} images by two numbers"
-    return [Group(tuple(items), "card", "", label, "", box)], top + height + 10
+    return Group(tuple(items), "card", "", label, "", box), top + height + 10
 
 
 def _legend(
     classes: Sequence[int], names: Sequence[str], letters: Sequence[str], left: float, top: float,
     width: float,
-) -> tuple[list[Item], float]:  # fmt: skip
+) -> tuple[Group, float]:  # fmt: skip
     """The colour and the letters of each class, in columns."""
     items: list[Item] = []
     rows = 17
@@ -167,7 +155,7 @@ def _legend(
         items.append(Text(x + 8.5, y + 9.8, letters[k], 8.5, "text", "middle"))
         items.append(Text(x + 23, y + 10, elide(names[k], 9.5, each - 28), 9.5, "muted"))
     label = "classes: " + ", ".join(names[k] for k in classes)
-    return [Group(tuple(items), "legend", "", label)], top + 17 * min(len(classes), rows) + 6
+    return Group(tuple(items), "legend", "", label), top + 17 * min(len(classes), rows) + 6
 
 
 def _grid(

@@ -9,9 +9,9 @@ import numpy as np
 from graphcnn.ir.node import Array, Value
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.patches import TOP, Answers
-from graphcnn.pictures.parts.charts import Bar, bars, histogram, section
+from graphcnn.pictures.parts.charts import Bar, bars, histogram
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.raster.page import Part, below, beside, page_picture
+from graphcnn.pictures.raster.page import Part, beside, page_picture, single, titled
 from graphcnn.pictures.raster.sheet import tile_part
 from graphcnn.pictures.raster.tiles import Tile, number
 from graphcnn.pictures.scene.units import joined
@@ -19,6 +19,8 @@ from graphcnn.pictures.scene.units import joined
 #: Columns of the histogram, and classes that have a bar.
 _CLASSES_OF: Final = 48
 _BARS: Final = 12
+#: Of the width, what is on the left and what is on the right.
+_SHARES: Final = (0.58, 0.42)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,39 +61,31 @@ def dossier(
                   lines=one.lines, crossed=True)
         for one in made
     ]  # fmt: skip
+    owes = "made for it, and " * bool(images) + "what its first patch owes to each pixel"
     parts: list[Part] = [
-        _named("the strongest patches of the data, what it sees at its largest number"),
-        tile_part(patches, columns=TOP, prefix="patch"),
-        beside(
-            below(_named("made for it, and " * bool(images)
-                         + "what its first patch owes to each pixel"),
-                  tile_part([*images, *maps], columns=4,
-                            prefix="map")),
-            below(_named("the largest number in each image"), _histogram(answers, made)),
-            shares=(0.58, 0.42),
+        titled(
+            "the strongest patches of the data, what it sees at its largest number",
+            tile_part(patches, columns=TOP, prefix="patch"),
         ),
-    ]  # fmt: skip
+        beside(
+            titled(owes, tile_part([*images, *maps], columns=4, prefix="map")),
+            titled("the largest number in each image", _histogram(answers, made)),
+            shares=_SHARES,
+        ),
+    ]
     last = []
     if "incoming" in arrays:
-        last.append(below(_named("what it reads most"), _incoming(arrays)))
+        last.append(titled("what it reads most", _incoming(arrays)))
     if names:
-        last.append(below(_named("mean of the largest numbers, by class"),
-                          _classes(arrays["class_means"], names)))  # fmt: skip
+        means = _classes(arrays["class_means"], names)
+        last.append(titled("mean of the largest numbers, by class", means))
     if last:
-        parts.append(beside(*last, shares=(0.58, 0.42) if len(last) == 2 else ()))
+        parts.append(beside(*last, shares=_SHARES if len(last) == 2 else ()))
     facts = found.facts
     subtitle = joined(
         (f"it answers {facts['answers']}", f"most for {facts['most for']}" if names else "")
     )
     return page_picture(parts, found.title, subtitle, (found.caption,))
-
-
-def _named(text: str) -> Part:
-    def draw(left: float, top: float, width: float) -> Any:
-        group, end = section(text, left, top, width)
-        return [group], end
-
-    return draw
 
 
 def _histogram(answers: Answers, made: Sequence[Made]) -> Part:
@@ -106,15 +100,13 @@ def _histogram(answers: Answers, made: Sequence[Made]) -> Part:
             beyond = " →" if share > 1 else ""
             marks.append((min(max(share, 0), 1), f"made: {number(one.largest)}{beyond}"))
 
-    def draw(left: float, top: float, width: float) -> Any:
-        group, end = histogram(
+    return single(
+        lambda left, top, width: histogram(
             counts.tolist(), number(low), number(high), left, top + 4, width, 104,
             "images by the largest number of the unit", marks,
             f"{len(answers.maxima):,} images",
-        )  # fmt: skip
-        return [group], end
-
-    return draw
+        )
+    )  # fmt: skip
 
 
 def _incoming(arrays: Any) -> Part:
@@ -124,12 +116,7 @@ def _incoming(arrays: Any) -> Part:
             Bar(f"unit {c}", float(w), number(w))
             for c, w in zip(channels.tolist(), kernels[:, 0, 0], strict=True)
         ]
-
-        def draw(left: float, top: float, width: float) -> Any:
-            group, end = bars(rows, left, top, width, "the largest weights")
-            return [group], end
-
-        return draw
+        return single(lambda x, y, width: bars(rows, x, y, width, "the largest weights"))
     most = float(np.abs(kernels).max())
     tiles = [
         Tile(kernel, "signed", f"channel {c}",
@@ -148,9 +135,4 @@ def _classes(means: Array, names: Sequence[str]) -> Part:
         Bar(names[k], float(means[k]), number(means[k]), "changed" if k == best else "conv")
         for k in known
     ]
-
-    def draw(left: float, top: float, width: float) -> Any:
-        group, end = bars(rows, left, top, width, "mean by class")
-        return [group], end
-
-    return draw
+    return single(lambda x, y, width: bars(rows, x, y, width, "mean by class"))

@@ -17,9 +17,9 @@ from graphcnn.lens.study.layers import finite, layers, looked_at
 from graphcnn.lens.target import Target, selected, unit_target
 from graphcnn.ops.broadcast import Sum
 from graphcnn.passes.training.backward import gradients
-from graphcnn.pictures.parts.charts import section, table
+from graphcnn.pictures.parts.charts import table
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.raster.page import Part, below, beside, page_picture
+from graphcnn.pictures.raster.page import beside, page_picture, single, titled
 from graphcnn.pictures.raster.sheet import tile_part
 from graphcnn.pictures.raster.tiles import Tile
 from graphcnn.pictures.scene.units import joined
@@ -249,9 +249,7 @@ def _picture(
     heads = ("layer", "sees", "jump", "start", "status", f"({row}, {column}) reaches")
     at = next((i for i, line in enumerate(lines) if line[0] == layer), None)
 
-    def numbers(x: float, y: float, width: float) -> Any:
-        group, end = table(heads, lines, x, y, width, "receptive fields", at)
-        return [group], end
+    numbers = single(lambda x, y, width: table(heads, lines, x, y, width, "receptive fields", at))
 
     image = np.zeros_like(heat)
     image[row, column] = 1
@@ -263,20 +261,13 @@ def _picture(
             maps.append(Tile(grid, "size", name, (f"{int(grid.sum())} of {grid.size}",), 1.0))
             if grid.all():
                 break
-    parts: list[Part] = [
-        beside(tile_part([tile], prefix="heat"), below(_named("all layers"), numbers),
-               shares=(0.3, 0.7)),
-        _named(f"what the pixel ({row}, {column}) reaches, dark"),
-        tile_part(maps, columns=max(5, min(len(maps), _REACHES)), prefix="reach"),
-    ]  # fmt: skip
+    parts = [
+        beside(tile_part([tile], prefix="heat"), titled("all layers", numbers), shares=(0.3, 0.7)),
+        titled(
+            f"what the pixel ({row}, {column}) reaches, dark",
+            tile_part(maps, columns=max(5, min(len(maps), _REACHES)), prefix="reach"),
+        ),
+    ]
     return page_picture(
         parts, found.title, joined((found.facts["target"], found.facts["field"])), (found.caption,)
     )
-
-
-def _named(text: str) -> Part:
-    def draw(left: float, top: float, width: float) -> Any:
-        group, end = section(text, left, top, width)
-        return [group], end
-
-    return draw

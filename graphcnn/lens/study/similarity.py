@@ -14,7 +14,7 @@ from graphcnn.lens.study.stream import evenly, images_of, piece_for
 from graphcnn.network.network import Network
 from graphcnn.pictures.parts.charts import matrix
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.raster.page import page_picture
+from graphcnn.pictures.raster.page import page_picture, single
 from graphcnn.pictures.scene.units import joined
 
 
@@ -124,10 +124,9 @@ def _picture(found: Finding) -> Picture:
     cka, rows, columns = found["cka"], found["rows"].tolist(), found["columns"].tolist()
 
     low = math.floor(float(cka.min()) * 10) / 10
-
-    def draw(left: float, top: float, width: float) -> Any:
-        group, end = matrix(cka, rows, columns, left, top, width, "linear CKA", low, 1.0)
-        return [group], end
+    table = single(
+        lambda x, y, width: matrix(cka, rows, columns, x, y, width, "linear CKA", low, 1.0)
+    )
 
     best = [f"{rows[i]} ~ {columns[k]}" for i, k in enumerate(cka.argmax(1))]
     same = rows == columns and np.allclose(np.diag(cka), 1)
@@ -138,4 +137,4 @@ def _picture(found: Finding) -> Picture:
     ))  # fmt: skip
     counted = joined(f"{k} {name}" for k, name in enumerate(columns, 1))
     lines = [f"columns: {counted}"] if rows != columns else []
-    return page_picture([draw], found.title, subtitle, [*lines, found.caption])
+    return page_picture([table], found.title, subtitle, [*lines, found.caption])

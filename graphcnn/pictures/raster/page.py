@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from graphcnn.pictures.parts.charts import section
 from graphcnn.pictures.parts.legend import heading, notes
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene.scene import Box, Item, Rect, Scene
@@ -46,6 +47,21 @@ def page_picture(
     description = f"{title}: {subtitle}" if subtitle else title
     scene = Scene(width, bottom + 6, (ground, *items), title, description, tuple(facts), data or {})
     return Picture(scene)
+
+
+def single(draw: Callable[[float, float, float], tuple[Item, float]]) -> Part:
+    """A part that is one shape or one group of them."""
+
+    def drawn(left: float, top: float, width: float) -> tuple[Sequence[Item], float]:
+        item, end = draw(left, top, width)
+        return [item], end
+
+    return drawn
+
+
+def titled(text: str, *parts: Part) -> Part:
+    """Parts one below the other under the name of what they show."""
+    return below(single(lambda left, top, width: section(text, left, top, width)), *parts)
 
 
 def beside(*parts: Part, shares: Sequence[float] = ()) -> Part:
