@@ -84,6 +84,8 @@ def test_an_ablation_that_says_nothing_is_refused() -> None:
         lens.ablate("c1", fill="median", data=data)
     with pytest.raises(cnn.LensError, match="expected one class number for each image"):
         lens.ablate("c1", data=(data.images, np.zeros((20, 2), np.float32)))
+    with pytest.raises(cnn.LensError, match="has the label 2, expected class numbers from 0 to 1"):
+        lens.ablate("c1", data=(data.images, np.full(20, 2)))
     image = model.graph.inputs[0]
     beside = cnn.conv2d(image, 2, 3, name="beside")
     two = cnn.Model(image, {"scores": model["logits"], "maps": beside}).initialize(0)

@@ -18,6 +18,7 @@ import pytest
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from pictures.charts import charts
 from pictures.networks import alexnet, densenet, inception, residual, vgg16
 from pictures.scene_text import scene_text
 
@@ -71,6 +72,7 @@ def confused() -> Picture:
 PICTURES: dict[str, Callable[[], Picture]] = {
     "alexnet-box": lambda: volume_picture(alexnet().graph),
     "alexnet-lenet": lambda: volume_picture(alexnet().graph, style="lenet"),
+    "charts": charts,
     "confusion": confused,
     "curves": run,
     "dense-form": shared,

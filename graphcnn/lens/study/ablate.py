@@ -35,7 +35,12 @@ def ablate(core: Core, layer: str, channel: Any, data: Any, fill: str) -> Findin
     groups = _groups(channel, count, layer)
     if fill not in ("zero", "mean"):
         raise LensError(f"fill is 'zero' or 'mean', found {fill!r}")
-    found = labelled(core, data)
+    scores = core.scores
+    sizes = scores.shape[1:]
+    if any(size != 1 for size in sizes[1:]):
+        raise LensError(f"accuracy needs scores of classes (N, K), found {scores.type}")
+    count_of = int(sizes[0])  # type: ignore[arg-type]
+    found = labelled(core, data, max(count_of, 2))
     tail, takes_image = _tail(core, layer, value)
     head = core.probe(("layer", layer), lambda: ((core.image,), {"layer": value}))
     size = piece_for(value, core.image)
@@ -50,14 +55,14 @@ def ablate(core: Core, layer: str, channel: Any, data: Any, fill: str) -> Findin
     for row, group in zip(masks[1:], groups, strict=True):
         row[group] = 0
     fills = ((1 - masks) * mean).astype(np.float32)
-    scored = _Scored(len(masks), int(core.scores.shape[1]))  # type: ignore[arg-type]
+    scored = _Scored(len(masks), count_of)
     for part, fed in pieces(core, images, size):
         held = finite(head(fed, piece=size)["layer"], f"the layer {layer!r}")
         for i, (mask, other) in enumerate(zip(masks, fills, strict=True)):
             each = [_repeated(a, len(fed), value) for a in (mask, other)]
             feeds = (*((fed,) if takes_image else ()), held, *each)
-            scores = tail(*feeds, piece=size)["scores"]
-            scored.add(i, scores[kept[part]], labels[part][kept[part]])
+            answer = tail(*feeds, piece=size)["scores"].reshape(len(fed), -1)
+            scored.add(i, answer[kept[part]], labels[part][kept[part]])
     accuracy, classes, loss = scored.results()
     arrays = {
         "change": accuracy[1:] - accuracy[0],
@@ -97,8 +102,6 @@ def _tail(core: Core, layer: str, value: Value) -> tuple[Probe, bool]:
     """From the layer times a mask plus a filling to the scores: one compilation for all channels.
     And whether other ways from the image to the scores pass the layer by."""
     scores = core.scores
-    if scores.type.rank != 2:
-        raise LensError(f"accuracy needs scores of classes (N, K), found {scores.type}")
     if value.node not in topological_order([scores.node]):
         raise LensError(f"the scores of {core.model.name} do not depend on {layer!r}")
     each = TensorType((*value.shape[:2], *(1,) * (value.type.rank - 2)), value.dtype)

@@ -91,13 +91,15 @@ def _picture(found: Finding, names: Sequence[str]) -> Picture:
     labels = found.arrays.get("labels")
     letters = _letters(names)
     marks = [letters[k] if labels is not None and k >= 0 else "" for k in _of(found)]
-    paints = [f"share{k % SHARES}" if labels is not None else "kept" for k in _of(found)]
+    known = labels is not None
+    paints = [f"share{k % SHARES}" if known and k >= 0 else "kept" for k in _of(found)]
 
     axes = titled("the two axes", single(
         lambda x, y, width: _scatter(found["points"], paints, marks, x, y, width)
     ))  # fmt: skip
+    present = [k for k in sorted({*_of(found)}) if k >= 0]
     classes = titled("classes", single(
-        lambda x, y, width: _legend(sorted({*_of(found)}), names, letters, x, y, width)
+        lambda x, y, width: _legend(present, names, letters, x, y, width)
     ))  # fmt: skip
     grid = titled(
         "the same images on a grid",

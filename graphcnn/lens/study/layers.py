@@ -5,7 +5,7 @@ import numpy as np
 from graphcnn.analysis.receptive_field import receptive_fields
 from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
-from graphcnn.ir.sources import Input
+from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.lens.core import Core
 from graphcnn.network.finding import value_named
 
@@ -46,7 +46,7 @@ def is_looked_at(value: Value) -> bool:
         value.type.rank in (2, 4)
         and value.dtype.is_float
         and all(isinstance(size, int) for size in sizes)
-        and not isinstance(value.node.op, Input)
+        and not isinstance(value.node.op, Input | State | Constant)
     )
 
 

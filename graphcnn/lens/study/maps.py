@@ -84,7 +84,7 @@ def _picture(core: Core, found: Finding, values: dict[str, Value], scale: str) -
     tiles: list[Tile] = []
     for i, image in enumerate(images[:_IMAGES]):
         of = f"image {i}: " if len(images) > 1 else ""
-        own = [Tile(image, title="image", lines=("as it is fed", ""), group=f"{of}image")]
+        own = [Tile(image, title="image", lines=("as it is fed",), group=f"{of}image")]
         for name, value in values.items():
             most = _MAPS if len(values) == 1 else _IN_A_ROW
             sees = "×".join(map(str, fields[value].size)) if value in fields else ""

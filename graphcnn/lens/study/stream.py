@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from graphcnn.data.dataset import Dataset
+from graphcnn.data.normalisation import check_images
 from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import known_size
@@ -18,24 +19,36 @@ _BYTES: Final = 32 << 20
 _ITEMS: Final = 256
 
 
-def labelled(core: Core, data: Any) -> Dataset:
-    """The data set with one class number for each image. Raises `LensError`."""
+def labelled(core: Core, data: Any, classes: int | None = None) -> Dataset:
+    """The data set with one class number for each image, below `classes` where that is given.
+
+    Raises `LensError` for others.
+    """
     found = as_dataset(data, core.network)
     if found.labels.ndim != 1 or found.labels.dtype.kind not in "iu":
         raise LensError(
             f"{found.name!r} has labels {found.labels.dtype} {found.labels.shape}; expected one "
             "class number for each image"
         )
+    strange = [k for k in np.unique(found.labels).tolist() if k not in found.ignored]
+    strange = [k for k in strange if k < 0 or (classes is not None and k >= classes)]
+    if strange:
+        raise LensError(
+            f"{found.name!r} has the label {strange[0]}, expected class numbers from 0"
+            + (f" to {classes - 1}" if classes is not None else "")
+        )
     return found
 
 
 def images_of(core: Core, data: Any) -> Array:
-    """The images of a data set, of a pair (images, labels), or alone, as they were read."""
+    """The images of a data set, of a pair (images, labels), or alone, as they were read.
+
+    Raises `DataError` for what are no images of the network's.
+    """
     if isinstance(data, Dataset):
         return data.first_items
-    array = np.asarray(data[0] if isinstance(data, tuple) else data)
-    shape = core.image.shape[1:]
-    return array[:, None] if array.ndim == 3 and shape[0] == 1 else array
+    given = data[0] if isinstance(data, tuple) and len(data) == 2 else data
+    return check_images(given, core.image.shape[1:])  # type: ignore[arg-type]
 
 
 def evenly(count: int, most: Any) -> Array:

@@ -34,6 +34,8 @@ def unit(core: Core, layer: str, channel: Any, data: Any, steps: int, seed: int)
     index, name = target.index, f"{layer}[{target.index}]"
     known = labelled(core, data) if isinstance(data, Dataset | tuple) else None
     images = known.first_items if known is not None else images_of(core, data)
+    if len(images) < 2:
+        raise LensError(f"a unit is known by what it answers to many images, found {len(images)}")
     found = answers(core, layer, value, index, images)
     if found.maxima.max() == found.maxima.min():
         raise LensError(
@@ -72,7 +74,7 @@ def unit(core: Core, layer: str, channel: Any, data: Any, steps: int, seed: int)
     facts = {
         "unit": name,
         "data": f"{known.name if known is not None else 'images'}, {len(images):,} images",
-        "answers": _activity(found),
+        "answers": _activity(found, value.type.rank == 4),
         "percentiles": "of the largest number in its map for each image",
         **({"most for": _selectivity(arrays["class_means"], names)} if names else {}),
         "grey": "outside the image" if any(beyond for _, beyond in parts) else "",
@@ -157,14 +159,15 @@ def _made(
     return Made(title, image, (f"reaches {number(largest)}", where), largest)
 
 
-def _activity(found: Answers) -> str:
+def _activity(found: Answers, has_map: bool) -> str:
     """How often the unit answers at all."""
     on = float(np.mean(found.maxima > 0))
     if found.least > 0:
-        return "above 0 at every place of every image: it is always on"
+        return "above 0 to every image" + ", at every place" * has_map + ": it is always on"
     if found.least < 0:
         return f"from {number(found.least)} to {number(found.maxima.max())}"
-    return f"in {on:.1%} of the images, at {1 - found.quiet:.1%} of all places"
+    where = f", at {1 - found.quiet:.1%} of all places" if has_map else ""
+    return f"in {on:.1%} of the images{where}"
 
 
 def _selectivity(means: Array, names: Sequence[str]) -> str:

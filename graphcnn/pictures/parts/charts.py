@@ -14,7 +14,7 @@ from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Text
 
 #: Size of the texts, and the height of a line or a bar with what lies between.
 SIZE: Final = 9.5
-LINE: Final = 15.0
+LINE: Final = 16.0
 #: Widths by the table are those of a wide font; room between columns.
 _GAP: Final = 18.0
 #: Shares of the width that names and numbers beside bars may take.
@@ -35,8 +35,8 @@ class Bar:
 
 def section(text: str, left: float, top: float, width: float) -> Placed:
     """The name of a part of a page."""
-    words = Text(left, top + 11, elide(text, 11.5, width, bold=True), 11.5, "text", bold=True)
-    return Group((words,), "frame", "", text), top + 20
+    words = Text(left, top + 15, elide(text, 11.5, width, bold=True), 11.5, "text", bold=True)
+    return Group((words,), "frame", "", text), top + 24
 
 
 def table(
@@ -185,8 +185,10 @@ def bar_table(
     """
     array = np.asarray(numbers, np.float64)
     most = float(np.abs(array).max(initial=0))
-    drawn, fits = [], array.shape[1] * LINE <= width * 0.6
-    room = width - array.shape[1] * LINE - _GAP if fits else width
+    squares = max(array.shape[1] * LINE, text_width(heads[1], SIZE) + 2)
+    fits = squares <= width * 0.6
+    room = width - squares - _GAP if fits else width
+    drawn: list[Group] = []
     head, y = section(heads[0], left, top, room)
     chart, bottom = bars(rows, left, y, room, label)
     drawn += [head, chart]
@@ -196,7 +198,7 @@ def bar_table(
             Text(x + (k + 0.5) * LINE, y - 2, str(k), 7.5, "muted", "middle")
             for k in range(array.shape[1])
         ]
-        said = Text(x, top + 6, elide(heads[1], SIZE, width - room), SIZE, "muted")
+        said = Text(x, top + 10, heads[1], SIZE, "muted")
         words = "columns: " + ", ".join(columns)
         drawn.append(Group((said, *names), "", "", words))
         drawn.append(
