@@ -84,6 +84,24 @@ def test_classes_are_called_by_name_and_ignored_labels_left_out() -> None:
     np.testing.assert_array_equal(model.lens().confusion(other)["confusion"], found["confusion"])
 
 
+def test_one_sigmoid_tells_two_classes_apart() -> None:
+    image = cnn.input("image", (1, 6, 6))
+    score = cnn.dense(cnn.flatten(image), 1, name="score")
+    model = cnn.Model(image, cnn.sigmoid(score), name="two").initialize(1)
+    x, y = images(90), labels(90, 2)
+    shares = model.predict(x, precision="strict")[:, 0]
+    found = model.lens().confusion((x, y[:, None].astype(np.float32)))
+    expected = [[np.sum((y == i) & ((shares > 0.5) == j)) for j in (0, 1)] for i in (0, 1)]
+    assert found["confusion"].tolist() == expected
+    worst = model.lens().errors((x, y), most=1)
+    item = worst["items"][0]
+    assert worst["probability"][0] == pytest.approx(max(shares[item], 1 - shares[item]), rel=1e-6)
+    with pytest.raises(cnn.LensError, match="one number that no sigmoid reads"):
+        cnn.Model(image, score, name="number").lens().confusion((x, y))
+    with pytest.raises(cnn.LensError, match="are numbers, no classes"):
+        model.lens().confusion((x, np.full((90, 1), 0.5, np.float32)))
+
+
 def test_without_classes_there_is_no_confusion() -> None:
     x = images(8)
     model = classifier()

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from pictures.checks import check_picture, check_texts
 
 import graphcnn as cnn
 from graphcnn.errors import DataError
+from graphcnn.network.weights import write_tensors
 from graphcnn.pictures import curves_picture
 from graphcnn.pictures.results.axes import Axis, whole_ticks
 from graphcnn.pictures.results.curves import series, smoothed
+from graphcnn.training.checkpoint import LAST, load_checkpoint
 from graphcnn.training.history import History
 
 HISTORY = [
@@ -119,6 +122,19 @@ def test_a_run_tells_its_rates_and_where_it_was_resumed(tmp_path: Path) -> None:
     assert "learning rate" in path.read_text() and "resumed after 2 epochs" in path.read_text()
     assert set(history._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
     assert set(History()._repr_mimebundle_()) == {"text/plain"}
+
+
+def test_checkpoints_of_old_tell_no_rates(tmp_path: Path) -> None:
+    x = cnn.input("x", (1, 4, 4))
+    model = cnn.Model(x, cnn.dense(cnn.flatten(x), 2, name="out"), name="small")
+    data = (np.zeros((8, 1, 4, 4), np.float32), np.zeros(8, np.int64))
+    model.fit(data, epochs=1, resume=tmp_path)
+    states, position = load_checkpoint(tmp_path)
+    told = {k: v for k, v in asdict(position).items() if k not in ("rates", "resumed")}
+    write_tensors(tmp_path / LAST, states, {"position": json.dumps(told)})
+    history = model.fit(data, epochs=2, resume=tmp_path)
+    assert math.isnan(history.rates[0]) and history.rates[1] > 0 and history.resumed == [1.0]
+    check_texts(history.picture().scene)
 
 
 def test_nothing_to_draw(tmp_path: Path) -> None:

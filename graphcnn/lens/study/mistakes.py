@@ -57,7 +57,8 @@ class Answers:
 
 def answers(core: Core, data: Any, targets: Any = None) -> Answers:
     """The class that the model gives each item, the first of those with the largest score, and its
-    probability: softmax of the scores in float64.
+    probability: softmax of the scores in float64. One sigmoid tells two classes apart: its score
+    stands against 0.
 
     Raises:
         LensError: a model or data without classes of which one is right: regression, several
@@ -69,6 +70,8 @@ def answers(core: Core, data: Any, targets: Any = None) -> Answers:
     check_measurable(network.graph)
     dataset = as_dataset(data, core.model, targets=targets)
     labels, count = dataset.labels, cast(int, scores.shape[1])
+    if count == 1:
+        labels, count = _of_two(labels), 2
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         of = "a class for each pixel" if labels.dtype.kind in "iu" else "numbers, no classes"
         shape = "".join(f", {d}" for d in labels.shape[1:])
@@ -105,13 +108,23 @@ def _scores(core: Core) -> Value:
     reason = ""
     if core.model.loss in ("mse", "l1"):
         reason = f"it was trained with {core.model.loss}: it predicts numbers, no classes"
-    elif core.model.loss == several.name or is_probability(prediction, several.readable):
-        reason = "its classes do not exclude each other: each has a sigmoid of its own"
-    elif prediction.type.rank != 2 or prediction.shape[0] != N or prediction.shape[1] == 1:
+    elif prediction.type.rank != 2 or prediction.shape[0] != N:
         reason = f"its prediction is {prediction_type(model)}, expected scores f32[N,K] of classes"
+    elif core.model.loss == several.name or is_probability(prediction, several.readable):
+        if prediction.shape[1] != 1:
+            reason = "its classes do not exclude each other: each has a sigmoid of its own"
+    elif prediction.shape[1] == 1:
+        reason = f"its prediction is {prediction_type(model)}, one number that no sigmoid reads"
     if reason:
         raise LensError(f"{model.name} has no confusion of classes: {reason}")
     return core.scores
+
+
+def _of_two(labels: Array) -> Array:
+    """Targets 0 and 1 of one sigmoid, (n,) or (n, 1), as class numbers; others as they are."""
+    flat = labels.reshape(len(labels), -1)
+    fits = flat.shape[1] == 1 and np.isin(flat, (0, 1)).all()
+    return flat[:, 0].astype(np.int64) if fits else labels
 
 
 def _read(
@@ -124,10 +137,12 @@ def _read(
             f"{start + int(np.flatnonzero(~np.isfinite(scores).all(1))[0])}"
         )
     exact = scores.astype(np.float64)
+    if exact.shape[1] == 1:
+        exact = np.concatenate([np.zeros_like(exact), exact], 1)
     powers = np.exp(exact - exact.max(1, keepdims=True))
     shares = powers / powers.sum(1, keepdims=True)
     rows = np.arange(len(scores))
-    predicted = scores.argmax(1)
+    predicted = exact.argmax(1)
     true = np.where(known[start : start + len(scores)], labels, 0)
     return predicted, shares[rows, predicted], shares[rows, true]
 

@@ -269,7 +269,7 @@ class _Figure:
         winner = int(np.argmax(look.votes))
         items: list[Item] = [Text(x, y + 9, look.name, 9.5, "text", bold=True)]
         top = y + 14
-        items += cells(look.picture, x, top, _TINY, look.name, write=None).items
+        items += cells(look.picture, x, top, _TINY, look.name, paint=_ink, write=None).items
         for i, pooled in enumerate(look.pooled):
             at = top + i * (len(pooled) * 7 + 3)
             left = x + look.picture.shape[1] * _TINY + 10
@@ -314,6 +314,11 @@ class _Figure:
             "pooled": self.first.pooled.tolist(),
             "weights": story.votes.tolist(),
         }  # fmt: skip
+
+
+def _ink(value: float) -> str:
+    """Dark and light tell small pixels apart in print, too."""
+    return "badge" if value > 0 else "zero"
 
 
 def _sign(value: float) -> str:
