@@ -18,6 +18,7 @@ from graphcnn.models import build
 from graphcnn.passes.memory.plan_memory import plan_memory
 from graphcnn.pictures import (
     Picture,
+    conv_steps,
     failure_picture,
     graph_picture,
     plan_picture,
@@ -72,12 +73,18 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "hostile": lambda: graph_picture(hostile()[0].graph, detail="ops", fold=False),
     "memory": planned,
     "failure": failed,
+    "film": lambda: conv_steps(size=6, stride=2),
 }
 
 
 @pytest.mark.parametrize(
     ("name", "suffix"),
-    [("graph", ".svg"), ("volume", ".svg"), *((name, ".html") for name in PICTURES)],
+    [
+        ("graph", ".svg"),
+        ("volume", ".svg"),
+        ("film", ".svg"),
+        *((name, ".html") for name in PICTURES),
+    ],
 )
 def test_nothing_to_complain_about(name: str, suffix: str, tmp_path: Path) -> None:
     """Blocked or failed requests, and errors of scripts, would be told on the console."""
@@ -101,7 +108,7 @@ def measured(picture: Picture, tmp_path: Path, script: str) -> object:
     return json.loads(html.unescape(match[1]))
 
 
-@pytest.mark.parametrize("name", ["volume", "hostile"])
+@pytest.mark.parametrize("name", ["volume", "hostile", "film"])
 def test_nothing_is_loaded(name: str, tmp_path: Path) -> None:
     script = """
     const found=performance.getEntriesByType('resource').map(e=>e.name)
@@ -158,3 +165,32 @@ def test_dark_readers_get_a_dark_picture(tmp_path: Path) -> None:
     grey = np.asarray(pil.open(tmp_path / "0.png").convert("RGB"))
     for color in ((0xFB, 0xEE, 0xC0), (0xD3, 0xEC, 0xD6), (0xCF, 0xE2, 0xF7)):
         assert not (grey == color).all(axis=2).any()
+
+
+def test_a_film_shows_its_frames(tmp_path: Path) -> None:
+    """By its style sheet alone: at the middle of each frame, the groups of that frame are seen."""
+    script = """
+    play(false);for(const p of parts)p.removeAttribute('style');
+    const found=SECONDS.map((s,i)=>{
+      const middle=1000*(SECONDS.slice(0,i).reduce((a,b)=>a+b,0)+s/2);
+      for(const a of document.getAnimations()){a.pause();a.currentTime=middle}
+      return parts.map(p=>getComputedStyle(p).visibility==='visible')});
+    """
+    picture = PICTURES["film"]()
+    seen = measured(picture, tmp_path, script)
+    frames = [tuple(map(int, f)) for f in re.findall(r'data-frames="(\d+) (\d+)"', picture.html())]
+    assert picture.scene.film and frames
+    count = len(picture.scene.film.seconds)
+    assert seen == [[a <= i < b for a, b in frames] for i in range(count)]
+
+
+def test_a_film_stands_still_where_less_motion_is_asked_for(tmp_path: Path) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    film = PICTURES["film"]()
+    paths = [film.save(tmp_path / "film.svg"), film.frame(-1).save(tmp_path / "last.svg")]
+    shots = []
+    for path in paths:
+        shot = tmp_path / f"{path.stem}.png"
+        browse(path, f"--screenshot={shot}", "--force-prefers-reduced-motion")
+        shots.append(np.asarray(pil.open(io.BytesIO(shot.read_bytes())).convert("L")))
+    assert np.array_equal(*shots)

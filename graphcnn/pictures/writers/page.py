@@ -106,9 +106,14 @@ encodeURIComponent(new XMLSerializer().serializeToString(copy));a.download=TITLE
 _FILM_KEYS: Final = "space plays and stops, <kbd>,</kbd> <kbd>.</kbd> one frame back and on<br>"
 #: Of a film: its buttons, and what is printed in its place.
 _FILM_STYLE: Final = """
-#time{vertical-align:middle;width:min(260px,40vw)}
+body{display:flex;flex-direction:column;height:100vh}
+#view{flex:1;height:auto;min-height:0}
+#film{display:flex;gap:4px;align-items:center}
+#time{width:min(220px,40vw)}
+#frame{white-space:nowrap}
 #strip{display:none}
-@media print{#view{display:none}#strip{display:block}#strip svg{max-width:100%}}
+@media print{body{display:block;height:auto}#view{display:none}
+#strip{display:block}#strip svg{max-width:100%}}
 """
 
 _FILM_SCRIPT: Final = """
@@ -152,6 +157,8 @@ def to_html(scene: Scene) -> str:
             f'<input id="time" type="range" min="0" max="{len(film.seconds) - 1}" value="0" '
             'aria-label="frame"> <span id="frame"></span></span>'
         )
+        if not any(scene.groups("card")):
+            style += "#find,#count{display:none}\n"
         printed = f'<div id="strip" aria-hidden="true">{to_svg(strip(scene))}</div>\n'
     title = json.dumps(scene.title[:60]).replace("<", "\\u003c")
     return (
