@@ -15,11 +15,14 @@ import numpy as np
 
 from graphcnn.errors import GradientError, LensError
 from graphcnn.ir.node import Array, Value
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.language.arguments import is_int
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.synthesis.alive import dead_end, looked_at
 from graphcnn.lens.synthesis.canvas import SPREAD
+from graphcnn.lens.synthesis.channel import one_channel
 from graphcnn.lens.synthesis.search import Settings, Way, in_pieces, searched, shown
 from graphcnn.lens.synthesis.seen import normalisation_words, seen
 from graphcnn.lens.synthesis.strip import film, score_lines
@@ -55,7 +58,7 @@ def maximise(
             f"nothing of {targets[0].words} reaches the image, from {ATTEMPTS} starts: its "
             f"gradient ends at {begun.blocked[0]}, which lets nothing through"
         )
-    way = task.sought(begun.start, weights, how)
+    way = task.sought(begun.start, range(len(targets)), how)
     scores = sign * np.stack([task.looked_at(frame)["score"] for frame in way.frames])
     return _finding(task, replace(way, course=sign * way.course), scores, begun, negative)
 
@@ -85,17 +88,26 @@ class _Task:
     seed: int
     how: Settings
 
-    def sought(self, start: Array, weights: Array, how: Settings, rules: str = "plain") -> Way:
-        """The way from some free numbers on."""
+    def sought(
+        self, start: Array, which: Sequence[int], how: Settings, rules: str = "plain"
+    ) -> Way:
+        """The way of some of the images from some free numbers on."""
 
-        def scores(pixels: Value) -> Value:
-            return selected(seen(self.core, pixels, [self.value])[0])[1]
+        index = np.array([self.targets[i].index for i in which], np.int64)
+        select = self.weights[which, index][:, None]
 
         def piece(span: slice) -> Way:
-            key, feeds = ("maximise", self.value), {"select": weights[span]}
-            return searched(self.core, key, how, scores, start[span], feeds, self.seed, rules)
+            key, feeds = ("maximise", self.value), {"index": index[span], "select": select[span]}
+            return searched(self.core, key, how, self._scores, start[span], feeds, self.seed, rules)
 
         return in_pieces(start, piece)
+
+    def _scores(self, pixels: Value) -> Value:
+        """Of pixels (n, C, H, W) the scores (n,), with two inputs: a channel for each item, and
+        weights for its map."""
+        (whole,) = seen(self.core, pixels, [self.value])
+        index = Input("index", TensorType(whole.shape[:1], DType.INT64))(name="index")
+        return selected(one_channel(whole, index))[1]
 
     def looked_at(self, pixels: Array, which: Any = slice(None)) -> dict[str, Array]:
         return looked_at(self.core, self.value, pixels, self.weights[which])
@@ -130,7 +142,7 @@ class _Task:
         """The free numbers after some steps past rectifiers that are shut."""
         opening = replace(self.how, steps=REDIRECTED, frames=1)
         try:
-            return self.sought(start, self.weights[which], opening, "redirected").numbers
+            return self.sought(start, which, opening, "redirected").numbers
         except GradientError:  # no rectifier is on the way: something else is shut
             return start
 
