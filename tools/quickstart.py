@@ -48,6 +48,7 @@ Try these, in this folder:
   graphcnn passes digits.safetensors
   graphcnn draw digits.safetensors -o training-step.svg --backward
   graphcnn volume digits.safetensors -o volume.svg --style lenet --paint digit-7.png
+  graphcnn lens digits.safetensors digit-3.png -o report.html
   graphcnn train digits.safetensors --data digits --epochs 2 -o digits-longer.safetensors
   graphcnn train digits_cnn --data digits --optimizer sgd --epochs 5 --checkpoint run
   graphcnn models
