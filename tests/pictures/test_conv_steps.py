@@ -204,6 +204,8 @@ def test_refusals() -> None:
         conv_steps(size=14)
     with pytest.raises(GraphError, match="NaN"):
         conv_steps("conv2d", [[np.nan]], kernel=1)
+    with pytest.raises(GraphError, match="weight holds NaN or inf"):
+        conv_steps(weight=np.full((1, 1, 3, 3), np.inf))
     with pytest.raises(OutputError, match="draw it as stamps"):
         conv_steps("conv_transpose2d", size=4, kernel=1, padding=1, method="zeros")
     with pytest.raises(OutputError, match="bilinear"):
@@ -217,5 +219,8 @@ def test_refusals() -> None:
         layer_steps(value, image, model.states, at=(26, 0))
     with pytest.raises(GraphError, match="channels 0 to 5, not 6"):
         layer_steps(value, image, model.states, channel=6)
+    broken = {**model.states, "C1.weight": np.full((6, 1, 5, 5), np.nan, np.float32)}
+    with pytest.raises(GraphError, match=r"the C1\.weight holds NaN"):
+        layer_steps(value, image, broken)
     with pytest.raises(GraphError, match="no parameter with an array"):
         layer_steps(value, image)

@@ -114,7 +114,10 @@ def conv_steps(
             weight = _drawn(seed, 1, (*shape, *k), -2, 2)
         if bias is None and plain:
             bias = _drawn(seed, 2, (len(weight),), 1, 2)
-    weight, bias = (None if a is None else np.asarray(a, image.dtype) for a in (weight, bias))
+    weight, bias = (
+        None if a is None else _finite(np.asarray(a, image.dtype), name)
+        for a, name in ((weight, "weight"), (bias, "bias"))
+    )
     name = title or _title(kind, op, weight, padding == "same")
     if not title and isinstance(op, ConvTranspose2d) and method == "zeros":
         name = name.replace(":", " as a convolution:")
@@ -292,8 +295,14 @@ def _image(x: Any) -> Array:
     array = array[None] if array.ndim == 2 else array
     if array.ndim != 3 or not array.size:
         raise GraphError(f"an image is (C, H, W) or (H, W), found {np.shape(x)}")
+    return _finite(array, "image")
+
+
+def _finite(array: Array, what: str) -> Array:
     if not np.isfinite(array).all():
-        raise GraphError("the image holds NaN or infinite numbers")
+        raise GraphError(
+            f"the {what} holds NaN or infinite numbers: no sum can be worked with them"
+        )
     return array
 
 
@@ -301,10 +310,9 @@ def _array(value: Value, states: Mapping[str, Any]) -> Array:
     """What a parameter of a layer holds."""
     op = value.node.op
     if isinstance(op, Constant):
-        found: Array = np.asarray(op.array)
-        return found
+        return _finite(np.asarray(op.array), repr(value))
     if isinstance(op, State) and state_of(value).key in states:
-        return np.asarray(states[state_of(value).key])
+        return _finite(np.asarray(states[state_of(value).key]), state_of(value).key)
     raise GraphError(f"{value!r} is no parameter with an array in states")
 
 
@@ -349,5 +357,5 @@ def _convolution(op: Conv2d, weight: Array) -> str:
     if op.groups > 1:
         return "Depthwise convolution" if weight.shape[1] == 1 else "Grouped convolution"
     if op.flip_kernel:
-        return "Convolution of mathematics"
+        return "Mathematical convolution"
     return "Dilated convolution" if max(op.dilation) > 1 else "Convolution"

@@ -54,7 +54,7 @@ EXAMPLES: Final[Mapping[str, Example]] = MappingProxyType({
         "conv2d", "a filter for each channel alone", size=4, channels=3, filters=3, groups=3
     ),
     "rotated": _example(
-        "conv2d", "the convolution of mathematics, whose kernel is rotated", flip_kernel=True
+        "conv2d", "the convolution of mathematics, with a rotated kernel", flip_kernel=True
     ),
     "max-pool": _example("max_pool2d", "the largest number of each window", size=4),
     "average-pool": _example("avg_pool2d", "the mean of each window", size=4),
