@@ -126,6 +126,7 @@ from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.passes.training import backward_rules
 from graphcnn.passes.training.backward import gradients
 from graphcnn.text.parse import parse_graph
+from graphcnn.training.layer_norms import LayerNorms
 from graphcnn.training.minimise import minimise
 from graphcnn.training.run import Watcher
 from graphcnn.training.session import Session
@@ -171,6 +172,7 @@ __all__ = [
     "GraphError",
     "He",
     "Initializer",
+    "LayerNorms",
     "LensError",
     "Limits",
     "MissingExtraError",

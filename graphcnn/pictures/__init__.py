@@ -14,6 +14,7 @@ from graphcnn.pictures.memory import plan_picture
 from graphcnn.pictures.picture import SUFFIXES, Picture
 from graphcnn.pictures.results.confusion import confusion_picture
 from graphcnn.pictures.results.curves import curves_picture
+from graphcnn.pictures.results.layers import layers_picture
 from graphcnn.pictures.results.mistakes import errors_picture
 from graphcnn.pictures.training import training_picture
 from graphcnn.pictures.volume.volume import volume_picture
@@ -31,6 +32,7 @@ __all__ = [
     "graph_changes",
     "graph_picture",
     "layer_steps",
+    "layers_picture",
     "passes_picture",
     "plan_picture",
     "training_picture",

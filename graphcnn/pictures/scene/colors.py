@@ -167,6 +167,8 @@ def _add_tables() -> None:
         fill = _of_hue(hue, (0.84, 0.74, 0.64)[grade], 0.62)
         dark_fill = _of_hue(hue, (0.24, 0.30, 0.18)[grade], 0.5)
         PAINTS[f"share{i}"] = Paint(fill, line, dark_fill, dark_line, 0.6)
+    PAINTS["conv_area"] = Paint("#7fb0e6", None, "#2f5f96", None)
+    PAINTS["backward_area"] = Paint("#f0a878", None, "#8a4716", None)
 
 
 def _of_hue(hue: float, light: float, strength: float) -> str:
