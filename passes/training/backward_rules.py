@@ -154,9 +154,9 @@ def lrp(epsilon: float = 1e-6) -> BackwardRules:
     It holds at conv2d, conv_transpose2d, dense, matmul by weights, batch_norm (whose mean and beta
     are a bias), avg_pool2d, global_avg_pool2d, add and sub (a residual is shared out by its two
     parts). Where two tensors that depend on inputs are multiplied each receives one half. At an
-    activation relevance passes unchanged: dx = dy · y / x, for relu the derivative, with x
-    kept away from 0 by epsilon. Whatever else there is has its derivative: max pooling hands all
-    to the maximum, concat, reshape and slice move it.
+    activation (and clip, maximum and minimum by a constant) relevance passes unchanged, dx =
+    dy · y / x, for relu the derivative, with x kept away from 0 by epsilon. Whatever else there is
+    has its derivative: max pooling hands all to the maximum; concat, reshape and slice move it.
 
     S. Bach et al., PLOS ONE 10(7), 2015, doi:10.1371/journal.pone.0130140, equation 58; as
     gradient times input: M. Ancona et al., arXiv:1711.06104.
@@ -191,10 +191,14 @@ def lrp(epsilon: float = 1e-6) -> BackwardRules:
 
     @rule_for(
         "leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "sigmoid", "hard_sigmoid",
-        "softplus",
+        "softplus", "clip", "maximum", "minimum",
     )  # fmt: skip
     def bend(node: Node, dy: Value) -> Cotangents | None:
-        return [dy * stable_ratio(node.output, node.inputs[0])]
+        moving = [x for x in node.inputs if len(node.inputs) == 1 or _fed(x)]
+        if len(moving) != 1 or moving[0].shape != node.output.shape:
+            return None
+        passed = dy * stable_ratio(node.output, moving[0])
+        return [passed if x is moving[0] else None for x in node.inputs]
 
     def stable_ratio(a: Value, b: Value) -> Value:
         """a / b, with b moved away from 0 by epsilon; 0 where a and b are 0."""
