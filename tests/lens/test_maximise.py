@@ -157,3 +157,12 @@ def _with_a_dead_channel() -> tuple[cnn.Value, cnn.Value]:
     image = cnn.input("image", (1, 6, 6))
     kernel = cnn.parameter((2, 1, 3, 3), np.array([1, -1]).reshape(2, 1, 1, 1) * np.ones((3, 3)))
     return image, cnn.conv2d(image, 2, 3, weight=kernel, bias=False, activation="relu", name="two")
+
+
+def test_a_network_of_a_file_is_looked_into_like_ours(tmp_path) -> None:
+    model = small().initialize(1)
+    model.normalisation = cnn.Normalisation((0.3,), (0.5,))
+    model.export_onnx(tmp_path / "small.onnx", verify=False)
+    other = cnn.import_onnx(tmp_path / "small.onnx")
+    ours, theirs = (m.lens().maximise(unit=1, steps=10, frames=1) for m in (model, other))
+    np.testing.assert_allclose(ours["images"], theirs["images"], atol=1e-3)

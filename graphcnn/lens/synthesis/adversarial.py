@@ -226,17 +226,16 @@ def _step_words(sizes: Array, step: float | None) -> str:
 def _picture(core: Core, finding: Finding) -> Picture:
     """Each image, what is added to it, and the sum, with the class and its probability."""
     tiles: list[Tile] = []
+    one = len(finding["like"]) == 1
     rows = zip(*(finding[key] for key in ("like", "images", "before", "after")), strict=True)
     for i, (old, new, before, after) in enumerate([*rows][:MOST]):
         added = new - old
         most = float(np.abs(added).max())
-        group = f"image {i}" if len(finding["like"]) > 1 else ""
         words = [f"{class_name(core, int(p.argmax()))}: {p.max():.1%}" for p in (before, after)]
-        mean = added.mean(0)
         tiles += [
-            Tile(old, title="the image", lines=(words[0],), group=group),
-            Tile(mean, "signed", f"added, up to {number(most)}", most=most or None, group=group),
-            Tile(new, title="the sum", lines=(words[1],), group=group),
+            Tile(old, title="image" if one else f"image {i}", lines=(words[0],)),
+            Tile(added.mean(0), "signed", f"added: ±{number(most)}", most=most or None),
+            Tile(new, title="sum", lines=(words[1],)),
         ]
     facts = [f"{key}: {value}" for key, value in finding.facts.items()]
-    return sheet_picture(tiles, finding.title, "", facts, columns=3)
+    return sheet_picture(tiles, finding.title, "", facts, columns=3 if one else 6)

@@ -158,12 +158,13 @@ def _picture(finding: Finding) -> Picture:
     tiles: list[Tile] = []
     rows = zip(*(finding[key] for key in ("content", "style", "images")), strict=True)
     for i, (content, style, image) in enumerate(rows):
-        group = f"image {i}" if len(finding["images"]) > 1 else ""
         words = f"style error {number(finding['style_errors'][1, i].mean())}"
         tiles += [
-            Tile(content, title="content", group=group),
-            Tile(style, title="style", group=group),
-            Tile(image, title="both", lines=(words,), group=group),
+            Tile(content, title="content"),
+            Tile(style, title="style"),
+            Tile(image, title="both", lines=(words,)),
         ]
     facts = [f"{key}: {value}" for key, value in finding.facts.items()]
-    return sheet_picture(tiles, finding.title, "", facts, columns=3)
+    return sheet_picture(
+        tiles, finding.title, "", facts, columns=3 if len(finding["images"]) == 1 else 6
+    )
