@@ -27,6 +27,7 @@ from graphcnn.models import build
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
 from graphcnn.pictures.raster.tiles import Tile, number
+from graphcnn.tools import xo_story
 
 NETWORK: Final = "lenet5.safetensors"
 DIGITS: Final = "digits.npy"
@@ -63,6 +64,8 @@ def maximised(lens: Lens) -> Picture:
 
 #: By the name of the file, in the order of the page.
 PICTURES: Final[Mapping[str, Callable[[Lens, Array], Finding | Picture]]] = {
+    "xo": lambda lens, digits: xo_story.picture(),
+    "dense": lambda lens, digits: lens.dense_form("C1"),
     "maps": lambda lens, digits: lens.maps(digits[7]),
     "filters": lambda lens, digits: lens.filters("C1"),
     "field": lambda lens, digits: lens.field("S4"),
