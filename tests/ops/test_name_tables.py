@@ -19,6 +19,7 @@ REASONS = {
     "graphcnn/onnx/exporting/registry.py": "who has no mapping and why: the registry's other half",
     "graphcnn/ops/gather.py": "what `scatter` does at a place",
     "runtime/native/kernels/tensor/scatter.py": "the same as machine code",
+    "graphcnn/pictures/lessons/conv_steps.py": "the lessons that there are, by their names",
     "graphcnn/pictures/scene/colors.py": "paints of families and states",
 }
 

@@ -16,6 +16,7 @@ from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import finite, layers, looked_at
 from graphcnn.lens.target import Target, selected, unit_target
 from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod
 from graphcnn.passes.training.backward import gradients
 from graphcnn.pictures.parts.charts import table
 from graphcnn.pictures.picture import Picture
@@ -32,7 +33,7 @@ _PIECE: Final = 8
 #: distribution beyond two standard deviations.
 _COUNTS: Final = 1 - 0.9545
 #: Reductions that see all pixels where they reduce over them.
-_ALL: Final = ("mean", "sum", "max", "prod", "argmax")
+_ALL: Final = (ArgMax, Max, Mean, Prod, Sum)
 #: Tiles of what a pixel reaches.
 _REACHES: Final = 10
 
@@ -195,7 +196,7 @@ def _is_exact(node: Node, seen: dict[Value, ReceptiveField], whole: ReceptiveFie
     if len({f.jump for f in before}) > 1:
         return False
     assumed = mine == whole and whole not in before
-    return not assumed or node.op.anchor or node.op.family == "pool" or node.op.name in _ALL
+    return not assumed or node.op.anchor or node.op.family == "pool" or isinstance(node.op, _ALL)
 
 
 def _table(

@@ -12,6 +12,8 @@ from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import finite
 from graphcnn.lens.study.maps import units_as_map
+from graphcnn.ops.conv import Conv2d, ConvTranspose2d
+from graphcnn.ops.dense import Dense
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
 from graphcnn.pictures.raster.tiles import Tile, number
@@ -56,7 +58,7 @@ def weights_of(core: Core, layer: str) -> tuple[Node, Array]:
     """The operator of a layer, and its weights: (filters, channels, KH, KW) of a convolution,
     (units, C, H, W) or (units, K) of a dense layer. Raises `LensError`."""
     node = core.network.value(layer, activated=False).node
-    if node.op.name not in ("conv2d", "conv_transpose2d", "dense"):
+    if not isinstance(node.op, Conv2d | ConvTranspose2d | Dense):
         raise LensError(f"{layer!r} is {node.op.name}; filters have convolutions and dense layers")
     source = node.inputs[1]
     op = source.node.op
@@ -66,11 +68,11 @@ def weights_of(core: Core, layer: str) -> tuple[Node, Array]:
         weights = core.network.states[state_of(source).key]
     else:
         raise LensError(f"the weights of {layer!r} are computed by {op.name}, not stored")
-    if node.op.name == "conv_transpose2d":
-        groups: int = node.op.groups  # type: ignore[attr-defined]
+    if isinstance(node.op, ConvTranspose2d):
+        groups = node.op.groups
         parts = weights.reshape(groups, -1, *weights.shape[1:])
         weights = parts.swapaxes(1, 2).reshape(-1, parts.shape[1], *weights.shape[2:])
-    if node.op.name == "dense":
+    if isinstance(node.op, Dense):
         weights = _as_maps(weights, node.inputs[0])
     return node, np.array(weights)
 
