@@ -76,7 +76,10 @@ def test_units_of_all_kinds_have_a_page() -> None:
     model, data = digits(), stripes(30)
     model.classes = ("down", "across", *map(str, range(2, 10)))
     lens = model.lens()
-    dense = lens.unit("logits", 1, data=data, steps=5)
+    dense = lens.unit("logits", "across", data=data, steps=5)
+    assert dense.facts["unit"] == "logits[1]"
+    with pytest.raises(cnn.LensError, match="only classes have names, found 'across' of 'pool'"):
+        lens.unit("pool", "across", data=data)
     assert dense["patches"].shape == (9, 1, 8, 8) and dense["incoming"].shape == (6, 4, 4)
     assert "'across'" in dense.caption or "'down'" in dense.caption
     check_picture(dense.picture)

@@ -13,7 +13,7 @@ from graphcnn.ir.tensor_type import TensorType, known_size
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.probe import Probe
-from graphcnn.lens.study.layers import finite, looked_at
+from graphcnn.lens.study.layers import finite, looked_at, numbered
 from graphcnn.lens.study.stream import class_names, labelled, piece_for, pieces
 from graphcnn.lens.target import checked_index
 from graphcnn.passes.training.backward import substitute
@@ -32,7 +32,7 @@ def ablate(core: Core, layer: str, channel: Any, data: Any, fill: str) -> Findin
     value = looked_at(core, layer)
     count = value.shape[1]
     assert isinstance(count, int)
-    groups = _groups(channel, count, layer)
+    groups = _groups(core, value, channel, layer)
     if fill not in ("zero", "mean"):
         raise LensError(f"fill is 'zero' or 'mean', found {fill!r}")
     scores = core.scores
@@ -87,12 +87,13 @@ def ablate(core: Core, layer: str, channel: Any, data: Any, fill: str) -> Findin
     return Finding(title, arrays, facts, lambda f: _picture(f, names, classes_called))
 
 
-def _groups(channel: Any, count: int, layer: str) -> list[list[int]]:
+def _groups(core: Core, value: Value, channel: Any, layer: str) -> list[list[int]]:
     """The channels that are ablated together: one, several, or each alone."""
+    count: Any = value.shape[1]
     if channel is None:
         return [[c] for c in range(count)]
     several = isinstance(channel, Sequence | np.ndarray) and not isinstance(channel, str)
-    asked = list(channel) if several else [channel]
+    asked = [numbered(core, value, c) for c in (channel if several else [channel])]
     if not asked:
         raise LensError("name at least one channel, or leave it out: each alone")
     return [[checked_index(c, count, f"the {count} channels of {layer!r}") for c in asked]]

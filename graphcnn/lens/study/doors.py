@@ -88,7 +88,7 @@ class Study(Core):
         return field(self, layer, at, channel, x, pixel, samples, seed)
 
     def unit(
-        self, layer: str, channel: int, *, data: Any, steps: int = 256, seed: int = 0
+        self, layer: str, channel: int | str, *, data: Any, steps: int = 256, seed: int = 0
     ) -> Finding:
         """All that is known of a channel, or of a dense unit, on one page.
 
@@ -105,6 +105,7 @@ class Study(Core):
         the images `maximised` and `minimised`, as far as there are such.
 
         Args:
+            channel: a number; of the scores also the name of a class.
             data: a `Dataset` or a pair (images, class numbers), or images alone. It runs in
                 pieces; one number of each image is kept.
             steps, seed: of the images that are made; 0 steps make none.

@@ -1,5 +1,7 @@
 """Which tensors of a network are its layers, and what is looked at in one."""
 
+from typing import Any
+
 import numpy as np
 
 from graphcnn.analysis.receptive_field import receptive_fields
@@ -7,6 +9,7 @@ from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.lens.core import Core
+from graphcnn.lens.target import class_target
 from graphcnn.network.finding import value_named
 
 #: Families of operators that belong to the layer before them.
@@ -58,6 +61,19 @@ def looked_at(core: Core, layer: str) -> Value:
             f"{layer!r} is {value.type}; looked at are maps (N, C, H, W) and units (N, K)"
         )
     return value
+
+
+def numbered(core: Core, value: Value, unit: Any) -> Any:
+    """The number of a unit; the scores of classes are found by the names of these too.
+
+    Raises `LensError` for other names.
+    """
+    if not isinstance(unit, str):
+        return unit
+    scores = core.scores
+    if value is not scores and value is not next(iter(core.network.graph.outputs.values())):
+        raise LensError(f"only classes have names, found {unit!r} of {value.node.name!r}")
+    return class_target(core.network, unit, scores).index
 
 
 def finite(array: Array, what: str) -> Array:

@@ -13,7 +13,7 @@ from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.dossier import Made, dossier
 from graphcnn.lens.study.filters import weights_of
-from graphcnn.lens.study.layers import FOLLOWING, finite, looked_at
+from graphcnn.lens.study.layers import FOLLOWING, finite, looked_at, numbered
 from graphcnn.lens.study.patches import Answers, answers, cropped, patch_box
 from graphcnn.lens.study.stream import class_names, images_of, labelled
 from graphcnn.lens.synthesis.maximise import maximise
@@ -30,7 +30,7 @@ _READ = 6
 def unit(core: Core, layer: str, channel: Any, data: Any, steps: int, seed: int) -> Finding:
     """See `Study.unit`."""
     value = looked_at(core, layer)
-    target = unit_target(layer, value, channel)
+    target = unit_target(layer, value, numbered(core, value, channel))
     index, name = target.index, f"{layer}[{target.index}]"
     known = labelled(core, data) if isinstance(data, Dataset | tuple) else None
     images = known.first_items if known is not None else images_of(core, data)
