@@ -9,7 +9,7 @@ import numpy as np
 from graphcnn.errors import DataError, LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.state_values import Snapshot
-from graphcnn.lens.probe import Probe
+from graphcnn.lens.probe import PIECE, Probe
 from graphcnn.lens.target import Target, class_scores, class_target, unit_target
 from graphcnn.lens.untrained import UNTRAINED, is_untrained
 from graphcnn.network.network import Network
@@ -159,10 +159,10 @@ class Core:
         found = self.predicted(fed)[0] if target is None else None
         return scores, class_target(self.network, target, scores, found)
 
-    def predicted(self, fed: Array) -> Array:
+    def predicted(self, fed: Array, piece: int = PIECE) -> Array:
         """The scores of the classes for the images `fed`, (n, K) or (n, K, H, W)."""
         parts = (self.image,), {"scores": self.scores}
-        return self.probe("scores", lambda: parts)(fed)["scores"]
+        return self.probe("scores", lambda: parts)(fed, piece=piece)["scores"]
 
     def settings(self) -> dict[str, str]:
         """The facts that every caption ends with."""

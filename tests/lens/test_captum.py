@@ -24,9 +24,8 @@ NETS = {
     "digits_cnn": (digits_cnn, "conv2", 3, 50, 10),
     "lenet5": (lenet5, "C3", 4, 50, 10),
     "mnist_cnn": (mnist_cnn, "conv2", 4, 50, 15),
-    "resnet18": (lambda: resnet18(size=64), "stage4.block2.relu2", 11, 4, 15),
+    "resnet18": (lambda: resnet18(size=64), "stage4.block2.relu2", 11, 4, 11),
 }
-TARGET = 7
 
 
 def drawn_model(net: str) -> cnn.Model:
@@ -43,41 +42,57 @@ def drawn_model(net: str) -> cnn.Model:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("net", NETS)
 def test_gradients_are_those_of_captum(net: str) -> None:
-    steps, seed = NETS[net][3:]
+    layer, place, steps, seed = NETS[net][1:]
     model = drawn_model(net)
     module = torch_module(net, model.states).eval().double()
     shape = model.graph.inputs[0].shape[1:]
     x = np.random.default_rng(seed).random((1, *shape)).astype(np.float32)
     lens, image = model.lens(), torch.from_numpy(x.astype(np.float64))
+    target = int(lens.predicted(x).argmax())
 
     def theirs(explain: object, **options: object) -> np.ndarray:
-        return explain.attribute(image, target=TARGET, **options).detach().numpy()
+        return explain.attribute(image, target=target, **options).detach().numpy()
 
     noise = noise_of(0, 0, 4, shape) * np.float32(0.15) * (x.max() - x.min())
     noisy = torch.from_numpy((x + noise).astype(np.float64))
-    smoothed = attr.Saliency(module).attribute(noisy, target=[TARGET] * 4, abs=False)
+    smoothed = attr.Saliency(module).attribute(noisy, target=[target] * 4, abs=False)
     blank = torch.zeros_like(image)
     integrated = dict(n_steps=steps, method="gausslegendre", baselines=blank)
     middles = integrated | dict(method="riemann_middle")
     pairs = {
-        "gradient": (lens.gradient(x, TARGET), theirs(attr.Saliency(module), abs=False)),
+        "gradient": (lens.gradient(x, target), theirs(attr.Saliency(module), abs=False)),
         "times input": (
-            lens.gradient(x, TARGET, times_input=True), theirs(attr.InputXGradient(module))
+            lens.gradient(x, target, times_input=True), theirs(attr.InputXGradient(module))
         ),
-        "guided": (lens.gradient(x, TARGET, rule="guided"), theirs(attr.GuidedBackprop(module))),
-        "deconv": (lens.gradient(x, TARGET, rule="deconv"), theirs(attr.Deconvolution(module))),
+        "guided": (lens.gradient(x, target, rule="guided"), theirs(attr.GuidedBackprop(module))),
+        "deconv": (lens.gradient(x, target, rule="deconv"), theirs(attr.Deconvolution(module))),
         "integrated": (
-            lens.integrated(x, TARGET, steps=steps, tolerance=None),
+            lens.integrated(x, target, steps=steps, tolerance=None),
             theirs(attr.IntegratedGradients(module), **integrated),
         ),
         "middles": (
-            lens.integrated(x, TARGET, steps=steps, tolerance=None, rule="riemann-middle"),
+            lens.integrated(x, target, steps=steps, tolerance=None, rule="riemann-middle"),
             theirs(attr.IntegratedGradients(module), **middles),
         ),
-        "smooth": (lens.smooth(x, TARGET, samples=4), smoothed.numpy().mean(0, keepdims=True)),
+        "smooth": (lens.smooth(x, target, samples=4), smoothed.numpy().mean(0, keepdims=True)),
+        "grad_cam": (
+            lens.grad_cam(x, target, layer=layer)["cam"][:, None],
+            theirs(attr.LayerGradCam(module, module[place])),
+        ),
+        "occlusion": (
+            lens.occlude(x, target, patch=(3, 5), stride=(2, 3))["score_map"][:, None].repeat(
+                shape[0], 1
+            ),
+            theirs(
+                attr.Occlusion(module), sliding_window_shapes=(shape[0], 3, 5),
+                strides=(shape[0], 2, 3), perturbations_per_eval=32,
+            ),
+        ),
     }  # fmt: skip
+    sizes = {name: np.abs(captum).max() for name, (_, captum) in pairs.items()}
+    sizes["occlusion"] = 2 * np.abs(lens.predicted(x)).max()  # the difference of two scores
     off = {
-        name: float(np.abs(np.asarray(ours) - captum).max() / np.abs(captum).max())
+        name: float(np.abs(np.asarray(ours) - captum).max() / sizes[name])
         for name, (ours, captum) in pairs.items()
     }
     assert max(off.values()) <= 1e-6, off

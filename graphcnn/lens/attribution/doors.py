@@ -117,3 +117,86 @@ class Attribution(Core):
         from graphcnn.lens.attribution.smooth import smooth
 
         return smooth(self, x, target, samples, noise, seed, rule, squared, layer, at)
+
+    def occlude(
+        self,
+        x: Any,
+        target: Any = None,
+        *,
+        patch: int | tuple[int, int] | None = None,
+        stride: int | tuple[int, int] | None = None,
+        baseline: Any = "black",
+        layer: str | None = None,
+        at: Any = None,
+    ) -> Finding:
+        """Occlusion: how far the probability of the class falls where a patch covers the image.
+
+        "map" is for each pixel the mean fall over the patches that cover it, "score_map" that of
+        the score before softmax, "chance" and "winner" the probability and the number of the best
+        class at each place of the patch. M. D. Zeiler, R. Fergus, arXiv:1311.2901. The target of a
+        layer has no probability: there "map" is the fall of its score.
+
+        Args:
+            x, target, layer, at: as all methods here.
+            patch: its size, 5 for 28 pixels by default, the same share of larger images.
+            stride: how far it moves; by default so far that it has 24 places along a side at most.
+                The last one may reach over the border.
+            baseline: what covers: "black", "mean" or images.
+        """
+        from graphcnn.lens.attribution.occlusion import occlude
+
+        return occlude(self, x, target, patch, stride, baseline, layer, at)
+
+    def rise(
+        self,
+        x: Any,
+        target: Any = None,
+        *,
+        masks: int = 2000,
+        cells: int = 7,
+        share: float = 0.5,
+        seed: int = 0,
+        baseline: Any = "black",
+        layer: str | None = None,
+        at: Any = None,
+    ) -> Finding:
+        """RISE: Σ f(x · m + x₀ · (1 - m)) · m / (masks · share), over random masks m.
+
+        f is the probability of the class, or the score of a layer's unit. V. Petsiuk, A. Das,
+        K. Saenko, arXiv:1806.07421. A mask is keyed by the seed and its number.
+
+        Args:
+            x, target, layer, at: as all methods here.
+            masks: how many.
+            cells: along a side of a mask; they are open or closed, bilinear between their middles.
+            share: of them that are open.
+            seed: of the masks.
+            baseline: what is seen through a closed cell: "black", "mean" or images.
+        """
+        from graphcnn.lens.attribution.rise import rise
+
+        return rise(self, x, target, masks, cells, share, seed, baseline, layer, at)
+
+    def grad_cam(
+        self, x: Any, target: Any = None, *, layer: str | None = None, kind: str = "plain"
+    ) -> Finding:
+        """Class activation maps: ReLU of the sum of a layer's maps A, each by its weight.
+
+            plain      Grad-CAM: the mean of the gradient g = dF/dA over the map
+            ++         Grad-CAM++: Σ α · max(g, 0), α = g² / (2 g² + Σ A · g³)
+            layer      LayerCAM: max(g, 0), for every place of the map its own
+            score      Score-CAM: softmax of the score of the image behind each map
+            ablation   Ablation-CAM: (F - F without the map) / F
+
+        R. Selvaraju et al., arXiv:1610.02391; A. Chattopadhay et al., arXiv:1710.11063; P. Jiang
+        et al., IEEE TIP 30, 2021; H. Wang et al., arXiv:1910.01279; H. Desai, H. Ramaswamy, WACV
+        2020. "map" is in the size of the image, "cam" (n, h, w) that of the layer, before ReLU.
+
+        Args:
+            x, target: as all methods here.
+            layer: one with maps; the last before pooling and the head by default.
+            kind: the weights.
+        """
+        from graphcnn.lens.attribution.cams import grad_cam
+
+        return grad_cam(self, x, target, layer, kind)

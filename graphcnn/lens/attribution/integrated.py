@@ -12,7 +12,7 @@ from graphcnn.lens.attribution.baselines import baseline_of
 from graphcnn.lens.attribution.gradient import gradient_probe
 from graphcnn.lens.attribution.maps import map_finding
 from graphcnn.lens.attribution.refusals import check_maps
-from graphcnn.lens.attribution.samples import piece_of
+from graphcnn.lens.attribution.samples import even_piece
 from graphcnn.lens.attribution.subject import Subject, subject, told
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
@@ -111,7 +111,7 @@ def _one(
 def path(end: Array, start: Array, places: Array) -> Iterator[tuple[int, Array]]:
     """The points at `places` in [0, 1] between two images, piece by piece, with the number of the
     first of each piece."""
-    size = min(piece_of(end.shape[1:]), len(places))
+    size = even_piece(end.shape[1:], len(places))
     for first in range(0, len(places), size):
         at = places[first : first + size, None, None, None]
         at = np.concatenate([at, at[-1:].repeat(size - len(at), 0)])  # whole: one compilation

@@ -1,6 +1,7 @@
 """Maps as findings: the facts of a map in order, and the tiles that show it over its image."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
 from graphcnn.pictures.raster.tiles import Tile, number
 
+#: A box on a tile: left, top, right, bottom in pixels of the image.
+Mark = tuple[float, float, float, float]
+
 #: As many images are drawn; all are in the arrays.
 _DRAWN = 6
 
@@ -24,8 +28,13 @@ def map_finding(
     arrays: Mapping[str, Array],
     settings: Mapping[str, str],
     score: Array,
+    more: Callable[[int], Sequence[Tile]] = lambda image: (),
+    mark: Mark | None = None,
 ) -> Finding:
-    """A finding of the first of `arrays`, maps (n, C, H, W) or (n, H, W) for the images."""
+    """A finding of the first of `arrays`, maps (n, C, H, W) or (n, H, W) for the images.
+
+    `more` tiles of an image stand behind its own; `mark` is a box that is outlined on it.
+    """
     title = f"{method}: {subject.words}"
     facts = {
         "target": subject.words,
@@ -36,20 +45,32 @@ def map_finding(
         **lens.settings(),
     }
     kept = {key: fact for key, fact in facts.items() if fact}
-    return Finding(title, arrays, kept, lambda found: _picture(lens, subject, found))
+    return Finding(title, arrays, kept, lambda found: _picture(lens, subject, found, more, mark))
 
 
-def _picture(lens: Core, subject: Subject, found: Finding) -> Picture:
+def _picture(
+    lens: Core,
+    subject: Subject,
+    found: Finding,
+    more: Callable[[int], Sequence[Tile]],
+    mark: Mark | None,
+) -> Picture:
     looks, _ = lens.images(subject.shown)
     count = min(len(looks), _DRAWN)
-    tiles = [t for i in range(count) for t in tiles_of(looks[i], found.array[i], _name(found, i))]
+    tiles: list[Tile] = []
+    for i in range(count):
+        own = tiles_of(looks[i], found.array[i], _name(found, i))
+        if mark is not None:
+            own[0] = replace(own[0], marks=(mark,))
+        tiles += [*own, *more(i)]
+    columns = len(tiles) // count
     notes = [found.caption]
     if found.array.ndim == 4 and found.array.shape[1] > 1:
         notes.append("shown of each pixel: the sum over its channels, and the largest size of them")
     if count < len(looks):
         notes.append(f"shown: the first {count} of {len(looks)} images")
     data = {"facts": dict(found.facts)}
-    return sheet_picture(tiles, found.title, lens.model.name, notes, columns=3, data=data)
+    return sheet_picture(tiles, found.title, lens.model.name, notes, columns=columns, data=data)
 
 
 def _name(found: Finding, image: int) -> str:
@@ -80,3 +101,16 @@ def widest(values: Array) -> Array:
     """How large a map is at each pixel: the largest size over the channels."""
     found: Any = np.abs(values) if values.ndim == 2 else np.abs(values).max(0)
     return found  # type: ignore[no-any-return]
+
+
+def enlarged(maps: Array, sizes: tuple[int, int]) -> Array:
+    """Maps (..., h, w) in the size of an image, bilinear between the middles of their cells."""
+    for axis, size in ((-2, sizes[0]), (-1, sizes[1])):
+        count = maps.shape[axis]
+        places = np.clip((np.arange(size) + 0.5) * (count / size) - 0.5, 0, count - 1)
+        low = np.minimum(places.astype(np.intp), max(count - 2, 0))
+        share = (places - low).reshape(-1, *(1,) * (-axis - 1))
+        below = np.take(maps, low, axis)
+        above = np.take(maps, np.minimum(low + 1, count - 1), axis)
+        maps = below * (1 - share) + above * share
+    return maps

@@ -32,7 +32,7 @@ def check_maps(lens: Core, subject: Subject, maps: Array, method: str) -> None:
 
 
 def _reason(lens: Core, subject: Subject, values: Array) -> str:
-    way = [v for v in _way(lens.image, subject.value) if v.dtype.is_float]
+    way = [v for v in way_to(lens.image, subject.value) if v.dtype.is_float]
     forward, backward = _both_ways(lens, subject, way)
     for value, array in zip(way, forward, strict=True):
         if not np.isfinite(array).all():
@@ -85,7 +85,7 @@ def _both_ways(
     return forward, [found.get(f"backward{i}", np.zeros(1)) for i in range(len(way))]
 
 
-def _way(image: Value, score: Value) -> list[Value]:
+def way_to(image: Value, score: Value) -> list[Value]:
     """The tensors from the image to the score, both with them, in the order of the network."""
     reached, found = {image}, [image]
     for node in topological_order([score.node]):

@@ -17,6 +17,12 @@ def piece_of(shape: tuple[int, ...]) -> int:
     return max(4, min(64, _PIXELS // int(np.prod(shape))))
 
 
+def even_piece(shape: tuple[int, ...], count: int) -> int:
+    """How many of `count` images run at a time, so that no piece is much shorter than others."""
+    pieces = -(-count // piece_of(shape))
+    return -(-count // pieces)
+
+
 def words(seed: int, first: int, last: int, stream: int, count: int) -> Array:
     """`count` random uint32 for each of the samples from `first` to before `last`.
 

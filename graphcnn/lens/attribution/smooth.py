@@ -9,7 +9,7 @@ from graphcnn.ir.node import Array
 from graphcnn.lens.attribution.gradient import RULES, gradient_probe
 from graphcnn.lens.attribution.maps import map_finding
 from graphcnn.lens.attribution.refusals import check_maps
-from graphcnn.lens.attribution.samples import NOISE, normal, piece_of
+from graphcnn.lens.attribution.samples import NOISE, even_piece, normal
 from graphcnn.lens.attribution.subject import subject
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
@@ -46,7 +46,7 @@ def smooth(
             "of, is 0"
         )
     total = np.zeros(fed.shape)
-    size = min(piece_of(fed.shape[1:]), samples)
+    size = even_piece(fed.shape[1:], samples)
     weights = about.weights()
     for first in range(0, samples, size):
         count = min(size, samples - first)

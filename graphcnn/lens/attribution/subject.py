@@ -46,6 +46,10 @@ class Subject:
         shown = self.shown if len(self.fed) == 1 else self.shown[one]
         return Subject(shown, self.fed[one], self.value, (self.target(image),), self.layer)
 
+    def copies(self, first: int, last: int) -> Array:
+        """The first image, so many times."""
+        return np.repeat(self.fed[:1], last - first, 0)
+
     @property
     def words(self) -> str:
         """The targets for captions."""
