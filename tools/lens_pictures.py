@@ -66,6 +66,7 @@ def maximised(lens: Lens) -> Picture:
 PICTURES: Final[Mapping[str, Callable[[Lens, Array], Finding | Picture]]] = {
     "xo": lambda lens, digits: xo_story.picture(),
     "dense": lambda lens, digits: lens.dense_form("C1"),
+    "steps": lambda lens, digits: lens.steps("C1", digits[7], shown=(2, 3)),
     "maps": lambda lens, digits: lens.maps(digits[7]),
     "filters": lambda lens, digits: lens.filters("C1"),
     "field": lambda lens, digits: lens.field("S4"),

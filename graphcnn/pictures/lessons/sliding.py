@@ -219,7 +219,8 @@ def _sum(place: str, parts: list[_Part], bias: float | None, y: float, show: Num
             spoken.append(f"{part.name} together {show(part.total)}")
             continue
         pairs = zip(part.window.flat, part.kernel.flat, strict=True)
-        terms = " + ".join(f"{show(float(v))}·{show.factor(float(w))}" for v, w in pairs)
+        products = [f"{show.factor(float(v))}·{show.factor(float(w))}" for v, w in pairs]
+        terms = " + ".join(products)
         numbers = (*map(float, part.window.flat), *map(float, part.kernel.flat), part.total)
         sum_ = f"{terms} {show.equals(*numbers)} {show(part.total)}"
         spoken.append(sum_ if len(parts) == 1 else f"{part.name}: {sum_}")
