@@ -19,10 +19,12 @@ def canvas(count: int = 2) -> cnn.Value:
     return cnn.parameter((count, 1, 6, 6), "xavier_normal", name="canvas")
 
 
-def test_the_steps_are_those_of_the_formula() -> None:
+@pytest.mark.parametrize("runtime", ["native", "reference"])
+def test_the_steps_are_those_of_the_formula(runtime: str) -> None:
     goal = np.array([3.0, -1.0, 0.5])
     p = cnn.parameter((3,), "ones", name="p")
-    found = cnn.minimise(cnn.sum((p - goal) ** 2.0), p, cnn.SGD(0.1, momentum=0.5), steps=20)
+    loss, optimizer = cnn.sum((p - goal) ** 2.0), cnn.SGD(0.1, momentum=0.5)
+    found = cnn.minimise(loss, p, optimizer, steps=20, runtime=runtime)
     x, v, losses = np.ones(3), np.zeros(3), []
     for _ in range(20):
         losses.append(((x - goal) ** 2).sum())

@@ -194,7 +194,7 @@ class Synthesis(Core):
             loss = ‖F(x) - F(content)‖² / ‖F(content)‖²
                    + weight · mean over layers of ‖G(x) - G(style)‖² / ‖G(style)‖²
 
-        F are the maps of a layer, G = F Fᵀ / (C H W) says which channels occur together (L. Gatys,
+        F are the maps of a layer, G = F Fᵀ says which channels occur together (L. Gatys,
         A. Ecker, M. Bethge, arXiv:1508.06576). Nothing is drawn: x begins as the content.
 
         Args:

@@ -3,7 +3,7 @@
     loss = ‖F(x) - F(content)‖² / ‖F(content)‖²
            + weight · mean over layers of ‖G(x) - G(style)‖² / ‖G(style)‖²
 
-F are the maps of a layer, G = F Fᵀ / (C H W) the Gram matrix of its channels: which occur together,
+F are the maps of a layer, G = F Fᵀ the Gram matrix of its channels: which occur together,
 wherever in the image. L. Gatys, A. Ecker, M. Bethge, "A Neural Algorithm of Artistic Style",
 arXiv:1508.06576; errors are relative here, so that a layer counts as much as another.
 """
@@ -123,11 +123,11 @@ def _error(found: Value, name: str) -> Value:
 
 
 def _gram(maps: Value) -> Value:
-    """F Fᵀ / (C H W) of maps (n, C, H, W): (n, C, C)."""
+    """F Fᵀ of maps (n, C, H, W): (n, C, C)."""
     n, *sizes = maps.shape
     channels, height, width = (int(d) for d in sizes)  # type: ignore[arg-type]
     flat = Reshape((n, channels, height * width))(maps)
-    return matmul(flat, flat, transpose_b=True) * (1.0 / (channels * height * width))
+    return matmul(flat, flat, transpose_b=True)
 
 
 def _gram_of(core: Core, layer: str, pixels: Array) -> Array:
