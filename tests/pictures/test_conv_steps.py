@@ -155,7 +155,7 @@ def test_every_kind_is_here() -> None:
 def test_what_no_window_reads_is_struck_through() -> None:
     """Where the pixels under the strokes are others, the output is the same."""
     picture = conv_steps(size=(6, 5), stride=2)
-    assert "the last one is read by no window" in picture.scene.footer[0]
+    assert "the last pixel is read by no window" in picture.scene.footer[0]
     assert "read by no window" not in picture.scene.footer[1]
     (stage,) = picture.frame(0).scene.groups("stage")
     (panel,) = (g for g in stage.items if isinstance(g, Group) and "input" in g.label)

@@ -148,13 +148,13 @@ def _outline(box: Box, paint: str) -> Path:
 
 
 def hatch(box: Box) -> Path:
-    """Falling strokes through a cell."""
+    """Falling strokes through a cell, none through the number in its middle."""
     steps: list[tuple[Any, ...]] = []
-    gap = 6.0
-    for k in range(1, int((box.width + box.height) / gap) + 1):
+    gap, middle = 6.5, (box.width + box.height) / 2
+    for k in range(1, int(2 * middle / gap) + 1):
         reach = k * gap  # distance from the lower left corner, along the left and the bottom edge
         x0, y0 = box.left + max(0.0, reach - box.height), max(box.top, box.bottom - reach)
         x1, y1 = min(box.right, box.left + reach), box.bottom - max(0.0, reach - box.width)
-        if x1 > x0:
+        if x1 > x0 and abs(reach - middle) > gap * 0.6:
             steps += [("M", x0, y0), ("L", x1, y1)]
     return Path(tuple(steps), "leader", 0.5)

@@ -77,8 +77,8 @@ def output_formulas(sizes: Pair, both: tuple[Window, Window]) -> list[str]:
         line = window.formula(length).replace(" - ", " − ")
         left = window.unread(length)
         if left:
-            lost = "one is" if left == 1 else f"{left} are"
-            line += f", and the division leaves a rest: the last {lost} read by no window"
+            lost = "pixel is" if left == 1 else f"{left} pixels are"
+            line += f", with a remainder: the last {lost} read by no window"
         found.append(line)
     return by_axis(found)
 
