@@ -147,7 +147,7 @@ def _add_sides() -> None:
 #: Steps of the scale of signed numbers, from 0 to either end.
 SIGNED: Final = 4
 #: Paints that tell the parts of one thing apart, such as the weights of a kernel.
-SHARES: Final = 49
+SHARES: Final = 64
 
 
 def _add_tables() -> None:
