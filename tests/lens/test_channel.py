@@ -20,10 +20,11 @@ def layers() -> dict[str, cnn.Value]:
     block = cnn.relu(cnn.conv2d(x, 4, 3, padding=1, name="residual") + x)
     grouped = cnn.conv2d(x, 4, 3, groups=2, name="grouped")
     units = cnn.dense(cnn.flatten(pooled), 7, activation="tanh", name="units")
-    return dict(plain=plain, pooled=pooled, block=block, grouped=grouped, units=units)
+    means = cnn.flatten(cnn.global_avg_pool2d(cnn.conv2d(x, 5, 1, name="means")))
+    return dict(means=means, plain=plain, pooled=pooled, block=block, grouped=grouped, units=units)
 
 
-@pytest.mark.parametrize("name", ["plain", "pooled", "block", "grouped", "units"])
+@pytest.mark.parametrize("name", ["plain", "pooled", "block", "grouped", "units", "means"])
 def test_one_channel_of_each_item_is_that_of_all_channels(name: str) -> None:
     value, index = layers()[name], np.array([3, 0, 2])
     rng, known = np.random.default_rng(1), {}
@@ -36,5 +37,5 @@ def test_one_channel_of_each_item_is_that_of_all_channels(name: str) -> None:
     convolutions = [n for n in nodes if isinstance(n.op, Conv2d)]
     filters = [n.output.shape[:2] for n in convolutions if n.name in (name, "normed", "residual")]
     assert [n.name for n in convolutions].count("first") == 1, "nothing is computed twice"
-    if name in ("plain", "pooled", "block"):
+    if name in ("plain", "pooled", "block", "means"):
         assert filters == [(1, 3)], "no other filter is computed"

@@ -6,7 +6,7 @@ use. So what makes the layer is rewritten, from its end to the nearest convoluti
     conv2d      items become groups of one convolution, with the filters W[index]
     dense       y[k] = x[k] · W[index[k]] + b[index[k]]
     batch_norm  with the numbers of the channel
-    elementwise operators and pools: of the channel
+    elementwise operators, pools, maps of one pixel made flat: of the channel
     all else    one channel of its result is picked
 
 The formula is the same, and 64 filters at once cost what one costs.
@@ -23,7 +23,7 @@ from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense
 from graphcnn.ops.gather import Gather
 from graphcnn.ops.norm import BatchNorm
-from graphcnn.ops.pool import AvgPool2d, MaxPool2d
+from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from graphcnn.ops.shape import Reshape
 
 
@@ -69,8 +69,10 @@ class _Channels:
             one = self.of(x)
             groups = Reshape((1, one.shape[0], *one.shape[2:]))(one)
             return _as_items(op(groups, *map(self._picked, others), name=node.name))
-        if isinstance(op, MaxPool2d | AvgPool2d):
+        if isinstance(op, MaxPool2d | AvgPool2d | GlobalAvgPool2d):
             return op(self.of(x), name=node.name)
+        if op.view and node.output.shape == x.shape[:2] and x.shape[2:] == (1, 1):
+            return Reshape((x.shape[0], 1))(self.of(x))
         if op.elementwise and all(v.shape in (node.output.shape, ()) for v in node.inputs):
             parts = [self.of(v) if v.shape else v for v in node.inputs]
             return op(*parts, name=node.name)

@@ -57,7 +57,8 @@ class Synthesis(Core):
             turn, zoom: degrees and factor by which they are turned and zoomed, at most.
             penalties: weights of "tv", "l1", "l2", "alpha", "blur", see
                 `graphcnn.lens.synthesis.penalties`.
-            frames: how many images of the way are kept.
+            frames: how many images of the way are kept, besides the first: the last one, that of
+                half its steps, and so on; the last alone where they would take more than 256 MiB.
 
         Returns:
             `images` (n, C, H, W) in [0, 1], `scores` (frames, n) of the `frames`

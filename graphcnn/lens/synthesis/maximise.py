@@ -36,6 +36,9 @@ ATTEMPTS = 8
 #: often so many are taken, as long as that is so.
 REDIRECTED, ROUNDS = 16, 4
 
+#: Numbers that the frames of a way have, at most: 256 MiB.
+FRAMES = 1 << 26
+
 
 def maximise(
     core: Core,
@@ -49,6 +52,8 @@ def maximise(
 ) -> Finding:
     """See `Lens.maximise`."""
     value, targets = _targets(core, layer, channel if unit is None else unit, at, negative)
+    if len(targets) * len(how.kept) * int(np.prod(how.canvas.shape)) > FRAMES:
+        how = replace(how, frames=1)
     sign = -1 if negative else 1
     weights = sign * np.concatenate([target.selector(value) for target in targets])
     task = _Task(core, value, tuple(targets), weights, checked_seed(seed), how)
