@@ -31,6 +31,9 @@ def test_similarity_is_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
         for cka, b in zip(row, found["columns"].tolist(), strict=True):
             assert cka == pytest.approx(by_formula(mine[a], theirs[b]), abs=1e-5)
     check_picture(found.picture)
+    few = model.lens().similarity(data=images, layers=["pool", "conv1"], others=["logits"])
+    assert few.array.shape == (2, 1)
+    assert few.array[1, 0] == pytest.approx(by_formula(mine["conv1.relu"], mine["logits"]))
 
 
 def test_a_network_is_similar_to_itself_in_any_number_of_threads() -> None:

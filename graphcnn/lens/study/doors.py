@@ -1,5 +1,6 @@
 """The doors of what a layer and a unit do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphcnn.lens.core import Core
@@ -171,7 +172,15 @@ class Study(Core):
 
         return codes(self, data, layer, method, most, perplexity)
 
-    def similarity(self, other: Any = None, *, data: Any, most: int | None = 1000) -> Finding:
+    def similarity(
+        self,
+        other: Any = None,
+        *,
+        data: Any,
+        layers: Sequence[str] | None = None,
+        others: Sequence[str] | None = None,
+        most: int | None = 1000,
+    ) -> Finding:
         """How alike the layers of this model and another are: linear CKA.
 
         With X and Y the centred activations of two layers for n images, (n, d),
@@ -181,11 +190,14 @@ class Study(Core):
         which rotations and scales of a layer do not change (S. Kornblith et al., "Similarity of
         Neural Network Representations Revisited", arXiv:1905.00414). It is exact: the sums run
         over all pairs of images, in blocks, so that memory depends neither on n nor on d²; time
-        grows with n². Found are `cka` (rows, columns) and the names of `rows` and `columns`.
+        grows with n² and d: of large networks a few layers are named. Found are `cka` (rows,
+        columns) and the names of `rows` and `columns`.
 
         Args:
             other: a model or lens that takes the same images; by default this one.
             data: images, or a `Dataset`, or a pair with labels, which are not looked at.
+            layers, others: those of this model, the rows, and of the other, the columns; by
+                default all.
             most: how many images, evenly spaced; None is all.
 
         Raises:
@@ -193,7 +205,7 @@ class Study(Core):
         """
         from graphcnn.lens.study.similarity import similarity
 
-        return similarity(self, other, data, most)
+        return similarity(self, other, data, layers, others, most)
 
     def confusion(self, data: Any, targets: Any = None, *, order: str = "given") -> Finding:
         """What each class of a data set is taken for.

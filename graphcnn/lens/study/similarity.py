@@ -9,7 +9,7 @@ from graphcnn.errors import LensError
 from graphcnn.ir.node import Array
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
-from graphcnn.lens.study.layers import finite, layers
+from graphcnn.lens.study.layers import finite, layers, looked_at
 from graphcnn.lens.study.stream import evenly, images_of, piece_for
 from graphcnn.network.network import Network
 from graphcnn.pictures.parts.charts import matrix
@@ -18,7 +18,9 @@ from graphcnn.pictures.raster.page import page_picture, single
 from graphcnn.pictures.scene.units import joined
 
 
-def similarity(core: Core, other: Any, data: Any, most: int | None) -> Finding:
+def similarity(
+    core: Core, other: Any, data: Any, names: Any, others: Any, most: int | None
+) -> Finding:
     """See `Study.similarity`."""
     if other is not None and not isinstance(other, Network | Core):
         raise LensError(f"similarity is to another model or lens, found {type(other).__name__}")
@@ -30,12 +32,13 @@ def similarity(core: Core, other: Any, data: Any, most: int | None) -> Finding:
     chosen = evenly(len(images), most)
     if len(chosen) < 3:
         raise LensError(f"similarity needs at least 3 images, found {len(chosen)}")
-    sides = [_Side(core)] + ([_Side(theirs)] if theirs is not None else [])
+    sides = [_Side(core, names)]
+    if theirs is not None or others is not None:
+        sides.append(_Side(theirs or core, others))
     found = _gram_products(sides, images, chosen)
-    rows = len(sides[0].names)
-    names = [sides[0].names, sides[-1].names]
-    cka = found[:rows, -len(names[1]) :]
-    arrays = {"cka": cka, "rows": np.array(names[0]), "columns": np.array(names[1])}
+    rows, columns = sides[0].names, sides[-1].names
+    cka = found[: len(rows), -len(columns) :]
+    arrays = {"cka": cka, "rows": np.array(rows), "columns": np.array(columns)}
     against = core.model.name if theirs is None else theirs.model.name
     facts = {
         "rows": f"layers of {core.model.name}",
@@ -54,16 +57,23 @@ def similarity(core: Core, other: Any, data: Any, most: int | None) -> Finding:
 class _Side:
     """The layers of a model, their means over the images, and the images in blocks."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, names: Any) -> None:
         self.core = core
-        self.values = layers(core)
+        if isinstance(names, str):
+            names = [names]
+        self.values = layers(core) if names is None else {k: looked_at(core, k) for k in names}
+        if not self.values:
+            raise LensError(f"name at least one layer of {core.model.name}")
         self.names = [*self.values]
+        self.key = ("maps", None) if names is None else ("similarity", *self.names)
         self.means: list[Array] = []
         self.size = piece_for(*self.values.values())
 
     def codes(self, images: Array, block: Array) -> list[Array]:
         """The layers for these images, one after the other, each (images, numbers)."""
-        probe = self.core.probe(("maps", None), lambda: ((self.core.image,), self.values))
+        probe = self.core.probe(
+            ("similarity", *self.names), lambda: ((self.core.image,), self.values)
+        )
         found = probe(self.core.network.prepare(images[block]), piece=len(block))
         return [
             finite(found[name].reshape(len(block), -1), f"the layer {name!r}")
@@ -116,7 +126,7 @@ def _check_alive(side: _Side, images: Array, blocks: list[Array], largest: list[
     name = side.names[alive.index(False)]
     raise LensError(
         f"the layer {name!r} of {side.core.model.name} answers the same to all images: it is "
-        "similar to nothing"
+        "similar to nothing; name the others in layers=[...]"
     )
 
 
