@@ -1,8 +1,9 @@
 """What the methods of the lens are built of: the model, its tensors, images, targets, probes."""
 
+import copy
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 
@@ -42,6 +43,7 @@ class Core:
         self._made: dict[Any, Any] = {}
         self._looked: Callable[[], Snapshot | None] = lambda: None
         self._drawn = False
+        self._states: Mapping[str, Array] | None = None
 
     def __repr__(self) -> str:
         return f"<lens on {self.model!r}, {self.execution.precision} precision>"
@@ -90,7 +92,15 @@ class Core:
             inputs, outputs = parts()
             return Probe(f"{self.model.name}.{_words(key)}", inputs, outputs, self.execution)
 
-        return self.kept(key, made)
+        probe = self.kept(key, made)
+        return probe if self._states is None else probe.on(self._states)
+
+    def on(self, states: Mapping[str, Array]) -> Self:
+        """What looks at the same network with other states, by their keys; those of the model stay
+        as they are, and nothing is compiled again."""
+        made = copy.copy(self)
+        made._states = states
+        return made
 
     def kept(self, key: Any, make: Callable[[], Kept]) -> Kept:
         """What `make()` gives, made when it is first asked for, again when the graph is another."""

@@ -1,5 +1,6 @@
 """A graph that is made of the values of a model, run on the states that the model has."""
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -35,22 +36,26 @@ class Probe:
         self.graph = Graph.of(inputs, outputs, name=name)
         self._runner = Runner(self.graph, execution)
         self._states = StateValues(self.graph)
+        self._others: Mapping[str, Array] | None = None
         self._names = [v.node.op.key for v in self.graph.inputs]  # type: ignore[attr-defined]
 
-    def __call__(
-        self, *feeds: Array, piece: int = PIECE, states: Mapping[str, Array] | None = None
-    ) -> dict[str, Array]:
+    def on(self, states: Mapping[str, Array]) -> "Probe":
+        """The same machine code on other states, given by their keys, all that the graph has."""
+        made = copy.copy(self)
+        made._others = states
+        return made
+
+    def __call__(self, *feeds: Array, piece: int = PIECE) -> dict[str, Array]:
         """The outputs for as many items as are fed, an array for each input in their order.
 
         They run in pieces of `piece` items; a graph whose batch size is a number runs that many at
-        a time. `states` are others than the model's, by their keys, of all that the graph has.
-        Raises `LensError` where that does not divide what is fed, or where items of a batch
+        a time. Raises `LensError` where that does not divide what is fed, or where items of a batch
         influence each other and so a map would not be that of its image alone.
         """
         given = dict(zip(self._names, feeds, strict=True))
         count = len(feeds[0]) if feeds else 1
         size = self._size(count, piece)
-        states = self._states.snapshot() if states is None else states
+        states = self._states.snapshot() if self._others is None else self._others
         if size >= count:
             return self._runner.run(given, states)[0]
         parts = []

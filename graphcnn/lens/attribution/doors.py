@@ -1,5 +1,6 @@
 """The doors of attribution, as methods of the lens."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphcnn.lens.core import Core
@@ -200,3 +201,41 @@ class Attribution(Core):
         from graphcnn.lens.attribution.cams import grad_cam
 
         return grad_cam(self, x, target, layer, kind)
+
+    def attribute(
+        self,
+        x: Any,
+        target: Any = None,
+        *,
+        methods: Sequence[str] | None = None,
+        seed: int = 0,
+        layer: str | None = None,
+    ) -> Finding:
+        """Methods side by side on one image, each with numbers that say what it is worth.
+
+        Deletion and insertion: the area below the probability of the class while pixels are
+        covered, or uncovered, the most important first (V. Petsiuk et al., arXiv:1806.07421); a
+        random order is given, too. ρ: Spearman's rank correlation of the sizes of the map with
+        those of the network whose weights are shuffled, layer by layer from the scores to the image
+        (J. Adebayo et al., arXiv:1810.03292): a map that stays does not show what the weights know.
+        The model keeps its states. The caption says how many pixels hang on ties of max pooling.
+
+        Arrays: the map of each method by its name, (1, C, H, W) or (1, H, W); "deletion" and
+        "insertion", f64 (methods + 1, steps + 1), the last of a random order; their "areas";
+        "correlation", f64 (methods, stages, 2), of all pixels and of those that are not background
+        (the number that makes up most of the image). Large networks are given fewer samples, by
+        their cost.
+
+        Args:
+            x, target, layer: as all methods here, of one image.
+            methods: their names; gradient, times_input, smooth, integrated, guided, deconv,
+                grad_cam and occlude by default; also lrp, deeplift, rise, grad_cam++, layer_cam,
+                score_cam and ablation_cam.
+            seed: of noise, masks, shuffled weights and the random order.
+
+        Raises:
+            LensError: several images, an unknown method, or none of them has a map.
+        """
+        from graphcnn.lens.attribution.beside import attribute
+
+        return attribute(self, x, target, methods, seed, layer)

@@ -6,7 +6,7 @@ from graphcnn.ir.node import Array
 from graphcnn.ir.philox import philox
 
 #: Streams of random words, apart from those of networks and of their training.
-NOISE, MASKS = 0x1E450001, 0x1E450002
+NOISE, MASKS, ORDER, SHUFFLES = 0x1E450001, 0x1E450002, 0x1E450003, 0x1E450100
 
 #: Numbers of pixels that are run at a time, about: memory does not grow with the samples.
 _PIXELS = 1 << 16
