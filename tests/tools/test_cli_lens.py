@@ -42,6 +42,21 @@ def test_an_image_of_a_data_set_by_its_number(here: Path, trained: Path) -> None
         assert not (one["image"] == other["image"]).all()
 
 
+def test_images_are_made(pictures: Path, trained: Path) -> None:
+    told = facts(done("lens", trained, "--maximise", "conv:2", "--seed", 3, "-o", "one.npz"))
+    assert told["target"] == "conv[2], mean of its map" and told["seed"] == "3"
+    done("lens", trained, "--maximise", "conv", "-o", "all.svg")
+    for question in (
+        ["--invert", "conv"],
+        ["--reconstruct"],
+        ["--adversarial"],
+        ["--dream", "conv"],
+    ):
+        done("lens", trained, "first.png", *question, "-o", "made.npz")
+        with np.load("made.npz") as arrays:
+            assert arrays["images"].shape[-2:] == arrays["like"].shape[-2:]
+
+
 def test_random_weights_are_called_so(here: Path) -> None:
     result = run("lens", "nets:tiny", "--filters", "conv", "-o", "filters.svg")
     assert "nets:tiny is not trained; its weights are random" in result.stderr
