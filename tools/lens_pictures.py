@@ -72,6 +72,7 @@ PICTURES: Final[Mapping[str, Callable[[Lens, Array], Finding | Picture]]] = {
     "field": lambda lens, digits: lens.field("S4"),
     "gradient": lambda lens, digits: lens.gradient(digits[7]),
     "integrated": lambda lens, digits: lens.integrated(digits[7]),
+    "attributed": lambda lens, digits: lens.attribute(digits[7]),
     "maximised": lambda lens, digits: maximised(lens),
     "reconstructed": lambda lens, digits: lens.reconstruct(digits),
     "adversarial": lambda lens, digits: lens.adversarial(digits[3]),

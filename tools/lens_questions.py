@@ -122,13 +122,26 @@ def _rule(name: str) -> Method:
     return lambda lens, x, where: lens.gradient(x, rule=name, **_without(where, "seed"))
 
 
+def _cam(kind: str) -> Method:
+    return lambda lens, x, where: lens.grad_cam(x, kind=kind, **_without(where, "seed"))
+
+
 def _without(where: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """Arguments that a method takes: what is drawn nowhere needs no seed."""
     return {key: value for key, value in where.items() if key not in names}
 
 
+#: Class activation maps, and their kinds.
+CAMS: Final = {
+    "grad_cam": "plain",
+    "grad_cam++": "++",
+    "layer_cam": "layer",
+    "score_cam": "score",
+    "ablation_cam": "ablation",
+}
 #: The methods of --why.
 METHODS: Final[Mapping[str, Method]] = {
+    "all": lambda lens, x, where: lens.attribute(x, **where),
     "gradient": _rule("plain"),
     "guided": _rule("guided"),
     "deconv": _rule("deconv"),
@@ -137,6 +150,9 @@ METHODS: Final[Mapping[str, Method]] = {
     "deeplift": _rule("deeplift"),
     "integrated": lambda lens, x, where: lens.integrated(x, **_without(where, "seed")),
     "smooth": lambda lens, x, where: lens.smooth(x, **where),
+    "occlude": lambda lens, x, where: lens.occlude(x, **_without(where, "seed")),
+    "rise": lambda lens, x, where: lens.rise(x, **where),
+    **{name: _cam(kind) for name, kind in CAMS.items()},
 }
 
 
@@ -175,12 +191,22 @@ def _maximise(asked: Asked) -> Finding:
 
 
 def _why(asked: Asked) -> Finding:
-    options = {k: v for k, v in asked.more.items() if k != "target"}
-    method = METHODS[method_named(METHODS, asked.what)]
-    target = target_named(asked.lens, asked.more.get("target"))
-    if "at" in options and "layer" not in target:
+    name = method_named(METHODS, asked.what)
+    where = target_named(asked.lens, asked.more.get("target"))
+    more = {k: v for k, v in asked.more.items() if k not in ("target", "layer")}
+    if "at" in more and "layer" not in where:
         raise WrongUseError("--at is a place in the maps of a layer: give --target LAYER:UNIT")
-    return method(asked.lens, asked.image, target | options)
+    if name == "all" and "at" in more:
+        raise WrongUseError("--at does not apply to all methods: name one")
+    if name in CAMS and "layer" in where:
+        raise WrongUseError(f"{name} is about a class, found {asked.more['target']} for --target")
+    if "layer" in asked.more:
+        if name not in CAMS:
+            raise WrongUseError(
+                f"--layer says where {', '.join(CAMS)} look; {name} takes --target LAYER:UNIT"
+            )
+        where["layer"] = layer_named(asked.lens, asked.more["layer"])
+    return METHODS[name](asked.lens, asked.image, where | more)
 
 
 def _codes(asked: Asked) -> Finding:
@@ -222,8 +248,9 @@ def _dream(asked: Asked) -> Finding:
 QUESTIONS: Final = (
     Question(
         "why", "METHOD", "image",
-        f"Which pixels the score hangs on, by one of {', '.join(METHODS)}.", _why,
-        ("target", "at", "seed"),
+        f"Which pixels the score hangs on, by one of {', '.join(METHODS)}. all: eight of them side "
+        "by side, with numbers that say what each is worth.", _why,
+        ("target", "layer", "at", "seed"),
     ),
     Question(
         "maps", "LAYER|all", "image",

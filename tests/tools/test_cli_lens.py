@@ -1,5 +1,6 @@
 """The command `graphcnn lens`: one option for each question, the report without one."""
 
+import html
 import re
 from pathlib import Path
 
@@ -31,7 +32,11 @@ def test_why_asks_for_classes_and_for_units(pictures: Path, trained: Path) -> No
     assert facts(done(*why, "integrated", "--target", 1))["sum"].count("residual") == 1
     told = facts(done(*why, "smooth", "--target", "conv:2", "--at", "4,4", "--seed", 5))
     assert told["target"] == "conv[2] at (4, 4)" and told["seed"] == "5"
+    assert "deletion" in done(*why, "all")
+    assert facts(done(*why, "grad_cam", "--layer", "conv"))["maps"].startswith("conv, 4 of 10×10")
     assert "did you mean 'gradient'?" in refused(2, *why, "gradent")
+    assert "is about a class" in refused(2, *why, "grad_cam", "--target", "conv:2")
+    assert "--layer says where" in refused(2, *why, "gradient", "--layer", "conv")
     assert "give --target LAYER:UNIT" in refused(2, *why, "gradient", "--at", "4,4")
 
 
@@ -40,21 +45,6 @@ def test_an_image_of_a_data_set_by_its_number(here: Path, trained: Path) -> None
         done("lens", trained, "--data", XO, "--item", item, "--maps", "conv", "-o", f"{item}.npz")
     with np.load("0.npz") as one, np.load("3.npz") as other:
         assert not (one["image"] == other["image"]).all()
-
-
-def test_images_are_made(pictures: Path, trained: Path) -> None:
-    told = facts(done("lens", trained, "--maximise", "conv:2", "--seed", 3, "-o", "one.npz"))
-    assert told["target"] == "conv[2], mean of its map" and told["seed"] == "3"
-    done("lens", trained, "--maximise", "conv", "-o", "all.svg")
-    for question in (
-        ["--invert", "conv"],
-        ["--reconstruct"],
-        ["--adversarial"],
-        ["--dream", "conv"],
-    ):
-        done("lens", trained, "first.png", *question, "-o", "made.npz")
-        with np.load("made.npz") as arrays:
-            assert arrays["images"].shape[-2:] == arrays["like"].shape[-2:]
 
 
 def test_random_weights_are_called_so(here: Path) -> None:
@@ -95,6 +85,12 @@ def test_the_report_needs_nothing_but_itself(pictures: Path, trained: Path) -> N
     assert "<script" not in page and "default-src 'none'" in page
     done(*ask, "two.html", "--threads", 2)
     assert Path("two.html").read_text(encoding="utf-8") == page
+    assert "Not shown" not in page
+    (code,) = re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", page, re.DOTALL)
+    lines = html.unescape(code)
+    assert "read_picture(Path('first.png')" in lines and lines.count("lens.") >= 10
+    exec(lines, {})
+    assert Path("report.html").exists()
 
 
 def test_the_help_tells_of_every_question() -> None:

@@ -92,7 +92,10 @@ def _place(context: Any, parameter: Any, text: str | None) -> tuple[int, int] | 
     help="What is explained: a class by number or name, or a channel or unit of a layer. "
     "[default: the predicted class]",
 )  # fmt: skip
-@click.option("--layer", metavar="LAYER", help="Where a method that needs a layer looks.")
+@click.option(
+    "--layer", metavar="LAYER",
+    help="Where a class activation map looks. [default: the last with maps]",
+)  # fmt: skip
 @click.option(
     "--at", metavar="ROW,COLUMN", callback=_place,
     help="One place in the maps of a layer. [default: the mean of the map]",

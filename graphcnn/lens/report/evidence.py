@@ -1,15 +1,46 @@
 """Which pixels a score hangs on: for the class that is looked at, and for the next one."""
 
+from typing import Any, Final
+
 import numpy as np
 
 from graphcnn.lens.report.page import Figure, Section
 from graphcnn.lens.report.subject import Subject
 
+#: Multiply-adds of networks that are asked about two classes, and of those that get fewer steps.
+_CHEAP, _LARGE = 10**7, 5 * 10**8
+#: Multiply-adds that covering may take, and the places along a side: by default, and the fewest.
+_ASKED: Final = 2 * 10**11
+_PLACES, _FEWEST = 24, 8
+
+
+def compared(subject: Subject) -> Section:
+    """All methods side by side, with what they are worth; where that is cheap for both classes."""
+    classes = [subject.target, subject.rival] if subject.work <= _CHEAP else [subject.target]
+    figures = [
+        Figure(
+            subject.lens.attribute(subject.x, index, seed=subject.seed).picture,
+            "Which pixels the score hangs on, by several methods: they answer different questions, "
+            "and where they disagree none of them is the truth. The numbers say what a map is "
+            "worth: deletion is small and insertion large where its pixels do matter to the "
+            "network; ρ is small where the map is another one once the weights are shuffled."
+            if not i
+            else f"The same for {subject.name(index)!r}, the next in line.",
+            "A map whose ρ stays large shows edges of the image rather than what was learned."
+            if not i
+            else "",
+            f"lens.attribute(x, {index}, seed={subject.seed})",
+        )
+        for i, index in enumerate(classes)
+    ]
+    return Section("compared", "Which pixels it hangs on", figures)
+
 
 def against(subject: Subject) -> Section:
     """Integrated gradients of the target and of the runner-up, for the same image."""
     pair = [subject.target, subject.rival]
-    found = subject.lens.integrated(np.stack([subject.x, subject.x]), pair)
+    how: dict[str, Any] = {} if subject.work <= _LARGE else {"steps": 32, "tolerance": None}
+    found = subject.lens.integrated(np.stack([subject.x, subject.x]), pair, **how)
     one, other = map(subject.name, pair)
     figure = Figure(
         found.picture,
@@ -18,6 +49,50 @@ def against(subject: Subject) -> Section:
         "black image; the caption has the sum and what is missing.",
         "It is a comparison with black: what is black in the image can say nothing here, though "
         "the network may well count on it.",
-        f"lens.integrated(np.stack([x, x]), {pair})",
+        "".join(
+            (
+                f"lens.integrated(np.stack([x, x]), {pair}",
+                *(f", {name}={value}" for name, value in how.items()),
+                ")",
+            )
+        ),
     )
     return Section("against", "What speaks for it, and what for the next class", (figure,))
+
+
+def covered(subject: Subject) -> Section:
+    """What happens when a patch is covered, place by place."""
+    stride = _stride(subject)
+    found = subject.lens.occlude(subject.x, subject.target, stride=stride)
+    figure = Figure(
+        found.picture,
+        "A black patch is moved over the image: where it covers what counts, the probability of "
+        f"{subject.name(subject.target)!r} falls. Nothing is derived here, the network is only "
+        "asked again and again.",
+        "What two places hold alike is not found, since covering one leaves the other; and an "
+        "image with a black patch is no image of the data.",
+        f"lens.occlude(x, {subject.target}" + (f", stride={stride})" if stride else ")"),
+    )
+    return Section("covered", "Which parts cannot be covered", (figure,))
+
+
+def _stride(subject: Subject) -> int | None:
+    """As many places as the cost allows; None is the default."""
+    places = int((_ASKED / max(subject.work, 1)) ** 0.5)
+    return None if places >= _PLACES else -(-max(subject.fed.shape[2:]) // max(places, _FEWEST))
+
+
+def located(subject: Subject) -> Section:
+    """Grad-CAM of the target and of the runner-up."""
+    pair = [subject.target, subject.rival]
+    found = subject.lens.grad_cam(np.stack([subject.x, subject.x]), pair)
+    one, other = map(subject.name, pair)
+    figure = Figure(
+        found.picture,
+        f"Where the last layer that has places finds {one!r}, and where {other!r}: its maps, each "
+        "by the mean of its gradient, enlarged to the image.",
+        "As coarse as that layer: it names a region, not its outline. Only what speaks for the "
+        "class is shown.",
+        f"lens.grad_cam(np.stack([x, x]), {pair})",
+    )
+    return Section("located", "Where the last maps find it", (figure,))

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.lens.methods import Methods
-from graphcnn.lens.report.evidence import against
+from graphcnn.lens.report.evidence import against, compared, covered, located
 from graphcnn.lens.report.images import maximised, misled, reconstructed
 from graphcnn.lens.report.network import fields, filters, maps
 from graphcnn.lens.report.page import Page, Section
@@ -22,7 +22,10 @@ from graphcnn.pictures.scene.units import joined
 #: By the anchor: the title, and what makes it.
 SECTIONS: Final[tuple[tuple[str, str, Callable[[Subject], Section]], ...]] = (
     ("prediction", "The image and the prediction", prediction),
+    ("compared", "Which pixels it hangs on", compared),
     ("against", "What speaks for it, and what for the next class", against),
+    ("covered", "Which parts cannot be covered", covered),
+    ("located", "Where the last maps find it", located),
     ("maps", "What each layer makes of it", maps),
     ("filters", "What the first layer looks for", filters),
     ("fields", "How far each layer sees", fields),
