@@ -8,6 +8,7 @@ from graphcnn.errors import DataError
 from graphcnn.pictures.raster.colors import blended, image_pixels, signed, sizes
 from graphcnn.pictures.raster.sheet import sheet_picture
 from graphcnn.pictures.raster.tiles import Tile, number
+from graphcnn.pictures.scene.scene import Text, shapes
 
 
 def test_white_is_nothing_and_both_ends_are_equally_far() -> None:
@@ -54,3 +55,11 @@ def test_a_sheet_is_a_picture_like_any_other(count: int) -> None:
     picture = sheet_picture([Tile(image, title="image"), *tiles], "title", "subtitle", ["seed 0"])
     check_picture(picture)
     assert "map 0" in picture.text() and "seed 0" in picture.text()
+
+
+def test_no_word_of_a_long_note_is_lost() -> None:
+    note = " ".join(f"word{i}" for i in range(120))
+    picture = sheet_picture([Tile(np.eye(3))], "title", "", [f"seed 0 · {note} · precision strict"])
+    check_picture(picture)
+    rows = [s.text for s in shapes(picture.scene.items) if isinstance(s, Text) and s.size < 10]
+    assert note in " ".join(rows) and rows[-1].endswith("precision strict")

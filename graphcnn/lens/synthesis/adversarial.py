@@ -237,5 +237,6 @@ def _picture(core: Core, finding: Finding) -> Picture:
             Tile(added.mean(0), "signed", f"added: ±{number(most)}", most=most or None),
             Tile(new, title="sum", lines=(words[1],)),
         ]
-    facts = [f"{key}: {value}" for key, value in finding.facts.items()]
-    return sheet_picture(tiles, finding.title, "", facts, columns=3 if one else 6)
+    return sheet_picture(
+        tiles, finding.title, finding.facts["model"], (finding.caption,), columns=3 if one else 6
+    )

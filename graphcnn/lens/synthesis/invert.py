@@ -152,9 +152,10 @@ def _classes(scores: Array) -> Array:
 def _picture(finding: Finding, names: Sequence[str]) -> Picture:
     """The images in the first row, what came back from each layer below; one image beside what
     came back of it."""
-    facts = [f"{key}: {value}" for key, value in finding.facts.items()]
     if len(finding["like"]) == 1:
-        return sheet_picture(_one(finding, names), finding.title, "", facts)
+        return sheet_picture(
+            _one(finding, names), finding.title, finding.facts["model"], (finding.caption,)
+        )
     count = min(MOST, len(finding["like"]))
     tiles = [Tile(image, group="the images") for image in finding["like"][:count]]
     rows = (finding[key] for key in ("images", "correlation", "errors", "class_kept"))
@@ -165,7 +166,9 @@ def _picture(finding: Finding, names: Sequence[str]) -> Picture:
         )
         tiles += [Tile(image, group=group) for image in images[:count]]
     columns = min(count, 8) if count < 16 else 16
-    return sheet_picture(tiles, finding.title, "", facts, columns=columns)
+    return sheet_picture(
+        tiles, finding.title, finding.facts["model"], (finding.caption,), columns=columns
+    )
 
 
 def _one(finding: Finding, names: Sequence[str]) -> list[Tile]:

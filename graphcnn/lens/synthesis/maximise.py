@@ -201,7 +201,8 @@ def _finding(task: _Task, way: Way, scores: Array, begun: _Begun, negative: bool
         "score": f"{number(first.mean())} at first, {number(last.mean())} at last"
         + (" (means)" if len(words) > 1 else ""),
         "method": f"activation maximisation; {task.how}",
-        "start": f"noise of sd {SPREAD:g} before the sigmoid; {normalisation_words(task.core)}",
+        "start": f"noise of sd {SPREAD:g} before the sigmoid",
+        "pixels": normalisation_words(task.core),
         "seed": str(task.seed),
         **task.core.settings(),
     }

@@ -48,7 +48,7 @@ def pixel_input(core: Core, name: str = "pixels") -> Value:
 
 def normalisation_words(core: Core) -> str:
     known = core.network.normalisation
-    return "pixels in [0, 1], normalised" if known else "pixels in [0, 1], no normalisation known"
+    return "in [0, 1], normalised" if known else "in [0, 1], no normalisation known"
 
 
 def pieces(count: int, size: tuple[int, ...]) -> list[slice]:

@@ -41,10 +41,11 @@ def film(
                 title = f"step {step}"
                 tile = Tile(frame[i], "image", title, (line[i],), crossed=i in crossed, group=word)
                 tiles.append(tile)
-    facts = [f"{key}: {value}" for key, value in finding.facts.items()]
     data = {name: [*array.shape] for name, array in finding.arrays.items()}
     columns = None if len(words) > STRIPS else len(steps)
-    return sheet_picture(tiles, finding.title, "", facts, columns=columns, data=data)
+    return sheet_picture(
+        tiles, finding.title, finding.facts["model"], (finding.caption,), columns=columns, data=data
+    )
 
 
 def score_lines(scores: Array) -> Array:

@@ -164,7 +164,10 @@ def _picture(finding: Finding) -> Picture:
             Tile(style, title="style"),
             Tile(image, title="both", lines=(words,)),
         ]
-    facts = [f"{key}: {value}" for key, value in finding.facts.items()]
     return sheet_picture(
-        tiles, finding.title, "", facts, columns=3 if len(finding["images"]) == 1 else 6
+        tiles,
+        finding.title,
+        finding.facts["model"],
+        (finding.caption,),
+        columns=3 if len(finding["images"]) == 1 else 6,
     )

@@ -100,7 +100,7 @@ def scale(
 
 
 def notes(lines: Sequence[str], width: float, top: float) -> tuple[tuple[Item, ...], float]:
-    """Lines of text below a picture, broken at " · " where they are too long."""
+    """Lines of text below a picture, broken at " · " where they are too long, else at spaces."""
     items: list[Item] = []
     for line in lines:
         for part in _broken(line, width - 28):
@@ -110,11 +110,28 @@ def notes(lines: Sequence[str], width: float, top: float) -> tuple[tuple[Item, .
 
 
 def _broken(line: str, width: float) -> list[str]:
+    """The line in rows: broken between its parts, and within one that is too long between words."""
     rows: list[str] = []
     for part in line.split(" · "):
         longer = f"{rows[-1]} · {part}" if rows else part
-        if rows and text_width(longer, SIZE) * 1.06 <= width:
+        if rows and _fits(longer, width):
             rows[-1] = longer
-        else:
+        elif _fits(part, width):
             rows.append(part)
+        else:
+            rows += _wrapped(part.split(" "), width)
     return rows
+
+
+def _wrapped(words: Sequence[str], width: float) -> list[str]:
+    rows = [words[0]]
+    for word in words[1:]:
+        if _fits(f"{rows[-1]} {word}", width):
+            rows[-1] += f" {word}"
+        else:
+            rows.append(word)
+    return rows
+
+
+def _fits(text: str, width: float) -> bool:
+    return text_width(text, SIZE) * 1.06 <= width
