@@ -69,8 +69,8 @@ def dense_part(node: Node, kernel: Array) -> DensePart:
     outputs = tuple(product(made, range(corner[0]), range(corner[1])))
     inputs = tuple(product(read, range(patch[0]), range(patch[1])))
     numbers = np.arange(1, kernel.size + 1, dtype=np.float64).reshape(kernel.shape)
-    taps = _block(op, numbers, sizes, made, outputs, inputs)
-    weights = _block(op, kernel.astype(np.float64), sizes, made, outputs, inputs)
+    taps = _block(op, numbers, made, outputs, inputs)
+    weights = _block(op, kernel.astype(np.float64), made, outputs, inputs)
     return DensePart(outputs, inputs, weights, np.rint(taps).astype(np.int64) - 1)
 
 
@@ -107,7 +107,6 @@ def _read(window: Window, count: int, size: int) -> int:
 def _block(
     op: Conv2d,
     kernel: Array,
-    sizes: tuple[int, int],
     made: list[int],
     outputs: tuple[Place, ...],
     inputs: tuple[Place, ...],
@@ -118,7 +117,9 @@ def _block(
         channels = sorted({c for c, _, _ in inputs})
         kernel = kernel[made][:, channels]
         outputs = tuple((made.index(o), y, x) for o, y, x in outputs)
-    images = np.zeros((len(inputs), len(channels), *sizes))
+    # The outputs at the top left read no other pixels than these: the rest of the image is cut.
+    patch = inputs[-1][1] + 1, inputs[-1][2] + 1
+    images = np.zeros((len(inputs), len(channels), *patch))
     for i, (c, y, x) in enumerate(inputs):
         images[i, channels.index(c), y, x] = 1
     answers = op.evaluate(images, kernel)

@@ -37,3 +37,14 @@ def test_an_empty_code_is_refused() -> None:
     model.set_parameters({"bn1.beta": np.full(4, -100.0)})
     with pytest.raises(LensError, match="the code of 'relu_1' is 0 for image 0"):
         model.lens().invert("relu_1", np.zeros((1, 8, 8), np.float32), steps=1)
+
+
+def test_names_of_a_network_are_not_in_the_way() -> None:
+    image = cnn.input("pixels", (1, 5, 5))
+    kernel = cnn.parameter((2, 1, 3, 3), name="weight")
+    x = cnn.conv2d(image, 2, 3, weight=kernel, bias=False, name="code")
+    lens = cnn.Model(image, cnn.dense(cnn.flatten(x), 2, name="goal")).initialize(0).lens()
+    x = np.random.default_rng(0).random((1, 5, 5), np.float32)
+    assert lens.invert("code", x, steps=2)["images"].shape == (1, 1, 5, 5)
+    assert lens.maximise("code", steps=2)["images"].shape == (2, 1, 5, 5)
+    assert lens.adversarial(x, step=0.1)["images"].shape == (1, 1, 5, 5)

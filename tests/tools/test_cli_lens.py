@@ -40,6 +40,21 @@ def test_why_asks_for_classes_and_for_units(pictures: Path, trained: Path) -> No
     assert "give --target LAYER:UNIT" in refused(2, *why, "gradient", "--at", "4,4")
 
 
+def test_images_are_made(pictures: Path, trained: Path) -> None:
+    told = facts(done("lens", trained, "--maximise", "conv:2", "--seed", 3, "-o", "one.npz"))
+    assert told["target"] == "conv[2], mean of its map" and told["seed"] == "3"
+    done("lens", trained, "--maximise", "conv", "-o", "all.svg")
+    for question in (
+        ["--invert", "conv"],
+        ["--reconstruct"],
+        ["--adversarial"],
+        ["--dream", "conv"],
+    ):
+        done("lens", trained, "first.png", *question, "-o", "made.npz")
+        with np.load("made.npz") as arrays:
+            assert arrays["images"].shape[-2:] == arrays["like"].shape[-2:]
+
+
 def test_an_image_of_a_data_set_by_its_number(here: Path, trained: Path) -> None:
     for item in (0, 3):
         done("lens", trained, "--data", XO, "--item", item, "--maps", "conv", "-o", f"{item}.npz")

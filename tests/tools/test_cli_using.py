@@ -22,7 +22,7 @@ def test_an_autoencoder_learns_its_input(here: Path) -> None:
     assert "--output" in refused(1, "predict", "autoencoder.safetensors", "zeros.npy")
 
 
-def test_evaluate(trained: Path) -> None:
+def test_evaluate(trained: Path, here: Path) -> None:
     report = json.loads(done("evaluate", trained, "--data", XO, "--json"))
     model, (_, test) = cnn.load(trained), cnn.data.load(XO)
     assert report["accuracy"] == model.evaluate(test)["accuracy"]

@@ -13,6 +13,7 @@ from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import is_probability
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
+from graphcnn.lens.study.stream import class_names
 from graphcnn.network.evaluation import check_measurable
 from graphcnn.network.feeding import as_dataset, item_feeds, prediction_type
 from graphcnn.pictures.results.confusion import confusion_picture
@@ -95,9 +96,8 @@ def answers(core: Core, data: Any, targets: Any = None) -> Answers:
         columns.append(_read(found, labels[start : start + len(found)], known, start, core))
         start += len(found)
     read = [np.concatenate(parts)[known] for parts in zip(*columns, strict=True)]
-    return Answers(
-        dataset, _names(core, dataset, count), np.flatnonzero(known), labels[known], *read
-    )
+    names = tuple(class_names(core, dataset, count))
+    return Answers(dataset, names, np.flatnonzero(known), labels[known], *read)
 
 
 def _scores(core: Core) -> Value:
@@ -145,13 +145,6 @@ def _read(
     predicted = exact.argmax(1)
     true = np.where(known[start : start + len(scores)], labels, 0)
     return predicted, shares[rows, predicted], shares[rows, true]
-
-
-def _names(core: Core, data: Dataset, count: int) -> tuple[str, ...]:
-    for names in (core.model.classes, data.classes):
-        if len(names) == count:
-            return tuple(names)
-    return tuple(map(str, range(count)))
 
 
 def confusion(core: Core, data: Any, targets: Any, order: str) -> Finding:

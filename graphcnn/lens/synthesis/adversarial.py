@@ -20,15 +20,14 @@ import numpy as np
 from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.philox import uniform
-from graphcnn.ir.sources import Input
-from graphcnn.ir.tensor_type import N, TensorType
+from graphcnn.ir.tensor_type import N
 from graphcnn.language.activations import log_softmax, softmax
 from graphcnn.language.arguments import is_int
 from graphcnn.language.elementwise import maximum, minimum, sign
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.probe import Probe
-from graphcnn.lens.synthesis.seen import normalisation_words, pixel_input, seen
+from graphcnn.lens.synthesis.seen import given, normalisation_words, pixel_input, seen
 from graphcnn.lens.target import class_target
 from graphcnn.ops.broadcast import Sum
 from graphcnn.passes.training.backward import gradients
@@ -194,10 +193,9 @@ class _Attack:
 
         def parts() -> tuple[Sequence[Value], Mapping[str, Value]]:
             x, first = pixel_input(core), pixel_input(core, "first")
-            one = TensorType((N, 1, 1, 1), x.dtype)
-            most, rate = (Input(name, one)(name=name) for name in ("most", "rate"))
+            most, rate = (given(name, (N, 1, 1, 1)) for name in ("most", "rate"))
             (scores,) = seen(core, x, [core.scores])
-            goal = Input("goal", scores.type)(name="goal")
+            goal = given("goal", scores.shape)
             (slope,) = gradients(Sum((0, 1))(log_softmax(scores) * goal), [x])
             near = minimum(maximum(x + rate * sign(slope), first - most), first + most)
             return (x, first, most, rate, goal), {"next": minimum(maximum(near, 0.0), 1.0)}

@@ -116,7 +116,7 @@ def _step(
     core: Core, layer: str, shape: tuple[int, ...], motion: Motion, rate: float
 ) -> Minimisation:
     def make() -> Minimisation:
-        p = parameter(shape, "zeros", name="canvas")
+        p = parameter(shape, "zeros", name="lens.canvas")
         try:
             (maps,) = seen(core, motion(p), [core.value(layer)])
         except GraphError as error:

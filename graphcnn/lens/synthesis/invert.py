@@ -14,13 +14,11 @@ import numpy as np
 
 from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
-from graphcnn.ir.sources import Input
-from graphcnn.ir.tensor_type import TensorType
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import layers
 from graphcnn.lens.synthesis.search import Settings, Way, in_pieces, searched
-from graphcnn.lens.synthesis.seen import code_of, normalisation_words, seen
+from graphcnn.lens.synthesis.seen import code_of, given, normalisation_words, seen
 from graphcnn.lens.synthesis.strip import film
 from graphcnn.ops.broadcast import Sum
 from graphcnn.pictures.picture import Picture
@@ -121,15 +119,15 @@ def _inverted(core: Core, layer: str, value: Value, looks: Array, seed: int, how
 
     def scores(pixels: Value) -> Value:
         (found,) = seen(core, pixels, [value])
-        code = Input("code", found.type)(name="code")
-        weight = Input("weight", TensorType(found.shape[:1], found.dtype))(name="weight")
+        code = given("code", found.shape)
+        weight = given("weight", found.shape[:1])
         rest = found - code
         return Sum(tuple(range(1, found.type.rank)))(rest * rest) * -weight
 
     start = np.stack([how.canvas.noise(seed, i) for i in range(len(looks))])
 
     def piece(span: slice) -> Way:
-        feeds = {"code": code[span], "weight": weight[span]}
+        feeds = {"lens.code": code[span], "lens.weight": weight[span]}
         return searched(core, ("invert", value), how, scores, start[span], feeds, seed)
 
     return in_pieces(start, piece)

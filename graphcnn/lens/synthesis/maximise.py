@@ -15,8 +15,7 @@ import numpy as np
 
 from graphcnn.errors import GradientError, LensError
 from graphcnn.ir.node import Array, Value
-from graphcnn.ir.sources import Input
-from graphcnn.ir.tensor_type import DType, TensorType
+from graphcnn.ir.tensor_type import DType
 from graphcnn.language.arguments import is_int
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
@@ -24,7 +23,7 @@ from graphcnn.lens.synthesis.alive import dead_end, looked_at
 from graphcnn.lens.synthesis.canvas import SPREAD
 from graphcnn.lens.synthesis.channel import one_channel
 from graphcnn.lens.synthesis.search import Settings, Way, in_pieces, searched, shown
-from graphcnn.lens.synthesis.seen import normalisation_words, seen
+from graphcnn.lens.synthesis.seen import given, normalisation_words, seen
 from graphcnn.lens.synthesis.strip import film, score_lines
 from graphcnn.lens.target import MEAN, Target, class_target, selected, unit_target
 from graphcnn.pictures.raster.tiles import number
@@ -102,7 +101,10 @@ class _Task:
         select = self.weights[which, index][:, None]
 
         def piece(span: slice) -> Way:
-            key, feeds = ("maximise", self.value), {"index": index[span], "select": select[span]}
+            key, feeds = (
+                ("maximise", self.value),
+                {"lens.index": index[span], "select": select[span]},
+            )
             return searched(self.core, key, how, self._scores, start[span], feeds, self.seed, rules)
 
         return in_pieces(start, piece)
@@ -111,7 +113,7 @@ class _Task:
         """Of pixels (n, C, H, W) the scores (n,), with two inputs: a channel for each item, and
         weights for its map."""
         (whole,) = seen(self.core, pixels, [self.value])
-        index = Input("index", TensorType(whole.shape[:1], DType.INT64))(name="index")
+        index = given("index", whole.shape[:1], DType.INT64)
         return selected(one_channel(whole, index))[1]
 
     def looked_at(self, pixels: Array, which: Any = slice(None)) -> dict[str, Array]:

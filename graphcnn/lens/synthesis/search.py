@@ -111,7 +111,7 @@ def searched(
     """
 
     def make() -> Minimisation:
-        p = parameter(start.shape, "zeros", name="canvas")
+        p = parameter(start.shape, "zeros", name="lens.canvas")
         pixels = how.canvas.image(p)
         found = scores(how.motion(pixels))
         costs = penalty(pixels, dict(how.penalties))

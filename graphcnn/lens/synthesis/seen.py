@@ -10,8 +10,9 @@ from graphcnn.errors import LensError
 from graphcnn.ir.graph import rebuilt
 from graphcnn.ir.node import Array, Value, constant_of
 from graphcnn.ir.sources import Input
-from graphcnn.ir.tensor_type import N, TensorType
+from graphcnn.ir.tensor_type import DType, N, Shape, TensorType
 from graphcnn.lens.core import Core
+from graphcnn.ops.elementwise import as_type
 
 
 def shape_of(core: Core) -> tuple[int, int, int]:
@@ -33,17 +34,24 @@ def normalised(core: Core, pixels: Value) -> Value:
         x = x - constant_of(np.reshape(np.array(known.mean, np.float32), channels))
     if any(std != 1 for std in known.std):
         x = x / constant_of(np.reshape(np.array(known.std, np.float32), channels))
-    return x
+    return as_type(x, core.image.dtype)
 
 
 def seen(core: Core, pixels: Value, values: Sequence[Value]) -> list[Value]:
-    """Tensors of the network, for pixels in [0, 1] in place of its images."""
-    return rebuilt(values, {core.image: normalised(core, pixels)})
+    """Tensors of the network in float32, for pixels in [0, 1] in place of its images."""
+    found = rebuilt(values, {core.image: normalised(core, pixels)})
+    return [as_type(v, DType.FLOAT32) for v in found]
+
+
+def given(name: str, shape: Shape, dtype: DType = DType.FLOAT32) -> Value:
+    """An input of ours, called lens.NAME: no tensor of the network is in its way."""
+    key = f"lens.{name}"
+    return Input(key, TensorType(shape, dtype))(name=key)
 
 
 def pixel_input(core: Core, name: str = "pixels") -> Value:
     """An input of images (N, C, H, W) in [0, 1]."""
-    return Input(name, TensorType((N, *core.image.shape[1:]), core.image.dtype))(name=name)
+    return given(name, (N, *core.image.shape[1:]))
 
 
 def normalisation_words(core: Core) -> str:

@@ -15,14 +15,12 @@ import numpy as np
 
 from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
-from graphcnn.ir.sources import Input
-from graphcnn.ir.tensor_type import TensorType
 from graphcnn.language.dense import matmul
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import layers
 from graphcnn.lens.synthesis.search import Settings, Way, in_pieces, searched
-from graphcnn.lens.synthesis.seen import code_of, normalisation_words, pixel_input, seen
+from graphcnn.lens.synthesis.seen import code_of, given, normalisation_words, pixel_input, seen
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.shape import Reshape
 from graphcnn.pictures.picture import Picture
@@ -56,7 +54,7 @@ def style_transfer(
         return -total
 
     def piece(span: slice) -> Way:
-        own = {name: array[span] for name, array in feeds.items()}
+        own = {f"lens.{name}": array[span] for name, array in feeds.items()}
         return searched(core, ("style", *values, weight), how, scores, start[span], own, 0)
 
     start = how.canvas.numbers(looks)
@@ -115,9 +113,7 @@ def _wanted(
 
 def _error(found: Value, name: str) -> Value:
     """‖found - wanted‖² · weight of each item, with two inputs: what is wanted, and the weight."""
-    wanted = Input(name, found.type)(name=name)
-    key = f"{name}.weight"
-    weight = Input(key, TensorType(found.shape[:1], found.dtype))(name=key)
+    wanted, weight = given(name, found.shape), given(f"{name}.weight", found.shape[:1])
     rest = found - wanted
     return Sum(tuple(range(1, found.type.rank)))(rest * rest) * weight
 
