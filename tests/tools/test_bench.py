@@ -15,7 +15,7 @@ from graphcnn.tools.bench import torch_nets
 from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
 from graphcnn.tools.bench.light import NAMES
 from graphcnn.tools.bench.processes import alone, compilation
-from graphcnn.tools.bench.report import CASES, Result, run_epoch, table
+from graphcnn.tools.bench.report import CASES, Result, run_epoch, run_lens, table
 from graphcnn.tools.bench.timing import Timing, race
 from graphcnn.tools.commands import speed
 
@@ -90,6 +90,15 @@ def test_each_kind_of_case_has_its_table() -> None:
     assert "graphcnn cold" in compiled and "ratio" not in compiled
 
 
+def test_the_lens_is_timed_in_strict_precision() -> None:
+    rows = list(run_lens(Options(("lens",), nets=("lenet5",), rounds=1), 1))
+    assert [row.work for row in rows] == [
+        "gradient", "guided", "grad_cam", "integrated", "smooth", "occlude",
+    ]  # fmt: skip
+    for row in rows:
+        assert set(row.values) == {"graphcnn", "graphcnn strict"} and not row.skipped
+
+
 def test_an_epoch(mnist: str) -> None:
     result = run_epoch(Options(("epoch",), data=mnist, rounds=1), 1)
     assert (result.net, result.batch, result.unit, result.skipped) == ("lenet5", 64, "s", {})
@@ -131,5 +140,5 @@ def test_words() -> None:
     assert speed.CASES == tuple(CASES) and set(LIGHT) <= set(NAMES)
     text = done("bench", "--help")
     assert all(f"\n    {case} " in text for case in CASES)
-    assert "unknown 'memry'; known are nets, light" in refused(2, "bench", "--case", "memry")
+    assert "unknown 'memry'; known are nets, lens, light" in refused(2, "bench", "--case", "memry")
     assert "must be spelled mnist:DIR" in refused(2, "bench", "--data", "cifar10:x")

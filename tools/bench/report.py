@@ -25,6 +25,7 @@ from graphcnn.tools.bench.timing import Run, Timing, race, ratio
 #: Kinds of cases, with the title of their table.
 CASES = {
     "nets": "milliseconds per call",
+    "lens": "milliseconds for an attribution, or for the images of 64 filters",
     "light": "imported ONNX networks, milliseconds per image",
     "epoch": "seconds for an epoch of MNIST, from the files on",
     "memory": "MiB at the peak, the whole process",
@@ -94,6 +95,15 @@ def run_epoch(options: Options, threads: int) -> Result:
     return result.take(race(runs, min(options.rounds, 3), seconds=0.0))
 
 
+def run_lens(options: Options, threads: int) -> Iterator[Result]:
+    """Attributions of one image, and a search."""
+    from graphcnn.tools.bench.lens import contests
+
+    for net, work, batch, make in contests(options, threads):
+        result = Result("lens", net, work, batch, threads, "ms")
+        yield result.take(race(result.prepared(make), options.rounds), 1e3)
+
+
 def run_here(options: Options, threads: int) -> Iterator[Result]:
     """All cases in this process (but for what needs its own), with `threads` for everybody."""
     from graphcnn.tools.bench import processes
@@ -103,6 +113,8 @@ def run_here(options: Options, threads: int) -> Iterator[Result]:
     if "nets" in options.cases:
         for case in make_cases(options.nets, options.work, threads):
             yield run_case("nets", case, contenders, options.rounds)
+    if "lens" in options.cases:
+        yield from run_lens(options, threads)
     if "light" in options.cases:
         for case in light_cases(threads):
             yield run_case("light", case, contenders, options.rounds)

@@ -24,7 +24,7 @@ def _listed(known: tuple[str, ...]) -> Any:
 
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
-CASES = ("nets", "light", "epoch", "memory", "compile")
+CASES = ("nets", "lens", "light", "epoch", "memory", "compile")
 
 
 @click.command()
@@ -42,7 +42,7 @@ CASES = ("nets", "light", "epoch", "memory", "compile")
 )  # fmt: skip
 @click.option(
     "--peers", is_flag=True,
-    help="Also time PyTorch, ONNX Runtime and OpenVINO, as far as they are installed.",
+    help="Also time PyTorch, captum, ONNX Runtime and OpenVINO, as far as they are installed.",
 )  # fmt: skip
 @click.option(
     "--threads", type=click.IntRange(min=1), multiple=True, default=(1,), show_default=True,
@@ -75,6 +75,7 @@ def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None
     \b
     Cases:
       nets     training steps and predictions of the networks in --nets
+      lens     attributions of one image, with captum as the peer, and 64 images that are made
       light    single images through networks of the onnx package, weights seeded
       epoch    lenet5 over all of MNIST in batches of 64, reading of the files included
       memory   the peak of a process that trains resnet18, batch 8
@@ -85,6 +86,7 @@ def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None
       graphcnn bench --nets lenet5
       graphcnn bench --peers --threads 1 --threads 2 --json bench.json
       graphcnn bench --peers --precision fast --precision strict
+      graphcnn bench --peers --case lens --nets lenet5,mnist_cnn,resnet18
       graphcnn bench --peers --case epoch,memory,compile,light --data mnist:DIR
     """
     from graphcnn.tools.bench.cases import Options

@@ -34,11 +34,8 @@ def grad_cam(lens: Core, x: Any, target: Any, layer: str | None, kind: str) -> F
     if kind not in KINDS:
         raise LensError(f"no kind of map is called {kind!r}; known are {', '.join(KINDS)}")
     about = subject(lens, x, target)
-    maps = last_maps(lens, about.value) if layer is None else lens.value(layer)
-    name = layer or label(maps)
-    unit_target(name, maps, 0, (0, 0))  # it has maps
-    if maps is about.value or maps not in way_to(lens.image, about.value):
-        raise LensError(f"{name!r} does not lie between the image and {about.targets[0].layer}")
+    key = ("maps", about.targets[0].layer, layer)
+    maps, name = lens.kept(key, lambda: _maps_of(lens, about.value, layer))
     method = KINDS[kind]
     activations, slopes, score = _both(lens, about, maps, name)
     if kind in _BY_GRADIENT:
@@ -62,6 +59,16 @@ def grad_cam(lens: Core, x: Any, target: Any, layer: str | None, kind: str) -> F
     if kind == "score":
         settings["covered with"] = lens.black()[1]
     return map_finding(lens, about, method, arrays, settings, score)
+
+
+def _maps_of(lens: Core, score: Value, layer: str | None) -> tuple[Value, str]:
+    """The maps that are looked at, and their name. Raises `LensError` where they do not matter."""
+    maps = last_maps(lens, score) if layer is None else lens.value(layer)
+    name = layer or label(maps)
+    unit_target(name, maps, 0, (0, 0))  # it has maps
+    if maps is score or maps not in way_to(lens.image, score):
+        raise LensError(f"{name!r} does not lie between the image and the scores")
+    return maps, name
 
 
 def label(value: Value) -> str:
@@ -95,7 +102,7 @@ def _both(lens: Core, about: Subject, maps: Value, name: str) -> tuple[Array, Ar
         outputs = {"maps": maps, "score": score} | ({} if found is None else {"slopes": found})
         return (lens.image, weights), outputs
 
-    found = lens.probe(("maps", about.targets[0].layer, name), parts)(about.fed, about.weights())
+    found = lens.probe(("cam", about.targets[0].layer, name), parts)(about.fed, about.weights())
     activations = found["maps"].astype(np.float64)
     slopes = found.get("slopes", np.zeros(1)).astype(np.float64)
     return activations, np.broadcast_to(slopes, activations.shape), found["score"]

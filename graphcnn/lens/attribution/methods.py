@@ -36,8 +36,8 @@ class Effort:
 #: What the maps of a small network are made with, those of a large one, and, of that, the maps
 #: whose only use is to be compared with those of shuffled weights.
 SMALL = Effort(50, 50, 24, 2000, 28, 6)
-LARGE = Effort(16, 32, 12, 300, 14, 2)
-CHECKS = Effort(8, 8, 6, 60, 14, 2)
+LARGE = Effort(12, 24, 10, 300, 10, 2)
+CHECKS = Effort(6, 6, 5, 60, 10, 2)
 
 
 def efforts(lens: Core) -> tuple[Effort, Effort]:

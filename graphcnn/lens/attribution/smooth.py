@@ -1,5 +1,6 @@
 """SmoothGrad: the mean gradient of noisy copies of an image."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,9 @@ def smooth(
     return map_finding(lens, about, method, {"map": maps, "score": score}, settings, score)
 
 
+@lru_cache(2)  # of many images, or many classes, one after the other
 def noise_of(seed: int, first: int, last: int, shape: tuple[int, ...]) -> Array:
     """Standard normal numbers for the samples from `first` to before `last`, (n, C, H, W)."""
     numbers = normal(seed, first, last, NOISE, int(np.prod(shape)))
+    numbers.setflags(write=False)
     return numbers.reshape(last - first, *shape)
