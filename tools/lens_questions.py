@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from graphcnn.data.dataset import Dataset
 from graphcnn.errors import GraphError
@@ -12,6 +12,8 @@ from graphcnn.language.arguments import choose
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.lens import Lens
 from graphcnn.lens.study.layers import layers
+from graphcnn.model import Model
+from graphcnn.tools.predict_inputs import read_inputs
 from graphcnn.tools.resolve import WrongUseError, find
 
 Needs = Literal["image", "network", "data"]
@@ -223,6 +225,11 @@ def _unit(asked: Asked) -> Finding:
     return asked.lens.unit(layer, channel, data=asked.data, **asked.more)
 
 
+def _style(asked: Asked) -> Finding:
+    others, _ = read_inputs(cast(Model, asked.lens.model), (asked.what,), resize=True)
+    return asked.lens.style(asked.image, others[0])
+
+
 def _ablate(asked: Asked) -> Finding:
     layer, channel = asked.unit
     return asked.lens.ablate(layer, channel, data=asked.data)
@@ -268,6 +275,10 @@ QUESTIONS: Final = (
     Question(
         "dream", "LAYER", "image", "The image with more of what a layer sees in it.",
         _dream, ("seed",),
+    ),
+    Question(
+        "style", "FILE", "image",
+        "The image in the style of another one, a picture of any size or an array.", _style,
     ),
     Question(
         "adversarial", "", "image",

@@ -49,10 +49,11 @@ def test_images_are_made(pictures: Path, trained: Path) -> None:
         ["--reconstruct"],
         ["--adversarial"],
         ["--dream", "conv"],
+        ["--style", "large.png"],
     ):
         done("lens", trained, "first.png", *question, "-o", "made.npz")
         with np.load("made.npz") as arrays:
-            assert arrays["images"].shape[-2:] == arrays["like"].shape[-2:]
+            assert arrays["images"].shape[-2:] == (12, 12)
 
 
 def test_an_image_of_a_data_set_by_its_number(here: Path, trained: Path) -> None:
@@ -75,6 +76,7 @@ def test_wrong_use_is_told_before_any_work(pictures: Path, trained: Path) -> Non
         2, *ask, "--maps", "Conv", "-o", "x.svg"
     )
     assert "unknown file type '.bmp'" in refused(1, *ask, "--maps", "conv", "-o", "x.bmp")
+    assert "language for graphs" in refused(1, *ask, "--maps", "conv", "-o", "x.dot")
     assert "a report is .html" in refused(1, *ask, "-o", "x.svg")
     two = refused(2, *ask, "--maps", "conv", "--filters", "conv", "-o", "x.svg")
     assert "one question at a time, found --maps and --filters" in two

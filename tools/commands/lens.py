@@ -10,7 +10,7 @@ import numpy as np
 
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.specs import Size
-from graphcnn.errors import DataError
+from graphcnn.errors import DataError, OutputError
 from graphcnn.ir.node import Array
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.report.page import checked
@@ -38,6 +38,8 @@ HEADINGS = {
     "network": "Questions about the network alone",
     "data": "Questions about a data set",
 }
+#: Suffixes of pictures: all but those of a language for graphs.
+FORMATS = tuple(suffix for suffix in SUFFIXES if suffix not in (".dot", ".gv"))
 #: Options that only some questions know, by the names of their parameters.
 SOME = ("target", "layer", "at", "seed")
 
@@ -84,7 +86,7 @@ def _place(context: Any, parameter: Any, text: str | None) -> tuple[int, int] | 
 @click.option(
     "-o", "--output", required=True,
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help=f"The picture, in the format of its suffix: {', '.join(SUFFIXES)}; .npz writes the "
+    help=f"The picture, in the format of its suffix: {', '.join(FORMATS)}; .npz writes the "
     "arrays; - writes SVG to the standard output. The report is .html.",
 )  # fmt: skip
 @click.option(
@@ -145,8 +147,12 @@ def lens(
     Examples:
       graphcnn lens lenet5.safetensors seven.png -o report.html
       graphcnn lens lenet5.safetensors --data mnist:DIR --item 12 -o report.html --open
+      graphcnn lens lenet5.safetensors seven.png --why all -o why.svg
+      graphcnn lens lenet5.safetensors seven.png --why grad_cam --layer C3 --target 2 -o why.svg
       graphcnn lens lenet5.safetensors seven.png --maps C3 -o maps.svg
-      graphcnn lens lenet5.safetensors --filters C1 -o filters.svg
+      graphcnn lens lenet5.safetensors --maximise logits:7 -o seven.png
+      graphcnn lens lenet5.safetensors --unit C3:4 --data mnist:DIR -o unit.svg
+      graphcnn lens squeezenet.onnx photo.jpg --resize --why grad_cam -o cam.svg
     """
     found = chosen(asked.items())
     question, what = found if found else (None, "")
@@ -185,6 +191,8 @@ def _check_output(output: Path, question: Question | None) -> None:
         return
     if question is None:
         checked(output)
+    elif output.suffix.lower() in SUFFIXES and output.suffix.lower() not in FORMATS:
+        raise OutputError(f"cannot draw to {output}: DOT is a language for graphs")
     elif output.suffix.lower() != ".npz":
         writer(output)
 

@@ -9,6 +9,8 @@ from graphcnn.lens.report.subject import Subject
 
 #: Multiply-adds of networks that are asked about two classes, and of those that get fewer steps.
 _CHEAP, _LARGE = 10**7, 5 * 10**8
+#: The methods that large networks are asked for; occlusion has a section of its own.
+_FEW: Final = ("gradient", "smooth", "integrated", "guided", "grad_cam")
 #: Multiply-adds that covering may take, and the places along a side: by default, and the fewest.
 _ASKED: Final = 2 * 10**11
 _PLACES, _FEWEST = 24, 8
@@ -17,9 +19,11 @@ _PLACES, _FEWEST = 24, 8
 def compared(subject: Subject) -> Section:
     """All methods side by side, with what they are worth; where that is cheap for both classes."""
     classes = [subject.target, subject.rival] if subject.work <= _CHEAP else [subject.target]
+    methods = None if subject.work <= _LARGE else _FEW
+    named = f", methods={methods!r}" if methods else ""
     figures = [
         Figure(
-            subject.lens.attribute(subject.x, index, seed=subject.seed).picture,
+            subject.lens.attribute(subject.x, index, methods=methods, seed=subject.seed).picture,
             "Which pixels the score hangs on, by several methods: they answer different questions, "
             "and where they disagree none of them is the truth. The numbers say what a map is "
             "worth: deletion is small and insertion large where its pixels do matter to the "
@@ -29,7 +33,7 @@ def compared(subject: Subject) -> Section:
             "A map whose ρ stays large shows edges of the image rather than what was learned."
             if not i
             else "",
-            f"lens.attribute(x, {index}, seed={subject.seed})",
+            f"lens.attribute(x, {index}{named}, seed={subject.seed})",
         )
         for i, index in enumerate(classes)
     ]

@@ -8,11 +8,11 @@ from graphcnn.lens.study.layers import layers
 
 #: Multiply-adds that a search may take, forward alone, and the bounds of its steps.
 _BUDGET: Final = 10**11
-_STEPS: Final = (48, 512)
+_STEPS: Final = (40, 512)
 #: Layers that are all inverted.
 _LAYERS: Final = 9
 #: Of the others so many.
-_DEEPEST: Final = 5
+_DEEPEST: Final = 4
 
 
 def steps(subject: Subject, share: float = 1.0) -> int:
