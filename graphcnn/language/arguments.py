@@ -45,7 +45,9 @@ def scoped(name: str, op_name: str) -> str:
 
 def is_int(x: Any) -> bool:
     """An integer, and not a truth value (`True` is an int in Python)."""
-    return not isinstance(x, bool) and hasattr(x, "__index__")
+    if isinstance(x, bool | np.ndarray):
+        return isinstance(x, np.ndarray) and x.shape == () and x.dtype.kind in "iu"
+    return hasattr(x, "__index__")
 
 
 def positive(x: Any, name: str) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphcnn.errors import DataError, LensError
 from graphcnn.ir.node import Array, Value
+from graphcnn.ir.sources import Constant, State
 from graphcnn.ir.state_values import Snapshot
 from graphcnn.lens.probe import PIECE, Probe
 from graphcnn.lens.target import Target, class_scores, class_target, unit_target
@@ -69,7 +70,8 @@ class Core:
             found = ", ".join(f"{v.node.name} {v.type}" for v in inputs) or "none"
             raise LensError(
                 f"the lens looks at models of one image (N, C, H, W); the inputs of "
-                f"{self.model.name} are: {found}"
+                f"{self.model.name} are: {found}. Of several, make a model of the "
+                "image in which the others are constants"
             )
         return cast(Value, self._made.setdefault("image", inputs[0]))
 
@@ -81,9 +83,18 @@ class Core:
             self._made["class scores"] = class_scores(network)
         return cast(Value, self._made["class scores"])
 
-    def value(self, layer: str) -> Value:
-        """A tensor of the network by name, as `model.value` finds it."""
-        return self.network.value(layer)
+    def value(self, layer: str, activated: bool = True) -> Value:
+        """A tensor of the network by name, as `model.value` finds it.
+
+        Raises `LensError` for a parameter or another state, which says nothing of an image.
+        """
+        found = self.network.value(layer, activated=activated)
+        if isinstance(found.node.op, State | Constant):
+            raise LensError(
+                f"{layer!r} is {found.node.op.name} {found.type}, not made of the image; "
+                "name a layer"
+            )
+        return found
 
     def probe(self, key: Any, parts: Callable[[], Parts]) -> Probe:
         """The probe called `key`, made of `parts()` when it is first asked for."""
@@ -141,7 +152,13 @@ class Core:
     def _batch(self, x: Any) -> Array:
         """One image as a batch of one; anything else as it is."""
         shape = self.image.shape[1:]
-        array = np.asarray(x)
+        try:
+            array = np.asarray(x)
+        except ValueError:
+            raise DataError(
+                f"images must be one array of numbers, found a {type(x).__name__} of "
+                "unequal parts; of a pair (images, labels) give the images"
+            ) from None
         if array.ndim == 3 and array.shape == shape:
             return array[None]
         grey = array.ndim == 2 and shape[0] == 1 and array.shape == shape[1:]

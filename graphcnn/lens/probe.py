@@ -52,7 +52,7 @@ class Probe:
         a time. Raises `LensError` where that does not divide what is fed, or where items of a batch
         influence each other and so a map would not be that of its image alone.
         """
-        given = dict(zip(self._names, feeds, strict=True))
+        given = dict(zip(self._names, map(self._typed, self.graph.inputs, feeds), strict=True))
         count = len(feeds[0]) if feeds else 1
         size = self._size(count, piece)
         states = self._states.snapshot() if self._others is None else self._others
@@ -63,6 +63,11 @@ class Probe:
             cut = {key: _filled(array[start : start + size], size) for key, array in given.items()}
             parts.append(self._runner.run(cut, states)[0])
         return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
+
+    @staticmethod
+    def _typed(wanted: Value, fed: Array) -> Array:
+        """What is fed, of the float type of the input: images of float32 for one of float16."""
+        return fed.astype(wanted.dtype.numpy, copy=False) if wanted.dtype.is_float else fed
 
     def _size(self, count: int, piece: int) -> int:
         """How many items run at a time."""

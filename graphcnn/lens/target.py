@@ -13,12 +13,13 @@ import numpy as np
 from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Input
-from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import source_of
 from graphcnn.network.network import Network
 from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.elementwise import as_type
 
 #: How words of a channel end where its score is the mean over its map.
 MEAN = ", mean of its map"
@@ -77,8 +78,9 @@ def selected(value: Value, name: str = "select") -> tuple[Value, Value]:
 
     So one compilation serves all classes, channels and places.
     """
-    weights = Input(name, TensorType(value.shape, value.dtype))(name=name)
-    return weights, Sum(tuple(range(1, value.type.rank)))(value * weights)
+    weights = Input(name, TensorType(value.shape, DType.FLOAT32))(name=name)
+    product = as_type(value, DType.FLOAT32) * weights
+    return weights, Sum(tuple(range(1, value.type.rank)))(product)
 
 
 def class_target(model: Network, target: Any, scores: Value, found: Array | None = None) -> Target:
@@ -119,7 +121,7 @@ def unit_target(layer: str, value: Value, index: Any, at: Any = None) -> Target:
     if at is not None:
         if rank == 2:
             raise LensError(f"{layer!r} is {value.type}: it has units, no maps with places")
-        place = _place(at, value, layer)
+        place = checked_place(at, value, layer)
     words = f"{layer}[{index}]" + (f" at {place}" if place else MEAN * (rank == 4))
     return Target(layer, index, place, words)
 
@@ -138,7 +140,8 @@ def _number_of(name: str, classes: Sequence[str], model: str) -> int:
     return list(classes).index(name)
 
 
-def _place(at: Any, value: Value, layer: str) -> tuple[int, int]:
+def checked_place(at: Any, value: Value, layer: str) -> tuple[int, int]:
+    """`at` as row and column in the maps of a layer. Raises `LensError`."""
     _, _, height, width = cast(tuple[int, ...], value.shape)
     ok = isinstance(at, tuple | list) and len(at) == 2 and all(map(is_int, at))
     if not ok or not (0 <= at[0] < height and 0 <= at[1] < width):

@@ -15,6 +15,7 @@ from graphcnn.lens.attribution.subject import Subject, subject
 from graphcnn.lens.core import Core, Parts
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.target import selected, unit_target
+from graphcnn.ops.elementwise import as_type
 from graphcnn.ops.random import Dropout
 from graphcnn.passes.training.backward import vjp
 from graphcnn.pictures.raster.tiles import number
@@ -98,7 +99,7 @@ def _both(lens: Core, about: Subject, maps: Value, name: str) -> tuple[Array, Ar
 
     def parts() -> Parts:
         weights, score = selected(about.value)
-        (found,) = vjp([about.value], [weights], [maps])
+        (found,) = vjp([about.value], [as_type(weights, about.value.dtype)], [maps])
         outputs = {"maps": maps, "score": score} | ({} if found is None else {"slopes": found})
         return (lens.image, weights), outputs
 

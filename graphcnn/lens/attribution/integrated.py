@@ -14,6 +14,7 @@ from graphcnn.lens.attribution.maps import map_finding
 from graphcnn.lens.attribution.refusals import check_maps
 from graphcnn.lens.attribution.samples import even_piece
 from graphcnn.lens.attribution.subject import Subject, subject, told
+from graphcnn.lens.checks import check_count, check_weight
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.probe import Probe
@@ -37,8 +38,9 @@ def integrated(
     """See `Attribution.integrated`."""
     if rule not in RULES:
         raise LensError(f"no rule of integration is called {rule!r}; known are {', '.join(RULES)}")
-    if steps < 1:
-        raise LensError(f"steps must be at least 1, found {steps}")
+    check_count("steps", steps)
+    if tolerance is not None:
+        check_weight("tolerance", tolerance)
     about = subject(lens, x, target, layer, at)
     start, words = baseline_of(lens, about, baseline)
     probe = gradient_probe(lens, about.value, about.targets[0].layer)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.errors import LensError
 from graphcnn.ir.node import Array
 from graphcnn.lens.attribution.baselines import baseline_of
 from graphcnn.lens.attribution.maps import map_finding
@@ -12,8 +11,10 @@ from graphcnn.lens.attribution.refusals import check_maps
 from graphcnn.lens.attribution.responses import in_pieces, responses
 from graphcnn.lens.attribution.samples import MASKS, uniform
 from graphcnn.lens.attribution.subject import Subject, subject
+from graphcnn.lens.checks import check_count, check_number
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
+from graphcnn.training.session import checked_seed
 
 
 def rise(
@@ -29,11 +30,10 @@ def rise(
     at: Any,
 ) -> Finding:
     """See `Attribution.rise`."""
-    if masks < 1 or cells < 2 or not 0 < share < 1:
-        raise LensError(
-            "masks must be at least 1, cells at least 2 and share between 0 and 1, found "
-            f"{masks}, {cells} and {share}"
-        )
+    check_count("masks", masks)
+    check_count("cells", cells, 2)
+    check_number("share", share, 0, 1)
+    seed = checked_seed(seed)
     about = subject(lens, x, target, layer, at)
     start, words = baseline_of(lens, about, baseline)
     each = [about.alone(i) for i in range(len(about.fed))]

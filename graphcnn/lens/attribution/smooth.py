@@ -12,8 +12,10 @@ from graphcnn.lens.attribution.maps import map_finding
 from graphcnn.lens.attribution.refusals import check_maps
 from graphcnn.lens.attribution.samples import NOISE, even_piece, normal
 from graphcnn.lens.attribution.subject import subject
+from graphcnn.lens.checks import check_count, check_number
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
+from graphcnn.training.session import checked_seed
 
 
 def smooth(
@@ -34,8 +36,9 @@ def smooth(
         raise LensError(
             f"no rule for noisy gradients is called {rule!r}; known: {', '.join(known)}"
         )
-    if samples < 1 or not 0 < noise < np.inf:
-        raise LensError(f"samples and noise must be above 0, found {samples} and {noise}")
+    check_count("samples", samples)
+    check_number("noise", noise, 0)
+    seed = checked_seed(seed)
     about = subject(lens, x, target, layer, at)
     probe = gradient_probe(lens, about.value, about.targets[0].layer, rule)
     fed = about.fed

@@ -68,6 +68,8 @@ def subject(lens: Core, x: Any, target: Any, layer: str | None = None, at: Any =
     """
     fed = lens.fed(x)
     shown = np.array(x)
+    if isinstance(target, np.ndarray) and target.ndim == 1:
+        target = list(target)
     several = isinstance(target, Sequence) and not isinstance(target, str)
     if several or (target is None and layer is None and len(fed) > 1):
         each = target if several else [None] * len(fed)

@@ -11,6 +11,7 @@ from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.philox import uniform, words
 from graphcnn.language.arguments import is_int
+from graphcnn.lens.checks import check_count
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import finite, layers, looked_at
@@ -111,8 +112,7 @@ def _images(core: Core, x: Any, samples: int, seed: int) -> tuple[Array, str]:
     if x is not None:
         fed = core.images(x)[1]
         return fed, f"{len(fed)} given images"
-    if not is_int(samples) or samples < 1:
-        raise LensError(f"samples must be an int of at least 1, found {samples!r}")
+    check_count("samples", samples)
     shape: Any = core.image.shape[1:]
     count = math.prod(shape)
     noise = [uniform(seed, i, _PIXELS, count).reshape(shape) for i in range(samples)]

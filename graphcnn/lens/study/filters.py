@@ -8,6 +8,7 @@ from graphcnn.errors import LensError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant, State
+from graphcnn.lens.checks import check_count
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import finite
@@ -27,6 +28,7 @@ _KERNELS: Final = 36
 
 def filters(core: Core, layer: str, most: int) -> Finding:
     """See `Study.filters`."""
+    check_count("most", most)
     node, weights = weights_of(core, layer)
     finite(weights, f"the weights of {layer!r}")
     if weights.min() == weights.max():

@@ -38,7 +38,7 @@ def name_of(core: Core, value: Value) -> str:
     """The shortest name by which `core.value` finds it."""
     graph, name = core.network.graph, value.node.name
     stem = name.rpartition(".")[0]
-    known = {node.name for node in graph.nodes}
+    known = {node.name for node in graph.nodes if node.name}  # constants have none
     return stem if stem in known and value_named(graph, stem) is value else name
 
 

@@ -11,6 +11,7 @@ from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import N
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import is_probability
+from graphcnn.lens.checks import check_count
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.stream import class_names
@@ -176,6 +177,7 @@ def confusion(core: Core, data: Any, targets: Any, order: str) -> Finding:
 
 def errors(core: Core, data: Any, targets: Any, most: int) -> Finding:
     """See `Study.errors`."""
+    check_count("most", most)
     found = answers(core, data, targets)
     wrong = found.wrong[:most]
     if not len(wrong):

@@ -11,7 +11,7 @@ from graphcnn.language.arguments import pair
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import finite
-from graphcnn.lens.target import checked_index
+from graphcnn.lens.target import checked_index, checked_place
 from graphcnn.pictures.lessons.conv_steps import layer_steps, sliding_node
 from graphcnn.pictures.lessons.stage import annotated
 from graphcnn.pictures.lessons.wording import size
@@ -32,7 +32,11 @@ def steps(
     if channel is None:
         channel = int(np.argmax(made.max((1, 2))))
     channel = checked_index(channel, len(made), f"the channels of {layer!r}")
-    place = _around_the_largest(made[channel], wanted) if at is None else at
+    place = (
+        _around_the_largest(made[channel], wanted)
+        if at is None
+        else checked_place(at, value, layer)
+    )
     picture = layer_steps(value, read, core.network.states, channel=channel, at=place, shown=wanted)
     data = picture.scene.data
     arrays = {name: np.asarray(data[name], np.float32) for name in ("y", "x", "weight", "bias")

@@ -22,8 +22,8 @@ from graphcnn.ir.node import Array, Value
 from graphcnn.ir.philox import uniform
 from graphcnn.ir.tensor_type import N
 from graphcnn.language.activations import log_softmax, softmax
-from graphcnn.language.arguments import is_int
 from graphcnn.language.elementwise import maximum, minimum, sign
+from graphcnn.lens.checks import check_count, is_number
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.probe import Probe
@@ -48,10 +48,9 @@ def adversarial(
     core: Core, x: Any, label: Any, to: Any, step: float | None, steps: int, seed: int
 ) -> Finding:
     """See `Lens.adversarial`."""
-    if step is not None and not 0 < step <= 1:
+    if step is not None and not (is_number(step) and 0 < step <= 1):
         raise LensError(f"step must be in (0, 1], in units of pixels from 0 to 1, found {step!r}")
-    if not is_int(steps) or steps < 1:
-        raise LensError(f"steps must be an int of at least 1, found {steps!r}")
+    check_count("steps", steps)
     looks, _ = core.images(x)
     attack = _Attack.on(core, looks, label, to, steps, checked_seed(seed))
     if step is None:

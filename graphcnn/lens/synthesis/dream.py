@@ -14,11 +14,11 @@ import numpy as np
 
 from graphcnn.errors import GraphError, LensError
 from graphcnn.ir.node import Array, Value
-from graphcnn.language.arguments import is_int
 from graphcnn.language.elementwise import abs, maximum, minimum
 from graphcnn.language.reduce import mean
 from graphcnn.language.sources import parameter
 from graphcnn.learning.optimizers import Optimizer, Slots
+from graphcnn.lens.checks import check_count, is_number
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.synthesis.motion import Motion
@@ -66,9 +66,8 @@ def dream(
 ) -> Finding:
     """See `Lens.dream`."""
     for name, count in (("octaves", octaves), ("steps", steps)):
-        if not is_int(count) or count < 1:
-            raise LensError(f"{name} must be an int of at least 1, found {count!r}")
-    if not 1 < scale <= 4:
+        check_count(name, count)
+    if not is_number(scale) or not 1 < scale <= 4:
         raise LensError(f"scale must be more than 1 and at most 4, found {scale!r}")
     looks, seed = core.images(x)[0], checked_seed(seed)
     most = min(shape_of(core)[1:]) // 14 if jitter is None else jitter
@@ -116,9 +115,9 @@ def _step(
     core: Core, layer: str, shape: tuple[int, ...], motion: Motion, rate: float
 ) -> Minimisation:
     def make() -> Minimisation:
-        p = parameter(shape, "zeros", name="lens.canvas")
+        p, value = parameter(shape, "zeros", name="lens.canvas"), core.value(layer)
         try:
-            (maps,) = seen(core, motion(p), [core.value(layer)])
+            (maps,) = seen(core, motion(p), [value])
         except GraphError as error:
             height, width = shape[2:]
             raise LensError(

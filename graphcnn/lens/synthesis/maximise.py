@@ -173,7 +173,7 @@ def _targets(
     would hide everything below 0.
     """
     prediction = next(iter(core.network.graph.outputs.values()))
-    named = None if layer is None else core.network.value(layer, activated=not negative)
+    named = None if layer is None else core.value(layer, activated=not negative)
     if named is None or (prediction.type.rank == 2 and named in (prediction, core.scores)):
         value = core.scores
         if at is not None:

@@ -18,6 +18,7 @@ from graphcnn.language.dense import matmul
 from graphcnn.language.elementwise import cast, cos, exp, floor, maximum, minimum, sin
 from graphcnn.language.selection import gather
 from graphcnn.language.shape import one_hot, reshape, transpose
+from graphcnn.lens.checks import is_number
 from graphcnn.ops.random import OF_MODEL, RandomUniform
 
 
@@ -38,9 +39,9 @@ class Motion:
     def __post_init__(self) -> None:
         if not is_int(self.jitter) or self.jitter < 0:
             raise LensError(f"jitter must be a number of pixels, found {self.jitter!r}")
-        if not 0 <= self.turn <= 180:
+        if not is_number(self.turn) or not 0 <= self.turn <= 180:
             raise LensError(f"turn must be degrees from 0 to 180, found {self.turn!r}")
-        if not 1 <= self.zoom <= 4:
+        if not is_number(self.zoom) or not 1 <= self.zoom <= 4:
             raise LensError(f"zoom must be a factor from 1 to 4, found {self.zoom!r}")
 
     def __str__(self) -> str:

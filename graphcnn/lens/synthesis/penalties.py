@@ -9,6 +9,7 @@ A. Mahendran, A. Vedaldi, "Understanding Deep Image Representations by Inverting
 arXiv:1412.0035, for total variation and α = 6; J. Yosinski et al., arXiv:1506.06579, for blur.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -20,12 +21,16 @@ from graphcnn.language.dense import matmul
 from graphcnn.language.elementwise import abs, pow
 from graphcnn.language.reduce import mean
 from graphcnn.language.shape import slice
+from graphcnn.lens.checks import is_number
 
 
 def _tv(x: Value) -> Value:
-    down = slice(x, 2, 1) - slice(x, 2, 0, -1)
-    right = slice(x, 3, 1) - slice(x, 3, 0, -1)
-    return mean(abs(down), (1, 2, 3)) + mean(abs(right), (1, 2, 3))
+    parts = [
+        mean(abs(slice(x, axis, 1) - slice(x, axis, 0, -1)), (1, 2, 3))
+        for axis in (2, 3)
+        if x.shape[axis] != 1  # one row has none below it
+    ]
+    return sum(parts[1:], parts[0]) if parts else mean(x * 0.0, (1, 2, 3))
 
 
 def _blur(x: Value) -> Value:
@@ -54,8 +59,10 @@ PENALTIES: Final[Mapping[str, Callable[[Value], Value]]] = {
 
 def checked_penalties(weights: Mapping[str, float] | None) -> dict[str, float]:
     """The weights by name, without those that are 0. Raises `LensError` for unknown names."""
+    if not isinstance(weights, Mapping | None):
+        raise LensError(f"penalties are weights by name, found {weights!r}")
     for name, weight in (weights or {}).items():
-        if name not in PENALTIES or not weight >= 0:
+        if name not in PENALTIES or not is_number(weight) or not 0 <= weight < math.inf:
             raise LensError(
                 f"penalties are weights of at least 0 for {', '.join(PENALTIES)}, "
                 f"found {name!r}: {weight!r}"

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
-from graphcnn.language.arguments import is_int
 from graphcnn.language.sources import parameter
 from graphcnn.learning.optimizers import Adam
+from graphcnn.lens.checks import check_count
 from graphcnn.lens.core import Core
 from graphcnn.lens.synthesis.canvas import Canvas
 from graphcnn.lens.synthesis.motion import Motion
@@ -43,8 +42,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, number in (("steps", self.steps), ("frames", self.frames)):
-            if not is_int(number) or number < 1:
-                raise LensError(f"{name} must be an int of at least 1, found {number!r}")
+            check_count(name, number)
 
     @property
     def kept(self) -> list[int]:

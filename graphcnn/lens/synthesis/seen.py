@@ -7,7 +7,7 @@ import numpy as np
 
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import LensError
-from graphcnn.ir.graph import rebuilt
+from graphcnn.ir.graph import Graph, rebuilt
 from graphcnn.ir.node import Array, Value, constant_of
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, N, Shape, TensorType
@@ -39,7 +39,12 @@ def normalised(core: Core, pixels: Value) -> Value:
 
 def seen(core: Core, pixels: Value, values: Sequence[Value]) -> list[Value]:
     """Tensors of the network in float32, for pixels in [0, 1] in place of its images."""
-    found = rebuilt(values, {core.image: normalised(core, pixels)})
+    image, count = core.image, pixels.shape[0]
+    if isinstance(count, int) and not isinstance(image.shape[0], int):
+        tensors = {str(i): value for i, value in enumerate(values)}
+        bound = Graph.of([image], tensors).bind(N=count)  # shapes that are written out have N, too
+        (image,), values = bound.inputs, [*bound.outputs.values()]
+    found = rebuilt(values, {image: normalised(core, pixels)})
     return [as_type(v, DType.FLOAT32) for v in found]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.language.dense import matmul
+from graphcnn.lens.checks import check_weight
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import layers
@@ -38,6 +39,7 @@ def style_transfer(
     how: Settings,
 ) -> Finding:
     """See `Lens.style`."""
+    check_weight("weight", weight)
     looks, styles = core.images(content)[0], core.images(style)[0]
     if len(styles) not in (1, len(looks)):
         raise LensError(f"{len(styles)} images of style for {len(looks)} of content")
