@@ -1,5 +1,6 @@
 """Inputs, parameters, constants and random numbers."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.initializers import initializer
 from graphcnn.ir.node import Value, constant_of
 from graphcnn.ir.sources import Input, Role, State
-from graphcnn.ir.tensor_type import Dim, DType, N, TensorType
+from graphcnn.ir.tensor_type import Dim, DType, N, Shape, TensorType
 from graphcnn.language.arguments import dims, ints, is_int, number, scoped
 from graphcnn.language.errors import located
 from graphcnn.ops.elementwise import as_type
@@ -81,13 +82,15 @@ def random_uniform(
 
     Args:
         shape: all sizes; `N` is the batch. Which numbers an item meets is its place in the batch.
-        seed: any int.
+        low, high: numbers are rounded to the element type, so that `high` itself may occur.
+        seed: an int of 64 bits.
         stream: 0 to 2^31 - 1. **Two calls of equal seed and stream draw equal numbers**: give each
             a stream of its own.
         dtype: a float type.
     """
-    u = uniform_of_model(dims(shape, "shape"), *_draw(seed, stream), _float_type(dtype))
-    return _spread(u, number(high, "high") - number(low, "low"), low, dtype, scoped(name, "random"))
+    least, most = _finite(low, "low"), _finite(high, "high")
+    u = uniform_of_model(_sizes(shape), *_draw(seed, stream), _float_type(dtype))
+    return _spread(u, most - least, least, dtype, scoped(name, "random"))
 
 
 @located
@@ -106,10 +109,9 @@ def random_normal(
     G. Box, M. Muller, 1958. u, v, seed, stream and shape are those of `random_uniform`; numbers
     are at most 5.77 deviations away from the mean.
     """
-    sizes = (2, *dims(shape, "shape"))
-    both = uniform_of_model(sizes, *_draw(seed, stream), _float_type(dtype))
-    factor = number(deviation, "deviation")
-    return _spread(normal_of_uniform(both), factor, mean, dtype, scoped(name, "random"))
+    middle, factor = _finite(mean, "mean"), _finite(deviation, "deviation")
+    both = uniform_of_model((2, *_sizes(shape)), *_draw(seed, stream), _float_type(dtype))
+    return _spread(normal_of_uniform(both), factor, middle, dtype, scoped(name, "random"))
 
 
 def _float_type(dtype: Any) -> DType:
@@ -119,17 +121,32 @@ def _float_type(dtype: Any) -> DType:
     return found
 
 
+def _sizes(shape: Any) -> Shape:
+    sizes = dims(shape, "shape")
+    if any(isinstance(d, int) and d < 1 for d in sizes):
+        raise GraphError(f"sizes must be at least 1, found {shape}")
+    return sizes
+
+
+def _finite(x: Any, name: str) -> float:
+    found = number(x, name)
+    if not math.isfinite(found):
+        raise GraphError(f"{name} must be finite, found {x!r}")
+    return found
+
+
 def _draw(seed: Any, stream: Any) -> tuple[int, int]:
-    for name, x in (("seed", seed), ("stream", stream)):
-        if not is_int(x) or (name == "stream" and not 0 <= x < 2**31):
-            raise GraphError(f"{name} must be an int, of a stream 0 to 2^31 - 1, found {x!r}")
+    if not is_int(seed) or not -(2**63) <= seed < 2**63:
+        raise GraphError(f"seed must be an int of 64 bits, found {seed!r}")
+    if not is_int(stream) or not 0 <= stream < 2**31:
+        raise GraphError(f"stream must be an int, 0 to 2^31 - 1, found {stream!r}")
     return int(seed), int(stream)
 
 
-def _spread(x: Value, factor: float, base: Any, dtype: Any, name: str) -> Value:
+def _spread(x: Value, factor: float, base: float, dtype: Any, name: str) -> Value:
     """factor · x + base of the element type; its last node has the name."""
     x = x if factor == 1.0 else x * factor
-    x = x if number(base, "low or mean") == 0.0 else x + float(base)
+    x = x if base == 0.0 else x + base
     x = as_type(x, DType.of(dtype))
     return replace(x.node, name=name).outputs[x.index]
 

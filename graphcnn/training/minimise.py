@@ -11,7 +11,7 @@ code. `Minimisation` makes that once for any number of runs.
 
 import math
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,7 +94,7 @@ class Minimisation:
         if not isinstance(loss, Value) or loss.shape != () or not loss.dtype.is_float:
             found = loss.type if isinstance(loss, Value) else type(loss).__name__
             raise GradientError(f"only a float scalar can be minimised, found {found}; sum it up")
-        outputs = {LOSS: loss, **(watch or {})}
+        outputs = {LOSS: loss, **_watched(watch)}
         cells = [state_of(p).cell for p in self.parameters]
         #: The definition: the loss with the parameters trainable and all else frozen.
         self._network = Network(_inputs(outputs), outputs, "minimise")
@@ -135,7 +135,7 @@ class Minimisation:
         each. See `minimise`."""
         if not is_int(steps) or steps < 0:
             raise DataError(f"steps must be an int of at least 0, found {steps!r}")
-        seed, fed = checked_seed(seed), self._checked(feeds or {})
+        seed, fed = checked_seed(seed), self._checked({} if feeds is None else feeds)
         if states is not None and states.keys() != self._all_keys():
             raise DataError("states= takes the `states` that a run of the same formula gave")
         begin = self._first(seed) if states is None else dict(states)
@@ -166,7 +166,8 @@ class Minimisation:
         finally:
             self._loan.end()
         self._refuse_infinite(values)
-        course = {name: np.array(arrays) for name, arrays in history.items()}
+        kinds = self._network.graph.outputs
+        course = {k: np.array(arrays, kinds[k].dtype.numpy) for k, arrays in history.items()}
         return Minimum(values, course, kept, after)
 
     def _all_keys(self) -> set[str]:
@@ -180,11 +181,15 @@ class Minimisation:
 
     def _checked(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
         """What is fed, of the types of the inputs."""
-        wanted = {v.node.name: v.dtype.numpy for v in self.graph.inputs}
+        wanted = {v.node.name: v for v in self.graph.inputs}
+        needs = ", ".join(map(repr, wanted)) or "nothing"
+        if not isinstance(feeds, Mapping):
+            raise DataError(
+                f"the loss reads {needs}: feeds= has arrays by name, found {type(feeds).__name__}"
+            )
         if feeds.keys() != wanted.keys():
-            needs = ", ".join(map(repr, wanted)) or "nothing"
-            raise DataError(f"the loss reads {needs}: feeds= has {sorted(feeds)}")
-        return {key: np.asarray(feeds[key], kind) for key, kind in wanted.items()}
+            raise DataError(f"the loss reads {needs}: feeds= has {sorted(map(str, feeds))}")
+        return {key: _array(feeds[key], v) for key, v in wanted.items()}
 
     def _explain(self, feeds: Arrays, loss: float, step: int) -> str:
         found = first_not_finite(self.graph, feeds, self._engine.states())
@@ -251,13 +256,35 @@ def minimise(
 
 
 def _parameters(over: Any) -> tuple[Value, ...]:
-    values = (over,) if isinstance(over, Value) else tuple(over)
+    values = tuple(over) if isinstance(over, Iterable) else (over,)
     for v in values:
         if not isinstance(v, Value) or not isinstance(v.node.op, State) or not v.dtype.is_float:
             raise GraphError(f"over= takes parameters of a float type, found {v!r}")
     if not values or len({state_of(v).cell for v in values}) < len(values):
         raise GraphError(f"over= takes one or several parameters, each once, found {values}")
     return values
+
+
+def _watched(watch: Any) -> dict[str, Value]:
+    """What is noted at every step. Raises `GraphError` for what is no formula with a free name."""
+    if watch is None:
+        return {}
+    if not isinstance(watch, Mapping):
+        raise GraphError(f"watch= has values by name, found {type(watch).__name__}")
+    for name, value in watch.items():
+        if not isinstance(name, str) or not isinstance(value, Value):
+            raise GraphError(f"watch= has values by name, found {name!r}: {value!r}")
+        if name == LOSS:
+            raise GraphError(f"watch= cannot call a value {LOSS!r}: the loss itself is noted so")
+    return dict(watch)
+
+
+def _array(fed: Any, wanted: Value) -> Array:
+    """What is fed to an input, of its type."""
+    try:
+        return np.asarray(fed, wanted.dtype.numpy)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"input {wanted.node.name!r} is {wanted.type}: {error}") from None
 
 
 def _inputs(outputs: Mapping[str, Value]) -> list[Value]:

@@ -88,8 +88,12 @@ def test_clipping_has_a_gradient_inside_only() -> None:
     [
         (lambda x: cnn.clip(x, 2.0, 1.0), r"clip.*low must be at most high, found 2.0 and 1.0"),
         (lambda x: cnn.clip(x, "0"), "low must be a number, found '0'"),
-        (lambda x: cnn.random_uniform((2,), stream=-1), "stream must be an int, of a stream 0"),
+        (lambda x: cnn.random_uniform((2,), stream=-1), "stream must be an int, 0 to 2"),
         (lambda x: cnn.random_uniform((2,), seed=0.5), "seed must be an int.*found 0.5"),
+        (lambda x: cnn.random_uniform((2,), seed=2**63), "seed must be an int of 64 bits, found 9"),
+        (lambda x: cnn.random_uniform((2, 0)), "sizes must be at least 1, found"),
+        (lambda x: cnn.random_uniform((2,), high=math.inf), "high must be finite, found inf"),
+        (lambda x: cnn.clip(x, np.zeros(3)), "low must be a number, found array"),
         (lambda x: cnn.random_normal((2,), dtype="int64"), "dtype must be a float type, found i64"),
         (lambda x: cnn.random_normal((2,), x), "must be a number, found <input"),
         (lambda x: cnn.stop_gradient(3), "x must be a tensor of the graph, found int"),

@@ -101,3 +101,20 @@ def test_what_cannot_be_minimised_is_told() -> None:
         cnn.minimise(cnn.sum(cnn.sqrt(other - 1.0)), other, cnn.SGD(1.0), steps=1)
     with pytest.raises(DataError, match="steps must be an int of at least 0"):
         cnn.minimise(cnn.sum(other), other, steps=-1)
+
+
+def test_what_is_passed_in_another_form_is_told() -> None:
+    p, x = cnn.parameter((2,), "ones", name="p"), cnn.input("x", (2,))
+    loss = cnn.sum(p * x)
+    for over in (None, judged(), {"p": p}):
+        with pytest.raises(GraphError, match="over= takes parameters of a float type, found"):
+            cnn.minimise(loss, over)  # type: ignore[arg-type]
+    with pytest.raises(GraphError, match="cannot call a value 'loss'"):
+        cnn.minimise(loss, p, watch={"loss": p})
+    for watch in ([p], {"p": 3}):
+        with pytest.raises(GraphError, match="watch= has values by name, found"):
+            cnn.minimise(loss, p, watch=watch)  # type: ignore[arg-type]
+    for feeds in (np.ones((1, 2)), {"x": "abc"}):
+        with pytest.raises(DataError, match=r"found ndarray|input 'x' is f32\[N,2\]"):
+            cnn.minimise(loss, p, feeds=feeds)  # type: ignore[arg-type]
+    assert cnn.minimise(loss, p, steps=0, feeds={"x": [[1, 2]]}).loss.dtype == np.float32
