@@ -224,3 +224,18 @@ def test_rules_that_cannot_be_meant(rules: Any, message: str) -> None:
         backward_rules.lrp(-1.0)
     with pytest.raises(GradientError, match=r"the baseline of .* has another type: f64"):
         backward_rules.deeplift({image: loss})
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (None, "rules are a name or a table from names of operators to functions, found None"),
+        ({"relu": 3}, "the rule for relu must be a function, found 3"),
+        ({cnn.relu: lambda node, dy: [dy]}, "which is no operator"),
+        ({"relu": lambda node, dy: [None]}, '"x" has no gradient: a rule lets nothing through'),
+    ],
+)
+def test_tables_that_are_none_are_refused(rules, message) -> None:  # type: ignore[no-untyped-def]
+    x = cnn.input("x", (4,))
+    with pytest.raises(cnn.GradientError, match=message):
+        cnn.gradients(cnn.sum(cnn.relu(x)), [x], rules=rules)
