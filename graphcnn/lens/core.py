@@ -46,6 +46,15 @@ class Core:
         self._drawn = False
         self._states: Mapping[str, Array] | None = None
 
+    def __getstate__(self) -> tuple[Network, Execution]:
+        """Copied and pickled without what is compiled: that is made again."""
+        return self.model, self.execution
+
+    def __setstate__(self, state: tuple[Network, Execution]) -> None:
+        model, execution = state
+        Core.__init__(self, model)
+        self.execution = execution
+
     def __repr__(self) -> str:
         return f"<lens on {self.model!r}, {self.execution.precision} precision>"
 

@@ -17,6 +17,16 @@ from graphcnn.pictures.scene.units import joined
 
 
 @dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A picture that is drawn already."""
+
+    picture: Picture
+
+    def __call__(self, found: "Finding") -> Picture:
+        return self.picture
+
+
+@dataclass(frozen=True, eq=False)
 class Finding:
     """A result of the lens. A notebook shows its picture; NumPy takes it for its first array.
 
@@ -38,6 +48,11 @@ class Finding:
             array.setflags(write=False)
         object.__setattr__(self, "arrays", MappingProxyType(dict(self.arrays)))
         object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as what was found and its picture, without the network behind it."""
+        kept = _Drawn(self.picture)
+        return Finding, (self.title, dict(self.arrays), dict(self.facts), kept)
 
     @property
     def array(self) -> Array:

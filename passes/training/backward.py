@@ -124,6 +124,8 @@ def _by_rule(
     rule = rules.table.get(node.op.name)
     if rule is None:
         return None
+    if not callable(rule):
+        raise GradientError(f"the rule for {node.op.name} must be a function, found {rule!r}")
     with inherit(_origin(node).by(rules.name)):
         found = rule(node, *cotangents)
     if found is None:
@@ -157,9 +159,13 @@ def _chosen(rules: Rules) -> BackwardRules:
         if rules == "deeplift":
             hint = "it compares with a baseline: rules=backward_rules.deeplift({image: 0.0})"
         raise GradientError(f"no backward rules are called {rules!r}: {hint}")
+    if not isinstance(rules, Mapping):
+        raise GradientError(
+            f"rules are a name or a table from names of operators to functions, found {rules!r}"
+        )
     for name in rules:
         if name not in OPS:
-            hint = _near(name, OPS) or "graphcnn ops lists all"
+            hint = _near(str(name), OPS) or "graphcnn ops lists all"
             raise GradientError(f"a rule is for {name!r}, which is no operator: {hint}")
     return BackwardRules("rule", rules)
 
@@ -263,11 +269,10 @@ def _no_influence(loss: Value, value: Value) -> str:
     label = _label(value.node)
     if loss not in influenced:
         return f"the loss does not depend on {label} ({value.type})"
-    blocking = next(
-        n
-        for n in reversed(order)
-        if n.op.piecewise_constant and any(v in influenced for v in n.inputs)
-    )
+    ways = [n for n in reversed(order) if any(v in influenced for v in n.inputs)]
+    blocking = next((n for n in ways if n.op.piecewise_constant), None)
+    if blocking is None:
+        return f"{label} has no gradient: a rule lets nothing through on any way to the loss"
     return (
         f"{label} has no gradient: {blocking.op.name} has the derivative zero everywhere, and "
         f"every way to the loss goes through such an operator: {_path([loss], value.node)}"

@@ -1,5 +1,8 @@
 """Networks and arguments that nobody thought of first: types, written-out shapes, unequal lists."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -89,3 +92,14 @@ def test_images_with_their_labels_are_no_images() -> None:
     both = cnn.Model([*model.graph.inputs, two], next(iter(model.graph.outputs.values())) + two)
     with pytest.raises(LensError, match="make a model of the image in which the others"):
         both.lens().gradient(IMAGES)
+
+
+def test_a_lens_and_what_it_found_are_pickled_and_copied() -> None:
+    lens = network().lens(threads=1)
+    found = lens.gradient(IMAGES, 1)
+    for again in (copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
+        assert again.array.tobytes() == found.array.tobytes() and not again.array.flags.writeable
+        assert again.svg() == found.svg() and again.caption == found.caption
+    for other in (copy.deepcopy(lens), pickle.loads(pickle.dumps(lens))):
+        assert other.execution == lens.execution and other.model is not lens.model
+        assert other.gradient(IMAGES, 1).array.tobytes() == found.array.tobytes()

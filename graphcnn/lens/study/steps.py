@@ -27,7 +27,9 @@ def steps(
     value = sliding_node(core.value(layer)).output
     parts = {"read": value.node.inputs[0], "made": value}
     found = core.probe(("steps", layer), lambda: ((core.image,), parts))(fed)
-    read, made = (finite(found[name], f"{name} by the layer {layer!r}")[0] for name in parts)
+    read, made = (
+        finite(found[name], f"what is {name} by the layer {layer!r}")[0] for name in parts
+    )
     wanted = pair(shown, "shown")
     if channel is None:
         channel = int(np.argmax(made.max((1, 2))))
