@@ -77,6 +77,7 @@ def test_wrong_use_is_told_before_any_work(pictures: Path, trained: Path) -> Non
     )
     assert "unknown file type '.bmp'" in refused(1, *ask, "--maps", "conv", "-o", "x.bmp")
     assert "language for graphs" in refused(1, *ask, "--maps", "conv", "-o", "x.dot")
+    assert "none does not exist" in refused(1, *ask, "-o", "none/x.html")
     assert "a report is .html" in refused(1, *ask, "-o", "x.svg")
     two = refused(2, *ask, "--maps", "conv", "--filters", "conv", "-o", "x.svg")
     assert "one question at a time, found --maps and --filters" in two

@@ -16,6 +16,7 @@ from graphcnn.lens.finding import Finding
 from graphcnn.lens.report.page import checked
 from graphcnn.model import Model
 from graphcnn.pictures.picture import SUFFIXES, writer
+from graphcnn.pictures.writers.png import check_png
 from graphcnn.tools.commands.arguments import (
     data_options,
     fitting,
@@ -186,15 +187,19 @@ def lens(
 
 
 def _check_output(output: Path, question: Question | None) -> None:
-    """Refuses a file of unknown type before any work is done."""
+    """Refuses a file that could not be written, before any work is done."""
     if str(output) == "-":
         return
+    if not output.parent.is_dir():
+        raise OutputError(f"cannot write {output}: the folder {output.parent} does not exist")
     if question is None:
         checked(output)
     elif output.suffix.lower() in SUFFIXES and output.suffix.lower() not in FORMATS:
         raise OutputError(f"cannot draw to {output}: DOT is a language for graphs")
     elif output.suffix.lower() != ".npz":
         writer(output)
+        if output.suffix.lower() == ".png":
+            check_png()
 
 
 def _check_options(

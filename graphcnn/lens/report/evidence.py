@@ -1,9 +1,13 @@
 """Which pixels a score hangs on: for the class that is looked at, and for the next one."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
 
+from graphcnn.errors import LensError
+from graphcnn.ir.node import Array
+from graphcnn.lens.finding import Finding
 from graphcnn.lens.report.page import Figure, Section
 from graphcnn.lens.report.subject import Subject
 
@@ -42,24 +46,15 @@ def compared(subject: Subject) -> Section:
 
 def against(subject: Subject) -> Section:
     """Integrated gradients of the target and of the runner-up, for the same image."""
-    pair = [subject.target, subject.rival]
     how: dict[str, Any] = {} if subject.work <= _LARGE else {"steps": 32, "tolerance": None}
-    found = subject.lens.integrated(np.stack([subject.x, subject.x]), pair, **how)
-    one, other = map(subject.name, pair)
+    found, shown = _both(subject, lambda x, pair: subject.lens.integrated(x, pair, **how))
     figure = Figure(
         found.picture,
-        f"Red pixels speak for the class, blue ones against it: first for {one!r}, then for "
-        f"{other!r}, the next in line. The numbers of a map add up to the score less that of a "
-        "black image; the caption has the sum and what is missing.",
+        f"Red pixels speak for the class, blue ones against it: {shown}. The numbers of a map add "
+        "up to the score less that of a black image; the caption has the sum and what is missing.",
         "It is a comparison with black: what is black in the image can say nothing here, though "
         "the network may well count on it.",
-        "".join(
-            (
-                f"lens.integrated(np.stack([x, x]), {pair}",
-                *(f", {name}={value}" for name, value in how.items()),
-                ")",
-            )
-        ),
+        _code("integrated", subject, found, how),
     )
     return Section("against", "What speaks for it, and what for the next class", (figure,))
 
@@ -88,15 +83,32 @@ def _stride(subject: Subject) -> int | None:
 
 def located(subject: Subject) -> Section:
     """Grad-CAM of the target and of the runner-up."""
-    pair = [subject.target, subject.rival]
-    found = subject.lens.grad_cam(np.stack([subject.x, subject.x]), pair)
-    one, other = map(subject.name, pair)
+    found, shown = _both(subject, subject.lens.grad_cam)
     figure = Figure(
         found.picture,
-        f"Where the last layer that has places finds {one!r}, and where {other!r}: its maps, each "
-        "by the mean of its gradient, enlarged to the image.",
+        f"Where the last layer that has places finds the class, {shown}: its maps, each by the "
+        "mean of its gradient, enlarged to the image.",
         "As coarse as that layer: it names a region, not its outline. Only what speaks for the "
         "class is shown.",
-        f"lens.grad_cam(np.stack([x, x]), {pair})",
+        _code("grad_cam", subject, found, {}),
     )
     return Section("located", "Where the last maps find it", (figure,))
+
+
+def _both(subject: Subject, method: Callable[[Array, list[int]], Finding]) -> tuple[Finding, str]:
+    """The maps of the target and of the runner-up, and what is seen; where nothing speaks for the
+    runner-up, the target alone."""
+    one, other = subject.name(subject.target), subject.name(subject.rival)
+    try:
+        found = method(np.stack([subject.x] * 2), [subject.target, subject.rival])
+        return found, f"first {one!r}, then {other!r}, the next in line"
+    except LensError:
+        found = method(subject.x[None], [subject.target])
+        return found, f"here {one!r} (nothing can be shown for {other!r}, the next in line)"
+
+
+def _code(name: str, subject: Subject, found: Finding, how: Mapping[str, Any]) -> str:
+    """The call of a method for as many classes as it has maps."""
+    classes = [subject.target, subject.rival][: len(found.array)]
+    options = "".join(f", {key}={value}" for key, value in how.items())
+    return f"lens.{name}(np.stack([x] * {len(classes)}), {classes}{options})"
