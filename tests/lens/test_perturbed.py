@@ -1,5 +1,6 @@
 """Methods that look at what the network says to other images, and class activation maps."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -152,3 +153,19 @@ def test_an_imported_network_of_one_image_is_looked_into() -> None:
         lambda lens: lens.grad_cam(images, [0, 1], kind="++"),
     ):
         assert np.allclose(look(ours).array, look(theirs).array, atol=1e-5)
+
+
+def test_memory_does_not_grow_with_the_samples(model: cnn.Model) -> None:
+    lens, image = model.lens(), stripes(1, seed=5).images
+
+    def most(samples: int) -> int:
+        tracemalloc.start()
+        lens.smooth(image, 1, samples=samples, seed=samples)
+        lens.rise(image, 1, masks=samples, seed=samples)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(64)  # loads and compiles
+    few = most(64 * 3)
+    assert most(64 * 30) < 1.2 * few

@@ -17,7 +17,7 @@ from graphcnn.lens.attribution.certificates import (
     order_of,
     rank_correlation,
 )
-from graphcnn.lens.attribution.maps import flattened, widest
+from graphcnn.lens.attribution.maps import flattened, map_tile, widest
 from graphcnn.lens.attribution.methods import CHECKS, METHODS, USUAL, Asked, Method, efforts
 from graphcnn.lens.attribution.responses import responses
 from graphcnn.lens.attribution.samples import ORDER
@@ -179,9 +179,12 @@ def _picture(
         "deletion: area below the probability while the most important pixels are covered, the "
         "smaller the better; insertion: while they are uncovered, the larger the better",
         "ρ: rank correlation of the sizes of the map with those after the weights of more and more "
-        "layers are shuffled, at last all. A map that explains the network loses it; guided and "
-        f"deconvolution that keep more than {_HIGH} of it carry the mark ▲ edge detector",
+        "layers are shuffled, at last all: a map that explains the network loses it",
     ]
+    if any(row.method.edges for row in rows.values()):
+        notes.append(
+            f"▲ edge detector: guided or deconvolution whose last ρ (inside) is above {_HIGH}"
+        )
     if rough:
         notes.append(
             f"ρ is of maps with {CHECKS.samples} samples, {CHECKS.steps} steps and "
@@ -196,9 +199,6 @@ def _tile(row: _Row, image: Array) -> Tile:
     if row.found is None or row.curves is None:
         blank = np.zeros(image.shape[1:])
         return Tile(blank, "size", row.method.title, _broken(row.refusal), crossed=True)
-    values = row.found.array[0]
-    flat = flattened(values)
-    kind: Any = "signed" if flat.min() < 0 else "size"
     deletion, insertion = map(number, row.curves.areas)
     rho, inside = row.correlations.T
     lines = [f"deletion {deletion}, insertion {insertion}", f"ρ {_listed(rho)}"]
@@ -210,7 +210,7 @@ def _tile(row: _Row, image: Array) -> Tile:
         )
     if row.method.edges and inside[-1] > _HIGH:
         lines.append("▲ edge detector")
-    return Tile(flat, kind, row.method.title, tuple(lines))
+    return map_tile(row.found.array[0], row.method.title, tuple(lines))
 
 
 def _listed(numbers: Array) -> str:

@@ -79,17 +79,29 @@ def _name(found: Finding, image: int) -> str:
 
 def tiles_of(image: Array, values: Array, name: str = "image") -> list[Tile]:
     """An image, its map by sign, and the sizes of the map laid over the image."""
-    flat, sizes = flattened(values), widest(values)
-    line = f"{number(flat.min())} to {number(flat.max())}"
-    tiles = [Tile(image, "image", name)]
-    if flat.min() < 0:
-        tiles.append(Tile(flat, "signed", "for (red), against (blue)", (line,)))
-    else:
-        tiles.append(Tile(flat, "size", "map", (line,)))
+    sizes = _telling(widest(values))
     return [
-        *tiles,
-        Tile(sizes, "size", "over the image", (f"up to {number(sizes.max())}",), None, image),
+        Tile(image, "image", name),
+        map_tile(values, "for (red), against (blue)" if values.min() < 0 else "map"),
+        Tile(sizes, "size", "over the image", (f"up to {number(sizes.max())}",), over=image),
     ]
+
+
+def map_tile(values: Array, title: str, lines: tuple[str, ...] = ()) -> Tile:
+    """A map by itself: around 0 where it has signs, else from 0 on, or from its smallest number
+    where that is far from 0."""
+    flat = flattened(values)
+    span = f"{number(flat.min())} to {number(flat.max())}"
+    if flat.min() < 0:
+        return Tile(flat, "signed", title, (span, *lines))
+    shown = _telling(flat)
+    return Tile(shown, "size", title, (span + ", less the first" * (shown is not flat), *lines))
+
+
+def _telling(sizes: Array) -> Array:
+    """Sizes, less the smallest where it is so large that all would have nearly one colour."""
+    low, high = sizes.min(), sizes.max()
+    return sizes - low if low > 0.3 * high else sizes
 
 
 def flattened(values: Array) -> Array:

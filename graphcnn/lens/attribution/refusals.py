@@ -23,6 +23,8 @@ def is_telling(maps: Array) -> Array:
 
 def check_maps(lens: Core, subject: Subject, maps: Array, method: str) -> None:
     """Raise `LensError` where one of the maps (n, ...) shows nothing; it says why, and where."""
+    if len(maps) == 1 and -np.inf < maps.min() < maps.max() < np.inf:
+        return  # the same, in half the time
     telling = is_telling(maps)
     if not telling.all():
         first = int(np.argmin(telling))
