@@ -24,6 +24,10 @@ def test_rank_correlation_is_that_of_ranks_with_means_for_ties() -> None:
     assert rank_correlation(np.zeros(4), np.arange(4.0)) == 0
 
 
+def test_the_most_important_pixel_comes_first() -> None:
+    assert order_of(np.array([[1.0, 3.0], [3.0, -4.0]])).tolist() == [1, 2, 0, 3]
+
+
 def test_deletion_and_insertion_are_loops(model: cnn.Model) -> None:
     lens, image = model.lens(), stripes(1, seed=5).images
     about, start = subject(lens, image, 1), lens.black()[0]
@@ -101,6 +105,12 @@ def test_most_of_a_digit_is_background_and_it_is_said(model: cnn.Model) -> None:
     image[:, :6] = 0
     found = model.lens().attribute(image, 1, methods=["gradient", "guided"])
     assert found.facts["background"].startswith("75 % of the pixels are one number")
+    lens = model.lens()
+    (_, states) = cascade(lens, 0, 6)[0]
+    own, other = lens.gradient(image, 1).array, lens.on(states).gradient(image, 1).array
+    whole, inside = found["correlation"][0, 0]
+    assert whole == rank_correlation(own, other)
+    assert inside == rank_correlation(own[..., 6:, :], other[..., 6:, :])
     assert "background" not in model.lens().attribute(
         stripes(1, seed=5).images[0], 1, methods=["gradient"]
     ).facts  # fmt: skip

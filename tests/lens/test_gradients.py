@@ -8,6 +8,7 @@ import graphcnn as cnn
 from graphcnn.ir.philox import words
 from graphcnn.lens.attribution import samples
 from graphcnn.lens.attribution.integrated import gauss_legendre
+from graphcnn.lens.attribution.smooth import noise_of
 from graphcnn.models import lenet5
 
 
@@ -39,6 +40,7 @@ def test_contributions_add_up(model: cnn.Model) -> None:
     coarse = lens.integrated(data.images, 0, steps=1, rule="riemann-right", tolerance=None)
     raised = lens.integrated(data.images, 0, steps=1, rule="riemann-right", tolerance=0.01)
     assert (coarse["steps"] == 1).all() and raised["steps"].max() > 1
+    assert np.allclose(raised["sum"], raised["score"] - raised["baseline_score"], rtol=0.01)
     assert "raised from 1" in raised.facts["steps"] and "raised" not in coarse.facts["steps"]
     lift = lens.gradient(data.images, 0, rule="deeplift")
     start = lens.predicted(lens.black()[0])[0, 0]
@@ -61,6 +63,17 @@ def test_noise_is_keyed_by_seed_and_sample() -> None:
     assert np.array_equal(samples.words(7, 3, 4, 5, 9)[0], words(7, 3, 5, 9))
     assert abs(whole.mean()) < 0.02 and abs(whole.std() - 1) < 0.02
     assert not np.array_equal(whole, samples.normal(8, 0, 300, samples.NOISE, 65))
+
+
+def test_a_smoothed_gradient_is_the_mean_over_noisy_copies(model: cnn.Model) -> None:
+    lens, fed = model.lens(), model.lens().fed(stripes(1, seed=5).images)
+    noise = np.float32(0.2) * (fed.max() - fed.min()) * noise_of(3, 0, 70, (1, 8, 8))
+    each = lens.gradient(fed + noise, [1] * 70).array.astype(np.float64)
+    unfed = stripes(1, seed=5).images
+    found = lens.smooth(unfed, 1, samples=70, noise=0.2, seed=3)
+    assert np.allclose(found.array[0], each.mean(0), atol=1e-6 * np.abs(each).max())
+    squares = lens.smooth(unfed, 1, samples=70, noise=0.2, seed=3, squared=True)
+    assert np.allclose(squares.array[0], (each**2).mean(0), rtol=1e-4, atol=1e-6)
 
 
 def test_an_image_has_the_same_bits_alone_again_and_on_two_threads(model: cnn.Model) -> None:
