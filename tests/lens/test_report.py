@@ -36,6 +36,9 @@ def test_a_wrong_prediction_and_names_of_classes() -> None:
     best = model.classes[int(model.predict(x[None]).argmax())]
     other = next(name for name in model.classes if name != best)
     page = model.lens().report(x, label=other, source="<i>.png")
+    share = float(model.predict(x[None]).max())
+    assert f"says {best!r} ({100 * share:.1f} %)" in page.lead
+    assert f"what for {other!r}, the next in line" in page.lead
     text = page.html()
     assert "The prediction is wrong" in text and "Untrained" not in text
     assert "<b>across" not in text and "<i>.png" not in text
