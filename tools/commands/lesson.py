@@ -1,5 +1,6 @@
 """Commands that draw a worked example."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import click
 
 import graphcnn as cnn
 from graphcnn.tools import xo_story
-from graphcnn.tools.commands.pictures import file_options, finish
+from graphcnn.tools.commands.pictures import F, file_options, finish
 from graphcnn.tools.commands.steps import STEPS
 
 
@@ -38,28 +39,31 @@ for _step in STEPS:
     lesson.add_command(_step)
 
 
-def _at_least(least: int) -> Any:
-    return click.IntRange(min=least)
+def _number(name: str, default: int, words: str, least: int = 1) -> Callable[[F], F]:
+    kind = click.IntRange(min=least)
+    return click.option(
+        name, type=kind, metavar="N", default=default, show_default=True, help=words
+    )
 
 
 @lesson.command()
 @file_options
-@click.option("--size", type=_at_least(1), default=5, show_default=True, help="Of the image.")
-@click.option("--kernel", type=_at_least(1), default=3, show_default=True, help="Its size.")
-@click.option("--stride", type=_at_least(1), default=1, show_default=True, help="Of the window.")
-@click.option("--padding", type=_at_least(0), default=0, show_default=True, help="On each side.")
-@click.option("--dilation", type=_at_least(1), default=1, show_default=True, help="Of the kernel.")
-@click.option("--channels", type=_at_least(1), default=1, show_default=True, help="That it reads.")
-@click.option("--maps", type=_at_least(1), default=1, show_default=True, help="That it makes.")
-@click.option("--groups", type=_at_least(1), default=1, show_default=True, help="Of channels.")
-@click.option("--seed", type=_at_least(0), default=0, show_default=True, help="Of the weights.")
+@_number("--size", 5, "Height and width of the input.")
+@_number("--kernel", 3, "Height and width of the window.")
+@_number("--stride", 1, "Pixels from one window to the next.")
+@_number("--padding", 0, "Zeros on each side of the input.", 0)
+@_number("--dilation", 1, "Pixels from one weight of the kernel to the next.")
+@_number("--channels", 1, "Channels of the input.")
+@_number("--filters", 1, "Maps of the output.")
+@_number("--groups", 1, "Groups of channels that filters keep to.")
+@_number("--seed", 0, "Of the numbers of the kernel.", 0)
 def dense(
     output: Path,
     show: bool,
     size: int,
     kernel: int,
     channels: int,
-    maps: int,
+    filters: int,
     seed: int,
     **options: Any,
 ) -> None:
@@ -70,10 +74,10 @@ def dense(
     \b
     Examples:
       graphcnn lesson dense -o dense.svg
-      graphcnn lesson dense --stride 2 --padding 1 --channels 2 --maps 2 -o dense.html
+      graphcnn lesson dense --stride 2 --padding 1 --channels 2 --filters 2 -o dense.html
     """
     image = cnn.input("image", (channels, size, size))
-    y = cnn.conv2d(image, maps, kernel, bias=False, name="conv", **options)
+    y = cnn.conv2d(image, filters, kernel, bias=False, name="conv", **options)
     model = cnn.Model(image, y, name="lesson").initialize(seed)
     finish(model.lens().dense_form("conv").picture, output, show)
 
