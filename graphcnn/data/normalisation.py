@@ -174,6 +174,8 @@ def as_pixels(images: Any) -> Array:
     array = as_array(images, "images")
     if array.dtype == np.uint8:
         return array
+    if array.dtype.kind in "US":
+        raise DataError(f"images must be arrays, found text, {images!s:.60}; read the file first")
     if array.dtype.kind != "f":
         hint = {"i": "uint8", "u": "uint8", "b": "float32"}.get(array.dtype.kind)
         raise DataError(

@@ -4,7 +4,6 @@ The score of a class is the number before softmax or sigmoid: after it the class
 map of the one would show the others, too.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -92,15 +91,20 @@ def class_target(model: Network, target: Any, scores: Value, found: Array | None
         if found is None:
             raise LensError("name the class that is looked at: a number or a name")
         flat = found.reshape(count, -1).mean(1)
-        target, how = int(np.argmax(flat)), ", the predicted class"
+        target = int(np.argmax(flat))
+        how = ", the predicted class" if count > 1 else ", the only score"
     if isinstance(target, str):
-        target = _number_of(target, model.classes, model.name)
+        target = _number_of(target, model)
     layer = scores.node.name or scores.node.op.name
-    index = checked_index(target, count, f"the {count} classes of {model.name}")
+    among = (
+        f"the {count} classes of {model.name}" if count > 1 else f"the one score of {model.name}"
+    )
+    index = checked_index(target, count, among)
     words = f"{layer}[{index}]"
     if model.classes and index < len(model.classes):
         words += f" = {model.classes[index]!r}"
-    return Target(layer, index, None, words + how)
+    mean = ", mean over the image" if scores.type.rank == 4 else ""
+    return Target(layer, index, None, words + how + mean)
 
 
 def unit_target(layer: str, value: Value, index: Any, at: Any = None) -> Target:
@@ -129,15 +133,18 @@ def unit_target(layer: str, value: Value, index: Any, at: Any = None) -> Target:
 def checked_index(index: Any, count: int, among: str) -> int:
     """`index` as an int in [0, count). Raises `LensError`."""
     if not is_int(index) or not 0 <= index < count:
-        raise LensError(f"expected a number from 0 to {count - 1} among {among}, found {index!r}")
+        expected = f"a number from 0 to {count - 1}" if count > 1 else "0"
+        raise LensError(f"expected {expected} among {among}, found {index!r}")
     return int(index)
 
 
-def _number_of(name: str, classes: Sequence[str], model: str) -> int:
-    if name not in classes:
-        known = f"it knows {', '.join(classes)}" if classes else "it knows no names, only numbers"
-        raise LensError(f"{model} has no class {name!r}; {known}")
-    return list(classes).index(name)
+def _number_of(name: str, model: Network) -> int:
+    if name not in model.classes:
+        known = ", ".join(model.classes) or "no names, only numbers"
+        layer, _, index = name.rpartition(":")
+        unit = f"; a unit is target={index}, layer={layer!r}" if layer and index.isdigit() else ""
+        raise LensError(f"{model.name} has no class {name!r}; it knows {known}{unit}")
+    return list(model.classes).index(name)
 
 
 def checked_place(at: Any, value: Value, layer: str) -> tuple[int, int]:

@@ -77,6 +77,7 @@ def test_classes_have_names_and_units_have_places() -> None:
     [
         (dict(target=2), "from 0 to 1 among the 2 classes of small, found 2"),
         (dict(target="up"), "small has no class 'up'; it knows no names, only numbers"),
+        (dict(target="c1:2"), "only numbers; a unit is target=2, layer='c1'"),
         (dict(target=4, layer="c1"), "from 0 to 3 among the 4 channels of 'c1', found 4"),
         (dict(target=0, layer="c1", at=(6, 0)), r"in the 6×6 maps of 'c1', found \(6, 0\)"),
         (dict(target=0, layer="logits", at=(0, 0)), "it has units, no maps with places"),
@@ -87,6 +88,24 @@ def test_a_target_that_is_none_is_refused(call: dict, message: str) -> None:
     _, fed = lens.images(stripes(1).images)
     with pytest.raises(cnn.LensError, match=message):
         lens.target(call.pop("target"), fed, **call)
+
+
+def test_words_of_a_target_do_not_choose_among_one_score_and_tell_a_mean_over_pixels() -> None:
+    image = cnn.input("image", (1, 8, 8))
+    maps = cnn.conv2d(image, 1, 3, name="maps")
+    pixels = cnn.Model(image, cnn.sigmoid(maps), name="pixels").initialize(0).lens()
+    whole = cnn.sigmoid(cnn.dense(cnn.flatten(maps), 1, name="one"))
+    lens = cnn.Model(image, whole, name="whole").initialize(0).lens()
+    _, fed = lens.images(stripes(1).images)
+    assert pixels.target(None, fed)[1].words == "maps[0], the only score, mean over the image"
+    assert lens.target(None, fed)[1].words == "one[0], the only score"
+    with pytest.raises(cnn.LensError, match="expected 0 among the one score of whole, found 1"):
+        lens.target(1, fed)
+
+
+def test_the_name_of_a_file_is_no_image() -> None:
+    with pytest.raises(cnn.DataError, match=r"found text, seven\.png; read the file first"):
+        small().initialize(0).lens().gradient("seven.png")
 
 
 def test_a_finding_is_its_array_its_caption_and_its_picture(tmp_path) -> None:
