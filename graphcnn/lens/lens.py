@@ -14,8 +14,21 @@ class Lens(Methods):
     unless told otherwise, since algorithms that round more (Winograd's) break ties of max-pooling
     another way, and with them the maps.
 
-    Every method returns a `Finding`: arrays, the facts in its caption, and a picture. Images are
-    what `predict` takes, one (C, H, W) or several (n, C, H, W). Classes are numbers or names.
+    Every method returns a `Finding`: arrays, the facts in its caption, and a picture. Its arrays
+    are found by name, `found["map"]`; a notebook shows the picture and `found.save("map.svg")`
+    writes it. The first call of a method compiles it, which takes seconds for large networks.
+
+    Arguments of the same name mean the same in all methods:
+
+        x, like      images as `predict` takes them, one (C, H, W), or (H, W) where it is grey, or
+                     several (n, C, H, W), as pixels: the model's own normalisation is applied
+        target       a class by number or name; None is the one that is predicted for each image.
+                     With `layer` it is the number of a channel or unit of that layer. A list has
+                     one for each image. Its score is the number before softmax or sigmoid
+        layer        the name of a layer, as `model.summary()` prints it
+        at           row and column of one place in a map; None is the mean over the map
+        seed         of all that is drawn at random: equal seeds give equal bytes
+        data         a `Dataset`, or a pair (images, class numbers)
 
     Args:
         model: any network, imported ones too.

@@ -44,7 +44,7 @@ def score_weights(lens: Core, about: Subject, maps: Value, name: str, found: Arr
 def ablation_weights(lens: Core, about: Subject, maps: Value, name: str, found: Array) -> Array:
     """Ablation-CAM: by how much of itself the score falls where a map is put to 0, (C,).
 
-    (F - F without the channel) / F. H. Desai, H. Ramaswamy, WACV 2020.
+    (F - F without the channel) / F. S. Desai, H. Ramaswamy, WACV 2020.
     """
 
     def parts() -> Parts:

@@ -190,7 +190,7 @@ class Attribution(Core):
             ablation   Ablation-CAM: (F - F without the map) / F
 
         R. Selvaraju et al., arXiv:1610.02391; A. Chattopadhay et al., arXiv:1710.11063; P. Jiang
-        et al., IEEE TIP 30, 2021; H. Wang et al., arXiv:1910.01279; H. Desai, H. Ramaswamy, WACV
+        et al., IEEE TIP 30, 2021; H. Wang et al., arXiv:1910.01279; S. Desai, H. Ramaswamy, WACV
         2020. "map" is in the size of the image, "cam" (n, h, w) that of the layer, before ReLU.
 
         Args:

@@ -20,7 +20,7 @@ from graphcnn.passes.training.backward import substitute
 from graphcnn.pictures.parts.charts import Bar, bar_table
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.page import page_picture
-from graphcnn.pictures.raster.tiles import number
+from graphcnn.pictures.raster.tiles import number, percent
 from graphcnn.pictures.scene.units import joined
 
 #: Rows of the picture.
@@ -78,7 +78,7 @@ def ablate(core: Core, layer: str, channel: Any, data: Any, fill: str) -> Findin
         + ("each channel alone" if channel is None else f"channel {names[0]}"),
         "method": f"set to {'0' if fill == 'zero' else 'its mean over the data'}",
         "data": f"{found.name}, {int(kept.sum()):,} images",
-        "accuracy before": f"{accuracy[0]:.2%}",
+        "accuracy before": percent(accuracy[0], 2),
         "loss before": number(loss[0]),
         **core.settings(),
     }
@@ -163,13 +163,13 @@ def _picture(found: Finding, names: Sequence[str], classes: Sequence[str]) -> Pi
     change, loss, base = found["change"], found["loss"], found["baseline"]
     order = sorted(range(len(change)), key=lambda i: (change[i], -loss[i], i))
     shown = order[:_ROWS]
-    rows = [Bar(names[i], float(100 * change[i]), f"{_signed(100 * change[i])} %") for i in shown]
+    rows = [Bar(names[i], float(100 * change[i]), _signed(100 * change[i])) for i in shown]
     table = np.nan_to_num(100 * found["classes"][shown])
 
     def draw(left: float, top: float, width: float) -> Any:
         return bar_table(
             rows, table, classes, left, top, width, "change of accuracy",
-            heads=("channel, change of accuracy", "of each class, in %"),
+            heads=("channel, change of accuracy in percentage points", "of each class"),
         )  # fmt: skip
 
     rest = len(order) - len(shown)
@@ -177,7 +177,7 @@ def _picture(found: Finding, names: Sequence[str], classes: Sequence[str]) -> Pi
     worst = f"most is lost without {names[order[0]]}: " if len(names) > 1 else ""
     worst += f"loss {number(base[1])} → "
     subtitle = joined((
-        f"accuracy {base[0]:.2%} before", worst + number(loss[order[0]]), more,
+        f"accuracy {percent(base[0], 2)} before", worst + number(loss[order[0]]), more,
     ))  # fmt: skip
     return page_picture([draw], found.title, subtitle, [*_legend(classes), found.caption])
 

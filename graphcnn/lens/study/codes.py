@@ -16,6 +16,7 @@ from graphcnn.lens.study.stream import class_names, evenly, images_of, labelled,
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.colors import image_pixels
 from graphcnn.pictures.raster.page import beside, page_picture, single, titled
+from graphcnn.pictures.raster.tiles import percent
 from graphcnn.pictures.scene.colors import SHARES
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.pixels import write_png
@@ -47,7 +48,7 @@ def codes(
     code = np.concatenate(parts).reshape(len(chosen), -1)
     finite(code, f"the layer {layer!r}")
     points, shares = principal_components(code, f"the layer {layer!r}")
-    told = " and ".join(f"{share:.0%}" for share in shares[:2]) + " of the variance"
+    told = " and ".join(percent(share) for share in shares[:2]) + " of the variance"
     if method == "tsne":
         perplexity = min(float(perplexity), (len(chosen) - 1) / 3)
         points = neighbour_embedding(code, points, perplexity)

@@ -23,7 +23,7 @@ from graphcnn.pictures.parts.charts import table
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.page import beside, page_picture, single, titled
 from graphcnn.pictures.raster.sheet import tile_part
-from graphcnn.pictures.raster.tiles import Tile
+from graphcnn.pictures.raster.tiles import Tile, percent
 from graphcnn.pictures.scene.units import joined
 
 #: Streams of the random numbers: pixels of the images, signs of the channels.
@@ -81,8 +81,8 @@ def field(
         + ("exact: derivatives reach its edges" if tight else
            f"an upper bound: derivatives reach {inside[1][0] - inside[0][0]}×"
            f"{inside[1][1] - inside[0][1]}"),
-        "effective": f"{effective:.3g}×{effective:.3g}, √ of the pixels above "
-        f"{_COUNTS:.2%} of the largest",
+        "effective": f"{effective:.3g}×{effective:.3g}, √ of the number of pixels above "
+        f"{percent(_COUNTS, 2)} of the largest",
         "seed": f"{seed}",
         **core.settings(),
     }  # fmt: skip
@@ -269,6 +269,9 @@ def _picture(
             tile_part(maps, columns=max(5, min(len(maps), _REACHES)), prefix="reach"),
         ),
     ]
-    return page_picture(
-        parts, found.title, joined((found.facts["target"], found.facts["field"])), (found.caption,)
+    words = (
+        "jump: pixels from the field of one element to that of the next; start: first pixel of "
+        "the field of element 0, below 0 in the padding; exact: derivatives reach all edges"
     )
+    subtitle = joined((found.facts["target"], found.facts["field"]))
+    return page_picture(parts, found.title, subtitle, (words, found.caption))

@@ -13,7 +13,7 @@ from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.layers import finite, layers, looked_at
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
-from graphcnn.pictures.raster.tiles import Kind, Tile, number
+from graphcnn.pictures.raster.tiles import Kind, Tile, number, percent
 from graphcnn.pictures.scene.units import counted, joined
 
 #: Maps of a layer in a row of the overview, and images and maps in a picture.
@@ -110,7 +110,10 @@ def layer_tiles(
     dead = is_dead(maps)
     if maps[0].size == 1:
         maps = maps.reshape(-1)
-        lines = (f"{number(maps.min())} … {number(maps.max())}", f"{np.mean(maps == 0):.0%} zero")
+        lines = (
+            f"{number(maps.min())} … {number(maps.max())}",
+            f"{percent(np.mean(maps == 0))} zero",
+        )
         heading = f"{of}units of dense layers, in order, row by row"
         return [Tile(units_as_map(maps), kind, f"{name}: {len(maps)}", lines, top, group=heading)]
     size = "×".join(map(str, maps.shape[1:]))
@@ -127,7 +130,7 @@ def layer_tiles(
         Tile(
             maps[c], kind, f"{c}",
             (f"{number(maps[c].min())} … {number(maps[c].max())}",
-             "dead" if dead[c] else f"{np.mean(maps[c] == 0):.0%} zero"),
+             "dead" if dead[c] else f"{percent(np.mean(maps[c] == 0))} zero"),
             top, crossed=bool(dead[c]), group=heading,
         )
         for c in map(int, order)

@@ -40,15 +40,18 @@ def similarity(
     cka = found[: len(rows), -len(columns) :]
     arrays = {"cka": cka, "rows": np.array(rows), "columns": np.array(columns)}
     against = core.model.name if theirs is None else theirs.model.name
+    weights = "" if theirs is None else theirs.settings().get("weights", "")
+    how = " (the same)" if theirs is None else f", {weights}" * bool(weights)
     facts = {
         "rows": f"layers of {core.model.name}",
-        "columns": f"layers of {against}" + (" (the same)" if theirs is None else ""),
+        "columns": f"layers of {against}" + how,
         "method": "linear CKA, exact: from all pairs of images, in blocks",
         "data": f"{len(chosen):,} of {len(images):,} images"
         + (", evenly spaced" if len(chosen) < len(images) else ""),
         **core.settings(),
     }
-    title = f"similar layers of {core.model.name} and {against}"
+    title = f"similar layers of {core.model.name} and "
+    title += against if against != core.model.name else f"another {against}"
     if theirs is None:
         title = f"similar layers of {core.model.name}"
     return Finding(title, arrays, facts, _picture)

@@ -21,7 +21,7 @@ from graphcnn.lens.synthesis.search import settings
 from graphcnn.lens.target import selected, unit_target
 from graphcnn.ops.broadcast import Sum
 from graphcnn.passes.training.backward import gradients
-from graphcnn.pictures.raster.tiles import number
+from graphcnn.pictures.raster.tiles import number, percent
 
 #: Kernels that a unit reads most through.
 _READ = 6
@@ -166,8 +166,8 @@ def _activity(found: Answers, has_map: bool) -> str:
         return "above 0 to every image" + ", at every place" * has_map + ": it is always on"
     if found.least < 0:
         return f"from {number(found.least)} to {number(found.maxima.max())}"
-    where = f", at {1 - found.quiet:.1%} of all places" if has_map else ""
-    return f"in {on:.1%} of the images{where}"
+    where = f", at {percent(1 - found.quiet, 1)} of all places" if has_map else ""
+    return f"in {percent(on, 1)} of the images{where}"
 
 
 def _selectivity(means: Array, names: Sequence[str]) -> str:
@@ -178,7 +178,7 @@ def _selectivity(means: Array, names: Sequence[str]) -> str:
     if np.isnan(others).all():
         return f"{names[best]!r}, the only class"
     a, b = float(means[best]), float(np.nanmean(others))
-    index = f", selectivity {(a - b) / (a + b):.2f}" if min(a, b) >= 0 and a + b > 0 else ""
+    index = f", selectivity {(a - b) / (a + b):.2f} of 1" if min(a, b) >= 0 and a + b > 0 else ""
     return f"{names[best]!r}{index}"
 
 
@@ -186,6 +186,6 @@ def _captions(found: Answers, labels: Array | None, names: Sequence[str]) -> lis
     """What stands below each patch."""
     lines = []
     for i, (value, item) in enumerate(zip(found.values, found.items, strict=True)):
-        of = f" · {names[int(labels[i])]}" if labels is not None and labels[i] >= 0 else ""
+        of = f" · class {names[int(labels[i])]}" if labels is not None and labels[i] >= 0 else ""
         lines.append((f"{number(value)}{of}", f"image {item}"))
     return lines

@@ -33,7 +33,7 @@ from graphcnn.ops.broadcast import Sum
 from graphcnn.passes.training.backward import gradients
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
-from graphcnn.pictures.raster.tiles import Tile, number
+from graphcnn.pictures.raster.tiles import Tile, number, percent
 from graphcnn.training.session import checked_seed
 
 #: The first step that is tried when the smallest is sought, and how often the interval in which it
@@ -217,7 +217,7 @@ def _step_words(sizes: Array, step: float | None) -> str:
     middle, several = float(np.median(found)), len(found) > 1
     among = f", {number(found.min())} to {number(found.max())}" if several else ""
     which = f"{'median ' * several}{number(middle)} = {number(255 * middle)}/255{among}"
-    return f"the smallest that does: {which}"
+    return f"the smallest that is enough: {which}"
 
 
 def _picture(core: Core, finding: Finding) -> Picture:
@@ -228,7 +228,9 @@ def _picture(core: Core, finding: Finding) -> Picture:
     for i, (old, new, before, after) in enumerate([*rows][:MOST]):
         added = new - old
         most = float(np.abs(added).max())
-        words = [f"{class_name(core, int(p.argmax()))}: {p.max():.1%}" for p in (before, after)]
+        words = [
+            f"{class_name(core, int(p.argmax()))}: {percent(p.max(), 1)}" for p in (before, after)
+        ]
         tiles += [
             Tile(old, title="image" if one else f"image {i}", lines=(words[0],)),
             Tile(added.mean(0), "signed", f"added: ±{number(most)}", most=most or None),

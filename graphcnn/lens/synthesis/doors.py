@@ -241,9 +241,9 @@ class Synthesis(Core):
             label: the class that each is to be led away from, one for all or one for each; by
                 default the predicted one.
             to: the class that it is to be read as, instead.
-            step: how far a pixel may be changed, where white is 1. None is the smallest that does:
-                doubled from 1/255, then narrowed down to 1/256 of the last doubling. A larger one
-                may do nothing again; it is the smallest that was found.
+            step: how far a pixel may be changed, where white is 1. None is the smallest that is
+                enough: doubled from 1/255, then narrowed down to 1/256 of the last doubling. A
+                larger one may do nothing again; it is the smallest that was found.
             steps: of the gradient.
             seed: of the point that several steps begin at.
 

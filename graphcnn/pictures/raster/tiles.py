@@ -96,6 +96,11 @@ def number(x: Any) -> str:
     return f"{value + 0.0:.3g}".replace("-", "−", 1) if value else "0"
 
 
+def percent(share: Any, digits: int = 0) -> str:
+    """A share of 1 in per cent: `98.58 %`."""
+    return f"{100 * float(share):.{digits}f} %"
+
+
 def draw_tile(tile: Tile, left: float, top: float, width: float, height: float) -> Group:
     """The tile in a column of `width`: title, pixels of `height`, lines."""
     y = top
