@@ -72,7 +72,7 @@ class Target:
         return weights
 
 
-def selected(value: Value, name: str = "select") -> tuple[Value, Value]:
+def selected(value: Value, name: str = "lens.select") -> tuple[Value, Value]:
     """An input of weights for `value` and the scores f32[N] = Σ weights · value of each item.
 
     So one compilation serves all classes, channels and places.

@@ -103,3 +103,30 @@ def test_a_lens_and_what_it_found_are_pickled_and_copied() -> None:
     for other in (copy.deepcopy(lens), pickle.loads(pickle.dumps(lens))):
         assert other.execution == lens.execution and other.model is not lens.model
         assert other.gradient(IMAGES, 1).array.tobytes() == found.array.tobytes()
+
+
+def test_networks_without_a_gradient_are_asked_by_covering_them() -> None:
+    """`round` stands for what quantises; max pooling of another output is on no way."""
+    image = cnn.input("image", (1, 5, 5))
+    x = cnn.relu(cnn.conv2d(cnn.round(image * 8.0), 3, 3, name="C1"))
+    outputs = {"scores": cnn.dense(cnn.flatten(x), 3, name="F2"), "other": cnn.max_pool2d(x, 3)}
+    lens = cnn.Model(image, outputs).initialize(1).lens()
+    found = lens.attribute(IMAGES[0], 1, methods=["gradient", "occlude"])
+    with pytest.raises(cnn.GradientError, match=r"round .* occlude and rise need no gradient"):
+        lens.smooth(IMAGES[0], 1)
+    assert np.ptp(found["occlude"]) > 0 and "gradient" not in found.arrays
+
+
+@pytest.mark.parametrize("name", ["select", "baseline"])
+def test_no_name_of_a_network_is_in_the_way(name: str) -> None:
+    image = cnn.input(name, (1, 5, 5))
+    x = cnn.relu(cnn.conv2d(image, 3, 3, name="map"))
+    kernel = cnn.parameter((3, 27), name="image")
+    scores = cnn.dense(cnn.flatten(x), 3, weight=kernel, name="score")
+    lens = cnn.Model(image, scores).initialize(1).lens()
+    assert set(lens.attribute(IMAGES[0], 1).arrays) >= {"gradient", "integrated", "occlude"}
+    assert lens.gradient(IMAGES, 1, rule="deeplift").array.any()
+    assert lens.grad_cam(IMAGES, 1, kind="score").array.any()
+    assert lens.maximise("map", steps=1)["images"].shape == (3, 1, 5, 5)
+    assert lens.ablate("map", data=(IMAGES, np.arange(2)))["accuracy"].shape == (3,)
+    assert lens.unit("map", 0, data=IMAGES, steps=0)["maxima"].shape == (2,)

@@ -49,7 +49,7 @@ def ablation_weights(lens: Core, about: Subject, maps: Value, name: str, found: 
 
     def parts() -> Parts:
         weights, score = selected(about.value)
-        stand_in = Input("maps", maps.type)(name="maps")
+        stand_in = Input("lens.maps", maps.type)(name="lens.maps")
         (ablated,) = rebuilt([score], {maps: stand_in})
         used = {v.node for v in (lens.image,)} & set(topological_order([ablated.node]))
         return [stand_in, weights, *([lens.image] if used else [])], {"score": ablated}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphcnn.errors import LensError
+from graphcnn.errors import GradientError, LensError
 from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Input
 from graphcnn.lens.attribution.baselines import baseline_of
@@ -70,7 +70,7 @@ def gradient_probe(lens: Core, value: Value, name: str, rule: str = "plain") -> 
         weights, score = selected(value)
         inputs, rules = [lens.image, weights], rule
         if rule == "deeplift":
-            inputs.append(Input("baseline", lens.image.type)(name="baseline"))
+            inputs.append(Input("lens.baseline", lens.image.type)(name="lens.baseline"))
             return inputs, _outputs(lens, score, deeplift({lens.image: inputs[-1]}))
         return inputs, _outputs(lens, score, rules)
 
@@ -78,5 +78,10 @@ def gradient_probe(lens: Core, value: Value, name: str, rule: str = "plain") -> 
 
 
 def _outputs(lens: Core, score: Value, rules: Rules) -> dict[str, Value]:
-    (found,) = gradients(Sum((0,))(score), [lens.image], rules)
+    try:
+        (found,) = gradients(Sum((0,))(score), [lens.image], rules)
+    except GradientError as error:
+        if rules != "plain":
+            raise
+        raise GradientError(f"{error}; occlude and rise need no gradient") from None
     return {"map": found, "score": score}

@@ -75,7 +75,7 @@ def _both_ways(
     """Of one image: the tensors on the way, and the gradient of the score for each."""
 
     def parts() -> Parts:
-        chosen = Input("select", subject.value.type)(name="select")
+        chosen = Input("lens.select", subject.value.type)(name="lens.select")
         found = vjp([subject.value], [chosen], way)
         outputs = {f"forward{i}": v for i, v in enumerate(way[1:], 1)}
         outputs |= {f"backward{i}": g for i, g in enumerate(found) if g is not None}

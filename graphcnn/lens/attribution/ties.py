@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from graphcnn.errors import GradientError
 from graphcnn.ir.node import Array, Node, Value, constant_of
 from graphcnn.lens.attribution.subject import Subject
 from graphcnn.lens.core import Core, Parts
@@ -18,19 +19,18 @@ _MOVED = 1e-3
 
 def tied_pixels(lens: Core, about: Subject) -> float | None:
     """The share of the pixels whose gradient is another where ties, to about 2e-5, are broken
-    another way; None for a network without max pooling on the way."""
+    another way; None for a network without max pooling on the way, or without a gradient."""
 
     def parts() -> Parts:
         weights, score = selected(about.value)
         total = Sum((0,))(score)
-        outputs = {"first": gradients(total, [lens.image])[0]}
-        pools = [n for n in lens.network.graph.nodes if isinstance(n.op, MaxPool2d)]
-        if pools:
-            outputs["last"] = gradients(total, [lens.image], {"max_pool2d": _tilted})[0]
-        return (lens.image, weights), outputs
+        (first,) = gradients(total, [lens.image])
+        (last,) = gradients(total, [lens.image], {"max_pool2d": _tilted})
+        return (lens.image, weights), {"first": first, "last": last}
 
-    found = lens.probe(("ties", about.targets[0].layer), parts)(about.fed, about.weights())
-    if "last" not in found:
+    try:
+        found = lens.probe(("ties", about.targets[0].layer), parts)(about.fed, about.weights())
+    except GradientError:  # nothing to differentiate, or no max pooling that the rule is for
         return None
     off = np.abs(found["last"] - found["first"]).max(1)
     return float((off > _MOVED * np.abs(found["first"]).max()).mean())

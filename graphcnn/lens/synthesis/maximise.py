@@ -103,7 +103,7 @@ class _Task:
         def piece(span: slice) -> Way:
             key, feeds = (
                 ("maximise", self.value),
-                {"lens.index": index[span], "select": select[span]},
+                {"lens.index": index[span], "lens.select": select[span]},
             )
             return searched(self.core, key, how, self._scores, start[span], feeds, self.seed, rules)
 
