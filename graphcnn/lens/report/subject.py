@@ -23,7 +23,8 @@ class Subject:
         lens: the methods.
         x: the image as it was given, one (C, H, W).
         looks, fed: the image in [0, 1], and as the network takes it, both (1, C, H, W).
-        scores: of all classes, before softmax, (K,).
+        scores: of all classes, before softmax, (K,); the mean where every pixel has some.
+        per_pixel: whether that is so.
         target: the class that the report is about.
         seed: of everything that is drawn.
         label: what the image is of, "" where that is not known.
@@ -34,6 +35,7 @@ class Subject:
     looks: Array
     fed: Array
     scores: Array
+    per_pixel: bool
     target: int
     seed: int
     label: str
@@ -58,7 +60,9 @@ class Subject:
         if apart or source_of(prediction, sigmoid) is not prediction:
             return 1 / (1 + np.exp(-scores)), "sigmoid of each score"
         shares = np.exp(scores - scores.max())
-        return shares / shares.sum(), "softmax of the scores"
+        return shares / shares.sum(), "softmax of the " + (
+            "mean scores over all pixels" if self.per_pixel else "scores"
+        )
 
     def name(self, index: int) -> str:
         """The class in words: its name, or its number."""
@@ -88,9 +92,18 @@ def subject_of(lens: Methods, x: Any, target: Any, seed: int, label: str) -> Sub
     scores = found.reshape(len(found), -1).mean(1)
     if len(scores) < 2:
         raise LensError(
-            f"{lens.model.name} has one score: a report compares classes; ask one method at a time"
+            f"{lens.model.name} gives {value.type}, which are no scores of several classes to "
+            "compare; ask one question at a time, such as for its maps"
         )
     image = np.asarray(x)
     return Subject(
-        lens, image.reshape(fed.shape[1:]), looks, fed, scores, chosen.index, seed, label
+        lens,
+        image.reshape(fed.shape[1:]),
+        looks,
+        fed,
+        scores,
+        found[0].size > 1,
+        chosen.index,
+        seed,
+        label,
     )
