@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from pictures.checks import check_picture, images
+from pictures.checks import check_picture, images, words
 from support.small_training import small, stripes
 
 import graphcnn as cnn
@@ -35,6 +35,8 @@ def test_maps_are_the_activations_by_energy() -> None:
     assert [*everything.arrays] == ["C1", "S2", "C3", "S4", "C5", "F6", "logits", "image"]
     assert np.allclose(everything["C3"][0], expected, atol=1e-5)
     check_picture(everything.picture)
+    written = words(everything.picture.scene)
+    assert written.count("image 0: image") == 1 and "image" not in written, "it is said once"
 
 
 def test_a_layer_is_shown_behind_its_normalisation_and_activation() -> None:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from pictures.checks import check_picture, check_texts
+from pictures.checks import check_picture, check_texts, words
 
 import graphcnn as cnn
 from graphcnn.pictures.raster.colors import image_pixels
+from graphcnn.pictures.results.mistakes import errors_picture
 
 
 def classifier(classes: int = 5) -> cnn.Model:
@@ -65,6 +66,13 @@ def test_the_surest_mistakes_come_first_with_their_probabilities() -> None:
     one, two = (lens.errors((x, y), most=10) for lens in lenses)
     assert all(np.array_equal(one[key], two[key]) for key in one.arrays)
     assert one.svg() == two.svg()
+
+
+def test_names_of_classes_are_written_out() -> None:
+    names = ["automobile", "container ship"]
+    picture = errors_picture(images(24), [0] * 24, [1] * 24, [0.5] * 24, names)
+    assert words(picture.scene).count("automobile as container ship") == 24
+    check_picture(picture)
 
 
 def test_classes_are_called_by_name_and_ignored_labels_left_out() -> None:

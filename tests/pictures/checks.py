@@ -162,9 +162,24 @@ def images(scene: Scene) -> list[Image]:
     return [s for s in shapes(scene.items) if isinstance(s, Image)]
 
 
+def words(scene: Scene) -> list[str]:
+    """All that is written in a picture."""
+    return [s.text for s in shapes(scene.items) if isinstance(s, Text)]
+
+
 def check_texts(scene: Scene) -> None:
     """No text lies over another."""
     lines = [s for s in shapes(scene.items) if isinstance(s, Text) and s.text.strip()]
     boxes = [(line.text, text_box(line).grown(-0.3)) for line in lines]
     for (one, here), (other, there) in combinations(boxes, 2):
         assert not here.overlaps(there), f"{one!r} lies over {other!r}"
+
+
+def check_legible(scene: Scene, width: float = 830, least: float = 8.3) -> None:
+    """Words and numbers are large enough where the picture is as wide as a column of text. Single
+    signs may be smaller."""
+    shrunk = min(1.0, width / scene.width)
+    for line in shapes(scene.items):
+        if isinstance(line, Text) and any(map(str.isalnum, line.text)):
+            size = line.size * shrunk
+            assert size >= least, f"{line.text!r} is {size:.1f} pixels high on a page"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures.checks import check_picture, check_texts
+from pictures.checks import check_legible, check_picture, check_texts
 from support.command_line import done
 
 import graphcnn as cnn
@@ -44,6 +44,7 @@ def test_the_dense_form_of_a_convolution(name: str) -> None:
     picture = found.picture
     check_picture(picture)
     check_texts(picture.scene)
+    check_legible(picture.scene, least=6.6)  # an 11×11 kernel is wider than a page
     node = model.value(layer, activated=False).node
     counts = dense_equivalent(node)
     kernel = model.states[f"{layer}.weight"].ravel()

@@ -7,7 +7,7 @@ from pictures.checks import check_picture
 from graphcnn.errors import DataError
 from graphcnn.pictures.raster.colors import blended, image_pixels, signed, sizes
 from graphcnn.pictures.raster.sheet import sheet_picture
-from graphcnn.pictures.raster.tiles import Tile, number
+from graphcnn.pictures.raster.tiles import Tile, hundredths, number
 from graphcnn.pictures.scene.scene import Text, shapes
 
 
@@ -37,6 +37,7 @@ def test_numbers_are_short() -> None:
     assert [number(x) for x in (0, -0.0, 0.01234, -1.5, 1234567)] == [
         "0", "0", "0.0123", "−1.5", "1.23e+06"
     ]  # fmt: skip
+    assert [hundredths(x) for x in (1, -0.004, -0.126)] == ["1.00", "0.00", "−0.13"]
 
 
 @pytest.mark.parametrize("count", [1, 3, 23])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures.checks import check_picture, check_texts
+from pictures.checks import check_legible, check_picture, check_texts
 from support.command_line import done
 
 import graphcnn as cnn
@@ -115,6 +115,7 @@ def test_the_figure_shows_what_the_machine_code_computes() -> None:
     figure = picture()
     check_picture(figure)
     check_texts(figure.scene)
+    check_legible(figure.scene)
     facts = json.loads(figure.json())["data"]
     native = Runner(network(), Execution.of("native", precision="strict"))
     drawings = (X, RING, *OTHERS.values())

@@ -21,7 +21,7 @@ figure{margin:14px 0 28px}
 .picture{overflow-x:auto}
 .picture:focus-visible,pre:focus-visible,a:focus-visible{outline:2px solid var(--accent);
 outline-offset:2px}
-.picture svg{display:block;border:1px solid var(--line);border-radius:4px;min-width:600px}
+.picture svg{display:block;border:1px solid var(--line);border-radius:4px;min-width:790px}
 figcaption p{margin:8px 0 0;max-width:78ch}
 .not{color:var(--muted)}
 .facts{font-size:13.5px;color:var(--muted)}
@@ -30,7 +30,7 @@ summary{margin-top:6px;cursor:pointer}
 table{border-collapse:collapse;width:100%;margin:8px 0;font-size:15px}
 th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--line);
 vertical-align:top;font-weight:normal}
-th[scope=row]{white-space:nowrap}
+th[scope=row]{min-width:5em}
 thead th.number,td.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 td.bar{width:50%}
 .bar span{display:block;height:12px;background:var(--accent);border-radius:2px;min-width:1px}

@@ -36,7 +36,7 @@ class Made:
 def dossier(
     found: Finding,
     answers: Answers,
-    captions: Sequence[tuple[str, str]],
+    captions: Sequence[tuple[str, ...]],
     names: Sequence[str],
     made: Sequence[Made],
     image: Value,

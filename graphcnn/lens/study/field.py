@@ -266,7 +266,7 @@ def _picture(
         beside(tile_part([tile], prefix="heat"), titled("all layers", numbers), shares=(0.3, 0.7)),
         titled(
             f"what the pixel ({row}, {column}) reaches, dark",
-            tile_part(maps, columns=max(5, min(len(maps), _REACHES)), prefix="reach"),
+            tile_part(maps, prefix="reach"),
         ),
     ]
     words = (

@@ -84,13 +84,13 @@ def _picture(core: Core, found: Finding, values: dict[str, Value], scale: str) -
     tiles: list[Tile] = []
     for i, image in enumerate(images[:_IMAGES]):
         of = f"image {i}: " if len(images) > 1 else ""
-        own = [Tile(image, title="image", lines=("as it is fed",), group=f"{of}image")]
+        own = [Tile(image, lines=("as it is fed",), group=f"{of}image")]
         for name, value in values.items():
             most = _MAPS if len(values) == 1 else _IN_A_ROW
             sees = "×".join(map(str, fields[value].size)) if value in fields else ""
             own += layer_tiles(found[name][i], name, sees, most, scale, of)
         if len(values) == 1:  # beside its maps
-            own[0] = replace(own[0], group=own[1].group)
+            own[0] = replace(own[0], title="image", group=own[1].group)
         tiles += own
     left = len(images) - _IMAGES
     more = f"{counted(left, 'image')} more in the arrays" if left > 0 else ""

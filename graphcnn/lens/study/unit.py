@@ -182,10 +182,13 @@ def _selectivity(means: Array, names: Sequence[str]) -> str:
     return f"{names[best]!r}{index}"
 
 
-def _captions(found: Answers, labels: Array | None, names: Sequence[str]) -> list[tuple[str, str]]:
+def _captions(found: Answers, labels: Array | None, names: Sequence[str]) -> list[tuple[str, ...]]:
     """What stands below each patch."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for i, (value, item) in enumerate(zip(found.values, found.items, strict=True)):
-        of = f" · class {names[int(labels[i])]}" if labels is not None and labels[i] >= 0 else ""
-        lines.append((f"{number(value)}{of}", f"image {item}"))
+        own: tuple[str, ...] = ()
+        if labels is not None and labels[i] >= 0:
+            name = names[int(labels[i])]
+            own = (f"class {name}" if name.isdecimal() else name,)
+        lines.append((number(value), *own, f"image {item}"))
     return lines

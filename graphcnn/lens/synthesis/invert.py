@@ -23,7 +23,7 @@ from graphcnn.lens.synthesis.strip import film
 from graphcnn.ops.broadcast import Sum
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
-from graphcnn.pictures.raster.tiles import Tile, number
+from graphcnn.pictures.raster.tiles import Tile, hundredths, number
 from graphcnn.training.session import checked_seed
 
 #: Images that the picture of a reconstruction shows, at most.
@@ -84,7 +84,7 @@ def reconstruct(
     }
     facts = {
         "layers": ", ".join(
-            f"{name} {r.mean():.2f}" for name, r in zip(values, alike, strict=True)
+            f"{name} {hundredths(r.mean())}" for name, r in zip(values, alike, strict=True)
         ),
         "numbers": "correlation of the pixels with those given; error of the code, of its square; "
         "how many images are still read as the same class",
@@ -159,8 +159,8 @@ def _picture(finding: Finding, names: Sequence[str]) -> Picture:
     rows = (finding[key] for key in ("images", "correlation", "errors", "class_kept"))
     for name, images, alike, errors, kept in zip(names, *rows, strict=True):
         group = (
-            f"{name}: correlation {alike.mean():.2f}, error {number(errors.mean())}, class kept in "
-            f"{int(kept.sum())} of {len(kept)}"
+            f"{name}: correlation {hundredths(alike.mean())}, error {number(errors.mean())}, "
+            f"class kept in {int(kept.sum())} of {len(kept)}"
         )
         tiles += [Tile(image, group=group) for image in images[:count]]
     columns = min(count, 8) if count < 16 else 16
@@ -173,6 +173,6 @@ def _one(finding: Finding, names: Sequence[str]) -> list[Tile]:
     tiles = [Tile(finding["like"][0], title="the image", lines=("", "", ""))]
     rows = (finding[key][:, 0] for key in ("images", "correlation", "errors", "class_kept"))
     for name, image, alike, error, kept in zip(names, *rows, strict=True):
-        told = (f"correlation {alike:.2f}", f"error {number(error)}", "class kept")
+        told = (f"correlation {hundredths(alike)}", f"error {number(error)}", "class kept")
         tiles.append(Tile(image, title=name, lines=told if kept else (*told[:2], "another class")))
     return tiles

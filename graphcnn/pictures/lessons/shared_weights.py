@@ -17,13 +17,14 @@ from graphcnn.pictures.scene.fonts import text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Scene, Text, arrow
 from graphcnn.pictures.scene.units import counted
 
-_SMALL: Final = 8.0
+_SMALL: Final = 9.0
 _TOP: Final = 60.0
-#: Squares of the matrix: the widest, the narrowest, and the width that all together may take.
-_WIDEST, _NARROWEST, _ROOM = 20.0, 11.0, 840.0
-_KERNEL, _PIXEL = 30.0, 16.0
+#: Squares of the matrix, the widest and the narrowest, and the width that a picture has.
+_WIDEST, _NARROWEST, _WIDTH = 20.0, 8.0, 830.0
+_KERNEL, _PIXEL = 32.0, 20.0
 
 Place = tuple[int, int, int]  # map, row, column
+Place2 = tuple[float, float]  # of a table in the picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,29 +95,31 @@ def shared_weights_picture(form: SharedWeights) -> Picture:
 class _Drawing:
     def __init__(self, form: SharedWeights) -> None:
         self.form = form
-        self.size = min(max(_ROOM // len(form.inputs), _NARROWEST), _WIDEST)
         rows = [i for i, place in enumerate(form.outputs) if place[0] == form.outputs[0][0]]
         self.followed = rows[len(rows) // 2]
+        labels = max(text_width(self._row_name(i), _SMALL) for i in range(len(form.outputs)))
+        self.left = round(14 + labels + 18)
+        room = (_WIDTH - 14 - self.left) / len(form.inputs)
+        self.size = min(max(int(room), _NARROWEST), _WIDEST)
 
     def scene(self) -> Scene:
         form = self.form
-        left, left_bottom, matrix_left = self._left()
-        box = table_box(form.taps.shape, matrix_left, _TOP + 44, self.size)
-        width = max(box.right + 14, 640.0)
+        above, bottom = self._above()
+        box = table_box(form.taps.shape, self.left, bottom + 54, self.size)
+        width = max(box.right + 14, _WIDTH)
         title = f"{form.name}: {form.setting}, as a dense layer"
         removed = form.weights - form.kept
         subtitle = (
             f"{form.weights:,} weights: {removed:,} removed, the other {form.kept:,} share "
             f"{form.parameters:,}"
         )
-        top = max(left_bottom, box.bottom) + 18
-        bars, top = self._bars(matrix_left, top, width)
+        bars, top = self._bars(box.bottom + 18, width)
         footer = self._footer()
         lines, bottom = notes(footer, width, top + 6)
         items: tuple[Item, ...] = (
             Rect(Box(0, 0, width, bottom + 6), "ground"),
             *heading(title, subtitle, width),
-            *left,
+            *above,
             Rect(box, "body"),
             *self._rows(box),
             *self._rulers(box),
@@ -131,49 +134,45 @@ class _Drawing:
 
     # The kernel, and the pixels under it
 
-    def _left(self) -> tuple[list[Item], float, float]:
-        """Kernel and followed window, where they end below, and where the matrix begins."""
-        form, x, y = self.form, 14.0, _TOP + 12
-        planes = self._planes()
-        items: list[Item] = [
-            Text(x, y, f"the kernel: {counted(form.parameters, 'weight')}", 9.5, "text", bold=True)
-        ]
-        right = x + text_width(items[0].text, 9.5, bold=True)  # type: ignore[union-attr]
-        y += 8
-        for made, own in groupby(planes, lambda plane: plane[0]):
-            tall, at = 0.0, x
-            for _, read, taps in own:
-                if len(planes) > 1:
-                    words = f"map {read + 1} → {made + 1}"
-                    items.append(Text(at, y + 9, words, _SMALL, "muted"))
-                top = y + (13 if len(planes) > 1 else 0)
-                group = self._plane(taps, at, top, f"kernel from map {read + 1} to {made + 1}")
-                items.append(group)
-                assert group.box is not None
-                tall = max(tall, group.box.bottom - y)
-                right = max(right, group.box.right)
-                at = max(group.box.right, at + text_width("map 999 → 999", _SMALL)) + 8
-            y += tall + 6
+    def _above(self) -> tuple[list[Item], float]:
+        """Kernel and followed window, side by side, and where they end below."""
+        form, planes, top = self.form, self._planes(), _TOP + 20
         row = form.outputs[self.followed]
+        several = len(planes) > 1
+        items: list[Item] = []
+        x, bottom, headed = 14.0, top, 0.0
+
+        def placed(words: str, name: str, shape: tuple[int, ...], size: float) -> Place2:
+            """Where the next table stands, below its heading and its name."""
+            nonlocal x, top, bottom, headed
+            wide, heading = max(shape[1] * size, 44.0), text_width(words, 9.5, bold=True)
+            x = max(x, headed) if words else x
+            if x > 14 and x + max(wide, heading) > _WIDTH - 14:
+                x, top = 14.0, bottom + 26
+            if words:
+                items.append(Text(x, top - 8, words, 9.5, "text", bold=True))
+                headed = x + heading + 14
+            if several:
+                items.append(Text(x, top + 9, name, _SMALL, "muted"))
+            place = x, top + (13 if several else 0)
+            x, bottom = x + wide + 10, max(bottom, place[1] + shape[0] * size)
+            return place
+
+        words = f"the kernel: {counted(form.parameters, 'weight')}"
+        for made, read, taps in planes:
+            where = placed(words, f"map {read + 1} → {made + 1}", taps.shape, _KERNEL)
+            items.append(self._plane(taps, *where, f"kernel from map {read + 1} to {made + 1}"))
+            words = ""
+        x += 14
         words = f"output ({row[1]}, {row[2]}) reads"
-        items.append(Text(x, y + 12, words, 9.5, "text", bold=True))
-        right, at = max(right, x + text_width(words, 9.5, bold=True)), x
-        y += 18
         for channel, part in groupby(range(len(form.inputs)), lambda i: form.inputs[i][0]):
             columns = list(part)
             shape = form.inputs[columns[-1]][1] + 1, form.inputs[columns[-1]][2] + 1
-            if at > x and at + shape[1] * _PIXEL > max(right, 200):
-                at, y = x, y + shape[0] * _PIXEL + 18
+            where = placed(words, f"map {channel + 1}", shape, _PIXEL)
             taps = form.taps[self.followed][columns].reshape(shape)
-            top = y + (12 if len(planes) > 1 else 0)
-            if len(planes) > 1:
-                items.append(Text(at, y + 8, f"map {channel + 1}", _SMALL, "muted"))
-            items.append(self._window(taps, at, top, channel))
-            right = max(right, at + shape[1] * _PIXEL)
-            bottom = top + shape[0] * _PIXEL
-            at += shape[1] * _PIXEL + 8
-        labels = max(text_width(self._row_name(i), _SMALL) for i in range(len(form.outputs)))
-        return items, bottom, round(right + 40 + labels)
+            items.append(self._window(taps, *where, channel))
+            words = ""
+        return items, bottom
 
     def _planes(self) -> list[tuple[int, int, Array]]:
         """(output map, input map, places in the kernel) of all blocks that are not empty."""
@@ -199,7 +198,7 @@ class _Drawing:
             name = str(form.number(int(tap))) if met else "–"
             value = short_number(float(form.kernel.ravel()[int(tap)]))
             items.append(Text(x + _KERNEL / 2, y + 13, name, 9.5, "text", "middle", bold=True))
-            items.append(Text(x + _KERNEL / 2, y + 24, value, 7.5, "text", "middle"))
+            items.append(Text(x + _KERNEL / 2, y + 26, value, 9, "text", "middle"))
         values = " ".join(short_number(float(form.kernel.ravel()[int(t)])) for t in taps.ravel())
         return Group(tuple(items), "card", "", f"{label}: {values}", label,
                      table_box(taps.shape, left, top, _KERNEL))  # fmt: skip
@@ -218,7 +217,7 @@ class _Drawing:
 
     def _rows(self, box: Box) -> Iterator[Item]:
         form, size = self.form, self.size
-        digits = min(8.0, size * 0.52)
+        digits = min(9.5, size * 0.6)
         for i, taps in enumerate(form.taps):
             y = box.top + i * size
             items: list[Item] = []
@@ -229,7 +228,7 @@ class _Drawing:
                 x = box.left + j * size
                 name = str(form.number(int(tap)))
                 items.append(Rect(Box(x, y, x + size, y + size), form.paint(int(tap))))
-                if text_width(name, digits) <= size - 1:
+                if digits >= 7 and text_width(name, digits) <= size - 1:
                     items.append(
                         Text(x + size / 2, y + size / 2 + 0.36 * digits, name, digits, "text",
                              "middle")
@@ -262,9 +261,9 @@ class _Drawing:
             if text_width(words, _SMALL) > len(own) * size - 4:
                 words = str(name[1])
             yield Text(x + len(own) * size / 2, box.top - 14, words, _SMALL, "muted", "middle")
-            for j in own:
+            for j in own if size > text_width(str(places[own[-1]][2]), _SMALL) else ():
                 middle = box.left + (j + 0.5) * size
-                yield Text(middle, box.top - 4, str(places[j][2]), 7, "muted", "middle")
+                yield Text(middle, box.top - 4, str(places[j][2]), _SMALL, "muted", "middle")
             if not name[1]:
                 words = f"pixels of map {name[0] + 1}" if form.input_sizes[0] > 1 else "pixels"
                 yield Text(x + 2, box.top - 27, words, 9.5, "text", bold=True)
@@ -275,7 +274,7 @@ class _Drawing:
 
     # Counts
 
-    def _bars(self, left: float, top: float, width: float) -> tuple[list[Item], float]:
+    def _bars(self, top: float, width: float) -> tuple[list[Item], float]:
         """Weights of the dense layer, those that are left, those that are learned: to scale."""
         form, items = self.form, list[Item]()
         rows = (

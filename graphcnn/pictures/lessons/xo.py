@@ -13,11 +13,12 @@ from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene.fonts import text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Scene, Text, arrow
 
-_SMALL: Final = 8.5
+_SMALL: Final = 9.0
 _MARGIN: Final = 14.0
 #: Squares of the picture, of patches and features, of maps, of pooled maps, of small pictures.
-_PIXEL, _PATCH, _MAP, _POOLED, _TINY = 17.0, 17.0, 22.0, 26.0, 10.0
-_GAP: Final = 26.0
+_PIXEL, _PATCH, _MAP, _POOLED, _TINY = 16.0, 17.0, 25.0, 28.0, 10.0
+#: Between the columns of the first four steps, and between the tables of the fifth and sixth.
+_GAP, _APART = 22.0, 22.0
 _BAR: Final = 96.0
 
 
@@ -85,9 +86,13 @@ class _Figure:
         wide = self.first.maps.shape[2] * _MAP
         pooled = self.first.pooled.shape[2] * _POOLED
         self.columns: list[float] = [_MARGIN]
-        for width in (size, worked, wide, wide, pooled):
+        for width in (size, worked, wide):
             self.columns.append(round(self.columns[-1] + width + _GAP))
-        self.right = self.columns[-1] + pooled
+        # Below them a table of each feature after pooling, and as many of those who listen.
+        count, across = len(self.first.pooled), pooled + _APART
+        self.tables = [_MARGIN + i * across for i in range(2 * count)]
+        ends = self.columns[-1] + wide, self.tables[-1] + pooled
+        self.right = max(ends)
         self.row = max(wide, 2 * (3 * _PATCH + 30)) + 34
 
     def scene(self) -> Scene:
@@ -98,6 +103,8 @@ class _Figure:
         for i in range(len(story.features)):
             items += self._feature(i, top + i * self.row)
         top += len(story.features) * self.row
+        items += self._answers(top)
+        top += 54 + first.pooled.shape[1] * _POOLED + 24
         sums, top = self._sums(top, width)
         items += sums
         gallery, top = self._gallery(top + 20, width)
@@ -133,12 +140,9 @@ class _Figure:
             ("2 a feature is slid over it", "pixels × feature, their mean"),
             ("3 match map", "the mean at each place"),
             ("4 ReLU", "below 0 becomes 0"),
-            ("5 pooling", "largest of 2×2"),
-            ("6 who listens", "weights of the votes"),
         )
         for x, (title, words) in zip(self.columns, wholes, strict=True):
-            yield Text(x, top + 11, title, 11, "text", bold=True)
-            yield Text(x, top + 24, words, _SMALL, "muted")
+            yield from _step(x, top, title, words)
 
     # One row for each feature
 
@@ -167,14 +171,23 @@ class _Figure:
         for window, paint in zip(own, ("outline", "window"), strict=True):
             for column in (2, 3):
                 yield _outlined(window_box(*window.place, (1, 1), x[column], top, _MAP), paint)
-        yield cells(
-            first.pooled[i], x[4], top, _POOLED, f"pooled answers of the {name}", key=f"pooled{i}"
-        )
-        yield self._listeners(i, x[5], top, name)
         middle = top + 1.5 * _MAP
-        for left in (x[2], x[3], x[4], x[5]):
-            yield Path((("M", left - 19, middle), ("L", left - 10, middle)), "edge")
+        for left in (x[2], x[3]):
+            yield Path((("M", left - 17, middle), ("L", left - 10, middle)), "edge")
             yield arrow(left - 5, middle, 1, 0, "head")
+
+    def _answers(self, top: float) -> Iterator[Item]:
+        """What pooling leaves of each feature, and who listens to it."""
+        names = list(self.story.features)
+        x, y = self.tables, top + 50
+        yield from _step(x[0], top, "5 pooling", "largest of 2×2")
+        yield from _step(x[len(names)], top, "6 who listens", "weights of the votes")
+        for i, name in enumerate(names):
+            for at in (x[i], x[len(names) + i]):
+                yield Text(at, y - 6, f"the {name}", 9.5, "text", bold=True)
+            label = f"pooled answers of the {name}"
+            yield cells(self.first.pooled[i], x[i], y, _POOLED, label, key=f"pooled{i}")
+            yield self._listeners(i, x[len(names) + i], y, name)
 
     def _window(
         self, window: Window, feature: Array, letter: str, paint: str, x: float, y: float, name: str
@@ -213,7 +226,7 @@ class _Figure:
                 letter, middle = self.story.classes[voter], left + _POOLED / 2
                 items.append(Text(middle, top + 12, letter, 9.5, "text", "middle", bold=True))
                 weight = short_number(float(weights[voter]))
-                items.append(Text(middle, top + 22, weight, 7.5, "text", "middle"))
+                items.append(Text(middle, top + 24, weight, 9, "text", "middle"))
                 said.append(f"{letter} to ({row}, {column}) with {weight}")
         label = f"who listens to the {name}: {', '.join(said) or 'nobody'}"
         rows, columns = self.story.votes.shape[2:]
@@ -233,14 +246,13 @@ class _Figure:
         ):
             heard = self.first.pooled[weights > 0]
             terms = " + ".join(short_number(float(v)) for v in heard)
-            words = f"{name} listens to {len(heard)}: ({terms}) / {len(heard)} = "
-            result = short_number(float(vote))
-            end = _MARGIN + text_width(words, 9.5) * 1.06
+            result = f"{name} {short_number(float(vote))}"
+            words = f"= ({terms}) / {len(heard)}, the {len(heard)} that it listens to"
             shapes: tuple[Item, ...] = (
-                Text(_MARGIN, top + 9, words, 9.5, "text"),
-                Text(end, top + 9, result, 11, "text", bold=True),
+                Text(_MARGIN, top + 9, result, 11, "text", bold=True),
+                Text(_MARGIN + 42, top + 9, words, 9.5, "text"),
             )
-            items.append(Group(shapes, "legend", "", words + result))
+            items.append(Group(shapes, "legend", "", f"{result} {words}"))
             top += 17
         return items, top
 
@@ -314,6 +326,12 @@ class _Figure:
             "pooled": self.first.pooled.tolist(),
             "weights": story.votes.tolist(),
         }  # fmt: skip
+
+
+def _step(x: float, top: float, title: str, words: str) -> Iterator[Item]:
+    """The heading of a step."""
+    yield Text(x, top + 11, title, 11, "text", bold=True)
+    yield Text(x, top + 24, words, _SMALL, "muted")
 
 
 def _ink(value: float) -> str:

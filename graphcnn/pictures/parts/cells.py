@@ -40,6 +40,7 @@ def cells(
     paint: Callable[[float], str] = signed_paint,
     write: Callable[[float], str] | None = short_number,
     key: str = "",
+    digits: float = _DIGITS,
 ) -> Group:
     """A table (H, W) of squares of `size` pixels, its numbers in them.
 
@@ -48,6 +49,7 @@ def cells(
         paint: of a number.
         write: the text of a number; None writes none. A text is made smaller until it fits, and
             left out where that is too small to read.
+        digits: the size of a text as a part of that of its square.
     """
     array: Array = np.asarray(numbers, np.float64)
     items: list[Item] = []
@@ -55,11 +57,11 @@ def cells(
         x, y = left + column * size, top + row * size
         items.append(Rect(Box(x, y, x + size, y + size), paint(float(value))))
         text = write(float(value)) if write is not None else ""
-        digits = size * _DIGITS
-        if text:
-            digits = min(digits, (size - 3) / text_width(text, 1.0))
-        if text and digits >= _LEAST:
-            items.append(Text(x + size / 2, y + size / 2 + 0.36 * digits, text, digits, "text",
+        if not text:
+            continue
+        high = min(size * digits, (size - 3) / text_width(text, 1.0))
+        if high >= _LEAST:
+            items.append(Text(x + size / 2, y + size / 2 + 0.36 * high, text, high, "text",
                               "middle"))  # fmt: skip
     rows = "; ".join(" ".join(short_number(float(v)) for v in row) for row in array)
     return Group(tuple(items), "card", key, f"{label}: {rows}", label,

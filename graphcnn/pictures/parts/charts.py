@@ -195,7 +195,7 @@ def bar_table(
     if fits:
         x = left + room + _GAP
         names = [
-            Text(x + (k + 0.5) * LINE, y - 2, str(k), 7.5, "muted", "middle")
+            Text(x + (k + 0.5) * LINE, y - 3, str(k), 9, "muted", "middle")
             for k in range(array.shape[1])
         ]
         said = Text(x, top + 10, heads[1], SIZE, "muted")
@@ -203,7 +203,8 @@ def bar_table(
         drawn.append(Group((said, *names), "", "", words))
         drawn.append(
             cells(array, x, y, LINE, heads[1], paint=lambda v: signed_paint(v, most),
-                  write=lambda v: f"{v:.0f}".replace("-", "−") if abs(v) >= 0.5 else "")
+                  write=lambda v: f"{v:.0f}".replace("-", "−") if abs(v) >= 0.5 else "",
+                  digits=0.56)
         )  # fmt: skip
     return drawn, bottom
 

@@ -101,6 +101,11 @@ def percent(share: Any, digits: int = 0) -> str:
     return f"{100 * float(share):.{digits}f} %"
 
 
+def hundredths(x: Any) -> str:
+    """A number such as a correlation in two decimals, none of which is minus nothing."""
+    return f"{round(float(x), 2) + 0.0:.2f}".replace("-", "−")
+
+
 def draw_tile(tile: Tile, left: float, top: float, width: float, height: float) -> Group:
     """The tile in a column of `width`: title, pixels of `height`, lines."""
     y = top

@@ -63,5 +63,4 @@ def errors_picture(
         name: [v.item() if isinstance(v, np.generic) else v for v in values]
         for name, values in lists.items()
     }
-    columns = min(8, len(tiles))
-    return sheet_picture(tiles, title, subtitle, facts, columns=columns, data=data)
+    return sheet_picture(tiles, title, subtitle, facts, data=data)
