@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pictures.checks import check_picture
+from pictures.checks import check_picture, words
 
 from graphcnn.errors import DataError
 from graphcnn.pictures.raster.colors import blended, image_pixels, signed, sizes
@@ -64,3 +64,22 @@ def test_no_word_of_a_long_note_is_lost() -> None:
     check_picture(picture)
     rows = [s.text for s in shapes(picture.scene.items) if isinstance(s, Text) and s.size < 10]
     assert note in " ".join(rows) and rows[-1].endswith("precision strict")
+
+
+def test_a_tall_sheet_leaves_out_rows_evenly_and_says_so() -> None:
+    tiles = [Tile(np.eye(4), title="t", group=f"layer{i}: told") for i in range(30)]
+    picture = sheet_picture(tiles, "many")
+    assert picture.scene.height < 3000
+    shown = [line for line in words(picture.scene) if line.startswith("layer")]
+    assert shown[0] == "layer0: told" and shown[-1] == "layer29: told"
+    (says,) = (line for line in words(picture.scene) if "not shown" in line)
+    assert says.startswith(f"{30 - len(shown)} of 30 rows are not shown: layer")
+    check_picture(picture)
+
+
+def test_images_larger_than_their_place_are_means_of_blocks() -> None:
+    small = np.array([[0.0, 1.0, 0.2], [0.4, 0.6, 0.8]])
+    large = small.repeat(2, 0).repeat(2, 1)
+    assert Tile(large).png(3) == Tile(small).png()
+    assert Tile(large[:, :5]).png(3) != Tile(large[:, :5]).png(), "the last block is half a one"
+    assert Tile(large).png(5) == Tile(large).png(), "six cells in five pixels stay as they are"

@@ -246,13 +246,14 @@ class _Figure:
         ):
             heard = self.first.pooled[weights > 0]
             terms = " + ".join(short_number(float(v)) for v in heard)
-            result = f"{name} {short_number(float(vote))}"
+            value = short_number(float(vote))
+            result, said = f"{name} {value}", f"{name} listens to {len(heard)}: ({terms})"
             words = f"= ({terms}) / {len(heard)}, the {len(heard)} that it listens to"
             shapes: tuple[Item, ...] = (
                 Text(_MARGIN, top + 9, result, 11, "text", bold=True),
                 Text(_MARGIN + 42, top + 9, words, 9.5, "text"),
             )
-            items.append(Group(shapes, "legend", "", f"{result} {words}"))
+            items.append(Group(shapes, "legend", "", f"{said} / {len(heard)} = {value}"))
             top += 17
         return items, top
 

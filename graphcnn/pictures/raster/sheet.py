@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from graphcnn.pictures.picture import Picture
@@ -16,6 +17,8 @@ from graphcnn.pictures.scene.scene import Box, Group, Image, Item, Rect, Text
 _GAP: Final = 12.0
 #: The narrowest and the widest that a column is made on its own account.
 _NARROW, _WIDE = 64.0, 196.0
+#: What the groups of a picture may take in height: of more, some are left out.
+_TALLEST: Final = 2800.0
 
 
 def sheet_picture(
@@ -70,28 +73,65 @@ def draw_tiles(
     columns: int | None = None,
     prefix: str = "tile",
 ) -> tuple[list[Group], float]:
-    """The tiles in rows within `width`, and where they end."""
+    """The tiles in rows within `width`, and where they end. Of groups that together are taller
+    than people scroll some are left out, evenly, and a line says so."""
+    rows: list[tuple[str, list[_Row]]] = []
+    for name, chunk in itertools.groupby(tiles, lambda tile: tile.group):
+        rows.append((name, _rows(list(chunk), width, columns)))
+    heights = [20.0 * bool(name) + sum(row.height for row in own) for name, own in rows]
+    kept = _kept(heights)
     groups: list[Group] = []
     y, count = top, itertools.count()
-    for name, chunk in itertools.groupby(tiles, lambda tile: tile.group):
-        own = list(chunk)
+    for name, own in (rows[i] for i in kept):
         if name:
             words = Text(left, y + 11, elide(name, 11.5, width, bold=True), 11.5, "text", bold=True)
             groups.append(Group((words,), "frame", "", name))
             y += 20
-        across = columns or _columns(own, width)
-        each = min((width - _GAP * (across - 1)) / across, _WIDE if across > 1 else width)
-        for start in range(0, len(own), across):
-            row = own[start : start + across]
-            tallest = max(min(each / tile.aspect, 1.5 * _WIDE) for tile in row)
-            for i, tile in enumerate(row):
-                placed = draw_tile(tile, left + i * (each + _GAP), y, each, tallest)
+        for row in own:
+            for i, tile in enumerate(row.tiles):
+                placed = draw_tile(tile, left + i * (row.each + _GAP), y, row.each, row.tallest)
                 key = tile.key or f"{prefix}{next(count)}"
                 groups.append(
                     Group(placed.items, "card", key, placed.label, placed.title, placed.box)
                 )
-            y += tallest + max(map(text_height, row)) + _GAP
+            y += row.height
+    if len(kept) < len(rows):
+        left_out = [name for i, (name, _) in enumerate(rows) if i not in kept]
+        says = f"{len(left_out)} of {len(rows)} rows are not shown: "
+        says += ", ".join(name.partition(" · ")[0].partition(": ")[0] for name in left_out)
+        words = Text(left, y + 9, elide(says, LINE, width), LINE, "muted")
+        groups.append(Group((words,), "legend", "", says))
+        y += 20
     return groups, y
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Tiles side by side, the width of each and the height of the tallest."""
+
+    tiles: Sequence[Tile]
+    each: float
+    tallest: float
+
+    @property
+    def height(self) -> float:
+        return self.tallest + max(map(text_height, self.tiles)) + _GAP
+
+
+def _rows(own: Sequence[Tile], width: float, columns: int | None) -> list[_Row]:
+    across = columns or _columns(own, width)
+    each = min((width - _GAP * (across - 1)) / across, _WIDE if across > 1 else width)
+    parts = [own[start : start + across] for start in range(0, len(own), across)]
+    return [_Row(p, each, max(min(each / t.aspect, 1.5 * _WIDE) for t in p)) for p in parts]
+
+
+def _kept(heights: Sequence[float]) -> list[int]:
+    """As many groups as have room, evenly spaced, the first and the last among them."""
+    for count in range(len(heights), 1, -1):
+        kept = [round(i * (len(heights) - 1) / (count - 1)) for i in range(count)]
+        if sum(heights[i] for i in kept) <= _TALLEST:
+            return kept
+    return list(range(min(len(heights), 2)))
 
 
 def _columns(tiles: Sequence[Tile], width: float) -> int:

@@ -4,6 +4,7 @@ The shapes of a tile are placed by a sheet (`graphcnn.pictures.raster.sheet`), w
 of a row one height.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -83,11 +84,27 @@ class Tile:
         share = np.abs(array) / most if most > 0 else array * 0
         return blended(image_pixels(self.over), colors, 0.15 + 0.7 * np.clip(share, 0, 1))
 
-    def png(self) -> bytes:
-        """A PNG file of the colours, each cell several pixels wide so that it keeps its edges."""
+    def png(self, width: float = math.inf) -> bytes:
+        """A PNG file of the colours, each cell several pixels wide so that it keeps its edges; for
+        a place of `width` pixels that has half again as many cells, the means of blocks."""
         pixels = self.pixels()
+        block = int(pixels.shape[1] / width + 0.5)
+        if block > 1:
+            pixels = _means(pixels, block)
         times = max(1, _SHARP * 24 // max(pixels.shape[:2]))
         return write_png(np.ascontiguousarray(pixels.repeat(times, 0).repeat(times, 1)))
+
+
+def _means(pixels: Array, block: int) -> Array:
+    """The means of blocks of that many pixels a side; those at the end may be smaller."""
+    sums = pixels.astype(np.float64)
+    for axis in (0, 1):
+        starts = np.arange(0, pixels.shape[axis], block)
+        sizes = np.diff(np.append(starts, pixels.shape[axis]))
+        shape = [1] * sums.ndim
+        shape[axis] = -1
+        sums = np.add.reduceat(sums, starts, axis) / sizes.reshape(shape)
+    return np.asarray(np.rint(sums).astype(np.uint8))
 
 
 def number(x: Any) -> str:
@@ -118,7 +135,7 @@ def draw_tile(tile: Tile, left: float, top: float, width: float, height: float) 
     tall = wide / tile.aspect
     items.append(Rect(Box(left - 0.5, y - 0.5, left + wide + 0.5, y + tall + 0.5), "tile"))
     rows, columns = tile.array.shape[-2:]
-    png = tile.png()
+    png = tile.png(wide)
     items.append(Image((left, y), (wide, 0), (0, tall), png, *_size(png)))
     for mark in tile.marks:
         a, b, c, d = mark
