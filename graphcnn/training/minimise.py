@@ -136,9 +136,7 @@ class Minimisation:
         if not is_int(steps) or steps < 0:
             raise DataError(f"steps must be an int of at least 0, found {steps!r}")
         seed, fed = checked_seed(seed), self._checked({} if feeds is None else feeds)
-        if states is not None and states.keys() != self._all_keys():
-            raise DataError("states= takes the `states` that a run of the same formula gave")
-        begin = self._first(seed) if states is None else dict(states)
+        begin = self._first(seed) if states is None else self._again(states)
         if start is not None:
             begin.update(zip(self.keys, start, strict=True))
         history: dict[str, list[Array]] = {name: [] for name in self._network.graph.outputs}
@@ -170,8 +168,18 @@ class Minimisation:
         course = {k: np.array(arrays, kinds[k].dtype.numpy) for k, arrays in history.items()}
         return Minimum(values, course, kept, after)
 
-    def _all_keys(self) -> set[str]:
-        return {*self._own, *self.keys}
+    def _again(self, states: Any) -> dict[str, Array]:
+        """The states of another run, checked: wrong ones would stay in the parameters."""
+        wanted = {state_of(s).key: s for s in self.graph.states}
+        wanted = {key: wanted[key] for key in (*self._own, *self.keys)}
+        if not isinstance(states, Mapping) or states.keys() != wanted.keys():
+            raise DataError("states= takes the `states` that a run of the same formula gave")
+        for key, state in wanted.items():
+            array = np.asarray(states[key])
+            if array.shape != state.shape or array.dtype != state.dtype.numpy:
+                found = f"{array.dtype}{list(array.shape)}"
+                raise DataError(f"states[{key!r}] must be {state.type}, found {found}")
+        return {key: np.asarray(array) for key, array in states.items()}
 
     def _values(self) -> tuple[Array, ...]:
         return tuple(self._engine.state(key) for key in self.keys)

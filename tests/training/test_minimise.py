@@ -117,4 +117,10 @@ def test_what_is_passed_in_another_form_is_told() -> None:
     for feeds in (np.ones((1, 2)), {"x": "abc"}):
         with pytest.raises(DataError, match=r"found ndarray|input 'x' is f32\[N,2\]"):
             cnn.minimise(loss, p, feeds=feeds)  # type: ignore[arg-type]
+    states = cnn.minimise(loss, p, steps=1, feeds={"x": [[1, 2]]}).states
+    before = cnn.minimise(cnn.sum(p), p, steps=0).values[0]
+    for wrong in ({}, "p", {**states, "p": "a"}, {**states, "p": np.ones(3, np.float32)}):
+        with pytest.raises(DataError, match=r"^states"):
+            cnn.minimise(loss, p, steps=1, feeds={"x": [[1, 2]]}, states=wrong)  # type: ignore[arg-type]
+    assert np.array_equal(cnn.minimise(cnn.sum(p), p, steps=0).values[0], before)
     assert cnn.minimise(loss, p, steps=0, feeds={"x": [[1, 2]]}).loss.dtype == np.float32
