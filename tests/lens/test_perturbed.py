@@ -139,6 +139,9 @@ def test_maps_without_evidence_are_refused(model: cnn.Model) -> None:
             lens.grad_cam(image, 1, **call)
     with pytest.raises(cnn.LensError, match="patch of 9×9 covers all"):
         lens.occlude(image, 1, patch=9)
+    for size in ("patch", "stride"):
+        with pytest.raises(cnn.LensError, match=f"{size} must be at least 1, found 0"):
+            lens.occlude(image, 1, **{size: 0})
 
 
 def test_an_imported_network_of_one_image_is_looked_into() -> None:

@@ -34,10 +34,10 @@ def occlude(
     """See `Attribution.occlude`."""
     about = subject(lens, x, target, layer, at)
     sizes = about.fed.shape[2:]
-    tall, wide = _pair(patch or max(1, round(min(sizes) * 5 / 28)), "patch")
+    tall, wide = _pair(max(1, round(min(sizes) * 5 / 28)) if patch is None else patch, "patch")
     if tall > sizes[0] or wide > sizes[1]:
         raise LensError(f"a patch of {tall}×{wide} covers all of an image of {sizes[0]}×{sizes[1]}")
-    steps = _pair(stride, "stride") if stride else _strides(sizes, (tall, wide))
+    steps = _strides(sizes, (tall, wide)) if stride is None else _pair(stride, "stride")
     start, words = baseline_of(lens, about, baseline)
     rows, columns = (
         range(0, size - length + step, step)
