@@ -390,7 +390,7 @@ def _moments(plane: Array) -> tuple[float, float]:
 
 def _hint(found: tuple[int, ...], shape: tuple[int, int, int] | None) -> str:
     """What probably happened to images of the wrong shape."""
-    if len(found) == 2 or (shape is not None and found == shape):
+    if (found in (shape, shape[1:])) if shape is not None else len(found) == 2:
         return "; a single image is passed as image[None]"
     last = len(found) == 4 and found[3] in (1, 3, 4)
     if last and (shape is None or (found[3], *found[1:3]) == shape):

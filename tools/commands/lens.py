@@ -1,5 +1,6 @@
 """The command that looks into a network: lens."""
 
+import sys
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -114,7 +115,11 @@ def _place(context: Any, parameter: Any, text: str | None) -> tuple[int, int] | 
     "--item", type=click.IntRange(min=0), metavar="N",
     help="An image by its number: of DATA in place of IMAGE, or of a .npy file of several.",
 )  # fmt: skip
-@click.option("--verbose", is_flag=True, help="Say how long each section of the report took.")
+@click.option(
+    "--verbose",
+    is_flag=True,
+    help="Say how long each section of the report took. [default: on a terminal]",
+)
 @click.option("--open", "show", is_flag=True, help="Show the result in the browser too.")
 @machine_options
 def lens(
@@ -176,7 +181,7 @@ def lens(
             label=label,
             source=source,
             repeat=_repeat(model, settings, image, data, part, item, resize),
-            say=_say if verbose else None,
+            say=_say if verbose or sys.stderr.isatty() else None,
         )
         _finish(page.html, page.save, output, show)
         return

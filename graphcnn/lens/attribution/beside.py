@@ -28,6 +28,7 @@ from graphcnn.lens.finding import Finding
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
 from graphcnn.pictures.raster.tiles import Tile, number
+from graphcnn.pictures.scene.units import counted
 
 #: A map that correlates more than this with that of shuffled weights asks them little.
 _HIGH = 0.5
@@ -103,7 +104,7 @@ def attribute(
     }
     kept_facts = {key: fact for key, fact in facts.items() if fact}
     arrays = _arrays(rows, chance)
-    title = f"{len(chosen)} methods: {about.words}"
+    title = f"{counted(len(chosen), 'method')}: {about.words}"
     return Finding(
         title, arrays, kept_facts, lambda f: _picture(lens, about, rows, f, check is CHECKS)
     )
@@ -176,10 +177,10 @@ def _picture(
     tiles += [_tile(row, looks[0]) for row in rows.values()]
     notes = [
         found.caption,
-        "deletion: area below the probability while the most important pixels are covered, the "
+        "deletion: area under the probability while the most important pixels are covered, the "
         "smaller the better; insertion: while they are uncovered, the larger the better",
         "ρ: rank correlation of the sizes of the map with those after the weights of more and more "
-        "layers are shuffled, at last all: a map that explains the network loses it",
+        "layers are shuffled, in the end of all: a map that explains the network loses it",
     ]
     if any(row.method.edges for row in rows.values()):
         notes.append(
@@ -198,12 +199,12 @@ def _picture(
 def _tile(row: _Row, image: Array) -> Tile:
     if row.found is None or row.curves is None:
         blank = np.zeros(image.shape[1:])
-        return Tile(blank, "size", row.method.title, _broken(row.refusal), crossed=True)
+        return Tile(blank, "size", row.method.title, _broken(row.refusal)[:4], crossed=True)
     deletion, insertion = map(number, row.curves.areas)
     rho, inside = row.correlations.T
-    lines = [f"deletion {deletion}, insertion {insertion}", f"ρ {_listed(rho)}"]
+    lines = [f"deletion {deletion}, insertion {insertion}", *_broken(f"ρ {_listed(rho)}", 34)]
     if not np.array_equal(rho, inside, equal_nan=True):
-        lines.append(f"ρ inside {_listed(inside)}")
+        lines += _broken(f"ρ inside {_listed(inside)}", 34)
     if "sum" in row.found.facts:
         lines.append(
             row.found.facts["sum"].rpartition(", ")[2] + f", {row.found['steps'][0]} steps"
@@ -215,14 +216,15 @@ def _tile(row: _Row, image: Array) -> Tile:
 
 def _listed(numbers: Array) -> str:
     """Correlations in a line."""
-    return " ".join("–" if np.isnan(r) else f"{r:.2f}".replace("-", "−") for r in numbers)
+    rounded = np.round(numbers, 2) + 0.0  # no zero with a minus
+    return " ".join("–" if np.isnan(r) else f"{r:.2f}".replace("-", "−") for r in rounded)
 
 
 def _broken(text: str, width: int = 44) -> tuple[str, ...]:
-    """A refusal in short lines."""
+    """A text in short lines."""
     lines = [""]
     for word in text.split():
         if len(lines[-1]) + len(word) > width:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-    return tuple(lines[:4])
+    return tuple(lines)

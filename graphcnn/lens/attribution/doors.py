@@ -213,7 +213,7 @@ class Attribution(Core):
     ) -> Finding:
         """Methods side by side on one image, each with numbers that say what it is worth.
 
-        Deletion and insertion: the area below the probability of the class while pixels are
+        Deletion and insertion: the area under the probability of the class while pixels are
         covered, or uncovered, the most important first (V. Petsiuk et al., arXiv:1806.07421); a
         random order is given, too. ρ: Spearman's rank correlation of the sizes of the map with
         those of the network whose weights are shuffled, layer by layer from the scores to the image

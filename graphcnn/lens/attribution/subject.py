@@ -10,6 +10,7 @@ from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.lens.core import Core
 from graphcnn.lens.target import Target
+from graphcnn.pictures.scene.units import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ def subject(lens: Core, x: Any, target: Any, layer: str | None = None, at: Any =
     if several or (target is None and layer is None and len(fed) > 1):
         each = target if several else [None] * len(fed)
         if len(each) != len(fed):
-            raise LensError(f"{len(each)} targets for {len(fed)} images")
+            raise LensError(f"{counted(len(each), 'target')} for {counted(len(fed), 'image')}")
         found = [lens.target(t, fed[i : i + 1], layer, at) for i, t in enumerate(each)]
         return Subject(shown, fed, found[0][0], tuple(t for _, t in found), layer is not None)
     value, one = lens.target(target, fed, layer, at)

@@ -46,8 +46,8 @@ def filters(core: Core, layer: str, most: int) -> Finding:
         "layer": f"{layer}, {node.op.name}",
         "method": "weights, the largest norm first",
         "scale": f"±{number(np.abs(weights).max())}" + (", 0 is mid grey" if colour else ""),
-        "dead": f"norm below {DEAD:g} of the largest",
-        "duplicate": f"cosine above {SAME:g}",
+        "dead": f"{dead.sum() or 'none'}, norm below {DEAD:g} of the largest",
+        "duplicates": f"{len(pairs) or 'none'}, cosine above {SAME:g}",
         **core.settings(),
     }
     title = f"{len(weights)} filters of {layer}"
@@ -61,7 +61,11 @@ def weights_of(core: Core, layer: str) -> tuple[Node, Array]:
     (units, C, H, W) or (units, K) of a dense layer. Raises `LensError`."""
     node = core.network.value(layer, activated=False).node
     if not isinstance(node.op, Conv2d | ConvTranspose2d | Dense):
-        raise LensError(f"{layer!r} is {node.op.name}; filters have convolutions and dense layers")
+        kind, before = node.op.name, node
+        while before.inputs and not isinstance(before.op, Conv2d | ConvTranspose2d | Dense):
+            before = before.inputs[0].node
+        near = f", as {before.name!r} before it" if before.inputs else ""
+        raise LensError(f"{layer!r} is {kind}; filters have convolutions and dense layers{near}")
     source = node.inputs[1]
     op = source.node.op
     if isinstance(op, Constant):

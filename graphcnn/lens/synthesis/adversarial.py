@@ -34,6 +34,7 @@ from graphcnn.passes.training.backward import gradients
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
 from graphcnn.pictures.raster.tiles import Tile, number, percent
+from graphcnn.pictures.scene.units import counted
 from graphcnn.training.session import checked_seed
 
 #: The first step that is tried when the smallest is sought, and how often the interval in which it
@@ -72,7 +73,7 @@ def adversarial(
         "class": attack.words,
         "method": "FGSM, one step" if steps == 1 else f"PGD, {steps} steps",
         "step": _step_words(arrays["step"], step),
-        "changed": f"the class of {int(changed.sum())} of {len(changed)} images",
+        "changed": f"the class of {int(changed.sum())} of {counted(len(changed), 'image')}",
         "seed": str(seed),
         "pixels": normalisation_words(core),
         **core.settings(),
