@@ -174,14 +174,13 @@ def as_pixels(images: Any) -> Array:
     array = as_array(images, "images")
     if array.dtype == np.uint8:
         return array
-    if array.dtype.kind in "US":
-        raise DataError(f"images must be arrays, found text, {images!s:.60}; read the file first")
     if array.dtype.kind != "f":
-        hint = {"i": "uint8", "u": "uint8", "b": "float32"}.get(array.dtype.kind)
-        raise DataError(
-            f"images must be uint8 (0..255) or float (0..1), found {array.dtype.name}"
-            + (f"; images.astype(np.{hint}) makes them so" if hint else "")
-        )
+        kind = {"i": "uint8", "u": "uint8", "b": "float32"}.get(array.dtype.kind)
+        hint = f"; images.astype(np.{kind}) makes them so" if kind else ""
+        found = array.dtype.name
+        if array.dtype.kind == "U" and not array.ndim:
+            found, hint = f"the text {str(array)!r}", "; read the file first"
+        raise DataError(f"images must be uint8 (0..255) or float (0..1), found {found}{hint}")
     return _finite(array, "image")
 
 

@@ -104,7 +104,7 @@ def test_words_of_a_target_do_not_choose_among_one_score_and_tell_a_mean_over_pi
 
 
 def test_the_name_of_a_file_is_no_image() -> None:
-    with pytest.raises(cnn.DataError, match=r"found text, seven\.png; read the file first"):
+    with pytest.raises(cnn.DataError, match=r"found the text 'seven\.png'; read the file first"):
         small().initialize(0).lens().gradient("seven.png")
 
 
