@@ -37,6 +37,14 @@ def test_all_methods_look_at_networks_of_other_types_as_at_those_of_float32(dtyp
                 break
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_layers_of_half_precision_are_worked_step_by_step(dtype: str) -> None:
+    lens = network(dtype).lens()
+    found = lens.steps("C1", IMAGES[0], channel=0)
+    made = lens.maps(IMAGES[:1], "C1").array[0, 0].astype(np.float32)
+    np.testing.assert_allclose(found["y"][-1], made, atol=0.02)
+
+
 def test_places_for_items_are_bound_where_images_are_made() -> None:
     lens = network().lens()
     assert [*lens.maps(IMAGES).arrays][-1] == "image"  # constants are no layer called ""

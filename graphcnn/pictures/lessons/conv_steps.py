@@ -289,13 +289,18 @@ def _drawn(seed: int, stream: int, shape: tuple[int, ...], low: int, high: int) 
 
 def _image(x: Any) -> Array:
     """(C, H, W) of (H, W), (C, H, W) or a batch of one."""
-    array = np.asarray(x)
-    array = array if array.dtype.kind == "f" else array.astype(np.float32)
+    array = _wide(x)
     array = array[0] if array.ndim == 4 and len(array) == 1 else array
     array = array[None] if array.ndim == 2 else array
     if array.ndim != 3 or not array.size:
         raise GraphError(f"an image is (C, H, W) or (H, W), found {np.shape(x)}")
     return _finite(array, "image")
+
+
+def _wide(x: Any) -> Array:
+    """As it is in float32 or float64, else in float32: half precision is worked in it, too."""
+    array = np.asarray(x)
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
 
 
 def _finite(array: Array, what: str) -> Array:
@@ -310,9 +315,9 @@ def _array(value: Value, states: Mapping[str, Any]) -> Array:
     """What a parameter of a layer holds."""
     op = value.node.op
     if isinstance(op, Constant):
-        return _finite(np.asarray(op.array), repr(value))
+        return _finite(_wide(op.array), repr(value))
     if isinstance(op, State) and state_of(value).key in states:
-        return _finite(np.asarray(states[state_of(value).key]), state_of(value).key)
+        return _finite(_wide(states[state_of(value).key]), state_of(value).key)
     raise GraphError(f"{value!r} is no parameter with an array in states")
 
 
