@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pictures.checks import check_picture
+from pictures.checks import check_picture, words
 
 import graphcnn as cnn
 from graphcnn.models import MODELS
@@ -73,7 +73,9 @@ def test_lenet5_sees_what_its_table_says() -> None:
     assert sizes["C1"] == [5, 5] and sizes["S4"] == [16, 16] and sizes["C5"] == [28, 28]
     assert lens.field("C3", at=(0, 0))["box"].tolist() == [0, 0, 12, 12]  # 2 of padding
     check_picture(found.picture)
-    check_picture(lens.field("C5").picture)
+    picture = lens.field("C5").picture
+    check_picture(picture)
+    assert not any("…" in line for line in words(picture.scene)), "all is written out"
 
 
 def test_any_number_of_threads_gives_the_same_bytes() -> None:

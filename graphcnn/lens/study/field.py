@@ -242,9 +242,11 @@ def _picture(
     heat, (top, left, bottom, right) = found["heat"], found["box"]
     row, column = found["pixel"]
     effective, how = found.facts["effective"].split(", ")
+    what, _, where = how.partition(" above ")
     tile = Tile(
         heat, "size", "derivative by each pixel",
-        (f"box: {found.facts['field'].split(':')[0]}", f"effective: {effective},", how),
+        (f"box: {found.facts['field'].split(':')[0]}", f"effective: {effective},",
+         what, f"above {where}"),
         float(heat.max()), marks=((left, top, right, bottom),),
     )  # fmt: skip
     heads = ("layer", "sees", "jump", "start", "status", f"({row}, {column}) reaches")
