@@ -102,7 +102,7 @@ def _place(context: Any, parameter: Any, text: str | None) -> tuple[int, int] | 
 )  # fmt: skip
 @click.option(
     "--at", metavar="ROW,COLUMN", callback=_place,
-    help="One place in the maps of a layer. [default: the mean of the map]",
+    help="One place in the maps of a layer. [default: the mean of the map; for --field its middle]",
 )  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(min=0), metavar="N",
@@ -185,6 +185,8 @@ def lens(
         )
         _finish(page.html, page.save, output, show)
         return
+    if sys.stderr.isatty():
+        click.echo("looking; what is new is compiled first, which takes seconds ...", err=True)
     answer = question.answer(Asked(looking, what, x, part_chosen, given))
     if str(output) != "-":
         click.echo(_told(answer))
