@@ -83,3 +83,8 @@ def test_images_larger_than_their_place_are_means_of_blocks() -> None:
     assert Tile(large).png(3) == Tile(small).png()
     assert Tile(large[:, :5]).png(3) != Tile(large[:, :5]).png(), "the last block is half a one"
     assert Tile(large).png(5) == Tile(large).png(), "six cells in five pixels stay as they are"
+
+
+def test_names_of_few_tiles_have_the_room_that_is_left() -> None:
+    tiles = [Tile(np.eye(2), title="global_avg_pool2d_1: 128"), Tile(np.eye(2), title="logits")]
+    assert tiles[0].title in words(sheet_picture(tiles, "units", columns=8).scene)

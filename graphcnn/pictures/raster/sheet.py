@@ -9,7 +9,15 @@ from typing import Any, Final
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.colors import signed, sizes
 from graphcnn.pictures.raster.page import WIDTH, Part, page_picture
-from graphcnn.pictures.raster.tiles import LINE, Tile, draw_tile, number, text_height, text_room
+from graphcnn.pictures.raster.tiles import (
+    LINE,
+    TITLE,
+    Tile,
+    draw_tile,
+    number,
+    text_height,
+    text_room,
+)
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.pixels import write_png
 from graphcnn.pictures.scene.scene import Box, Group, Image, Item, Rect, Text
@@ -120,6 +128,9 @@ class _Row:
 
 def _rows(own: Sequence[Tile], width: float, columns: int | None) -> list[_Row]:
     across = columns or _columns(own, width)
+    if len(own) < across:  # what is free in the only row is for names that are long
+        room = max(min(text_width(t.title, TITLE, bold=True) + 2, _WIDE) for t in own)
+        across = max(len(own), min(across, int((width + _GAP) // (room + _GAP))))
     each = min((width - _GAP * (across - 1)) / across, _WIDE if across > 1 else width)
     parts = [own[start : start + across] for start in range(0, len(own), across)]
     return [_Row(p, each, max(min(each / t.aspect, 1.5 * _WIDE) for t in p)) for p in parts]
