@@ -117,9 +117,13 @@ class Model(Network):
         return activations(self, image, batch_size, Execution.of(runtime, threads, "strict"))
 
     def lens(self, **options: Any) -> "Lens":
-        """What looks into this network: maps, attributions, images that excite a unit.
+        """A `Lens` on this network: feature maps, attributions, images that excite a unit.
 
-        The options (runtime, threads, precision) are those of `graphcnn.lens.lens.Lens`.
+            lens = model.lens()
+            lens.integrated(image, target=7).save("why.svg")
+
+        `help(lens)` has all methods. The options (runtime, threads, precision) are those of
+        `graphcnn.lens.lens.Lens`; it computes in strict precision by default.
         """
         from graphcnn.lens.lens import Lens
 

@@ -252,6 +252,10 @@ def minimise(
             same bits as in one run.
         runtime, threads, precision, tune: as in `Model.fit`.
 
+    Returns:
+        A `Minimum`: the `values` of the parameters, the `history` of the loss and of what was
+        watched, (steps, ...), the `snapshots`, and the `states` to go on from.
+
     Raises:
         GradientError: the loss is no scalar, does not depend on a parameter, or not smoothly; the
             message names it.

@@ -120,7 +120,7 @@ METHODS: Mapping[str, Method] = {
     "times_input": Method("gradient · input", _ruled("plain", True)),
     "smooth": Method("SmoothGrad", _smooth, signed=False),
     "integrated": Method("integrated gradients", _integrated),
-    "guided": Method("guided", _ruled("guided"), signed=False, edges=True),
+    "guided": Method("guided backpropagation", _ruled("guided"), signed=False, edges=True),
     "deconv": Method("deconvolution", _ruled("deconv"), signed=False, edges=True),
     "grad_cam": Method("Grad-CAM", _cam("plain")),
     "occlude": Method("occlusion", _occlude),
