@@ -3,8 +3,9 @@
     python -m graphcnn.tools.lens_pictures docs/lens                    draws them again
     python -m graphcnn.tools.lens_pictures docs/lens --data mnist:DIR   trains the network first
 
-The folder holds the network and the digits that the page is about, so that its examples run
-without the data. The same network gives the same pictures, byte for byte.
+The folder holds the network and the digits that the page is about, those of
+`graphcnn.tools.drawn_digits`, so that its examples run without the data. The same network gives
+the same pictures, byte for byte.
 """
 
 import argparse
@@ -16,7 +17,6 @@ from typing import Final
 import numpy as np
 
 from graphcnn.base.files import atomic_write
-from graphcnn.data.dataset import Dataset
 from graphcnn.data.specs import load as load_data
 from graphcnn.ir.node import Array
 from graphcnn.learning.optimizers import Adam
@@ -28,28 +28,28 @@ from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.raster.sheet import sheet_picture
 from graphcnn.pictures.raster.tiles import Tile, number
 from graphcnn.tools import xo_story
+from graphcnn.tools.drawn_digits import digits
 
 NETWORK: Final = "lenet5.safetensors"
 DIGITS: Final = "digits.npy"
+COUNT: Final = 16
 
 
 def train(data: str, folder: Path) -> None:
-    """LeNet-5 after three epochs, and sixteen digits that it was not trained on."""
+    """LeNet-5 after three epochs."""
     parts = load_data(data)
     model = build("lenet5")
     model.fit(
         parts.train, epochs=3, batch_size=64, optimizer=Adam(0.001), seed=0, validation=parts.test
     )
     model.save(folder / NETWORK)
+
+
+def draw_digits(folder: Path) -> None:
+    """Sixteen digits as an array file: 0 to 9, and 0 to 5 once more in another hand."""
     buffer = io.BytesIO()
-    np.save(buffer, sixteen(parts.test))
+    np.save(buffer, digits(COUNT))
     atomic_write(folder / DIGITS, buffer.getvalue())
-
-
-def sixteen(test: Dataset) -> Array:
-    """The first digit of each kind from 0 to 9, then the second of each from 0 to 5."""
-    places = [np.flatnonzero(test.labels == i % 10)[i // 10] for i in range(16)]
-    return np.asarray(test.images[places])
 
 
 def maximised(lens: Lens) -> Picture:
@@ -75,15 +75,16 @@ PICTURES: Final[Mapping[str, Callable[[Lens, Array], Finding | Picture]]] = {
     "attributed": lambda lens, digits: lens.attribute(digits[7]),
     "maximised": lambda lens, digits: maximised(lens),
     "reconstructed": lambda lens, digits: lens.reconstruct(digits),
-    "adversarial": lambda lens, digits: lens.adversarial(digits[3]),
+    "adversarial": lambda lens, digits: lens.adversarial(digits[9]),
 }
 
 
 def draw(folder: Path) -> list[Path]:
     """All pictures of the network in the folder."""
     lens = load(folder / NETWORK).lens()
-    digits = np.load(folder / DIGITS)
-    return [make(lens, digits).save(folder / f"{name}.svg") for name, make in PICTURES.items()]
+    draw_digits(folder)
+    items = digits(COUNT)
+    return [make(lens, items).save(folder / f"{name}.svg") for name, make in PICTURES.items()]
 
 
 def main() -> None:
