@@ -14,7 +14,10 @@ from graphcnn.runtime.execution import NATIVE, Execution
 ROOT = Path(__file__).parents[2]
 #: What users give by word, and so may be arguments of one function where their calls come in.
 LOOSE = {"runtime", "threads", "precision", "tune"}
-DOORS = {"predict", "evaluate", "runner", "fit", "of", "profile", "Session"}
+DOORS = {
+    "predict", "evaluate", "activations", "runner", "fit", "of", "profile", "Session", "minimise",
+    "Core",  # of the lens
+}  # fmt: skip
 
 
 def test_the_environment_is_read_where_it_is_made(monkeypatch):

@@ -26,8 +26,8 @@ from graphcnn.runtime.native.code.target import Target, can_run, named
 #: Algorithms by their names without sizes: whole vectors are loaded, the lanes that are too many
 #: are not used. All others end where their operands end.
 READ_ON = {
-    "copy", "elementwise", "gather", "loop", "loss", "panels", "reduce columns", "reduce rows",
-    "rows of pixels", "softmax", "taps",
+    "copy", "elementwise", "gather", "groups", "loop", "loss", "panels", "reduce columns",
+    "reduce rows", "rows of pixels", "softmax", "taps",
 }  # fmt: skip
 
 
