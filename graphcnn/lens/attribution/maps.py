@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -118,11 +119,17 @@ def widest(values: Array) -> Array:
 def enlarged(maps: Array, sizes: tuple[int, int]) -> Array:
     """Maps (..., h, w) in the size of an image, bilinear between the middles of their cells."""
     for axis, size in ((-2, sizes[0]), (-1, sizes[1])):
-        count = maps.shape[axis]
-        places = np.clip((np.arange(size) + 0.5) * (count / size) - 0.5, 0, count - 1)
-        low = np.minimum(places.astype(np.intp), max(count - 2, 0))
-        share = (places - low).reshape(-1, *(1,) * (-axis - 1))
-        below = np.take(maps, low, axis)
-        above = np.take(maps, np.minimum(low + 1, count - 1), axis)
-        maps = below * (1 - share) + above * share
+        low, high, share = _between(maps.shape[axis], size)
+        if axis == -2:
+            share = share[:, None]
+        maps = np.take(maps, low, axis) * (1 - share) + np.take(maps, high, axis) * share
     return maps
+
+
+@lru_cache(maxsize=64)
+def _between(count: int, size: int) -> tuple[Array, Array, Array]:
+    """The two of `count` cells that each of `size` places lies between, and its share of the
+    second."""
+    places = np.clip((np.arange(size) + 0.5) * (count / size) - 0.5, 0, count - 1)
+    low = np.minimum(places.astype(np.intp), max(count - 2, 0))
+    return low, np.minimum(low + 1, count - 1), places - low
