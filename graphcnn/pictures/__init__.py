@@ -5,19 +5,23 @@ Each function takes a graph, or arrays, and returns a `Picture`, which is saved 
 file. No program and no package is needed, but for PNG files (extra "png").
 """
 
-from graphcnn.pictures.compare import Difference, graph_changes
-from graphcnn.pictures.diagram import graph_picture
-from graphcnn.pictures.differences import difference_picture, passes_picture
-from graphcnn.pictures.failure import failure_picture
-from graphcnn.pictures.lessons.conv_steps import conv_steps, layer_steps
-from graphcnn.pictures.memory import plan_picture
-from graphcnn.pictures.picture import SUFFIXES, Picture
-from graphcnn.pictures.results.confusion import confusion_picture
-from graphcnn.pictures.results.curves import curves_picture
-from graphcnn.pictures.results.layers import layers_picture
-from graphcnn.pictures.results.mistakes import errors_picture
-from graphcnn.pictures.training import training_picture
-from graphcnn.pictures.volume.volume import volume_picture
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from graphcnn.pictures.compare import Difference, graph_changes
+    from graphcnn.pictures.diagram import graph_picture
+    from graphcnn.pictures.differences import difference_picture, passes_picture
+    from graphcnn.pictures.failure import failure_picture
+    from graphcnn.pictures.lessons.conv_steps import conv_steps, layer_steps
+    from graphcnn.pictures.memory import plan_picture
+    from graphcnn.pictures.picture import SUFFIXES, Picture
+    from graphcnn.pictures.results.confusion import confusion_picture
+    from graphcnn.pictures.results.curves import curves_picture
+    from graphcnn.pictures.results.layers import layers_picture
+    from graphcnn.pictures.results.mistakes import errors_picture
+    from graphcnn.pictures.training import training_picture
+    from graphcnn.pictures.volume.volume import volume_picture
 
 __all__ = [
     "SUFFIXES",
@@ -38,3 +42,32 @@ __all__ = [
     "training_picture",
     "volume_picture",
 ]
+
+#: Where each is: a picture is loaded when it is first asked for, and no other with it.
+_HOMES: Final = {
+    "confusion_picture": "results.confusion",
+    "conv_steps": "lessons.conv_steps",
+    "curves_picture": "results.curves",
+    "Difference": "compare",
+    "difference_picture": "differences",
+    "errors_picture": "results.mistakes",
+    "failure_picture": "failure",
+    "graph_changes": "compare",
+    "graph_picture": "diagram",
+    "layer_steps": "lessons.conv_steps",
+    "layers_picture": "results.layers",
+    "passes_picture": "differences",
+    "Picture": "picture",
+    "plan_picture": "memory",
+    "SUFFIXES": "picture",
+    "training_picture": "training",
+    "volume_picture": "volume.volume",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
