@@ -1,6 +1,5 @@
 """What the methods of the lens are built of: the model, its tensors, images, targets, probes."""
 
-import copy
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
@@ -37,23 +36,26 @@ class Core:
         threads: int | None = None,
         precision: str = "strict",
     ) -> None:
-        self.model = model
         self.execution = Execution.of(runtime, threads, precision, False)
+        self._states: Mapping[str, Array] | None = None
+        self._look_into(model)
+
+    def _look_into(self, model: Network) -> None:
+        """Begin with nothing compiled."""
+        self.model = model
         self._opened: Network | None = None
         self._of: Any = None
         self._made: dict[Any, Any] = {}
         self._looked: Callable[[], Snapshot | None] = lambda: None
         self._drawn = False
-        self._states: Mapping[str, Array] | None = None
 
-    def __getstate__(self) -> tuple[Network, Execution]:
+    def __getstate__(self) -> tuple[Network, Execution, Mapping[str, Array] | None]:
         """Copied and pickled without what is compiled: that is made again."""
-        return self.model, self.execution
+        return self.model, self.execution, self._states
 
-    def __setstate__(self, state: tuple[Network, Execution]) -> None:
-        model, execution = state
-        Core.__init__(self, model)
-        self.execution = execution
+    def __setstate__(self, state: tuple[Network, Execution, Mapping[str, Array] | None]) -> None:
+        model, self.execution, self._states = state
+        self._look_into(model)
 
     def __repr__(self) -> str:
         return f"<lens on {self.model!r}, {self.execution.precision} precision>"
@@ -118,8 +120,8 @@ class Core:
     def on(self, states: Mapping[str, Array]) -> Self:
         """What looks at the same network with other states, by their keys; those of the model stay
         as they are, and nothing is compiled again."""
-        made = copy.copy(self)
-        made._states = states
+        made = object.__new__(type(self))  # `copy` would leave out what is compiled
+        made.__dict__.update(self.__dict__, _states=states)
         return made
 
     def kept(self, key: Any, make: Callable[[], Kept]) -> Kept:

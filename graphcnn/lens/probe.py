@@ -48,9 +48,9 @@ class Probe:
     def __call__(self, *feeds: Array, piece: int = PIECE) -> dict[str, Array]:
         """The outputs for as many items as are fed, an array for each input in their order.
 
-        They run in pieces of `piece` items; a graph whose batch size is a number runs that many at
-        a time. Raises `LensError` where that does not divide what is fed, or where items of a batch
-        influence each other and so a map would not be that of its image alone.
+        They run in pieces of `piece` items, and one by one where items of a batch influence each
+        other: a map is that of its image alone. A graph whose batch size is a number runs that many
+        at a time. Raises `LensError` where that does not divide what is fed.
         """
         given = dict(zip(self._names, map(self._typed, self.graph.inputs, feeds), strict=True))
         count = len(feeds[0]) if feeds else 1

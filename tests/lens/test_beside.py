@@ -1,5 +1,7 @@
 """Methods side by side, and the numbers that say what their maps are worth."""
 
+import pickle
+
 import numpy as np
 import pytest
 from support.small_training import small, stripes, train
@@ -9,6 +11,7 @@ from graphcnn.lens.attribution.certificates import cascade, curves, order_of, ra
 from graphcnn.lens.attribution.methods import METHODS
 from graphcnn.lens.attribution.subject import subject
 from graphcnn.lens.attribution.ties import tied_pixels
+from graphcnn.lens.probe import Probe
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,19 @@ def test_weights_are_shuffled_from_the_scores_to_the_image(model: cnn.Model) -> 
     assert np.array_equal(copied.lens().gradient(image, 1).array, other.array)
     assert np.array_equal(lens.gradient(image, 1).array, plain.array)
     assert before == {key: array.tobytes() for key, array in model.states.items()}
+
+
+def test_other_states_run_on_what_is_compiled(model: cnn.Model) -> None:
+    lens = model.lens()
+    image = stripes(1, seed=5).images
+    lens.gradient(image, 1)
+    probes = {id(p._runner) for p in lens._made.values() if isinstance(p, Probe)}
+    states = cascade(lens, 3, 6)[-1][1]
+    other = lens.on(states)
+    found = other.gradient(image, 1).array
+    assert {id(p._runner) for p in other._made.values() if isinstance(p, Probe)} == probes
+    again = pickle.loads(pickle.dumps(other)).gradient(image, 1).array
+    assert np.array_equal(found, again), "a copy has these states, too"
 
 
 def test_all_methods_stand_side_by_side_with_their_certificates(model: cnn.Model) -> None:
