@@ -14,7 +14,7 @@ The formula is the same, and 64 filters at once cost what one costs.
 
 from dataclasses import replace
 
-from graphcnn.ir.graph import Graph
+from graphcnn.ir.graph import Graph, topological_order
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.origin import inherit
 from graphcnn.ir.sources import Input
@@ -34,7 +34,8 @@ def one_channel(value: Value, index: Value) -> Value:
         value: of a batch of n items, a number.
         index: i64[n].
     """
-    inputs = [n.output for n in Graph.of((), {"value": value}).nodes if isinstance(n.op, Input)]
+    nodes = topological_order([value.node])
+    inputs = [node.output for node in nodes if isinstance(node.op, Input)]
     return _Channels(Graph.of(inputs, {"value": value}), index).of(value)
 
 
