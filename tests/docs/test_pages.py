@@ -16,7 +16,7 @@ from graphcnn.tools.architecture_picture import STAGES, architecture_picture
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
-EXAMPLES = sorted(DOCS.glob("adding-*.md"))
+EXAMPLES = [*sorted(DOCS.glob("adding-*.md")), DOCS / "training.md"]
 PAGES = [*DOCS.glob("*.md"), ROOT / "CONTRIBUTING.md"]
 
 
