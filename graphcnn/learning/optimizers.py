@@ -7,7 +7,7 @@ Weight decay pulls kernels and matrices towards 0. Biases and the gamma and beta
 normalisation are left alone: they are not many, and shrinking them does not simplify a network.
 """
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 from graphcnn.errors import GraphError
@@ -60,6 +60,16 @@ class Optimizer:
     def rate(self, step: int) -> float:
         """The learning rate of step `step`, 1 for the first."""
         return schedule(self.learning_rate).at(step)
+
+    def over(self, steps_per_epoch: int | None, epochs: float = 1) -> Self:
+        """With the schedules of a run of so many epochs; see `Schedule.over`."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed: dict[str, Any] = {
+            name: x.over(steps_per_epoch, epochs)
+            for name, x in found.items()
+            if isinstance(x, Schedule)
+        }
+        return replace(self, **changed) if changed else self
 
     def decays(self, parameter: Value) -> bool:
         """Whether weight decay applies: to parameters of two and more axes."""

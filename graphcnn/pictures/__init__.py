@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from graphcnn.pictures.results.curves import curves_picture
     from graphcnn.pictures.results.layers import layers_picture
     from graphcnn.pictures.results.mistakes import errors_picture
+    from graphcnn.pictures.results.rates import rates_picture
     from graphcnn.pictures.training import training_picture
     from graphcnn.pictures.volume.volume import volume_picture
 
@@ -39,6 +40,7 @@ __all__ = [
     "layers_picture",
     "passes_picture",
     "plan_picture",
+    "rates_picture",
     "training_picture",
     "volume_picture",
 ]
@@ -59,6 +61,7 @@ _HOMES: Final = {
     "passes_picture": "differences",
     "Picture": "picture",
     "plan_picture": "memory",
+    "rates_picture": "results.rates",
     "SUFFIXES": "picture",
     "training_picture": "training",
     "volume_picture": "volume.volume",

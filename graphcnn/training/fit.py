@@ -29,7 +29,7 @@ from graphcnn.training.history import History
 from graphcnn.training.keeping import Checkpoint
 from graphcnn.training.progress import display
 from graphcnn.training.resuming import Told, wanted_changes
-from graphcnn.training.run import Run, Watcher, interruptible
+from graphcnn.training.run import Run, Watcher, interruptible, steps_of_epoch
 from graphcnn.training.session import Session, checked_seed, one_pixel_message
 from graphcnn.training.stopping import EarlyStopping
 from graphcnn.training.watchers import Callback, callback_watchers, in_order
@@ -80,7 +80,8 @@ def fit(
             `lambda z, t: cnn.cross_entropy(z, t, label_smoothing=0.1, ignore_index=255)`. Of a
             model that is proven to end in softmax (or sigmoid), the first two are computed of what
             stands before it.
-        optimizer: "sgd", "rmsprop", "adam", "adamw", or an optimiser with its settings.
+        optimizer: "sgd", "rmsprop", "adam", "adamw", or an optimiser with its settings. Its
+            schedules count steps, `cnn.schedules.epochs(10)`, or the whole run: `steps=None`.
         validation: measured after every epoch, in inference form.
         validation_batch_size: items measured at a time; by default the batch size.
         metrics: names ("accuracy", "top_5_accuracy", "binary_accuracy") or functions of
@@ -148,7 +149,9 @@ def fit(
         held_out = as_dataset(validation, model, known or data.classes, loss=loss)
     if validation_batch_size is not None:
         validation_batch_size = at_least_one(validation_batch_size, "validation_batch_size")
-    optimizer = make_optimizer(optimizer)
+    optimizer = make_optimizer(optimizer).over(
+        steps_of_epoch(len(data), batch_size, drop_last), epochs
+    )
     kind = target_type(loss, prediction_type(model), data.labels)
     evaluation = with_loss(model.graph, loss, metrics, kind)
     if held_out is not None:

@@ -109,6 +109,7 @@ class Minimisation:
         #: The whole step: forward, backward and update.
         self.graph: Graph = minimising_graph(self._network.graph, self.optimizer, rules)
         self._schedule = schedule(self.optimizer.learning_rate)
+        self._schedule.check_resolved()
         self._own = {state_of(s).key: s for s in self.graph.states if state_of(s).cell not in keys}
         self._network.initialize_missing(checked_seed(seed))
         values = self._network.states.snapshot()
@@ -242,7 +243,7 @@ def minimise(
         over: the parameters (`cnn.parameter`, or states of models), one or several. They begin with
             the values that they have, drawn by their initialisers where they have none, and keep
             the last ones.
-        optimizer: as in `Model.fit`.
+        optimizer: as in `Model.fit`; schedules may say `steps=None` for all of these.
         seed: of the random numbers, and of parameters not drawn yet.
         feeds: arrays for the inputs that the loss reads, by name; the same at every step.
         watch: other values of the formula, by name, to be noted at every step.
@@ -263,6 +264,9 @@ def minimise(
         DataError: other feeds than the loss reads.
     """
     execution = Execution.of(runtime, threads, precision, tune)
+    optimizer = make_optimizer(optimizer)
+    if is_int(steps) and steps > 0:
+        optimizer = optimizer.over(steps)
     step = Minimisation(loss, over, optimizer, watch=watch, seed=seed, execution=execution)
     return step.run(steps, seed=seed, feeds=feeds, snapshots=snapshots, states=states)
 

@@ -176,7 +176,18 @@ def _settings(optimizer: Optimizer) -> str:
 
 def _rates(rates: Schedule) -> str:
     """A schedule of ours as it is written, one of the user's own by its rates."""
-    if type(rates).__module__ == Schedule.__module__:
+    if _ours(rates):
         return repr(rates)
     sampled = [repr(float(rates.at(step))) for step in _STEPS]
     return f"{type(rates).__qualname__}, rates {_hash(sampled)}"
+
+
+def _ours(rates: Any) -> bool:
+    """Whether a schedule, and all of which it is made, are told by how they are written."""
+    if isinstance(rates, tuple):
+        return all(map(_ours, rates))
+    if not isinstance(rates, Schedule):
+        return not callable(rates)
+    if not type(rates).__module__.startswith("graphcnn.learning.schedules."):
+        return False
+    return all(_ours(getattr(rates, f.name)) for f in fields(rates))

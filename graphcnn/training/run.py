@@ -99,8 +99,7 @@ class Run:
     @property
     def batches(self) -> int:
         """Steps of one epoch."""
-        whole, rest = divmod(len(self.data), self.batch_size)
-        return whole if self.drop_last or not rest else whole + 1
+        return steps_of_epoch(len(self.data), self.batch_size, self.drop_last)
 
     @property
     def done(self) -> int:
@@ -174,6 +173,12 @@ class Run:
         else:
             how = f"go on with resume={str(self.folder)!r}"
         return f"interrupted in epoch {at.epoch + 1} after batch {at.batch}: {how}"
+
+
+def steps_of_epoch(items: int, batch_size: int, drop_last: bool) -> int:
+    """How many batches so many items are."""
+    whole, rest = divmod(items, batch_size)
+    return whole if drop_last or not rest else whole + 1
 
 
 def _first(reasons: Sequence[str | None]) -> str | None:

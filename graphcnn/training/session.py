@@ -96,7 +96,7 @@ class Session:
         self.optimizer = make_optimizer(optimizer)
         self._metrics, self._kind = metrics, target
         self.execution = Execution.of(runtime, threads, precision, tune)
-        self._schedule = schedule(self.optimizer.learning_rate)
+        self.learning_rate = self.optimizer.learning_rate
         self._built: _Built | None = None
         self._to_teach_run = self._to_teach_data = teach
         self._definition = model.graph
@@ -182,7 +182,9 @@ class Session:
 
     @learning_rate.setter
     def learning_rate(self, rate: Any) -> None:
-        self._schedule = schedule(rate)
+        found = schedule(rate)
+        found.check_resolved()
+        self._schedule = found
 
     def rate_at(self, step: int) -> float:
         """The rate of a step, counted from 1, by the schedule that holds now."""
