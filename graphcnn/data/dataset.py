@@ -1,7 +1,7 @@
 """Items with their labels, in memory; the order of training is a pure function of the seed."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self, overload
@@ -9,16 +9,10 @@ from typing import Any, Self, overload
 import numpy as np
 
 from graphcnn.data.class_names import given_names
-from graphcnn.data.normalisation import (
-    Items,
-    Normalisation,
-    as_numbers,
-    check_inputs,
-    check_labels,
-    check_targets,
-    is_one_hot,
-    refuse_normalised,
-)
+from graphcnn.data.given import arrays_of, checked_items, checked_targets, each_of, shape_text
+from graphcnn.data.normalisation import Items, Normalisation, refuse_normalised
+from graphcnn.data.rows import Chosen, in_memory, is_mapped
+from graphcnn.data.weights import check_weights, weights_of
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
 from graphcnn.ir.philox import permutation
@@ -50,7 +44,12 @@ class Labels(np.ndarray):
 
 def source_of(images: Any) -> "Dataset | None":
     """The data set that a batch is from, if it is known."""
-    return getattr(next(iter(_arrays(images)), None), "source", None)
+    return getattr(next(iter(arrays_of(images)), None), "source", None)
+
+
+def items_of(batch: Sequence[Any]) -> int:
+    """How many items a batch has, given as `epoch` yields it."""
+    return len(next(iter(arrays_of(batch[1]))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,55 +62,77 @@ class Dataset:
 
     Attributes:
         images: the items as they were read, an array or a dict of arrays; `normalisation` makes
-            images what a network is fed.
+            images what a network is fed. What has `shape`, `dtype`, a length, and gives arrays for
+            slices and arrays of indices will do for an array: it is read batch by batch.
         labels: class numbers of int64, (n,) or one per pixel (n, height, width); or targets
-            (n, ...) of float32 without `classes`.
-        classes: names of the classes, in the order of their numbers.
+            (n, ...) of float32 without `classes`. A dict of such, by the names of the outputs, is
+            for a network of several.
+        classes: names of the classes, in the order of their numbers; those of the first labels,
+            where there are several.
         normalisation: None means uint8 is divided by 255 and nothing else.
         numbered: the labels came without names, and `classes` only spells their numbers. A model
             takes such labels as they are; others it finds by the names of their classes.
         ignored: labels that stand for no class, for losses that leave them out.
+        weights: how much each item counts in the loss, of float32 (n,), or each of its labels,
+            of their shape; None where all count the same.
 
     Raises:
         DataError: no item at all, numbers of items and labels that differ, labels that are
-            no class, or a wrong shape or element type.
+            no class, weights that are negative or not finite, or a wrong shape or element type.
     """
 
     images: Any
-    labels: Array
+    labels: Any
     classes: tuple[str, ...] = ()
     normalisation: Normalisation | None = None
     name: str = "data"
     numbered: bool = False
     ignored: tuple[int, ...] = ()
+    weights: Array | None = None
 
     def __post_init__(self) -> None:
         try:
             if self.normalisation is not None:
-                for given in _arrays(self.images):
+                for given in arrays_of(self.images):
                     refuse_normalised(given, "the data set")
-            images = _checked(self.images)
+            images = checked_items(self.images)
             classes = given_names(self.classes)
-            labels = _labels(self.labels, len(classes), self.ignored)
-            for array in _arrays(images):
-                if len(array) != len(labels):
-                    raise DataError(f"{len(array)} images but {len(labels)} labels")
+            labels = checked_targets(self.labels, len(classes), self.ignored)
+            first = next(iter(arrays_of(images)))
+            for array in arrays_of(labels):
+                if len(first) != len(array):
+                    raise DataError(f"{len(first)} images but {len(array)} labels")
+            weights = self.weights
+            if weights is not None:
+                weights = check_weights(weights, labels)
         except DataError as error:
             raise DataError(f"data set {self.name!r}: {error}") from None
         object.__setattr__(self, "images", images)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "weights", weights)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.first_labels)
 
     @cached_property
     def digest(self) -> str:
-        """A hash of every bit of items, labels, classes and normalisation; computed once."""
+        """A hash of all that makes the batches of training; computed once.
+
+        Of items that are no array it is their own `digest`, where they have one; else their shape
+        and type, as reading them may take hours.
+        """
         total = hashlib.sha256()
         named = self.images if isinstance(self.images, Mapping) else {"": self.images}
-        for key, array in (*named.items(), ("labels", self.labels)):
+        labels = self.labels if isinstance(self.labels, Mapping) else {"": self.labels}
+        arrays = [*named.items(), *((f"labels{k and f' {k}'}", a) for k, a in labels.items())]
+        if self.weights is not None:
+            arrays.append(("weights", self.weights))
+        for key, array in arrays:
             total.update(f"{key} {array.dtype.str} {array.shape}".encode())
+            if not isinstance(array, np.ndarray):
+                total.update(str(getattr(array, "digest", "")).encode())
+                continue
             rows = max(1, _PIECE // max(1, array[:1].nbytes))
             for at in range(0, len(array), rows):
                 total.update(np.ascontiguousarray(array[at : at + rows]).data.cast("B"))
@@ -122,10 +143,10 @@ class Dataset:
     def __repr__(self) -> str:
         of = f", {len(self.classes)} classes" if self.classes else ""
         if isinstance(self.images, Mapping):
-            kinds = ", ".join(f"{key} {_shape(a)} {a.dtype}" for key, a in self.images.items())
+            kinds = ", ".join(f"{key} {shape_text(a)} {a.dtype}" for key, a in self.images.items())
             return f"<Dataset {self.name!r}: {len(self)} items of {kinds}{of}>"
-        what = "images" if self.images.ndim == 4 else "items"
-        kind = f"{_shape(self.images)} {self.images.dtype}".strip()
+        what = "images" if len(self.images.shape) == 4 else "items"
+        kind = f"{shape_text(self.images)} {self.images.dtype}".strip()
         return f"<Dataset {self.name!r}: {len(self)} {what} {kind}{of}>"
 
     @property
@@ -136,8 +157,20 @@ class Dataset:
     @property
     def first_items(self) -> Array:
         """The items, those of the first input where there are several."""
-        first: Array = next(iter(_arrays(self.images)))
+        first: Array = next(iter(arrays_of(self.images)))
         return first
+
+    @property
+    def first_labels(self) -> Array:
+        """The labels, those of the first output where there are several."""
+        first: Array = next(iter(arrays_of(self.labels)))
+        return first
+
+    @property
+    def target_sample(self) -> Any:
+        """An empty array (0, ...), or a dict of such, of the type and item shape that the targets
+        of training batches have. Data that change their targets say so here."""
+        return each_of(self.labels, lambda array: array[:0])
 
     @overload
     def __getitem__(self, index: int) -> tuple[Any, Any]: ...
@@ -145,24 +178,34 @@ class Dataset:
     def __getitem__(self, index: slice | Array | list[int]) -> Self: ...
     def __getitem__(self, index: int | slice | Array | list[int]) -> Any:
         """One (image, label), or the data set of a slice or of an array of indices."""
-        images, labels = self._rows(index), self.labels[index]
-        if labels.ndim < self.labels.ndim:
-            return images, labels
-        return replace(self, images=images, labels=labels)
+        labels = each_of(self.labels, lambda array: array[index])
+        if next(iter(arrays_of(labels))).ndim < self.first_labels.ndim:
+            return self._rows(index), labels
+        weights = None if self.weights is None else self.weights[index]
+        return replace(self, images=self._part(index), labels=labels, weights=weights)
+
+    def _part(self, index: Any) -> Any:
+        """The items of some indices, as items of a data set: what is no array stays none."""
+
+        def part(items: Any) -> Any:
+            whole = in_memory(items) or (is_mapped(items) and isinstance(index, slice))
+            return items[index] if whole else Chosen(items, index)
+
+        return each_of(self.images, part)
 
     def _rows(self, index: Any) -> Any:
         """The items at an index or at several."""
-        return _each(self.images, lambda array: array[index])
+        return each_of(self.images, lambda array: array[index])
 
-    def batch(self, indices: Any, *, normalised: bool = False) -> tuple[Any, Array]:
-        """The items at `indices` as they were read, and their labels.
+    def batch(self, indices: Any, *, normalised: bool = False) -> tuple[Any, ...]:
+        """The items at `indices` as they were read, their labels, and their weights, if any.
 
         `normalised` makes images float32 numbers of mean 0, as `batches` does: to look at, or for
         other programs. A model does so itself, and refuses images that were normalised here.
         """
         return self._batch(indices, normalised)
 
-    def _batch(self, rows: Any, normalised: bool) -> tuple[Any, Array]:
+    def _batch(self, rows: Any, normalised: bool) -> tuple[Any, ...]:
         items = self._rows(rows)
         if normalised:
             items = self._normalised(items)
@@ -172,12 +215,15 @@ class Dataset:
             batch.source, batch.normalised = self, normalised
             return batch
 
-        labels = self.labels[rows]
-        if not isinstance(labels, np.ndarray):  # of one item
-            return _each(items, known), labels
-        numbered = labels.view(Labels)
-        numbered.source = self
-        return _each(items, known), numbered
+        labels = each_of(self.labels, lambda array: array[rows])
+        first = next(iter(arrays_of(labels)))
+        if isinstance(first, np.ndarray):  # else of one item
+            named = first.view(Labels)
+            named.source = self
+            several = isinstance(labels, Mapping)
+            labels = {**labels, next(iter(labels)): named} if several else named
+        batch = each_of(items, known), labels
+        return batch if self.weights is None else (*batch, self.weights[rows])
 
     def _normalised(self, items: Any) -> Any:
         """Images normalised, the first of several inputs; items that are no images as they are."""
@@ -195,8 +241,8 @@ class Dataset:
         *,
         drop_last: bool = False,
         normalised: bool = False,
-    ) -> Iterator[tuple[Any, Array]]:
-        """Items as they were read and their labels, batch after batch; the last may be short.
+    ) -> Iterator[tuple[Any, ...]]:
+        """What `batch` gives, batch after batch; the last may be short.
 
         In an order of one's own; the batches of training are those of `epoch`.
 
@@ -225,13 +271,13 @@ class Dataset:
         *,
         shuffle: bool = True,
         drop_last: bool = False,
-    ) -> Iterator[tuple[Any, Array]]:
+    ) -> Iterator[tuple[Any, ...]]:
         """The batches of one epoch of training: those that `fit` takes, which seed and epoch alone
-        decide.
+        decide. Each is (items, targets), or (items, targets, weights) of data with weights.
 
             for epoch in range(10):
-                for images, labels in train.epoch(0, epoch, 64):
-                    session.step(images, labels)
+                for batch in train.epoch(0, epoch, 64):
+                    session.step(*batch)
 
         Args:
             seed: of all that is random; None for the items in their order and as they are, which is
@@ -258,6 +304,20 @@ class Dataset:
         """The order of the images in one epoch: a permutation that only seed and epoch decide."""
         return permutation(seed, epoch, _SHUFFLE, len(self))
 
+    def weighted(self, weights: Any) -> Self:
+        """The same items, each with a weight in the loss; what it weighs already is multiplied.
+
+        Args:
+            weights: "balanced" gives each class the weight n / (K · count), n labels of K classes,
+                as scikit-learn's `compute_class_weight` does; a dict from names or numbers of
+                classes to weights, 1 for others; or an array, (n,) or of the shape of the labels.
+
+        Raises:
+            DataError: an unknown class (names the nearest), weights that are negative or not
+                finite, or data without classes where the weights are of classes.
+        """
+        return replace(self, weights=weights_of(self, weights))
+
     def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
         """(the rest, round(fraction · n) images chosen at random), each class in proportion.
 
@@ -271,54 +331,10 @@ class Dataset:
                 f"sides at least one: round({fraction} · {n}) = {round(fraction * n)}"
             )
         order = permutation(seed, 0, _SPLIT, n)
-        if self.classes and self.labels.ndim == 1:
+        labels = self.first_labels
+        if self.classes and labels.ndim == 1:
             # every n/held-th image of the classes laid one after another
-            order = order[np.argsort(self.labels[order], kind="stable")]
+            order = order[np.argsort(labels[order], kind="stable")]
         k = np.arange(n)
         chosen = (k + 1) * held // n > k * held // n
         return self[np.sort(order[~chosen])], self[np.sort(order[chosen])]
-
-
-def _checked(images: Any) -> Any:
-    """An array of items, or a dict of arrays with equally many."""
-    if not isinstance(images, Mapping):
-        return check_inputs(images, images=True)
-    if not images:
-        raise DataError("no items: the dict of inputs is empty")
-    found: dict[str, Array] = {}
-    for key, x in images.items():
-        try:
-            found[str(key)] = check_inputs(x, images=False)
-        except DataError as error:
-            raise DataError(f"input {key!r}: {error}") from None
-    if len(set(map(len, found.values()))) > 1:
-        sizes = ", ".join(f"{len(array)} of {key}" for key, array in found.items())
-        raise DataError(f"the inputs must have equally many items, found {sizes}")
-    return found
-
-
-def _labels(labels: Any, classes: int, ignored: tuple[int, ...]) -> Array:
-    """Class numbers where there are classes; else whole numbers or floats as they are."""
-    array = as_numbers(labels)
-    if classes:
-        rows = array.ndim == 2 and not (array.shape[1] == classes and is_one_hot(array))
-        # A class for every step of a series, or of a volume, is as good as one for every pixel.
-        free = rows or array.ndim > 3
-        return check_labels(array, classes, array.shape[1:] if free else None, ignored)
-    if array.dtype.kind in "iu" and array.ndim:
-        return array.astype(np.int64, copy=False)
-    return check_targets(array)
-
-
-def _arrays(images: Any) -> Iterable[Any]:
-    return images.values() if isinstance(images, Mapping) else (images,)
-
-
-def _each(images: Any, function: Callable[[Array], Any]) -> Any:
-    if isinstance(images, Mapping):
-        return {key: function(array) for key, array in images.items()}
-    return function(images)
-
-
-def _shape(array: Array) -> str:
-    return "×".join(map(str, array.shape[1:]))

@@ -6,7 +6,7 @@ exported with its graph, so that a picture means the same everywhere.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -260,8 +260,10 @@ def _fits(found: tuple[int, ...], shape: Shape) -> bool:
     return all(d == shape[a] or (a == free and d % each == 0) for a, d in enumerate(found))
 
 
-def as_numbers(targets: Any) -> Array:
-    """Targets as an array; truth values are the numbers 0 and 1."""
+def as_numbers(targets: Any) -> Any:
+    """Targets as an array, or a dict of arrays; truth values are the numbers 0 and 1."""
+    if isinstance(targets, Mapping):
+        return {str(key): as_numbers(each) for key, each in targets.items()}
     array = as_array(targets, "targets")
     return array.astype(np.int64) if array.dtype.kind == "b" else array
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphcnn.data.class_names import listed
 from graphcnn.data.dataset import Dataset
+from graphcnn.data.rows import Joined
 from graphcnn.errors import DataError
 
 _WORDS = {
@@ -21,7 +22,7 @@ _WORDS = {
 _KINDS = {word: kind for kind, words in _WORDS.items() for word in words}
 #: What may stand behind such a word: train_set, TestImages.
 _ENDINGS = ("set", "sets", "data", "dataset", "images", "imgs", "split", "part")
-_ARRAYS = ("images", "labels")
+_ARRAYS = ("images", "labels", "weights")
 _LETTERS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -50,8 +51,8 @@ class Parts(tuple[Dataset, Dataset]):
     def joined(self) -> Dataset:
         """All images as one data set."""
         parts = [*self, *filter(None, [self.validation])]
-        images, labels = (np.concatenate([getattr(p, key) for p in parts]) for key in _ARRAYS)
-        return replace(parts[0], images=images, labels=labels)
+        found = {key: _joined([getattr(p, key) for p in parts]) for key in _ARRAYS}
+        return replace(parts[0], **found)
 
     @property
     def train(self) -> Dataset:
@@ -60,6 +61,15 @@ class Parts(tuple[Dataset, Dataset]):
     @property
     def test(self) -> Dataset:
         return self[1]
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Arrays one behind another; of dicts each by its name; None where there are none."""
+    if isinstance(parts[0], Mapping):
+        return {key: _joined([part[key] for part in parts]) for key in parts[0]}
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate(parts)
+    return None if parts[0] is None else Joined(parts)
 
 
 def part_named(name: str) -> str:

@@ -33,6 +33,8 @@ from graphcnn.ops.comparison import Equal, NotEqual
 
 #: The name of the input that a graph with a loss has for them.
 TARGET = "target"
+#: The name of the input for how much each item counts in the loss.
+WEIGHTS = "weights"
 #: Labels this far apart are looked up in a table; others are gone through one by one.
 _TABLE = 1 << 16
 

@@ -126,14 +126,14 @@ def evaluate(
     model = opened_model(model)
     check_measurable(model.graph)
     dataset = as_dataset(data, model, loss=loss or "cross_entropy", targets=targets)
-    if loss is None and dataset.labels.dtype.kind == "f":
+    if loss is None and dataset.first_labels.dtype.kind == "f":
         raise DataError(
             f"no loss is known of {model.name}, and the one of class numbers does not take floats: "
             "give evaluate(..., loss=...)"
         )
     loss = loss or "cross_entropy"
     tell(model.name, next(iter(model.graph.outputs.values())), known_loss(loss))
-    kind = target_type(loss, prediction_type(model), dataset.labels)
+    kind = target_type(loss, prediction_type(model), dataset.target_sample)
     graph = with_loss(model.graph, loss, metrics, kind)
     runner = Runner(graph, execution)
     return measure(model, runner, dataset, batch_size)
@@ -160,7 +160,7 @@ def measure(model: Network, runner: Runner, data: Dataset, batch_size: int) -> d
     (head, split), states = runner.parts, model.states.snapshot()
     (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
     rule, collected = TargetRule.of(runner.graph), Collected(split.kinds)
-    for inputs, targets in data.epoch(None, 0, batch_size):
+    for inputs, targets, *_ in data.epoch(None, 0, batch_size):
         feeds = item_feeds(model, inputs)
         feeds[TARGET] = items_along(rule.check(targets), target.shape)
         collected.add(head.run(feeds, states)[0], len(targets))

@@ -20,6 +20,7 @@ from graphcnn.data.normalisation import (
     refuse_normalised,
 )
 from graphcnn.data.numpy_files import arrays
+from graphcnn.data.rows import with_channel
 from graphcnn.errors import DataError, DataWarning
 from graphcnn.ir.item_places import count_items, fed_items
 from graphcnn.ir.node import Array, Value
@@ -83,6 +84,8 @@ def _by_class_names(data: Dataset, known: Sequence[str], model: str) -> Dataset:
 
 def own_labels(targets: Any, model: Network) -> Any:
     """Targets; those that a batch took from a data set, as class numbers of the model."""
+    if isinstance(targets, Mapping):
+        return {key: own_labels(each, model) for key, each in targets.items()}
     if not isinstance(targets, Labels):
         return targets
     plain = targets.view(np.ndarray)
@@ -97,6 +100,9 @@ def labels_by_name(labels: Any, data: Dataset | None, known: Sequence[str], mode
     """
     if data is None or data.numbered or not data.classes or not known:
         return labels
+    if isinstance(labels, Mapping):  # the classes are those of the first
+        first = next(iter(labels))
+        return {**labels, first: labels_by_name(labels[first], data, known, model)}
     names, others = f"the data set {data.name!r}", f"the model {model!r}"
     numbers = _places(data.classes, tuple(known), names, others)
     return labels if numbers is None else relabelled(labels, numbers)
@@ -166,7 +172,7 @@ def _from_pair(data: Any, model: Network, loss: str | Objective) -> Dataset:
     return Dataset(images, labels, name="arrays")  # what is wrong with them the rule will say
 
 
-def _fitting(model: Network, data: Dataset, value: Value, array: Array) -> Array:
+def _fitting(model: Network, data: Dataset, value: Value, array: Array) -> Any:
     """The items of one input, of its shape. An axis of one grey channel may be left out."""
     t, name = value.type, value.node.name
     if item_axis(t.shape) is None:
@@ -177,23 +183,24 @@ def _fitting(model: Network, data: Dataset, value: Value, array: Array) -> Array
     wanted = tuple(d for d in t.shape if isinstance(d, int))
     image = _is_image(t)
     if image:
-        as_pixels(array[:0])
+        as_pixels(np.empty(0, array.dtype))
     if array.shape[1:] == wanted:
         return array
     if image and wanted[0] == 1 and array.shape[1:] == wanted[1:]:
-        return array[:, None]
+        return with_channel(array)
     what = "images (C, H, W) =" if image else f"{t.dtype} items"
     which = "" if len(model.graph.inputs) == 1 else f" for {name}"
     hint = ""
-    if image and array.ndim == 4 and {array.shape[1], wanted[0]} == {1, 3}:
+    rank = len(array.shape)
+    if image and rank == 4 and {array.shape[1], wanted[0]} == {1, 3}:
         made = "grey=True" if wanted[0] == 1 else "grey=False"
         option = "--grey" if wanted[0] == 1 else "--color"
         hint = f"; image_folder(..., {made}), {option} on the command line, reads them so"
     elif image and array.shape == wanted:
         hint = "; a single image is passed as image[None]"
-    elif image and array.ndim == 4 and (array.shape[3], *array.shape[1:3]) == wanted:
+    elif image and rank == 4 and (array.shape[3], *array.shape[1:3]) == wanted:
         hint = "; images with the channels last become images.transpose(0, 3, 1, 2)"
-    elif array.ndim > 2 and (array.shape[-1], *array.shape[1:-1]) == wanted:
+    elif rank > 2 and (array.shape[-1], *array.shape[1:-1]) == wanted:
         hint = "; np.moveaxis(x, -1, 1) moves the channels from the last axis to theirs"
     elif (1, *array.shape[1:]) == wanted:
         hint = "; x[:, None] adds the axis of the channel"

@@ -25,7 +25,7 @@ def adopt_data(model: Network, data: Dataset, rule: TargetRule) -> None:
 
 def _tells_apart(rule: TargetRule, data: Dataset) -> bool:
     """Whether targets are class numbers, or one score says which of two classes it is."""
-    two = len(data.classes) == 2 and data.labels.dtype.kind in "iu"
+    two = len(data.classes) == 2 and data.first_labels.dtype.kind in "iu"
     return not rule.kind.dtype.is_float or (two and rule.kind.shape[1:2] in ((), (1,)))
 
 

@@ -152,7 +152,7 @@ def fit(
     optimizer = make_optimizer(optimizer).over(
         steps_of_epoch(len(data), batch_size, drop_last), epochs
     )
-    kind = target_type(loss, prediction_type(model), data.labels)
+    kind = target_type(loss, prediction_type(model), data.target_sample)
     evaluation = with_loss(model.graph, loss, metrics, kind)
     if held_out is not None:
         TargetRule.of(evaluation).check(held_out.labels)

@@ -80,7 +80,7 @@ class LayerNorms(Watcher):
 
     def _of_first_batch(self, run: Run) -> Mapping[str, Array]:
         assert self._runner is not None
-        images, targets = next(iter(run.data.epoch(None, 0, run.batch_size)))
+        images, targets, *_ = next(iter(run.data.epoch(None, 0, run.batch_size)))
         rule = TargetRule.of(self._runner.graph)
         feeds = item_feeds(run.model, images)
         feeds[TARGET] = items_along(rule.check(targets), rule.kind.shape)
@@ -104,7 +104,7 @@ class LayerNorms(Watcher):
 
 def _norms(run: Run) -> Graph:
     """The Euclidean norm of the gradient of every kernel and matrix, in training form."""
-    kind = target_type(run.session.loss, prediction_type(run.model), run.data.labels)
+    kind = target_type(run.session.loss, prediction_type(run.model), run.data.target_sample)
     step = training_graph(run.model.graph, run.session.loss, None, None, kind)
     found = {
         key: Sqrt()(Sum(tuple(range(g.type.rank)))(g * g))

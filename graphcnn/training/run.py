@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphcnn.compile.runner import Runner
-from graphcnn.data.dataset import Dataset
+from graphcnn.data.dataset import Dataset, items_of
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
 from graphcnn.network.evaluation import measure
@@ -145,15 +145,15 @@ class Run:
         """The rest of one epoch. False if it was interrupted."""
         at, n = self.position, self.batch_size
         options = {"shuffle": self.shuffle, "drop_last": self.drop_last}
-        for images, targets in self.data.epoch(self.seed, at.epoch, n, at.batch, **options):
-            result = self.session.step(images, targets)
+        for batch in self.data.epoch(self.seed, at.epoch, n, at.batch, **options):
+            result, items = self.session.step(*batch), items_of(batch)
             at.batch += 1
             for key, value in result.items():
                 if key in self.of_the_whole:
                     continue
-                at.totals[key] = at.totals.get(key, 0.0) + value * len(targets)
+                at.totals[key] = at.totals.get(key, 0.0) + value * items
             for each in watchers:
-                each.batch(self, len(targets), result)
+                each.batch(self, items, result)
             if interrupted():
                 return False
         count = len(self.data) - (len(self.data) % n if self.drop_last else 0)

@@ -42,7 +42,7 @@ from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import tell
 from graphcnn.learning.schedules import schedule
-from graphcnn.learning.target_rule import TARGET, TargetRule
+from graphcnn.learning.target_rule import TARGET, WEIGHTS, TargetRule
 from graphcnn.network.feeding import (
     Data,
     as_dataset,
@@ -104,7 +104,7 @@ class Session:
         model.initialize_missing(self.seed)
         if data is not None:
             own = as_dataset(data, model, loss=self.loss)
-            built = self._build(own.labels)
+            built = self._build(own.target_sample)
             built.rule.check(own.labels)  # all of them now, not at step 900
             self._take_over(built, own)
         elif target is not None or known.target is not None:
@@ -203,10 +203,12 @@ class Session:
         with self._loan.stepping():
             self._engine.load(states)
 
-    def step(self, images: Any, targets: Any) -> dict[str, float]:
+    def step(self, images: Any, targets: Any, weights: Any = None) -> dict[str, float]:
         """Train on one batch; returns its loss and metrics, taken before the update.
 
         `images` are what `predict` takes: an array, or for several inputs a dict or a tuple.
+        `targets` are an array, or for several outputs a dict; `weights` say how much each item
+        counts in the loss.
         Labels of a batch of a data set are found by the names of their classes.
         Raises `TrainingError` naming the first node whose result is not finite where the loss is
         not, or a batch normalisation that would see a single number; the states are then those
@@ -219,6 +221,8 @@ class Session:
         feeds = item_feeds(self.model, images, learning=True)
         checked = built.rule.check(targets)
         feeds[TARGET] = items_along(checked, built.rule.kind.shape)
+        if weights is not None:
+            feeds[WEIGHTS] = np.asarray(weights, np.float32)
         if built.of_one_pixel is not None and len(checked) == 1:
             raise TrainingError(one_pixel_message(built.of_one_pixel))
         if self.model.graph is not self._definition:

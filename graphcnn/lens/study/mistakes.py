@@ -91,7 +91,7 @@ def answers(core: Core, data: Any, targets: Any = None) -> Answers:
     probe = core.probe("predictions", lambda: (inputs, {"scores": scores}))
     columns: list[tuple[Array, Array, Array]] = []
     start = 0
-    for batch, _ in dataset.epoch(None, 0, _PIECE):
+    for batch, *_ in dataset.epoch(None, 0, _PIECE):
         feeds = item_feeds(network, batch)
         found = probe(*(feeds[v.node.name] for v in inputs))["scores"]
         columns.append(_read(found, labels[start : start + len(found)], known, start, core))
