@@ -11,9 +11,11 @@ from graphcnn.models.autoencoder import autoencoder
 from graphcnn.models.digits_cnn import digits_cnn
 from graphcnn.models.lenet5 import lenet5
 from graphcnn.models.mnist_cnn import mnist_cnn
+from graphcnn.models.mobilenet_v2 import mobilenet_v2
 from graphcnn.models.resnet18 import resnet18
 from graphcnn.models.squeezenet import squeezenet
 from graphcnn.models.unet import unet
+from graphcnn.models.vgg16 import vgg16
 from graphcnn.models.vgg_cifar import vgg_cifar
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ MODELS: Final[dict[str, "Callable[..., Model]"]] = {
     "vgg_cifar": vgg_cifar,
     "resnet18": resnet18,
     "squeezenet": squeezenet,
+    "vgg16": vgg16,
+    "mobilenet_v2": mobilenet_v2,
     "unet": unet,
     "autoencoder": autoencoder,
 }
@@ -37,9 +41,11 @@ __all__ = [
     "digits_cnn",
     "lenet5",
     "mnist_cnn",
+    "mobilenet_v2",
     "resnet18",
     "squeezenet",
     "unet",
+    "vgg16",
     "vgg_cifar",
 ]
 

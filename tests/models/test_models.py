@@ -28,6 +28,8 @@ EXPECTED: dict[str, tuple[Shape, int]] = {
     ),
     "resnet18": ((N, 1000), 11_689_512),
     "squeezenet": ((N, 1000), 1_235_496),
+    "vgg16": ((N, 1000), 138_357_544),
+    "mobilenet_v2": ((N, 1000), 3_504_872),
     # down1, down2, bottom, up2, up1, logits
     "unet": (
         (N, 1, 64, 64),
@@ -114,6 +116,37 @@ def test_squeezenet_has_eight_fire_modules() -> None:
     assert [n.op.name for n in graph.operations].count("concat") == 8
     even = build("squeezenet", size=226).graph  # pools round up: 112 becomes 56, not 55
     assert {n.name: n.output.shape for n in even.operations}["fire2.concat"] == (N, 128, 56, 56)
+
+
+def test_forms_of_published_networks_have_the_published_parameters() -> None:
+    assert parameters(build("squeezenet", version="1.0").graph) == 1_248_424
+    assert parameters(build("vgg16", batch_norm=True).graph) == 138_365_992
+    for version in ("1.2", 2):
+        with pytest.raises(GraphError, match=r"squeezenet: version must be 1.0 or 1.1"):
+            build("squeezenet", version=version)
+
+
+def test_vgg16_reads_seven_by_seven_maps_at_any_size() -> None:
+    for size in (32, 64, 224, 300):
+        graph = build("vgg16", size=size).graph
+        assert parameters(graph) == EXPECTED["vgg16"][1]
+    with pytest.raises(GraphError, match=r"vgg16: size must be at least 32, found 31"):
+        build("vgg16", size=31)
+    with pytest.raises(GraphError, match=r"vgg16: channels must be those of 5 stages"):
+        build("vgg16", channels=(8, 8))
+
+
+def test_mobilenet_v2_has_seventeen_blocks_of_which_ten_add() -> None:
+    graph = build("mobilenet_v2").graph
+    shapes = {n.name: n.output.shape[1:] for n in graph.operations}
+    assert shapes["stem.relu6"] == (32, 112, 112)
+    assert shapes["stage2.block1.project.norm"] == (24, 56, 56)
+    assert shapes["stage7.block1.project.norm"] == (320, 7, 7)
+    kinds = [n.op.name for n in graph.operations]
+    assert (kinds.count("conv2d"), kinds.count("add")) == (52, 10)
+    thin = {n.name: n.output.shape for n in build("mobilenet_v2", width=0.35).graph.operations}
+    assert thin["stage1.block1.project.norm"][1] == 8  # 5.6 rounds up, since 90 % of it are more
+    assert thin["last.conv"][1] == 1280
 
 
 def test_unet_joins_each_level_with_its_skip() -> None:

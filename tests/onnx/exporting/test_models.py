@@ -23,12 +23,14 @@ from graphcnn.passes.training.backward import gradients
 pytest.importorskip("onnxruntime")
 
 #: Batch sizes of the networks that take long in plain NumPy.
-SLOW = {"resnet18": (2,), "vgg_cifar": (2,), "squeezenet": (2,), "unet": (2,)}
+SLOW = {name: (2,) for name in ("resnet18", "vgg_cifar", "squeezenet", "unet", "mobilenet_v2")}
+#: Thin ones of the same shape, of networks whose weights fill half a gigabyte.
+SETTINGS = {"vgg16": {"size": 64, "channels": (4, 8, 8, 8, 8), "hidden": 16}}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_built_in_network(name):
-    model = MODELS[name]()
+    model = MODELS[name](**SETTINGS.get(name, {}))
     exported = export_graph(model.graph, model.states)
 
     def run(feeds):
