@@ -119,7 +119,7 @@ from graphcnn.language.sources import (
     random_normal,
     random_uniform,
 )
-from graphcnn.learning import schedules
+from graphcnn.learning import metrics, schedules
 from graphcnn.learning.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from graphcnn.model import Model, import_onnx, load
 from graphcnn.onnx.importing.file.limits import Limits
@@ -252,6 +252,7 @@ __all__ = [
     "max_unpool2d",
     "maximum",
     "mean",
+    "metrics",
     "minimise",
     "minimum",
     "models",

@@ -106,10 +106,9 @@ class Collected:
         """The values for all items, in the element types of the pieces."""
         return {key: self._result(key, kind) for key, kind in self._kinds.items()}
 
-    def numbers(self) -> dict[str, float]:
-        """The scalars among them as floats that were not rounded to the element type."""
-        made = {key: self._total(key, kind) for key, kind in self._kinds.items()}
-        return {key: float(value) for key, value in made.items() if np.ndim(value) == 0}
+    def totals(self) -> dict[str, Array]:
+        """The values for all items, totals not rounded to the element types of the pieces."""
+        return {key: np.asarray(self._total(key, kind)) for key, kind in self._kinds.items()}
 
     def _total(self, key: str, kind: Batch) -> Any:
         if key not in self._totals:

@@ -23,10 +23,8 @@ def accuracy(
     Logits (N, K) and labels (N,), or (N, K, H, W) and (N, H, W). Equal logits count as the first.
     Items with the label `ignore_index` (or one of several) do not count; of no item it is 0.
     """
-    labels = as_labels(labels)
-    CrossEntropy().infer(logits.type, labels.type)
-    hits = Equal()(ArgMax(axis=1)(logits), labels)
-    return _part_of(hits, counted(labels, ignore_index), scoped(name, "accuracy"))
+    hits = right(logits, labels)
+    return _part_of(hits, counted(as_labels(labels), ignore_index), scoped(name, "accuracy"))
 
 
 @located
@@ -43,16 +41,30 @@ def top_k_accuracy(
     A class with the same logit as the label's counts as larger, so that a network which gives all
     classes one number scores 0, not 1. Items with the label `ignore_index` do not count.
     """
+    labels = as_labels(labels)
+    counts = counted(labels, ignore_index)
+    hits = among_largest(logits, looked_up(labels, counts), k)
+    return _part_of(hits, counts, scoped(name, "top_k_accuracy"))
+
+
+def right(logits: Value, labels: Value) -> Value:
+    """Whether the largest logit of each item is that of its label, bool (N, ...)."""
+    labels = as_labels(labels)
+    CrossEntropy().infer(logits.type, labels.type)
+    return Equal()(ArgMax(axis=1)(logits), labels)
+
+
+def among_largest(logits: Value, labels: Value, k: int) -> Value:
+    """Whether the label of each item has one of its `k` largest logits, bool (N, ...)."""
     labels, k = as_labels(labels), positive(k, "k")
     CrossEntropy().infer(logits.type, labels.type)
     classes = int(logits.shape[1])  # type: ignore[arg-type]
     if k > classes:
         raise GraphError(f"k must be at most the number of classes, {classes}, found {k}")
-    counts = counted(labels, ignore_index)
-    is_label = indicators(looked_up(labels, counts), classes, logits.dtype) > 0.0
+    is_label = indicators(labels, classes, logits.dtype) > 0.0
     own = Sum((1,), keepdims=True)(masked(is_label, logits))
     below = Sum((1,))(Cast(DType.FLOAT32)(logits < own))
-    return _part_of(below >= float(classes - k), counts, scoped(name, "top_k_accuracy"))
+    return below >= float(classes - k)
 
 
 def _part_of(hits: Value, counts: Value | None, name: str) -> Value:

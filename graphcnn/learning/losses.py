@@ -13,7 +13,8 @@ from graphcnn.ir.node import Array, Op
 from graphcnn.ir.tensor_type import BatchSize, DType, N, TensorType, known_size, times_n
 from graphcnn.language.arguments import check_function, choose
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
-from graphcnn.learning.metrics import METRICS, Metric, Objective
+from graphcnn.learning.metrics.accuracy import Accuracy
+from graphcnn.learning.metrics.base import Measure, Objective
 from graphcnn.ops.activation import Sigmoid
 from graphcnn.ops.softmax import Softmax
 
@@ -46,7 +47,7 @@ class Loss:
     function: Objective
     name: str = ""
     target: Callable[[TensorType], TensorType] | None = None
-    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
     readable: Op | None = None
 
     @property
@@ -73,14 +74,14 @@ LOSSES: dict[str, Loss] = {
             cross_entropy,
             "cross_entropy",
             target=class_numbers,
-            metrics={"accuracy": METRICS["accuracy"]},
+            metrics={"accuracy": Accuracy()},
             readable=Softmax(1),
         ),
         Loss(
             binary_cross_entropy,
             "binary_cross_entropy",
             target=like_prediction,
-            metrics={"accuracy": METRICS["binary_accuracy"]},
+            metrics={"accuracy": Accuracy()},
             readable=Sigmoid(),
         ),
         Loss(mse, "mse", target=like_prediction),

@@ -1,14 +1,26 @@
 """How a loss and its metrics are attached to the graph of a model."""
 
+from collections.abc import Mapping
+
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Value
+from graphcnn.ir.node import Op, Value
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import TensorType, format_shape, open_axes
-from graphcnn.learning.losses import known_loss, target_type
-from graphcnn.learning.metrics import Metrics, Objective, chosen_metrics
+from graphcnn.learning.losses import Loss, known_loss, target_type
+from graphcnn.learning.metrics.base import Measure, Objective, Seen
+from graphcnn.learning.metrics.choosing import Metrics, chosen_metrics
 from graphcnn.learning.probabilities import scored
 from graphcnn.learning.target_rule import TARGET, TargetRule
+from graphcnn.ops.activation import Sigmoid
+from graphcnn.ops.loss import BinaryCrossEntropy, CrossEntropy
+from graphcnn.ops.softmax import Softmax
+
+
+def measures_of(loss: str | Objective, metrics: Metrics = None) -> Mapping[str, Measure]:
+    """The metrics by the names of their results: what makes numbers of the outputs of `with_loss`,
+    all but `loss`."""
+    return chosen_metrics(metrics, known_loss(loss).metrics)
 
 
 def with_loss(
@@ -22,7 +34,8 @@ def with_loss(
     The first output of `graph` is the prediction. Where that is proven to be the probabilities that
     a loss with a name makes itself, the loss is computed of what stands before them, and so are
     metrics with a name; functions take the prediction. `metrics` default to what suits the loss;
-    those with a name leave out the labels that the loss leaves out.
+    those with a name leave out the labels that the loss leaves out. An output of a metric is what
+    adds up over batches: `measures_of` has what makes a number of the total.
     """
     known = known_loss(loss)
     prediction = next(iter(graph.outputs.values()))
@@ -34,20 +47,32 @@ def with_loss(
         found = scalar.type if isinstance(scalar, Value) else type(scalar).__name__
         raise GraphError(f"a loss must be a float scalar, found {found}; take its mean")
     outputs = {"loss": scalar}
-    chosen = chosen_metrics(metrics, known.metrics)
-    ignored = TargetRule.of(Graph.of((*graph.inputs, goal), outputs)).ignored if chosen else ()
-    for name, metric in chosen.items():
+    chosen = measures_of(loss, metrics)
+    if chosen:
+        seen = _seen(graph, known, prediction, goal, scalar)
+    for name, measure in chosen.items():
         if name in outputs:
             raise GraphError("a metric cannot be called 'loss', which is the name of the loss")
-        of = scores if metric.of_labels else scored(prediction, metric.readable)
-        value = metric.leaving_out(ignored)(of, goal)
-        if not isinstance(value, Value) or value.shape != ():
-            found = value.type if isinstance(value, Value) else type(value).__name__
-            raise GraphError(f"metric {name!r} must be a scalar, found {found}; take its mean")
-        outputs[name] = value
+        outputs[name] = measure.of_batch(seen)
     whole = Graph.of((*graph.inputs, goal), outputs, graph.updates, graph.name)
     _refuse_pairs(whole, goal)
     return whole
+
+
+def _seen(graph: Graph, loss: Loss, prediction: Value, goal: Value, scalar: Value) -> Seen:
+    """What metrics are given of a prediction and a loss of it."""
+    joint = Graph.of((*graph.inputs, goal), {"loss": scalar})
+    readable = loss.readable or _applied(joint, prediction)
+    logits, odds = (scored(prediction, each) for each in (Softmax(1), Sigmoid()))
+    return Seen(prediction, goal, logits, odds, readable, TargetRule.of(joint).ignored)
+
+
+def _applied(graph: Graph, prediction: Value) -> Op | None:
+    """What a loss of a user's own makes of the prediction, where it is one of ours inside."""
+    for node in graph.nodes:
+        if isinstance(node.op, CrossEntropy | BinaryCrossEntropy) and node.inputs[0] is prediction:
+            return Softmax(1) if isinstance(node.op, CrossEntropy) else Sigmoid()
+    return None
 
 
 def _refuse_pairs(graph: Graph, goal: Value) -> None:

@@ -1,6 +1,6 @@
 """Using a trained model: predicting, measuring."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from graphcnn.ir.item_places import take_items
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import is_open, item_axis
 from graphcnn.learning.losses import known_loss, target_type
-from graphcnn.learning.metrics import Metrics, Objective
-from graphcnn.learning.objective import with_loss
+from graphcnn.learning.metrics import Measure, Metrics, Objective
+from graphcnn.learning.metrics.base import numbers
+from graphcnn.learning.objective import measures_of, with_loss
 from graphcnn.learning.probabilities import tell
 from graphcnn.learning.target_rule import TARGET, TargetRule
 from graphcnn.network.feeding import (
@@ -35,6 +36,8 @@ from graphcnn.runtime.reference import Reference
 
 #: Items that `predict` runs at a time, where they may be cut apart.
 PIECE = 256
+#: Bytes of scores that are kept at most, where a metric needs those of all items.
+MOST_KEPT = 2**31
 #: Where the results of all operators are kept.
 PIECE_OF_ALL = 32
 
@@ -136,7 +139,7 @@ def evaluate(
     kind = target_type(loss, prediction_type(model), dataset.target_sample)
     graph = with_loss(model.graph, loss, metrics, kind)
     runner = Runner(graph, execution)
-    return measure(model, runner, dataset, batch_size)
+    return measure(model, runner, dataset, batch_size, measures_of(loss, metrics))
 
 
 def check_measurable(graph: Graph) -> None:
@@ -149,13 +152,30 @@ def check_measurable(graph: Graph) -> None:
         )
 
 
-def measure(model: Network, runner: Runner, data: Dataset, batch_size: int) -> dict[str, float]:
-    """The scalar outputs of a graph with a loss, of all items of a data set.
+def measure(
+    model: Network, runner: Runner, data: Dataset, batch_size: int, measures: Mapping[str, Measure]
+) -> dict[str, float]:
+    """The numbers that a graph with a loss gives of all items of a data set, which `measures` make
+    of its outputs; see `totals`."""
+    found = totals(model, runner, data, batch_size, collecting(measures))
+    return numbers(measures, found, model.classes or data.classes)
+
+
+def collecting(measures: Mapping[str, Measure]) -> tuple[str, ...]:
+    """The names of those that need all items at once."""
+    return tuple(name for name, each in measures.items() if each.collects)
+
+
+def totals(
+    model: Network, runner: Runner, data: Dataset, batch_size: int, kept: Sequence[str] = ()
+) -> dict[str, Array]:
+    """The outputs of a graph with a loss, of all items of a data set.
 
     The items run `batch_size` at a time, and nothing depends on that: means over the items are
-    weighted by the sizes of the batches, sums are added up, both in float64. Of an output that is
-    neither (a recall, a ratio of sums), what it is made of is put together from all batches first,
-    and it is computed once: see `graphcnn.analysis.batch_split`.
+    weighted by the sizes of the batches, sums are added up, whole numbers as such and floats in
+    float64. Of an output that is neither (a ratio of sums), what it is made of is put together from
+    all batches first, and it is computed once: see `graphcnn.analysis.batch_split`. What is `kept`
+    has a row for each item. Raises `DataError` where that is more than fits.
     """
     (head, split), states = runner.parts, model.states.snapshot()
     (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
@@ -163,13 +183,25 @@ def measure(model: Network, runner: Runner, data: Dataset, batch_size: int) -> d
     for inputs, targets, *_ in data.epoch(None, 0, batch_size):
         feeds = item_feeds(model, inputs)
         feeds[TARGET] = items_along(rule.check(targets), target.shape)
-        collected.add(head.run(feeds, states)[0], len(targets))
-    if split.tail is None:
-        return collected.numbers()
-    found = collected.numbers() | _of_the_whole(
-        runner, split, collected.results(), states, len(data)
-    )
+        results = head.run(feeds, states)[0]
+        for key in kept:
+            _refuse_to_keep(key, results[key], len(targets), len(data))
+        collected.add(results, len(targets))
+    found = collected.totals()
+    if split.tail is not None:
+        found |= _of_the_whole(runner, split, collected.results(), states, len(data))
     return {key: found[key] for key in runner.graph.outputs}
+
+
+def _refuse_to_keep(key: str, array: Array, some: int, count: int) -> None:
+    """Raise `DataError` where rows like these, of all items, are too many to keep."""
+    room = array.nbytes // max(some, 1) * count
+    if room > MOST_KEPT:
+        raise DataError(
+            f"metric {key!r} ranks all {count:,} items at once, whose scores take "
+            f"{room / 2**30:.1f} GiB: more than {MOST_KEPT / 2**30:.0f} GiB are not kept; measure "
+            "fewer items"
+        )
 
 
 def _of_the_whole(
@@ -178,7 +210,7 @@ def _of_the_whole(
     parts: Mapping[str, Array],
     states: Mapping[str, Array],
     count: int,
-) -> dict[str, float]:
+) -> dict[str, Array]:
     """The outputs of the tail: compiled where it is heavy, else by the reference."""
     tail = split.tail
     assert tail is not None
@@ -195,4 +227,4 @@ def _of_the_whole(
             f"{runner.graph.name} is measured over all {count} items at once, for which the memory "
             f"does not suffice, because {runner.axes.reason(value)}; measure fewer items"
         ) from None
-    return {key: float(array) for key, array in outputs.items()}
+    return dict(outputs)

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from graphcnn.errors import OutputError, WeightsError
 from graphcnn.ir.node import Array
 from graphcnn.network.weights import read_tensors, write_tensors
@@ -25,7 +27,8 @@ class Position:
     Attributes:
         epoch: finished epochs.
         batch: finished batches of the epoch under way.
-        totals: sums over the items of that epoch so far, by metric.
+        totals: sums over the items of that epoch so far, by metric: numbers, or arrays, which JSON
+            holds as lists.
         rows: the history.
         rates: learning rate of the last step of each epoch, and `resumed`: how many epochs, perhaps
             with a part of one, were done each time that the run was resumed. Both are of the epochs
@@ -36,7 +39,7 @@ class Position:
 
     epoch: int = 0
     batch: int = 0
-    totals: dict[str, float] = field(default_factory=dict)
+    totals: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, float]] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     resumed: list[float] = field(default_factory=list)
@@ -57,7 +60,9 @@ def make_folder(folder: str | Path) -> Path:
 
 def save_checkpoint(folder: Path, states: Mapping[str, Array], position: Position) -> None:
     """Write `last.safetensors`."""
-    write_tensors(folder / LAST, states, {"position": json.dumps(asdict(position))})
+    write_tensors(
+        folder / LAST, states, {"position": json.dumps(asdict(position), default=np.ndarray.tolist)}
+    )
 
 
 def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], Position]:

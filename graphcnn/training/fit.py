@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graphcnn.analysis.batch_axis import means
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
-from graphcnn.errors import DataError, TrainingWarning
-from graphcnn.ir.graph import Graph
-from graphcnn.ir.origin import warn
+from graphcnn.errors import DataError
 from graphcnn.learning.losses import known_loss, target_type
 from graphcnn.learning.metrics import Metrics, Objective
-from graphcnn.learning.objective import with_loss
+from graphcnn.learning.objective import measures_of, with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import source_of
@@ -32,6 +29,7 @@ from graphcnn.training.resuming import Told, wanted_changes
 from graphcnn.training.run import Run, Watcher, interruptible, steps_of_epoch
 from graphcnn.training.session import Session, checked_seed, one_pixel_message
 from graphcnn.training.stopping import EarlyStopping
+from graphcnn.training.sums import Sums
 from graphcnn.training.watchers import Callback, callback_watchers, in_order
 
 #: The batch size where none is given, or as many items as there are.
@@ -84,9 +82,11 @@ def fit(
             schedules count steps, `cnn.schedules.epochs(10)`, or the whole run: `steps=None`.
         validation: measured after every epoch, in inference form.
         validation_batch_size: items measured at a time; by default the batch size.
-        metrics: names ("accuracy", "top_5_accuracy", "binary_accuracy") or functions of
-            (prediction, target), reported besides the loss; by default what suits the loss. What
-            is no mean over the items, such as a recall, is reported of the validation data only.
+        metrics: names ("accuracy", "top_3_accuracy", "f1", ...), metrics with their settings
+            (`cnn.metrics.F1(average=None)`) or functions of (prediction, target), reported besides
+            the loss; by default what suits the loss. All are exact over the epoch. What ranks all
+            items at once ("auc") is reported of the validation data only, and so is what a function
+            gives that is neither a mean nor a sum over the items.
         seed: of the initial weights (unless the model has some), the order and the dropout.
         drop_last: leave out a last batch that is short; shuffling leaves out others every epoch.
         early_stopping: an `EarlyStopping`, or its patience in epochs.
@@ -154,6 +154,8 @@ def fit(
     )
     kind = target_type(loss, prediction_type(model), data.target_sample)
     evaluation = with_loss(model.graph, loss, metrics, kind)
+    scores = source_of(next(iter(model.graph.outputs.values())), known_loss(loss).readable)
+    sums = Sums.of(evaluation, scores, measures_of(loss, metrics), held_out is not None)
     if held_out is not None:
         TargetRule.of(evaluation).check(held_out.labels)
     session = Session(
@@ -178,7 +180,17 @@ def fit(
         "shuffle": shuffle,
         "classes": list(model.classes),
     }
-    told = Told(model.graph, evaluation, session.graph, loss, optimizer, data, held_out, others)
+    told = Told(
+        model.graph,
+        evaluation,
+        session.graph,
+        loss,
+        sums.measures,
+        optimizer,
+        data,
+        held_out,
+        others,
+    )
     folder = None if folder is None else make_folder(folder)
     run = Run(
         model,
@@ -193,7 +205,7 @@ def fit(
         drop_last=drop_last,
         validation_batch_size=validation_batch_size or batch_size,
         folder=folder,
-        of_the_whole=_of_the_whole(model, evaluation, loss),
+        sums=sums,
     )
     kept = None if folder is None else Checkpoint(folder, told, checkpoint_every)
     if kept is not None and resume is not None and (kept.folder / LAST).exists():
@@ -201,20 +213,6 @@ def fit(
     watchers = in_order(kept, display(progress), early_stopping, called)
     with interruptible() as interrupted:
         return run.train(watchers, interrupted)
-
-
-def _of_the_whole(model: Network, evaluation: Graph, loss: str | Objective) -> frozenset[str]:
-    """The metrics that are no means over the items, with a warning that names them."""
-    scores = source_of(next(iter(model.graph.outputs.values())), known_loss(loss).readable)
-    found = [key for key, mean in means(evaluation, scores).items() if not mean]
-    metrics = [key for key in found if key != "loss"]  # which is what every step makes smaller
-    if metrics:
-        warn(
-            f"{', '.join(metrics)}: no mean over the items, so the mean of what the batches of "
-            "training give would be another number: it is reported of the validation data only",
-            TrainingWarning,
-        )
-    return frozenset(metrics)
 
 
 def _batch_size(given: Any, data: Dataset) -> int:

@@ -74,9 +74,10 @@ class History:
         return self.column(index)
 
     def __str__(self) -> str:
-        lines = ["  ".join(("epoch", *(f"{name:>12}" for name in self.columns)))]
+        wide = {name: max(12, len(name)) for name in self.columns}
+        lines = ["  ".join(("epoch", *(f"{name:>{w}}" for name, w in wide.items())))]
         for epoch, row in enumerate(self.rows, start=1):
-            cells = (f"{row.get(name, float('nan')):>12.6g}" for name in self.columns)
+            cells = (f"{row.get(name, float('nan')):>{w}.6g}" for name, w in wide.items())
             lines.append("  ".join((f"{epoch:>5}", *cells)))
         return "\n".join(lines)
 

@@ -19,7 +19,8 @@ from graphcnn.ir.initializers import Constant
 from graphcnn.ir.node import Node, Value, build
 from graphcnn.ir.origin import warn
 from graphcnn.ir.sources import State
-from graphcnn.learning.metrics import Objective
+from graphcnn.learning.metrics import Measure, Metric, Objective
+from graphcnn.learning.metrics.base import Share
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.schedules import Schedule, schedule
 from graphcnn.text.write import fingerprint
@@ -57,6 +58,7 @@ class Told:
     measured: Graph  # with loss and metrics, in inference form
     step: Graph
     loss: str | Objective
+    metrics: Mapping[str, Measure]
     optimizer: Optimizer
     data: Dataset
     validation: Dataset | None
@@ -76,7 +78,9 @@ class Told:
             "validation": None if held_out is None else content(held_out),
             "network": _graph_hash(self.network),
             "loss graph": _graph_hash(only_loss),
-            "metrics": _hash([*outputs, _graph_hash(self.measured)] if outputs else []),
+            "metrics": _hash(
+                [*outputs, _graph_hash(self.measured), *_finishes(self.metrics)] if outputs else []
+            ),
             "optimizer": _settings(self.optimizer),
             "update": _graph_hash(self.step.with_outputs({})),
             "learning_rate": _rates(schedule(self.optimizer.learning_rate)),
@@ -147,6 +151,12 @@ def check_told(
 def content(data: Dataset) -> str:
     """The hash of every bit of a data set, as it is shown."""
     return f"content {data.digest[:16]}"
+
+
+def _finishes(metrics: Mapping[str, Measure]) -> list[str]:
+    """How metrics make a number of what they add up, which is not in the graph: their settings.
+    Those that are a share have none that the graph does not tell."""
+    return [repr(each) for each in metrics.values() if not isinstance(each, Metric | Share)]
 
 
 def _graph_hash(graph: Graph) -> str:

@@ -18,6 +18,7 @@ from graphcnn.network.network import Network
 from graphcnn.training.checkpoint import Position
 from graphcnn.training.history import History
 from graphcnn.training.session import Session
+from graphcnn.training.sums import Sums
 
 
 class Watcher:
@@ -73,8 +74,7 @@ class Run:
     Attributes:
         epochs: after so many it is finished.
         folder: of its checkpoints.
-        of_the_whole: metrics that are no means over the items: of the batches of training there is
-            no value.
+        sums: how the outputs of the steps add up, and become numbers.
         best_states: those after the best epoch, where anybody wants them.
         ended: why it ended, "" as long as it has not.
     """
@@ -91,7 +91,7 @@ class Run:
     drop_last: bool
     validation_batch_size: int
     folder: Path | None
-    of_the_whole: frozenset[str] = frozenset()
+    sums: Sums
     position: Position = field(default_factory=Position)
     best_states: dict[str, Array] = field(default_factory=dict)
     ended: str = ""
@@ -146,20 +146,24 @@ class Run:
         at, n = self.position, self.batch_size
         options = {"shuffle": self.shuffle, "drop_last": self.drop_last}
         for batch in self.data.epoch(self.seed, at.epoch, n, at.batch, **options):
-            result, items = self.session.step(*batch), items_of(batch)
+            outputs, items = self.session.step_outputs(*batch), items_of(batch)
             at.batch += 1
-            for key, value in result.items():
-                if key in self.of_the_whole:
-                    continue
-                at.totals[key] = at.totals.get(key, 0.0) + value * items
+            self.sums.add(at.totals, outputs, items)
+            result = self.sums.of_batch(outputs, self.model.classes)
             for each in watchers:
                 each.batch(self, items, result)
             if interrupted():
                 return False
         count = len(self.data) - (len(self.data) % n if self.drop_last else 0)
-        row = {key: total / count for key, total in at.totals.items()}
+        row = self.sums.row(at.totals, count, self.model.classes)
         if self.held_out is not None:
-            measured = measure(self.model, self.runner, self.held_out, self.validation_batch_size)
+            measured = measure(
+                self.model,
+                self.runner,
+                self.held_out,
+                self.validation_batch_size,
+                self.sums.measures,
+            )
             row.update({f"val_{key}": value for key, value in measured.items()})
         at.rows.append(row)
         at.rates.append(self.session.rate_at(self.session.steps))

@@ -38,6 +38,8 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.losses import known_loss, target_type
 from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.metrics.base import numbers
+from graphcnn.learning.objective import measures_of
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import tell
@@ -95,6 +97,7 @@ class Session:
         self.model, self.loss, self.seed = model, known.spec, checked_seed(seed)
         self.optimizer = make_optimizer(optimizer)
         self._metrics, self._kind = metrics, target
+        self.measures = measures_of(loss, metrics)
         self.execution = Execution.of(runtime, threads, precision, tune)
         self.learning_rate = self.optimizer.learning_rate
         self._built: _Built | None = None
@@ -204,7 +207,13 @@ class Session:
             self._engine.load(states)
 
     def step(self, images: Any, targets: Any, weights: Any = None) -> dict[str, float]:
-        """Train on one batch; returns its loss and metrics, taken before the update.
+        """Train on one batch; returns its loss and metrics, taken before the update: `step_outputs`
+        as numbers."""
+        outputs = self.step_outputs(images, targets, weights)
+        return numbers(self.measures, outputs, self.model.classes)
+
+    def step_outputs(self, images: Any, targets: Any, weights: Any = None) -> dict[str, Array]:
+        """Train on one batch; returns its loss, and of its metrics what adds up over batches.
 
         `images` are what `predict` takes: an array, or for several inputs a dict or a tuple.
         `targets` are an array, or for several outputs a dict; `weights` say how much each item
@@ -235,7 +244,7 @@ class Session:
             outputs = built.engine.step(feeds, {LEARNING_RATE: rate}, _is_finite)
             if not _is_finite(outputs):
                 raise TrainingError(self._explain(feeds, float(outputs["loss"])))
-        return {name: float(value) for name, value in outputs.items()}
+        return outputs
 
     def sync(self) -> None:
         """Give the values of the states back to the model, and let others train it.
