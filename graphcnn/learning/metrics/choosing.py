@@ -48,6 +48,7 @@ NAMES: Final[dict[str, str]] = {
 }
 #: Those that have an average, which may stand behind the name: `f1_weighted`.
 _AVERAGED: Final = ("precision", "recall", "specificity", "f1", "dice", "mean_iou")
+_AVERAGES: Final = ("macro", "micro", "weighted")
 
 
 def binary_accuracy(logits: Value, targets: Value) -> Value:
@@ -107,10 +108,10 @@ def named_metric(name: str) -> Measure:
     if beta is not None:
         return _made("counts.FBeta", beta=float(beta[1]))
     plain, _, average = name.rpartition("_")
-    if plain in _AVERAGED and average in ("macro", "micro", "weighted"):
+    if plain in _AVERAGED and average in _AVERAGES:
         return _made(plain, average=average)
-    known = [*NAMES, "top_5_accuracy"]
-    near = difflib.get_close_matches(name, [*known, *(f"{n}_weighted" for n in _AVERAGED)], 1)
+    others = [f"{each}_{average}" for each in _AVERAGED for average in _AVERAGES]
+    near = difflib.get_close_matches(name, [*NAMES, "top_5_accuracy", *others], 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise GraphError(
         f"unknown metric {name!r}; {hint}known are {', '.join(NAMES)}, and top_3_accuracy, f2, "
