@@ -147,10 +147,14 @@ def check_onnx(
     return check(source, inputs, **options)
 
 
+#: Packages that are loaded at first use.
+_LATER = {"augment": "graphcnn.data.augment", "models": "graphcnn.models"}
+
+
 def __getattr__(name: str) -> ModuleType:
-    """`graphcnn.models` is loaded at first use: its networks are written as users write them."""
-    if name == "models":
-        return import_module("graphcnn.models")
+    """What is loaded at first use: `models` is written as users write networks."""
+    if name in _LATER:
+        return import_module(_LATER[name])
     raise AttributeError(f"module 'graphcnn' has no attribute {name!r}")
 
 
@@ -197,6 +201,7 @@ __all__ = [
     "add",
     "argmax",
     "atan",
+    "augment",
     "avg_pool2d",
     "backward_rules",
     "batch_norm",

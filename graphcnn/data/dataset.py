@@ -1,10 +1,10 @@
 """Items with their labels, in memory; the order of training is a pure function of the seed."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
 from graphcnn.ir.philox import permutation
 from graphcnn.language.arguments import is_int
+
+if TYPE_CHECKING:
+    from graphcnn.data.augment.augmentation import Augmentation
+    from graphcnn.data.augment.transform import Transform
 
 #: Streams of the random generator, apart from those that the nodes of a graph count up from 0.
 _SHUFFLE, _SPLIT = 0x53485546, 0x53504C54
@@ -75,6 +79,7 @@ class Dataset:
         ignored: labels that stand for no class, for losses that leave them out.
         weights: how much each item counts in the loss, of float32 (n,), or each of its labels,
             of their shape; None where all count the same.
+        augmentation: what happens to images on their way to training; see `augmented`.
 
     Raises:
         DataError: no item at all, numbers of items and labels that differ, labels that are
@@ -89,6 +94,7 @@ class Dataset:
     numbered: bool = False
     ignored: tuple[int, ...] = ()
     weights: Array | None = None
+    augmentation: "Augmentation | None" = None
 
     def __post_init__(self) -> None:
         try:
@@ -138,6 +144,8 @@ class Dataset:
                 total.update(np.ascontiguousarray(array[at : at + rows]).data.cast("B"))
         about = self.classes, self.normalisation, self.ignored
         total.update(repr(about).encode())
+        if self.augmentation is not None:
+            total.update(repr(self.augmentation).encode())
         return total.hexdigest()
 
     def __repr__(self) -> str:
@@ -170,6 +178,8 @@ class Dataset:
     def target_sample(self) -> Any:
         """An empty array (0, ...), or a dict of such, of the type and item shape that the targets
         of training batches have. Data that change their targets say so here."""
+        if self.augmentation is not None:
+            return self.augmentation.target_sample(self)
         return each_of(self.labels, lambda array: array[:0])
 
     @overload
@@ -288,6 +298,8 @@ class Dataset:
             shuffle: whether the order is random, `shuffled_order`; else it is as stored.
         """
         order = self.shuffled_order(seed, epoch) if shuffle and seed is not None else None
+        if self.augmentation is not None and seed is not None:
+            return self.augmentation.batches(self, seed, epoch, size, order, start, drop_last)
         # A subclass with batches of its own may not know what it is not asked for.
         options = {"drop_last": True} if drop_last else {}
         return self.batches(size, order, start, **options)
@@ -317,6 +329,38 @@ class Dataset:
                 finite, or data without classes where the weights are of classes.
         """
         return replace(self, weights=weights_of(self, weights))
+
+    def augmented(
+        self,
+        *transforms: "Transform | Callable[[Array, np.random.Generator], Any]",
+        targets: str | Mapping[str, str] | None = None,
+        inputs: str | Sequence[str] = (),
+    ) -> Self:
+        """The same items, whose images change at random in the batches of training.
+
+            train = train.augmented(flip(), crop(4), cutout(8))  # of cnn.augment
+
+        Training sees the changed images; measuring, predicting and `images` itself the real ones.
+        What each draws depends on seed, epoch, the index of the image in this data set (a part of
+        it counts from 0 again) and the place of the transform, and on nothing else.
+
+        Args:
+            transforms: of `cnn.augment`, in their order; or functions of one's own, from (image,
+                generator of NumPy's) to an image of the same shape. They come after those that the
+                data set has.
+            targets: what the targets are, where several are as a dict by their names: "label"
+                stays; "mask", class numbers of pixels, "image", numbers of pixels, and "points",
+                numbers (n, ..., 2) that are x and y in pixels, move with their image. Class numbers
+                tell it by their shape; of numbers that may be of pixels it must be said.
+            inputs: names of the inputs that change, of several: all alike. Default is the first.
+
+        Raises:
+            DataError: a transform that these images or targets do not allow.
+        """
+        from graphcnn.data.augment.building import augmentation_of
+
+        made, normalisation = augmentation_of(self, transforms, targets, inputs)
+        return replace(self, augmentation=made, normalisation=normalisation)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Self, Self]:
         """(the rest, round(fraction · n) images chosen at random), each class in proportion.
