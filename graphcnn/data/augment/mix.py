@@ -132,4 +132,4 @@ def beta(alpha: float, u: Array, v: Array) -> Array:
         odds = ((1 - u) ** (-1 / alpha) - 1) * cos**2
     root = np.sqrt(odds + 1)
     near = 0.5 / (root * (root + np.sqrt(odds)))
-    return np.where(cos < 0, near, 1 - near)
+    return np.asarray(np.where(cos < 0, near, 1 - near))
