@@ -119,8 +119,21 @@ from graphcnn.language.sources import (
     random_normal,
     random_uniform,
 )
-from graphcnn.learning import metrics, schedules
-from graphcnn.learning.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
+from graphcnn.learning import metrics, optimizers, schedules
+from graphcnn.learning.optimizers import (
+    EMA,
+    LAMB,
+    SGD,
+    SWA,
+    Adagrad,
+    Adam,
+    AdamW,
+    Lion,
+    Lookahead,
+    Muon,
+    Optimizer,
+    RMSProp,
+)
 from graphcnn.model import Model, import_onnx, load
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.passes.training import backward_rules
@@ -159,7 +172,11 @@ def __getattr__(name: str) -> ModuleType:
 
 
 __all__ = [
+    "EMA",
+    "LAMB",
     "SGD",
+    "SWA",
+    "Adagrad",
     "Adam",
     "AdamW",
     "CheckpointWarning",
@@ -179,8 +196,11 @@ __all__ = [
     "LayerNorms",
     "LensError",
     "Limits",
+    "Lion",
+    "Lookahead",
     "MissingExtraError",
     "Model",
+    "Muon",
     "N",
     "Normalisation",
     "Optimizer",
@@ -266,6 +286,7 @@ __all__ = [
     "neg",
     "not_equal",
     "one_hot",
+    "optimizers",
     "pad2d",
     "parameter",
     "parse_graph",

@@ -23,13 +23,12 @@ from graphcnn.errors import VerifyError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Role
-from graphcnn.learning.schedules import schedule
 from graphcnn.learning.target_rule import TARGET
 from graphcnn.onnx.comparing import ort
 from graphcnn.onnx.comparing.widened import wide
 from graphcnn.onnx.exporting.states import NEW
 from graphcnn.passes.lowering.retype import IN_FLOAT64
-from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
+from graphcnn.passes.training.apply_optimizer import settings_at
 from graphcnn.runtime.execution import REFERENCE, Execution
 from graphcnn.training.session import Session
 
@@ -265,8 +264,8 @@ class _Sides:
             value.node.name: _drawn(value, self._n, rng, classes)
             for value in self._session.graph.inputs
         }
-        rate = schedule(self._session.optimizer.learning_rate).at(step)
-        return feeds, {LEARNING_RATE: np.array(rate, np.float32)}
+        optimizer = self._session.optimizer
+        return feeds, settings_at(optimizer, step, optimizer.rate(step))
 
 
 def _always(outputs: Mapping[str, Array]) -> bool:

@@ -27,10 +27,11 @@ from graphcnn.ir.sources import Input, Role, State
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
+from graphcnn.learning.optimizers.averaging import AVERAGE
 from graphcnn.learning.schedules import schedule
 from graphcnn.network.network import Network
 from graphcnn.ops.random import Dropout
-from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
+from graphcnn.passes.training.apply_optimizer import settings_at, slot_key
 from graphcnn.passes.training.backward import Rules
 from graphcnn.passes.training.training_mode import SEED, STEP
 from graphcnn.runtime.execution import Execution
@@ -49,12 +50,14 @@ class Minimum:
         history: `loss`, and what was watched, before each step: (steps, ...).
         snapshots: of `values` by the number of steps taken, where some were asked for.
         states: with those of the optimiser and the number of steps, to go on from.
+        averaged: the running means of `values`, where the optimiser keeps some (`EMA`, `SWA`).
     """
 
     values: tuple[Array, ...]
     history: Mapping[str, Array]
     snapshots: Mapping[int, tuple[Array, ...]]
     states: Mapping[str, Array]
+    averaged: tuple[Array, ...] | None = None
 
     @property
     def loss(self) -> Array:
@@ -108,8 +111,7 @@ class Minimisation:
         self.keys = [keys[cell] for cell in cells]
         #: The whole step: forward, backward and update.
         self.graph: Graph = minimising_graph(self._network.graph, self.optimizer, rules)
-        self._schedule = schedule(self.optimizer.learning_rate)
-        self._schedule.check_resolved()
+        schedule(self.optimizer.learning_rate).check_resolved()
         self._own = {state_of(s).key: s for s in self.graph.states if state_of(s).cell not in keys}
         self._network.initialize_missing(checked_seed(seed))
         values = self._network.states.snapshot()
@@ -150,11 +152,11 @@ class Minimisation:
                 wanted = _wanted(snapshots, taken, taken + steps)
                 if taken in wanted:
                     kept[taken] = self._values()
-                before = math.nan
+                before: dict[str, Array] = {}
                 for step in range(taken + 1, taken + steps + 1):
-                    rate = self._schedule.at(step)
-                    new = {} if rate == before else {LEARNING_RATE: np.array(rate, np.float32)}
-                    outputs, before = engine.step(fed, new, _is_finite), rate
+                    now = settings_at(self.optimizer, step, self.optimizer.rate(step))
+                    new = {} if now == before else now
+                    outputs, before = engine.step(fed, new, _is_finite), now
                     for name, noted in history.items():
                         noted.append(outputs[name])
                     if not math.isfinite(outputs[LOSS]):
@@ -167,7 +169,9 @@ class Minimisation:
         self._refuse_infinite(values)
         kinds = self._network.graph.outputs
         course = {k: np.array(arrays, kinds[k].dtype.numpy) for k, arrays in history.items()}
-        return Minimum(values, course, kept, after)
+        slots = [slot_key(key, AVERAGE) for key in self.keys]
+        averaged = tuple(after[s] for s in slots) if self.optimizer.averages and steps else None
+        return Minimum(values, course, kept, after, averaged)
 
     def _again(self, states: Any) -> dict[str, Array]:
         """The states of another run, checked: wrong ones would stay in the parameters."""

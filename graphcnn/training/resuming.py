@@ -21,7 +21,7 @@ from graphcnn.ir.origin import warn
 from graphcnn.ir.sources import State
 from graphcnn.learning.metrics import Measure, Metric, Objective
 from graphcnn.learning.metrics.base import Share
-from graphcnn.learning.optimizers import Optimizer
+from graphcnn.learning.optimizers import Optimizer, told
 from graphcnn.learning.schedules import Schedule, schedule
 from graphcnn.text.write import fingerprint
 
@@ -179,9 +179,14 @@ def _settings(optimizer: Optimizer) -> str:
     """The settings without the learning rate, which is an entry of its own."""
     if not is_dataclass(optimizer):
         return type(optimizer).__qualname__
-    values = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
-    values.pop("learning_rate", None)
-    return f"{type(optimizer).__qualname__}({', '.join(f'{k}={v!r}' for k, v in values.items())})"
+
+    def said(value: Any) -> str:
+        if isinstance(value, Schedule):
+            return _rates(value)
+        return _settings(value) if isinstance(value, Optimizer) else repr(value)
+
+    values = {name: said(x) for name, x in told(optimizer).items() if name != "learning_rate"}
+    return f"{type(optimizer).__qualname__}({', '.join(f'{k}={v}' for k, v in values.items())})"
 
 
 def _rates(rates: Schedule) -> str:

@@ -42,6 +42,7 @@ from graphcnn.learning.metrics.base import numbers
 from graphcnn.learning.objective import measures_of
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
+from graphcnn.learning.optimizers.averaging import AVERAGE, AVERAGED
 from graphcnn.learning.probabilities import tell
 from graphcnn.learning.schedules import schedule
 from graphcnn.learning.target_rule import TARGET, WEIGHTS, TargetRule
@@ -55,7 +56,12 @@ from graphcnn.network.feeding import (
 )
 from graphcnn.network.network import Network
 from graphcnn.ops.norm import BatchNormTrain
-from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
+from graphcnn.passes.training.apply_optimizer import (
+    LEARNING_RATE,
+    setting_key,
+    settings_at,
+    slot_key,
+)
 from graphcnn.passes.training.training_mode import SEED, STEP
 from graphcnn.runtime.execution import Execution
 from graphcnn.training.adoption import adopt_data, adopt_run
@@ -201,6 +207,17 @@ class Session:
             keys = [state_of(v).key for v in self.graph.states]
             return {k: own[k] if k in own else self._engine.state(k) for k in keys}
 
+    def averaged(self) -> dict[str, Array] | None:
+        """The running means of the trained parameters by name, where the optimiser keeps some
+        (`EMA`, `SWA`), else None. Before anything is averaged they are the parameters."""
+        if not self.optimizer.averages:
+            return None
+        states = self.states
+        begun = bool(states[setting_key(AVERAGED)])
+        trained = [state_of(p).key for p in self.model.graph.parameters]
+        return {key: states[slot_key(key, AVERAGE) if begun else key] for key in trained
+                if slot_key(key, AVERAGE) in states}  # fmt: skip
+
     def load(self, states: Mapping[str, Array]) -> None:
         """Replace the values of states, as when a run is resumed."""
         with self._loan.stepping():
@@ -240,8 +257,9 @@ class Session:
                 "unfreeze); go on with a new Session"
             )
         with built.loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
-            rate = np.array(self.learning_rate, np.float32)
-            outputs = built.engine.step(feeds, {LEARNING_RATE: rate}, _is_finite)
+            step = self.steps + 1
+            settings = settings_at(self.optimizer, step, self._schedule.at(step))
+            outputs = built.engine.step(feeds, settings, _is_finite)
             if not _is_finite(outputs):
                 raise TrainingError(self._explain(feeds, float(outputs["loss"])))
         return outputs

@@ -19,11 +19,14 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.language.arguments import choose
-from graphcnn.learning.optimizers import OPTIMIZERS
-from graphcnn.learning.schedules import Schedule
+from graphcnn.learning.optimizers import OPTIMIZERS, WRAPPERS
+from graphcnn.learning.schedules import Schedule, epochs
 
 #: Every pass by name: filled as the classes are defined.
 PASSES: dict[str, "type[Pass]"] = {}
+
+#: Options of a pass as text, in which there may be groups of an optimiser: {pattern: {...}}.
+_OPTIONS = r"(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*"
 
 #: Values of states by key.
 States = Mapping[str, Array]
@@ -181,7 +184,7 @@ class Pipeline:
     @classmethod
     def parse(cls, text: str) -> "Pipeline":
         """The pipeline that `str` wrote. Raises `GraphError` for unknown passes and options."""
-        items = re.findall(r"\s*(\w+)\s*(?:\{([^}]*)\})?\s*(?:,|$)", text)
+        items = re.findall(rf"\s*(\w+)\s*(?:\{{({_OPTIONS})\}})?\s*(?:,|$)", text)
         if ", ".join(f"{n}{{{o}}}" if o else n for n, o in items) != re.sub(
             r"\s*,\s*", ", ", text.strip()
         ):
@@ -219,11 +222,20 @@ def _parse_pass(name: str, options: str) -> Pass:
 
 def _value(text: ast.expr) -> Any:
     """What an expression says: a literal, or an optimiser or schedule of such values."""
+    if isinstance(text, ast.Tuple):
+        return tuple(map(_value, text.elts))
     if not isinstance(text, ast.Call):
         return ast.literal_eval(text)
-    known = {c.__name__: c for c in (*OPTIMIZERS.values(), *Schedule.__subclasses__())}
+    makers: list[Any] = [*OPTIMIZERS.values(), *WRAPPERS.values(), *_subclasses(Schedule), epochs]
+    known = {maker.__name__: maker for maker in makers}
     name = text.func.id if isinstance(text.func, ast.Name) else ""
     if name not in known or any(k.arg is None for k in text.keywords):
         raise ValueError(name)
     keywords = {str(k.arg): _value(k.value) for k in text.keywords}
     return known[name](*map(_value, text.args), **keywords)
+
+
+def _subclasses(kind: type[Any]) -> Iterable[type[Any]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _subclasses(each)

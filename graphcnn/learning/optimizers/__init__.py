@@ -1,0 +1,77 @@
+"""Optimisers: rules that build the update of one parameter as graph nodes.
+
+The formulas are those of PyTorch, or of the paper that each names. Throughout, p is the parameter,
+g its gradient, lr the learning rate, t the step counting from 1, wd the weight decay. All slots
+start at zero.
+
+Weight decay pulls kernels and matrices towards 0. Biases and the gamma and beta of batch
+normalisation are left alone: they are not many, and shrinking them does not simplify a network.
+
+    cnn.SGD(OneCycle(0.4), 0.9, groups={"head.*": {"learning_rate": 10}}, clip_norm=1.0)
+    cnn.EMA(cnn.Lookahead(cnn.Adam(0.01)), decay=0.99)
+"""
+
+from typing import Any
+
+from graphcnn.errors import GraphError
+from graphcnn.language.arguments import choose
+from graphcnn.learning.optimizers.adagrad import Adadelta, Adagrad
+from graphcnn.learning.optimizers.adam import Adam, AdamW
+from graphcnn.learning.optimizers.averaging import EMA, SWA
+from graphcnn.learning.optimizers.base import Optimizer, Slots, told
+from graphcnn.learning.optimizers.groups import Groups, layer_decay
+from graphcnn.learning.optimizers.lamb import LAMB
+from graphcnn.learning.optimizers.lion import Lion
+from graphcnn.learning.optimizers.lookahead import Lookahead
+from graphcnn.learning.optimizers.muon import Muon
+from graphcnn.learning.optimizers.rmsprop import RMSProp
+from graphcnn.learning.optimizers.sgd import SGD
+from graphcnn.learning.optimizers.wrapper import Wrapper
+
+#: What `optimizer=` accepts as a name, with default settings.
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD, "rmsprop": RMSProp, "adam": Adam, "adamw": AdamW, "adagrad": Adagrad,
+    "adadelta": Adadelta, "lion": Lion, "lamb": LAMB, "muon": Muon,
+}  # fmt: skip
+#: What goes around an optimiser.
+WRAPPERS: dict[str, type[Wrapper]] = {"ema": EMA, "swa": SWA, "lookahead": Lookahead}
+
+__all__ = [
+    "EMA",
+    "LAMB",
+    "OPTIMIZERS",
+    "SGD",
+    "SWA",
+    "WRAPPERS",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Groups",
+    "Lion",
+    "Lookahead",
+    "Muon",
+    "Optimizer",
+    "RMSProp",
+    "Slots",
+    "Wrapper",
+    "layer_decay",
+    "optimizer",
+    "told",
+]
+
+
+def optimizer(spec: Any) -> Optimizer:
+    """An optimiser from itself, or one with default settings from its name.
+
+    Raises:
+        GraphError: the name is unknown; the message holds the nearest known one.
+    """
+    if isinstance(spec, Optimizer):
+        return spec
+    if isinstance(spec, str):
+        return choose(OPTIMIZERS, spec.lower(), "optimizer")()  # type: ignore[call-arg]
+    raise GraphError(
+        f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or an Optimizer such as "
+        f"SGD(0.05, momentum=0.9), found {spec!r}"
+    )
