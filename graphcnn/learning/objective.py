@@ -4,17 +4,15 @@ from collections.abc import Mapping
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Op, Value
+from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import TensorType, format_shape, open_axes
-from graphcnn.learning.losses import Loss, known_loss, target_type
-from graphcnn.learning.metrics.base import Measure, Objective, Seen
+from graphcnn.learning.losses import known_loss, target_type
+from graphcnn.learning.metrics.base import Measure, Objective
 from graphcnn.learning.metrics.choosing import Metrics, chosen_metrics
 from graphcnn.learning.probabilities import scored
-from graphcnn.learning.target_rule import TARGET, TargetRule
-from graphcnn.ops.activation import Sigmoid
-from graphcnn.ops.loss import BinaryCrossEntropy, CrossEntropy
-from graphcnn.ops.softmax import Softmax
+from graphcnn.learning.seeing import seen_of
+from graphcnn.learning.target_rule import TARGET
 
 
 def measures_of(loss: str | Objective, metrics: Metrics = None) -> Mapping[str, Measure]:
@@ -49,7 +47,7 @@ def with_loss(
     outputs = {"loss": scalar}
     chosen = measures_of(loss, metrics)
     if chosen:
-        seen = _seen(graph, known, prediction, goal, scalar)
+        seen = seen_of(graph, prediction, goal, scalar, known.readable)
     for name, measure in chosen.items():
         if name in outputs:
             raise GraphError("a metric cannot be called 'loss', which is the name of the loss")
@@ -57,22 +55,6 @@ def with_loss(
     whole = Graph.of((*graph.inputs, goal), outputs, graph.updates, graph.name)
     _refuse_pairs(whole, goal)
     return whole
-
-
-def _seen(graph: Graph, loss: Loss, prediction: Value, goal: Value, scalar: Value) -> Seen:
-    """What metrics are given of a prediction and a loss of it."""
-    joint = Graph.of((*graph.inputs, goal), {"loss": scalar})
-    readable = loss.readable or _applied(joint, prediction)
-    logits, odds = (scored(prediction, each) for each in (Softmax(1), Sigmoid()))
-    return Seen(prediction, goal, logits, odds, readable, TargetRule.of(joint).ignored)
-
-
-def _applied(graph: Graph, prediction: Value) -> Op | None:
-    """What a loss of a user's own makes of the prediction, where it is one of ours inside."""
-    for node in graph.nodes:
-        if isinstance(node.op, CrossEntropy | BinaryCrossEntropy) and node.inputs[0] is prediction:
-            return Softmax(1) if isinstance(node.op, CrossEntropy) else Sigmoid()
-    return None
 
 
 def _refuse_pairs(graph: Graph, goal: Value) -> None:
