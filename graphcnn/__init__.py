@@ -144,6 +144,7 @@ from graphcnn.training.minimise import minimise
 from graphcnn.training.run import Watcher
 from graphcnn.training.session import Session
 from graphcnn.training.stopping import EarlyStopping
+from graphcnn.training.transfer.transferable import replace_head
 
 if TYPE_CHECKING:
     from graphcnn.exchange.check import Check
@@ -297,6 +298,7 @@ __all__ = [
     "random_uniform",
     "relu",
     "remainder",
+    "replace_head",
     "reshape",
     "round",
     "scatter",

@@ -19,10 +19,10 @@ from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import is_probability
 from graphcnn.network.metadata import read, read_graph
-from graphcnn.network.network import Network
 from graphcnn.network.weights import check_states, read_tensors
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.runtime.execution import Execution
+from graphcnn.training.transfer.transferable import Transferable
 
 if TYPE_CHECKING:
     from graphcnn.exchange.training_parity import TrainingParity
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from graphcnn.training.history import History
 
 
-class Model(Network):
+class Model(Transferable):
     """A network: its graph (in inference form) and the values of its states.
 
     Args:

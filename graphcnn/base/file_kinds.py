@@ -51,6 +51,9 @@ _TEXTS: Final = (
     (rb"(import |from |def |#!)", "it is a program"),
 )  # fmt: skip
 
+#: How a pickle begins since its second protocol.
+_PICKLE: Final = re.compile(rb"\x80[\x02-\x05][\s\S]")
+
 
 def recognised(content: bytes) -> str:
     """What a file is, with what helps, as a part of a sentence; "" where it is not known."""
@@ -59,7 +62,7 @@ def recognised(content: bytes) -> str:
             return what
     if content[:4] == b"PK\x03\x04":
         return _archive(content)
-    if re.match(rb"\x80[\x02-\x05][\s\S]", content):
+    if _PICKLE.match(content):
         return f"it is a pickle, as old files of PyTorch are: {_PYTORCH}"
     if _is_safetensors(content):
         return "it is a safetensors file: graphcnn.load reads those that graphcnn wrote"
@@ -68,6 +71,12 @@ def recognised(content: bytes) -> str:
         if re.match(pattern, text, re.IGNORECASE):
             return what
     return _of_tensorflow(content)
+
+
+def is_pickle(start: bytes) -> bool:
+    """Whether a file begins as what Python pickles, or as a zip archive with a pickle in it, which
+    `torch.save` writes."""
+    return _PICKLE.match(start) is not None or (start[:2] == b"PK" and b"data.pkl" in start)
 
 
 def _archive(content: bytes) -> str:

@@ -237,21 +237,25 @@ class Network:
         matching = fnmatch.filter(keys, pattern) if isinstance(pattern, str) else []
         if not matching:
             raise GraphError(f"no parameter matches {pattern!r}; they are {', '.join(keys)}")
+        self.mark(matching, trainable)
+        return matching
 
+    def mark(self, keys: Iterable[str], trainable: bool = False) -> None:
+        """Freeze the states of these very names, or put them back into training."""
         self.refuse_in_training("what is trained cannot be changed")
+        wanted = {*keys}
 
         def set_flag(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-            if not isinstance(node.op, State) or node.op.key not in matching:
+            if not isinstance(node.op, State) or node.op.key not in wanted:
                 return None
             if node.op.trainable == trainable:
                 return None
             return build(replace(node.op, trainable=trainable), (), node.name, node.origin).outputs
 
         self.graph = self.graph.transform(set_flag)
-        for state in map(state_of, self.graph.parameters):
-            if state.key in matching:
+        for state in map(state_of, self.graph.states):
+            if state.key in wanted:
                 state.cell.trainable = trainable
-        return matching
 
     def refuse_in_training(self, why: str) -> None:
         """Raise `TrainingError` while a `fit`, of whatever model, trains any of the states."""
