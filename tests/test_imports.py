@@ -43,6 +43,8 @@ LAYERS = [
 ]
 #: Imports against the direction, each inside a function and for a reason.
 EXCUSED = {
+    ("graphcnn.data.augment.preview", "graphcnn.pictures.results.augmented"): "it draws a picture",
+    ("graphcnn.data.augment.preview", "graphcnn.pictures.picture"): "the type of what it draws",
     ("graphcnn.ir.graph", "graphcnn.text.write"): "print(graph) shows the text form",
 }
 #: Circles of files, lazy imports included, each for a reason. By the name of its first file.

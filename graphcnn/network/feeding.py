@@ -105,6 +105,10 @@ def labels_by_name(labels: Any, data: Dataset | None, known: Sequence[str], mode
         return {**labels, first: labels_by_name(labels[first], data, known, model)}
     names, others = f"the data set {data.name!r}", f"the model {model!r}"
     numbers = _places(data.classes, tuple(known), names, others)
+    if labels.dtype.kind == "f":  # shares of the classes, of mixed images
+        shares = np.zeros((len(labels), len(known)), labels.dtype)
+        shares[:, slice(len(data.classes)) if numbers is None else numbers] = labels
+        return shares
     return labels if numbers is None else relabelled(labels, numbers)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from graphcnn.pictures.lessons.conv_steps import conv_steps, layer_steps
     from graphcnn.pictures.memory import plan_picture
     from graphcnn.pictures.picture import SUFFIXES, Picture
+    from graphcnn.pictures.results.augmented import augmented_picture
     from graphcnn.pictures.results.confusion import confusion_picture
     from graphcnn.pictures.results.curves import curves_picture
     from graphcnn.pictures.results.layers import layers_picture
@@ -28,6 +29,7 @@ __all__ = [
     "SUFFIXES",
     "Difference",
     "Picture",
+    "augmented_picture",
     "confusion_picture",
     "conv_steps",
     "curves_picture",
@@ -47,6 +49,7 @@ __all__ = [
 
 #: Where each is: a picture is loaded when it is first asked for, and no other with it.
 _HOMES: Final = {
+    "augmented_picture": "results.augmented",
     "confusion_picture": "results.confusion",
     "conv_steps": "lessons.conv_steps",
     "curves_picture": "results.curves",

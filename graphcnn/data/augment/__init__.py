@@ -17,6 +17,7 @@ from graphcnn.data.augment.mix import cutmix, mixup
 from graphcnn.data.augment.noise import noise
 from graphcnn.data.augment.normalise import normalise
 from graphcnn.data.augment.own import function
+from graphcnn.data.augment.preview import preview
 from graphcnn.data.augment.transform import Moving, Subject, Transform
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "mixup",
     "noise",
     "normalise",
+    "preview",
     "random_erasing",
     "random_resized_crop",
     "rotation",

@@ -244,3 +244,17 @@ def test_normalise_is_the_normalisation_of_the_data_set():
         train.augmented(A.normalise((0.5,) * 3, (0.5,) * 3))
     with pytest.raises(cnn.DataError, match="must come last"):
         data.augmented(A.normalise(*numbers), A.flip())
+
+
+def test_shares_of_classes_find_those_of_the_model():
+    """Of a data set that numbers them otherwise, or knows fewer of them."""
+    from graphcnn.network.feeding import own_labels
+
+    image = cnn.input("image", (1, 2, 2))
+    model = cnn.Model(image, cnn.dense(cnn.flatten(image), 3))
+    model.classes = ("eel", "cat", "dog")
+    x = np.zeros((8, 1, 2, 2), np.uint8)
+    data = Dataset(x, np.arange(8) % 2, ("dog", "eel")).augmented(A.mixup(1.0))
+    ((_, soft),) = data.epoch(0, 0, 8)
+    found = own_labels(soft, model)
+    assert np.array_equal(found[:, [2, 0]], soft) and not found[:, 1].any()
