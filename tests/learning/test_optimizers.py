@@ -9,12 +9,31 @@ import pytest
 from support.evaluate import run
 from support.tiny import leaf
 
+import graphcnn as cnn
 from graphcnn.errors import GraphError
-from graphcnn.learning.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, optimizer
-from graphcnn.learning.schedules import Cosine, Step
+from graphcnn.learning.optimizers import (
+    EMA,
+    LAMB,
+    OPTIMIZERS,
+    SGD,
+    SWA,
+    Adagrad,
+    Adam,
+    AdamW,
+    Lion,
+    Lookahead,
+    Muon,
+    Optimizer,
+    RMSProp,
+    layer_decay,
+    optimizer,
+)
+from graphcnn.learning.optimizers.muon import orthogonal
+from graphcnn.learning.schedules import Cosine, OneCycle, Step, epochs
 
 STEPS = 5
 LR = 0.05
+LABELS = cnn.TensorType((cnn.N,), cnn.DType.INT64)
 
 Array = np.ndarray[Any, Any]
 Loop = Callable[[Array, list[Array]], Array]
@@ -132,11 +151,161 @@ def test_slots() -> None:
     assert RMSProp().slots == ("square",)
     assert RMSProp(momentum=0.5).slots == ("square", "velocity")
     assert Adam().slots == AdamW().slots == ("mean", "square")
+    assert EMA(Lookahead(SGD(LR, 0.9))).slots == ("velocity", "slow", "average")
+    kernel, bias = leaf("p", (4, 2, 3, 3)), leaf("b", (4,))
+    assert Muon().slots_of(kernel) == ("velocity",)
+    assert Muon().slots_of(bias) == EMA(Muon()).slots_of(bias)[:2] == ("mean", "square")
+    assert Muon(orthogonal=False).slots_of(kernel) == ("mean", "square")
+
+
+def test_newton_and_schulz_make_singular_values_1_and_leave_the_vectors() -> None:
+    """As NumPy writes them, for matrices that lie and that stand; a kernel is one by its rows."""
+    rng = np.random.default_rng(0)
+    for shape in ((4, 18), (18, 4), (5, 5)):
+        matrix = rng.normal(size=shape)
+        x = matrix / np.linalg.norm(matrix)
+        for _ in range(5):
+            square = x @ x.T
+            x = 3.4445 * x + (-4.775 * square + 2.0315 * square @ square) @ x
+        matrix_ = leaf("x", shape, "float64")
+        (found,) = run([orthogonal(matrix_, 5)], {matrix_: matrix})
+        np.testing.assert_allclose(found, x, 1e-10, 1e-12)
+        u, _, vt = np.linalg.svd(matrix, full_matrices=False)
+        values = np.diag(u.T @ found @ vt.T)
+        assert 0.6 < values.min() <= values.max() < 1.3
+    flat, start = rng.normal(size=(4, 18)), np.zeros((4, 18))
+    for rule in (Muon(LR), Muon(LR, nesterov=False)):
+        as_matrix = with_graph(rule, start, [flat] * 3, "float64")
+        kernel = [flat.reshape(4, 2, 3, 3)] * 3
+        as_kernel = with_graph(rule, start.reshape(4, 2, 3, 3), kernel, "float64")
+        np.testing.assert_array_equal(as_kernel.reshape(4, 18), as_matrix)
+
+
+def test_lamb_steps_are_as_long_as_the_weights() -> None:
+    start = np.random.default_rng(0).normal(size=(3, 4))
+    moved = with_graph(LAMB(LR, weight_decay=0.1), start, [start**3], "float64") - start
+    assert np.linalg.norm(moved) == pytest.approx(LR * np.linalg.norm(start))
+    # From nothing the quotient is 1, and so is the size of the first step of Adam.
+    zero = with_graph(LAMB(LR), np.zeros((1, 2)), [np.array([[2.0, -3.0]])], "float64")
+    np.testing.assert_allclose(zero, [[-LR, LR]], 1e-6)
+
+
+def small() -> cnn.Model:
+    image = cnn.input("image", (1, 8, 8))
+    x = cnn.conv2d(image, 4, 3, name="first")
+    x = cnn.max_pool2d(cnn.relu(cnn.batch_norm(x, name="norm")), 2)
+    return cnn.Model(image, cnn.dense(cnn.flatten(x), 3, name="head")).initialize(0)
+
+
+GROUPED = SGD(LR, 0.9, weight_decay=0.01, groups={
+    "head.*": {"learning_rate": 10, "momentum": 0.0}, "*.bias": {"weight_decay": 0.5}
+})  # fmt: skip
+ALL: list[Optimizer] = [
+    *(made() for made in OPTIMIZERS.values()),  # type: ignore[call-arg]
+    GROUPED,
+    Adam(LR, OneCycle(0.85, 12, first=0.95, last=0.95), amsgrad=True, clip_norm_each=0.5),
+    SGD(OneCycle(0.2, 12), momentum=OneCycle(0.85, 12, first=0.95, last=0.95), clip_value=0.01),
+    EMA(Lookahead(Adam(LR), every=3), 0.9, warmup=True),
+    SWA(Lion(0.001), start=2, every=3),
+    Lookahead(Muon(clip_norm=1.0)),
+]
+
+
+@pytest.mark.parametrize("rule", ALL, ids=lambda rule: str(rule)[:40])
+def test_same_bits_for_any_threads_and_across_a_stop(rule: Optimizer) -> None:
+    """Eight steps with one thread, with two, and in two sessions: the second goes on with the
+    states of the first alone."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(16, 1, 8, 8)).astype(np.float32)
+    labels = rng.integers(0, 3, 16)
+
+    def session(threads: int) -> cnn.Session:
+        return cnn.Session(small(), optimizer=rule, runtime="native", threads=threads)
+
+    whole, beside, begun, after = session(1), session(2), session(2), session(1)
+    for _ in range(8):
+        whole.step(images, labels)
+        beside.step(images, labels)
+    for _ in range(5):
+        begun.step(images, labels)
+    after.step(images, labels)
+    after.load({key: array.copy() for key, array in begun.states.items()})
+    for _ in range(3):
+        after.step(images, labels)
+    wanted = whole.states
+    for found in (beside.states, after.states):
+        assert found.keys() == wanted.keys()
+        assert not [k for k in wanted if not np.array_equal(found[k], wanted[k])]
+    averaged = whole.averaged()
+    if not rule.averages:
+        assert averaged is None
+        return
+    assert averaged is not None and list(averaged) == list(whole.model.parameters)
+    assert any(not np.array_equal(averaged[k], wanted[k]) for k in averaged)
+
+
+def test_averages_begin_with_the_parameters() -> None:
+    """The first is all there is; before an average the parameters are."""
+    images, labels = np.ones((4, 1, 8, 8), np.float32), np.array([0, 1, 2, 0])
+    for rule in (EMA(SGD(LR), 0.9), SWA(SGD(LR), start=3, every=1)):
+        session = cnn.Session(small(), optimizer=rule, target=LABELS)
+        for _ in range(2 if isinstance(rule, EMA) else 4):
+            averaged, own = session.averaged(), dict(session.model.parameters)
+            assert averaged is not None and averaged.keys() == own.keys()
+            for key, array in own.items():
+                np.testing.assert_array_equal(averaged[key], array)
+            session.step(images, labels)
+
+
+def test_groups_are_told() -> None:
+    text = GROUPED.describe(small().parameters)
+    head, bias = text.index("head.*: learning_rate × 10"), text.index("*.bias: learning_rate × 1")
+    assert head < text.index("head.bias") < bias < text.index("first.bias")
+    assert text.index("others: learning_rate × 1") < text.index("norm.gamma")
+    lines = {line.split()[0]: line for line in text.splitlines()[1:]}
+    assert "decays by 0.5" in lines["first.bias"] and "no decay" in lines["head.bias"]
+    assert "decays by 0.01" in lines["first.weight"] and "no decay" in lines["norm.gamma"]
+    assert layer_decay(small().parameters, 0.5) == {
+        "head.*": {"learning_rate": 1.0},
+        "norm.*": {"learning_rate": 0.5},
+        "first.*": {"learning_rate": 0.25},
+    }
+    for pattern, words in (
+        ("haed.*", r"SGD: groups\['haed.\*'\] fits no parameter; the nearest are head"),
+        ("*.mean", "fits no parameter"),
+    ):
+        wrong = SGD(LR, groups={pattern: {"learning_rate": 2}})
+        with pytest.raises(GraphError, match=words):
+            cnn.Session(small(), optimizer=wrong, target=LABELS)
+    # A group of frozen layers waits for a run that trains them.
+    model = small()
+    model.freeze("head.*")
+    cnn.Session(model, optimizer=GROUPED, target=LABELS)
+
+
+def test_lengths_in_epochs() -> None:
+    rule = SWA(SGD(Cosine(LR), OneCycle(0.8)), epochs(3))
+    told = rule.over(10, 5)
+    assert (told.start, told.every) == (30, 10) and told.rate(51) == 0
+    assert told.settings["momentum"].at(50) == pytest.approx(0.0, abs=1e-4)
+    assert Adam(0.1).over(10, 5) == Adam(0.1)
+    with pytest.raises(GraphError, match=r"SWA: start is epochs\(3\), which fit knows"):
+        cnn.Session(small(), optimizer=SWA(SGD(LR), epochs(3)), target=LABELS)
+    with pytest.raises(GraphError, match="Cosine: steps is the rest of the run, which fit knows"):
+        cnn.Session(small(), optimizer=SGD(Cosine(LR)))
+
+
+def test_averages_of_what_is_minimised() -> None:
+    p = cnn.parameter((3,), "ones", name="p")
+    found = cnn.minimise(cnn.sum(p * p), [p], EMA(SGD(Cosine(0.1)), 0.5), steps=4)
+    assert found.averaged is not None
+    assert (found.averaged[0] > found.values[0]).all()
 
 
 def test_optimizers_by_name() -> None:
     assert optimizer("sgd") == SGD(0.01)
     assert optimizer("AdamW") == AdamW() and optimizer("AdamW").weight_decay == 0.01
+    assert optimizer("lion") == Lion() and optimizer("muon") == Muon()
     assert optimizer("rmsprop") == RMSProp() and optimizer("adam") == Adam()
     rule = SGD(0.1, 0.9)
     assert optimizer(rule) is rule
@@ -179,6 +348,26 @@ def test_optimizers_are_immutable_and_comparable() -> None:
         (lambda: RMSProp(momentum=2), "RMSProp: momentum must be a number at least 0"),
         (lambda: Adam(beta1=1), "Adam: beta1 must be a number at least 0 and less than 1"),
         (lambda: Adam(beta2=-0.1), "Adam: beta2 must be a number at least 0 and less than 1"),
+        (lambda: SGD(clip_norm=1, clip_value=1), "only one of clip_norm and clip_value can be set"),
+        (lambda: SGD(clip_value=0), "SGD: clip_value must be a number greater than 0"),
+        (lambda: SGD(groups=[1]), "groups must be settings by pattern, such as"),
+        (lambda: SGD(groups={"*": {"momentun": 0}}), "in a group 'momentun'; did you mean 'mom"),
+        (lambda: SGD(groups={"*": {"clip_norm": 1}}), "unknown setting of SGD in a group"),
+        (lambda: SGD(groups={"b": {"momentum": 2}}), r"groups\['b'\]: SGD: momentum must be"),
+        (lambda: SGD(groups={"b": {"learning_rate": -1}}), "learning_rate is a factor, a number"),
+        (lambda: SGD(groups={"b": {"momentum": OneCycle(1)}}), "schedules are those of all"),
+        (lambda: Adagrad(epsilon=0), "Adagrad: epsilon must be a number greater than 0"),
+        (lambda: Lion(beta1=1), "Lion: beta1 must be a number at least 0 and less than 1"),
+        (lambda: Muon(steps=0), "Muon: steps must be an int of at least 1, found 0"),
+        (lambda: Muon(others=SGD(Step(0.1))), "Muon: others must be an optimiser whose learning"),
+        (lambda: EMA("sgd"), "EMA goes around an optimiser such as SGD"),
+        (lambda: EMA(SGD(), decay=1), "EMA: decay must be a number greater than 0 and less than 1"),
+        (lambda: EMA(SWA(SGD(), 3)), "EMA goes around an optimiser that keeps 'average' already"),
+        (
+            lambda: SWA(SGD(), 0),
+            "SWA: start must be a whole number of steps, at least 1, or epochs",
+        ),
+        (lambda: Lookahead(SGD(), every=2.5), "Lookahead: every must be a whole number"),
         (lambda: AdamW(epsilon=-1), "AdamW: epsilon must be a number greater than 0"),
     ],
 )

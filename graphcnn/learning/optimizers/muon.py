@@ -6,6 +6,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
 from graphcnn.language.arguments import is_int
 from graphcnn.language.dense import matmul
+from graphcnn.language.elementwise import maximum
 from graphcnn.language.shape import reshape
 from graphcnn.learning.optimizers.adam import AdamW
 from graphcnn.learning.optimizers.base import QUIET, Optimizer, Slots
@@ -30,7 +31,7 @@ class Muon(Optimizer):
     singular values to about 1 by `steps` steps of Newton and Schulz, in the parameter's type (the
     authors take bfloat16):
 
-    X = u / (‖u‖ + 1e-7)      A = X·Xᵀ     X = 3.4445·X + (-4.775·A + 2.0315·A²)·X
+    X = u / max(‖u‖, 1e-7)    A = X·Xᵀ     X = 3.4445·X + (-4.775·A + 2.0315·A²)·X
 
     Parameters of one axis, and those of groups with {"orthogonal": False} (the authors advise so
     for the last layer), are updated by `others`, whose learning rate is a factor on that of Muon.
@@ -100,7 +101,7 @@ def orthogonal(x: Value, steps: int) -> Value:
     """A matrix of about the same singular vectors whose singular values are about 1."""
     a, b, c = QUINTIC
     tall = int(x.shape[0]) > int(x.shape[1])  # type: ignore[arg-type]
-    x = x / (norm(x) + 1e-7)
+    x = x / maximum(norm(x), 1e-7)
     for _ in range(steps):  # on the shorter side, where the squares are smaller
         square = matmul(x, x, transpose_a=tall, transpose_b=not tall)
         polynomial = square * b + matmul(square, square) * c
