@@ -3,7 +3,6 @@
 import copy
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,11 +15,13 @@ from graphcnn.errors import GraphError, TrainingError, WeightsError
 from graphcnn.ir.cells import in_training
 from graphcnn.ir.graph import Graph, rebuilt, state_of
 from graphcnn.ir.naming import given_inputs, joined, named, output_names
-from graphcnn.ir.node import Array, Node, Value, build
-from graphcnn.ir.sources import Input, State
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.sources import Input, Role
 from graphcnn.ir.state_values import ArraysByName, StateValues
 from graphcnn.ir.tensor_type import is_open
+from graphcnn.language.arguments import choose
 from graphcnn.learning.metrics import Objective
+from graphcnn.network import freezing
 from graphcnn.network.finding import given_tensors, value_named
 from graphcnn.network.lessons import learned, lessons, teach
 from graphcnn.network.metadata import Learned, read, written
@@ -219,43 +220,40 @@ class Network:
         types = {state_of(s).key: s.dtype for s in self.graph.states}
         self.update_states({k: as_stored(k, a, types.get(k)) for k, a in arrays.items()})
 
-    def freeze(self, pattern: str = "*") -> list[str]:
+    def freeze(self, pattern: str = "*", *, statistics: str | None = None) -> list[str]:
         """Take the parameters whose names match (like file names: "stage1.*") out of training.
 
         No backward nodes are generated for them. Returns their names. Models that are made of this
         one's values later begin with the same ones frozen. Raises `TrainingError` while a `fit`
         trains them.
+
+        A batch normalisation whose parameters are both frozen keeps its running statistics, and
+        training normalises by them. `statistics` changes that where their names match: "moving"
+        takes those of the batch and moves the running ones although the parameters are frozen;
+        "kept" freezes the statistics alone, and the parameters stay in training.
         """
-        return self._set_trainable(pattern, False)
+        if statistics is not None:
+            choose(dict.fromkeys(freezing.STATISTICS), statistics, "statistics")
+            moved = freezing.statistics(self.graph, pattern)
+            if statistics == "kept":
+                self.mark(moved, False, Role.SETTING)
+                return moved
+            self.mark(moved, True, Role.STATISTIC)
+        keys = freezing.matching(self.graph, pattern)
+        self.mark(keys)
+        return keys
 
     def unfreeze(self, pattern: str = "*") -> list[str]:
         """Put the parameters whose names match back into training. Returns their names."""
-        return self._set_trainable(pattern, True)
+        keys = freezing.matching(self.graph, pattern)
+        self.mark(keys, True)
+        self.mark(fnmatch.filter(freezing.running(self.graph), pattern), False, Role.STATISTIC)
+        return keys
 
-    def _set_trainable(self, pattern: str, trainable: bool) -> list[str]:
-        keys = [state_of(p).key for p in self.graph.parameters]
-        matching = fnmatch.filter(keys, pattern) if isinstance(pattern, str) else []
-        if not matching:
-            raise GraphError(f"no parameter matches {pattern!r}; they are {', '.join(keys)}")
-        self.mark(matching, trainable)
-        return matching
-
-    def mark(self, keys: Iterable[str], trainable: bool = False) -> None:
+    def mark(self, keys: Iterable[str], trainable: bool = False, role: Role | None = None) -> None:
         """Freeze the states of these very names, or put them back into training."""
         self.refuse_in_training("what is trained cannot be changed")
-        wanted = {*keys}
-
-        def set_flag(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-            if not isinstance(node.op, State) or node.op.key not in wanted:
-                return None
-            if node.op.trainable == trainable:
-                return None
-            return build(replace(node.op, trainable=trainable), (), node.name, node.origin).outputs
-
-        self.graph = self.graph.transform(set_flag)
-        for state in map(state_of, self.graph.states):
-            if state.key in wanted:
-                state.cell.trainable = trainable
+        self.graph = freezing.marked(self.graph, {*keys}, trainable, role)
 
     def refuse_in_training(self, why: str) -> None:
         """Raise `TrainingError` while a `fit`, of whatever model, trains any of the states."""

@@ -90,7 +90,8 @@ def _keeps_statistics(inputs: Sequence[Value]) -> bool:
 
 
 def _trainable(inputs: Sequence[Value]) -> bool:
-    return any(state_of(v).trainable for v in inputs[1:3] if isinstance(v.node.op, State))
+    """Whether a parameter is trained, or a statistic is to be moved all the same."""
+    return any(state_of(v).trainable for v in inputs[1:] if isinstance(v.node.op, State))
 
 
 def _batch_statistics(

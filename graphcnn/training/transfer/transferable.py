@@ -8,6 +8,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Value
 from graphcnn.network.network import Network
+from graphcnn.runtime.execution import Execution
 
 if TYPE_CHECKING:
     from graphcnn.data.normalisation import Normalisation
@@ -106,6 +107,42 @@ class Transferable(Network):
                 [s.key for s in parts if (base[s.cell] and not freeze) is trainable], trainable
             )
         return made
+
+    def recalibrate(
+        self,
+        data: Any,
+        layers: str = "*",
+        *,
+        batch_size: int | None = None,
+        runtime: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+        tune: bool | None = None,
+    ) -> list[str]:
+        """Estimate the running statistics of batch normalisations anew, exactly over a data set.
+
+        Each gets the mean and the unbiased variance of all numbers of a channel that it sees in
+        inference, over all items: layer after layer, where those before have theirs already. That
+        takes as many passes over the data, each up to its layer, as normalisations stand behind
+        each other. After weights were averaged or replaced, the old statistics are those of other
+        weights.
+
+        Args:
+            data: a `Dataset`, a pair (inputs, targets) or the inputs; targets are not looked at.
+            layers: pattern of the names of the normalisations, such as "stage4.*".
+            batch_size: items at a time, 64 by default: it changes memory, and the last bits.
+
+        Returns:
+            The names of the normalisations, in the order in which they were measured.
+
+        Raises:
+            GraphError: no normalisation matches, or one is used more than once.
+            DataError: a single number per channel, or such that are not finite.
+        """
+        from graphcnn.training.transfer.recalibration import recalibrate
+
+        execution = Execution.of(runtime, threads, precision, tune)
+        return recalibrate(self, data, layers, batch_size, execution)
 
 
 def replace_head(
