@@ -228,7 +228,9 @@ class Model(Transferable):
     def fit(self, train: "Data", targets: Any = None, **options: Any) -> "History":
         """Train. The arguments are those of `graphcnn.training.fit.fit`, explained there."""
         from graphcnn.training.fit import fit
+        from graphcnn.training.foreign import check_known
 
+        check_known(fit, options)
         try:
             history = fit(self, train, targets, **options)
         except MemoryError as error:

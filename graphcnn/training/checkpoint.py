@@ -7,7 +7,7 @@ kill or a full disk at any moment leaves the one before.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from graphcnn.ir.node import Array
 from graphcnn.network.weights import read_tensors, write_tensors
 
 LAST, BEST = "last.safetensors", "best.safetensors"
+#: Begins the names of arrays that are no states.
+_ARRAY = "run/"
 
 
 @dataclass
@@ -27,14 +29,19 @@ class Position:
     Attributes:
         epoch: finished epochs.
         batch: finished batches of the epoch under way.
-        totals: sums over the items of that epoch so far, by metric: numbers, or arrays, which JSON
-            holds as lists.
+        totals: sums over the items of that epoch so far, by metric: numbers or arrays.
         rows: the history.
         rates: learning rate of the last step of each epoch, and `resumed`: how many epochs, perhaps
             with a part of one, were done each time that the run was resumed. Both are of the epochs
             since checkpoints hold them.
-        best: best value of what is monitored, and the epoch that reached it.
+        best: best value of what is monitored, the epoch that reached it, and what that is.
         config: what must be the same for the run to go on.
+        items: seen in the epoch under way.
+        logged: what watchers put into its row so far.
+        pending: the watchers have yet to be told of the last epoch.
+        rate: learning rate of the last step.
+        learning_rate: the one that a watcher set.
+        watchers: what they remember, by their names.
     """
 
     epoch: int = 0
@@ -45,7 +52,14 @@ class Position:
     resumed: list[float] = field(default_factory=list)
     best: float | None = None
     best_epoch: int = 0
+    monitor: str = ""
     config: dict[str, Any] = field(default_factory=dict)
+    items: int = 0
+    logged: dict[str, float] = field(default_factory=dict)
+    pending: bool = False
+    rate: float | None = None
+    learning_rate: float | None = None
+    watchers: dict[str, Any] = field(default_factory=dict)
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -59,18 +73,36 @@ def make_folder(folder: str | Path) -> Path:
 
 
 def save_checkpoint(folder: Path, states: Mapping[str, Array], position: Position) -> None:
-    """Write `last.safetensors`."""
-    write_tensors(
-        folder / LAST, states, {"position": json.dumps(asdict(position), default=np.ndarray.tolist)}
-    )
+    """Write `last.safetensors`. Arrays in the position lie there as tensors, too."""
+    arrays: dict[str, Array] = {}
+
+    def put(found: Any) -> Any:
+        if isinstance(found, np.generic):
+            return found.item()
+        if not isinstance(found, np.ndarray):
+            raise TypeError(f"a {type(found).__name__} cannot be remembered in a checkpoint")
+        name = f"{_ARRAY}{len(arrays)}"
+        arrays[name] = found
+        return {_ARRAY: name}
+
+    told = {each.name: getattr(position, each.name) for each in fields(position)}
+    text = json.dumps(told, default=put)
+    write_tensors(folder / LAST, {**states, **arrays}, {"position": text})
 
 
 def load_checkpoint(folder: str | Path) -> tuple[dict[str, Array], Position]:
     """States and position of `last.safetensors`. Raises `WeightsError` where there is none."""
     path = Path(folder) / LAST
     tensors, metadata = read_tensors(path)
+
+    def take(found: dict[str, Any]) -> Any:
+        return tensors.pop(found[_ARRAY]) if found.keys() == {_ARRAY} else found
+
     try:
-        return tensors, Position(**json.loads(metadata["position"]))
+        told = json.loads(metadata["position"], object_hook=take)
+        if "items" not in told:  # a checkpoint of old
+            told["items"] = told["batch"] * told["config"].get("batch_size", 0)
+        return tensors, Position(**told)
     except (KeyError, TypeError, ValueError):
         raise WeightsError(f"{path} is no checkpoint of a training run") from None
 

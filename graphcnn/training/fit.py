@@ -6,29 +6,35 @@ that was not.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
-from graphcnn.errors import DataError
+from graphcnn.errors import CheckpointWarning, DataError
+from graphcnn.ir.origin import warn
 from graphcnn.learning.losses import known_loss, target_type
 from graphcnn.learning.metrics import Metrics, Objective
 from graphcnn.learning.objective import measures_of, with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import source_of
+from graphcnn.learning.schedules import Schedule, schedule
 from graphcnn.learning.target_rule import TargetRule
 from graphcnn.network.feeding import Data, as_dataset, at_least_one, prediction_type
 from graphcnn.network.network import Network
 from graphcnn.training.checkpoint import LAST, classes_of_run, make_folder
 from graphcnn.training.history import History
+from graphcnn.training.interrupt import interruptible
 from graphcnn.training.keeping import Checkpoint
 from graphcnn.training.progress import display
 from graphcnn.training.resuming import Told, wanted_changes
-from graphcnn.training.run import Run, Watcher, interruptible, steps_of_epoch
+from graphcnn.training.run import Run, Watcher, steps_of_epoch
 from graphcnn.training.session import Session, checked_seed, one_pixel_message
-from graphcnn.training.stopping import EarlyStopping
+from graphcnn.training.step_history import StepHistory
+from graphcnn.training.stopping import EarlyStopping, MaxSteps, Timer
 from graphcnn.training.sums import Sums
 from graphcnn.training.watchers import Callback, callback_watchers, in_order
 
@@ -41,22 +47,29 @@ def fit(
     train: Data,
     targets: Any = None,
     *,
-    epochs: int = 1,
+    epochs: int | None = None,
     batch_size: int | None = None,
     loss: str | Objective = "cross_entropy",
     optimizer: str | Optimizer = "sgd",
-    validation: Data | None = None,
+    learning_rate: float | Schedule | None = None,
+    validation: Data | float | None = None,
     validation_batch_size: int | None = None,
+    validation_every: int = 1,
+    validate_at_steps: int | None = None,
     metrics: Metrics = None,
     seed: int = 0,
     shuffle: bool = True,
     drop_last: bool = False,
+    steps_per_epoch: int | None = None,
+    max_steps: int | None = None,
+    max_time: float | str | timedelta | None = None,
     early_stopping: EarlyStopping | int | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int | None = None,
     resume: str | Path | None = None,
     changing: str | Sequence[str] = (),
     progress: bool | None = None,
+    step_history: bool = False,
     runtime: str | None = None,
     threads: int | None = None,
     precision: str | None = None,
@@ -72,7 +85,8 @@ def fit(
             data hold, whole numbers as i64.
         targets: those of `train`, where they do not come with it.
         batch_size: items of a step, 32 by default, or all where there are less.
-        epochs: passes over the data, counted from the beginning of the run (also when resumed).
+        epochs: passes over the data, counted from the beginning of the run (also when resumed);
+            1 by default, with `max_steps` as many as these need.
         loss: "cross_entropy", "binary_cross_entropy", "mse", "l1", or a function of
             (prediction, target) that returns a scalar tensor, such as
             `lambda z, t: cnn.cross_entropy(z, t, label_smoothing=0.1, ignore_index=255)`. Of a
@@ -80,8 +94,13 @@ def fit(
             stands before it.
         optimizer: "sgd", "rmsprop", "adam", "adamw", or an optimiser with its settings. Its
             schedules count steps, `cnn.schedules.epochs(10)`, or the whole run: `steps=None`.
-        validation: measured after every epoch, in inference form.
+        learning_rate: in place of that of the optimiser: a number, or one of `cnn.schedules`.
+        validation: measured after every epoch, in inference form: data, or the fraction of `train`
+            that is set aside for it, as `train.split(0.1, seed)` does (each class in proportion).
         validation_batch_size: items measured at a time; by default the batch size.
+        validation_every: measure after every so many epochs only, and after the last.
+        validate_at_steps: measure after every so many steps, too; `Watcher.validation` is told,
+            and `step_history` has it.
         metrics: names ("accuracy", "top_3_accuracy", "f1", ...), metrics with their settings
             (`cnn.metrics.F1(average=None)`) or functions of (prediction, target), reported besides
             the loss; by default what suits the loss. All are exact over the epoch. What ranks all
@@ -89,6 +108,10 @@ def fit(
             gives that is neither a mean nor a sum over the items.
         seed: of the initial weights (unless the model has some), the order and the dropout.
         drop_last: leave out a last batch that is short; shuffling leaves out others every epoch.
+        steps_per_epoch: an epoch of the run is so many steps, which go through the data again and
+            again, and no longer one pass over them.
+        max_steps: end after so many steps of the whole run.
+        max_time: end after so much time of this call: seconds, a timedelta, or "1h30m".
         early_stopping: an `EarlyStopping`, or its patience in epochs.
         checkpoint: folder for `last.safetensors` after every epoch and `best.safetensors`.
         checkpoint_every: also write `last` after every so many batches.
@@ -107,9 +130,12 @@ def fit(
             rounds more than a plain sum; None is GRAPHCNN_PRECISION, else "fast".
         tune: of the native runtime: time the algorithms and layouts on this machine, in place of
             estimates, and remember what is fastest; None is GRAPHCNN_TUNE, else False.
-        progress: True, False, or None for a bar where there is a terminal.
-        callbacks: functions, called as f(epoch, row) after every epoch, and `Watcher`s, who are
-            told of the start, every batch, every epoch and the end, and may stop the run:
+        progress: a bar on a terminal, elsewhere (in a notebook) a line after every epoch; False is
+            silence.
+        step_history: whether `History.steps` has a row for every step.
+        callbacks: those of `cnn.callbacks`, functions, called as f(epoch, row) after every epoch,
+            and `Watcher`s of one's own, who are told of the start, every batch, every epoch and
+            the end, and may stop the run:
 
                 class Enough(cnn.Watcher):
                     def epoch(self, run, row):
@@ -131,27 +157,35 @@ def fit(
     loss = known_loss(loss).spec
     known = model.classes or (() if resume is None else classes_of_run(resume))
     data = as_dataset(train, model, known, loss=loss, targets=targets)
-    batch_size = _batch_size(batch_size, data)
-    epochs = at_least_one(epochs, "epochs")
-    if checkpoint_every is not None:
-        checkpoint_every = at_least_one(checkpoint_every, "checkpoint_every")
     seed = checked_seed(seed)
-    called = callback_watchers(callbacks)
+    held_out = None
+    if isinstance(validation, float):
+        data, held_out = data.split(validation, seed)
+    elif validation is not None:
+        held_out = as_dataset(validation, model, known or data.classes, loss=loss)
+    batch_size = _batch_size(batch_size, data)
+    counts = {
+        "checkpoint_every": checkpoint_every,
+        "validation_batch_size": validation_batch_size,
+        "validation_every": validation_every,
+        "validate_at_steps": validate_at_steps,
+        "steps_per_epoch": steps_per_epoch,
+        "max_steps": max_steps,
+        "epochs": epochs,
+    }
+    for name, count in counts.items():
+        if count is not None:
+            at_least_one(count, name)
+    limits = _limits(max_steps, max_time)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
-    held_out = None
-    if validation is not None:
-        if isinstance(validation, float) and 0 < validation < 1:
-            raise DataError(
-                f"validation must be data, found {validation}: a fraction is set aside by "
-                f"train, validation = data.split({validation}), where data = cnn.data.arrays(x, y)"
-            )
-        held_out = as_dataset(validation, model, known or data.classes, loss=loss)
-    if validation_batch_size is not None:
-        validation_batch_size = at_least_one(validation_batch_size, "validation_batch_size")
-    optimizer = make_optimizer(optimizer).over(
-        steps_of_epoch(len(data), batch_size, drop_last), epochs
-    )
+    called, early_stopping = callback_watchers(callbacks, early_stopping)
+    steps = steps_per_epoch or steps_of_epoch(len(data), batch_size, drop_last)
+    epochs = epochs or (1 if max_steps is None else -(-max_steps // steps))
+    optimizer = make_optimizer(optimizer)
+    if learning_rate is not None:
+        optimizer = replace(optimizer, learning_rate=schedule(learning_rate))
+    optimizer = optimizer.over(steps, epochs)
     kind = target_type(loss, prediction_type(model), data.target_sample)
     evaluation = with_loss(model.graph, loss, metrics, kind)
     scores = source_of(next(iter(model.graph.outputs.values())), known_loss(loss).readable)
@@ -206,13 +240,34 @@ def fit(
         validation_batch_size=validation_batch_size or batch_size,
         folder=folder,
         sums=sums,
+        steps_per_epoch=steps_per_epoch,
+        validation_every=validation_every,
+        validate_at_steps=validate_at_steps if held_out is not None else None,
     )
     kept = None if folder is None else Checkpoint(folder, told, checkpoint_every)
+    noted = [StepHistory()] if step_history else []
+    watchers = in_order(kept, display(progress), early_stopping, (*noted, *called, *limits))
     if kept is not None and resume is not None and (kept.folder / LAST).exists():
         kept.resume(run, changes)
-    watchers = in_order(kept, display(progress), early_stopping, called)
+        _tell_forgotten(run.remind(watchers))
     with interruptible() as interrupted:
-        return run.train(watchers, interrupted)
+        history = run.train(watchers, interrupted)
+    history.steps = [row for each in noted for row in each.rows]
+    return history
+
+
+def _limits(max_steps: int | None, max_time: float | str | timedelta | None) -> tuple[Watcher, ...]:
+    steps = () if max_steps is None else (MaxSteps(max_steps),)
+    return steps if max_time is None else (*steps, Timer(max_time))
+
+
+def _tell_forgotten(names: list[str]) -> None:
+    if names:
+        warn(
+            f"the run that goes on had {', '.join(names)} among its callbacks, which this call has "
+            "not: what they remembered is lost with the next checkpoint",
+            CheckpointWarning,
+        )
 
 
 def _batch_size(given: Any, data: Dataset) -> int:

@@ -32,6 +32,11 @@ class History:
     rates: list[float] = field(default_factory=list)
     #: How many epochs, perhaps with a part of one, were done each time that the run was resumed.
     resumed: list[float] = field(default_factory=list)
+    #: Loss and metrics so far of an epoch that was not finished; empty where there is none.
+    unfinished: dict[str, float] = field(default_factory=dict)
+    #: One row per step, where `fit` was told `step_history=True`: `step`, counted from 1,
+    #: `learning_rate`, `loss`, metrics, and where they were measured those of validation.
+    steps: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def columns(self) -> list[str]:

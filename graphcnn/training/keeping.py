@@ -14,14 +14,15 @@ from graphcnn.ir.node import Array
 from graphcnn.network.weights import check_states, read_tensors
 from graphcnn.passes.training.training_mode import SEED
 from graphcnn.training.checkpoint import BEST, load_checkpoint, save_checkpoint
+from graphcnn.training.monitor import Monitor
 from graphcnn.training.resuming import WITHIN_EPOCH, Told, check_told
-from graphcnn.training.run import Run, Watcher
+from graphcnn.training.run import Keeper, Run, Watcher
 
 
 @dataclass
-class Checkpoint(Watcher):
+class Checkpoint(Keeper):
     """Writes `last.safetensors` after every epoch, after every so many batches, and where the run
-    is interrupted; goes on from there, too."""
+    ends within an epoch; goes on from there, too."""
 
     folder: Path
     told: Told
@@ -29,7 +30,7 @@ class Checkpoint(Watcher):
     _hashing: threading.Thread | None = None
     _config: dict[str, Any] | None = None
     #: Where the run stood at the last checkpoint, and how often states had been written by then.
-    _saved: tuple[int, int, int] | None = None
+    _saved: tuple[int, int, bool, int] | None = None
 
     def start(self, run: Run) -> None:
         """Begin to hash the data beside the first steps: the first checkpoint needs it."""
@@ -37,28 +38,29 @@ class Checkpoint(Watcher):
         self._hashing = threading.Thread(target=lambda: [s.digest for s in sets], daemon=True)
         self._hashing.start()
 
-    def batch(self, run: Run, items: int, row: Mapping[str, float]) -> None:
-        if self.every and run.position.batch % self.every == 0:
-            self._save(run)
-
-    def epoch(self, run: Run, row: Mapping[str, float]) -> None:
-        self._save(run)
+    def settled(self, run: Run) -> None:
+        at = run.position
+        if at.batch == 0 or (self.every and at.batch % self.every == 0):
+            self._save(run, run.remembered())
 
     def end(self, run: Run) -> None:
-        if run.ended == "interrupted":
-            self._save(run)
+        """Told before the others, who may give the model other states than the last ones."""
+        if run.untold is not None:
+            self._save(run, run.untold)  # after an error of a watcher
+        elif run.ended and run.position.batch:
+            self._save(run, run.remembered())
 
-    def _save(self, run: Run) -> None:
+    def _save(self, run: Run, remembered: dict[str, Any]) -> None:
         """Write a checkpoint, unless the last one holds the same."""
         at = run.position
-        now = at.epoch, at.batch, writes()
+        now = at.epoch, at.batch, at.pending, writes()
         if now == self._saved:
             return
         if self._config is None:
             if self._hashing is not None:
                 self._hashing.join()
             self._config = self.told.config()
-        at.config = self._config
+        at.config, at.watchers = self._config, remembered
         save_checkpoint(self.folder, run.session.states, at)
         self._saved = now
 
@@ -68,8 +70,12 @@ class Checkpoint(Watcher):
         check_told(position.config, self.told, self.folder, changing)
         run.session.load(self._fitting(run, states, changing))
         run.position = position
-        if changing & WITHIN_EPOCH:
-            position.batch, position.totals = 0, {}  # the epoch under way begins anew
+        if changing & WITHIN_EPOCH:  # the epoch under way begins anew
+            position.batch, position.items, position.totals, position.logged = 0, 0, {}, {}
+        if position.learning_rate is not None and "learning_rate" not in changing:
+            run.session.learning_rate = position.learning_rate
+        elif "learning_rate" in changing:
+            position.learning_rate = None
         position.resumed.append(position.epoch + position.batch / run.batches)
         if changing & {"loss", "validation"}:
             position.best, position.best_epoch = None, position.epoch  # no measure for the new one
@@ -94,36 +100,35 @@ class Checkpoint(Watcher):
         return states
 
 
-@dataclass
-class CheckpointAgain(Watcher):
-    """Writes the checkpoint of the same moment anew where states were written since: the run goes
-    on with them, and a resumed one has to, too."""
-
-    first: Checkpoint
-
-    def batch(self, run: Run, items: int, row: Mapping[str, float]) -> None:
-        self.first.batch(run, items, row)
-
-    def epoch(self, run: Run, row: Mapping[str, float]) -> None:
-        self.first.epoch(run, row)
+#: What is watched by default.
+_LOSS = Monitor()
 
 
 @dataclass
 class Best(Watcher):
     """Notes which epoch was the best, and keeps its model in `best.safetensors` and in memory.
 
-    It is the one of the least loss, of validation where there is one; less by `min_delta` at least.
+    It is the one of the least loss, of validation where there is one, or of the best value of what
+    early stopping monitors; better by `min_delta` at least.
     """
 
+    monitor: Monitor = _LOSS
     min_delta: float = 0.0
     in_memory: bool = False
 
+    def start(self, run: Run) -> None:
+        """The best by another measure is no best."""
+        at, name = run.position, f"{self.monitor.name}, {self.monitor.mode}"
+        if at.monitor != name and (at.monitor or self.monitor.what):
+            at.best, at.best_epoch = None, at.epoch
+        at.monitor = name
+
     def epoch(self, run: Run, row: Mapping[str, float]) -> None:
-        at, monitored = run.position, row.get("val_loss", row["loss"])
-        if at.best is not None and not monitored < at.best - self.min_delta:
+        at, value = run.position, self.monitor.of(row, run.held_out is not None)
+        if value is None or not self.monitor.better(value, at.best, self.min_delta):
             return
-        at.best, at.best_epoch = monitored, at.epoch
+        at.best, at.best_epoch = value, at.epoch
         if self.in_memory:
             run.best_states = {key: array.copy() for key, array in run.model.states.items()}
         if run.folder is not None:
-            run.model.save(run.folder / BEST)
+            run.save(run.folder / BEST)

@@ -1,10 +1,15 @@
-"""What a person sees while training: a progress bar on a terminal, plain lines elsewhere."""
+"""What a person sees while training: a progress bar on a terminal, plain lines elsewhere.
+
+Both go to the stream of errors, as the notes of other programs do: what a program of one's own
+prints is its own.
+"""
 
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from graphcnn.network.feeding import at_least_one
 from graphcnn.training.run import Run, Watcher
 
 if TYPE_CHECKING:
@@ -24,7 +29,15 @@ class _Rate:
 
 
 class Lines(Watcher):
-    """One line per epoch, for files and pipes."""
+    """A line after every epoch, or after every so many: for notebooks, files and pipes.
+
+    Args:
+        every: epochs from one line to the next; the last epoch has one in any case.
+        file: where they go; None is the stream of errors.
+    """
+
+    def __init__(self, every: int = 1, file: TextIO | None = None) -> None:
+        self.every, self.file = at_least_one(every, "every"), file
 
     def start(self, run: Run) -> None:
         self._rate = _Rate()
@@ -33,7 +46,10 @@ class Lines(Watcher):
         self._rate.add(items)
 
     def epoch(self, run: Run, row: Mapping[str, float]) -> None:
-        print(epoch_line(run.position.epoch, run.epochs, row, self._rate.add(0)), flush=True)
+        epoch = run.position.epoch
+        if epoch % self.every == 0 or epoch == run.epochs:
+            line = epoch_line(epoch, run.epochs, row, self._rate.add(0))
+            print(line, file=self.file or sys.stderr, flush=True)
         self._rate = _Rate()
 
 
@@ -70,11 +86,10 @@ def epoch_line(number: int, epochs: int, row: Mapping[str, float], rate: float) 
 
 
 def display(show: bool | None) -> Watcher:
-    """A bar on a terminal, lines elsewhere, nothing for `show=False`; None shows on a terminal."""
-    terminal = sys.stderr.isatty()
-    if show is False or (show is None and not terminal):
+    """A bar on a terminal, lines elsewhere, nothing for `show=False`."""
+    if show is False:
         return Watcher()
-    return Bar() if terminal else Lines()
+    return Bar() if sys.stderr.isatty() else Lines()
 
 
 def _progress() -> "Progress":

@@ -1,18 +1,19 @@
 """One training run: its epochs, where it stands, and who watches it."""
 
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset, items_of
-from graphcnn.errors import DataError
+from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.node import Array
+from graphcnn.learning.schedules import is_number
 from graphcnn.network.evaluation import measure
 from graphcnn.network.network import Network
 from graphcnn.training.checkpoint import Position
@@ -20,15 +21,39 @@ from graphcnn.training.history import History
 from graphcnn.training.session import Session
 from graphcnn.training.sums import Sums
 
+INTERRUPTED, FINISHED = "interrupted", "finished"
+
 
 class Watcher:
     """Who is told of a run as it goes on: override what is to be done at each moment.
 
-    The writer of checkpoints, the bar and early stopping are watchers, and so are those that users
-    write and give to `fit` as `callbacks`. Of the `run` they are told of, they may read `model`,
-    `data`, `epochs` and `position`, which says how far it got: `epoch` and `batch`, both finished,
-    and `rows`, the history. What they write into the model is what the next step begins with, and
-    what checkpoints hold; what they remember themselves is not in a checkpoint.
+    The writer of checkpoints, the bar and early stopping are watchers, and so are those of
+    `cnn.callbacks` and those that users write and give to `fit` as `callbacks`. The moments, in
+    their order:
+
+        start       once, before the first batch
+        batch       after each step
+        validation  after each measuring of the validation data
+        epoch       after each epoch, which was measured before
+        end         once
+
+    At each moment all are told, one after another: who keeps the best epoch, the bar, early
+    stopping, then `callbacks` in their order. When the last has been told, the checkpoint is
+    written: what a watcher did to the run is in it.
+
+    Of the `run` they may read `model`, `data`, `epochs`, `done` (steps so far) and `position`,
+    which says how far it got: `epoch` and `batch`, both finished, and `rows`, the history. They may
+    read and set `run.learning_rate`, end it by `run.stop(reason)`, put numbers into the history by
+    `run.log(name, value)`, and write the model to a file by `run.save(path)`. What they write into
+    the model is what the next step begins with, and what checkpoints hold.
+
+    What they remember themselves is in a checkpoint if `state` returns it: then a run that goes on
+    gives it back to `restore`, and the watcher goes on as if the run had not stopped. Where a
+    checkpoint is older than the last moment, what happened since happens again.
+
+    An error of a watcher ends the run, with a note that names watcher and moment. The model has the
+    states after the last step, and with `checkpoint` they are on disk: a run that goes on tells all
+    watchers of the epoch again.
     """
 
     def start(self, run: "Run") -> str | None:
@@ -38,6 +63,10 @@ class Watcher:
     def batch(self, run: "Run", items: int, row: Mapping[str, float]) -> None:
         """After every batch of so many items: its loss and metrics, taken before its update."""
 
+    def validation(self, run: "Run", row: Mapping[str, float]) -> None:
+        """After the validation data were measured: `val_loss` and so on. Within an epoch, too,
+        where `fit` was told `validate_at_steps`."""
+
     def epoch(self, run: "Run", row: Mapping[str, float]) -> str | None:
         """After every epoch, its row of the history. A reason ends the run: `History.ended`."""
         return None
@@ -46,25 +75,19 @@ class Watcher:
         """At the end of everyone who was started, however it came: `run.ended` is the reason, ""
         after an error. The model has its states back."""
 
+    def state(self) -> Any:
+        """What is to be remembered: texts, numbers, lists, dicts, arrays. None is nothing."""
+        return None
 
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C sets a flag that the loop asks for; a second one raises as usual."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
-        return
-    before = signal.getsignal(signal.SIGINT)
+    def restore(self, state: Any) -> None:
+        """Go on from what `state` returned; told before `start`."""
 
-    def note(number: int, frame: Any) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, before)
 
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
+class Keeper(Watcher):
+    """Who writes down where a run stands."""
+
+    def settled(self, run: "Run") -> None:
+        """After a batch or an epoch, when everybody has been told all of it."""
 
 
 @dataclass
@@ -75,8 +98,12 @@ class Run:
         epochs: after so many it is finished.
         folder: of its checkpoints.
         sums: how the outputs of the steps add up, and become numbers.
+        steps_per_epoch: where an epoch of the run is not one of the data.
+        validation_every: epochs from one measuring of the validation data to the next.
+        validate_at_steps: measure them after every so many steps, too.
         best_states: those after the best epoch, where anybody wants them.
         ended: why it ended, "" as long as it has not.
+        untold: what the watchers remembered before an epoch of which not all have been told.
     """
 
     model: Network
@@ -92,19 +119,68 @@ class Run:
     validation_batch_size: int
     folder: Path | None
     sums: Sums
+    steps_per_epoch: int | None = None
+    validation_every: int = 1
+    validate_at_steps: int | None = None
     position: Position = field(default_factory=Position)
     best_states: dict[str, Array] = field(default_factory=dict)
     ended: str = ""
+    untold: dict[str, Any] | None = None
+    _reason: str | None = None
+    _watchers: tuple[Watcher, ...] = ()
 
     @property
     def batches(self) -> int:
         """Steps of one epoch."""
+        return self.steps_per_epoch or self._batches_of_data
+
+    @property
+    def _batches_of_data(self) -> int:
         return steps_of_epoch(len(self.data), self.batch_size, self.drop_last)
 
     @property
     def done(self) -> int:
         """Steps taken so far, of a resumed run from its beginning."""
         return self.position.epoch * self.batches + self.position.batch
+
+    # What watchers do
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step. Setting it holds from then on, in place of a schedule; a run
+        that goes on from a checkpoint has it, too."""
+        return self.session.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        if not is_number(rate):
+            raise GraphError(f"run.learning_rate must be set to a number, found {rate!r}")
+        self.session.learning_rate = rate
+        self.position.learning_rate = float(rate)
+
+    def stop(self, reason: str) -> None:
+        """End the run after this batch, or after this epoch: `History.ended` is the reason. The
+        first reason counts; after the last epoch there is nothing to stop."""
+        if not isinstance(reason, str):
+            raise DataError(
+                f"a Watcher must return the reason why training ends, or None, found {reason!r}"
+            )
+        if self._reason is None:
+            self._reason = reason
+
+    def log(self, name: str, value: float) -> None:
+        """Put a number into the row of the epoch under way, or of that which watchers are being
+        told of; of several by one name the last."""
+        if not is_number(value) and not (isinstance(value, float) and math.isnan(value)):
+            raise DataError(f"run.log: {name} must be a number, found {value!r}")
+        into = self.position.rows[-1] if self.position.pending else self.position.logged
+        into[str(name)] = float(value)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as it is measured to a file."""
+        return self.model.save(path)
+
+    # The run
 
     def train(self, watchers: Sequence[Watcher], interrupted: Callable[[], bool]) -> History:
         """Train up to `epochs`; the history tells how it ended.
@@ -113,62 +189,143 @@ class Run:
         started is told of the end. All are told in their order, every time.
         """
         started: list[Watcher] = []
-        reasons: list[str | None] = []
+        self._watchers, self._reason = tuple(watchers), None
         self.session.hold()
         with ExitStack() as ends:  # each of them, whatever happens before
             try:
                 for each in watchers:
-                    reasons.append(each.start(self))
+                    self._ask(each, "start")
                     started.append(each)
-                self.ended = self._train(watchers, _first(reasons), interrupted)
+                self.ended = self._train(interrupted)
             finally:
                 for each in reversed(started):
-                    ends.callback(each.end, self)
+                    ends.callback(self._ask, each, "end")
                 self.session.sync()
-        advice = self._advice() if self.ended == "interrupted" else ""
+        advice = self._advice() if self.ended == INTERRUPTED else ""
         at = self.position
         unknown = [math.nan] * (len(at.rows) - len(at.rates))  # a checkpoint of old tells none
-        return History(at.rows, self.ended, advice, [*unknown, *at.rates], at.resumed)
+        rates = [*unknown, *at.rates]
+        return History(at.rows, self.ended, advice, rates, at.resumed, unfinished=self._means())
 
-    def _train(
-        self, watchers: Sequence[Watcher], reason: str | None, interrupted: Callable[[], bool]
-    ) -> str:
+    def _train(self, interrupted: Callable[[], bool]) -> str:
         """Why it ended."""
         at = self.position
-        while at.epoch < self.epochs and reason is None:
-            if not self._epoch(watchers, interrupted):
-                return "interrupted"
-            reason = _first([each.epoch(self, at.rows[-1]) for each in watchers])
-        return reason if reason is not None and at.epoch < self.epochs else "finished"
+        if at.pending:
+            self._tell_of_epoch()
+        while at.epoch < self.epochs and self._reason is None:
+            self._epoch(interrupted)
+        return FINISHED if self._reason is None or at.epoch >= self.epochs else self._reason
 
-    def _epoch(self, watchers: Sequence[Watcher], interrupted: Callable[[], bool]) -> bool:
-        """The rest of one epoch. False if it was interrupted."""
-        at, n = self.position, self.batch_size
-        options = {"shuffle": self.shuffle, "drop_last": self.drop_last}
-        for batch in self.data.epoch(self.seed, at.epoch, n, at.batch, **options):
-            outputs, items = self.session.step_outputs(*batch), items_of(batch)
-            at.batch += 1
-            self.sums.add(at.totals, outputs, items)
-            result = self.sums.of_batch(outputs, self.model.classes)
-            for each in watchers:
-                each.batch(self, items, result)
-            if interrupted():
-                return False
-        count = len(self.data) - (len(self.data) % n if self.drop_last else 0)
-        row = self.sums.row(at.totals, count, self.model.classes)
-        if self.held_out is not None:
-            measured = measure(
-                self.model,
-                self.runner,
-                self.held_out,
-                self.validation_batch_size,
-                self.sums.measures,
+    def _epoch(self, interrupted: Callable[[], bool]) -> None:
+        """The rest of one epoch, unless there is a reason to end within."""
+        at, session = self.position, self.session
+        listening = [each for each in self._watchers if type(each).batch is not Watcher.batch]
+        keepers = [each for each in self._watchers if isinstance(each, Keeper)]
+        with closing(self._batches()) as batches:
+            for batch in islice(batches, self.batches - at.batch):
+                at.rate = session.learning_rate
+                outputs, items = session.step_outputs(*batch), items_of(batch)
+                at.batch += 1
+                at.items += items
+                self.sums.add(at.totals, outputs, items)
+                if listening:
+                    result = self.sums.of_batch(outputs, self.model.classes)
+                    for each in listening:
+                        self._ask(each, "batch", items, result)
+                if self.validate_at_steps and at.batch < self.batches:
+                    if self.done % self.validate_at_steps == 0:
+                        self._validate()
+                for keeper in keepers:
+                    self._ask(keeper, "settled")
+                if interrupted():
+                    self.stop(INTERRUPTED)
+                if self._reason is not None and (at.batch < self.batches or interrupted()):
+                    return
+        row = self._means()
+        if self.held_out is not None and self._due():
+            row |= self._validate()
+        at.rows.append(row | at.logged)
+        at.rates.append(at.rate if at.rate is not None else session.rate_at(session.steps))
+        at.epoch, at.batch, at.items, at.totals, at.logged = at.epoch + 1, 0, 0, {}, {}
+        at.pending = True
+        self._tell_of_epoch()
+
+    def _batches(self) -> Generator[Any, None, None]:
+        """The batches that come next, those of one epoch at least."""
+        n, options = self.batch_size, {"shuffle": self.shuffle, "drop_last": self.drop_last}
+        if self.steps_per_epoch is None:
+            yield from self.data.epoch(
+                self.seed, self.position.epoch, n, self.position.batch, **options
             )
-            row.update({f"val_{key}": value for key, value in measured.items()})
-        at.rows.append(row)
-        at.rates.append(self.session.rate_at(self.session.steps))
-        at.epoch, at.batch, at.totals = at.epoch + 1, 0, {}
-        return True
+            return
+        epoch, batch = divmod(self.done, self._batches_of_data)
+        while True:
+            yield from self.data.epoch(self.seed, epoch, n, batch, **options)
+            epoch, batch = epoch + 1, 0
+
+    def _means(self) -> dict[str, float]:
+        """Those of the epoch so far."""
+        at = self.position
+        return self.sums.row(at.totals, at.items, self.model.classes)
+
+    def _due(self) -> bool:
+        number = self.position.epoch + 1
+        return number % self.validation_every == 0 or number == self.epochs
+
+    def _validate(self) -> dict[str, float]:
+        """Measure the validation data, and tell of it."""
+        assert self.held_out is not None
+        size, measures = self.validation_batch_size, self.sums.measures
+        measured = measure(self.model, self.runner, self.held_out, size, measures)
+        row = {f"val_{key}": value for key, value in measured.items()}
+        self._note_untold()
+        for each in self._watchers:
+            self._ask(each, "validation", row)
+        self.untold = None
+        return row
+
+    def _tell_of_epoch(self) -> None:
+        at = self.position
+        self._note_untold()
+        for each in self._watchers:
+            self._ask(each, "epoch", at.rows[-1])
+        self.untold, at.pending = None, False
+        for each in self._watchers:
+            if isinstance(each, Keeper):
+                self._ask(each, "settled")
+
+    def _ask(self, watcher: Watcher, moment: str, *about: Any) -> None:
+        """Tell a watcher of a moment, and take its reason to end, if it has one."""
+        try:
+            reason = getattr(watcher, moment)(self, *about)
+        except Exception as error:
+            at = self.position
+            error.add_note(
+                f"raised by the callback {called(watcher)} in its {moment}(), in epoch "
+                f"{at.epoch + (not at.pending)} after {self.done} steps"
+            )
+            raise
+        if reason is not None and moment in ("start", "epoch"):
+            self.stop(reason)
+
+    # What watchers remember
+
+    def _note_untold(self) -> None:
+        if self.folder is not None:
+            self.untold = deepcopy(self.remembered())
+
+    def remembered(self) -> dict[str, Any]:
+        """What each watcher has to remember, by its name."""
+        found = {name: each.state() for name, each in _named(self._watchers)}
+        return {name: state for name, state in found.items() if state is not None}
+
+    def remind(self, watchers: Sequence[Watcher]) -> list[str]:
+        """Give each what it remembered; returns for whom nobody is there."""
+        left = dict(self.position.watchers)
+        for name, each in _named(watchers):
+            if name in left:
+                each.restore(left.pop(name))
+        return list(left)
 
     def _advice(self) -> str:
         at = self.position
@@ -185,13 +342,15 @@ def steps_of_epoch(items: int, batch_size: int, drop_last: bool) -> int:
     return whole if drop_last or not rest else whole + 1
 
 
-def _first(reasons: Sequence[str | None]) -> str | None:
-    """The first reason for stopping that anyone gave. Raises `DataError` where it is no text."""
-    for each in reasons:
-        if each is not None:
-            if not isinstance(each, str):
-                raise DataError(
-                    f"a Watcher must return the reason why training ends, or None, found {each!r}"
-                )
-            return each
-    return None
+def called(watcher: Watcher) -> str:
+    """What a watcher is called: a function by its own name."""
+    return str(getattr(watcher, "__name__", type(watcher).__qualname__))
+
+
+def _named(watchers: Sequence[Watcher]) -> Iterator[tuple[str, Watcher]]:
+    """Each with a name of its own: that of its class, numbered from the second on."""
+    seen: dict[str, int] = {}
+    for each in watchers:
+        name = type(each).__qualname__
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name} {seen[name]}", each

@@ -1,12 +1,11 @@
 """Who watches a run, and in which order."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from graphcnn.errors import DataError
 from graphcnn.language.arguments import check_function
-from graphcnn.training.keeping import Best, Checkpoint, CheckpointAgain
+from graphcnn.training.keeping import Best, Checkpoint
 from graphcnn.training.run import Run, Watcher
 from graphcnn.training.stopping import EarlyStopping
 
@@ -19,41 +18,50 @@ def in_order(
     stopping: EarlyStopping | None,
     callbacks: Sequence[Watcher],
 ) -> tuple[Watcher, ...]:
-    """All of them in the order in which they are told, of every batch, every epoch and the end."""
-    best = Best() if stopping is None else Best(stopping.min_delta, in_memory=stopping.restore_best)
-    kept = () if checkpoint is None else (checkpoint,)
-    again = () if checkpoint is None else (CheckpointAgain(checkpoint),)
+    """All of them in the order in which they are told, at every moment."""
+    best = Best()
+    if stopping is not None:
+        best = Best(stopping.monitored, stopping.min_delta, stopping.restore_best)
     return (
-        best,  # first: a checkpoint tells which epoch was the best
-        *kept,  # before all that may fail or take long: what is shown and called back is on disk
+        *(() if checkpoint is None else (checkpoint,)),  # at the end, before any writes a state
+        best,  # before early stopping, which asks which epoch was the best
         display,  # before the functions of users, which may print, too
         *(() if stopping is None else (stopping,)),  # at the end, users see the weights restored
         *callbacks,
-        *again,  # last: callbacks may write into the model
     )
 
 
-@dataclass
-class Called(Watcher):
-    """A function of (epoch, row), called after every epoch."""
+class Function(Watcher):
+    """A function of (epoch, row), called after every epoch: what `callbacks` makes of one."""
 
-    function: Callback
+    def __init__(self, function: Callback) -> None:
+        check_function(function, "a callback must be a function of (epoch, row)", DataError)
+        self.function = function
+        self.__name__ = getattr(function, "__qualname__", type(function).__qualname__)
 
     def epoch(self, run: Run, row: Mapping[str, float]) -> None:
         self.function(run.position.epoch, row)
 
 
-def callback_watchers(callbacks: Any) -> tuple[Watcher, ...]:
-    """Callbacks as watchers, what is none found out before the first epoch and not after it."""
+def callback_watchers(
+    callbacks: Any, stopping: EarlyStopping | None
+) -> tuple[tuple[Watcher, ...], EarlyStopping | None]:
+    """Callbacks as watchers, and early stopping, which may be one of them. What is none is found
+    out before the first epoch and not after it."""
     several = callbacks if isinstance(callbacks, list | tuple) else (callbacks,)
-    return tuple(map(_watcher, several))
+    watchers = tuple(map(_watcher, several))
+    early = [each for each in (stopping, *watchers) if isinstance(each, EarlyStopping)]
+    if len(early) > 1:
+        raise DataError(f"a run has one EarlyStopping, found {', '.join(map(repr, early))}")
+    others = tuple(each for each in watchers if not isinstance(each, EarlyStopping))
+    return others, early[0] if early else None
 
 
 def _watcher(callback: Any) -> Watcher:
-    if isinstance(callback, EarlyStopping):
-        raise DataError(f"give {callback} as early_stopping, not as one of the callbacks")
     if isinstance(callback, Watcher):
         return callback
+    if isinstance(callback, type) and issubclass(callback, Watcher):
+        raise DataError(f"callbacks: give an object, {callback.__name__}(), and not the class")
     expected = "callbacks must be functions of (epoch, row), or Watchers"
     check_function(callback, expected, DataError)
-    return Called(callback)
+    return Function(callback)

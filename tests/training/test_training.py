@@ -253,7 +253,7 @@ def test_an_autoencoder_learns_its_own_input() -> None:
         ),
         (dict(callbacks=[lambda epoch: 0]), cnn.DataError, r"of \(epoch, row\), .* \(epoch\):"),
         (dict(callbacks=[3]), cnn.DataError, r"callbacks must be functions of \(epoch, row\)"),
-        (dict(validation=0.2), cnn.DataError, r"train, validation = data.split\(0.2\)"),
+        (dict(validation=1.5), cnn.DataError, r"fraction = 1.5 of \d+ images must leave both"),
         (dict(checkpoint_every=0), cnn.DataError, "checkpoint_every must be at least 1"),
         (dict(loss=3), cnn.GraphError, r"loss must be a name \(cross_entropy, .* found 3"),
         (dict(loss=lambda p, t: None), cnn.GraphError, "must be a float scalar, found NoneType"),
