@@ -15,7 +15,7 @@ from graphcnn.tools.bench import torch_nets
 from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
 from graphcnn.tools.bench.light import NAMES
 from graphcnn.tools.bench.processes import alone, compilation
-from graphcnn.tools.bench.report import CASES, Result, run_epoch, run_lens, table
+from graphcnn.tools.bench.report import CASES, Result, run_augment, run_epoch, run_lens, table
 from graphcnn.tools.bench.timing import Timing, race
 from graphcnn.tools.commands import speed
 
@@ -99,6 +99,18 @@ def test_the_lens_is_timed_in_strict_precision() -> None:
         assert set(row.values) == {"graphcnn", "graphcnn strict"} and not row.skipped
 
 
+def test_augmentation_is_timed_beside_images_as_stored() -> None:
+    first, *rows = run_augment(Options(("augment",), rounds=1), 1, width=2)
+    assert (first.net, first.work, first.batch) == ("fast", "train", 256)
+    assert set(first.values) == {"graphcnn", "as stored"} and first.ratios.keys() == {"graphcnn"}
+    assert [row.net for row in rows][:3] == [
+        "flip, crop, cutout",
+        "as stored",
+        "flip",
+    ]
+    assert all(row.values["graphcnn"] > 0 and not row.skipped for row in rows)
+
+
 def test_an_epoch(mnist: str) -> None:
     result = run_epoch(Options(("epoch",), data=mnist, rounds=1), 1)
     assert (result.net, result.batch, result.unit, result.skipped) == ("lenet5", 64, "s", {})
@@ -140,5 +152,7 @@ def test_words() -> None:
     assert speed.CASES == tuple(CASES) and set(LIGHT) <= set(NAMES)
     text = done("bench", "--help")
     assert all(f"\n    {case} " in text for case in CASES)
-    assert "unknown 'memry'; known are nets, lens, light" in refused(2, "bench", "--case", "memry")
+    assert "unknown 'memry'; known are nets, lens, augment, light" in refused(
+        2, "bench", "--case", "memry"
+    )
     assert "must be spelled mnist:DIR" in refused(2, "bench", "--data", "cifar10:x")

@@ -26,6 +26,7 @@ from graphcnn.tools.bench.timing import Run, Timing, race, ratio
 CASES = {
     "nets": "milliseconds per call",
     "lens": "milliseconds for an attribution, or for the images of 64 filters",
+    "augment": "milliseconds for a training step with augmentation, and to draw a batch",
     "light": "imported ONNX networks, milliseconds per image",
     "epoch": "seconds for an epoch of MNIST, from the files on",
     "memory": "MiB at the peak, the whole process",
@@ -104,6 +105,15 @@ def run_lens(options: Options, threads: int) -> Iterator[Result]:
         yield result.take(race(result.prepared(make), options.rounds), 1e3)
 
 
+def run_augment(options: Options, threads: int, width: int = 64) -> Iterator[Result]:
+    """Steps with augmentation and without, and batches alone."""
+    from graphcnn.tools.bench.augment import BATCH, contests
+
+    for net, work, make in contests(options, threads, width):
+        result = Result("augment", net, work, BATCH, threads, "ms")
+        yield result.take(race(result.prepared(make), options.rounds), 1e3)
+
+
 def run_here(options: Options, threads: int) -> Iterator[Result]:
     """All cases in this process (but for what needs its own), with `threads` for everybody."""
     from graphcnn.tools.bench import processes
@@ -115,6 +125,8 @@ def run_here(options: Options, threads: int) -> Iterator[Result]:
             yield run_case("nets", case, contenders, options.rounds)
     if "lens" in options.cases:
         yield from run_lens(options, threads)
+    if "augment" in options.cases:
+        yield from run_augment(options, threads)
     if "light" in options.cases:
         for case in light_cases(threads):
             yield run_case("light", case, contenders, options.rounds)

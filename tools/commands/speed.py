@@ -24,7 +24,7 @@ def _listed(known: tuple[str, ...]) -> Any:
 
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
-CASES = ("nets", "lens", "light", "epoch", "memory", "compile")
+CASES = ("nets", "lens", "augment", "light", "epoch", "memory", "compile")
 
 
 @click.command()
@@ -76,6 +76,7 @@ def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None
     Cases:
       nets     training steps and predictions of the networks in --nets
       lens     attributions of one image, with captum as the peer, and 64 images that are made
+      augment  steps with flips, crops and holes, beside steps without; each transform alone
       light    single images through networks of the onnx package, weights seeded
       epoch    lenet5 over all of MNIST in batches of 64, reading of the files included
       memory   the peak of a process that trains resnet18, batch 8
@@ -87,6 +88,7 @@ def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None
       graphcnn bench --peers --threads 1 --threads 2 --json bench.json
       graphcnn bench --peers --precision fast --precision strict
       graphcnn bench --peers --case lens --nets lenet5,mnist_cnn,resnet18
+      graphcnn bench --case augment --threads 2
       graphcnn bench --peers --case epoch,memory,compile,light --data mnist:DIR
     """
     from graphcnn.tools.bench.cases import Options
