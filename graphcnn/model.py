@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,7 @@ class Model(Transferable):
         *,
         batch_size: int | None = None,
         raw: bool = False,
+        tta: str | None = None,
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
@@ -182,11 +184,22 @@ class Model(Transferable):
         binary cross-entropy likewise (sigmoid); `raw` gives the outputs of the graph themselves,
         and so do a model that was never trained and one that ends in softmax, or sigmoid, itself.
         Several outputs come as a dict. The last four are explained at `fit`.
+
+        `tta` averages over views of each image: "flip" over it and its mirror image, "shift" over
+        it and two moved by a pixel, "flip+shift" over all six; `graphcnn.network.views` has the
+        weights. The scores before softmax are averaged, and scores of pixels mirrored back. A
+        `DataError` refuses it where the outputs are neither.
         """
         from graphcnn.network.evaluation import predict
+        from graphcnn.network.views import viewed
 
         try:
-            runner = self.runner(runtime, threads, precision, tune)
+            if tta is None:
+                runner = self.runner(runtime, threads, precision, tune)
+            else:
+                execution = Execution.of(runtime, threads, precision, tune)
+                made = partial(viewed, self.graph, tta, self.loss)
+                runner = self.runner_of(f"{tta} {self.loss}", made, execution)
             outputs = predict(self, images, batch_size, runner)
         except MemoryError as error:
             raise _without_room(f"{self.name} predicts", error) from None
@@ -204,6 +217,7 @@ class Model(Transferable):
         loss: str | Objective | None = None,
         batch_size: int = 256,
         metrics: Metrics = None,
+        tta: str | None = None,
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
@@ -214,14 +228,14 @@ class Model(Transferable):
         `data` is a `Dataset`, a pair (inputs, targets), or the inputs with `targets` behind them.
         Means over the items are exact, and so is what is no mean, such as a recall: it is computed
         once, of the whole. A model whose batch size is a number is measured item by item, too.
-        `loss` defaults to that of the last `fit`, else to cross-entropy.
+        `loss` defaults to that of the last `fit`, else to cross-entropy. `tta`: see `predict`.
         """
         from graphcnn.network.evaluation import evaluate
 
         chosen = loss or self.objective or self.loss
         execution = Execution.of(runtime, threads, precision, tune)
         try:
-            return evaluate(self, data, chosen, batch_size, metrics, execution, targets)
+            return evaluate(self, data, chosen, batch_size, metrics, execution, targets, tta)
         except MemoryError as error:
             raise _without_room(f"{self.name} is evaluated", error) from None
 

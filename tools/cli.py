@@ -17,6 +17,7 @@ from graphcnn import __version__
 from graphcnn.base.words import printable
 from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning
 from graphcnn.tools.commands.check import check
+from graphcnn.tools.commands.convert import convert
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.lens import lens
 from graphcnn.tools.commands.lesson import lesson
@@ -172,6 +173,7 @@ COMMANDS = (
     lesson,
     export,
     import_,
+    convert,
     check,
     passes,
     diff,

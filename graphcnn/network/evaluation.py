@@ -31,6 +31,7 @@ from graphcnn.network.feeding import (
 )
 from graphcnn.network.network import Network
 from graphcnn.network.pieces import cut_inputs, opened_model, run_pieces
+from graphcnn.network.views import viewed_model
 from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.reference import Reference
 
@@ -81,10 +82,16 @@ def activations(
     model: Network, images: Any, batch_size: int | None, execution: Execution
 ) -> dict[str, Array]:
     """The results of all operators by name, of pieces of the batch. See `Model.activations`."""
-    runner = model.runner_of_all(execution)
+    runner = model.runner_of("all", lambda: _everything(model.graph), execution)
     if batch_size is None and runner.joints:
         batch_size = PIECE_OF_ALL
     return predict(model, images, batch_size, runner)
+
+
+def _everything(graph: Graph) -> Graph:
+    """The result of every input and operator as an output of its name."""
+    own = {*graph.operations, *(v.node for v in graph.inputs)}
+    return graph.with_outputs({n.name: n.output for n in graph.nodes if n in own})
 
 
 def _piece(model: Network, runner: Runner, count: int, batch_size: int | None) -> int:
@@ -118,6 +125,7 @@ def evaluate(
     metrics: Metrics,
     execution: Execution = NATIVE,
     targets: Any = None,
+    tta: str | None = None,
 ) -> dict[str, float]:
     """Loss and metrics of all items; `measure` says how. None is cross-entropy.
 
@@ -127,6 +135,8 @@ def evaluate(
     batch_size = at_least_one(batch_size, "batch_size")
     check_has_inputs(model)
     model = opened_model(model)
+    if tta is not None:
+        model = viewed_model(model, tta)
     check_measurable(model.graph)
     dataset = as_dataset(data, model, loss=loss or "cross_entropy", targets=targets)
     if loss is None and dataset.first_labels.dtype.kind == "f":

@@ -2,7 +2,7 @@
 
 import copy
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -290,16 +290,12 @@ class Network:
             self._runners[graph, *asked] = known  # found at once, the environment not read again
         return known
 
-    def runner_of_all(self, execution: Execution) -> Runner:
-        """Runs the inference graph with the result of every input and operator as an output of its
-        name; kept until the graph changes."""
+    def runner_of(self, what: str, make: Callable[[], Graph], execution: Execution) -> Runner:
+        """Runs another graph that is made of this one's, known by `what`; kept until that
+        changes."""
         graph = self.graph
-        known = self._runners.get((graph, "all", execution))
-        if known is None:
-            own = {*graph.operations, *(v.node for v in graph.inputs)}
-            everything = graph.with_outputs({n.name: n.output for n in graph.nodes if n in own})
-            known = self._kept_runner((graph, "all", execution), everything, execution)
-        return known
+        known = self._runners.get((graph, what, execution))
+        return known or self._kept_runner((graph, what, execution), make(), execution)
 
     def _kept_runner(self, key: tuple[Any, ...], graph: Graph, execution: Execution) -> Runner:
         """A new runner, and those of former graphs forgotten."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
+from support import foreign_weights
 from support.command_line import XO, done, refused, run
 
 import graphcnn as cnn
@@ -34,6 +36,35 @@ def test_evaluate(trained: Path, here: Path) -> None:
     assert Path("e.html").exists() != ("no mistake" in drawn)
     assert "unknown file type" in refused(1, "evaluate", trained, "--data", XO, "--errors", "e.bmp")
     assert "not trained" in run("evaluate", "digits_cnn", "--data", "digits").stderr
+
+
+def test_scores_are_averaged_over_views(here: Path, trained: Path) -> None:
+    model, (_, test) = cnn.load(trained), cnn.data.load(XO)
+    report = json.loads(done("evaluate", trained, "--data", XO, "--tta", "flip+shift", "--json"))
+    assert report["loss"] == model.evaluate(test, tta="flip+shift")["loss"]
+    assert report["loss"] != model.evaluate(test)["loss"]
+    np.save("two.npy", test.images[:2])
+    done("predict", trained, "two.npy", "--tta", "flip", "-o", "out.npy")
+    np.testing.assert_array_equal(np.load("out.npy"), model.predict(test.images[:2], tta="flip"))
+
+
+def test_weights_from_elsewhere_become_a_model(here: Path) -> None:
+    facts = foreign_weights.facts()["torchvision squeezenet 1.1"]
+    save_file(facts.tensors(), "theirs.safetensors")
+    words = ("convert", "squeezenet", "theirs.safetensors", "--set", "size=40")
+    text = done(*words, "--names", "torchvision")
+    assert text == "52 tensors read\nsaved: squeezenet.safetensors\n"
+    model = cnn.load("squeezenet.safetensors")
+    np.testing.assert_array_equal(
+        model.states["conv1.weight"], facts.tensors()["features.0.weight"]
+    )
+    assert model.normalisation is not None and model.normalisation.mean == (0.485, 0.456, 0.406)
+    assert "missing conv1.weight" in refused(1, *words)
+    few = (*words, "--set", "classes=3", "--names", "torchvision", "-o", "few.safetensors")
+    assert 'skip="head"' in refused(1, *few)
+    assert "conv10.weight, conv10.bias left as they are" in done(*few, "--skip", "head")
+    same = refused(2, *words, "--names", "torchvision", "-o", "theirs.safetensors")
+    assert "would take the place of WEIGHTS" in same
 
 
 def test_export(here: Path, trained: Path) -> None:

@@ -19,6 +19,7 @@ from graphcnn.language.arguments import choose
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.model import Model
+from graphcnn.network.views import TTA
 from graphcnn.tools.onnx_inputs import shape_option
 from graphcnn.tools.resolve import ModelName, UnknownModelError, find
 
@@ -205,6 +206,11 @@ def machine_options(function: F) -> F:
         help="Machine code, or the NumPy reference that defines the numbers. [default: native]",
     )(function)  # fmt: skip
 
+
+tta_option = click.option(
+    "--tta", type=click.Choice(TTA),
+    help="Average the scores over the mirror image, over images moved by a pixel, or both.",
+)  # fmt: skip
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 

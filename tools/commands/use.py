@@ -35,6 +35,7 @@ from graphcnn.tools.commands.arguments import (
     reconstruct_option,
     reconstruction,
     runtime_options,
+    tta_option,
 )
 from graphcnn.tools.commands.export_options import file_options
 from graphcnn.tools.commands.export_training import Training, export_training, training_options
@@ -50,6 +51,7 @@ from graphcnn.tools.resolve import ModelName
 @loss_option("Default: the loss of its training, else cross_entropy.", default=None)
 @reconstruct_option
 @batch_size_option
+@tta_option
 @runtime_options
 @json_option
 @click.option(
@@ -71,6 +73,7 @@ def evaluate(
     loss: str | None,
     reconstruct: bool,
     batch_size: int,
+    tta: str | None,
     as_json: bool,
     confusion: Path | None,
     errors: Path | None,
@@ -91,7 +94,7 @@ def evaluate(
     built = model.build(settings, fitting(chosen))
     note_untrained(model, built)
     loss = loss or ("mse" if reconstruct else None)
-    row = built.evaluate(chosen, loss=loss, batch_size=batch_size)
+    row = built.evaluate(chosen, loss=loss, batch_size=batch_size, tta=tta)
     if as_json:
         report = {"model": built.name, "data": data, "part": part, "images": len(chosen), **row}
         click.echo(json.dumps(report, indent=2))
@@ -134,6 +137,7 @@ def _mistakes(
     help="Images at a time: changes memory and speed, not the result. Default: 256, or all where "
     "outputs depend on all images together.",
 )  # fmt: skip
+@tta_option
 @runtime_options
 @json_option
 def predict(
@@ -144,6 +148,7 @@ def predict(
     top: int,
     output: Path | None,
     batch_size: int | None,
+    tta: str | None,
     as_json: bool,
 ) -> None:
     """Print what MODEL sees in each IMAGE.
@@ -162,9 +167,11 @@ def predict(
     note_untrained(model, built)
     given, names = read_inputs(built, images, resize)
     if _is_for_one(built):
-        first = np.stack([_first(built.predict(given[i : i + 1])) for i in range(len(names))])
+        first = np.stack(
+            [_first(built.predict(given[i : i + 1], tta=tta)) for i in range(len(names))]
+        )
     else:
-        first = _first(built.predict(given, batch_size=batch_size))
+        first = _first(built.predict(given, batch_size=batch_size, tta=tta))
     if output is not None:
         _write_array(output, first)
     per_item = _is_per_item(built, first, len(names))
