@@ -162,7 +162,11 @@ def check_onnx(
 
 
 #: Packages that are loaded at first use.
-_LATER = {"augment": "graphcnn.data.augment", "models": "graphcnn.models"}
+_LATER = {
+    "augment": "graphcnn.data.augment",
+    "callbacks": "graphcnn.training.callbacks",
+    "models": "graphcnn.models",
+}
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -231,6 +235,7 @@ __all__ = [
     "bit_or",
     "bit_shift",
     "bit_xor",
+    "callbacks",
     "cast",
     "ceil",
     "check_onnx",

@@ -163,11 +163,16 @@ def check_measurable(graph: Graph) -> None:
 
 
 def measure(
-    model: Network, runner: Runner, data: Dataset, batch_size: int, measures: Mapping[str, Measure]
+    model: Network,
+    runner: Runner,
+    data: Dataset,
+    batch_size: int,
+    measures: Mapping[str, Measure],
+    states: Mapping[str, Array] | None = None,
 ) -> dict[str, float]:
     """The numbers that a graph with a loss gives of all items of a data set, which `measures` make
     of its outputs; see `totals`."""
-    found = totals(model, runner, data, batch_size, collecting(measures))
+    found = totals(model, runner, data, batch_size, collecting(measures), states)
     return numbers(measures, found, model.classes or data.classes)
 
 
@@ -177,7 +182,12 @@ def collecting(measures: Mapping[str, Measure]) -> tuple[str, ...]:
 
 
 def totals(
-    model: Network, runner: Runner, data: Dataset, batch_size: int, kept: Sequence[str] = ()
+    model: Network,
+    runner: Runner,
+    data: Dataset,
+    batch_size: int,
+    kept: Sequence[str] = (),
+    states: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
     """The outputs of a graph with a loss, of all items of a data set.
 
@@ -185,9 +195,11 @@ def totals(
     weighted by the sizes of the batches, sums are added up, whole numbers as such and floats in
     float64. Of an output that is neither (a ratio of sums), what it is made of is put together from
     all batches first, and it is computed once: see `graphcnn.analysis.batch_split`. What is `kept`
-    has a row for each item. Raises `DataError` where that is more than fits.
+    has a row for each item. `states` are those of the model, or others in their place. Raises
+    `DataError` where what is kept is more than fits.
     """
-    (head, split), states = runner.parts, model.states.snapshot()
+    head, split = runner.parts
+    states = model.states.snapshot() if states is None else states
     (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
     rule, collected = TargetRule.of(runner.graph), Collected(split.kinds)
     for inputs, targets, *_ in data.epoch(None, 0, batch_size):

@@ -313,10 +313,13 @@ class Network:
 
     def save(self, path: str | Path) -> Path:
         """Write graph, weights, normalisation and classes to one safetensors file."""
+        return self.save_with(self.states.snapshot(), path)
+
+    def save_with(self, states: Mapping[str, Array], path: str | Path) -> Path:
+        """`save` with other values of all states than those of the model, such as averages."""
         check_suffix(path)
-        return write_tensors(
-            path, self.states.snapshot(), {"graph": dump_graph(self.graph), **self.metadata()}
-        )
+        about = {"graph": dump_graph(self.graph), **self.metadata()}
+        return write_tensors(path, states, about)
 
     def load(self, path: str | Path) -> Self:
         """Read weights saved from a model of the same layers.

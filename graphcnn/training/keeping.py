@@ -129,6 +129,6 @@ class Best(Watcher):
             return
         at.best, at.best_epoch = value, at.epoch
         if self.in_memory:
-            run.best_states = {key: array.copy() for key, array in run.model.states.items()}
+            run.best_states = {key: array.copy() for key, array in run.measured_states().items()}
         if run.folder is not None:
             run.save(run.folder / BEST)

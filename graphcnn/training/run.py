@@ -178,7 +178,12 @@ class Run:
 
     def save(self, path: str | Path) -> Path:
         """Write the model as it is measured to a file."""
-        return self.model.save(path)
+        return self.model.save_with(self.measured_states(), path)
+
+    def measured_states(self) -> Mapping[str, Array]:
+        """Those of the model, with the averaged weights where the optimiser keeps some."""
+        states, averaged = self.model.states.snapshot(), self.session.averaged()
+        return states if averaged is None else {**states, **averaged}
 
     # The run
 
@@ -276,7 +281,8 @@ class Run:
         """Measure the validation data, and tell of it."""
         assert self.held_out is not None
         size, measures = self.validation_batch_size, self.sums.measures
-        measured = measure(self.model, self.runner, self.held_out, size, measures)
+        states = self.measured_states()
+        measured = measure(self.model, self.runner, self.held_out, size, measures, states)
         row = {f"val_{key}": value for key, value in measured.items()}
         self._note_untold()
         for each in self._watchers:

@@ -5,6 +5,7 @@ from typing import Any
 
 from graphcnn.errors import DataError
 from graphcnn.language.arguments import check_function
+from graphcnn.training.averages import Averages
 from graphcnn.training.keeping import Best, Checkpoint
 from graphcnn.training.run import Run, Watcher
 from graphcnn.training.stopping import EarlyStopping
@@ -26,6 +27,7 @@ def in_order(
         *(() if checkpoint is None else (checkpoint,)),  # at the end, before any writes a state
         best,  # before early stopping, which asks which epoch was the best
         display,  # before the functions of users, which may print, too
+        Averages(),  # at the end, before those of the best epoch are restored
         *(() if stopping is None else (stopping,)),  # at the end, users see the weights restored
         *callbacks,
     )

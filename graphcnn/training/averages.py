@@ -1,0 +1,31 @@
+"""What becomes of averaged weights at the end of a run."""
+
+from graphcnn.learning.optimizers import SWA, Optimizer
+from graphcnn.learning.optimizers.wrapper import Wrapper
+from graphcnn.ops.norm import BatchNorm
+from graphcnn.training.run import INTERRUPTED, Run, Watcher
+from graphcnn.training.transfer.recalibration import recalibrate
+
+
+class Averages(Watcher):
+    """Gives the model the averaged weights of its optimiser at the end, unless the run was
+    interrupted or failed. After `SWA`, whose mean is far from the last weights, the running
+    statistics of batch normalisations are estimated anew over the training data, as they are."""
+
+    def end(self, run: Run) -> None:
+        averaged = run.session.averaged()
+        if averaged is None or run.ended in ("", INTERRUPTED):
+            return
+        run.model.update_states(averaged)
+        normed = any(isinstance(n.op, BatchNorm) for n in run.model.graph.nodes)
+        if normed and _is_stochastic(run.session.optimizer):
+            recalibrate(run.model, run.data, execution=run.session.execution)
+
+
+def _is_stochastic(optimizer: Optimizer) -> bool:
+    """Whether the average is that of SWA."""
+    while isinstance(optimizer, Wrapper):
+        if isinstance(optimizer, SWA):
+            return True
+        optimizer = optimizer.optimizer
+    return False
