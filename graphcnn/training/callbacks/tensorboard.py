@@ -5,6 +5,7 @@ bytes are a message `Event` of protocol buffers, of which a few fields are neede
 CRC-32C, turned and shifted. Source: tensorflow/core/util/event.proto and lib/io/record_writer.cc.
 """
 
+import math
 import os
 import struct
 import time
@@ -54,11 +55,8 @@ def _event(step: int, values: Row) -> bytes:
 
 
 def _single(value: float) -> float:
-    """A number that `float` holds: infinite beyond its range."""
-    limit = 3.4028234e38
-    return (
-        value if value != value or abs(value) <= limit else float("inf") * (1 if value > 0 else -1)
-    )
+    """A number as f32 holds it: infinite beyond its range."""
+    return math.copysign(math.inf, value) if abs(value) > 3.4028234e38 else value
 
 
 def _double(field: int, value: float) -> bytes:
