@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from graphcnn.base.regular_files import is_folder, open_regular, read_regular
-from graphcnn.data.image_files import FORMATS, decode
-from graphcnn.data.members import MAX_FILE
+from graphcnn.data.folders.image_files import FORMATS, decode
+from graphcnn.data.folders.members import MAX_FILE
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import Shape

@@ -6,8 +6,8 @@ train, test = cnn.data.mnist("path/to/idx")
 from graphcnn.data.bundled import digits
 from graphcnn.data.cifar import cifar10
 from graphcnn.data.dataset import Dataset
+from graphcnn.data.folders.image_folders import image_folder
 from graphcnn.data.idx import mnist
-from graphcnn.data.image_folders import image_folder
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.data.numpy_files import arrays, npz
 from graphcnn.data.specs import load

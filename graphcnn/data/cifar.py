@@ -11,7 +11,7 @@ import numpy as np
 
 from graphcnn.base.regular_files import is_folder, read_regular
 from graphcnn.data.dataset import Dataset
-from graphcnn.data.image_folders import image_folder
+from graphcnn.data.folders.image_folders import image_folder
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.data.parts import Parts
 from graphcnn.errors import DataError

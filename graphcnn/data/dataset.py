@@ -11,7 +11,7 @@ import numpy as np
 from graphcnn.data.class_names import given_names
 from graphcnn.data.given import arrays_of, checked_items, checked_targets, each_of, shape_text
 from graphcnn.data.normalisation import Items, Normalisation, refuse_normalised
-from graphcnn.data.rows import Chosen, in_memory, is_mapped
+from graphcnn.data.rows import Chosen, in_memory, indices, is_mapped, readable
 from graphcnn.data.weights import check_weights, weights_of
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
@@ -207,6 +207,13 @@ class Dataset:
         """The items at an index or at several."""
         return each_of(self.images, lambda array: array[index])
 
+    def _readable(self, rows: Any) -> tuple[Any, Any]:
+        """The items at some indices, and the indices, without those of items that are left out."""
+        if isinstance(self.images, Mapping):
+            return self._rows(rows), rows
+        items, kept = readable(self.images, rows)
+        return items, rows if kept is None else indices(rows, len(self))[kept]
+
     def batch(self, indices: Any, *, normalised: bool = False) -> tuple[Any, ...]:
         """The items at `indices` as they were read, their labels, and their weights, if any.
 
@@ -216,7 +223,7 @@ class Dataset:
         return self._batch(indices, normalised)
 
     def _batch(self, rows: Any, normalised: bool) -> tuple[Any, ...]:
-        items = self._rows(rows)
+        items, rows = self._readable(rows)
         if normalised:
             items = self._normalised(items)
 

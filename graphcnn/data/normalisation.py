@@ -6,7 +6,7 @@ exported with its graph, so that a picture means the same everywhere.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -18,6 +18,8 @@ from graphcnn.ir.tensor_type import Shape, TensorType, format_shape, is_open, op
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: Images whose levels are counted at a time.
+_PIECE = 1024
 #: How many batches of floats are compared with what was learned, and how many images of each.
 LOOKS, LOOKED_AT = 16, 64
 
@@ -81,12 +83,25 @@ class Normalisation:
     @classmethod
     def of(cls, images: Array) -> Self:
         """The mean and standard deviation of each channel of images (n, C, H, W), or (n, H, W).
-
         A channel that never changes gets std = 1.
         """
         images = check_images(images)
-        moments = [_moments(images[:, c]) for c in range(images.shape[1])]
-        return cls(tuple(m for m, _ in moments), tuple(s or 1.0 for _, s in moments))
+        if images.dtype == np.uint8:
+            return cls.of_pieces(images[at : at + _PIECE] for at in range(0, len(images), _PIECE))
+        planes = np.moveaxis(images, 1, 0)
+        means = tuple(float(plane.mean(dtype=np.float64)) for plane in planes)
+        return cls(means, tuple(float(p.std(dtype=np.float64)) or 1.0 for p in planes))
+
+    @classmethod
+    def of_pieces(cls, pieces: Iterable[Array]) -> Self:
+        """As `of`, of uint8 images (k, C, H, W) piece by piece: only their levels are counted."""
+        planes = (np.moveaxis(piece, 1, 0) for piece in pieces)
+        each = (np.array([np.bincount(p.ravel(), minlength=256) for p in x]) for x in planes)
+        counts = sum(each, np.int64(0))
+        shares, values = counts / counts.sum(1, keepdims=True), np.arange(256) / 255
+        means = [float(share @ values) for share in shares]
+        variances = (float(s @ (values - m) ** 2) for s, m in zip(shares, means, strict=True))
+        return cls(tuple(means), tuple(math.sqrt(v) or 1.0 for v in variances))
 
     def apply(self, images: Any) -> Array:
         """Images (n, C, H, W) of uint8 or any float to normalised float32.
@@ -186,7 +201,6 @@ def as_pixels(images: Any) -> Array:
 
 def check_images(images: Any, shape: tuple[int, int, int] | None = None) -> Array:
     """Images as an array (n, C, H, W) of uint8 or float32, where `shape` is the (C, H, W) expected.
-
     Grey images may come without their channel axis: (n, H, W) becomes (n, 1, H, W).
 
     Raises:
@@ -276,11 +290,9 @@ def check_labels(
 ) -> Array:
     """Class numbers as an array of int64, each in 0..classes - 1.
 
-    Args:
-        classes: None for any whole numbers.
-        item: sizes of the labels of one item: () for one label per image, (height, width) for
-            one per pixel; None for either.
-        ignored: labels that are allowed besides, and stand for no class.
+    `classes`: None for any whole numbers. `item`: sizes of the labels of one item, () for one label
+    per image, (height, width) for one per pixel; None for either. `ignored`: labels that are
+    allowed besides, and stand for no class.
 
     Raises:
         DataError: labels of float type, of another shape, or out of range (names the first row).
@@ -360,9 +372,8 @@ def check_targets(targets: Any) -> Array:
     if array.dtype.kind != "f" or array.ndim == 0:
         names = "; names, numbers = np.unique(labels, return_inverse=True) numbers the classes"
         raise DataError(
-            "targets must be class numbers (n,) of integers or numbers (n, ...) of floats, "
-            f"found {array.dtype.name} of shape {array.shape}"
-            + (names if array.dtype.kind in "US" else "")
+            "targets must be class numbers (n,) of integers or numbers (n, ...) of floats, found "
+            f"{array.dtype.name} of shape {array.shape}{names if array.dtype.kind in 'US' else ''}"
         )
     return _finite(array, "target")
 
@@ -377,16 +388,6 @@ def _finite(array: Array, what: str, dtype: "np.dtype[Any] | type" = np.float32)
         where = f" at {at[1:]}" if at[1:] else ""
         raise DataError(f"{what} {at[0] if at else 0} holds {value}{where}; mend or remove it")
     return array
-
-
-def _moments(plane: Array) -> tuple[float, float]:
-    """Mean and standard deviation, of uint8 in units of 255."""
-    if plane.dtype != np.uint8:
-        return float(plane.mean(dtype=np.float64)), float(plane.std(dtype=np.float64))
-    counts = np.bincount(plane.reshape(-1), minlength=256) / plane.size
-    values = np.arange(256) / 255
-    mean = float(counts @ values)
-    return mean, math.sqrt(float(counts @ (values - mean) ** 2))
 
 
 def _hint(found: tuple[int, ...], shape: tuple[int, int, int] | None) -> str:

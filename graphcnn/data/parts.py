@@ -31,13 +31,15 @@ class Parts(tuple[Dataset, Dataset]):
 
     Attributes:
         validation: the images that the data set itself sets aside for validation, or None.
+        skipped: files that could not be read and are left out, each with the reason.
     """
 
     validation: Dataset | None
+    skipped: dict[str, str]
 
     def __new__(cls, train: Dataset, test: Dataset, validation: Dataset | None = None) -> Self:
         parts = super().__new__(cls, (train, test))
-        parts.validation = validation
+        parts.validation, parts.skipped = validation, {}
         return parts
 
     def __getnewargs__(self) -> tuple[Any, ...]:  # how copy and pickle make another one

@@ -15,6 +15,55 @@ from graphcnn.data.normalisation import Array
 from graphcnn.errors import DataError
 
 
+class Rows:
+    """The base of ours: `take` gives the items of an array of indices, in their order.
+
+    Attributes:
+        shape, dtype: as of an array of all items.
+        digest: stands for what the items are, where that is known without reading them.
+    """
+
+    shape: tuple[int, ...]
+    dtype: "np.dtype[Any]"
+    digest: str = ""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int | np.integer):
+            return self.take(indices(index, len(self)))[0]
+        return self.take(indices(index, len(self)))
+
+    def take(self, wanted: Array) -> Array:
+        return self.readable(wanted)[0]
+
+    def readable(self, wanted: Array) -> tuple[Array, Array | None]:
+        """The items of those indices that can be read, and their places among these; None where
+        nothing was left out."""
+        return self.take(wanted), None
+
+
+def indices(index: Any, count: int) -> Array:
+    """An index, a slice, a mask or indices of `count` items as an array of numbers from 0."""
+    if isinstance(index, slice):
+        return np.arange(*index.indices(count))
+    array: Array = np.atleast_1d(index)
+    if array.dtype == bool:
+        return np.arange(count)[array]
+    array = np.where(array < 0, array + count, array).astype(np.int64, copy=False)
+    if array.size and not (0 <= array.min() and array.max() < count):
+        raise IndexError(f"index {index!r:.80} is out of range of {count} items")
+    return array
+
+
+def readable(items: Any, index: Any) -> tuple[Array, Array | None]:
+    """The items at an index that can be read, and their places; None where all can."""
+    if isinstance(items, Rows):
+        return items.readable(indices(index, len(items)))
+    return items[index], None
+
+
 def are_rows(x: Any) -> bool:
     """Whether `x` is such items. What NumPy makes an array of is none: it becomes one."""
     return (
@@ -58,30 +107,27 @@ def check_rows(x: Any, images: bool) -> Any:
     return x
 
 
-class Chosen:
+class Chosen(Rows):
     """Some of the rows, by a slice, indices, or a mask."""
 
     def __init__(self, rows: Any, index: Any) -> None:
-        every: Array = np.arange(len(rows))[index]
+        every = indices(index, len(rows))
         if isinstance(rows, Chosen):  # so that parts of parts are no deeper
             rows, every = rows.rows, rows.index[every]
         self.rows: Any = rows
-        self.index = every
+        self.index: Array = every
         self.shape, self.dtype = (len(every), *rows.shape[1:]), rows.dtype
 
     @property
-    def digest(self) -> str:
+    def digest(self) -> str:  # type: ignore[override]
         chosen = hashlib.sha256(self.index.tobytes()).hexdigest()
         return f"{getattr(self.rows, 'digest', '')} {chosen}"
 
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.rows[self.index[index]]
+    def readable(self, wanted: Array) -> tuple[Array, Array | None]:
+        return readable(self.rows, self.index[wanted])
 
 
-class Changed:
+class Changed(Rows):
     """Rows with a function between: `change` takes and gives arrays (k, ...)."""
 
     def __init__(self, rows: Any, change: Callable[[Array], Array], shape: tuple[int, ...]) -> None:
@@ -89,19 +135,15 @@ class Changed:
         self.shape, self.dtype = (len(rows), *shape), rows.dtype
 
     @property
-    def digest(self) -> str:
+    def digest(self) -> str:  # type: ignore[override]
         return str(getattr(self.rows, "digest", ""))
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, int | np.integer):
-            return self._change(np.asarray(self.rows[index : index + 1 or None]))[0]
-        return self._change(np.asarray(self.rows[index]))
+    def readable(self, wanted: Array) -> tuple[Array, Array | None]:
+        found, kept = readable(self.rows, wanted)
+        return self._change(np.asarray(found)), kept
 
 
-class Joined:
+class Joined(Rows):
     """Rows of several one behind another."""
 
     def __init__(self, parts: Sequence[Any]) -> None:
@@ -110,21 +152,22 @@ class Joined:
         self.shape, self.dtype = (int(self.starts[-1]), *parts[0].shape[1:]), parts[0].dtype
 
     @property
-    def digest(self) -> str:
+    def digest(self) -> str:  # type: ignore[override]
         return " ".join(str(getattr(part, "digest", "")) for part in self.parts)
 
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def __getitem__(self, index: Any) -> Any:
-        wanted: Array = np.arange(len(self))[index]
-        each = wanted.reshape(-1)
-        places = np.searchsorted(self.starts, each, side="right") - 1
-        found: Array = np.empty((len(each), *self.shape[1:]), self.dtype)
-        for k in np.unique(places):
-            of_this = places == k
-            found[of_this] = self.parts[k][each[of_this] - self.starts[k]]
-        return found if wanted.ndim else found[0]
+    def readable(self, wanted: Array) -> tuple[Array, Array | None]:
+        owners = np.searchsorted(self.starts, wanted, side="right") - 1
+        found: Array = np.empty((len(wanted), *self.shape[1:]), self.dtype)
+        there = np.ones(len(wanted), bool)
+        for k in np.unique(owners):
+            places = np.flatnonzero(owners == k)
+            items, kept = readable(self.parts[k], wanted[places] - self.starts[k])
+            if kept is not None:
+                there[places] = False
+                places = places[kept]
+                there[places] = True
+            found[places] = items
+        return (found, None) if there.all() else (found[there], np.flatnonzero(there))
 
 
 def with_channel(items: Any) -> Any:

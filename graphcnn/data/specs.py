@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from graphcnn.data.bundled import digits
 from graphcnn.data.cifar import cifar10
 from graphcnn.data.dataset import Dataset
+from graphcnn.data.folders.image_folders import image_folder
 from graphcnn.data.idx import mnist
-from graphcnn.data.image_folders import image_folder
 from graphcnn.data.numpy_files import npz
 from graphcnn.data.parts import Parts
 from graphcnn.data.strokes import xo_pair

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from support.data_files import picture
 
-from graphcnn.data import image_files as pictures
-from graphcnn.data import image_folder, members
-from graphcnn.data import image_folders as folders
+from graphcnn.data import image_folder
+from graphcnn.data.folders import image_files as pictures
+from graphcnn.data.folders import image_folders as folders
+from graphcnn.data.folders import members
 from graphcnn.errors import DataError, MissingExtraError
 
 pytest.importorskip("PIL")
@@ -131,9 +132,66 @@ def test_a_bad_file_is_named(store, as_zip, data, match):
     refuses(store(PARTED | {"test/dog/0.jpg": data}, as_zip), f"test/dog/0.jpg .*({match})")
 
 
-def test_sixteen_bits_are_not_cut_down_silently(store):
-    data = picture(999, format="PNG", mode="I;16")
-    refuses(store({"a/0.png": data}), "a/0.png is not a picture of 8 bits per channel")
+def bytes_of(image, format: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def one(name: str, data: bytes, grey: bool = False, background=(255, 255, 255)) -> list[int]:
+    """The first pixel of a picture file."""
+    return pictures.decode(name, data, grey, None, background)[:, 0, 0].tolist()
+
+
+def test_pictures_as_people_have_them():
+    """Each mode and format becomes the 8 bits that it shows."""
+    image = pytest.importorskip("PIL.Image")
+    for level, want in ((0, 0), (128, 0), (129, 1), (999, 4), (32896, 128), (65535, 255)):
+        for data in (
+            image.fromarray(np.full((2, 2), level, np.uint16)),
+            image.fromarray(np.full((2, 2), level, np.int32)),
+        ):
+            assert one("a.tif", bytes_of(data, "TIFF"), True) == [want]
+    deep = bytes_of(image.fromarray(np.full((2, 2), 65536, np.int32)), "TIFF")
+    with pytest.raises(DataError, match=r"a.tif is damaged: its levels go from 65536 to 65536"):
+        one("a.tif", deep)
+    with pytest.raises(DataError, match="not a picture of 8 or 16 bits per channel: its mode is F"):
+        one("a.tif", bytes_of(image.new("F", (2, 2)), "TIFF"))
+    cyan = image.new("CMYK", (2, 2), (255, 0, 0, 0))
+    assert one("a.tif", bytes_of(cyan, "TIFF")) == [0, 255, 255]
+    assert np.allclose(one("a.jpg", bytes_of(cyan, "JPEG")), [0, 255, 255], atol=3)
+    assert one("a.png", bytes_of(image.new("1", (2, 2), 1)), True) == [255]
+    assert one("a.webp", bytes_of(image.new("RGB", (2, 2), (9, 9, 9)), "WEBP", lossless=True)) == [
+        9,
+        9,
+        9,
+    ]
+    frames = [image.new("L", (2, 2), level) for level in (50, 200)]
+    moving = bytes_of(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert one("A.GIF", moving, True) == [50]
+
+
+def test_what_is_transparent_shows_the_background():
+    image = pytest.importorskip("PIL.Image")
+    half = bytes_of(image.new("RGBA", (2, 2), (200, 0, 0, 0)))
+    assert one("a.png", half) == [255, 255, 255] and one("a.png", half, False, (1, 2, 3)) == [
+        1,
+        2,
+        3,
+    ]
+    assert one("a.png", bytes_of(image.new("RGBA", (2, 2), (200, 9, 0, 255)))) == [200, 9, 0]
+    grey = bytes_of(image.new("LA", (2, 2), (100, 128)))
+    assert one("a.png", grey, True, (0, 0, 0)) == [50] and one("a.png", grey, True) == [177]
+    palette = image.new("P", (2, 2), 1)
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    assert one("a.png", bytes_of(palette)) == [40, 50, 60]
+    assert one("a.png", bytes_of(palette, transparency=1)) == [255, 255, 255]
+    assert one("a.gif", bytes_of(palette, "GIF", transparency=1)) == [255, 255, 255]
+    for given, want in (("black", (0, 0, 0)), (7, (7, 7, 7)), ((1, 2, 3), (1, 2, 3))):
+        assert pictures.background_colour(given) == want
+    for wrong in ("green", 256, (1, 2), 0.5, True and None):
+        with pytest.raises(DataError, match="background must be 'white', 'black', a level"):
+            pictures.background_colour(wrong)
 
 
 def test_damaged_png(store):

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from graphcnn.data.class_names import listed
-from graphcnn.data.image_files import FORMATS
-from graphcnn.data.members import Members, Name
+from graphcnn.data.folders.image_files import FORMATS
+from graphcnn.data.folders.members import Members, Name
 from graphcnn.data.parts import assigned, part_named
 from graphcnn.errors import DataError, DataWarning
 from graphcnn.ir.origin import warn

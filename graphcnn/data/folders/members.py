@@ -3,13 +3,14 @@
 import os
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, TypeVar
 
 from graphcnn.base.regular_files import is_folder, kind_of, open_regular, read_regular
-from graphcnn.data.image_files import FORMATS
-from graphcnn.errors import DataError
+from graphcnn.data.folders.image_files import FORMATS
+from graphcnn.errors import DataError, GraphCnnError
 
 #: Bytes of one picture file; larger ones are refused.
 MAX_FILE = 1 << 26
@@ -17,6 +18,7 @@ MAX_FILE = 1 << 26
 #: A path below the root, in its parts.
 Name = tuple[str, ...]
 Sizes = dict[Name, int]
+T = TypeVar("T")
 
 #: Folders that systems make for themselves, with pictures of their own in them.
 _PASSED_OVER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
@@ -38,15 +40,40 @@ class Members:
         """How a message names the file."""
         return f"{self.root}{':' if self._archive else '/'}{'/'.join(name)}"
 
+    def size(self, name: Name) -> int:
+        """Bytes of the file."""
+        return self._sizes[name]
+
     def read(self, name: Name) -> bytes:
+        """All bytes of a file. Raises `DataError` where it cannot be read or is too large."""
+
+        def whole() -> bytes:
+            if self._archive is None:
+                return read_regular(self.root.joinpath(*name), MAX_FILE)
+            return self._archive.read("/".join(name))
+
+        return self._reading(name, whole)
+
+    def begun(self, name: Name, look: Callable[[IO[bytes]], T]) -> T:
+        """What `look` makes of the beginning of a file, of which it reads as much as it wants."""
+
+        def part() -> T:
+            inside = self._archive
+            path = self.root.joinpath(*name)
+            with open_regular(path) if inside is None else inside.open("/".join(name)) as file:
+                return look(file)
+
+        return self._reading(name, part)
+
+    def _reading(self, name: Name, read: Callable[[], T]) -> T:
         if self._sizes[name] > MAX_FILE:
             raise DataError(
                 f"{self.label(name)} is too large: {self._sizes[name]} bytes, limit {MAX_FILE}"
             )
         try:
-            if self._archive is None:
-                return read_regular(self.root.joinpath(*name), MAX_FILE)
-            return self._archive.read("/".join(name))
+            return read()
+        except GraphCnnError:
+            raise
         except OSError as error:
             raise DataError(f"cannot read {self.label(name)}: {error.strerror or error}") from None
         except Exception as error:  # zipfile: bad CRC, encryption, compression it lacks, ...

@@ -1,0 +1,1 @@
+"""Data sets from folders and zip files of pictures."""
