@@ -175,6 +175,12 @@ class Dataset:
         return first
 
     @property
+    def costly(self) -> bool:
+        """Whether drawing a batch is more than copying it, so that `fit` does so on a thread."""
+        plain = all(map(in_memory, arrays_of(self.images)))
+        return self.augmentation is not None or not plain
+
+    @property
     def target_sample(self) -> Any:
         """An empty array (0, ...), or a dict of such, of the type and item shape that the targets
         of training batches have. Data that change their targets say so here."""

@@ -254,7 +254,10 @@ def reading_threads() -> Iterator[None]:
 def drawn(batches: Iterable[T], beside: bool) -> Iterator[Iterable[T]]:
     """The batches, drawn on a thread of their own where `beside`; it ends with the block."""
     if not beside:
-        yield batches
+        try:
+            yield batches
+        finally:
+            getattr(batches, "close", lambda: None)()
         return
     thread = _Beside(batches)
     try:

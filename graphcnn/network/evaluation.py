@@ -8,6 +8,7 @@ import numpy as np
 from graphcnn.analysis.batch_split import BatchSplit, Collected
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
+from graphcnn.data.prefetching import drawn
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.item_places import take_items
@@ -202,16 +203,19 @@ def totals(
     states = model.states.snapshot() if states is None else states
     (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
     rule, collected = TargetRule.of(runner.graph), Collected(split.kinds)
-    for inputs, targets, *_ in data.epoch(None, 0, batch_size):
-        feeds = item_feeds(model, inputs)
-        feeds[TARGET] = items_along(rule.check(targets), target.shape)
-        results = head.run(feeds, states)[0]
-        for key in kept:
-            _refuse_to_keep(key, results[key], len(targets), len(data))
-        collected.add(results, len(targets))
+    count = 0
+    with drawn(data.epoch(None, 0, batch_size), data.costly) as batches:
+        for inputs, targets, *_ in batches:
+            feeds = item_feeds(model, inputs)
+            feeds[TARGET] = items_along(rule.check(targets), target.shape)
+            results = head.run(feeds, states)[0]
+            for key in kept:
+                _refuse_to_keep(key, results[key], len(targets), len(data))
+            collected.add(results, len(targets))
+            count += len(targets)
     found = collected.totals()
     if split.tail is not None:
-        found |= _of_the_whole(runner, split, collected.results(), states, len(data))
+        found |= _of_the_whole(runner, split, collected.results(), states, count)
     return {key: found[key] for key in runner.graph.outputs}
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,6 +11,7 @@ from typing import Any
 
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset, items_of
+from graphcnn.data.prefetching import drawn
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.node import Array
 from graphcnn.learning.schedules import is_number
@@ -226,7 +227,7 @@ class Run:
         at, session = self.position, self.session
         listening = [each for each in self._watchers if type(each).batch is not Watcher.batch]
         keepers = [each for each in self._watchers if isinstance(each, Keeper)]
-        with closing(self._batches()) as batches:
+        with drawn(self._batches(), self.data.costly) as batches:
             for batch in islice(batches, self.batches - at.batch):
                 at.rate = session.learning_rate
                 outputs, items = session.step_outputs(*batch), items_of(batch)
