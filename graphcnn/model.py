@@ -218,24 +218,33 @@ class Model(Transferable):
         batch_size: int = 256,
         metrics: Metrics = None,
         tta: str | None = None,
+        report: bool = False,
         runtime: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
         tune: bool | None = None,
-    ) -> dict[str, float]:
-        """Loss and metrics over all items of a data set, whatever the batch size.
+    ) -> Any:
+        """Loss and metrics over all items of a data set, a dict, whatever the batch size.
 
         `data` is a `Dataset`, a pair (inputs, targets), or the inputs with `targets` behind them.
         Means over the items are exact, and so is what is no mean, such as a recall: it is computed
         once, of the whole. A model whose batch size is a number is measured item by item, too.
-        `loss` defaults to that of the last `fit`, else to cross-entropy. `tta`: see `predict`.
+        `loss` defaults to that of the last `fit`, else to cross-entropy. `metrics` are as in `fit`;
+        `tta`: see `predict`.
+
+        With `report` a `Report` comes back instead: the same numbers, and a table of precision,
+        recall and F1 of each class with the worst confusions in words, or of the errors of each
+        number. It prints and draws: `report.draw("report.svg")`, `report.draw_curves("roc.svg")`,
+        and `report.to_json()` has all.
         """
         from graphcnn.network.evaluation import evaluate
+        from graphcnn.network.report.measuring import reported
 
         chosen = loss or self.objective or self.loss
         execution = Execution.of(runtime, threads, precision, tune)
+        measured = reported if report else evaluate
         try:
-            return evaluate(self, data, chosen, batch_size, metrics, execution, targets, tta)
+            return measured(self, data, chosen, batch_size, metrics, execution, targets, tta)
         except MemoryError as error:
             raise _without_room(f"{self.name} is evaluated", error) from None
 

@@ -1,6 +1,7 @@
 """Using a trained model: predicting, measuring."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -128,11 +129,47 @@ def evaluate(
     targets: Any = None,
     tta: str | None = None,
 ) -> dict[str, float]:
-    """Loss and metrics of all items; `measure` says how. None is cross-entropy.
+    """Loss and metrics of all items; `totals` says how. None is cross-entropy.
 
     A model whose batch size is a number is measured as the same function of every item, which must
     be proven. Raises `DataError` where it is not.
     """
+    return measured(model, data, loss, batch_size, metrics, execution, targets, tta).numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of a model: the totals of all outputs of the graph, and what makes numbers
+    of those of metrics."""
+
+    model: Network
+    data: Dataset
+    totals: Mapping[str, Array]
+    measures: Mapping[str, Measure]
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Loss and metrics by name."""
+        return numbers(self.measures, self.totals, self.model.classes or self.data.classes)
+
+
+#: Adds outputs to a graph with a loss, given the model, the data set and the loss; names those that
+#: have a row for each item.
+More = Callable[[Network, Dataset, str | Objective, Graph], tuple[Graph, Sequence[str]]]
+
+
+def measured(
+    model: Network,
+    data: Data,
+    loss: str | Objective | None,
+    batch_size: int,
+    metrics: Metrics,
+    execution: Execution,
+    targets: Any,
+    tta: str | None = None,
+    more: More | None = None,
+) -> Measured:
+    """As `evaluate`, with all that `more` asks for besides."""
     batch_size = at_least_one(batch_size, "batch_size")
     check_has_inputs(model)
     model = opened_model(model)
@@ -149,8 +186,13 @@ def evaluate(
     tell(model.name, next(iter(model.graph.outputs.values())), known_loss(loss))
     kind = target_type(loss, prediction_type(model), dataset.target_sample)
     graph = with_loss(model.graph, loss, metrics, kind)
-    runner = Runner(graph, execution)
-    return measure(model, runner, dataset, batch_size, measures_of(loss, metrics))
+    measures = measures_of(loss, metrics)
+    kept = collecting(measures)
+    if more is not None:
+        graph, others = more(model, dataset, loss, graph)
+        kept = (*kept, *others)
+    found = totals(model, Runner(graph, execution), dataset, batch_size, kept)
+    return Measured(model, dataset, found, measures)
 
 
 def check_measurable(graph: Graph) -> None:

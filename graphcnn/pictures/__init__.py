@@ -1,5 +1,5 @@
 """Pictures of graphs: diagrams, training steps, differences of passes, failures, volumes, memory;
-and of results: training curves, confusion, mistakes.
+and of results: training curves, tables, ROC, confusion, mistakes.
 
 Each function takes a graph, or arrays, and returns a `Picture`, which is saved by the suffix of its
 file. No program and no package is needed, but for PNG files (extra "png").
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from graphcnn.pictures.results.curves import curves_picture
     from graphcnn.pictures.results.layers import layers_picture
     from graphcnn.pictures.results.mistakes import errors_picture
+    from graphcnn.pictures.results.ranks import ranks_picture
     from graphcnn.pictures.results.rates import rates_picture
+    from graphcnn.pictures.results.report import report_picture
     from graphcnn.pictures.training import training_picture
     from graphcnn.pictures.volume.volume import volume_picture
 
@@ -42,7 +44,9 @@ __all__ = [
     "layers_picture",
     "passes_picture",
     "plan_picture",
+    "ranks_picture",
     "rates_picture",
+    "report_picture",
     "training_picture",
     "volume_picture",
 ]
@@ -64,6 +68,8 @@ _HOMES: Final = {
     "passes_picture": "differences",
     "Picture": "picture",
     "plan_picture": "memory",
+    "ranks_picture": "results.ranks",
+    "report_picture": "results.report",
     "rates_picture": "results.rates",
     "SUFFIXES": "picture",
     "training_picture": "training",

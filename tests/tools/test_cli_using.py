@@ -35,6 +35,16 @@ def test_evaluate(trained: Path, here: Path) -> None:
     assert Path("e.html").exists() == ("drawn: e.html" in drawn)
     assert Path("e.html").exists() != ("no mistake" in drawn)
     assert "unknown file type" in refused(1, "evaluate", trained, "--data", XO, "--errors", "e.bmp")
+    of_test = ("evaluate", trained, "--data", XO)
+    table = done(
+        "evaluate", trained, "--data", XO, "--report", "--metric", "f1", "--metric", "auc",
+        "--table", "t.svg", "--roc", "r.svg",
+    )  # fmt: skip
+    assert "precision" in table and "drawn: t.svg\ndrawn: r.svg" in table and " · f1 " in table
+    assert "ROC" in Path("r.svg").read_text()
+    found = json.loads(done("evaluate", trained, "--data", XO, "--report", "--json"))
+    assert found["report"][""]["confusion"] == model.evaluate(test, report=True).confusion.tolist()
+    assert "did you mean 'recall'" in refused(1, *of_test, "--metric", "recal")
     assert "not trained" in run("evaluate", "digits_cnn", "--data", "digits").stderr
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -249,10 +250,11 @@ def train(
     click.echo(f"saved: {target}")
 
 
-def measured(row: dict[str, float], images: int, part: str = "test") -> str:
+def measured(row: Mapping[str, float], images: int, part: str = "test") -> str:
     """`test accuracy 98.12 %, loss 0.0623 (10,000 images)`"""
-    words = [f"{key} {100 * row[key]:.2f} %" for key in row if key.endswith("accuracy")]
-    words.append(f"loss {row['loss']:.4f}")
+    shares = {key: f"{key} {100 * row[key]:.2f} %" for key in row if key.endswith("accuracy")}
+    words = [*shares.values(), f"loss {row['loss']:.4f}"]
+    words += [f"{key} {row[key]:.4f}" for key in row if key != "loss" and key not in shares]
     return f"{part} {', '.join(words)} ({images:,} images)"
 
 

@@ -55,6 +55,30 @@ from graphcnn.tools.resolve import ModelName
 @runtime_options
 @json_option
 @click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Measure this besides the loss, in place of what suits it: f1, auc, top_3_accuracy, "
+    "mean_iou, r2, ... May be given several times.",
+)
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Print a table: precision, recall and F1 of each class and the worst confusions, or the "
+    "errors of each number.",
+)
+@click.option(
+    "--table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the table of --report to this file.",
+)
+@click.option(
+    "--roc",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the ROC and the precision-recall curves of the classes to this file.",
+)
+@click.option(
     "--confusion", type=click.Path(dir_okay=False, path_type=Path),
     help="Draw what each class is taken for to this file, in the format of its suffix: "
     f"{', '.join(FREE)}.",
@@ -75,6 +99,10 @@ def evaluate(
     batch_size: int,
     tta: str | None,
     as_json: bool,
+    metrics: tuple[str, ...],
+    report: bool,
+    table: Path | None,
+    roc: Path | None,
     confusion: Path | None,
     errors: Path | None,
 ) -> None:
@@ -84,9 +112,10 @@ def evaluate(
     Examples:
       graphcnn evaluate lenet5.safetensors --data mnist:DIR
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --part train --json
+      graphcnn evaluate lenet5.safetensors --data mnist:DIR --report --metric auc
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --confusion confusion.svg
     """
-    for target in filter(None, (confusion, errors)):
+    for target in filter(None, (table, roc, confusion, errors)):
         check_target(target)
     chosen = part_of(read_data(data, size, grey), part, data)
     if reconstruct:
@@ -94,12 +123,23 @@ def evaluate(
     built = model.build(settings, fitting(chosen))
     note_untrained(model, built)
     loss = loss or ("mse" if reconstruct else None)
-    row = built.evaluate(chosen, loss=loss, batch_size=batch_size, tta=tta)
+    wanted = report or table is not None or roc is not None
+    row = built.evaluate(
+        chosen, loss=loss, batch_size=batch_size, metrics=metrics or None, report=wanted, tta=tta
+    )
     if as_json:
-        report = {"model": built.name, "data": data, "part": part, "images": len(chosen), **row}
-        click.echo(json.dumps(report, indent=2))
+        found = {"model": built.name, "data": data, "part": part, "images": len(chosen), **row}
+        if report:
+            found["report"] = json.loads(row.to_json())["outputs"]
+        click.echo(json.dumps(found, indent=2))
+    elif report:
+        click.echo(str(row))
     else:
         click.echo(measured(row, len(chosen), part))
+    if table is not None:
+        click.echo(f"drawn: {row.draw(table)}", err=as_json)
+    if roc is not None:
+        click.echo(f"drawn: {row.draw_curves(roc)}", err=as_json)
     for line in _mistakes(built, chosen, confusion, errors):
         click.echo(line, err=as_json)
 

@@ -126,7 +126,7 @@ class R2(_OfNumbers):
 
     def each(self, total: Array) -> Array:
         count, errors, sums, squares = total
-        return _explained(errors, squares - sums**2 / count, squares, count)
+        return explained(errors, squares - sums**2 / count, squares, count)
 
 
 class ExplainedVariance(_OfNumbers):
@@ -139,10 +139,19 @@ class ExplainedVariance(_OfNumbers):
 
     def each(self, total: Array) -> Array:
         count, errors, bias, sums, squares = total
-        return _explained(errors - bias**2 / count, squares - sums**2 / count, squares, count)
+        return explained(errors - bias**2 / count, squares - sums**2 / count, squares, count)
 
 
-def _explained(errors: Array, spread: Array, squares: Array, count: Array) -> Array:
+class Errors(_OfNumbers):
+    """All that a report says: sums of |p - t|, (p - t)², p - t, t and t²."""
+
+    called: ClassVar = "errors"
+
+    def terms(self, p: Value, t: Value) -> list[Value]:
+        return [magnitude(p - t), (p - t) * (p - t), p - t, t, t * t]
+
+
+def explained(errors: Array, spread: Array, squares: Array, count: Array) -> Array:
     """1 - errors / spread, where what is left of a difference of sums may be rounding alone."""
     nothing = 4 * np.finfo(np.float64).eps * squares
     flat, met = spread <= nothing, errors <= nothing

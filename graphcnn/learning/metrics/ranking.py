@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from graphcnn.analysis.ranking import average_precision, roc_area
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value, constant_of
 from graphcnn.ir.tensor_type import DType
@@ -50,16 +51,6 @@ def columns(joined: Array) -> tuple[Array, Array]:
         return scores, flat[:, -1:] == np.arange(scores.shape[1])
     flat = np.moveaxis(joined, 3, 1).reshape(-1, *joined.shape[1:3])
     return flat[:, 0], flat[:, 1] > 0.5
-
-
-def steps(scores: Array, truth: Array) -> tuple[Array, Array, Array]:
-    """How many right and how many wrong ones have at least a score, from (0, 0) on, and the
-    scores, the largest first: one step for all items of equal score."""
-    order = np.argsort(-scores, kind="stable")
-    ranked_scores, hits = scores[order], truth[order]
-    last = np.append(np.flatnonzero(np.diff(ranked_scores)), len(hits) - 1)
-    right = np.concatenate([[0], np.cumsum(hits)[last]])
-    return right, np.concatenate([[0], last + 1]) - right, ranked_scores[last]
 
 
 @dataclass(frozen=True)
@@ -113,11 +104,7 @@ class AUC(_OfRanks):
     called: ClassVar = "auc"
 
     def one(self, scores: Array, truth: Array) -> float:
-        if truth.all() or not truth.any():
-            return float("nan")
-        right, wrong, _ = steps(scores, truth)
-        area = (np.diff(wrong) * (right[1:] + right[:-1])).sum() / 2
-        return float(area / (right[-1] * wrong[-1]))
+        return roc_area(scores, truth)
 
 
 class AveragePrecision(_OfRanks):
@@ -127,8 +114,4 @@ class AveragePrecision(_OfRanks):
     called: ClassVar = "average_precision"
 
     def one(self, scores: Array, truth: Array) -> float:
-        if not truth.any():
-            return 0.0
-        right, wrong, _ = steps(scores, truth)
-        precision = right[1:] / (right[1:] + wrong[1:])
-        return float((np.diff(right) / right[-1] * precision).sum())
+        return average_precision(scores, truth)

@@ -1,0 +1,1 @@
+"""What a model makes of a data set, class by class: tables, pictures, JSON."""
