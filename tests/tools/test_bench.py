@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -100,10 +101,10 @@ def test_the_lens_is_timed_in_strict_precision() -> None:
 
 
 def test_augmentation_is_timed_beside_images_as_stored() -> None:
-    first, *rows = run_augment(Options(("augment",), rounds=1), 1, width=2)
+    first, *rows = islice(run_augment(Options(("augment",), rounds=1), 1, width=2), 4)
     assert (first.net, first.work, first.batch) == ("fast", "train", 256)
     assert set(first.values) == {"graphcnn", "as stored"} and first.ratios.keys() == {"graphcnn"}
-    assert [row.net for row in rows][:3] == [
+    assert [row.net for row in rows] == [
         "flip, crop, cutout",
         "as stored",
         "flip",

@@ -43,7 +43,7 @@ TRANSFORMS: dict[str, augment.Transform] = {
 def fast_network(width: int = 64) -> Model:
     """Three blocks, each of two convolutions with a pooling between."""
     image = cnn.input("image", SHAPE)
-    x = cnn.gelu(cnn.conv2d(image, 24, 2, padding=0))
+    x = cnn.gelu(cnn.conv2d(image, width // 3 + 3, 2, padding=0))
     for channels in (width, 4 * width, 4 * width):
         x = cnn.max_pool2d(cnn.conv2d(x, channels, 3, padding=1, bias=False), 2)
         x = cnn.gelu(cnn.batch_norm(x))
