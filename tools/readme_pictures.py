@@ -1,4 +1,6 @@
-"""The pictures of the README: run  python -m graphcnn.tools.readme_pictures MNIST docs
+"""The pictures of the README and of docs/training.md: run
+
+    python -m graphcnn.tools.readme_pictures MNIST docs
 
 MNIST is the folder with the four files of that name. One epoch of training gives the first picture
 its maps; the others need no data.
@@ -7,14 +9,26 @@ its maps; the others need no data.
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from graphcnn.data import augment
+from graphcnn.data.dataset import Dataset
 from graphcnn.data.idx import mnist
 from graphcnn.learning.optimizers import Adam
 from graphcnn.models import build
-from graphcnn.pictures import graph_picture, training_picture, volume_picture
+from graphcnn.pictures import (
+    Picture,
+    augmented_picture,
+    graph_picture,
+    training_picture,
+    volume_picture,
+)
+from graphcnn.tools.drawn_digits import digits
 
 
 def draw(data: Path, folder: Path) -> list[Path]:
-    """LeNet-5 with the maps of the first test image, ResNet-18, the U of U-Net, a training step."""
+    """LeNet-5 with the maps of the first test image, ResNet-18, the U of U-Net, a training step,
+    digits augmented."""
     train, test = mnist(data)
     lenet = build("lenet5")
     lenet.fit(train, epochs=1, batch_size=64, optimizer=Adam(0.001), seed=0, progress=False)
@@ -24,8 +38,24 @@ def draw(data: Path, folder: Path) -> list[Path]:
         "resnet18.svg": graph_picture(build("resnet18").graph),
         "unet.svg": volume_picture(build("unet").graph, style="unet"),
         "training-step.svg": training_picture(build("lenet5").training_graph("cross_entropy")),
+        "augmentation.svg": augmented_digits(),
     }
     return [picture.save(folder / name) for name, picture in pictures.items()]
+
+
+def augmented_digits() -> Picture:
+    """Drawn digits in ink on coloured paper, as three epochs of a training see them."""
+    ink = digits(8) / 255
+    angle = 2 * np.pi * (np.arange(8)[:, None] / 8 + np.arange(3) / 3)
+    paper = (0.72 + 0.2 * np.cos(angle))[:, :, None, None]
+    images = np.rint(255 * (paper * (1 - ink) + 0.15 * ink)).astype(np.uint8)
+    data = Dataset(images, np.arange(8), tuple("01234567"), name="drawn digits")
+    chain = (
+        augment.rotation(15, "edge"), augment.scale(0.15, "edge"), augment.shift(2, "edge"),
+        augment.colour_jitter(brightness=0.2, hue=0.1), augment.noise(0.02), augment.cutout(8),
+        augment.mixup(1.0, probability=0.4),
+    )  # fmt: skip
+    return augmented_picture(data.augmented(*chain), 8, 3)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,8 @@ def turned(rgb: Array, turns: Array) -> Array:
     sixth = sixth + 6 * turns
     y = np.empty_like(rgb)
     for c, start in enumerate((5, 3, 1)):
-        k = np.mod(sixth + start, np.float32(6))
+        k = sixth + start
+        k -= 6 * np.floor(k * np.float32(1 / 6))  # many times as fast as np.mod
         y[:, c] = value - span * np.clip(np.minimum(k, 4 - k), 0, 1)
     return y
 

@@ -46,6 +46,10 @@ class Draw:
         """The numbers of another epoch."""
         return replace(self, epoch=epoch)
 
+    def part(self, rows: slice) -> Self:
+        """The numbers of some of the images."""
+        return replace(self, index=self.index[rows], repeat=self.repeat[rows])
+
     def of_images(self, index: Array) -> Self:
         """The numbers of other images, each as it is when it comes first."""
         return replace(self, index=index, repeat=np.zeros(len(index), np.int64))

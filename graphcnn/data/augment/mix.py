@@ -12,7 +12,7 @@ import numpy as np
 
 from graphcnn.data.augment.draw import Draw, below
 from graphcnn.data.augment.erase import boxes
-from graphcnn.data.augment.transform import Subject, Transform, between, each, rounded
+from graphcnn.data.augment.transform import Subject, Transform, between, each, groups, rounded
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
 
@@ -79,8 +79,11 @@ class mixup(Mixing):
         return self.drawn(draw)
 
     def mixed(self, x: Array, other: Array, draw: Draw) -> Array:
-        share = each(self.drawn(draw))
-        return rounded(x * share + other * (1 - share), x.dtype)
+        share, y = each(self.drawn(draw)), np.empty_like(x)
+        for rows in groups(x):
+            own = share[rows]
+            y[rows] = rounded(x[rows] * own + other[rows] * (1 - own), x.dtype)
+        return y
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from graphcnn.data.augment.draw import Draw
-from graphcnn.data.augment.transform import Transform, between, rounded
+from graphcnn.data.augment.transform import Transform, between, groups, rounded
 from graphcnn.ir.node import Array
 
 
@@ -24,11 +24,14 @@ class noise(Transform):
         between("std", self.std, 0, above=True)
 
     def images(self, x: Array, draw: Draw) -> Array:
-        size = 255 if x.dtype == np.uint8 else 1
-        grain = normal(draw, x[0].size).reshape(x.shape)
-        grain *= np.float32(self.std * size)
-        grain += x
-        return rounded(grain, x.dtype)
+        std = np.float32(self.std * (255 if x.dtype == np.uint8 else 1))
+        y = np.empty_like(x)
+        for rows in groups(x):
+            grain = normal(draw.part(rows), x[0].size).reshape(x[rows].shape)
+            grain *= std
+            grain += x[rows]
+            y[rows] = rounded(grain, x.dtype)
+        return y
 
 
 def normal(draw: Draw, count: int) -> Array:
