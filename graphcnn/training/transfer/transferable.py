@@ -1,10 +1,11 @@
 """A network that others' training is the beginning of: what `Model` does of that."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from graphcnn.errors import GraphError
+from graphcnn.errors import GraphCnnError, GraphError, OutOfMemoryError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Value
 from graphcnn.network.network import Network
@@ -12,6 +13,8 @@ from graphcnn.runtime.execution import Execution
 
 if TYPE_CHECKING:
     from graphcnn.data.normalisation import Normalisation
+    from graphcnn.learning.optimizers import Optimizer
+    from graphcnn.training.transfer.tuning import TunedHistory
     from graphcnn.training.transfer.weights import LoadedWeights
 
 
@@ -107,6 +110,74 @@ class Transferable(Network):
                 [s.key for s in parts if (base[s.cell] and not freeze) is trainable], trainable
             )
         return made
+
+    def fine_tune(
+        self,
+        data: Any,
+        targets: Any = None,
+        *,
+        epochs: tuple[int, int] = (2, 5),
+        head: str | Sequence[str] = (),
+        factor: float = 0.1,
+        statistics: str = "kept",
+        frozen: str | Sequence[str] = (),
+        optimizer: "str | Optimizer" = "adam",
+        learning_rate: Any = None,
+        validation: Any = None,
+        seed: int = 0,
+        checkpoint: str | Path | None = None,
+        resume: str | Path | None = None,
+        **options: Any,
+    ) -> "TunedHistory":
+        """Train the head on frozen layers, then all layers at a smaller rate.
+
+            model = cnn.replace_head(cnn.import_onnx("mobilenet.onnx"), classes=5)
+            history = model.fine_tune(train, epochs=(2, 5), validation=held_out)
+
+        Each phase is a `fit`, whose other options these are, too: loss, metrics, batch_size,
+        early_stopping, callbacks, ... hold in each. Afterwards all layers but `frozen` ones are in
+        training.
+
+        Args:
+            epochs: of the first phase, and of the second.
+            head: patterns of what the first phase trains. By default that is what is not frozen,
+                as `with_head` leaves it, or where nothing is frozen the last layer.
+            factor: the rate of the second phase is so many times that of the first.
+            statistics: running statistics of batch normalisations in the second phase: "kept" as
+                they are, since those of few and small batches would be worse; "moving", as `fit`
+                does. The first keeps those of frozen layers.
+            frozen: patterns of what is frozen in the second phase, too.
+            learning_rate: of the first phase, a number or a schedule, which begins anew with each
+                phase; or a pair, one for each, without a factor. By default that of `optimizer`.
+            validation: data, or the fraction of `data` that is set aside, the same in both phases.
+            seed: of the first phase; that of the second follows from it, so that no two epochs
+                shuffle and augment alike.
+            checkpoint, resume: a folder in which each phase has its own, `head` and `all`. A run
+                that was stopped in either goes on to the same bits as if it had not.
+
+        Returns:
+            The history of both, whose `phases` are those of each.
+
+        Raises:
+            GraphError: it is not proven which layer is the head; name it by `head`.
+            WeightsError: a checkpoint of another run; see `fit`.
+        """
+        from graphcnn.training.transfer.tuning import fine_tune
+
+        try:
+            history = fine_tune(
+                self, data, targets, epochs=epochs, head=head, factor=factor,
+                statistics=statistics, frozen=frozen, optimizer=optimizer,
+                learning_rate=learning_rate, validation=validation, seed=seed,
+                checkpoint=checkpoint, resume=resume, **options,
+            )  # fmt: skip
+        except MemoryError as error:
+            if isinstance(error, GraphCnnError):
+                raise
+            raise OutOfMemoryError(f"{self.name} is trained", error) from None
+        if history.advice:
+            print(history.advice, file=sys.stderr)
+        return history
 
     def recalibrate(
         self,
