@@ -1,6 +1,5 @@
 """Items with their labels, in memory; the order of training is a pure function of the seed."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
+from graphcnn.data.batch_parts import Labels
 from graphcnn.data.class_names import given_names
+from graphcnn.data.content import content_of
 from graphcnn.data.given import arrays_of, checked_items, checked_targets, each_of, shape_text
 from graphcnn.data.normalisation import Items, Normalisation, refuse_normalised
 from graphcnn.data.rows import Chosen, in_memory, indices, is_mapped, readable
+from graphcnn.data.sampling import balanced_order, fold_numbers
 from graphcnn.data.weights import check_weights, weights_of
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
@@ -24,36 +26,6 @@ if TYPE_CHECKING:
 
 #: Streams of the random generator, apart from those that the nodes of a graph count up from 0.
 _SHUFFLE, _SPLIT = 0x53485546, 0x53504C54
-#: Bytes that are hashed at a time, a copy where they do not lie together.
-_PIECE = 1 << 22
-
-
-class Labels(np.ndarray):
-    """Labels of a batch that know the data set whose class numbers they are.
-
-    What is computed from them are other numbers, of nobody's classes.
-    """
-
-    source: "Dataset | None" = None
-
-    def __array_finalize__(self, other: Any) -> None:
-        self.source = getattr(other, "source", None)
-
-    def __array_wrap__(self, *arguments: Any, **options: Any) -> Any:
-        result = super().__array_wrap__(*arguments, **options)
-        if isinstance(result, Labels):
-            result.source = None
-        return result
-
-
-def source_of(images: Any) -> "Dataset | None":
-    """The data set that a batch is from, if it is known."""
-    return getattr(next(iter(arrays_of(images)), None), "source", None)
-
-
-def items_of(batch: Sequence[Any]) -> int:
-    """How many items a batch has, given as `epoch` yields it."""
-    return len(next(iter(arrays_of(batch[1]))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +52,7 @@ class Dataset:
         weights: how much each item counts in the loss, of float32 (n,), or each of its labels,
             of their shape; None where all count the same.
         augmentation: what happens to images on their way to training; see `augmented`.
+        balance: whether an epoch has equally many items of each class; see `balanced`.
 
     Raises:
         DataError: no item at all, numbers of items and labels that differ, labels that are
@@ -95,6 +68,7 @@ class Dataset:
     ignored: tuple[int, ...] = ()
     weights: Array | None = None
     augmentation: "Augmentation | None" = None
+    balance: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -128,25 +102,7 @@ class Dataset:
         Of items that are no array it is their own `digest`, where they have one; else their shape
         and type, as reading them may take hours.
         """
-        total = hashlib.sha256()
-        named = self.images if isinstance(self.images, Mapping) else {"": self.images}
-        labels = self.labels if isinstance(self.labels, Mapping) else {"": self.labels}
-        arrays = [*named.items(), *((f"labels{k and f' {k}'}", a) for k, a in labels.items())]
-        if self.weights is not None:
-            arrays.append(("weights", self.weights))
-        for key, array in arrays:
-            total.update(f"{key} {array.dtype.str} {array.shape}".encode())
-            if not isinstance(array, np.ndarray):
-                total.update(str(getattr(array, "digest", "")).encode())
-                continue
-            rows = max(1, _PIECE // max(1, array[:1].nbytes))
-            for at in range(0, len(array), rows):
-                total.update(np.ascontiguousarray(array[at : at + rows]).data.cast("B"))
-        about = self.classes, self.normalisation, self.ignored
-        total.update(repr(about).encode())
-        if self.augmentation is not None:
-            total.update(repr(self.augmentation).encode())
-        return total.hexdigest()
+        return content_of(self)
 
     def __repr__(self) -> str:
         of = f", {len(self.classes)} classes" if self.classes else ""
@@ -310,6 +266,8 @@ class Dataset:
             start: number of the batch to begin with, in a run that goes on where one stopped.
             shuffle: whether the order is random, `shuffled_order`; else it is as stored.
         """
+        if self.balance and not shuffle:
+            raise DataError(f"{self.name!r} is balanced, which is an order: shuffle must be True")
         order = self.shuffled_order(seed, epoch) if shuffle and seed is not None else None
         if self.augmentation is not None and seed is not None:
             return self.augmentation.batches(self, seed, epoch, size, order, start, drop_last)
@@ -326,7 +284,10 @@ class Dataset:
             )
 
     def shuffled_order(self, seed: int, epoch: int) -> Array:
-        """The order of the images in one epoch: a permutation that only seed and epoch decide."""
+        """The order of the images in one epoch, which only seed and epoch decide: a permutation,
+        or of balanced data as many images, some of them more than once."""
+        if self.balance:
+            return balanced_order(self.first_labels, self.ignored, seed, epoch)
         return permutation(seed, epoch, _SHUFFLE, len(self))
 
     def weighted(self, weights: Any) -> Self:
@@ -342,6 +303,19 @@ class Dataset:
                 finite, or data without classes where the weights are of classes.
         """
         return replace(self, weights=weights_of(self, weights))
+
+    def balanced(self) -> Self:
+        """The same items, of which an epoch of training has equally many of each class.
+
+        It is as long as before: each class has its share of the places, and fills them with its
+        items in random order, all of them before any comes again. Seed and epoch decide it alone.
+
+        Raises:
+            DataError: data without classes, or with several labels an item.
+        """
+        if not self.classes or isinstance(self.labels, Mapping) or self.labels.ndim != 1:
+            raise DataError(f"{self.name!r} cannot be balanced: it has no class for each item")
+        return replace(self, balance=True)
 
     def augmented(
         self,
@@ -395,3 +369,21 @@ class Dataset:
         k = np.arange(n)
         chosen = (k + 1) * held // n > k * held // n
         return self[np.sort(order[~chosen])], self[np.sort(order[chosen])]
+
+    def folds(self, count: int, seed: int = 0) -> list[tuple[Self, Self]]:
+        """`count` pairs (train, validation) for cross-validation: every item is for validation in
+        one of them, and each class is in proportion in all.
+
+            for train, validation in data.folds(5):
+                model().fit(train, validation=validation)
+
+        Raises:
+            DataError: less than 2 folds, or more than there are items.
+        """
+        if not is_int(count) or not 2 <= count <= len(self):
+            raise DataError(
+                f"{self.name!r}: folds must be from 2 to its {len(self)} items, found {count!r}"
+            )
+        by_class = bool(self.classes) and self.first_labels.ndim == 1
+        fold = fold_numbers(self.first_labels if by_class else None, len(self), count, seed)
+        return [(self[fold != k], self[fold == k]) for k in range(count)]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.data.batch_parts import Labels
 from graphcnn.data.class_names import places, relabelled
-from graphcnn.data.dataset import Dataset, Labels
+from graphcnn.data.dataset import Dataset
 from graphcnn.data.normalisation import (
     Normalisation,
     as_array,

@@ -5,7 +5,7 @@ seed and step; so a run that was stopped at any batch and resumed ends with the 
 that was not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -53,6 +53,8 @@ def fit(
     optimizer: str | Optimizer = "sgd",
     learning_rate: float | Schedule | None = None,
     validation: Data | float | None = None,
+    weights: Any = None,
+    class_weights: str | Mapping[Any, float] | None = None,
     validation_batch_size: int | None = None,
     validation_every: int = 1,
     validate_at_steps: int | None = None,
@@ -100,6 +102,9 @@ def fit(
         learning_rate: in place of that of the optimiser: a number, or one of `cnn.schedules`.
         validation: measured after every epoch, in inference form: data, or the fraction of `train`
             that is set aside for it, as `train.split(0.1, seed)` does (each class in proportion).
+        weights: how much each item counts in the loss, (n,) or of the shape of the targets.
+        class_weights: "balanced", or a dict from names or numbers of classes to how much their
+            items count; both as in `Dataset.weighted`. Validation is measured without either.
         validation_batch_size: items measured at a time; by default the batch size.
         validation_every: measure after every so many epochs only, and after the last.
         validate_at_steps: measure after every so many steps, too; `Watcher.validation` is told,
@@ -162,10 +167,15 @@ def fit(
     data = as_dataset(train, model, known, loss=loss, targets=targets)
     seed = checked_seed(seed)
     held_out = None
+    if weights is not None:
+        data = data.weighted(weights)
     if isinstance(validation, float):
         data, held_out = data.split(validation, seed)
+        held_out = replace(held_out, weights=None)  # weights are for learning
     elif validation is not None:
         held_out = as_dataset(validation, model, known or data.classes, loss=loss)
+    if class_weights is not None:
+        data = data.weighted(class_weights)
     batch_size = _batch_size(batch_size, data)
     counts = {
         "checkpoint_every": checkpoint_every,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from graphcnn.compile.runner import Runner
-from graphcnn.data.dataset import Dataset, items_of
+from graphcnn.data.batch_parts import items_of
+from graphcnn.data.dataset import Dataset
 from graphcnn.data.prefetching import drawn
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.node import Array

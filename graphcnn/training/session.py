@@ -28,7 +28,8 @@ import numpy as np
 
 from graphcnn.compile.engine import Arrays, Engine, make_engine
 from graphcnn.compile.pipelines import training_graph
-from graphcnn.data.dataset import Dataset, source_of
+from graphcnn.data.batch_parts import source_of
+from graphcnn.data.dataset import Dataset
 from graphcnn.data.normalisation import as_numbers
 from graphcnn.errors import DataError, TrainingError
 from graphcnn.ir.cells import Loan
