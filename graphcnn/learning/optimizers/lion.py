@@ -47,6 +47,8 @@ class Lion(Optimizer):
     ) -> tuple[Value, Slots]:
         lr, m, g = as_type(learning_rate, parameter.dtype), slots["mean"], gradient
         beta1 = self._setting("beta1", slots, parameter.dtype)
-        direction = Sign()(m * beta1 + g * (1 - beta1))
+        # Both means as m + part · (g - m): what they share makes one kernel of the two.
+        to_gradient = g - m
+        direction = Sign()(m + to_gradient * (1 - beta1))
         new = self._shrunk(parameter, learning_rate) - lr * direction
-        return new, {"mean": m * self.beta2 + g * (1 - self.beta2)}
+        return new, {"mean": m + to_gradient * (1 - self.beta2)}
