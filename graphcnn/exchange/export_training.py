@@ -65,8 +65,9 @@ def export_onnx_training(
     A new folder appears whole. In one that exists, these files are replaced and all others stay.
 
     Args:
-        loss, optimizer, metrics: as in `fit`. A schedule is the caller's, whose programs set the
-            learning rate before each step; `train.py` keeps the first one.
+        loss, optimizer, metrics: as in `fit`. Schedules are the caller's, whose programs set the
+            learning rate (and the momentum) before each step; `train.py` keeps the first ones.
+            Slots and averages of any optimiser are states as all others.
         target: type of the targets, where the loss does not tell.
         seed: of weights not drawn yet, and of dropout.
         opset: "auto" is the lowest that can express the graph, from 17 on (dropout needs 18).

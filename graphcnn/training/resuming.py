@@ -83,7 +83,7 @@ class Told:
             ),
             "optimizer": _settings(self.optimizer),
             "update": _graph_hash(self.step.with_outputs({})),
-            "learning_rate": _rates(schedule(self.optimizer.learning_rate)),
+            "learning_rate": _scheduled(self.optimizer),
         }
 
     def config_of_old(self) -> dict[str, Any]:
@@ -176,17 +176,24 @@ def _hash(parts: Iterable[str]) -> str:
 
 
 def _settings(optimizer: Optimizer) -> str:
-    """The settings without the learning rate, which is an entry of its own."""
+    """The settings without the learning rate and other schedules, which are an entry of their
+    own."""
     if not is_dataclass(optimizer):
         return type(optimizer).__qualname__
 
     def said(value: Any) -> str:
         if isinstance(value, Schedule):
-            return _rates(value)
+            return type(value).__qualname__
         return _settings(value) if isinstance(value, Optimizer) else repr(value)
 
     values = {name: said(x) for name, x in told(optimizer).items() if name != "learning_rate"}
     return f"{type(optimizer).__qualname__}({', '.join(f'{k}={v}' for k, v in values.items())})"
+
+
+def _scheduled(optimizer: Optimizer) -> str:
+    """The learning rate, and what else follows a schedule."""
+    others = [f"{name} {_rates(follows)}" for name, follows in optimizer.settings.items()]
+    return "; ".join((_rates(schedule(optimizer.learning_rate)), *others))
 
 
 def _rates(rates: Schedule) -> str:

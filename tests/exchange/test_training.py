@@ -84,7 +84,10 @@ def test_thirty_steps_end_with_our_weights(exported):
     assert len(saved["losses"]) == 30
 
 
-@pytest.mark.parametrize("optimizer", [cnn.SGD(0.1), cnn.Adam(), cnn.AdamW(), cnn.RMSProp()])
+@pytest.mark.parametrize("optimizer", [
+    cnn.SGD(0.1), cnn.Adam(), cnn.AdamW(), cnn.RMSProp(), cnn.LAMB(),
+    cnn.EMA(cnn.Lookahead(cnn.Muon(), every=3)),
+], ids=lambda rule: type(rule).__name__)  # fmt: skip
 def test_every_optimizer(optimizer, tmp_path):
     report = everything().export_onnx_training(tmp_path / "out", optimizer=optimizer, steps=12)
     assert report.require().single or report.worst <= 1e-6

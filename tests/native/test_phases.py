@@ -221,3 +221,18 @@ def test_an_error_between_leaves_everything_as_it_was():
     told = []
     executable.step(feeds, ready=lambda found: told.extend((k, found[k].copy()) for k in found))
     assert all(np.array_equal(array, outputs[f"gradient:{k}"]) for k, array in told) and told
+
+
+@pytest.mark.parametrize("rule", [
+    cnn.Adam(), cnn.Adam(amsgrad=True), cnn.Lion(), cnn.Adagrad(), cnn.RMSProp(momentum=0.9),
+    cnn.EMA(cnn.SGD(0.1, 0.9)), cnn.SWA(cnn.Adam(), 5, 5), cnn.Lookahead(cnn.SGD(0.1, 0.9)),
+], ids=lambda rule: type(rule).__name__)  # fmt: skip
+def test_the_update_of_a_parameter_is_one_kernel(rule):
+    """With all its slots, whatever the optimiser and what goes around it."""
+    graph = training_graph(network().graph, "cross_entropy", rule).bind(N=8)
+    placed = native.native_pipeline(Execution("native")).run(graph)
+    made = {state_of(s).key: v.node for s, v in placed.updates.items()}
+    for parameter in network().graph.parameters:
+        key = state_of(parameter).key
+        slots = [f"{key}.{slot}" for slot in rule.slots]
+        assert slots and {made[name] for name in (key, *slots)} == {made[key]}

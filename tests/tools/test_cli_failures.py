@@ -91,4 +91,6 @@ def test_optimisers_say_what_suits_them(monkeypatch: pytest.MonkeyPatch) -> None
         assert f"{rate:g} for {name}" in train._defaults("learning_rate")
     assert train.make_optimizer("sgd", 0.5, 0.0) == cnn.SGD(0.5)
     assert cnn.SGD.suggested(nesterov=True) == cnn.SGD(0.05, momentum=0.9, nesterov=True)
-    assert train._defaults("weight_decay", 0) == "0.01 for adamw"
+    assert train._defaults("weight_decay", 0) == "0.01 for adamw, 0.01 for lamb"
+    warmed = train.make_optimizer("lion", 0.001, schedule="cosine", warmed=2).over(10, 6)
+    assert [warmed.rate(t) for t in (10, 20, 21, 61)] == pytest.approx([0.0005, 0.001, 0.001, 0])

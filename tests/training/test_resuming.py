@@ -17,6 +17,7 @@ from support.small_training import same_bits, small, stripes
 
 import graphcnn as cnn
 from graphcnn.errors import CheckpointWarning
+from graphcnn.learning.schedules import OneCycle
 from graphcnn.network.weights import read_tensors, write_tensors
 from graphcnn.training.checkpoint import LAST
 
@@ -130,6 +131,34 @@ def test_more_epochs_under_a_schedule(tmp_path: Path) -> None:
     assert np.isfinite(longer.parameters["c1.weight"]).all()
     own = run(optimizer=cnn.Adam(Halving(0.01)))
     assert same_bits(own, run(optimizer=cnn.Adam(Halving(0.01))))
+
+
+def test_averages_and_schedules_of_the_whole_run_go_on(tmp_path: Path) -> None:
+    """Stopped within an epoch, where the one cycle of four epochs and the slow weights are under
+    way; a run of other length has another schedule."""
+    cycle, momentum = OneCycle(0.1), OneCycle(0.85, first=0.95, last=0.95)
+    rule = cnn.EMA(cnn.Lookahead(cnn.SGD(cycle, momentum), every=3), 0.9, warmup=True)
+    told: dict[str, Any] = dict(epochs=4, optimizer=rule, loss="cross_entropy")
+
+    class Stopping(cnn.Watcher):
+        def batch(self, run: Any, items: int, row: Any) -> None:
+            if run.position.epoch == 1 and run.position.batch == 4:
+                os.kill(os.getpid(), 2)
+
+    run(tmp_path, callbacks=[Stopping()], **told)
+    with pytest.raises(
+        cnn.WeightsError, match=r"settings:\n  learning_rate: .*; momentum OneCycle"
+    ):
+        run(tmp_path, **(told | dict(epochs=5)))
+    other = cnn.EMA(rule.optimizer, 0.99, warmup=True)
+    with pytest.raises(cnn.WeightsError, match=r"optimizer: the run had(.|\n)*decay=0.99"):
+        run(tmp_path, **(told | dict(optimizer=other)))
+    whole = tmp_path / "whole"
+    run(tmp_path, **told)
+    run(whole, **told)
+    found, wanted = (read_tensors(folder / LAST)[0] for folder in (tmp_path, whole))
+    assert found.keys() == wanted.keys() and "c1.weight.average" in found
+    assert not [k for k in wanted if not np.array_equal(found[k], wanted[k])]
 
 
 def test_other_layers_frozen(tmp_path: Path) -> None:

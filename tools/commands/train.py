@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from graphcnn.data.parts import Parts
 from graphcnn.data.specs import Size
 from graphcnn.errors import OutputError
 from graphcnn.learning.optimizers import OPTIMIZERS, Optimizer
+from graphcnn.learning.schedules import SCHEDULES, Constant, epochs, warmup
 from graphcnn.model import Model
 from graphcnn.network.feeding import as_dataset
 from graphcnn.network.weights import check_suffix
@@ -52,8 +53,13 @@ def make_optimizer(
     momentum: float | None = None,
     weight_decay: float | None = None,
     clip_norm: float | None = None,
+    schedule: str = "constant",
+    warmed: float = 0.0,
 ) -> Optimizer:
-    """The optimiser of that name; None stands for what its class suggests for small networks."""
+    """The optimiser of that name; None stands for what its class suggests for small networks.
+
+    The rate follows the schedule of that name over the whole run, after `warmed` epochs of rise.
+    """
     rule = OPTIMIZERS[name]
     arguments: dict[str, Any] = {
         "learning_rate": learning_rate,
@@ -63,7 +69,10 @@ def make_optimizer(
     }
     if momentum is not None and "momentum" not in {field.name for field in fields(rule)}:
         raise click.UsageError(f"--momentum has no meaning for {name}, which has its own")
-    return rule.suggested(**{key: x for key, x in arguments.items() if x is not None})
+    made = rule.suggested(**{key: x for key, x in arguments.items() if x is not None})
+    rates = SCHEDULES[schedule](made.learning_rate)  # type: ignore[call-arg]
+    rates = warmup(rates, epochs(warmed)) if warmed else rates
+    return made if isinstance(rates, Constant) else replace(made, learning_rate=rates)
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,23 @@ class Options:
     type=click.FloatRange(min=0, min_open=True),
     metavar="X",
     help=f"Default: {_defaults('learning_rate')}.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(list(SCHEDULES)),
+    default="constant",
+    show_default=True,
+    metavar="NAME",
+    help="How the learning rate goes over the epochs, from or to the one above. One of "
+    f"{', '.join(SCHEDULES)}.",
+)
+@click.option(
+    "--warmup",
+    "warmed",
+    type=click.FloatRange(min=0),
+    metavar="EPOCHS",
+    default=0.0,
+    help="Epochs in which the learning rate rises to where its schedule begins. Default: none.",
 )
 @click.option(
     "--momentum",
@@ -198,6 +224,8 @@ def train(
     grey: bool | None,
     optimizer: str,
     learning_rate: float | None,
+    schedule: str,
+    warmed: float,
     momentum: float | None,
     weight_decay: float | None,
     clip_norm: float | None,
@@ -221,11 +249,13 @@ def train(
       graphcnn train digits_cnn --data digits --epochs 10
       graphcnn train lenet5 --data mnist:DIR --optimizer sgd --checkpoint run
       graphcnn train lenet5 --data mnist:DIR --optimizer sgd --resume run --epochs 3
+      graphcnn train digits_cnn --data digits --epochs 10 --optimizer lion --schedule one_cycle
       graphcnn train autoencoder --data mnist:DIR --reconstruct
     """
     chosen = Options(**options)
     _check(chosen)
-    made = make_optimizer(optimizer, learning_rate, momentum, weight_decay, clip_norm)
+    how = (learning_rate, momentum, weight_decay, clip_norm, schedule, warmed)
+    made = make_optimizer(optimizer, *how)
     parts = read_data(data, size, grey)
     if reconstruct:
         parts = parts.map(lambda part, _: reconstruction(part))

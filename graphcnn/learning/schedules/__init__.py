@@ -38,7 +38,7 @@ from graphcnn.learning.schedules.joined import (
 #: Those that need no more than their highest rate, by name: the command line offers them.
 SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant, "linear": Linear, "polynomial": Polynomial, "cosine": Cosine,
-    "one_cycle": OneCycle, "inverse_sqrt": InverseSqrt,
+    "one_cycle": OneCycle,
 }  # fmt: skip
 
 __all__ = [
