@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir.evaluate import Evaluator, Results, Watch, results_of
+from graphcnn.ir.evaluate import Compute, Evaluator, Results, Watch, results_of
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Node, Value
-from graphcnn.ir.plan import after_gradients, kept_gradients, root
+from graphcnn.ir.plan import after_gradients, after_sums, kept_gradients, root
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import Shape, TensorType
 
@@ -32,12 +32,12 @@ class Reference:
             raise GraphError(f"graph {self.graph.name!r} has an unknown batch size; bind(N=...)")
 
     @cached_property
-    def _halves(self) -> tuple[Evaluator, Evaluator]:
+    def halves(self) -> tuple[Evaluator, Evaluator]:
         """What runs until the gradients that are kept are ready, and what these lead to.
 
-        All stand before where none are kept.
+        Where none are kept, until all is there that is added up over shards; else all is before.
         """
-        late = after_gradients(self.graph)
+        late = after_gradients(self.graph) or after_sums(self.graph)
         before = [node for node in self.graph.nodes if node not in late]
         after = [node for node in self.graph.nodes if node in late]
         wanted = {*self.graph.results, *(v for node in after for v in node.inputs)}
@@ -56,20 +56,24 @@ class Reference:
         fed. `watch` sees every node with its results, `ready` the gradients that the graph keeps
         when all of them are there; it may change them in place.
         """
-        taken: set[int] = set()
+        states = states or {}
+        compute = _computing(feeds, states)
+        arrays = self.halves[0].run(compute=compute, watch=watch)
+        return self.finish(arrays, feeds, states, ready, watch)
 
-        def compute(node: Node, operands: Sequence[Array]) -> Results:
-            if not isinstance(node.op, Input | State):
-                return results_of(node, operands)
-            array = fed(feeds if isinstance(node.op, Input) else states or {}, node.op, node)
-            taken.add(id(array))
-            return (array,)
-
-        before, after = self._halves
-        arrays = before.run(compute=compute, watch=watch)
+    def finish(
+        self,
+        arrays: dict[Value, Array],
+        feeds: Mapping[str, Array],
+        states: Mapping[str, Array],
+        ready: Ready | None = None,
+        watch: Watch | None = None,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The same, of what the first half made of them."""
         if ready is not None:
             self._show(arrays, ready)
-        arrays = after.run(arrays, compute, watch)
+        arrays = self.halves[1].run(arrays, _computing(feeds, states), watch)
+        taken = {id(array) for array in (*feeds.values(), *states.values())}
         outputs = {name: _own(arrays[v], taken) for name, v in self.graph.outputs.items()}
         updates = {state_of(s).key: arrays[v] for s, v in self.graph.updates.items()}
         return outputs, updates
@@ -83,6 +87,17 @@ class Reference:
         for value in arrays:
             if root(value) in owners:
                 arrays[value] = owners[root(value)].reshape(arrays[value].shape)
+
+
+def _computing(feeds: Mapping[str, Array], states: Mapping[str, Array]) -> Compute:
+    """Results by definition, of inputs and states what is given for them."""
+
+    def compute(node: Node, operands: Sequence[Array]) -> Results:
+        if not isinstance(node.op, Input | State):
+            return results_of(node, operands)
+        return (fed(feeds if isinstance(node.op, Input) else states, node.op, node),)
+
+    return compute
 
 
 def _own(array: Array, taken: set[int]) -> Array:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from graphcnn.compile.runner import batch_size
+from graphcnn.compile.sharding import SplitStep, cut_batch, split_step
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
-from graphcnn.ir.plan import GRADIENT, kept_gradients
+from graphcnn.ir.plan import GRADIENT, kept_gradients, shards
+from graphcnn.ops.parts.tree import middle
 from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.reference import Ready, Reference
+from graphcnn.runtime.sharded import ShardedReference
 
 if TYPE_CHECKING:
     from graphcnn.runtime.native.executable import NativeExecutable
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, Array]
 #: Looks at the outputs of a step; False leaves the states as they were.
 Accept = Callable[[Arrays], bool]
+#: Makes the same training step with its gradients as outputs.
+Keeping = Callable[[], Graph]
 
 
 class Engine(Protocol):
@@ -51,26 +56,35 @@ class Engine(Protocol):
 class ReferenceEngine:
     """The reference runtime: states in a dict."""
 
-    def __init__(self, graph: Graph, states: Arrays) -> None:
-        self._graph = graph
-        self._references: dict[int, Reference] = {}
+    def __init__(self, graph: Graph, states: Arrays, keeping: Keeping | None = None) -> None:
+        self._graph, self._keeping = graph, keeping
+        self._references: dict[tuple[bool, int], Reference] = {}
         self._states = dict(states)
 
     def step(
         self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
     ) -> dict[str, Array]:
-        if ready is not None and not kept_gradients(self._graph):
-            raise GraphError(f"graph {self._graph.name!r} keeps no gradients that could be shown")
+        keep = ready is not None
+        graph = kept_form(self._graph, self._keeping) if keep else self._graph
         self._states.update(settings)
-        n = batch_size(self._graph, feeds)
-        if n not in self._references:
-            self._references[n] = Reference(self._graph.bind(N=n))
-        outputs, updates = self._references[n].run(feeds, self._states, ready=ready)
-        if ready is not None:
+        parts = cut_batch(graph, feeds, shards(graph))
+        references = [self._reference(graph, keep, part.items) for part in parts]
+        if len(parts) == 1:
+            outputs, updates = references[0].run(feeds, self._states, ready=ready)
+        else:
+            states = [{**self._states, **part.settings} for part in parts]
+            fed = [part.feeds for part in parts]
+            outputs, updates = ShardedReference(references).run(fed, states, ready)
+        if keep:
             outputs = {k: a for k, a in outputs.items() if not k.startswith(GRADIENT)}
         if accept(outputs):
             self._states.update(updates)
         return outputs
+
+    def _reference(self, graph: Graph, keep: bool, n: int) -> Reference:
+        if (keep, n) not in self._references:
+            self._references[keep, n] = Reference(graph.bind(N=n))
+        return self._references[keep, n]
 
     def state(self, key: str) -> Array:
         return self._states[key]
@@ -84,33 +98,82 @@ class ReferenceEngine:
 
 
 class NativeEngine:
-    """Machine code, one executable per batch size; the states are in the one that ran last."""
+    """Machine code, one executable per batch size; the states are in the one that ran last.
 
-    def __init__(self, graph: Graph, states: Arrays, execution: Execution = NATIVE) -> None:
-        self._graph, self._execution = graph, execution
-        self._executables: dict[int, NativeExecutable] = {}
+    A step in shards runs one after the other in the arena of a single one, and adds up what they
+    make (`graphcnn.runtime.native.sums`).
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        states: Arrays,
+        execution: Execution = NATIVE,
+        keeping: Keeping | None = None,
+    ) -> None:
+        self._graph, self._execution, self._keeping = graph, execution, keeping
+        self._forms: dict[bool, SplitStep] = {}
+        self._executables: dict[tuple[bool, int], NativeExecutable] = {}
         self._active: NativeExecutable | None = None
         self._states = dict(states)  # their values while no executable is active
 
     def step(
         self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
     ) -> dict[str, Array]:
-        executable = self._activate(batch_size(self._graph, feeds))
-        executable.write_states(settings)
-        return executable.step(feeds, accept, ready)
+        keep = ready is not None
+        form = self._form(keep)
+        if form.shards == 1:
+            executable = self._activate(keep, batch_size(self._graph, feeds))
+            executable.write_states(settings)
+            return executable.step(feeds, accept, ready)
+        parts = cut_batch(self._graph, feeds, form.shards)
+        settings = {**settings, **form.totals_of(parts)}
+        last = self._executable(keep, parts[-1].items)
+        self._activate(keep, parts[0].items).write_states(settings)
 
-    def _activate(self, n: int) -> "NativeExecutable":
+        def add_up(first: int, end: int, row: int) -> None:
+            """The sum over these shards in a row; the next ones are free."""
+            if end - first == 1:
+                part = parts[first]
+                executable, own = self._activate(keep, part.items), row
+                if not executable.share_rows(last):
+                    own = 0
+                executable.shard(part.feeds, part.settings, own)
+                if executable.rows is not last.rows:
+                    last.take_row(executable, own, row)
+                return
+            half = middle(first, end)
+            add_up(first, half, row)
+            add_up(half, end, row + 1)
+            last.add(row)
+
+        add_up(0, len(parts), 0)
+        return last.finish(accept, ready)
+
+    def _form(self, keep: bool) -> SplitStep:
+        """The step as it is compiled, with the gradients as outputs where they are looked at."""
+        if keep not in self._forms:
+            graph = kept_form(self._graph, self._keeping) if keep else self._graph
+            self._forms[keep] = split_step(graph)
+        return self._forms[keep]
+
+    def _executable(self, keep: bool, n: int) -> "NativeExecutable":
         # LLVM is loaded when it is needed.
         from graphcnn.compile.native import training_executable
+
+        executable = self._executables.get((keep, n))
+        if executable is None:
+            executable = training_executable(self._form(keep).step.bind(N=n), self._execution)
+            self._executables[keep, n] = executable
+            self._share_arena()
+        return executable
+
+    def _activate(self, keep: bool, n: int) -> "NativeExecutable":
         from graphcnn.runtime.native.memory.arena import give_back
 
-        executable = self._executables.get(n)
-        if executable is None:
-            executable = training_executable(self._graph.bind(N=n), self._execution)
-            self._executables[n] = executable
-            self._share_arena()
+        executable = self._executable(keep, n)
         if self._active is None:
-            executable.bind_states(self._states)
+            executable.bind_states({**self._form(keep).totals_before, **self._states})
             self._states = {}
             give_back()
         elif executable is not self._active:
@@ -139,8 +202,25 @@ class NativeEngine:
             self._active.write_states(states)
 
 
-def make_engine(graph: Graph, states: Arrays, execution: Execution = NATIVE) -> Engine:
-    """The engine of a runtime."""
+def kept_form(graph: Graph, keeping: Keeping | None) -> Graph:
+    """The graph, or the form of it that keeps its gradients.
+
+    Raises `GraphError` where there is none.
+    """
+    if kept_gradients(graph):
+        return graph
+    if keeping is None:
+        raise GraphError(f"graph {graph.name!r} keeps no gradients that could be shown")
+    return keeping()
+
+
+def make_engine(
+    graph: Graph, states: Arrays, execution: Execution = NATIVE, keeping: Keeping | None = None
+) -> Engine:
+    """The engine of a runtime.
+
+    `keeping` makes the same step with its gradients as outputs, for when they are looked at.
+    """
     if execution.runtime == "reference":
-        return ReferenceEngine(graph, states)
-    return NativeEngine(graph, states, execution)
+        return ReferenceEngine(graph, states, keeping)
+    return NativeEngine(graph, states, execution, keeping)

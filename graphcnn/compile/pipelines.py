@@ -34,6 +34,7 @@ from graphcnn.passes.simplify.fold_states import FoldStates
 from graphcnn.passes.simplify.fuse_pad import FusePad
 from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
 from graphcnn.passes.training.backward import Backward, Rules
+from graphcnn.passes.training.distribute import ShareBatch, ShareGradients
 from graphcnn.passes.training.training_mode import TrainingMode
 from graphcnn.runtime.reference import Reference
 
@@ -60,21 +61,27 @@ def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:
 
 
 def training_pipeline(
-    optimizer: Optimizer | None, keep_gradients: bool = False, rules: Rules = "plain"
+    optimizer: Optimizer | None,
+    keep_gradients: bool = False,
+    rules: Rules = "plain",
+    shards: int = 1,
 ) -> Pipeline:
     """Definition with a loss to one training step: forward, backward, update.
 
     Without an optimiser the gradients are left as outputs, with `keep_gradients` they are, too.
-    `rules` are those of `gradients`.
+    `rules` are those of `gradients`. With several `shards` it is the step of one part of the batch.
     """
+    cut = shards > 1
     return Pipeline(
         (
-            TrainingMode(),
+            *((ShareBatch(shards),) if cut else ()),
+            TrainingMode(shards),
             Canonicalize(),
             FusePad(),
             Backward(
                 rules=rules
             ),  # before elimination, so that it sees every operator the user wrote
+            *((ShareGradients(shards),) if cut else ()),
             *((ApplyOptimizer(optimizer, keep_gradients),) if optimizer is not None else ()),
             Eliminate(),
             FoldConstants(),
@@ -132,14 +139,16 @@ def training_graph(
     target: TensorType | None = None,
     trace: Callable[[Applied], None] | None = None,
     keep_gradients: bool = False,
+    shards: int = 1,
 ) -> Graph:
     """One graph for a whole training step: loss and metrics out, every state updated.
 
     Without an optimiser, the gradients are outputs in place of the updates of parameters; with
-    `keep_gradients` beside them, for steps that somebody is to see between.
+    `keep_gradients` beside them, for steps that somebody is to see between. With several `shards`
+    the graph is run on each part of a batch, and `all_reduce` in it adds up what they find.
     """
     joint = with_loss(graph, loss, metrics, target)
-    return training_pipeline(optimizer, keep_gradients).run(joint, observers(trace))
+    return training_pipeline(optimizer, keep_gradients, shards=shards).run(joint, observers(trace))
 
 
 @kept()

@@ -48,7 +48,7 @@ class Evaluator:
     keep: Collection[Value] = field(default=frozenset())
 
     @cached_property
-    def _dying(self) -> Mapping[Node, tuple[Value, ...]]:
+    def dying(self) -> Mapping[Node, tuple[Value, ...]]:
         """The values that no node after this one reads."""
         last = {value: node for node in self.nodes for value in node.outputs}
         last.update((value, node) for node in self.nodes for value in node.inputs)
@@ -66,7 +66,7 @@ class Evaluator:
     ) -> dict[Value, Array]:
         """The arrays of the values that are kept. `known` are those that no node here makes."""
         arrays = dict(known or {})
-        dying = self._dying
+        dying = self.dying
         for node in self.nodes:
             results = compute(node, [arrays[v] for v in node.inputs])
             if watch is not None:

@@ -36,14 +36,18 @@ def philox(counter: Array, key: tuple[int, int]) -> Array:
     return np.stack([c0, c1, c2, c3]).astype(np.uint32)
 
 
-def words(seed: int, step: int, stream: int, count: int) -> Array:
-    """`count` random uint32; word i is lane i mod 4 of the counter (i div 4, step, stream)."""
+def words(seed: int, step: int, stream: int, count: int, start: int = 0) -> Array:
+    """`count` random uint32 from word `start` on; word i is lane i mod 4 of the counter
+    (i div 4, step, stream)."""
+    if start % 4:  # from the word where a counter begins
+        return words(seed, step, stream, count + start % 4, start - start % 4)[start % 4 :]
     key = (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)
     found = np.empty(-(-count // 4) * 4, np.uint32)
     for first in range(0, count, 4 * _AT_ONCE):
         part = found[first : first + 4 * _AT_ONCE]
         counter = np.empty((4, part.size // 4), np.uint64)
         counter[0] = np.arange(first // 4, (first + part.size) // 4, dtype=np.uint64)
+        counter[0] += np.uint64(start // 4)
         counter[1] = step & 0xFFFFFFFF
         counter[2] = stream & 0xFFFFFFFF
         counter[3] = (step >> 32) & 0xFFFFFFFF
@@ -51,9 +55,9 @@ def words(seed: int, step: int, stream: int, count: int) -> Array:
     return found[:count]
 
 
-def uniform(seed: int, step: int, stream: int, count: int) -> Array:
+def uniform(seed: int, step: int, stream: int, count: int, start: int = 0) -> Array:
     """`count` float64 in [0, 1), each a multiple of 2^-24: exact in float32 as well."""
-    return (words(seed, step, stream, count) >> np.uint32(8)) * 2.0**-24
+    return (words(seed, step, stream, count, start) >> np.uint32(8)) * 2.0**-24
 
 
 def permutation(seed: int, step: int, stream: int, count: int) -> Array:

@@ -11,6 +11,11 @@ A training step has phases: forward, backward, then the gradients are ready, the
 Between them somebody may look, and a step can be given up. Where the graph keeps its gradients (as
 outputs, though it updates the parameters too), they may also be changed when they are ready: what
 comes of them has not begun by then. So gradients of several processes can be added up.
+
+Where the batch is cut into shards, the steps before that moment run for each of them. What is added
+up over them (`all_reduce`, which is no step: its result is the sum in the memory of its operand)
+lies in rows of its own, one for each partial sum that lives at a time, in the order in which it is
+ready. The arena is that of one shard.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,6 +45,7 @@ class BufferRole(StrEnum):
     STATE = "state"  # lives from run to run
     ACTIVATION = "activation"  # in the arena
     SCRATCH = "scratch"  # in the arena, working memory of one step
+    REDUCED = "reduced"  # in a row, next to each other: what is added up over the shards
 
 
 #: Roles of the buffers that lie in the arena.
@@ -51,7 +57,8 @@ class Phase(StrEnum):
 
     FORWARD = "forward"
     BACKWARD = "backward"  # from where the outputs are there that no derivative is part of
-    READY = "gradients ready"  # from where all gradients that are kept are there, if any are
+    READY = "gradients ready"  # from where all gradients that are kept are there, if any are, and
+    #                            all that is added up over the shards of a batch
     COMMIT = "commit"  # from the first step that changes a state
 
 
@@ -146,11 +153,32 @@ class Plan:
         return kept_gradients(self.graph)
 
     @cached_property
+    def reduced(self) -> Mapping[str, tuple[Value, Buffer]]:
+        """What is added up over the shards, in the order of its row, by name."""
+        found = reduced(self.graph)
+        at = {self.at[value]: (name, value) for name, value in found.items()}
+        return {at[b][0]: (at[b][1], b) for b in self.buffers if b in at}
+
+    @cached_property
+    def shards(self) -> int:
+        """Into how many parts a batch is cut."""
+        return shards(self.graph)
+
+    @cached_property
+    def summed(self) -> int:
+        """The first step that runs once for all shards of a batch, and not for each."""
+        if self.shards == 1:
+            return 0
+        late, steps = after_sums(self.graph), enumerate(self.steps[: self.commit])
+        return next((i for i, step in steps if step.node in late), self.commit)
+
+    @cached_property
     def begins(self) -> Mapping[Phase, int]:
         """The first step of every phase, which is that of the next one where it has none."""
         made = {root(v) for v in self.gradients.values()}
         last = [i for i, step in enumerate(self.steps) if made.intersection(step.node.outputs)]
         ready = min(last[-1] + 1, self.commit) if last else self.commit
+        ready = max(ready, self.summed)
         forward = _forward(self.graph)
         needed = [i for i, step in enumerate(self.steps[:ready]) if step.node in forward]
         return {
@@ -237,11 +265,19 @@ def root(value: Value) -> Value:
 
 
 def is_alias(node: Node) -> bool:
-    """Whether a node's result is its input's memory: views, and relayouts that move nothing."""
+    """Whether a node's result is its input's memory: views, relayouts that move nothing, and sums
+    over the shards, which are made where the operands lie."""
     op = node.op
     if op.name == "relayout":
         return same_storage(node.inputs[0].type, node.output.type.layout)
-    return op.view and node.inputs[0].type.layout == PLAIN == node.output.type.layout
+    if op.view:
+        return node.inputs[0].type.layout == PLAIN == node.output.type.layout
+    return is_all_reduce(node)
+
+
+def is_all_reduce(node: Node) -> bool:
+    """Whether a node adds up its operand over the shards of a batch."""
+    return getattr(node.op, "op", node.op).name == "all_reduce"  # it may be placed
 
 
 def is_packed_constant(node: Node) -> bool:
@@ -279,6 +315,21 @@ def kept_gradients(graph: Graph) -> dict[str, Value]:
     return {name: graph.outputs[GRADIENT + name] for name in found.values()}
 
 
+def shards(graph: Graph) -> int:
+    """Into how many parts the batch of a graph is cut: 1 where nothing is added up over them."""
+    ops = (getattr(node.op, "op", node.op) for node in graph.nodes if is_all_reduce(node))
+    return next((int(op.attributes["shards"]) for op in ops), 1)
+
+
+def reduced(graph: Graph) -> dict[str, Value]:
+    """What is added up over the shards: the values that own its memory, by names."""
+    found: dict[Value, str] = {}
+    for node in graph.nodes:
+        if is_all_reduce(node):
+            found.setdefault(root(node.output), node.name)
+    return {name: value for value, name in found.items()}
+
+
 def after_gradients(graph: Graph) -> set[Node]:
     """The nodes that gradients which are kept lead to, but not to further ones of these."""
     kept = kept_gradients(graph)
@@ -287,5 +338,17 @@ def after_gradients(graph: Graph) -> set[Node]:
     found: set[Node] = set()
     for node in graph.nodes if kept else ():
         if node not in before and any(root(v) in owners or v.node in found for v in node.inputs):
+            found.add(node)
+    return found
+
+
+def after_sums(graph: Graph) -> set[Node]:
+    """The nodes that come of what is added up over the shards, and lead to nothing that is: those
+    that run once for the whole batch."""
+    sums = [node for node in graph.nodes if is_all_reduce(node)]
+    before, found = {*topological_order(sums)}, set[Node]()
+    for node in graph.nodes if sums else ():
+        follows = any(is_all_reduce(v.node) or v.node in found for v in node.inputs)
+        if follows and node not in before:
             found.add(node)
     return found

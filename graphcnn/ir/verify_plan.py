@@ -14,10 +14,14 @@ from graphcnn.ir.plan import (
     Plan,
     Step,
     after_gradients,
+    after_sums,
     root,
     same_bytes,
 )
 from graphcnn.ir.sources import Input
+
+#: Roles of what steps may write.
+_WRITTEN = {BufferRole.ACTIVATION, BufferRole.OUTPUT, BufferRole.REDUCED, BufferRole.STATE}
 
 
 def verify_plan(plan: Plan) -> None:
@@ -28,6 +32,8 @@ def verify_plan(plan: Plan) -> None:
     needed, and nothing is read before it was written. The outputs must hold what the graph says
     before a state changes, the states at the end. Gradients that are kept must all be there, in
     memory that can be written, before anything comes of them, and parameters change by them alone.
+    What is added up over shards lies in memory of its own, is all there before anything comes of
+    it, and what runs once for the whole batch reads nothing else that a shard has for itself.
     """
     for problem in _Replay(plan).problems():
         raise VerifyError(f"plan of {plan.graph.name!r}: {problem}")
@@ -46,11 +52,14 @@ class _Replay:
         plan = self.plan
         yield from self.misplaced()
         yield from self.phases()
+        yield from self.shards()
         for v in (*plan.graph.inputs, *plan.graph.states):
             self.write(plan.at[v], v)
         for v, buffer in plan.constants.items():
             self.write(buffer, v)
-        yield from self.steps(0, plan.begins[Phase.READY])
+        yield from self.steps(0, plan.summed)
+        yield from self.sums()
+        yield from self.steps(plan.summed, plan.begins[Phase.READY])
         yield from self.ready()
         yield from self.steps(plan.begins[Phase.READY], plan.commit)
         yield from self.copies(c for c in plan.copies if c.target.role is BufferRole.OUTPUT)
@@ -90,7 +99,7 @@ class _Replay:
         """Whether all gradients that are kept lie there, in memory that may be written."""
         for name, value in self.plan.gradients.items():
             buffer = self.plan.at[value]
-            if buffer.role not in (BufferRole.ACTIVATION, BufferRole.OUTPUT):
+            if buffer.role not in _WRITTEN - {BufferRole.STATE}:
                 yield f"the gradient of {name!r} lies in {buffer}, which nothing may change"
             if not self.held(value, buffer):
                 yield f"the gradient of {name!r} is not in {buffer} when all shall be ready"
@@ -114,6 +123,30 @@ class _Replay:
                 more = [v.node for v in node.inputs if root(v) not in owners]
                 nodes += [n for n in dict.fromkeys(more) if n not in seen]
                 seen.update(more)
+
+    def sums(self) -> Iterator[str]:
+        """Whether all that is added up over the shards lies there when one has run."""
+        for name, (value, buffer) in self.plan.reduced.items():
+            if buffer.role is not BufferRole.REDUCED or not self.held(value, buffer):
+                yield f"{name!r} is not in {buffer} when it is to be added up"
+
+    def shards(self) -> Iterator[str]:
+        """Whether each step runs as often as it should: for every shard, or once."""
+        plan = self.plan
+        if plan.shards == 1:
+            return
+        late, owners = after_sums(plan.graph), {value for value, _ in plan.reduced.values()}
+        own: set[Value] = {v for v in plan.graph.inputs}
+        for node in plan.graph.nodes:
+            if any(v in own and root(v) not in owners for v in node.inputs):
+                own.update(node.outputs)
+        for number, step in enumerate(plan.steps):
+            if (number < plan.summed) and step.node in late:
+                yield f"step {number} reads sums over shards before all of them are there"
+            if number >= plan.summed:
+                wrong = (v for v in step.node.inputs if v in own and root(v) not in owners)
+                for value in wrong:
+                    yield f"step {number} runs once, and reads {value} of the last shard"
 
     def misplaced(self) -> Iterator[str]:
         """Whether every buffer lies where its role says, aligned, inside the arena."""
@@ -139,7 +172,7 @@ class _Replay:
                 yield f"reads {value} from {buffer}, which does not hold it"
         outputs = list(zip(step.node.outputs, step.writes, strict=True))
         for o, (value, b) in enumerate(outputs):
-            if b.role not in (BufferRole.ACTIVATION, BufferRole.OUTPUT, BufferRole.STATE):
+            if b.role not in _WRITTEN:
                 yield f"writes to {b}, which must stay as it is"
             if b.role is BufferRole.STATE and not self.updates(b, value):
                 yield f"writes {value} to {b}, which is not its update"

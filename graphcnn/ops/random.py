@@ -34,6 +34,8 @@ class RandomUniform(Op):
 
     Operands: seed i64[], step i64[]; y has `shape` and a float `dtype`. Equal seed, step and
     stream give equal numbers on any machine; every user of one graph takes a stream of its own.
+    With `first`, i64[], y is the part from row `first` on along axis 0 of a larger tensor: a shard
+    of a batch draws what its items have in the whole.
     Values are multiples of 2^-24; shorter floats keep so many of the top bits as they hold
     (`kept_bits`), so that 1 is never reached.
     """
@@ -42,22 +44,27 @@ class RandomUniform(Op):
     stream: int = 0
     dtype: DType = DType.FLOAT32
 
-    operands: ClassVar = ("seed", "step")
+    operands: ClassVar = ("seed", "step", "first?")
     piecewise_constant: ClassVar[bool] = True
     family: ClassVar = "shape"
 
-    def infer(self, seed: TensorType, step: TensorType) -> TensorType:
-        for name, t in (("seed", seed), ("step", step)):
-            if t.shape or t.dtype is not DType.INT64:
+    def infer(
+        self, seed: TensorType, step: TensorType, first: TensorType | None = None
+    ) -> TensorType:
+        for name, t in (("seed", seed), ("step", step), ("first", first)):
+            if t is not None and (t.shape or t.dtype is not DType.INT64):
                 raise GraphError(f"{name} must be i64[], found {t}")
+        if first is not None and not self.shape:
+            raise GraphError("first is a row of a tensor, and a shape of () has no rows")
         if not 0 <= self.stream < 2**32:
             raise GraphError(f"stream must be in 0 to 2^32 - 1, found {self.stream}")
         result = TensorType(self.shape, self.dtype)
         check_float(y=result)
         return result
 
-    def evaluate(self, seed: Array, step: Array) -> Array:
-        u = uniform(int(seed), int(step), self.stream, known_size(self.shape))
+    def evaluate(self, seed: Array, step: Array, first: Array | None = None) -> Array:
+        start = 0 if first is None else int(first) * known_size(self.shape[1:])
+        u = uniform(int(seed), int(step), self.stream, known_size(self.shape), start)
         if kept_bits(self.dtype) < 24:
             u = np.floor(u * 2.0 ** kept_bits(self.dtype)) * 2.0 ** -kept_bits(self.dtype)
         return u.reshape(self.shape).astype(self.dtype.numpy)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Reductions over axes."""
+"""Reductions over axes, and over the shards of a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir.batch import MEAN, Batches, Rule, Types, mixed
+from graphcnn.ir.batch import FIXED, MEAN, Batches, Rule, Types, mixed
 from graphcnn.ir.node import Array, Node, Op, Value, constant_of
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.broadcast import BroadcastTo, Sum
@@ -15,6 +15,7 @@ from graphcnn.ops.comparison import Equal, Where
 from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.parts.checks import check_float, check_number
 from graphcnn.ops.parts.reduction import _Reduction, averaged, items_kept, reduced_shape
+from graphcnn.ops.parts.tree import tree_sum
 from graphcnn.ops.shape import ElementCount
 
 
@@ -108,3 +109,39 @@ class ArgMax(Op):
         if x.axis == self.axis:
             return mixed("finds the largest among the items of the batch")
         return items_kept(x, (self.axis,), self.keepdims)
+
+
+@dataclass(frozen=True)
+class AllReduce(Op):
+    """y = sum over the `shards` of a batch of each one's x, in one fixed binary tree.
+
+    A graph with this operator is what every shard runs, each on its own part of the batch; y is
+    the same for all of them. Run by itself, as `evaluate` does, it is the step in which all shards
+    see the same part: ((x + x) + (x + x)) for four. The gradient of a shard's own x is that of y.
+
+    Shapes: y as x, of f32, f64, i32 or i64.
+    """
+
+    shards: int = 2
+
+    operands: ClassVar = ("x",)
+    family: ClassVar = "arithmetic"
+    integral: ClassVar[bool] = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_number(x=x)
+        if x.dtype.bytes < 4:
+            raise GraphError(f"x must be of 32 or 64 bits to be added up, found {x}; use cast")
+        if self.shards < 2:
+            raise GraphError(f"shards must be at least 2, found {self.shards}")
+        return x
+
+    def evaluate(self, x: Array) -> Array:
+        return np.asarray(tree_sum([x] * self.shards, np.add))
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        (x,) = inputs
+        return mixed("adds up items at equal places of the shards") if x.is_items else FIXED

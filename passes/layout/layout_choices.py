@@ -27,6 +27,7 @@ from graphcnn.ir.storage import (
 )
 from graphcnn.ir.tensor_type import DType, Shape, TensorType, known_size
 from graphcnn.ops.fused import Fused
+from graphcnn.ops.reduce import AllReduce
 
 #: Whether there is code for a node that works in a layout, any halo included: "c16+1,1,1,1".
 PassesOn = Callable[[Node, str], bool]
@@ -111,7 +112,10 @@ def _places(mask: Sequence[bool]) -> tuple[int, ...]:
 
 
 def _is_elementwise(op: Op) -> bool:
-    return op.elementwise or (isinstance(op, Fused) and op.anchor is None)
+    """Elementwise operators, groups of such, and what adds up elements over shards."""
+    if isinstance(op, Fused):
+        return op.anchor is None
+    return op.elementwise or isinstance(op, AllReduce)
 
 
 def slowness(node: Node, choice: Choice) -> float:
@@ -166,7 +170,7 @@ def keeps_zeros(node: Node, zeros: Sequence[bool]) -> bool:
         return all(known[v] for v in op.body.outputs.values())
     if isinstance(op, Constant):
         return not op.array.any()
-    if all(zeros) and op.elementwise:
+    if all(zeros) and _is_elementwise(op):
         return _zero_of_zeros(op, tuple(v.dtype for v in node.inputs))
     # An operand that is left out has a place, too: `quantize` without a zero point.
     given = dict(enumerate(zeros))

@@ -3,7 +3,8 @@
 Values that are the same bytes share a place (views). A result may take the place of an input that
 nobody reads afterwards, where the kernel allows it. A state's new value is written over the old
 one where no step reads the old one afterwards, else it is copied there at the end. All others, and
-scratch, share one arena (`graphcnn.passes.memory.offsets`).
+scratch, share one arena (`graphcnn.passes.memory.offsets`); what is added up over the shards of a
+batch lies beside it.
 
 States are overwritten by the last steps only, which do nothing else
 (`graphcnn.passes.training.closing`), and by copies after them: a run can be given up until then.
@@ -22,6 +23,7 @@ from graphcnn.ir.plan import (
     Step,
     is_packed_constant,
     is_step,
+    reduced,
     root,
 )
 from graphcnn.ir.sources import Constant
@@ -51,6 +53,7 @@ def plan_memory(
         raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
     planner = _Planner(graph, inplace)
     planner.place_sources()
+    planner.place_reduced()
     planner.place_outputs()
     planner.place_states()
     planner.place_activations()
@@ -72,6 +75,7 @@ class _Planner:
         self.slots: list[Slot] = []
         self.copies: list[tuple[Value | Slot, Buffer | Slot, Value]] = []
         self.inputs: dict[str, Buffer] = {}
+        self.reduced: list[Buffer] = []
         self.outputs: dict[str, Buffer] = {}
         self.states: dict[str, Buffer] = {}
         self.constants: dict[Value, Buffer] = {}
@@ -103,6 +107,15 @@ class _Planner:
                     name = node.name or f"constant_{len(self.constants)}"
                     self.at[owner] = _buffer(name, owner, BufferRole.CONSTANT)
                     self.constants[owner] = self.at[owner]  # type: ignore[assignment]
+
+    def place_reduced(self) -> None:
+        """What is added up over the shards next to each other, in the order in which it is made."""
+        names = {owner: name for name, owner in reduced(self.graph).items()}
+        for owner in sorted(names, key=lambda v: (self.place.get(v.node, -1), v.index)):
+            if owner in self.at:
+                raise GraphError(f"{names[owner]!r} is added up over shards, but made by no step")
+            self.reduced.append(_buffer(names[owner], owner, BufferRole.REDUCED))
+            self.at[owner] = self.reduced[-1]
 
     def place_outputs(self) -> None:
         """Each output into a buffer of its own: by the step that makes it, or by a copy."""
@@ -222,7 +235,7 @@ class _Planner:
             self.graph,
             steps,
             copies,
-            (*outside, *self.outputs.values(), *made.values()),
+            (*outside, *self.reduced, *self.outputs.values(), *made.values()),
             at,
             self.inputs,
             self.outputs,

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value
-from graphcnn.ir.plan import is_step, root
+from graphcnn.ir.plan import is_step, reduced, root
 from graphcnn.ir.storage import storage_shape
 from graphcnn.ir.tensor_type import TensorType, known_size
 from graphcnn.passes.driver.base import Pass, PassLog
@@ -70,8 +70,9 @@ class _Memory:
 
     @cached_property
     def bytes(self) -> Mapping[Value, int]:
-        """Bytes in the arena, by the value that owns them. Outputs and new states lie elsewhere."""
-        elsewhere = {root(v) for v in self.graph.results}
+        """Bytes in the arena, by the value that owns them. Outputs, new states and what is added
+        up over shards lie elsewhere."""
+        elsewhere = {*map(root, self.graph.results), *reduced(self.graph).values()}
         return {
             v: 0 if v in elsewhere else stored_bytes(v.type)
             for node in self.graph.nodes

@@ -8,6 +8,9 @@
 
 Random numbers come from the counter-based generator, keyed by the states `training.seed` and
 `training.step`, so that a step draws the same numbers however often and wherever it is run.
+
+Where the batch is cut into shards (`graphcnn.passes.training.distribute`), each draws the numbers
+of its own items, and the averages take the mean of what the shards found.
 """
 
 from collections.abc import Sequence
@@ -24,6 +27,7 @@ from graphcnn.ops.norm import BatchNorm, BatchNormTrain
 from graphcnn.ops.random import Dropout, RandomUniform
 from graphcnn.ops.shape import ElementCount
 from graphcnn.passes.driver.base import Pass, PassLog
+from graphcnn.passes.training.shares import Shares
 
 SEED, STEP = "training.seed", "training.step"
 
@@ -41,7 +45,13 @@ def find_or_make(graph: Graph, key: str, role: Role) -> Value:
 
 @dataclass(frozen=True)
 class TrainingMode(Pass):
-    """Batch statistics, active dropout, a step counter. Frozen batch norms keep their averages."""
+    """Batch statistics, active dropout, a step counter. Frozen batch norms keep their averages.
+
+    Attributes:
+        shards: into how many parts the batch is cut.
+    """
+
+    shards: int = 1
 
     tolerance: ClassVar[float | None] = None
     stage: ClassVar[str] = "training"
@@ -54,20 +64,27 @@ class TrainingMode(Pass):
         now = step + 1
         updates: dict[Value, Value] = {step: now}
         streams = iter(range(1, len(graph.nodes) + 1))
+        shares = Shares.of(graph, self.shards) if self.shards > 1 else None
+
+        def draw(node: Node, op: RandomUniform, first: Value, name: str = "") -> Value:
+            """The numbers of a whole batch, or of the items that a shard has of it."""
+            row = () if shares is None else shares.first_of(op.shape, node)
+            return op(first, now, *row, name=name)
 
         def training_form(node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
             if isinstance(node.op, BatchNorm) and _keeps_statistics(inputs) and _trainable(inputs):
                 log.fired["batch_norm_train"] += 1
-                return [_batch_statistics(node, node.op, inputs, updates)]
+                return [_batch_statistics(node, node.op, inputs, updates, shares)]
             if isinstance(node.op, Dropout) and node.op.rate == 0:
                 return [inputs[0]]
             if isinstance(node.op, Dropout):
                 log.fired["dropout"] += 1
-                return [_drop(node, node.op, inputs[0], seed, now, next(streams))]
+                drawn = RandomUniform(inputs[0].shape, next(streams), inputs[0].dtype)
+                return [_drop(node, node.op.rate, inputs[0], draw(node, drawn, seed))]
             if isinstance(node.op, RandomUniform) and _of_model(node):
                 log.fired["random_uniform"] += 1
                 first = Add()(seed, inputs[0])
-                return [node.op(first, now, name=node.name)]
+                return [draw(node, node.op, first, node.name)]
             return None
 
         new = graph.transform(training_form, by=self.name)
@@ -95,7 +112,11 @@ def _trainable(inputs: Sequence[Value]) -> bool:
 
 
 def _batch_statistics(
-    node: Node, op: BatchNorm, inputs: Sequence[Value], updates: dict[Value, Value]
+    node: Node,
+    op: BatchNorm,
+    inputs: Sequence[Value],
+    updates: dict[Value, Value],
+    shares: Shares | None,
 ) -> Value:
     """The training form of one batch norm; the averages it moves are added to `updates`.
 
@@ -108,13 +129,14 @@ def _batch_statistics(
     others = Maximum()(count - 1.0, constant_of(1.0, x.dtype))
     unbiased = variance * (count / others)
     for state, batch in zip(running, (mean, unbiased), strict=True):
+        if shares is not None:
+            batch = shares.mean(batch, state_of(state).key)
         average = updates.get(state, state)
         updates[state] = average + (batch - average) * op.momentum
     return y
 
 
-def _drop(node: Node, op: Dropout, x: Value, seed: Value, step: Value, stream: int) -> Value:
+def _drop(node: Node, rate: float, x: Value, u: Value) -> Value:
     """x where a uniform number is at least the rate, scaled so that the mean stays the same."""
-    u = RandomUniform(x.shape, stream, x.dtype)(seed, step)
-    kept = Cast(x.dtype)(u >= op.rate)
-    return Mul()(x, kept * (1.0 / (1.0 - op.rate)), name=node.name)
+    kept = Cast(x.dtype)(u >= rate)
+    return Mul()(x, kept * (1.0 / (1.0 - rate)), name=node.name)

@@ -10,7 +10,7 @@ each step points to. These tables have two forms.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,20 +22,25 @@ from graphcnn.runtime.native.program import Record
 
 
 class Entries:
-    """Records and tables in memory. `codes` are the addresses of the kernels."""
+    """Records and tables in memory. `codes` are the addresses of the kernels.
+
+    Attributes:
+        table: the operands of all records, as numbers.
+        places: where in it the address of a buffer stands.
+    """
 
     def __init__(
         self, records: Sequence[Record], codes: Sequence[int], address: Callable[[Buffer], int]
     ) -> None:
         operands = [operand for record in records for operand in record.operands]
-        self._places: dict[Buffer, list[int]] = {}
+        self.places: dict[Buffer, list[int]] = {}
         for i, operand in enumerate(operands):
             if isinstance(operand, Buffer):
-                self._places.setdefault(operand, []).append(i)
-        self._table = np.array([o if isinstance(o, int) else 0 for o in operands], np.int64)
-        for buffer in self._places:
+                self.places.setdefault(operand, []).append(i)
+        self.table = np.array([o if isinstance(o, int) else 0 for o in operands], np.int64)
+        for buffer in self.places:
             self.point(buffer, address(buffer))
-        base = address_of(self._table)
+        base = address_of(self.table)
         rows = [
             (code, base + WORD * start, record.shares, record.flags)
             for code, start, record in zip(codes, _starts(records), records, strict=True)
@@ -48,7 +53,22 @@ class Entries:
 
     def point(self, buffer: Buffer, address: int) -> None:
         """Let all steps find `buffer` at `address`."""
-        self._table[self._places.get(buffer, [])] = address
+        self.table[self.places.get(buffer, [])] = address
+
+
+class Moving:
+    """Buffers that lie at fixed distances from an address that changes, and are pointed to at once:
+    what is added up over shards, of which every row in turn is written."""
+
+    def __init__(self, entries: Entries, starts: Mapping[Buffer, int]) -> None:
+        self._table = entries.table
+        places = {b: entries.places.get(b, []) for b in starts}
+        self._at = np.array([i for found in places.values() for i in found], np.intp)
+        self._starts = np.array([starts[b] for b, found in places.items() for _ in found], np.int64)
+
+    def point(self, address: int) -> None:
+        """Let all steps find them from `address` on."""
+        self._table[self._at] = self._starts + address
 
 
 def constants_text(records: Sequence[Record], names: dict[Buffer, str], target: Target) -> str:

@@ -13,7 +13,7 @@ from graphcnn.errors import VerifyError
 from graphcnn.ir.evaluate import results_of
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Array, Node, Value
-from graphcnn.ir.plan import Plan, root
+from graphcnn.ir.plan import Plan, is_all_reduce, reduced, root
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.fused import Fused
@@ -75,6 +75,14 @@ class Comparison:
         self._known.update(zip(node.outputs, found, strict=True))
         for value in self._dying.get(node, ()):
             self._known.pop(value, None)
+
+    def summed(self, totals: Mapping[str, Array]) -> None:
+        """The sums over the shards of a batch are there, by their names."""
+        of = {value: totals[name] for name, value in reduced(self.plan.graph).items()}
+        for node in self.plan.graph.nodes:
+            if is_all_reduce(node):
+                found = of[root(node.output)]
+                self._known[node.output] = found.reshape(tuple(map(int, node.output.shape)))  # type: ignore[arg-type]
 
     def changed(self, values: Mapping[Value, Array]) -> None:
         """Somebody changed what these values are: plain ones, all that share their memory too."""

@@ -33,10 +33,12 @@ from graphcnn.runtime.native.driver import driver
 from graphcnn.runtime.native.memory.arena import Arena
 from graphcnn.runtime.native.memory.places import Memory, States
 from graphcnn.runtime.native.memory.red_zones import RedZones
+from graphcnn.runtime.native.memory.rows import Rows
 from graphcnn.runtime.native.program import state_copies, work_of
 from graphcnn.runtime.native.simple_plan import simple_plan
 from graphcnn.runtime.native.sources import Read, Source, reader
 from graphcnn.runtime.native.step_table import StepTable
+from graphcnn.runtime.native.sums import Sums
 from graphcnn.runtime.native.threads import run_steps
 from graphcnn.runtime.reference import Ready
 
@@ -97,6 +99,7 @@ class NativeExecutable:
         self._copies = state_copies(self.plan)
         self.watch: Comparison | None = None
         self._zones = RedZones(self.plan, self.memory) if self.memory.guard else None
+        self._sums = self._made_sums()
         _alive.add(self)
 
     def run(
@@ -140,6 +143,67 @@ class NativeExecutable:
             if accept is None or accept(outputs):
                 self._update(outputs)
             return outputs
+
+    def shard(self, feeds: Mapping[str, Array], settings: Mapping[str, Array], row: int) -> None:
+        """Compute one shard of a batch into a row; `settings` are the states that say which."""
+        sums = self._summing
+        with self._lock:
+            for key in settings:
+                if key in self._states:
+                    self._states[key].feed(settings, copy=True)
+            sums.into(row)
+            self._begin(feeds)
+            self._run(self._table.of_shard, 0, self.plan.summed)
+
+    def add(self, row: int) -> None:
+        """Add the row after it to a row."""
+        with self._lock:
+            self._summing.add(row)
+
+    def take_row(self, other: "NativeExecutable", theirs: int, row: int) -> None:
+        """Copy what another executable of the same graph made of a shard of another size."""
+        with self._lock, other._lock:
+            self._summing.rows.take(row, other._summing.rows, theirs)
+
+    def finish(self, accept: Accept | None = None, ready: Ready | None = None) -> dict[str, Array]:
+        """The rest of a step, when the first row is the sum over all shards; see `step`.
+
+        It goes on in the memory of the shard that ran last, which must have been one of this.
+        """
+        if ready is not None and not self.plan.gradients:
+            raise GraphError(f"graph {self.graph.name!r} keeps no gradients that could be shown")
+        with self._lock:
+            outputs = self._compute_rest(ready)
+            if accept is None or accept(outputs):
+                self._update(outputs)
+            return outputs
+
+    def share_rows(self, other: "NativeExecutable") -> bool:
+        """Write to the rows of another executable from now on, if all lies there as here."""
+        mine, theirs = self._summing, other._summing
+        if mine.rows is theirs.rows:
+            return True
+        if self.memory.guard or not mine.rows.same(theirs.rows):
+            return False
+        mine.use(theirs.rows)
+        self._outputs = _outputs(self.plan, self.memory)
+        return True
+
+    @property
+    def rows(self) -> Rows:
+        """Where it adds up what shards make."""
+        return self._summing.rows
+
+    @property
+    def _summing(self) -> Sums:
+        if self._sums is None:
+            raise GraphError(f"graph {self.graph.name!r} adds nothing up over shards of a batch")
+        return self._sums
+
+    def _made_sums(self) -> Sums | None:
+        if self.memory.rows is None:
+            return None
+        return Sums(self.memory, self._table, self.target, self._driver, self.threads)
 
     def bind_states(self, states: Mapping[str, Array]) -> None:
         """Copy the values of all states in."""
@@ -245,21 +309,46 @@ class NativeExecutable:
 
     def _compute(self, feeds: Mapping[str, Array], ready: Ready | None = None) -> dict[str, Array]:
         """Everything but new values of states."""
+        if self._sums is not None:
+            self._sums.into(0)
+            self._begin(feeds)
+            self._run(self._table.of_shard, 0, self.plan.summed)
+            self._sums.alike(self.plan.shards)
+            return self._compute_rest(ready)
+        self._begin(feeds)
+        if ready is None:
+            self._run(self._table.pieces, 0, self.plan.commit)
+            return {key: read() for key, read in self._outputs}
+        return self._compute_rest(ready)
+
+    def _begin(self, feeds: Mapping[str, Array]) -> None:
         self._feed(feeds)
         if self.watch is not None:
             sources = (*self._inputs.values(), *self._states.values())
             self.watch.begin({source.key: source.read() for source in sources})
-        if ready is None:
-            self._run(self._table.pieces, 0, self.plan.commit)
-            return {key: read() for key, read in self._outputs}
+
+    def _compute_rest(self, ready: Ready | None) -> dict[str, Array]:
+        """What comes of the sums over shards, if there are any, with a look at the gradients."""
         plan, middle = self.plan, self.plan.begins[Phase.READY]
-        self._run(self._table.before_ready, 0, middle)
+        if self._sums is not None:
+            self._sums.into(0)
+            if self.watch is not None:
+                self.watch.summed({key: self._row_value(key) for key in plan.reduced})
+        self._run(self._table.before_ready, plan.summed, middle)
+        if ready is None:
+            self._run(self._table.after_ready, middle, plan.commit)
+            return {key: read() for key, read in self._outputs}
         found = {k: self.memory.view(plan.at[v], v.type) for k, v in plan.gradients.items()}
         ready(found)
         if self.watch is not None:
             self.watch.changed({plan.gradients[key]: array.copy() for key, array in found.items()})
         self._run(self._table.after_ready, middle, plan.commit)
         return {k: read() for k, read in self._outputs if not k.startswith(GRADIENT)}
+
+    def _row_value(self, key: str) -> Array:
+        """A copy of what lies in the first row, plain."""
+        value, buffer = self.plan.reduced[key]
+        return reader(self.memory.view(buffer, value.type), value.type)()
 
     def _run(self, pieces: Sequence[tuple[int, int]], first: int, last: int) -> None:
         """The steps from `first` to `last`, which are these pieces of the table."""

@@ -13,8 +13,10 @@ from graphcnn.ir.plan import (
     Plan,
     Step,
     after_gradients,
+    after_sums,
     is_alias,
     is_packed_constant,
+    reduced,
 )
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.storage import storage_bytes
@@ -44,8 +46,9 @@ def simple_plan(graph: Graph, target: Target, parts: int) -> Plan:
         buffers.append(found)
         return found
 
-    late = after_gradients(graph)  # what gradients that are kept lead to waits for all of them
-    for node in sorted(graph.nodes, key=lambda node: node in late):
+    late, once = after_gradients(graph), after_sums(graph)  # which wait for all that leads to them
+    summed = {*reduced(graph).values()}
+    for node in sorted(graph.nodes, key=lambda node: (node in late, node in once)):
         name, role = names[node], roles.get(type(node.op), BufferRole.ACTIVATION)
         if node.inputs and is_alias(node):
             at[node.output] = at[node.inputs[0]]
@@ -53,7 +56,8 @@ def simple_plan(graph: Graph, target: Target, parts: int) -> Plan:
         if is_packed_constant(node):
             role = BufferRole.CONSTANT
         for i, value in enumerate(node.outputs):
-            at[value] = buffer(f"{name}.{i}" if i else name, storage_bytes(value.type), role)
+            own = BufferRole.REDUCED if value in summed else role
+            at[value] = buffer(f"{name}.{i}" if i else name, storage_bytes(value.type), own)
         if role is BufferRole.ACTIVATION:
             kernel = lower(node, target)
             size = kernel.scratch * min(parts, kernel.units)

@@ -23,7 +23,8 @@ class StepTable(Entries):
         kernels: of the steps, in order.
         pieces: (address, number) of steps to run in one call, those before the plan's `commit`;
             more than one where a run takes so long that Python should look after signals.
-        before_ready, after_ready: the same, up to where gradients are ready and from there.
+        of_shard: the same, those that run for each shard of a batch, if it is cut.
+        before_ready, after_ready: the same, from there to where gradients are ready, and from there.
         rest: the same of all from there on, in one piece: no signal comes between.
     """
 
@@ -42,7 +43,8 @@ class StepTable(Entries):
         super().__init__(records, codes, memory.address)
         ready = plan.begins[Phase.READY]
         self.pieces = self._pieces(work, 0, plan.commit)
-        self.before_ready = self._pieces(work, 0, ready)
+        self.of_shard = self._pieces(work, 0, plan.summed)
+        self.before_ready = self._pieces(work, plan.summed, ready)
         self.after_ready = self._pieces(work, ready, plan.commit)
         self.rest = self.record(plan.commit), len(records) - plan.commit
         give_back()  # what compiling took

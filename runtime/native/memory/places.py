@@ -17,6 +17,7 @@ from graphcnn.ir.plan import Buffer, Plan, root
 from graphcnn.ir.sources import Constant
 from graphcnn.ir.storage import pack, storage_bytes
 from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ops.parts.tree import rows
 from graphcnn.runtime.native.memory.arena import (
     ALIGNMENT,
     RED_ZONE,
@@ -26,6 +27,7 @@ from graphcnn.runtime.native.memory.arena import (
     require_memory,
     round_up,
 )
+from graphcnn.runtime.native.memory.rows import Rows
 
 
 class States:
@@ -57,7 +59,8 @@ class States:
 
 
 class Memory:
-    """Three blocks: the plan's arena, its states, and all that lies outside both.
+    """Three blocks: the plan's arena, its states, and all that lies outside both. And the rows of
+    what is added up over the shards of a batch, where there is such: `row` is the one in use.
 
     Raises `GraphCnnError` before anything is allocated if there is not so much memory.
     """
@@ -66,16 +69,19 @@ class Memory:
         self.plan = plan
         self.updated = frozenset(plan.states[state_of(s).key] for s in plan.graph.updates)
         self._keys = {buffer: key for key, buffer in plan.states.items()}
+        self._reduced = {b: name for name, (_, b) in plan.reduced.items()}
+        self.row = 0
         zone = _zone(guard)
         self._places = _places_in_arena(plan, zone)
         arena = plan.arena_bytes + zone * (1 + len(set(self._places.values())))
         size = zone
         for buffer in plan.buffers:
-            if buffer.offset is None and buffer not in self._keys:
+            if buffer.offset is None and buffer not in self._keys and buffer not in self._reduced:
                 self._places[buffer] = size
                 size += round_up(buffer.bytes, ALIGNMENT) + zone
         states = sum(round_up(b.bytes, ALIGNMENT) for b in self._keys)
-        self.bytes = arena + size + states
+        summed = sum(round_up(b.bytes, ALIGNMENT) for b in self._reduced) * rows(plan.shards)
+        self.bytes = arena + size + states + summed
         self._allocate(arena, size, guard)
         for value, buffer in plan.constants.items():
             self.view(buffer, value.type).reshape(-1)[...] = pack(_constant(value), value.type)
@@ -88,6 +94,7 @@ class Memory:
         try:
             self.outside = Arena(outside, guard)
             self.states = States(self.plan, guard)
+            self.rows = Rows(self.plan, _zone(guard)) if self._reduced else None
             self.arena = Arena(arena, guard)
         except OSError:
             raise out_of_memory(self.bytes, largest) from None
@@ -97,12 +104,15 @@ class Memory:
 
     @property
     def blocks(self) -> tuple[Arena, ...]:
-        return self.outside, self.states.block, self.arena
+        summed = () if self.rows is None else (self.rows.block,)
+        return self.outside, self.states.block, self.arena, *summed
 
     def place(self, buffer: Buffer) -> tuple[Arena, int]:
         """The block in which a buffer lies, and where it begins there."""
         if buffer in self._keys:
             return self.states.block, self.states.starts[self._keys[buffer]]
+        if self.rows is not None and buffer in self._reduced:
+            return self.rows.block, self.rows.start(self.row, self._reduced[buffer])
         return self.outside if buffer.offset is None else self.arena, self._places[buffer]
 
     def address(self, buffer: Buffer) -> int:

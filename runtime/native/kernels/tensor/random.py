@@ -33,27 +33,43 @@ _WORDS = 4
 
 @lowers("random_uniform")
 def lower_random_uniform(node: Node, target: Target) -> Kernel:
-    """A unit is `lanes` counters: four vectors of words, next to each other in the result."""
+    """A unit is `lanes` counters: four vectors of words, next to each other in the result.
+
+    Rows from `first` on begin in the middle of a counter: the result is then shifted by its words
+    before, and both ends are masked.
+    """
     refuse_half(node)
     assert isinstance(node.op, RandomUniform)
-    count, dtype, stream = prod(sizes_of(node.types[0])), node.types[0].dtype, node.op.stream
-    lanes = target.lanes(DType.INT32)
-    units = -(-count // (_WORDS * lanes))
+    sizes = sizes_of(node.types[0])
+    count, dtype, stream = prod(sizes), node.types[0].dtype, node.op.stream
+    lanes, shifted = target.lanes(DType.INT32), len(node.inputs) == 3
+    units = -(-(count + (_WORDS - 1) * shifted) // (_WORDS * lanes))
 
     def emit(e: Emitter) -> None:
-        seed, step, y = e.operands
+        seed, step, *row, y = e.operands
         key = _halves(e, e.load(seed, DType.INT64))
         low, high = (e.broadcast(word, lanes) for word in _halves(e, e.load(step, DType.INT64)))
         third = constant(low.type, stream)
+        counters, before = I64(0), I64(0)
+        if row:
+            start = e.b.mul(e.load(row[0], DType.INT64), I64(prod(sizes[1:])))
+            counters, before = e.b.udiv(start, I64(_WORDS)), e.b.urem(start, I64(_WORDS))
 
         def unit(u: ir.Value) -> None:
-            first = e.b.trunc(e.b.mul(u, I64(lanes)), I32)
+            own = e.b.mul(u, I64(lanes))
+            first = e.b.trunc(e.b.add(own, counters) if shifted else own, I32)
             counter = e.b.add(e.broadcast(first, lanes), iota(lanes))
             words = philox(e, [counter, low, third, high], key, lanes)
             for i, vector in enumerate(_interleaved(e, words, lanes)):
                 start = e.b.add(e.b.mul(u, I64(_WORDS * lanes)), I64(i * lanes))
                 mask = None
-                if count % (_WORDS * lanes):
+                if shifted:
+                    start = e.b.sub(start, before)
+                    early = lane_mask(e, e.b.neg(start), lanes)
+                    mask = e.b.and_(
+                        lane_mask(e, e.b.sub(I64(count), start), lanes), e.b.not_(early)
+                    )
+                elif count % (_WORDS * lanes):
                     mask = lane_mask(e, e.b.sub(I64(count), start), lanes)
                 # 24 bits fit into any float exactly, and make no negative number.
                 bits = e.b.lshr(vector, constant(vector.type, 8))
@@ -64,7 +80,7 @@ def lower_random_uniform(node: Node, target: Target) -> Kernel:
         shared_loop(e, kernel_units == 1, units, unit)
 
     kernel_units = 1 if count < ALONE else units
-    return Kernel(node_key(node), emit, 3, kernel_units)
+    return Kernel(node_key(node), emit, 3 + shifted, kernel_units)
 
 
 def _halves(e: Emitter, number: ir.Value) -> tuple[ir.Value, ir.Value]:
