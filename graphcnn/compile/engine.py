@@ -139,13 +139,13 @@ class NativeEngine:
                 if not executable.share_rows(last):
                     own = 0
                 executable.shard(part.feeds, part.settings, own)
-                if executable.rows is not last.rows:
-                    last.take_row(executable, own, row)
+                if executable.sums.rows is not last.sums.rows:
+                    last.sums.rows.take(row, executable.sums.rows, own)
                 return
             half = middle(first, end)
             add_up(first, half, row)
             add_up(half, end, row + 1)
-            last.add(row)
+            last.sums.add(row)
 
         add_up(0, len(parts), 0)
         return last.finish(accept, ready)

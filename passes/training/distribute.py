@@ -164,11 +164,10 @@ class _Cut:
         if isinstance(node.op, Neg):
             return Neg()(self.local(node.inputs[0]))
         if isinstance(node.op, Mul | Div):
-            factors = [v for v in node.inputs if self.axes[v].is_fixed]
-            if len(factors) == 1 and not (
-                isinstance(node.op, Div) and factors[0] is node.inputs[0]
-            ):
-                parts = [v if v is factors[0] else self.local(v) for v in node.inputs]
+            fixed = [self.axes[v].is_fixed for v in node.inputs]
+            if fixed == [False, True] or (fixed == [True, False] and isinstance(node.op, Mul)):
+                pairs = zip(node.inputs, fixed, strict=True)
+                parts = [v if constant else self.local(v) for v, constant in pairs]
                 return build(node.op, parts, node.name).outputs[0]
         raise GraphError(
             f"the batch cannot be cut into shards: {self.axes.reason(value)}, and the loss is no "

@@ -24,7 +24,7 @@ import numpy as np
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
-from graphcnn.ir.plan import GRADIENT, BufferRole, Phase, Plan
+from graphcnn.ir.plan import GRADIENT, Phase, Plan
 from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.native.code.kernel import Kernel
@@ -33,10 +33,9 @@ from graphcnn.runtime.native.driver import driver
 from graphcnn.runtime.native.memory.arena import Arena
 from graphcnn.runtime.native.memory.places import Memory, States
 from graphcnn.runtime.native.memory.red_zones import RedZones
-from graphcnn.runtime.native.memory.rows import Rows
 from graphcnn.runtime.native.program import state_copies, work_of
 from graphcnn.runtime.native.simple_plan import simple_plan
-from graphcnn.runtime.native.sources import Read, Source, reader
+from graphcnn.runtime.native.sources import Reading, Source, outputs_of, reader
 from graphcnn.runtime.native.step_table import StepTable
 from graphcnn.runtime.native.sums import Sums
 from graphcnn.runtime.native.threads import run_steps
@@ -95,11 +94,13 @@ class NativeExecutable:
         }
         self._updated = [state_of(s).key for s in self.graph.updates]
         self._unbound = set(self._states)
-        self._outputs = _outputs(self.plan, self.memory)
+        self._outputs = outputs_of(self.plan, self.memory)
         self._copies = state_copies(self.plan)
         self.watch: Comparison | None = None
         self._zones = RedZones(self.plan, self.memory) if self.memory.guard else None
-        self._sums = self._made_sums()
+        summing = self.memory.rows is not None
+        own = self._table, self.target, self._driver, self.threads
+        self._sums = Sums(self.memory, *own) if summing else None
         _alive.add(self)
 
     def run(
@@ -146,24 +147,13 @@ class NativeExecutable:
 
     def shard(self, feeds: Mapping[str, Array], settings: Mapping[str, Array], row: int) -> None:
         """Compute one shard of a batch into a row; `settings` are the states that say which."""
-        sums = self._summing
         with self._lock:
             for key in settings:
                 if key in self._states:
                     self._states[key].feed(settings, copy=True)
-            sums.into(row)
+            self.sums.into(row)
             self._begin(feeds)
             self._run(self._table.of_shard, 0, self.plan.summed)
-
-    def add(self, row: int) -> None:
-        """Add the row after it to a row."""
-        with self._lock:
-            self._summing.add(row)
-
-    def take_row(self, other: "NativeExecutable", theirs: int, row: int) -> None:
-        """Copy what another executable of the same graph made of a shard of another size."""
-        with self._lock, other._lock:
-            self._summing.rows.take(row, other._summing.rows, theirs)
 
     def finish(self, accept: Accept | None = None, ready: Ready | None = None) -> dict[str, Array]:
         """The rest of a step, when the first row is the sum over all shards; see `step`.
@@ -180,30 +170,20 @@ class NativeExecutable:
 
     def share_rows(self, other: "NativeExecutable") -> bool:
         """Write to the rows of another executable from now on, if all lies there as here."""
-        mine, theirs = self._summing, other._summing
-        if mine.rows is theirs.rows:
-            return True
-        if self.memory.guard or not mine.rows.same(theirs.rows):
-            return False
-        mine.use(theirs.rows)
-        self._outputs = _outputs(self.plan, self.memory)
+        mine, theirs = self.sums, other.sums
+        if mine.rows is not theirs.rows:
+            if self.memory.guard or not mine.rows.same(theirs.rows):
+                return False
+            mine.use(theirs.rows)
+            self._outputs = outputs_of(self.plan, self.memory)
         return True
 
     @property
-    def rows(self) -> Rows:
-        """Where it adds up what shards make."""
-        return self._summing.rows
-
-    @property
-    def _summing(self) -> Sums:
+    def sums(self) -> Sums:
+        """Where it adds up what the shards of a batch make."""
         if self._sums is None:
             raise GraphError(f"graph {self.graph.name!r} adds nothing up over shards of a batch")
         return self._sums
-
-    def _made_sums(self) -> Sums | None:
-        if self.memory.rows is None:
-            return None
-        return Sums(self.memory, self._table, self.target, self._driver, self.threads)
 
     def bind_states(self, states: Mapping[str, Array]) -> None:
         """Copy the values of all states in."""
@@ -240,7 +220,7 @@ class NativeExecutable:
             if mine.states.kinds == theirs.states.kinds:
                 self._use(theirs.states)
             else:
-                self._bind(_Reading(other), copy=True)
+                self._bind(Reading(other._states), copy=True)
                 other._use(States(other.plan, theirs.guard))
                 other._unbound = set(other._states)
             self._unbound.clear()
@@ -258,7 +238,7 @@ class NativeExecutable:
                     self._table.point(buffer, self.memory.address(buffer))
             for source in (*self._inputs.values(), *self._states.values()):
                 source.settle()
-            self._outputs = _outputs(self.plan, self.memory)
+            self._outputs = outputs_of(self.plan, self.memory)
 
     @property
     def algorithms(self) -> list[str]:
@@ -333,7 +313,7 @@ class NativeExecutable:
         if self._sums is not None:
             self._sums.into(0)
             if self.watch is not None:
-                self.watch.summed({key: self._row_value(key) for key in plan.reduced})
+                self.watch.summed(self._sums.rows.values(0))
         self._run(self._table.before_ready, plan.summed, middle)
         if ready is None:
             self._run(self._table.after_ready, middle, plan.commit)
@@ -344,11 +324,6 @@ class NativeExecutable:
             self.watch.changed({plan.gradients[key]: array.copy() for key, array in found.items()})
         self._run(self._table.after_ready, middle, plan.commit)
         return {k: read() for k, read in self._outputs if not k.startswith(GRADIENT)}
-
-    def _row_value(self, key: str) -> Array:
-        """A copy of what lies in the first row, plain."""
-        value, buffer = self.plan.reduced[key]
-        return reader(self.memory.view(buffer, value.type), value.type)()
 
     def _run(self, pieces: Sequence[tuple[int, int]], first: int, last: int) -> None:
         """The steps from `first` to `last`, which are these pieces of the table."""
@@ -383,33 +358,6 @@ class NativeExecutable:
                 results = zip(step.writes, step.node.types, strict=True)
                 found = tuple(reader(self.memory.view(b, kind), kind)() for b, kind in results)
                 self.watch.step(i, algorithm, found)
-
-
-class _Reading(Mapping[str, Array]):
-    """The states of an executable, each read when it is asked for."""
-
-    def __init__(self, executable: NativeExecutable) -> None:
-        self._states = executable._states
-
-    def __getitem__(self, key: str) -> Array:
-        return self._states[key].read()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._states)
-
-    def __len__(self) -> int:
-        return len(self._states)
-
-
-def _outputs(plan: Plan, memory: Memory) -> list[tuple[str, Read]]:
-    """What reads each output: from where a step made it, or from where it is copied."""
-    copied = {c.target: c.source for c in plan.copies if c.target.role is BufferRole.OUTPUT}
-    return [
-        (key, reader(memory.view(copied.get(buffer, buffer), value.type), value.type))
-        for (key, value), buffer in zip(
-            plan.graph.outputs.items(), plan.outputs.values(), strict=True
-        )
-    ]
 
 
 _alive: "weakref.WeakSet[NativeExecutable]" = weakref.WeakSet()

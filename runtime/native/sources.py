@@ -1,11 +1,11 @@
-"""The inputs and states of an executable: where their values come from, and where they lie."""
+"""Inputs, states and outputs of an executable: where their values come from, where they lie."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from graphcnn.ir.node import Array, Node, Value
-from graphcnn.ir.plan import BufferRole
+from graphcnn.ir.plan import BufferRole, Plan
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.storage import PLAIN, pack, unpack
 from graphcnn.ir.tensor_type import TensorType
@@ -85,3 +85,30 @@ def reader(view: Array, kind: TensorType) -> Read:
     if kind.layout == PLAIN:
         return view.reshape(tuple(int(d) for d in kind.shape if isinstance(d, int))).copy
     return lambda: np.array(unpack(view.reshape(-1), kind))
+
+
+class Reading(Mapping[str, Array]):
+    """The values of states, each read when it is asked for."""
+
+    def __init__(self, states: Mapping[str, Source]) -> None:
+        self._states = states
+
+    def __getitem__(self, key: str) -> Array:
+        return self._states[key].read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+
+def outputs_of(plan: Plan, memory: Memory) -> list[tuple[str, Read]]:
+    """What reads each output: from where a step made it, or from where it is copied."""
+    copied = {c.target: c.source for c in plan.copies if c.target.role is BufferRole.OUTPUT}
+    return [
+        (key, reader(memory.view(copied.get(buffer, buffer), value.type), value.type))
+        for (key, value), buffer in zip(
+            plan.graph.outputs.items(), plan.outputs.values(), strict=True
+        )
+    ]

@@ -24,7 +24,7 @@ class StepTable(Entries):
         pieces: (address, number) of steps to run in one call, those before the plan's `commit`;
             more than one where a run takes so long that Python should look after signals.
         of_shard: the same, those that run for each shard of a batch, if it is cut.
-        before_ready, after_ready: the same, from there to where gradients are ready, and from there.
+        before_ready, after_ready: the same, from there to where gradients are ready, and after.
         rest: the same of all from there on, in one piece: no signal comes between.
     """
 

@@ -7,6 +7,7 @@ any process that has neighbouring shards sums them alone, whatever the others ha
 the whole do not depend on who computed what. Depth first it takes `rows` partial sums at a time.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -39,4 +40,4 @@ def cut(items: int, shards: int) -> list[tuple[int, int]]:
     """The ranges of the items of a batch, as equal as can be, the longer ones first."""
     each, more = divmod(items, shards)
     starts = [i * each + min(i, more) for i in range(shards + 1)]
-    return [*zip(starts, starts[1:], strict=False)]
+    return [*itertools.pairwise(starts)]

@@ -7,6 +7,8 @@ memory, and two of them are added up, or sent to another process, as a whole.
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from graphcnn.ir.node import Array
 from graphcnn.ir.plan import Plan
 from graphcnn.ir.storage import PLAIN, pack, storage_bytes, unpack
@@ -42,6 +44,11 @@ class Rows:
     def view(self, row: int, name: str) -> Array:
         """It as an array, of its storage."""
         return self.block.view(self.start(row, name), self.kinds[name])
+
+    def values(self, row: int) -> dict[str, Array]:
+        """A copy of all that lies in a row, plain."""
+        views = {name: self.view(row, name).reshape(-1) for name in self.kinds}
+        return {name: np.array(unpack(view, self.kinds[name])) for name, view in views.items()}
 
     def take(self, row: int, other: "Rows", theirs: int) -> None:
         """Copy a row of rows in which the same things lie in other layouts, or another order."""
