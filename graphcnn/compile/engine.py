@@ -16,6 +16,7 @@ from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
 from graphcnn.ir.plan import GRADIENT, kept_gradients, shards
 from graphcnn.ops.parts.tree import middle
+from graphcnn.passes.training.shares import FIRST, SHARE
 from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.reference import Ready, Reference
 from graphcnn.runtime.sharded import ShardedReference
@@ -39,8 +40,10 @@ class Engine(Protocol):
         """Outputs of one step with some states set from outside; the others take their updates.
 
         `ready` is called between backward and update with the gradients, by the names of their
-        parameters, which it may change in place: so those of several processes are added up. They
-        are no outputs then. Raises `GraphError` where the graph does not keep them.
+        parameters, which it may change in place. They are no outputs then. Raises `GraphError`
+        where neither the graph keeps them nor another form of it.
+
+        A graph of several shards has its batch cut into them.
         """
 
     def state(self, key: str) -> Array:
@@ -116,6 +119,8 @@ class NativeEngine:
         self._executables: dict[tuple[bool, int], NativeExecutable] = {}
         self._active: NativeExecutable | None = None
         self._states = dict(states)  # their values while no executable is active
+        #: What only a shard is told, and is nobody's after it.
+        self._of_shards = {key: a for key, a in states.items() if key in (SHARE, FIRST)}
 
     def step(
         self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
@@ -190,6 +195,8 @@ class NativeEngine:
                 executable.use_arena(largest)
 
     def state(self, key: str) -> Array:
+        if key in self._of_shards:
+            return self._of_shards[key]
         return self._states[key] if self._active is None else self._active.read_state(key)
 
     def states(self) -> dict[str, Array]:

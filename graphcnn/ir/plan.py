@@ -205,6 +205,13 @@ def _table(plan: Plan) -> Iterator[str]:
         f"{waste:.3f} × lower bound {_size(plan.lower_bound)}, "
         f"without reuse {_size(plan.sum_bytes)}"
     )
+    if plan.shards > 1:
+        each = sum(b.bytes for b in plan.buffers if b.role is BufferRole.REDUCED)
+        once = len(plan.steps) - plan.summed
+        yield (
+            f"  {plan.shards} shards: {plan.summed} steps for each, {once} once for all, "
+            f"at most {(plan.shards - 1).bit_length() + 1} partial sums of {_size(each)}"
+        )
     for role in BufferRole:
         found = [b for b in plan.buffers if b.role is role]
         if found:
@@ -230,6 +237,8 @@ def _table(plan: Plan) -> Iterator[str]:
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
     before = Phase.FORWARD
     for i, row in enumerate(rows):
+        if i == plan.summed and plan.shards > 1:
+            yield f"  summed over {plan.shards} shards"
         if (now := plan.phase(i)) is not before:
             yield f"  {now}"
         before = now
@@ -293,12 +302,19 @@ def is_step(node: Node) -> bool:
 
 def _forward(graph: Graph) -> set[Node]:
     """The nodes that outputs need which no derivative is part of: the loss, the metrics."""
-    derived: set[Node] = set()
+    derived: set[Value] = set()
     for node in graph.nodes:
-        if "backward" in node.origin.passes or any(v.node in derived for v in node.inputs):
-            derived.add(node)
-    outputs = (v.node for v in graph.outputs.values())
-    return {*topological_order(node for node in outputs if node not in derived)}
+        follows = any(v in derived for v in node.inputs)
+        derived.update(v for v in node.outputs if follows or "backward" in _makers(v))
+    outputs = graph.outputs.values()
+    return {*topological_order(v.node for v in outputs if v not in derived)}
+
+
+def _makers(value: Value) -> tuple[str, ...]:
+    """The passes that made a value: of a group, the node in it that gives this result."""
+    body = getattr(getattr(value.node.op, "op", value.node.op), "body", None)
+    node = value.node if body is None else [*body.outputs.values()][value.index].node
+    return tuple(node.origin.passes)
 
 
 def kept_gradients(graph: Graph) -> dict[str, Value]:
@@ -313,6 +329,17 @@ def kept_gradients(graph: Graph) -> dict[str, Value]:
         if name != key and name in updated:
             found.setdefault(root(value), name)
     return {name: graph.outputs[GRADIENT + name] for name in found.values()}
+
+
+def same_gradients(graph: Graph) -> dict[str, str]:
+    """Of gradients that are the same value those but the first: the name of that one, by theirs."""
+    first = {root(value): name for name, value in kept_gradients(graph).items()}
+    found = {}
+    for key, value in graph.outputs.items():
+        name = key.removeprefix(GRADIENT)
+        if name != key and first.get(root(value), name) != name:
+            found[name] = first[root(value)]
+    return found
 
 
 def shards(graph: Graph) -> int:

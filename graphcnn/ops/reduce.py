@@ -12,7 +12,7 @@ from graphcnn.ir.node import Array, Node, Op, Value, constant_of
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import Equal, Where
-from graphcnn.ops.elementwise import Cast
+from graphcnn.ops.elementwise import Add, Cast
 from graphcnn.ops.parts.checks import check_float, check_number
 from graphcnn.ops.parts.reduction import _Reduction, averaged, items_kept, reduced_shape
 from graphcnn.ops.parts.tree import tree_sum
@@ -117,9 +117,9 @@ class AllReduce(Op):
 
     A graph with this operator is what every shard runs, each on its own part of the batch; y is
     the same for all of them. Run by itself, as `evaluate` does, it is the step in which all shards
-    see the same part: ((x + x) + (x + x)) for four. The gradient of a shard's own x is that of y.
+    see the same part: ((x + x) + (x + x)) for four.
 
-    Shapes: y as x, of f32, f64, i32 or i64.
+    Shapes: y as x, of any number type.
     """
 
     shards: int = 2
@@ -130,8 +130,6 @@ class AllReduce(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         check_number(x=x)
-        if x.dtype.bytes < 4:
-            raise GraphError(f"x must be of 32 or 64 bits to be added up, found {x}; use cast")
         if self.shards < 2:
             raise GraphError(f"shards must be at least 2, found {self.shards}")
         return x
@@ -139,8 +137,8 @@ class AllReduce(Op):
     def evaluate(self, x: Array) -> Array:
         return np.asarray(tree_sum([x] * self.shards, np.add))
 
-    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
-        return [dy]
+    def expand(self, x: Value) -> tuple[Value, ...]:
+        return (tree_sum([x] * self.shards, Add()),)
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         (x,) = inputs

@@ -62,6 +62,7 @@ def fit(
     seed: int = 0,
     shuffle: bool = True,
     drop_last: bool = False,
+    shards: int = 1,
     steps_per_epoch: int | None = None,
     max_steps: int | None = None,
     max_time: float | str | timedelta | None = None,
@@ -115,6 +116,11 @@ def fit(
             items at once ("auc") is reported of the validation data only, and so is what a function
             gives that is neither a mean nor a sum over the items.
         seed: of the initial weights (unless the model has some), the order and the dropout.
+        shards: cut the batch of every step into so many parts, which are computed one after the
+            other in the memory of a single one; gradients, batch statistics, loss and metrics are
+            those of the whole, up to rounding, but that a batch norm normalises each part by its
+            own statistics. The numbers depend on `shards`, which is why a run keeps it. A loss that
+            takes the items of a batch together is refused.
         drop_last: leave out a last batch that is short; shuffling leaves out others every epoch.
         steps_per_epoch: an epoch of the run is so many steps, which go through the data again and
             again, and no longer one pass over them.
@@ -130,8 +136,9 @@ def fit(
             stopping, runtime and precision.
         changing: what is other than in that run on purpose: "learning_rate", "optimizer" (its
             slots begin anew), "loss", "metrics", "network" (other layers frozen), "data",
-            "validation", "batch_size", "seed", "shuffle". Where that changes what the epoch under
-            way still has to see, the epoch begins anew. Schedules count all steps of the run.
+            "validation", "batch_size", "seed", "shuffle", "shards". Where that changes what the
+            epoch under way still has to see, the epoch begins anew. Schedules count all steps of
+            the run.
         runtime: "native" or "reference"; None is the default one (GRAPHCNN_RUNTIME).
         threads: of the native runtime; the result is the same for any number.
         precision: of the native runtime: "fast", or "strict" without Winograd's algorithm, which
@@ -212,6 +219,7 @@ def fit(
         metrics,
         seed=seed,
         data=data,
+        shards=shards,
         runtime=runtime,
         threads=threads,
         precision=precision,
@@ -225,6 +233,7 @@ def fit(
         "drop_last": drop_last,
         "seed": seed,
         "shuffle": shuffle,
+        "shards": session.shards,
         "classes": list(model.classes),
     }
     told = Told(
@@ -293,9 +302,13 @@ def _batch_size(given: Any, data: Dataset) -> int:
 def _check_last_batch(session: Session, data: Dataset, batch_size: int, drop_last: bool) -> None:
     """Refuse now what would fail in the last batch of the first epoch."""
     last = batch_size if drop_last else len(data) % batch_size or batch_size
-    node = session.needs_several
-    if node is not None and last == 1:
+    few = f"{len(data)} items in batches of {batch_size} leave a last batch of"
+    if last < session.shards:
         raise DataError(
-            f"{len(data)} items in batches of {batch_size} leave a last batch of one: "
-            f"{one_pixel_message(node)}"
+            f"{few} {last}, which cannot be cut into {session.shards} shards; drop_last=True "
+            "leaves it out"
         )
+    node = session.needs_several
+    if node is not None and last // session.shards == 1:
+        count = "one" if session.shards == 1 else f"{last}, some shards of which are one item"
+        raise DataError(f"{few} {count}: {one_pixel_message(node)}")

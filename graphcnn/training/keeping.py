@@ -87,7 +87,7 @@ class Checkpoint(Keeper):
     ) -> dict[str, Array]:
         """The states that are taken up; those of an optimiser that is another begin anew."""
         wanted = run.session.graph.states
-        if changing & {"optimizer", "network"}:
+        if changing & {"optimizer", "network", "shards"}:
             model = {state_of(s).key for s in run.model.graph.states}
             needed = [s for s in wanted if state_of(s).key in model]
             check_states({k: a for k, a in states.items() if k in model}, needed, self.folder)

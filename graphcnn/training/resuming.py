@@ -37,6 +37,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "batch_size": ("batch_size", "drop_last"),
     "seed": ("seed",),
     "shuffle": ("shuffle",),
+    "shards": ("shards",),
 }
 #: What changes which items the epoch under way still has to see, or what is summed up over it.
 WITHIN_EPOCH = {"loss", "metrics", "data", "batch_size", "seed", "shuffle"}
@@ -45,7 +46,10 @@ _IMPLIED = {
     "network": ("loss graph", "metrics", "update"),
     "loss graph": ("metrics", "update"),
     "optimizer": ("update",),
+    "shards": ("update",),
 }
+#: What runs were told whose checkpoints do not say it, when there was no choice.
+_BEFORE = {"shards": 1}
 _VERSION = "version"
 _STEPS = (*range(1, 101), *(round(1.3**k) for k in range(18, 60)))
 
@@ -118,7 +122,7 @@ def check_told(
 
     Warns where a checkpoint is so old that it does not tell.
     """
-    now = told.config()
+    found, now = {**_BEFORE, **found}, told.config()
     if _VERSION not in found:
         unknown = [key for key in now if key not in found and key != _VERSION]
         now = {k: v for k, v in told.config_of_old().items() if k in found or k != "classes"}

@@ -20,8 +20,9 @@ and classes from the data set that the first images are a batch of.
 
 import math
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Never, Self
 
 import numpy as np
@@ -35,6 +36,7 @@ from graphcnn.errors import DataError, TrainingError
 from graphcnn.ir.cells import Loan
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Node
+from graphcnn.ir.plan import same_gradients
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.losses import known_loss, target_type
@@ -50,6 +52,7 @@ from graphcnn.learning.target_rule import TARGET, WEIGHTS, TargetRule
 from graphcnn.network.feeding import (
     Data,
     as_dataset,
+    at_least_one,
     item_feeds,
     items_along,
     own_labels,
@@ -65,6 +68,7 @@ from graphcnn.passes.training.apply_optimizer import (
 )
 from graphcnn.passes.training.training_mode import SEED, STEP
 from graphcnn.runtime.execution import Execution
+from graphcnn.runtime.reference import Ready
 from graphcnn.training.adoption import adopt_data, adopt_run
 from graphcnn.training.lending import first_not_finite, made_loan
 
@@ -78,6 +82,7 @@ class Session:
         data: what is trained on, to check its targets and to take over normalisation and classes.
         target: type of the targets, where loss and data do not tell. A loss of your own then takes
             what the first step brings.
+        shards: into how many parts the batch of a step is cut, as in `fit`.
         teach: whether the model learns with what it was trained: normalisation, classes, loss and
             seed.
         runtime: "native" or "reference"; None is the default one.
@@ -94,6 +99,7 @@ class Session:
         seed: int = 0,
         data: Data | None = None,
         target: TensorType | None = None,
+        shards: int = 1,
         teach: bool = True,
         runtime: str | None = None,
         threads: int | None = None,
@@ -103,7 +109,7 @@ class Session:
         known = known_loss(loss)
         self.model, self.loss, self.seed = model, known.spec, checked_seed(seed)
         self.optimizer = make_optimizer(optimizer)
-        self._metrics, self._kind = metrics, target
+        self._metrics, self._kind, self.shards = metrics, target, at_least_one(shards, "shards")
         self.measures = measures_of(loss, metrics)
         self.execution = Execution.of(runtime, threads, precision, tune)
         self.learning_rate = self.optimizer.learning_rate
@@ -126,7 +132,14 @@ class Session:
     def _build(self, targets: Array | None) -> "_Built":
         """Make the step, for targets like these."""
         kind = self._kind or target_type(self.loss, prediction_type(self.model), targets)
-        graph = training_graph(self.model.graph, self.loss, self.optimizer, self._metrics, kind)
+
+        told = self.model.graph, self.loss, self.optimizer, self._metrics, kind
+        graph = training_graph(*told, shards=self.shards)
+
+        @cache
+        def keeping() -> Graph:
+            return training_graph(*told, keep_gradients=True, shards=self.shards)
+
         values = self.model.states.snapshot()
         states: dict[str, Array] = {}
         for value in graph.states:
@@ -137,10 +150,12 @@ class Session:
             )
         if SEED in states:  # a graph without random numbers has none
             states[SEED] = np.array(self.seed, np.int64)
-        engine = make_engine(graph, states, self.execution)
+        engine = make_engine(graph, states, self.execution, keeping)
         loan = made_loan(self.model.graph, graph, engine, values)
         weakref.finalize(self, loan.abandon).atexit = False
-        self._built = _Built(graph, engine, loan, TargetRule.of(graph), _of_one_pixel(graph))
+        self._built = _Built(
+            graph, engine, loan, TargetRule.of(graph), _of_one_pixel(graph), keeping
+        )
         return self._built
 
     @property
@@ -224,13 +239,22 @@ class Session:
         with self._loan.stepping():
             self._engine.load(states)
 
-    def step(self, images: Any, targets: Any, weights: Any = None) -> dict[str, float]:
+    def step(
+        self, images: Any, targets: Any, weights: Any = None, *, ready: Ready | None = None
+    ) -> dict[str, float]:
         """Train on one batch; returns its loss and metrics, taken before the update: `step_outputs`
-        as numbers."""
-        outputs = self.step_outputs(images, targets, weights)
+        as numbers.
+
+        `ready(gradients)` is called between the backward pass and the update with the gradients by
+        the names of their parameters, and may change the arrays in place: the optimiser, its
+        clipping too, takes what it leaves. An error that it raises leaves the states as they were.
+        """
+        outputs = self.step_outputs(images, targets, weights, ready)
         return numbers(self.measures, outputs, self.model.classes)
 
-    def step_outputs(self, images: Any, targets: Any, weights: Any = None) -> dict[str, Array]:
+    def step_outputs(
+        self, images: Any, targets: Any, weights: Any = None, ready: Ready | None = None
+    ) -> dict[str, Array]:
         """Train on one batch; returns its loss, and of its metrics what adds up over batches.
 
         `images` are what `predict` takes: an array, or for several inputs a dict or a tuple.
@@ -241,6 +265,39 @@ class Session:
         not, or a batch normalisation that would see a single number; the states are then those
         before the step.
         """
+        built, feeds = self._fed(images, targets, weights)
+        with built.loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
+            step = self.steps + 1
+            settings = settings_at(self.optimizer, step, self._schedule.at(step))
+            outputs = built.engine.step(feeds, settings, _is_finite, ready)
+            if not _is_finite(outputs):
+                raise TrainingError(self._explain(feeds, float(outputs["loss"])))
+        return outputs
+
+    def gradients(self, images: Any, targets: Any, weights: Any = None) -> dict[str, Array]:
+        """The gradients of the loss of one batch, by the names of the parameters; no step is taken.
+
+        They are those that the next step would give its optimiser for these arguments, before any
+        clipping: of the training form, with the statistics of the batch and that step's dropout,
+        of all shards. The states stay as they are, averages and counters too. Parameters that are
+        frozen have none. Compiled at the first call; the errors are those of `step`.
+        """
+        built, feeds = self._fed(images, targets, weights)
+        found: dict[str, Array] = {}
+
+        def look(gradients: Mapping[str, Array]) -> None:
+            found.update({name: array.copy() for name, array in gradients.items()})
+            for name, first in same_gradients(built.keeping()).items():
+                found[name] = gradients[first].copy()  # one array in the step
+
+        with built.loan.stepping(), np.errstate(all="ignore"):
+            outputs = built.engine.step(feeds, {}, lambda _: False, look)
+            if not _is_finite(outputs):
+                raise TrainingError(self._explain(feeds, float(outputs["loss"])))
+        return found
+
+    def _fed(self, images: Any, targets: Any, weights: Any) -> "tuple[_Built, dict[str, Array]]":
+        """The step, and what it is fed for a batch."""
         built = self._built or self._build(as_numbers(targets))
         if self._to_teach_run or self._to_teach_data:
             self._take_over(built, source_of(images))
@@ -250,20 +307,14 @@ class Session:
         feeds[TARGET] = items_along(checked, built.rule.kind.shape)
         if weights is not None:
             feeds[WEIGHTS] = np.asarray(weights, np.float32)
-        if built.of_one_pixel is not None and len(checked) == 1:
+        if built.of_one_pixel is not None and len(checked) // self.shards == 1:
             raise TrainingError(one_pixel_message(built.of_one_pixel))
         if self.model.graph is not self._definition:
             raise TrainingError(
                 "what is trained of the model has changed since this session began (freeze, "
                 "unfreeze); go on with a new Session"
             )
-        with built.loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
-            step = self.steps + 1
-            settings = settings_at(self.optimizer, step, self._schedule.at(step))
-            outputs = built.engine.step(feeds, settings, _is_finite)
-            if not _is_finite(outputs):
-                raise TrainingError(self._explain(feeds, float(outputs["loss"])))
-        return outputs
+        return built, feeds
 
     def sync(self) -> None:
         """Give the values of the states back to the model, and let others train it.
@@ -317,6 +368,8 @@ class _Built:
     loan: Loan
     rule: TargetRule
     of_one_pixel: Node | None
+    #: Makes the form of the step that keeps its gradients.
+    keeping: Callable[[], Graph]
 
 
 def _of_one_pixel(graph: Graph) -> Node | None:

@@ -60,17 +60,17 @@ class ShareBatch(Pass):
                 key = state_of(state).key
                 raise GraphError(f"the batch cannot be cut: {key!r} is updated by what it holds")
         with inherit(graph.outputs["loss"].node.origin.by(self.name)):
-            outputs = {"loss": shares.total(cut.local(graph.outputs["loss"]), "loss")}
+            outputs = {"loss": cut.local(graph.outputs["loss"])}  # differentiated, then added up
             for key, value in graph.outputs.items():
                 if key != "loss" and (whole := cut.whole(value, key)) is not None:
                     outputs[key] = whole
-        log.fired["all_reduce"] += len(outputs)
+        log.fired["all_reduce"] += len(outputs) - 1
         return graph.with_outputs(outputs)
 
 
 @dataclass(frozen=True)
 class ShareGradients(Pass):
-    """Every output that holds a gradient becomes the sum over the shards."""
+    """The loss and every output that holds a gradient become the sums over the shards."""
 
     shards: int = 2
 
@@ -80,13 +80,17 @@ class ShareGradients(Pass):
     def run(self, graph: Graph, log: PassLog) -> Graph:
         shares, found = Shares.of(graph, self.shards), dict[Value, Value]()
         for key, value in graph.outputs.items():
-            if key.startswith(GRADIENT) and value not in found:
+            if _added(key) and value not in found:
                 with inherit(value.node.origin.by(self.name)):
                     found[value] = shares.total(value, key)
                 log.fired["all_reduce"] += 1
-        return graph.with_outputs(
-            {key: found[v] if key.startswith(GRADIENT) else v for key, v in graph.outputs.items()}
-        )
+        outputs = {k: found[v] if _added(k) else v for k, v in graph.outputs.items()}
+        return graph.with_outputs(outputs)
+
+
+def _added(key: str) -> bool:
+    """Whether an output is what a shard adds, and not yet what it comes to."""
+    return key == "loss" or key.startswith(GRADIENT)
 
 
 def _axes(graph: Graph) -> BatchAxes:

@@ -69,6 +69,11 @@ def summary(model: ModelName, settings: dict[str, Any], dense: bool, as_json: bo
     "for each convolution the algorithm and the rules that chose it and its tile. The batch size "
     "is 1 unless --batch says another.",
 )  # fmt: skip
+@click.option(
+    "--shards", type=click.IntRange(min=1), metavar="N", default=1, show_default=True,
+    help="With --training: the step of a batch that is cut into N parts, and with --native the "
+    "plan of one of them.",
+)  # fmt: skip
 @loss_option(TRAINING_LOSS)
 @optimizer_option(TRAINING_OPTIMIZER)
 @json_option
@@ -79,6 +84,7 @@ def passes(
     batch: int | None,
     show_graph: bool,
     native: bool,
+    shards: int,
     loss: str,
     optimizer: str,
     as_json: bool,
@@ -95,9 +101,12 @@ def passes(
       graphcnn passes resnet18
       graphcnn passes lenet5 --training --batch 64 --graph
       graphcnn passes resnet18 --native --batch 8
+      graphcnn passes lenet5 --training --native --batch 64 --shards 4
     """
+    if shards > (batch or shards):
+        raise click.UsageError(f"a batch of {batch} cannot be cut into {shards} shards")
     built = model.build(settings)
-    after, applied, plan = apply_passes(built, training, native, batch, loss, optimizer)
+    after, applied, plan = apply_passes(built, training, native, batch, loss, optimizer, shards)
     if as_json:
         report: dict[str, Any] = {"model": built.name, "passes": to_json(applied)}
         if plan is not None:
@@ -123,21 +132,33 @@ def passes(
 
 
 def apply_passes(
-    built: Model, training: bool, native: bool, batch: int | None, loss: str, optimizer: str
+    built: Model,
+    training: bool,
+    native: bool,
+    batch: int | None,
+    loss: str,
+    optimizer: str,
+    shards: int = 1,
 ) -> tuple[Graph, list[Applied], Plan | None]:
-    """The graph after all passes, what each of them did, and the plan of the native runtime."""
-    graph = built.graph if batch is None else built.graph.bind(N=batch)
+    """The graph after all passes, what each of them did, and the plan of the native runtime.
+
+    With `shards`, a batch is cut into so many: the plan is that of the first.
+    """
+    graph = built.graph if batch is None or shards > 1 else built.graph.bind(N=batch)
     applied: list[Applied] = []
     if training:
-        after = training_graph(graph, loss, make_optimizer(optimizer), trace=applied.append)
+        rule = make_optimizer(optimizer)
+        after = training_graph(graph, loss, rule, trace=applied.append, shards=shards)
     else:  # the native runtime keeps weights as states, which can be replaced
         states = None if native else built.states
         after = inference_graph(graph, states, trace=applied.append)
     if not native:
         return after, applied, None
     from graphcnn.compile.native import planned
+    from graphcnn.compile.sharding import split_step
 
-    plan = planned(after.bind(N=batch or 1), Execution.of("native"), applied.append)
+    step, items = split_step(after).step, -(-(batch or 1) // shards)
+    plan = planned(step.bind(N=items), Execution.of("native"), applied.append)
     return plan.graph, applied, plan
 
 

@@ -81,6 +81,7 @@ class Options:
 
     epochs: int
     batch_size: int | None
+    shards: int
     seed: int
     validation_fraction: float
     early_stopping: int | None
@@ -106,6 +107,14 @@ class Options:
     type=click.IntRange(min=1),
     metavar="N",
     help=f"Images in one step. Default: {BATCH_SIZE}, or all where there are fewer.",
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Cut every batch into N parts and add up their gradients: batches larger than memory.",
 )
 @optimizer_option("Rule of the updates.")
 @click.option(
@@ -341,6 +350,7 @@ def _fit(
         loss=loss,
         optimizer=optimizer,
         validation=parts.validation,
+        shards=options.shards,
         seed=options.seed,
         early_stopping=options.early_stopping,
         checkpoint=options.checkpoint,

@@ -27,23 +27,37 @@ def random_uniform(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]
     """The top 24 bits of each word times 2^-24; of float16, the top 11, of bfloat16 8."""
     op: Any = node.op
     count = emit.elements(op.shape)
-    blocks = _divided(emit, emit.add("Add", count, emit.integers((3,))), 4)
-    seed, step = inputs
-    words = _words(emit, seed, step, op.stream, blocks)
-    if known_size(op.shape) % 4:
-        zero = emit.integers((0,))
-        words = emit.add("Slice", words, zero, count, zero)
+    seed, step, *first = inputs
+    zero = emit.integers((0,))
+    if first:  # from the middle of a counter on
+        row = emit.add("Reshape", first[0], emit.integers((1,)), allowzero=0)
+        start = emit.add("Mul", row, emit.elements(op.shape[1:]))
+        skipped, before = _masked(emit, start, 3), _divided(emit, start, 4)
+        last = emit.add("Add", count, skipped)
+        blocks = _divided(emit, emit.add("Add", last, emit.integers((3,))), 4)
+        words = _words(emit, seed, step, op.stream, blocks, before)
+        words = emit.add("Slice", words, skipped, last, zero)
+    else:
+        blocks = _divided(emit, emit.add("Add", count, emit.integers((3,))), 4)
+        words = _words(emit, seed, step, op.stream, blocks)
+        if known_size(op.shape) % 4:
+            words = emit.add("Slice", words, zero, count, zero)
     bits = kept_bits(op.dtype)
     top = emit.add("Cast", _divided(emit, words, 2 ** (32 - bits)), to=int(ELEMENT_TYPES[op.dtype]))
     u = emit.add("Mul", top, emit.scalar(2.0**-bits, op.dtype))
     return [emit.add("Reshape", u, emit.shape(op.shape))]
 
 
-def _words(emit: NodeWriter, seed: str, step: str, stream: int, blocks: str) -> str:
-    """Four words for each of the counters (0, step, stream), (1, step, stream), ... in a row."""
+def _words(
+    emit: NodeWriter, seed: str, step: str, stream: int, blocks: str, before: str = ""
+) -> str:
+    """Four words for each of the counters (0, step, stream), (1, step, stream), ... in a row; from
+    the one after `before` others on."""
     keys = _round_keys(emit, seed)
     zero, one = emit.scalar(0, DType.INT64), emit.scalar(1, DType.INT64)
     index = emit.add("Range", zero, emit.add("Squeeze", blocks, emit.integers((0,))), one)
+    if before:
+        index = emit.add("Add", index, before)
     a = emit.add("Mul", index, _column(emit, (1, 0)))
     a = emit.add("Add", a, _column(emit, (0, stream)))
     b = _halves(emit, step)
