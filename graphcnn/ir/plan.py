@@ -24,7 +24,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from graphcnn.base.words import printable
-from graphcnn.errors import shortened
+from graphcnn.errors import GraphError, shortened
 from graphcnn.ir.graph import Graph, state_of, topological_order
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
@@ -354,6 +354,8 @@ def reduced(graph: Graph) -> dict[str, Value]:
     for node in graph.nodes:
         if is_all_reduce(node):
             found.setdefault(root(node.output), node.name)
+    if len({*found.values()}) < len(found):
+        raise GraphError(f"two sums over shards in {graph.name!r} have one name")
     return {name: value for value, name in found.items()}
 
 

@@ -7,8 +7,9 @@ Both are settings, which the engine writes before a shard is computed. Means ove
 shard, times its share, add up to the mean over the batch; sums add up as they are.
 """
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from graphcnn.errors import GraphError
@@ -30,6 +31,7 @@ class Shares:
     count: int
     share: Value
     first: Value
+    _names: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, graph: Graph, count: int) -> Self:
@@ -43,7 +45,10 @@ class Shares:
         return Mul()(value, Cast(value.dtype)(self.share))
 
     def total(self, value: Value, name: str) -> Value:
-        """The sum over the shards; of short types, as a longer one."""
+        """The sum over the shards; of short types, as a longer one. Each has a name of its own."""
+        self._names[name] += 1
+        if self._names[name] > 1:
+            name = f"{name}.{self._names[name]}"
         if value.dtype.bytes >= 4 and value.dtype is not DType.BOOL:
             return AllReduce(self.count)(value, name=name)
         wide = DType.FLOAT32 if value.dtype.is_float else DType.INT32

@@ -130,6 +130,17 @@ def test_statistics_are_means_over_the_shards():
     assert not np.allclose(states["batch_norm_1.mean"], before)
 
 
+def test_a_layer_that_is_used_twice_adds_up_both():
+    y = cnn.input("y", (16, 8, 8))
+    shared = cnn.Model(y, cnn.batch_norm(cnn.conv2d(y, 16, 3, padding="same", bias=False)))
+    image = cnn.input("image", (3, 8, 8))
+    x = cnn.conv2d(image, 16, 3, padding="same")
+    x = cnn.relu(shared(cnn.relu(shared(x))))
+    model = cnn.Model(image, cnn.dense(cnn.global_avg_pool2d(x), 5)).initialize(1)
+    found = trained(3, Execution("native", 2), model=model)
+    assert apart(found, trained(3, REFERENCE, model=model)) < 100
+
+
 def test_sums_of_losses_keep_their_own_counts():
     """Means, fixed penalties and quotients of sums, each with its weight, in one loss."""
 
