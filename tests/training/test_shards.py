@@ -136,7 +136,7 @@ def test_a_layer_that_is_used_twice_adds_up_both():
     image = cnn.input("image", (3, 8, 8))
     x = cnn.conv2d(image, 16, 3, padding="same")
     x = cnn.relu(shared(cnn.relu(shared(x))))
-    model = cnn.Model(image, cnn.dense(cnn.global_avg_pool2d(x), 5)).initialize(1)
+    model = cnn.Model(image, cnn.dense(cnn.flatten(cnn.global_avg_pool2d(x)), 5)).initialize(1)
     found = trained(3, Execution("native", 2), model=model)
     assert apart(found, trained(3, REFERENCE, model=model)) < 100
 
