@@ -140,6 +140,7 @@ from graphcnn.passes.training import backward_rules
 from graphcnn.passes.training.backward import gradients
 from graphcnn.text.parse import parse_graph
 from graphcnn.training.layer_norms import LayerNorms
+from graphcnn.training.lr_find import lr_find
 from graphcnn.training.minimise import minimise
 from graphcnn.training.run import Watcher
 from graphcnn.training.session import Session
@@ -277,6 +278,7 @@ __all__ = [
     "logical_and",
     "logical_not",
     "logical_or",
+    "lr_find",
     "matmul",
     "max",
     "max_pool2d",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from graphcnn.onnx.comparing.parity import Parity
     from graphcnn.onnx.importing.file.given import Inputs
     from graphcnn.training.history import History
+    from graphcnn.training.lr_find import RateSweep
 
 
 class Model(Transferable):
@@ -261,6 +262,15 @@ class Model(Transferable):
         if history.advice:
             print(history.advice, file=sys.stderr)
         return history
+
+    def lr_find(self, data: "Data", targets: Any = None, **options: Any) -> "RateSweep":
+        """Suggest a learning rate, and leave the model as it is. The arguments are those of
+        `graphcnn.lr_find`, explained there."""
+        from graphcnn.training.foreign import check_known
+        from graphcnn.training.lr_find import lr_find
+
+        check_known(lr_find, options)
+        return lr_find(self, data, targets, **options)
 
     # Exporting
 

@@ -25,6 +25,7 @@ from graphcnn.tools.commands.look import models, passes, summary
 from graphcnn.tools.commands.ops import ops
 from graphcnn.tools.commands.pictures import diff, draw, plan, volume
 from graphcnn.tools.commands.profile import profile
+from graphcnn.tools.commands.rates import lr_find_command
 from graphcnn.tools.commands.speed import bench, cache
 from graphcnn.tools.commands.start import quickstart
 from graphcnn.tools.commands.train import train
@@ -164,6 +165,7 @@ def cli() -> None:
 COMMANDS = (
     quickstart,
     train,
+    lr_find_command,
     evaluate,
     predict,
     summary,

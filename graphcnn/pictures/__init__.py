@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from graphcnn.pictures.results.ranks import ranks_picture
     from graphcnn.pictures.results.rates import rates_picture
     from graphcnn.pictures.results.report import report_picture
+    from graphcnn.pictures.results.sweep import sweep_picture
     from graphcnn.pictures.training import training_picture
     from graphcnn.pictures.volume.volume import volume_picture
 
@@ -47,6 +48,7 @@ __all__ = [
     "ranks_picture",
     "rates_picture",
     "report_picture",
+    "sweep_picture",
     "training_picture",
     "volume_picture",
 ]
@@ -72,6 +74,7 @@ _HOMES: Final = {
     "report_picture": "results.report",
     "rates_picture": "results.rates",
     "SUFFIXES": "picture",
+    "sweep_picture": "results.sweep",
     "training_picture": "training",
     "volume_picture": "volume.volume",
 }

@@ -21,7 +21,7 @@ from graphcnn.learning.objective import measures_of, with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import source_of
-from graphcnn.learning.schedules import Schedule, schedule
+from graphcnn.learning.schedules import Schedule
 from graphcnn.learning.target_rule import TargetRule
 from graphcnn.network.feeding import Data, as_dataset, at_least_one, prediction_type
 from graphcnn.network.network import Network
@@ -204,7 +204,7 @@ def fit(
     epochs = epochs or (1 if max_steps is None else -(-max_steps // steps))
     optimizer = make_optimizer(optimizer)
     if learning_rate is not None:
-        optimizer = replace(optimizer, learning_rate=schedule(learning_rate))
+        optimizer = optimizer.at_rate(learning_rate)
     optimizer = optimizer.over(steps, epochs)
     kind = target_type(loss, prediction_type(model), data.target_sample)
     evaluation = with_loss(model.graph, loss, metrics, kind)

@@ -116,6 +116,10 @@ class Optimizer:
         """The learning rate of step `step`, 1 for the first."""
         return schedule(self.learning_rate).at(step)
 
+    def at_rate(self, learning_rate: float | Schedule) -> Self:
+        """With another learning rate."""
+        return replace(self, learning_rate=learning_rate)
+
     def over(self, steps_per_epoch: int | None, epochs: float = 1) -> Self:
         """With the schedules and lengths of a run of so many epochs; see `Schedule.over`."""
 

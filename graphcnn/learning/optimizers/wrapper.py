@@ -67,6 +67,9 @@ class Wrapper(Optimizer):
     def decay_of(self, rank: int) -> float:
         return self.optimizer.decay_of(rank)
 
+    def at_rate(self, learning_rate: float | Schedule) -> Self:
+        return replace(self, optimizer=self.optimizer.at_rate(learning_rate))
+
     def grouped(self, names: Mapping[str, Any] | tuple[str, ...]) -> dict[str, tuple[Self, float]]:
         inner = self.optimizer.grouped(names)
         return {key: (replace(self, optimizer=rule), rate) for key, (rule, rate) in inner.items()}
