@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from graphcnn.data.dataset import Dataset
 from graphcnn.errors import DataError, GraphError, TrainingError
 from graphcnn.learning.losses import known_loss
@@ -59,14 +57,13 @@ class RateSweep:
     @property
     def steepest(self) -> float | None:
         """The rate at which the smoothed loss falls fastest by the logarithm of the rate, before
-        its minimum; None where it falls nowhere."""
-        smoothed = self.smoothed
+        its minimum; None where it falls nowhere. A slope is that from half of `smooth` steps before
+        to as many behind: what is nearer to an end is noise."""
+        smoothed, half = self.smoothed, max(1, self.smooth // 2)
         least = smoothed.index(min(smoothed))
-        if least < 1:
-            return None
-        slopes = np.gradient(np.array(smoothed), np.log(self.rates))[: least + 1]
-        at = int(slopes.argmin())
-        return self.rates[at] if slopes[at] < 0 else None
+        inner = range(half, min(least + 1, len(smoothed) - half))
+        falls = [smoothed[i + half] - smoothed[i - half] for i in inner]
+        return self.rates[inner[falls.index(min(falls))]] if falls and min(falls) < 0 else None
 
     @property
     def tenth(self) -> float | None:
@@ -154,7 +151,7 @@ def lr_find(
         optimizer: as in `fit`; its own learning rate is not looked at.
         smooth: losses around each step whose mean is looked at; by default a tenth of the steps.
         stop_at: the sweep ends when the mean of the last five losses is so many times the least
-            such mean, and where a loss is not finite.
+            such mean, and more than the first one; and where a loss is not finite.
 
     Raises:
         DataError: data that do not fit the model, or rates that do not rise.
@@ -188,7 +185,7 @@ def lr_find(
     )
     rates = [low * (high / low) ** (i / (steps - 1)) for i in range(steps)]
     losses: list[float] = []
-    ended, least = f"the rate reached {high:g}", math.inf
+    ended, least, first = f"the rate reached {high:g}", math.inf, math.inf
     batches = _batches(dataset, seed, size)
     for rate, batch in zip(rates, batches, strict=False):
         session.learning_rate = rate
@@ -201,8 +198,9 @@ def lr_find(
             break
         last = math.fsum(losses[-_LAST:]) / len(losses[-_LAST:])
         if len(losses) >= _LAST:
+            first = last if len(losses) == _LAST else first
             least = min(least, last)
-            if least > 0 and last > stop_at * least:
+            if least > 0 and last > max(stop_at * least, first):
                 ended = f"the loss was {stop_at:g} times its least at rate {rate:.2g}"
                 break
     batches.close()

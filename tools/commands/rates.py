@@ -76,8 +76,8 @@ def lr_find_command(
     Trains a copy of the model for a few steps under a rate that rises from --low to --high, equally
     fast in its logarithm. The loss does not move as long as the rate is too small, falls where it
     is right, and rises where it is too large. Suggested is the rate at which the smoothed loss
-    falls fastest; a tenth of the rate of the least loss is told beside it. A curve that falls in one
-    clear slope can be trusted; look at it with -o.
+    falls fastest; a tenth of the rate of the least loss is told beside it. A curve that falls in
+    one clear slope can be trusted; look at it with -o.
 
     \b
     Examples:
