@@ -65,7 +65,7 @@ def test_it_stops_where_the_loss_diverges() -> None:
     far = small().lr_find(stripes(), batch_size=16, high=1e30, steps=60)
     assert "times its least" in far.ended or "not finite" in far.ended
     assert len(far.rates) == len(far.losses) < 60
-    assert 1e-4 < far.suggestion < 1e3
+    assert far.suggestion in far.rates
     model, data = small(), stripes()
     with pytest.raises(cnn.DataError, match=r"0 < low < high, found 1, 0\.1"):
         model.lr_find(data, low=1, high=0.1)
