@@ -65,9 +65,10 @@ def export_onnx_training(
     A new folder appears whole. In one that exists, these files are replaced and all others stay.
 
     Args:
-        loss, optimizer, metrics: as in `fit`. Schedules are the caller's, whose programs set the
-            learning rate (and the momentum) before each step; `train.py` keeps the first ones.
-            Slots and averages of any optimiser are states as all others.
+        loss, optimizer, metrics: as in `fit`, but no metrics made of sums over all batches (f1).
+            Schedules are the caller's, whose programs set the learning rate (and the momentum)
+            before each step; `train.py` keeps the first ones. Slots and averages of any optimiser
+            are states as all others.
         target: type of the targets, where the loss does not tell.
         seed: of weights not drawn yet, and of dropout.
         opset: "auto" is the lowest that can express the graph, from 17 on (dropout needs 18).
@@ -92,6 +93,7 @@ def export_onnx_training(
         teach=False,  # what is tried here is no training of the model
         runtime="reference",
     )
+    _refuse_sums(session.graph)
     states = session.states
     graphs = {
         "forward": open_states(model.graph),
@@ -118,6 +120,17 @@ def export_onnx_training(
     content["report.txt"] = f"{report or 'not compared with ONNX Runtime'}\n".encode()
     atomic_folder(folder, content)
     return report
+
+
+def _refuse_sums(graph: Graph) -> None:
+    """Raise `ExportError` for metrics that are no number of one batch."""
+    for name, value in graph.outputs.items():
+        if value.shape != ():
+            raise ExportError(
+                f"metric {name!r} is made of sums over all batches, {value.type} of each, which "
+                "the programs of the folder do not finish: leave it out; means such as accuracy "
+                "are exported"
+            )
 
 
 def gradient_graph(

@@ -366,4 +366,6 @@ def test_what_cannot_be_exported(tmp_path):
         everything().export_onnx_training(tmp_path / "out", opset=17)
     with pytest.raises(GraphError, match="adm"):
         everything().export_onnx_training(tmp_path / "out", optimizer="adm")
+    with pytest.raises(ExportError, match="metric 'f1' is made of sums over all batches, i64"):
+        everything().export_onnx_training(tmp_path / "out", metrics=["f1"])
     assert list(tmp_path.iterdir()) == []

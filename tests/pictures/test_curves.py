@@ -34,6 +34,12 @@ def test_series_pairs_training_with_validation() -> None:
     assert series([{"loss": 1.0, "val_top5": 0.5}])["top5"] == {"validation": [0.5]}
 
 
+def test_numbers_of_single_classes_have_no_panels() -> None:
+    rows = [{"loss": 1.0, "val_f1": 0.5, "f1[cat]": 0.2, "val_f1[cat]": 0.3}]
+    assert [*series(rows)] == ["loss", "f1"]
+    assert "not drawn, of each class: f1" in curves_picture(rows).text()
+
+
 def test_the_history_of_a_training_is_taken_as_it_is() -> None:
     assert series(History(list(HISTORY))) == series(HISTORY)
 

@@ -15,7 +15,8 @@ from graphcnn.pictures.scene.units import counted, joined
 
 #: How the keys of validation values begin: "val_loss" belongs to "loss".
 VALIDATION: Final = "val_"
-#: Measures that are always drawn; others are where validation measured them too.
+#: Measures that are always drawn; others are where validation measured them too, but for those of
+#: single classes, such as `f1[cat]`.
 USUAL: Final = ("loss", "accuracy")
 RATE: Final = "learning rate"
 _WIDTH: Final = 830.0
@@ -36,7 +37,8 @@ def curves_picture(
     title: str = "",
     smooth: int | None = None,
 ) -> Picture:
-    """Loss and metrics of every epoch, of training and validation, and the learning rate.
+    """Loss and metrics of every epoch, of training and validation, and the learning rate. Numbers
+    of single classes, such as `f1[cat]`, are not drawn.
 
     A line is the mean of `smooth` epochs around each one, with a band from the least to the
     largest of them. The best epoch, of the least loss (of validation, where there is one), is
@@ -55,6 +57,7 @@ def curves_picture(
     Raises:
         DataError: no epoch, nothing to draw in any, or a `smooth` that is even or negative.
     """
+    history = [*history]
     found = series(history)
     epochs = max(len(values) for curves in found.values() for values in curves.values())
     window = (1 if epochs <= _FEW else max(3, epochs // 10 | 1)) if smooth is None else smooth
@@ -62,7 +65,9 @@ def curves_picture(
         raise DataError(f"smooth must be an odd number of epochs, found {smooth}")
     if any(map(math.isfinite, rates)):
         found[RATE] = {"train": [float(rate) for rate in rates]}
-    return Picture(_Chart(found, epochs, window, tuple(resumed), title).scene())
+    single = {key.partition("[")[0] for row in history for key in row if key.endswith("]")}
+    apart = sorted(key for key in single if not key.startswith(VALIDATION))
+    return Picture(_Chart(found, epochs, window, tuple(resumed), title, apart).scene())
 
 
 def series(history: Iterable[Mapping[str, float]]) -> Curves:
@@ -75,7 +80,11 @@ def series(history: Iterable[Mapping[str, float]]) -> Curves:
     if not epochs:
         raise DataError("the training history has no epochs: nothing to draw")
     keys = dict.fromkeys(key for epoch in epochs for key in epoch)
-    validated = [key.removeprefix(VALIDATION) for key in keys if key.startswith(VALIDATION)]
+    validated = [
+        key.removeprefix(VALIDATION)
+        for key in keys
+        if key.startswith(VALIDATION) and not key.endswith("]")
+    ]
     found: Curves = {}
     for measure in dict.fromkeys((*USUAL, *validated)):
         for curve, key in (("train", measure), ("validation", VALIDATION + measure)):
@@ -108,6 +117,7 @@ class _Chart:
     window: int
     resumed: tuple[float, ...]
     title: str
+    apart: Sequence[str] = ()
     best: tuple[int, str, float] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -178,6 +188,8 @@ class _Chart:
                     some = ", ".join(map(str, gaps[:8])) + ", …" * (len(gaps) > 8)
                     plural = "s" * (len(gaps) > 1)
                     lines.append(f"{measure} of {name}: no finite value in epoch{plural} {some}")
+        if self.apart:
+            lines.append(f"not drawn, of each class: {', '.join(self.apart)}")
         return lines
 
     def _data(self) -> dict[str, Any]:
