@@ -10,7 +10,9 @@ from graphcnn.data.folders.image_folders import image_folder
 from graphcnn.data.idx import mnist
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.data.numpy_files import arrays, npz
+from graphcnn.data.samples import samples
 from graphcnn.data.specs import load
+from graphcnn.data.streams import stream
 from graphcnn.data.strokes import xo
 
 __all__ = [
@@ -23,5 +25,7 @@ __all__ = [
     "load",
     "mnist",
     "npz",
+    "samples",
+    "stream",
     "xo",
 ]

@@ -12,8 +12,8 @@ from graphcnn.data.class_names import given_names
 from graphcnn.data.content import content_of
 from graphcnn.data.given import arrays_of, checked_items, checked_targets, each_of, shape_text
 from graphcnn.data.normalisation import Items, Normalisation, refuse_normalised
-from graphcnn.data.rows import Chosen, in_memory, indices, is_mapped, readable
-from graphcnn.data.sampling import balanced_order, fold_numbers
+from graphcnn.data.rows import in_memory, indices, part_of, readable
+from graphcnn.data.sampling import balanced_order, fold_numbers, shared_out
 from graphcnn.data.weights import check_weights, weights_of
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from graphcnn.data.augment.augmentation import Augmentation
     from graphcnn.data.augment.transform import Transform
 
-#: Streams of the random generator, apart from those that the nodes of a graph count up from 0.
-_SHUFFLE, _SPLIT = 0x53485546, 0x53504C54
+#: Stream of the random generator, apart from those that the nodes of a graph count up from 0.
+_SHUFFLE = 0x53485546
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +131,23 @@ class Dataset:
         return first
 
     @property
+    def known_count(self) -> int | None:
+        """How many items there are; None where that is not known before."""
+        return len(self)
+
+    @property
+    def about(self) -> str:
+        """Name and number of items, by which a run tells its data from others."""
+        return f"{self.name}, {len(self)} items"
+
+    @property
+    def _class_each(self) -> Array | None:
+        """The class of each item, where each has one that is known."""
+        labels = self.first_labels
+        known = self.classes and labels.ndim == 1 and len(labels) == self.known_count
+        return labels if known else None
+
+    @property
     def costly(self) -> bool:
         """Whether drawing a batch is more than copying it, so that `fit` does so on a thread."""
         plain = all(map(in_memory, arrays_of(self.images)))
@@ -153,17 +170,9 @@ class Dataset:
         labels = each_of(self.labels, lambda array: array[index])
         if next(iter(arrays_of(labels))).ndim < self.first_labels.ndim:
             return self._rows(index), labels
+        images = each_of(self.images, lambda items: part_of(items, index))
         weights = None if self.weights is None else self.weights[index]
-        return replace(self, images=self._part(index), labels=labels, weights=weights)
-
-    def _part(self, index: Any) -> Any:
-        """The items of some indices, as items of a data set: what is no array stays none."""
-
-        def part(items: Any) -> Any:
-            whole = in_memory(items) or (is_mapped(items) and isinstance(index, slice))
-            return items[index] if whole else Chosen(items, index)
-
-        return each_of(self.images, part)
+        return replace(self, images=images, labels=labels, weights=weights)
 
     def _rows(self, index: Any) -> Any:
         """The items at an index or at several."""
@@ -275,6 +284,11 @@ class Dataset:
         options = {"drop_last": True} if drop_last else {}
         return self.batches(size, order, start, **options)
 
+    def steps(self, batch_size: int, drop_last: bool) -> int | None:
+        """How many batches an epoch has; None where that is not known before."""
+        whole, rest = divmod(len(self), batch_size)
+        return whole if drop_last or not rest else whole + 1
+
     def check_batch_size(self, batch_size: int) -> None:
         """Refuse to train with batches larger than the data set."""
         if not is_int(batch_size) or not 1 <= batch_size <= len(self):
@@ -313,7 +327,7 @@ class Dataset:
         Raises:
             DataError: data without classes, or with several labels an item.
         """
-        if not self.classes or isinstance(self.labels, Mapping) or self.labels.ndim != 1:
+        if self._class_each is None or isinstance(self.labels, Mapping):
             raise DataError(f"{self.name!r} cannot be balanced: it has no class for each item")
         return replace(self, balance=True)
 
@@ -361,14 +375,8 @@ class Dataset:
                 f"data set {self.name!r}: fraction = {fraction} of {n} images must leave both "
                 f"sides at least one: round({fraction} · {n}) = {round(fraction * n)}"
             )
-        order = permutation(seed, 0, _SPLIT, n)
-        labels = self.first_labels
-        if self.classes and labels.ndim == 1:
-            # every n/held-th image of the classes laid one after another
-            order = order[np.argsort(labels[order], kind="stable")]
-        k = np.arange(n)
-        chosen = (k + 1) * held // n > k * held // n
-        return self[np.sort(order[~chosen])], self[np.sort(order[chosen])]
+        rest, chosen = shared_out(self._class_each, n, held, seed)
+        return self[rest], self[chosen]
 
     def folds(self, count: int, seed: int = 0) -> list[tuple[Self, Self]]:
         """`count` pairs (train, validation) for cross-validation: every item is for validation in
@@ -384,6 +392,5 @@ class Dataset:
             raise DataError(
                 f"{self.name!r}: folds must be from 2 to its {len(self)} items, found {count!r}"
             )
-        by_class = bool(self.classes) and self.first_labels.ndim == 1
-        fold = fold_numbers(self.first_labels if by_class else None, len(self), count, seed)
+        fold = fold_numbers(self._class_each, len(self), count, seed)
         return [(self[fold != k], self[fold == k]) for k in range(count)]

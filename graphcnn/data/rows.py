@@ -127,6 +127,12 @@ class Chosen(Rows):
         return readable(self.rows, self.index[wanted])
 
 
+def part_of(items: Any, index: Any) -> Any:
+    """Some of the items, as items of a data set: what is no array stays none."""
+    whole = in_memory(items) or (is_mapped(items) and isinstance(index, slice))
+    return items[index] if whole else Chosen(items, index)
+
+
 class Changed(Rows):
     """Rows with a function between: `change` takes and gives arrays (k, ...)."""
 

@@ -8,7 +8,7 @@ from graphcnn.data.normalisation import Array
 from graphcnn.ir.philox import permutation, words
 
 #: Streams of the random generator.
-_BALANCE, _FOLD = 0x42414C41, 0x464F4C44
+_BALANCE, _FOLD, _SPLIT = 0x42414C41, 0x464F4C44, 0x53504C54
 
 
 def balanced_order(labels: Array, ignored: Sequence[int], seed: int, epoch: int) -> Array:
@@ -36,11 +36,22 @@ def balanced_order(labels: Array, ignored: Sequence[int], seed: int, epoch: int)
     return together[np.argsort(drawn[at : at + n], kind="stable")]
 
 
+def shared_out(labels: Array | None, n: int, held: int, seed: int) -> tuple[Array, Array]:
+    """The indices of the rest, and of `held` of `n` items at random, each class in proportion."""
+    order = _by_class(permutation(seed, 0, _SPLIT, n), labels)
+    k = np.arange(n)
+    chosen = (k + 1) * held // n > k * held // n  # every n/held-th of them
+    return np.sort(order[~chosen]), np.sort(order[chosen])
+
+
+def _by_class(order: Array, labels: Array | None) -> Array:
+    """The items of the classes one behind another, in their order."""
+    return order if labels is None else order[np.argsort(labels[order], kind="stable")]
+
+
 def fold_numbers(labels: Array | None, n: int, count: int, seed: int) -> Array:
     """The fold of each of `n` items, from 0; each class goes through the folds in turn."""
-    order = permutation(seed, 0, _FOLD, n)
-    if labels is not None:
-        order = order[np.argsort(labels[order], kind="stable")]
+    order = _by_class(permutation(seed, 0, _FOLD, n), labels)
     fold = np.empty(n, np.int64)
     fold[order] = np.arange(n) % count
     return fold

@@ -10,6 +10,7 @@ from graphcnn.analysis.batch_split import BatchSplit, Collected
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.prefetching import drawn
+from graphcnn.data.streams import Stream
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.item_places import take_items
@@ -29,6 +30,7 @@ from graphcnn.network.feeding import (
     feeds_for,
     item_feeds,
     items_along,
+    own_labels,
     prediction_type,
 )
 from graphcnn.network.network import Network
@@ -249,12 +251,13 @@ def totals(
     with drawn(data.epoch(None, 0, batch_size), data.costly) as batches:
         for inputs, targets, *_ in batches:
             feeds = item_feeds(model, inputs)
+            targets = own_labels(targets, model) if isinstance(data, Stream) else targets
             feeds[TARGET] = items_along(rule.check(targets), target.shape)
             results = head.run(feeds, states)[0]
-            for key in kept:
-                _refuse_to_keep(key, results[key], len(targets), len(data))
-            collected.add(results, len(targets))
             count += len(targets)
+            for key in kept:
+                _refuse_to_keep(key, results[key], len(targets), data.known_count or count)
+            collected.add(results, len(targets))
     found = collected.totals()
     if split.tail is not None:
         found |= _of_the_whole(runner, split, collected.results(), states, count)

@@ -22,6 +22,8 @@ from graphcnn.data.normalisation import (
 )
 from graphcnn.data.numpy_files import arrays
 from graphcnn.data.rows import with_channel
+from graphcnn.data.samples import is_map, samples
+from graphcnn.data.streams import Stream, is_stream, stream
 from graphcnn.errors import DataError, DataWarning
 from graphcnn.ir.item_places import count_items, fed_items
 from graphcnn.ir.node import Array, Value
@@ -64,9 +66,15 @@ def as_dataset(
             raise DataError("a Dataset has targets of its own: leave out the second argument")
         data = (data, targets)
     check_has_inputs(model)
+    if is_map(data):
+        data = samples(data)
+    elif is_stream(data):
+        data = stream(data, name=getattr(data, "__name__", type(data).__name__))
     if not isinstance(data, Dataset):
         data = _from_pair(data, model, loss)
     data = _with_fitting_items(data, model)
+    if isinstance(data, Stream):  # the classes of a batch are found by their names as it comes
+        return data
     return _by_class_names(data, model.classes or classes, model.name)
 
 

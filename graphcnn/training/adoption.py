@@ -17,7 +17,7 @@ def adopt_data(model: Network, data: Dataset, rule: TargetRule) -> None:
     if model.normalisation is None:
         model.normalisation = data.normalisation
     first = data.first_items
-    if model.reach is None and first.dtype.kind in "fu":
+    if model.reach is None and first.dtype.kind in "fu" and len(first):
         model.reach, model.looks = reach_of(first), LOOKS
     if data.classes and not model.classes and _tells_apart(rule, data):
         model.classes = data.classes

@@ -55,6 +55,7 @@ class Position:
     monitor: str = ""
     config: dict[str, Any] = field(default_factory=dict)
     items: int = 0
+    batches: int = 0
     logged: dict[str, float] = field(default_factory=dict)
     pending: bool = False
     rate: float | None = None

@@ -31,7 +31,7 @@ from graphcnn.training.interrupt import interruptible
 from graphcnn.training.keeping import Checkpoint
 from graphcnn.training.progress import display
 from graphcnn.training.resuming import Told, wanted_changes
-from graphcnn.training.run import Run, Watcher, steps_of_epoch
+from graphcnn.training.run import Run, Watcher
 from graphcnn.training.session import Session, checked_seed, one_pixel_message
 from graphcnn.training.step_history import StepHistory
 from graphcnn.training.stopping import EarlyStopping, MaxSteps, Timer
@@ -183,6 +183,8 @@ def fit(
         held_out = as_dataset(validation, model, known or data.classes, loss=loss)
     if class_weights is not None:
         data = data.weighted(class_weights)
+    if steps_per_epoch is not None and data.known_count is None:
+        raise DataError("steps_per_epoch of a stream is said by cnn.data.stream(..., batches=)")
     batch_size = _batch_size(batch_size, data)
     counts = {
         "checkpoint_every": checkpoint_every,
@@ -200,8 +202,8 @@ def fit(
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
     called, early_stopping = callback_watchers(callbacks, early_stopping)
-    steps = steps_per_epoch or steps_of_epoch(len(data), batch_size, drop_last)
-    epochs = epochs or (1 if max_steps is None else -(-max_steps // steps))
+    steps = steps_per_epoch or data.steps(batch_size, drop_last)
+    epochs = epochs or (1 if max_steps is None else -(-max_steps // (steps or 1)))
     optimizer = make_optimizer(optimizer)
     if learning_rate is not None:
         optimizer = optimizer.at_rate(learning_rate)
@@ -294,13 +296,15 @@ def _tell_forgotten(names: list[str]) -> None:
 
 def _batch_size(given: Any, data: Dataset) -> int:
     if given is None:
-        return min(BATCH_SIZE, len(data))
+        return min(BATCH_SIZE, data.known_count or BATCH_SIZE)
     data.check_batch_size(given)
     return int(given)
 
 
 def _check_last_batch(session: Session, data: Dataset, batch_size: int, drop_last: bool) -> None:
     """Refuse now what would fail in the last batch of the first epoch."""
+    if data.known_count is None:
+        return
     last = batch_size if drop_last else len(data) % batch_size or batch_size
     few = f"{len(data)} items in batches of {batch_size} leave a last batch of"
     if last < session.shards:

@@ -60,7 +60,7 @@ class Bar(Watcher):
         self._progress = _progress()
         self._progress.start()
         self._task = self._progress.add_task(
-            "training", total=run.epochs * run.batches, completed=run.done, rate="", loss=""
+            "training", total=run.total, completed=run.done, rate="", loss=""
         )
         self._rate = _Rate()
 

@@ -77,7 +77,7 @@ class Told:
             _VERSION: 2,
             **self.others,
             "loss": loss_name(self.loss),
-            "data": f"{self.data.name}, {len(self.data)} items",
+            "data": self.data.about,
             "data content": content(self.data),
             "validation": None if held_out is None else content(held_out),
             "network": _graph_hash(self.network),
@@ -94,7 +94,7 @@ class Told:
         """What the first version of checkpoints held."""
         return {
             **{key: value for key, value in self.others.items() if key != "drop_last"},
-            "data": f"{self.data.name}, {len(self.data)} items",
+            "data": self.data.about,
             "loss": loss_name(self.loss),
             "optimizer": repr(self.optimizer),
         }

@@ -1,6 +1,7 @@
 """One training run: its epochs, where it stands, and who watches it."""
 
 import math
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
@@ -133,17 +134,34 @@ class Run:
 
     @property
     def batches(self) -> int:
-        """Steps of one epoch."""
-        return self.steps_per_epoch or self._batches_of_data
+        """Steps of one epoch; of a stream that does not tell, those of the last one, and in the
+        first epoch more than any has."""
+        return self.steps_per_epoch or self._steps or self.position.batches or sys.maxsize
 
     @property
-    def _batches_of_data(self) -> int:
-        return steps_of_epoch(len(self.data), self.batch_size, self.drop_last)
+    def _steps(self) -> int | None:
+        return self.data.steps(self.batch_size, self.drop_last)
+
+    @property
+    def total(self) -> int | None:
+        """Steps of the whole run, or None as long as that is not known."""
+        return None if self.batches == sys.maxsize else self.epochs * self.batches
 
     @property
     def done(self) -> int:
         """Steps taken so far, of a resumed run from its beginning."""
+        if self.steps_per_epoch is None and self._steps is None:
+            return self.session.steps
         return self.position.epoch * self.batches + self.position.batch
+
+    def _left(self) -> int | None:
+        known = self.steps_per_epoch or self._steps
+        return None if known is None else known - self.position.batch
+
+    def _more(self) -> bool:
+        """Whether the epoch may have further batches."""
+        known = self.steps_per_epoch or self._steps
+        return known is None or self.position.batch < known
 
     # What watchers do
 
@@ -229,7 +247,7 @@ class Run:
         listening = [each for each in self._watchers if type(each).batch is not Watcher.batch]
         keepers = [each for each in self._watchers if isinstance(each, Keeper)]
         with drawn(self._batches(), self.data.costly) as batches:
-            for batch in islice(batches, self.batches - at.batch):
+            for batch in islice(batches, self._left()):
                 at.rate = session.learning_rate
                 outputs, items = session.step_outputs(*batch), items_of(batch)
                 at.batch += 1
@@ -239,20 +257,21 @@ class Run:
                     result = self.sums.of_batch(outputs, self.model.classes)
                     for each in listening:
                         self._ask(each, "batch", items, result)
-                if self.validate_at_steps and at.batch < self.batches:
+                if self.validate_at_steps and self._more():
                     if self.done % self.validate_at_steps == 0:
                         self._validate()
                 for keeper in keepers:
                     self._ask(keeper, "settled")
                 if interrupted():
                     self.stop(INTERRUPTED)
-                if self._reason is not None and (at.batch < self.batches or interrupted()):
+                if self._reason is not None and (self._more() or interrupted()):
                     return
         row = self._means()
         if self.held_out is not None and self._due():
             row |= self._validate()
         at.rows.append(row | at.logged)
         at.rates.append(at.rate if at.rate is not None else session.rate_at(session.steps))
+        at.batches = at.batch
         at.epoch, at.batch, at.items, at.totals, at.logged = at.epoch + 1, 0, 0, {}, {}
         at.pending = True
         self._tell_of_epoch()
@@ -265,7 +284,7 @@ class Run:
                 self.seed, self.position.epoch, n, self.position.batch, **options
             )
             return
-        epoch, batch = divmod(self.done, self._batches_of_data)
+        epoch, batch = divmod(self.done, self._steps or sys.maxsize)
         while True:
             yield from self.data.epoch(self.seed, epoch, n, batch, **options)
             epoch, batch = epoch + 1, 0
@@ -342,12 +361,6 @@ class Run:
         else:
             how = f"go on with resume={str(self.folder)!r}"
         return f"interrupted in epoch {at.epoch + 1} after batch {at.batch}: {how}"
-
-
-def steps_of_epoch(items: int, batch_size: int, drop_last: bool) -> int:
-    """How many batches so many items are."""
-    whole, rest = divmod(items, batch_size)
-    return whole if drop_last or not rest else whole + 1
 
 
 def called(watcher: Watcher) -> str:
