@@ -1,16 +1,22 @@
 """What an optimiser is: the settings that all have, and the update of one parameter as nodes."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import DType
+from graphcnn.learning.optimizers.drawing import formula, update_graph
 from graphcnn.learning.optimizers.groups import RATE, Groups, assigned, table
 from graphcnn.learning.schedules import Epochs, Schedule, is_number, schedule
 from graphcnn.learning.schedules.base import in_steps
 from graphcnn.ops.elementwise import as_type
+
+if TYPE_CHECKING:
+    from graphcnn.pictures.picture import Picture
 
 Slots = dict[str, Value]
 
@@ -150,6 +156,22 @@ class Optimizer:
         `parameters` are `model.parameters`.
         """
         return table(self, self._groups, parameters)
+
+    def picture(self, shape: tuple[int, ...] = (16, 8, 3, 3), title: str = "") -> "Picture":
+        """The update of a parameter of this shape: every operator with what it reads, and the
+        formula."""
+        from graphcnn.pictures.results.updates import update_picture
+
+        return update_picture(update_graph(self, shape), title or str(self), formula(self))
+
+    def draw(
+        self,
+        path: str | os.PathLike[str],
+        shape: tuple[int, ...] = (16, 8, 3, 3),
+        title: str = "",
+    ) -> Path:
+        """Write `picture(...)` in the format of the file's suffix."""
+        return self.picture(shape, title).save(path)
 
     def decays(self, parameter: Value) -> bool:
         """Whether weight decay applies: to parameters of two and more axes."""

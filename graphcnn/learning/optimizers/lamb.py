@@ -16,7 +16,7 @@ class LAMB(Adam):
     """Adam whose step is as long, in each tensor, as the weights there, for very large batches
     (Y. You et al., arXiv:1904.00962).
 
-    m, v as in `Adam`         r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon) + wd·p
+    r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon) + wd·p     m, v as in `Adam`
     p -= lr · ‖p‖ / ‖r‖ · r   with 1 in place of the quotient where one of the norms is 0
 
     Weight decay is decoupled: the statistics do not see it. As in the authors' program,

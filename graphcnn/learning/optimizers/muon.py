@@ -89,7 +89,9 @@ class Muon(Optimizer):
         rows = int(parameter.shape[0])  # type: ignore[arg-type]
         matrix = reshape(direction, (rows, -1))
         columns = int(matrix.shape[1])  # type: ignore[arg-type]
-        rate = as_type(learning_rate, parameter.dtype) * max(1.0, rows / columns) ** 0.5
+        rate = as_type(learning_rate, parameter.dtype)
+        if rows > columns:
+            rate = rate * (rows / columns) ** 0.5
         turned = reshape(orthogonal(matrix, self.steps), parameter.shape)
         return self._shrunk(parameter, learning_rate) - rate * turned, {"velocity": v}
 
