@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pictures.checks import check_picture, check_texts
 from support.evaluate import run
 from support.tiny import leaf
 
@@ -293,6 +294,18 @@ def test_lengths_in_epochs() -> None:
         cnn.Session(small(), optimizer=SWA(SGD(LR), epochs(3)), target=LABELS)
     with pytest.raises(GraphError, match="Cosine: steps is the rest of the run, which fit knows"):
         cnn.Session(small(), optimizer=SGD(Cosine(LR)))
+
+
+def test_each_has_a_drawing_of_its_update_with_the_formula() -> None:
+    for rule in ALL:
+        picture = rule.picture()
+        check_picture(picture)
+        check_texts(picture.scene)
+        drawn = picture.graph
+        assert drawn is not None
+        slots = rule.slots_of(next(v for v in drawn.inputs if v.node.name == "p"))
+        assert {"new p", *(f"new {slot}" for slot in slots)} <= drawn.outputs.keys()
+        assert any("p -= lr" in line for line in picture.scene.footer), rule
 
 
 def test_averages_of_what_is_minimised() -> None:
