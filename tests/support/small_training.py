@@ -24,9 +24,9 @@ def small(name: str = "small") -> cnn.Model:
     return cnn.Model(image, cnn.dense(x, 2, name="logits"), name=name)
 
 
-def train(model: cnn.Model, **options: object) -> cnn.Model:
+def train(model: cnn.Model, data: cnn.data.Dataset | None = None, **options: object) -> cnn.Model:
     settings = dict(epochs=4, batch_size=16, optimizer=cnn.Adam(0.01), seed=3, progress=False)
-    model.history = model.fit(stripes(), **(settings | options))
+    model.history = model.fit(stripes() if data is None else data, **(settings | options))
     return model
 
 
