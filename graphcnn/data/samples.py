@@ -59,7 +59,8 @@ class Samples(Stream):
         """Of the items only their number is known before they come."""
         some = b"" if self.chosen is None else self.chosen.tobytes()
         about = type(self.source).__qualname__, self._kind(), self.classes, self.normalisation
-        return f"samples {len(self)} {about} {hashlib.sha256(some).hexdigest()[:16]}"
+        made = "" if self.augmentation is None else f" {self.augmentation}"
+        return f"samples {len(self)} {about} {hashlib.sha256(some).hexdigest()[:16]}{made}"
 
     def steps(self, batch_size: int, drop_last: bool) -> int | None:
         return super(Stream, self).steps(batch_size, drop_last)
@@ -82,9 +83,19 @@ class Samples(Stream):
     ) -> Iterator[tuple[Any, ...]]:
         known = shuffle and seed is not None
         order = self.shuffled_order(seed, epoch) if known else np.arange(len(self))  # type: ignore[arg-type]
+        if self.augmentation is not None and seed is not None:
+            yield from self.augmentation.batches(self, seed, epoch, size, order, start, drop_last)
+            return
         count = len(order) - (len(order) % size if drop_last else 0)
         for at in range(start * size, count, size):
             yield self.known(self._of(order[at : min(at + size, count)]))
+
+    def batch(self, indices: Any, *, normalised: bool = False) -> tuple[Any, ...]:
+        items, *rest = self.known(self._of(indices))
+        return (self._normalised(items) if normalised else items, *rest)
+
+    def augmented(self, *transforms: Any, **options: Any) -> Self:
+        return super(Stream, self).augmented(*transforms, **options)
 
     def _of(self, rows: Sequence[int] | Array) -> tuple[Any, ...]:
         """The items of these numbers, one behind another."""

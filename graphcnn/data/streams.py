@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from graphcnn.data.batch_parts import Labels
+from graphcnn.data.batch_parts import Labels, items_of
 from graphcnn.data.class_names import given_names
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.given import arrays_of, each_of
@@ -79,7 +79,8 @@ class Stream(Dataset):
     @property
     def digest(self) -> str:
         """What is in it is not known before it comes, and not compared."""
-        return f"stream {self._kind()} {self.classes} {self.normalisation} {self.count}"
+        made = "" if self.augmentation is None else f" {self.augmentation}"
+        return f"stream {self._kind()} {self.classes} {self.normalisation} {self.count}{made}"
 
     def steps(self, batch_size: int, drop_last: bool) -> int | None:
         return self.count
@@ -98,8 +99,17 @@ class Stream(Dataset):
         drop_last: bool = False,
     ) -> Iterator[tuple[Any, ...]]:
         """The batches as they come, from number `start`: those before are drawn and left out."""
-        for given in islice(self.draw(epoch), start, self.count):
-            yield self.known(pair_of(given, self.name))
+        made, first = self.augmentation, 0
+        for number, given in enumerate(islice(self.draw(epoch), self.count)):
+            if number < start and (made is None or seed is None):
+                continue
+            batch = self.known(pair_of(given, self.name))
+            count = items_of(batch)
+            if number >= start and made is not None and seed is not None:
+                batch = made.of_stream(self, batch, seed, epoch, first, count)
+            first += count
+            if number >= start:
+                yield batch
 
     def known(self, batch: Sequence[Any]) -> tuple[Any, ...]:
         """A batch that knows where it is from, its items in the shape that the model takes."""
@@ -130,7 +140,14 @@ class Stream(Dataset):
         raise DataError(f"{self.name!r} is a stream: weights are the third of each batch")
 
     def augmented(self, *transforms: Any, **options: Any) -> Self:
-        raise DataError(f"{self.name!r} is a stream: augment what is drawn, before it is yielded")
+        """As `Dataset.augmented`; the index of an image is its number in its epoch."""
+        found = super().augmented(*transforms, **options)
+        if found.augmentation is not None and found.augmentation.mixes:
+            raise DataError(
+                f"{self.name!r} is a stream: it has no other image to mix one with; mix what is "
+                "drawn, before it is yielded"
+            )
+        return found
 
 
 def stream(

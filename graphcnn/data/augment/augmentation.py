@@ -142,9 +142,20 @@ class Augmentation:
         """The images that `draw` names, with their targets and weights, as training sees them."""
         return self._changed(data, draw, len(self.steps)).batch()
 
-    def _changed(self, data: Source, draw: Draw, steps: int) -> Parts:
-        """The same after the first so many steps."""
-        parts = self._parts(data, draw.index)
+    def of_stream(
+        self, data: Source, given: tuple[Any, ...], seed: int, epoch: int, first: int, count: int
+    ) -> tuple[Any, ...]:
+        """A batch of `count` images that came after `first` others of the epoch, as training sees
+        it: their numbers are their indices."""
+        rows = np.arange(first, first + count)
+        draw = Draw(seed, epoch, rows, np.zeros(count, np.int64))
+        return self._changed(data, draw, len(self.steps), given).batch()
+
+    def _changed(
+        self, data: Source, draw: Draw, steps: int, given: tuple[Any, ...] | None = None
+    ) -> Parts:
+        """The same after the first so many steps; `given` is what was read already."""
+        parts = self._parts(data, data.batch(draw.index) if given is None else given)
         for step, (place, transform) in enumerate(self.steps[:steps]):
             own = draw.at(place)
             if isinstance(transform, Mixing):
@@ -154,8 +165,8 @@ class Augmentation:
                 parts = parts.changed(transform, own)
         return parts
 
-    def _parts(self, data: Source, rows: Array) -> Parts:
-        items, targets, *weights = data.batch(rows)
+    def _parts(self, data: Source, given: tuple[Any, ...]) -> Parts:
+        items, targets, *weights = given
         kinds = self.kinds(data)
         named = targets if isinstance(targets, Mapping) else {"": targets}
         made = {key: self._target(array, kinds[key], data) for key, array in named.items()}

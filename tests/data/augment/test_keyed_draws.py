@@ -110,7 +110,11 @@ def test_the_digest_is_of_the_transforms_too(data: cnn.data.Dataset) -> None:
         (A.crop(2), A.flip()),
         (speckled,),
     )
-    own = [(lambda x, r, k=k: x * k,) for k in (1, 2)]
+
+    def times(k: Any) -> Any:
+        return lambda x, r: x * k
+
+    own = [(lambda x, r, k=k: x * k,) for k in (1, 2)] + [(times(k),) for k in (1, 2, [3])]
     found = [data.augmented(*chain).digest if chain else data.digest for chain in (*chains, *own)]
     assert len(set(found)) == len(found)
     assert data.augmented(A.flip()).augmented(A.crop(2)).digest == found[3]

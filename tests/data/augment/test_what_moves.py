@@ -150,6 +150,41 @@ def test_partners_are_as_they_are_in_the_same_epoch():
     np.testing.assert_allclose(mixed.reshape(30, -1), soft @ seen, atol=1e-5)
 
 
+def test_streams_and_data_sets_of_others_are_augmented_by_their_numbers():
+    x = np.random.default_rng(0).integers(0, 256, (30, 1, 6, 6), dtype=np.uint8)
+    labels, names = np.arange(30) % 3, tuple("abc")
+    chain = A.crop(2), A.noise(0.1)
+    plain = Dataset(x, labels, names).augmented(*chain)
+    wanted, _ = only(plain, 2)
+    parts = (0, 7), (7, 16), (16, 30)
+    stream = cnn.data.stream(lambda: ((x[a:b], labels[a:b]) for a, b in parts), classes=names)
+    train = stream.augmented(*chain)
+    found = [*train.epoch(0, 2, 1)]
+    assert np.array_equal(np.concatenate([b[0] for b in found]), wanted)
+    assert np.array_equal(next(train.epoch(0, 2, 1, start=2))[0], wanted[16:])
+    assert np.array_equal(next(train.epoch(None, 2, 1))[0], x[:7])
+    assert train.digest != stream.digest
+    with pytest.raises(cnn.DataError, match="a stream: it has no other image to mix"):
+        stream.augmented(A.mixup())
+
+    class Others:
+        classes = names
+
+        def __len__(self):
+            return 30
+
+        def __getitem__(self, i):
+            return x[i], int(labels[i])
+
+    others = cnn.data.samples(Others())
+    for chain in ((A.crop(2), A.noise(0.1)), (A.crop(2), A.cutmix())):
+        both = others.augmented(*chain), Dataset(x, labels, names).augmented(*chain)
+        for a, b in zip(*(data.epoch(1, 3, 8) for data in both), strict=True):
+            assert np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1])
+    assert others.augmented(A.flip()).digest != others.digest
+    assert np.array_equal(others.augmented(A.flip()).batch([3, 1])[0], x[[3, 1]])
+
+
 REFUSED = [
     (
         A.cutout(9),
