@@ -221,6 +221,21 @@ def test_numbers_far_from_0(outputs: int, weights: Array | None) -> None:
         assert found == pytest.approx(wanted, rel=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_targets_that_are_all_the_same() -> None:
+    """R² is 1 where they are met and 0 where not, whatever rounding left of their spread."""
+    t = np.full((COUNT, 2), 1234.1, np.float32)
+    p = t.copy()
+    p[:, 1] += RNG.normal(size=COUNT).astype(np.float32)
+    found = measured({"r2": m.R2(None), "ev": m.ExplainedVariance(None)}, p, t)
+    wanted = {
+        f"{key}[{i}]": judge(t[:, i], p[:, i])
+        for key, judge in (("r2", sk.r2_score), ("ev", sk.explained_variance_score))
+        for i in range(2)
+    }
+    assert found == wanted and set(found.values()) == {0.0, 1.0}
+
+
 def test_pixels_without_those_that_are_left_out() -> None:
     shape = (11, 4, 5, 6)
     scores = RNG.normal(size=shape).astype(np.float32)
