@@ -92,6 +92,16 @@ def test_of_pixels_labels_and_numbers() -> None:
     assert json.loads(report.to_json())["outputs"][""]["kind"] == "numbers"
 
 
+def test_of_a_stream() -> None:
+    """Which does not say how many items it has."""
+    model = network(3)
+    batches = [(X[i : i + 50], LABELS[i : i + 50]) for i in range(0, 120, 50)]
+    found = model.evaluate(cnn.data.stream(lambda: iter(batches)), report=True)
+    whole = model.evaluate((X, LABELS), report=True)
+    assert found.count == 120 and "120 items" in str(found)
+    np.testing.assert_array_equal(found.confusion, whole.confusion)
+
+
 def test_of_many_classes_the_worst_are_shown() -> None:
     count = MOST + 1
     confusion = np.eye(count, dtype=np.int64) * 9

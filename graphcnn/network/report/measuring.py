@@ -23,10 +23,13 @@ from graphcnn.network.feeding import Data
 from graphcnn.network.network import Network
 from graphcnn.network.report.parts import ClassPart, LabelPart, NumberPart, Part
 from graphcnn.network.report.report import Report
+from graphcnn.ops.shape import ElementCount
 from graphcnn.runtime.execution import Execution
 
 #: Numbers of scores that are kept for curves; of more there are none.
 MOST_RANKED: Final = 2**26
+#: The output that counts the items, also of data that do not say how many they are.
+ITEMS: Final = "report of items"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +50,13 @@ class Asked:
     pixels: bool
 
     @classmethod
-    def of(cls, seen: Seen, name: str, called: str, items: int) -> "Asked":
-        """What a report says of such a prediction. Raises `GraphError` where it is none that is
-        compared with its target."""
+    def of(cls, seen: Seen, name: str, called: str, items: int | None) -> "Asked":
+        """What a report says of such a prediction: curves only of so many items as are known, and
+        not too many. Raises `GraphError` where it is none that is compared with its target."""
         found = classes_of(seen) or sides_of(seen)
         shape = seen.prediction.shape
         pixels = known_size(shape[2:]) > 1
-        room = items * known_size(shape[1:]) <= MOST_RANKED
+        room = items is not None and items * known_size(shape[1:]) <= MOST_RANKED
         ranks = {"ranks": ranked(seen, "report")} if found and room and not pixels else {}
         if found is None:
             own: dict[str, Value] = {"errors": Errors().of_batch(seen)}
@@ -110,21 +113,22 @@ def reported(
     def more(
         opened: Network, dataset: Dataset, chosen: str | Objective, graph: Graph
     ) -> tuple[Graph, list[str]]:
-        asked.extend(_asked(opened.graph, graph, chosen, len(dataset)))
+        asked.extend(_asked(opened.graph, graph, chosen, dataset.known_count))
         added = {key: value for each in asked for key, value in each.outputs.items()}
+        added[ITEMS] = ElementCount(next(iter(opened.graph.outputs.values())).shape[:1])()
         kept = [key for each in asked for key in each.collected]
         return graph.with_outputs({**graph.outputs, **added}), kept
 
     found = measured(model, data, loss, batch_size, metrics, execution, targets, tta, more)
     classes = found.model.classes or found.data.classes
     parts = {each.name: each.part(found.totals, classes) for each in asked}
-    added = {key for each in asked for key in each.outputs}
+    added = {ITEMS, *(key for each in asked for key in each.outputs)}
     totals = {key: total for key, total in found.totals.items() if key not in added}
     own = numbers(found.measures, totals, classes)
-    return Report(model.name, found.data.name, len(found.data), own, parts)
+    return Report(model.name, found.data.name, int(found.totals[ITEMS]), own, parts)
 
 
-def _asked(model: Graph, graph: Graph, loss: str | Objective, items: int) -> Iterator[Asked]:
+def _asked(model: Graph, graph: Graph, loss: str | Objective, items: int | None) -> Iterator[Asked]:
     """What is asked of each output of a model that has a target in the graph with a loss."""
     name, prediction = next(iter(model.outputs.items()))
     (goal,) = (v for v in graph.inputs if v.node.name == TARGET)

@@ -137,7 +137,7 @@ class Report(Mapping[str, float]):
                 return ranks_picture(part.scores, part.truth, part.names, title=where)
         raise DataError(
             f"{self.model} ranks no classes that could be drawn as curves: it predicts numbers, or "
-            "classes of pixels"
+            "classes of pixels, or nobody knew before how many items there are"
         )
 
     def draw_curves(self, path: str | os.PathLike[str]) -> Path:
