@@ -185,9 +185,8 @@ class Pipeline:
     def parse(cls, text: str) -> "Pipeline":
         """The pipeline that `str` wrote. Raises `GraphError` for unknown passes and options."""
         items = re.findall(rf"\s*(\w+)\s*(?:\{{({_OPTIONS})\}})?\s*(?:,|$)", text)
-        if ", ".join(f"{n}{{{o}}}" if o else n for n, o in items) != re.sub(
-            r"\s*,\s*", ", ", text.strip()
-        ):
+        read = ",".join(f"{name}{{{options}}}" if options else name for name, options in items)
+        if re.sub(r"\s*,\s*", ",", read) != re.sub(r"\s*,\s*", ",", text.strip()):
             raise GraphError(f"cannot read the pipeline {text!r}: expected  name, name{{option=1}}")
         return cls(tuple(_parse_pass(name, options) for name, options in items))
 

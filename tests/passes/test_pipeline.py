@@ -11,7 +11,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value, build
 from graphcnn.learning.optimizers import Optimizer
-from graphcnn.learning.schedules import Cosine
+from graphcnn.learning.schedules import Cosine, Linear, OneCycle, epochs, join
 from graphcnn.ops.activation import Relu, Sigmoid
 from graphcnn.passes.driver.base import PASSES, Applied, Pass, PassLog, Pipeline, no
 from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
@@ -41,6 +41,8 @@ def test_text_round_trip(text: str) -> None:
     "optimizer",
     [
         cnn.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, clip_norm=1.0),
+        cnn.SGD(OneCycle(0.1, 9), OneCycle(0.8, 9), groups={"a.*": {"momentum": 0}, "b": {}}),
+        cnn.SWA(cnn.Lookahead(cnn.Adam(join(Linear(0.1, 1, 5), 0.5, at=epochs(2)))), epochs(3)),
         cnn.Adam(1e-3),
         cnn.SGD(Cosine(0.1, steps=100, warmup=5)),
     ],
