@@ -14,7 +14,6 @@
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from graphcnn import data
@@ -120,20 +119,7 @@ from graphcnn.language.sources import (
     random_uniform,
 )
 from graphcnn.learning import metrics, optimizers, schedules
-from graphcnn.learning.optimizers import (
-    EMA,
-    LAMB,
-    SGD,
-    SWA,
-    Adagrad,
-    Adam,
-    AdamW,
-    Lion,
-    Lookahead,
-    Muon,
-    Optimizer,
-    RMSProp,
-)
+from graphcnn.learning.optimizers import SGD, Optimizer
 from graphcnn.model import Model, import_onnx, load
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.passes.training import backward_rules
@@ -149,6 +135,18 @@ from graphcnn.training.transfer.transferable import replace_head
 
 if TYPE_CHECKING:
     from graphcnn.exchange.check import Check
+    from graphcnn.learning.optimizers import (
+        EMA,
+        LAMB,
+        SWA,
+        Adagrad,
+        Adam,
+        AdamW,
+        Lion,
+        Lookahead,
+        Muon,
+        RMSProp,
+    )
 
 __version__ = "0.1.0"
 
@@ -170,10 +168,18 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> ModuleType:
+#: Optimisers that are, too.
+_OPTIMIZERS = frozenset(
+    ("EMA", "LAMB", "SWA", "Adagrad", "Adam", "AdamW", "Lion", "Lookahead", "Muon", "RMSProp")
+)
+
+
+def __getattr__(name: str) -> Any:
     """What is loaded at first use: `models` is written as users write networks."""
     if name in _LATER:
         return import_module(_LATER[name])
+    if name in _OPTIMIZERS:
+        return getattr(optimizers, name)
     raise AttributeError(f"module 'graphcnn' has no attribute {name!r}")
 
 

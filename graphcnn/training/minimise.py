@@ -27,7 +27,7 @@ from graphcnn.ir.sources import Input, Role, State
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
-from graphcnn.learning.optimizers.averaging import AVERAGE
+from graphcnn.learning.optimizers.base import AVERAGE
 from graphcnn.learning.schedules import schedule
 from graphcnn.network.network import Network
 from graphcnn.ops.random import Dropout

@@ -45,7 +45,7 @@ from graphcnn.learning.metrics.base import numbers
 from graphcnn.learning.objective import measures_of
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
-from graphcnn.learning.optimizers.averaging import AVERAGE, AVERAGED
+from graphcnn.learning.optimizers.base import AVERAGE, AVERAGED
 from graphcnn.learning.probabilities import tell
 from graphcnn.learning.schedules import schedule
 from graphcnn.learning.target_rule import TARGET, WEIGHTS, TargetRule

@@ -19,7 +19,6 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.language.arguments import choose
-from graphcnn.learning.optimizers import OPTIMIZERS, WRAPPERS
 from graphcnn.learning.schedules import Schedule, epochs
 
 #: Every pass by name: filled as the classes are defined.
@@ -225,6 +224,9 @@ def _value(text: ast.expr) -> Any:
         return tuple(map(_value, text.elts))
     if not isinstance(text, ast.Call):
         return ast.literal_eval(text)
+    import_all("graphcnn.learning.schedules")
+    from graphcnn.learning.optimizers import OPTIMIZERS, WRAPPERS  # loads all of them
+
     makers: list[Any] = [*OPTIMIZERS.values(), *WRAPPERS.values(), *_subclasses(Schedule), epochs]
     known = {maker.__name__: maker for maker in makers}
     name = text.func.id if isinstance(text.func, ast.Name) else ""

@@ -11,30 +11,26 @@ normalisation are left alone: they are not many, and shrinking them does not sim
     cnn.EMA(cnn.Lookahead(cnn.Adam(0.01)), decay=0.99)
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from graphcnn.errors import GraphError
 from graphcnn.language.arguments import choose
-from graphcnn.learning.optimizers.adagrad import Adadelta, Adagrad
-from graphcnn.learning.optimizers.adam import Adam, AdamW
-from graphcnn.learning.optimizers.averaging import EMA, SWA
 from graphcnn.learning.optimizers.base import Optimizer, Slots, told
 from graphcnn.learning.optimizers.groups import Groups, layer_decay
-from graphcnn.learning.optimizers.lamb import LAMB
-from graphcnn.learning.optimizers.lion import Lion
-from graphcnn.learning.optimizers.lookahead import Lookahead
-from graphcnn.learning.optimizers.muon import Muon
-from graphcnn.learning.optimizers.rmsprop import RMSProp
 from graphcnn.learning.optimizers.sgd import SGD
-from graphcnn.learning.optimizers.wrapper import Wrapper
 
-#: What `optimizer=` accepts as a name, with default settings.
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "sgd": SGD, "rmsprop": RMSProp, "adam": Adam, "adamw": AdamW, "adagrad": Adagrad,
-    "adadelta": Adadelta, "lion": Lion, "lamb": LAMB, "muon": Muon,
-}  # fmt: skip
-#: What goes around an optimiser.
-WRAPPERS: dict[str, type[Wrapper]] = {"ema": EMA, "swa": SWA, "lookahead": Lookahead}
+if TYPE_CHECKING:
+    from graphcnn.learning.optimizers.adagrad import Adadelta, Adagrad
+    from graphcnn.learning.optimizers.adam import Adam, AdamW
+    from graphcnn.learning.optimizers.averaging import EMA, SWA
+    from graphcnn.learning.optimizers.lamb import LAMB
+    from graphcnn.learning.optimizers.lion import Lion
+    from graphcnn.learning.optimizers.lookahead import Lookahead
+    from graphcnn.learning.optimizers.muon import Muon
+    from graphcnn.learning.optimizers.names import OPTIMIZERS, WRAPPERS
+    from graphcnn.learning.optimizers.rmsprop import RMSProp
+    from graphcnn.learning.optimizers.wrapper import Wrapper
 
 __all__ = [
     "EMA",
@@ -60,6 +56,22 @@ __all__ = [
     "told",
 ]
 
+#: Where each of the others is: it is loaded when it is first asked for.
+_HOMES: Final = {
+    "Adadelta": "adagrad", "Adagrad": "adagrad", "Adam": "adam", "AdamW": "adam",
+    "EMA": "averaging", "SWA": "averaging", "LAMB": "lamb", "Lion": "lion",
+    "Lookahead": "lookahead", "Muon": "muon", "OPTIMIZERS": "names", "WRAPPERS": "names",
+    "RMSProp": "rmsprop", "Wrapper": "wrapper",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
 
 def optimizer(spec: Any) -> Optimizer:
     """An optimiser from itself, or one with default settings from its name.
@@ -69,6 +81,8 @@ def optimizer(spec: Any) -> Optimizer:
     """
     if isinstance(spec, Optimizer):
         return spec
+    from graphcnn.learning.optimizers.names import OPTIMIZERS  # loads all of them
+
     if isinstance(spec, str):
         return choose(OPTIMIZERS, spec.lower(), "optimizer")()  # type: ignore[call-arg]
     raise GraphError(

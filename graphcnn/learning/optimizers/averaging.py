@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from graphcnn.ir.node import Value, constant_of
 from graphcnn.ir.tensor_type import DType
 from graphcnn.language.elementwise import equal, remainder, where
-from graphcnn.learning.optimizers.base import Slots
+from graphcnn.learning.optimizers.base import AVERAGE, AVERAGED, Slots
 from graphcnn.learning.optimizers.wrapper import Wrapper
 from graphcnn.learning.schedules import Epochs
 from graphcnn.ops.elementwise import Cast, Minimum, as_type
 
-#: The slot of the mean, and the counter of what it is made of.
-AVERAGE, AVERAGED = "average", "averaged"
 _EPOCH = Epochs(1)
 
 

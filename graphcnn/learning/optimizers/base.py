@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import DType
-from graphcnn.learning.optimizers.drawing import formula, update_graph
 from graphcnn.learning.optimizers.groups import RATE, Groups, assigned, table
 from graphcnn.learning.schedules import Epochs, Schedule, is_number, schedule
 from graphcnn.learning.schedules.base import in_steps
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 Slots = dict[str, Value]
 
 
+#: The slot of the mean of a parameter, and the counter of what it is made of.
+AVERAGE, AVERAGED = "average", "averaged"
 #: Of a setting that is told, by `repr` and in checkpoints, only where it is not the default.
 QUIET = {"quiet": True}
 _NO_GROUPS = Groups()
@@ -160,6 +161,7 @@ class Optimizer:
     def picture(self, shape: tuple[int, ...] = (16, 8, 3, 3), title: str = "") -> "Picture":
         """The update of a parameter of this shape: every operator with what it reads, and the
         formula."""
+        from graphcnn.learning.optimizers.drawing import formula, update_graph
         from graphcnn.pictures.results.updates import update_picture
 
         return update_picture(update_graph(self, shape), title or str(self), formula(self))

@@ -8,38 +8,33 @@ Steps count from 1. Lengths are numbers of steps, `epochs(10)`, or None for the 
 `Schedule.over` makes numbers of steps of the last two, and `fit` calls it.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from graphcnn.learning.schedules.base import (
     Constant,
     Epochs,
+    Function,
     Product,
     Schedule,
     epochs,
     is_number,
-)
-from graphcnn.learning.schedules.cycles import CosineRestarts, OneCycle, Triangular
-from graphcnn.learning.schedules.falling import (
-    Cosine,
-    Exponential,
-    InverseSqrt,
-    Linear,
-    Polynomial,
-    Step,
-    Steps,
-)
-from graphcnn.learning.schedules.joined import (
-    Function,
-    Join,
-    Warmup,
-    join,
     schedule,
-    warmup,
 )
 
-#: Those that need no more than their highest rate, by name: the command line offers them.
-SCHEDULES: dict[str, type[Schedule]] = {
-    "constant": Constant, "linear": Linear, "polynomial": Polynomial, "cosine": Cosine,
-    "one_cycle": OneCycle,
-}  # fmt: skip
+if TYPE_CHECKING:
+    from graphcnn.learning.schedules.cycles import CosineRestarts, OneCycle, Triangular
+    from graphcnn.learning.schedules.falling import (
+        Cosine,
+        Exponential,
+        InverseSqrt,
+        Linear,
+        Polynomial,
+        Step,
+        Steps,
+    )
+    from graphcnn.learning.schedules.joined import Join, Warmup, join, warmup
+    from graphcnn.learning.schedules.names import SCHEDULES
 
 __all__ = [
     "SCHEDULES",
@@ -66,3 +61,21 @@ __all__ = [
     "schedule",
     "warmup",
 ]
+
+#: Where each of the others is: it is loaded when it is first asked for.
+_HOMES: Final = {
+    **dict.fromkeys(("CosineRestarts", "OneCycle", "Triangular"), "cycles"),
+    **dict.fromkeys(
+        ("Cosine", "Exponential", "InverseSqrt", "Linear", "Polynomial", "Step", "Steps"), "falling"
+    ),
+    **dict.fromkeys(("Join", "Warmup", "join", "warmup"), "joined"),
+    "SCHEDULES": "names",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found

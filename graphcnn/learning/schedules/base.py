@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -174,6 +174,35 @@ class Product(Schedule):
     def at(self, step: int) -> float:
         numbers = (f.at(step) if isinstance(f, Schedule) else float(f) for f in self.factors)
         return math.prod(numbers)
+
+
+@dataclass(frozen=True)
+class Function(Schedule):
+    """The numbers of a function of the step, which counts from 1: `SGD(lambda step: 1 / step)`."""
+
+    function: Callable[[int], float]
+
+    def at(self, step: int) -> float:
+        found = self.function(step)
+        if not is_number(found) or found < 0:
+            raise GraphError(
+                f"a schedule must give a number of at least 0, found {found!r} at step {step}"
+            )
+        return float(found)
+
+
+def schedule(spec: Any) -> Schedule:
+    """A schedule from itself, a constant one from a number greater than 0, or one from a function
+    of the step."""
+    if isinstance(spec, Schedule):
+        return spec
+    if callable(spec):
+        return Function(spec)
+    if not is_number(spec) or spec <= 0:
+        raise GraphError(
+            f"learning_rate must be a number greater than 0 or a Schedule, found {spec!r}"
+        )
+    return Constant(float(spec))
 
 
 def in_steps(length: Any, per_epoch: int) -> Any:

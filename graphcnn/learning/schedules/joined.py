@@ -1,18 +1,18 @@
-"""Schedules made of others: one after the other, with a warm-up, multiplied, and functions."""
+"""Schedules made of others: one after the other, and with a warm-up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
 
 from graphcnn.errors import GraphError
 from graphcnn.learning.schedules.base import (
-    Constant,
     Epochs,
     Length,
     Schedule,
     in_steps,
     is_number,
+    schedule,
 )
 
 
@@ -101,32 +101,3 @@ class Warmup(Schedule):
 def warmup(then: float | Schedule, steps: int | Epochs, start: float = 0.0) -> Warmup:
     """A schedule after a rise to its beginning: `warmup(Cosine(0.1), epochs(2))`."""
     return Warmup(schedule(then), steps, start)
-
-
-@dataclass(frozen=True)
-class Function(Schedule):
-    """The numbers of a function of the step, which counts from 1: `SGD(lambda step: 1 / step)`."""
-
-    function: Callable[[int], float]
-
-    def at(self, step: int) -> float:
-        found = self.function(step)
-        if not is_number(found) or found < 0:
-            raise GraphError(
-                f"a schedule must give a number of at least 0, found {found!r} at step {step}"
-            )
-        return float(found)
-
-
-def schedule(spec: Any) -> Schedule:
-    """A schedule from itself, a constant one from a number greater than 0, or one from a function
-    of the step."""
-    if isinstance(spec, Schedule):
-        return spec
-    if callable(spec):
-        return Function(spec)
-    if not is_number(spec) or spec <= 0:
-        raise GraphError(
-            f"learning_rate must be a number greater than 0 or a Schedule, found {spec!r}"
-        )
-    return Constant(float(spec))
