@@ -5,9 +5,9 @@ nothing. Over the images of a batch every number counts, and a tap that lies out
 
     y[n, c, i, j] = sum over taps (u, v), channels o: x[n, o, i + p - u, j + p - v] · w[o, c, u, v]
 
-for two vectors of images at a time, transposed into scratch, [pixel][channel][image], and back. A
-unit is a band of rows of the result; the bands of the same images follow each other, and who does
-several of them transposes the images once.
+for two vectors of images at a time, or one, transposed into scratch, [pixel][channel][image], and
+back. A unit is a band of rows of the result; the bands of the same images follow each other, and
+who does several of them transposes the images once.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 from graphcnn.runtime.native.kernels.parts.pixel_rows import least, most, tiles
 from graphcnn.runtime.native.kernels.parts.tiles import Values, multiply_step, zero
 
-#: Vectors of images of one unit.
+#: Vectors of images of one unit, where the batch has so many.
 _VECTORS = 2
 #: Pieces of work wanted.
 _UNITS = 8
@@ -53,6 +53,7 @@ class BatchTranspose:
     output: Pair
     kernel_size: Pair
     lanes: int
+    vectors: int
     numbers: Numbers
 
     @property
@@ -63,7 +64,7 @@ class BatchTranspose:
     @property
     def images(self) -> int:
         """Images of one unit."""
-        return self.lanes * _VECTORS
+        return self.lanes * self.vectors
 
     @property
     def bands(self) -> int:
@@ -96,7 +97,7 @@ class BatchTranspose:
             operands=self.group.count + 1,
             units=self.units,
             scratch=scratch,
-            algorithm=f"images {self.few}×{_VECTORS}",
+            algorithm=f"images {self.few}×{self.vectors}",
             rule="few channels: images in the lanes of a vector",
         )
 
@@ -112,7 +113,7 @@ class BatchTranspose:
             first, begin = e.imul(block, images), e.imul(band, rows)
 
             def channel(o: Int) -> None:
-                for v in range(_VECTORS):
+                for v in range(self.vectors):
                     source = e.at(
                         x, dtype, (e.iadd(first, v * self.lanes), self.channels * area), (o, area)
                     )
@@ -164,7 +165,7 @@ class BatchTranspose:
             start = zero(dtype, lanes)
             if bias:
                 start = e.broadcast(e.load(e.at(bias[0], dtype, (c, 1)), dtype), lanes)
-            sums += [start] * _VECTORS
+            sums += [start] * self.vectors
 
         def tap(u: Int, v: Int, *carried: ir.Value) -> Values:
             pixel = e.b.sub(e.int(row), e.int(u)), e.b.sub(e.int(column), e.int(v))
@@ -179,7 +180,7 @@ class BatchTranspose:
                 at = e.at(read, dtype, (o, self.images))
                 filters = e.at(numbers, dtype, (o, self.few * kh * kw))
                 left = [e.at(filters, dtype, (c, kh * kw)) for c in range(self.few)]
-                right = [e.at(at, dtype, (v, lanes)) for v in range(_VECTORS)]
+                right = [e.at(at, dtype, (v, lanes)) for v in range(self.vectors)]
                 return multiply_step(e, self.numbers.turned, carried, left, right)
 
             return e.loop(0, self.channels, channel, carry=carried)
@@ -190,9 +191,9 @@ class BatchTranspose:
         done = e.loop(first_u, last_u, line, carry=sums)
         pixel = e.iadd(e.imul(i, self.output[1]), j)
         for c in range(self.few):
-            for v in range(_VECTORS):
+            for v in range(self.vectors):
                 to = e.at(result, dtype, (pixel, self.images), (c * self.pixels * self.images, 1))
-                e.store(done[c * _VECTORS + v], e.at(to, dtype, (v * lanes, 1)))
+                e.store(done[c * self.vectors + v], e.at(to, dtype, (v * lanes, 1)))
 
     def _write(
         self, e: Emitter, result: ir.Value, y: ir.Value, first: Int, c: Int, start: Int
@@ -202,7 +203,7 @@ class BatchTranspose:
 
         def square(place: Int) -> None:
             f = e.iadd(start, place)
-            for v in range(_VECTORS):
+            for v in range(self.vectors):
                 at = e.at(
                     result, dtype, (c, self.pixels * self.images), (f, self.images), (v * lanes, 1)
                 )
@@ -225,8 +226,10 @@ def batch_transpose(group: FusedGroup, target: Target) -> BatchTranspose | None:
     _, few, kh, kw = cast(tuple[int, ...], weight.shape)
     _, _, oh, ow = cast(tuple[int, ...], group.result.shape)
     numbers, lanes = group.numbers, group.numbers.lanes(target)
-    fits = few <= _FEW and few * _VECTORS <= target.accumulators
+    vectors = _VECTORS if n % (lanes * _VECTORS) == 0 else 1
+    fits = few <= _FEW and few * vectors <= target.accumulators
     simple = op.groups == 1 and op.stride == (1, 1) and op.dilation == (1, 1)
-    if not (fits and simple and n % (lanes * _VECTORS) == 0 and oh * ow >= lanes):
+    if not (fits and simple and n % (lanes * vectors) == 0 and oh * ow >= lanes):
         return None
-    return BatchTranspose(group, op, n, channels, few, (h, w), (oh, ow), (kh, kw), lanes, numbers)
+    sizes = (h, w), (oh, ow), (kh, kw)
+    return BatchTranspose(group, op, n, channels, few, *sizes, lanes, vectors, numbers)
