@@ -72,6 +72,10 @@ def test_input_gradient_over_the_batch(
         check_sample(Sample(op, *arrays), dtype, parts, target)
     written = cast(Shape, build(op, kinds[:2]).output.shape)
     check(masked(op, dtype, *shapes, written), target, 2)
+    few = arrays[0][: target.lanes(DType.of(arrays[0].dtype))]  # images of one vector
+    kinds[0] = Input("x", TensorType(few.shape, kinds[0].dtype))()
+    assert lower(build(op, kinds[:2]), target).algorithm == "images 3×1"
+    check_sample(Sample(op, few, *arrays[1:]), dtype, 2, target)
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)

@@ -16,7 +16,15 @@ from graphcnn.tools.bench import torch_nets
 from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
 from graphcnn.tools.bench.light import NAMES
 from graphcnn.tools.bench.processes import alone, compilation
-from graphcnn.tools.bench.report import CASES, Result, run_augment, run_epoch, run_lens, table
+from graphcnn.tools.bench.report import (
+    CASES,
+    Result,
+    run_augment,
+    run_epoch,
+    run_lens,
+    run_shards,
+    table,
+)
 from graphcnn.tools.bench.timing import Timing, race
 from graphcnn.tools.commands import speed
 
@@ -112,6 +120,12 @@ def test_augmentation_is_timed_beside_images_as_stored() -> None:
     assert all(row.values["graphcnn"] > 0 and not row.skipped for row in rows)
 
 
+def test_shards_are_timed_beside_the_whole_batch() -> None:
+    (row,) = run_shards(Options(("shards",), nets=("lenet5",), rounds=1), 1)
+    assert (row.net, row.work, row.batch, row.skipped) == ("lenet5", "train", 64, {})
+    assert row.values.keys() == {"graphcnn", "whole"} and row.ratios["graphcnn"] > 0
+
+
 def test_an_epoch(mnist: str) -> None:
     result = run_epoch(Options(("epoch",), data=mnist, rounds=1), 1)
     assert (result.net, result.batch, result.unit, result.skipped) == ("lenet5", 64, "s", {})
@@ -153,7 +167,7 @@ def test_words() -> None:
     assert speed.CASES == tuple(CASES) and set(LIGHT) <= set(NAMES)
     text = done("bench", "--help")
     assert all(f"\n    {case} " in text for case in CASES)
-    assert "unknown 'memry'; known are nets, lens, augment, light" in refused(
+    assert "unknown 'memry'; known are nets, lens, augment, shards, light" in refused(
         2, "bench", "--case", "memry"
     )
     assert "must be spelled mnist:DIR" in refused(2, "bench", "--data", "cifar10:x")

@@ -27,6 +27,7 @@ CASES = {
     "nets": "milliseconds per call",
     "lens": "milliseconds for an attribution, or for the images of 64 filters",
     "augment": "milliseconds for a training step with augmentation, and to draw a batch",
+    "shards": "milliseconds for a training step in 4 shards, and of the whole batch",
     "light": "imported ONNX networks, milliseconds per image",
     "epoch": "seconds for an epoch of MNIST, from the files on",
     "memory": "MiB at the peak, the whole process",
@@ -114,6 +115,15 @@ def run_augment(options: Options, threads: int, width: int = 64) -> Iterator[Res
         yield result.take(race(result.prepared(make), options.rounds), 1e3)
 
 
+def run_shards(options: Options, threads: int) -> Iterator[Result]:
+    """Steps of a batch in parts, and whole."""
+    from graphcnn.tools.bench.shards import contests
+
+    for case, make in contests(options, threads):
+        result = Result("shards", case.net, "train", case.batch, threads, "ms")
+        yield result.take(race(result.prepared(make), options.rounds), 1e3)
+
+
 def run_here(options: Options, threads: int) -> Iterator[Result]:
     """All cases in this process (but for what needs its own), with `threads` for everybody."""
     from graphcnn.tools.bench import processes
@@ -127,6 +137,8 @@ def run_here(options: Options, threads: int) -> Iterator[Result]:
         yield from run_lens(options, threads)
     if "augment" in options.cases:
         yield from run_augment(options, threads)
+    if "shards" in options.cases:
+        yield from run_shards(options, threads)
     if "light" in options.cases:
         for case in light_cases(threads):
             yield run_case("light", case, contenders, options.rounds)

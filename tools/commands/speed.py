@@ -24,7 +24,7 @@ def _listed(known: tuple[str, ...]) -> Any:
 
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
-CASES = ("nets", "lens", "augment", "light", "epoch", "memory", "compile")
+CASES = ("nets", "lens", "augment", "shards", "light", "epoch", "memory", "compile")
 
 
 @click.command()
@@ -77,6 +77,7 @@ def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None
       nets     training steps and predictions of the networks in --nets
       lens     attributions of one image, with captum as the peer, and 64 images that are made
       augment  steps with flips, crops and holes, beside steps without; each transform alone
+      shards   training steps in four parts, beside steps of the whole batch
       light    single images through networks of the onnx package, weights seeded
       epoch    lenet5 over all of MNIST in batches of 64, reading of the files included
       memory   the peak of a process that trains resnet18, batch 8
