@@ -192,12 +192,13 @@ class Model(Transferable):
         `DataError` refuses it where the outputs are neither.
         """
         from graphcnn.network.evaluation import predict
-        from graphcnn.network.views import viewed
 
         try:
             if tta is None:
                 runner = self.runner(runtime, threads, precision, tune)
             else:
+                from graphcnn.network.views import viewed
+
                 execution = Execution.of(runtime, threads, precision, tune)
                 made = partial(viewed, self.graph, tta, self.loss)
                 runner = self.runner_of(f"{tta} {self.loss}", made, execution)

@@ -65,6 +65,7 @@ def test_the_head_first_and_then_all_at_a_tenth_of_the_rate() -> None:
     np.testing.assert_allclose(history.rates, [0.01, 0.01, 0.001, 0.001, 0.001])
     changed = {key for key, array in before.items() if not np.array_equal(model.states[key], array)}
     assert changed == {*ALL}  # not the running statistics
+    assert model.seed != 0  # but another: no epoch shuffles as one of the first phase did
     free = base().with_head(classes=3, freeze=False)
     operators = ([n.op for n in each.training_graph().nodes] for each in (model, free))
     assert next(operators) == next(operators)

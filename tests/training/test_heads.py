@@ -95,11 +95,16 @@ def test_an_imported_model_gets_a_head_and_trains_in_three_lines(tmp_path: Path)
 def test_a_matrix_product_with_a_bias_behind_it_is_a_head() -> None:
     """As `MatMul` and `Add` of an ONNX file; units and features may be equally many."""
     image = cnn.input("x", (6,))
-    y = cnn.matmul(image, cnn.parameter((6, 6), name="w"), name="product")
-    y = cnn.add(y, cnn.parameter((1, 6), name="b"), name="sum")
-    model = cnn.Model(image, y).with_head(classes=4)
-    assert {k: a.shape for k, a in model.states.items()} == {"w": (6, 4), "b": (1, 4)}
-    assert not model.states["b"].any() and model.states["w"].any()
+    for weight in (
+        cnn.parameter((6, 6), name="w"),
+        cnn.reshape(cnn.parameter((6, 3, 2), name="w"), (6, 6)),  # by a file that keeps it so
+    ):
+        y = cnn.matmul(image, weight, name="product")
+        y = cnn.add(y, cnn.parameter((1, 6), name="b"), name="sum")
+        model = cnn.Model(image, y).with_head(classes=4)
+        assert {k: a.shape for k, a in model.states.items()} == {"w": (6, 4), "b": (1, 4)}
+        assert not model.states["b"].any() and model.states["w"].any()
+        assert frozen(model) == []
 
 
 def test_what_is_not_proven_is_refused() -> None:

@@ -66,6 +66,15 @@ def test_some_layers_only() -> None:
     assert changed == ["a.mean", "a.variance", "b.mean", "b.variance"]
 
 
+def test_several_inputs() -> None:
+    a, b = cnn.input("a", (4,)), cnn.input("b", (4,))
+    model = cnn.Model([a, b], cnn.batch_norm(a * b, name="norm")).initialize(0)
+    x, y = (np.random.default_rng(i).random((9, 4), np.float32) for i in (0, 1))
+    for given in ({"a": x, "b": y}, (x, y), ({"a": x, "b": y}, np.zeros(9))):
+        model.initialize(0).recalibrate(given)
+        np.testing.assert_allclose(model.states["norm.mean"], (x * y).mean(0), rtol=1e-6)
+
+
 def test_what_no_statistics_are_made_of_is_refused() -> None:
     model, (images, _) = branching(), data()
     with pytest.raises(GraphError, match=r"no batch normalisation of 'branching' matches 'd'"):

@@ -56,7 +56,7 @@ def found_head(graph: Graph) -> tuple[Node, list[Node]]:
             raise _refused(graph, f"{_word(node)} stands between the last layer and it")
         behind.append(node)
         (value,) = computed
-    if not all(isinstance(v.node.op, State) for v in node.inputs[1:]):
+    if not all(isinstance(_kept(v).node.op, State) for v in node.inputs[1:]):
         raise _refused(graph, f"the weights of {_word(node)} are no parameters")
     if isinstance(node.op, Conv2d) and node.op.groups > 1:
         raise _refused(graph, f"{_word(node)} has groups of channels")
@@ -71,7 +71,7 @@ def found_head(graph: Graph) -> tuple[Node, list[Node]]:
 def head_states(graph: Graph) -> list[str]:
     """The keys of the states of the head, its bias among them."""
     node, behind = found_head(graph)
-    used = {v for each in (node, *behind) for v in each.inputs}
+    used = {_kept(v) for each in (node, *behind) for v in each.inputs}
     return [state_of(s).key for s in graph.states if s in used]
 
 
@@ -138,15 +138,21 @@ def _axis_of_units(op: Op) -> int:
     return 0
 
 
+def _kept(value: Value) -> Value:
+    """The state that is read, in another shape perhaps."""
+    while value.node.op.view or isinstance(value.node.op, Transpose):
+        value = value.node.inputs[0]
+    return value
+
+
 def _resized(value: Value, axis: int, classes: int) -> Value:
-    """A state for another number of classes, to be drawn anew: matrices and kernels at random,
-    biases as zeros."""
-    op = state_of(value)
-    sizes = [*op.type.shape]
+    """A state for another number of classes, to be drawn anew as it is read: matrices and kernels
+    at random, biases as zeros."""
+    key, sizes = state_of(_kept(value)).key, [*value.shape]
     sizes[axis] = classes
     initial = initializer("xavier" if value.type.rank > 1 else "zeros")
-    t = TensorType(tuple(sizes), op.type.dtype)
-    return State(op.key, t, Role.PARAMETER, True, initial)(name=op.key)
+    t = TensorType(tuple(sizes), value.type.dtype)
+    return State(key, t, Role.PARAMETER, True, initial)(name=key)
 
 
 def _behind_with(node: Node, inputs: Sequence[Value], old: Any, classes: int) -> Value:

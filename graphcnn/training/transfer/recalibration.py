@@ -12,7 +12,7 @@ large numbers from one another.
 """
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Node
 from graphcnn.ir.sources import State
-from graphcnn.network.feeding import as_dataset, at_least_one, item_feeds
+from graphcnn.network.feeding import as_dataset, at_least_one, item_feeds, named_inputs
 from graphcnn.network.freezing import running
 from graphcnn.network.network import Network
 from graphcnn.network.pieces import opened_model
@@ -47,6 +47,8 @@ def recalibrate(
     graph = opened_model(model).graph
     norms = _levels(graph, layers)
     data = _checked(model, data)
+    if not hasattr(data, "epoch"):
+        data = named_inputs(model, data)
     for level in norms:
         measured = {n.name: Moments() for n in level}
         part = graph.with_outputs({n.name: n.inputs[0] for n in level}, {})
@@ -119,22 +121,23 @@ def _keeps(node: Node, states: set[str]) -> bool:
 
 def _checked(model: Network, data: Any) -> Any:
     """A data set that fits the model, or items that are no data set as they are."""
-    pair = isinstance(data, tuple | list) and len(data) == 2 and len(model.graph.inputs) == 1
     if isinstance(data, Dataset):
         return as_dataset(data, model)
-    return data[0] if pair else data
+    pair = isinstance(data, tuple | list) and len(data) == 2
+    one = len(model.graph.inputs) == 1
+    return data[0] if pair and (one or isinstance(data[0], Mapping | tuple | list)) else data
 
 
 def _batches(data: Any, size: int) -> Iterator[Any]:
-    """The items in their order, `size` at a time."""
+    """The items in their order, `size` at a time; those of several inputs by name."""
     if hasattr(data, "epoch"):
         yield from (batch[0] for batch in data.epoch(None, 0, size))
         return
-    several = isinstance(data, dict)
-    count = len(next(iter(data.values()))) if several else len(data)
-    for at in range(0, count, size):
-        part = slice(at, at + size)
-        yield {k: a[part] for k, a in data.items()} if several else data[part]
+    if not isinstance(data, Mapping):
+        yield from (data[at : at + size] for at in range(0, len(data), size))
+        return
+    for at in range(0, len(next(iter(data.values()))), size):
+        yield {key: array[at : at + size] for key, array in data.items()}
 
 
 def _feeds(model: Network, items: Any, graph: Graph) -> dict[str, Array]:
