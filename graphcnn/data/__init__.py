@@ -7,6 +7,7 @@ from graphcnn.data.bundled import digits
 from graphcnn.data.cifar import cifar10
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.folders.image_folders import image_folder
+from graphcnn.data.folders.parquet import parquet
 from graphcnn.data.idx import mnist
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.data.numpy_files import arrays, npz
@@ -25,6 +26,7 @@ __all__ = [
     "load",
     "mnist",
     "npz",
+    "parquet",
     "samples",
     "stream",
     "xo",

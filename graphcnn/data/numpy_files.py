@@ -12,6 +12,7 @@ import numpy as np
 from graphcnn.base.regular_files import open_regular
 from graphcnn.data.class_names import check_count, given_names, numbered
 from graphcnn.data.dataset import Dataset
+from graphcnn.data.mapped import mapped_member, mapped_npy
 from graphcnn.data.normalisation import Normalisation, as_numbers
 from graphcnn.data.parts import Parts
 from graphcnn.errors import DataError
@@ -39,9 +40,10 @@ def arrays(
     Args:
         x: images (n, C, H, W) or (n, H, W), uint8 in 0..255 or floats in 0..1; or items of any
             rank: vectors (n, D), series (n, C, L), volumes (n, C, D, H, W). A dict of such arrays,
-            by the names of its inputs, is for a network of several.
+            by the names of its inputs, is for a network of several. The path of an `.npy` file is
+            the array in it, which stays there: it is mapped, and read batch by batch.
         y: class numbers of integers, (n,) or one per pixel (n, height, width), or numbers to
-            predict (n, ...) of floats.
+            predict (n, ...) of floats; the path of an `.npy` file, too.
         classes: names of the classes; default "0", "1", ... up to the largest label. Those are
             no names: a model takes the labels as its own class numbers.
         ignore_index: a label that stands for no class, or several, for a loss that leaves it out
@@ -50,6 +52,7 @@ def arrays(
     Raises:
         DataError: what does not fit together, or a label so large that it is no class number.
     """
+    x, y = (mapped_npy(Path(a).expanduser()) if isinstance(a, str | Path) else a for a in (x, y))
     labels = as_numbers(y)
     several = () if ignore_index is None else np.atleast_1d(ignore_index)
     ignored = tuple(map(int, several))
@@ -60,7 +63,9 @@ def arrays(
     return Dataset(x, y, given_names(classes), normalisation, name, made_up, ignored)
 
 
-def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> Parts:
+def npz(
+    path: str | Path, *, test_fraction: float = 0.2, seed: int = 0, mmap: bool = False
+) -> Parts:
     """(train, test) from a file of NumPy arrays; pickled objects are never loaded.
 
     The arrays are named x and y, images and labels, or x_train and y_train. Those for testing are
@@ -68,12 +73,16 @@ def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> Parts
     are x_val and y_val (x_valid, x_validation), the attribute `validation` of the result. An array
     of texts `classes` may name the classes.
 
+    `mmap`: leave the items in the file, which is mapped into memory and read batch by batch; they
+    must not be compressed there. Only their shapes and types are looked at before.
+
     Raises:
         DataError: no such file or no regular one, arrays that are missing, do not fit together or
-            unpack to more than `MAX_BYTES`, a label that is no class number.
+            unpack to more than `MAX_BYTES`, a label that is no class number; with `mmap`, items
+            that are compressed.
     """
     path = Path(path).expanduser()
-    found = _read(path)
+    found = _read(path, mmap)
     x, y = _pick(path, found, _IMAGES), _pick(path, found, _LABELS)
     names = found.get("classes")
     parts = {"train": (x, y)}
@@ -103,10 +112,11 @@ def npz(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> Parts
 _SIGNATURES = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
 
 
-def _read(path: Path) -> dict[str, Array]:
+def _read(path: Path, mmap: bool) -> dict[str, Array]:
     try:
         with open_regular(path) as file:
-            _check_size(path, file)
+            if not mmap:
+                _check_size(path, file)
             known = file.read(6).startswith(_SIGNATURES)
             file.seek(0)
             if not known:
@@ -115,7 +125,11 @@ def _read(path: Path) -> dict[str, Array]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} holds one array (.npy); expected an .npz file of several")
             with archive:
-                return {key: archive[key] for key in archive.files}
+                items = (*_IMAGES, "x_test", *(f"x_{word}" for word in _VALIDATION))
+                return {
+                    key: mapped_member(path, key) if mmap and key in items else archive[key]
+                    for key in archive.files
+                }
     except DataError:
         raise
     except OSError as error:

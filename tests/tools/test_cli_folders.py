@@ -108,7 +108,7 @@ def test_sizes_that_are_none(size: str) -> None:
 
 def test_sizes_are_for_pictures() -> None:
     text = refused(2, "train", "lenet5", "--data", "xo", "--size", 28)
-    assert "--size, --grey and --color are for images:PATH, not for xo" in text
+    assert "--size: for images:PATH and parquet:PATH, not for xo" in text
 
 
 def test_warnings_are_notes(folder: Path) -> None:
@@ -135,3 +135,21 @@ def test_colour_for_a_grey_model(folder: Path) -> None:
     told = refused(1, "train", saved, "--data", f"images:{folder}")
     assert "--grey on the command line, reads them so" in told
     assert "is a folder; name the pictures in it" in refused(1, "predict", saved, folder)
+
+
+def test_pictures_are_decoded_while_training_and_broken_ones_left_out(folder: Path) -> None:
+    """The same weights as from pictures in memory, where none is broken."""
+    given = ("train", "digits_cnn", "--data", "images:set", "--size", 8)
+
+    def weights(*options: str) -> bytes:
+        done(*given, "-o", "m.safetensors", *options)
+        return Path("m.safetensors").read_bytes()
+
+    assert weights() == weights("--lazy") == weights("--lazy", "--threads", "2")
+    (folder / "Train" / "apple" / "3.png").write_bytes(b"broken")
+    assert "apple/3.png is no picture that can be read" in refused(1, *given, "--lazy")
+    weights("--on-error", "skip")
+    names = [(f"{p}/{c}/{i}.png", c) for p, n in (("Train", 4), ("val", 2), ("Test", 3))
+             for c in LEVELS for i in range(n)]  # fmt: skip
+    Path("t.csv").write_text("file,label\n" + "".join(f"{a},{b}\n" for a, b in names))
+    weights("--on-error", "skip", "--lazy", "--labels", "t.csv")

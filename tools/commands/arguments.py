@@ -98,10 +98,46 @@ def _size(context: Any, parameter: Any, text: str | None) -> int | tuple[int, in
     return height if height == width else (height, width)
 
 
+#: Where the options that say how pictures are read are kept for `read_data`.
+_READING = "graphcnn.reading"
+
+
+def _note_reading(context: Any, parameter: Any, value: Any) -> None:
+    context.meta.setdefault(_READING, {})[parameter.name] = value
+
+
+_READ_BY: dict[str, dict[str, Any]] = {
+    "--background": {
+        "metavar": "COLOUR",
+        "help": "What is seen behind transparent pixels: white or black. [default: white]",
+        "type": click.Choice(["white", "black"]),
+    },
+    "--on-error": {
+        "type": click.Choice(["raise", "skip"]),
+        "help": "Whether a picture that cannot be read ends the command, or is left out, with a "
+        "warning. [default: raise]",
+    },
+    "--labels": {
+        "metavar": "FILE",
+        "help": "A CSV file with the labels of the pictures of images:PATH (file,label), in place "
+        "of class folders.",
+    },
+    "--lazy": {
+        "is_flag": True,
+        "help": "Decode the pictures of images:PATH while training, and keep none; map the arrays "
+        "of npz:FILE. For data larger than memory.",
+    },
+}
+
+
 def data_options(help: str, required: bool = True) -> Callable[[F], F]:
-    """--data, and what pictures become: --size and --grey."""
+    """--data, and what pictures become: --size and --grey, and how they are read."""
 
     def options(function: F) -> F:
+        for name, settings in _READ_BY.items():
+            function = click.option(
+                name, default=None, expose_value=False, callback=_note_reading, **settings
+            )(function)
         function = click.option(
             "--grey/--color", default=None,
             help="Channels of the pictures of images:PATH: one, or three. [default: one if all "
@@ -120,10 +156,19 @@ def data_options(help: str, required: bool = True) -> Callable[[F], F]:
 
 
 def read_data(data: str, size: Size | None, grey: bool | None) -> Parts:
-    """The parts of DATA. Options for pictures are wrong use for what is none."""
-    if (size is not None or grey is not None) and not SPECS[data.partition(":")[0]].pictures:
-        raise click.UsageError(f"--size, --grey and --color are for images:PATH, not for {data}")
-    return load(data, size=size, grey=grey)
+    """The parts of DATA. Options that it does not have are wrong use."""
+    options = {"size": size, "grey": grey, **click.get_current_context().meta.get(_READING, {})}
+    known = SPECS[data.partition(":")[0]].options
+    if any(value is not None and name not in known for name, value in options.items()):
+        wrong = [n for n, value in options.items() if value is not None and n not in known]
+        names = {"grey": "--grey and --color"}
+        said = ", ".join(names.get(n, f"--{n.replace('_', '-')}") for n in wrong)
+        forms = " and ".join(s.form for s in SPECS.values() if {*wrong} <= s.options.keys())
+        raise click.UsageError(f"{said}: for {forms}, not for {data}")
+    parts = load(data, **options)
+    if parts.skipped:
+        click.echo(f"note: {len(parts.skipped)} files are left out", err=True)
+    return parts
 
 
 part_option = click.option(
@@ -251,6 +296,8 @@ def fitting(data: Dataset) -> dict[str, Any]:
 
 def reconstruction(data: Dataset) -> Dataset:
     """The same images, each with itself as its target."""
+    if not isinstance(data.images, np.ndarray):
+        raise DataError("--reconstruct takes images that are kept in memory, without --lazy")
     pixels = data.images[:, None] if data.images.ndim == 3 else data.images
     if pixels.dtype == np.uint8:
         pixels = pixels / np.float32(255)

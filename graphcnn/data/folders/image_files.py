@@ -135,9 +135,9 @@ def _open(name: str, data: bytes | IO[bytes]) -> Any:
         unknown = isinstance(error, image.UnidentifiedImageError)
         why = "its content is of no known picture format" if unknown else error
         raise DataError(f"{name} is no picture that can be read: {why}") from None
-    expected = FORMATS["." + name.rsplit(".", 1)[-1].lower()]
+    expected = FORMATS.get("." + name.rsplit(".", 1)[-1].lower())  # None for what is no file
     found = "JPEG" if picture.format == "MPO" else picture.format  # a JPEG with more behind it
-    if found != expected:
+    if expected is not None and found != expected:
         raise DataError(
             f"{name} is mislabelled: expected {expected} by its name, found {found} by its content"
         )

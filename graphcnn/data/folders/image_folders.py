@@ -102,14 +102,12 @@ def image_folder(
             if lazy:
                 weakref.finalize(source, opened.pop_all().close)
                 found = parts.divided(path.name, hold_out, pictures)
-                measured = normalisation or _measured(found.train, seed)
+                known = normalisation or measured(found.train, seed)
             else:
                 found = parts.divided(path.name, hold_out, *_decoded(files, pictures))
-                measured = normalisation or Normalisation.of(found.train.images)
+                known = normalisation or Normalisation.of(found.train.images)
     name = path.name
-    result = found.map(
-        lambda part, kind: replace(part, normalisation=measured, name=f"{name} {kind}")
-    )
+    result = found.map(lambda part, kind: replace(part, normalisation=known, name=f"{name} {kind}"))
     if left_out is not None:
         result.skipped = left_out.reasons
     return result
@@ -179,7 +177,7 @@ def _all_grey(
     names = parts.names
     if lazy:
         training = parts.of_training()
-        names = [names[training[i]] for i in _sample(len(training), seed)]
+        names = [names[training[i]] for i in sample_of(len(training), seed)]
     for name in names:
         label = files.label(name)
         try:
@@ -191,14 +189,14 @@ def _all_grey(
     return True
 
 
-def _sample(count: int, seed: int) -> Array:
+def sample_of(count: int, seed: int) -> Array:
     """Some of so many, in their order; all where they are few."""
     return np.sort(permutation(seed, 0, _MEASURE, count)[:MEASURED])
 
 
-def _measured(train: Dataset, seed: int) -> Normalisation:
+def measured(train: Dataset, seed: int) -> Normalisation:
     """The normalisation of some of the pictures, read a few at a time."""
-    chosen = _sample(len(train), seed)
+    chosen = sample_of(len(train), seed)
     pieces = (chosen[at : at + _AT_ONCE] for at in range(0, len(chosen), _AT_ONCE))
     return Normalisation.of_pieces(train.images.readable(piece)[0] for piece in pieces)
 
