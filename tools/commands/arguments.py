@@ -257,6 +257,12 @@ tta_option = click.option(
     help="Average the scores over the mirror image, over images moved by a pixel, or both.",
 )  # fmt: skip
 
+metric_option = click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME",
+    help="Measure this besides the loss, in place of what suits it: f1, auc, top_3_accuracy, "
+    "mean_iou, r2, ... May be given several times.",
+)  # fmt: skip
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 reconstruct_option = click.option(

@@ -23,6 +23,7 @@ from graphcnn.tools.commands.arguments import (
     data_options,
     fitting,
     loss_option,
+    metric_option,
     model_argument,
     optimizer_option,
     read_data,
@@ -160,6 +161,7 @@ class Options:
     help="Scale the gradients down to this common norm. Default: never.",
 )
 @loss_option("What is minimised. Default: cross_entropy, or that of a saved MODEL.", default=None)
+@metric_option
 @reconstruct_option
 @click.option(
     "--seed",
@@ -239,6 +241,7 @@ def train(
     weight_decay: float | None,
     clip_norm: float | None,
     loss: str | None,
+    metrics: tuple[str, ...],
     reconstruct: bool,
     output: Path | None,
     curves: Path | None,
@@ -277,7 +280,7 @@ def train(
     if curves is not None:
         check_target(curves)
         _check_writable(curves)
-    history = _fit(built, parts, made, loss, chosen)
+    history = _fit(built, parts, made, loss, metrics, chosen)
     if history.ended == "interrupted":
         _interrupted(built, chosen, target)
     built.save(target)
@@ -285,7 +288,7 @@ def train(
         history.draw(curves, built.name)
     if history.ended == "stopped early":
         click.echo(f"stopped early after epoch {len(history)}")
-    click.echo(measured(built.evaluate(parts.test), len(parts.test)))
+    click.echo(measured(built.evaluate(parts.test, metrics=metrics or None), len(parts.test)))
     click.echo(f"saved: {target}")
 
 
@@ -339,6 +342,7 @@ def _fit(
     parts: Parts,
     optimizer: Optimizer,
     loss: str,
+    metrics: tuple[str, ...],
     options: Options,
 ) -> History:
     as_dataset(parts.test, model, parts.train.classes)  # what does not fit is found now
@@ -348,6 +352,7 @@ def _fit(
         epochs=options.epochs,
         batch_size=options.batch_size or min(BATCH_SIZE, len(parts.train)),
         loss=loss,
+        metrics=metrics or None,
         optimizer=optimizer,
         validation=parts.validation,
         shards=options.shards,

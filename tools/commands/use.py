@@ -27,6 +27,7 @@ from graphcnn.tools.commands.arguments import (
     fitting,
     json_option,
     loss_option,
+    metric_option,
     model_argument,
     note_untrained,
     part_of,
@@ -50,18 +51,11 @@ from graphcnn.tools.resolve import ModelName
 @part_option
 @loss_option("Default: the loss of its training, else cross_entropy.", default=None)
 @reconstruct_option
+@metric_option
 @batch_size_option
 @tta_option
 @runtime_options
 @json_option
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    metavar="NAME",
-    help="Measure this besides the loss, in place of what suits it: f1, auc, top_3_accuracy, "
-    "mean_iou, r2, ... May be given several times.",
-)
 @click.option(
     "--report",
     is_flag=True,
