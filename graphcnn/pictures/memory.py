@@ -31,6 +31,10 @@ _KINDS: Final = {
 }
 
 
+#: What buffers of a role are called where they are counted.
+_NAMES = {BufferRole.REDUCED: "shared sum"}
+
+
 def plan_picture(plan: Plan, *, title: str | None = None) -> Picture:
     """The arena of a plan: a rectangle for each buffer.
 
@@ -233,7 +237,7 @@ class _Chart:
             found = [b for b in self.plan.buffers if b.role is role and role not in IN_ARENA]
             if found:
                 size = in_bytes(sum(b.bytes for b in found))
-                outside.append(f"{counted(len(found), role.value)} {size}")
+                outside.append(f"{counted(len(found), _NAMES.get(role, role.value))} {size}")
         tied = sum(len(life.held) - 1 for life in self.lives)
         over = sum(b.role is BufferRole.STATE for s in self.plan.steps for b in s.writes)
         return [

@@ -172,3 +172,8 @@ def test_passes() -> None:
     graph = done("passes", "digits_cnn", "--batch", 8, "--graph")
     assert "f32[8,1,8,8]" in graph
     assert "update" in done("passes", "digits_cnn", "--training", "--graph")
+    text = done("passes", "digits_cnn", "--training", "--native", "--batch", 8, "--shards", 4)
+    assert "share_gradients" in text and "summed over 4 shards" in text
+    assert "a batch of 2 cannot be cut" in refused(
+        2, "passes", "digits_cnn", "--training", "--batch", 2, "--shards", 3
+    )
