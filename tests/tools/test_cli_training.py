@@ -56,7 +56,8 @@ def test_what_is_not_said_is_what_suits_small_networks(
 def test_every_option_of_training(here: Path) -> None:
     done(
         "train", "nets:tiny", "--data", XO, "--epochs", 2, "--batch-size", 16, "--shards", 2,
-        "--optimizer", "sgd", "--learning-rate", 0.02, "--momentum", 0.8, "--weight-decay", 1e-4, "--clip-norm", 1.0,
+        "--optimizer", "sgd", "--learning-rate", 0.02, "--momentum", 0.8, "--weight-decay", 1e-4,
+        "--clip-norm", 1.0,
         "--loss", "cross_entropy", "--validation-fraction", 0.2, "--early-stopping", 3,
         "--checkpoint", "run", "--checkpoint-every", 2, "--curves", "curves.svg",
     )  # fmt: skip
