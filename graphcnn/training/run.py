@@ -248,8 +248,8 @@ class Run:
         keepers = [each for each in self._watchers if isinstance(each, Keeper)]
         with drawn(self._batches(), self.data.costly) as batches:
             for batch in islice(batches, self._left()):
-                at.rate = session.learning_rate
                 outputs, items = session.step_outputs(*batch), items_of(batch)
+                at.rate = session.last_rate
                 at.batch += 1
                 at.items += items
                 self.sums.add(at.totals, outputs, items)

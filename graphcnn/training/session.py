@@ -113,6 +113,8 @@ class Session:
         self.measures = measures_of(loss, metrics)
         self.execution = Execution.of(runtime, threads, precision, tune)
         self.learning_rate = self.optimizer.learning_rate
+        #: The rate of the last step of this session.
+        self.last_rate: float | None = None
         self._built: _Built | None = None
         self._to_teach_run = self._to_teach_data = teach
         self._definition = model.graph
@@ -268,7 +270,8 @@ class Session:
         built, feeds = self._fed(images, targets, weights)
         with built.loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
             step = self.steps + 1
-            settings = settings_at(self.optimizer, step, self._schedule.at(step))
+            self.last_rate = rate = self._schedule.at(step)
+            settings = settings_at(self.optimizer, step, rate)
             outputs = built.engine.step(feeds, settings, _is_finite, ready)
             if not _is_finite(outputs):
                 raise TrainingError(self._explain(feeds, float(outputs["loss"])))

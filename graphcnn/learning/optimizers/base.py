@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -108,7 +109,7 @@ class Optimizer:
         """Names of whole numbers that the updates of all parameters share, 0 at first."""
         return ()
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Schedule]:
         """What follows a schedule besides the learning rate, such as the momentum."""
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != RATE}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Self
 
 from graphcnn.errors import GraphError
@@ -56,7 +57,7 @@ class Wrapper(Optimizer):
     def counters(self) -> tuple[str, ...]:
         return self.optimizer.counters
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Schedule]:
         return self.optimizer.settings
 
