@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class LayerNorms(Watcher):
     The update is that of the last step of the epoch, |w - w'| / |w'| by Euclidean norms; usual is
     about 1/1000 (A. Karpathy, cs231n, "Babysitting the learning process"). The gradient is that of
     the loss of the first batch of the data, as stored, in training form, with the weights after the
-    epoch. Watching changes no bit of the training. A run that is resumed is watched from there on.
+    epoch. Watching changes no bit of the training. A run that goes on is watched as one.
 
     Attributes:
         updates, gradients: by the name of the parameter a number for each epoch; NaN where a
@@ -48,15 +48,19 @@ class LayerNorms(Watcher):
         self.first = 1
         self._before: dict[str, Array] = {}
         self._runner: Runner | None = None
+        self._restored = False
 
     def start(self, run: Run) -> None:
         graph = _norms(run)
         self._runner = Runner(graph, run.session.execution)
         names = [key.removeprefix(GRADIENT) for key in graph.outputs]
-        self.updates = {name: [] for name in names}
-        self.gradients = {name: [] for name in names}
-        self.first = run.position.epoch + 1
-        self._note_before(run)
+        known, self._restored = self._restored, False
+        if not known or list(self.updates) != names:
+            self.updates = {name: [] for name in names}
+            self.gradients = {name: [] for name in names}
+            self.first, self._before = run.position.epoch + 1, {}
+        if not self._before:
+            self._note_before(run)
 
     def batch(self, run: Run, items: int, row: Mapping[str, float]) -> None:
         self._note_before(run)
@@ -75,6 +79,7 @@ class LayerNorms(Watcher):
             self.updates[name].append(change / size if size else float("nan"))
         for key, norm in self._of_first_batch(run).items():
             self.gradients[key.removeprefix(GRADIENT)].append(float(norm))
+        self._before = {}
         if run.batches == 1:  # no batch of the next epoch is told of before its last step
             self._note_before(run)
 
@@ -85,6 +90,14 @@ class LayerNorms(Watcher):
         feeds = item_feeds(run.model, images)
         feeds[TARGET] = items_along(rule.check(targets), rule.kind.shape)
         return self._runner.run(feeds, run.session.states)[0]
+
+    def state(self) -> Any:
+        """What was noted, and the weights before a last step that the checkpoint stands behind."""
+        return [self.first, self.updates, self.gradients, self._before]
+
+    def restore(self, state: Any) -> None:
+        self.first, self.updates, self.gradients, self._before = state
+        self._restored = True
 
     def picture(self, title: str = "") -> "Picture":
         """A row for each layer, as `graphcnn.pictures.layers_picture` draws them.

@@ -67,13 +67,25 @@ def test_watching_changes_no_bit_and_no_number_of_threads_does() -> None:
     assert one.picture().svg() == two.picture().svg()
 
 
-def test_a_resumed_run_is_watched_from_there_on(tmp_path: Path) -> None:
-    model, norms = small(), cnn.LayerNorms()
-    options = dict(batch_size=16, resume=tmp_path / "run", callbacks=[norms])
-    model.fit(stripes(40), epochs=1, **options)
-    model.fit(stripes(40), epochs=3, **options)
-    assert norms.first == 2 and len(norms.updates["c1.weight"]) == 2
-    path = norms.draw(tmp_path / "layers.svg")
+@pytest.mark.parametrize("size", [16, 40])
+def test_a_run_that_goes_on_is_watched_as_one(tmp_path: Path, size: int) -> None:
+    """From where it is watched, stopped after any step; also of one step an epoch."""
+    whole = cnn.LayerNorms()
+    told = dict(batch_size=size, progress=False)
+    small().fit(stripes(40), epochs=3, callbacks=[whole], **told)
+    for steps in range(1, 3 * -(-40 // size)):
+        folder = tmp_path / str(steps)
+        options = dict(epochs=3, resume=folder, **told)
+        small().fit(stripes(40), max_steps=steps, callbacks=[cnn.LayerNorms()], **options)
+        norms = cnn.LayerNorms()
+        small().fit(stripes(40), callbacks=[norms], **options)
+        assert (norms.first, norms.updates, norms.gradients) == (1, whole.updates, whole.gradients)
+    late = cnn.LayerNorms()
+    options = dict(resume=tmp_path / "late", **told)
+    small().fit(stripes(40), epochs=1, **options)
+    small().fit(stripes(40), epochs=3, callbacks=[late], **options)
+    assert late.first == 2 and len(late.updates["c1.weight"]) == 2
+    path = late.draw(tmp_path / "layers.svg")
     assert "2 layers over 2 epochs" in path.read_text()
 
 
