@@ -23,12 +23,13 @@ from graphcnn.pictures import (
     training_picture,
     volume_picture,
 )
+from graphcnn.tools.descents import descents
 from graphcnn.tools.drawn_digits import digits
 
 
 def draw(data: Path, folder: Path) -> list[Path]:
     """LeNet-5 with the maps of the first test image, ResNet-18, the U of U-Net, a training step,
-    digits augmented."""
+    digits augmented, optimisers on their way down."""
     train, test = mnist(data)
     lenet = build("lenet5")
     lenet.fit(train, epochs=1, batch_size=64, optimizer=Adam(0.001), seed=0, progress=False)
@@ -39,6 +40,7 @@ def draw(data: Path, folder: Path) -> list[Path]:
         "unet.svg": volume_picture(build("unet").graph, style="unet"),
         "training-step.svg": training_picture(build("lenet5").training_graph("cross_entropy")),
         "augmentation.svg": augmented_digits(),
+        "optimisers.svg": descents(),
     }
     return [picture.save(folder / name) for name, picture in pictures.items()]
 

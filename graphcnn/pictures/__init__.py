@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from graphcnn.pictures.results.augmented import augmented_picture
     from graphcnn.pictures.results.confusion import confusion_picture
     from graphcnn.pictures.results.curves import curves_picture
+    from graphcnn.pictures.results.descent import descent_picture
     from graphcnn.pictures.results.layers import layers_picture
     from graphcnn.pictures.results.mistakes import errors_picture
     from graphcnn.pictures.results.ranks import ranks_picture
@@ -36,6 +37,7 @@ __all__ = [
     "confusion_picture",
     "conv_steps",
     "curves_picture",
+    "descent_picture",
     "difference_picture",
     "errors_picture",
     "failure_picture",
@@ -59,6 +61,7 @@ _HOMES: Final = {
     "confusion_picture": "results.confusion",
     "conv_steps": "lessons.conv_steps",
     "curves_picture": "results.curves",
+    "descent_picture": "results.descent",
     "Difference": "compare",
     "difference_picture": "differences",
     "errors_picture": "results.mistakes",

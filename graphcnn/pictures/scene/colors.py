@@ -118,6 +118,10 @@ PAINTS: Final[dict[str, Paint]] = {
         f"heat{i}": Paint(light, "#8a6232", dark, "#c79a63")
         for i, (light, dark) in enumerate(zip(_HEAT_LIGHT, _HEAT_DARK, strict=True))
     },
+    **{
+        f"level{i}": Paint(light, None, dark, None)
+        for i, (light, dark) in enumerate(zip(_HEAT_LIGHT, _HEAT_DARK, strict=True))
+    },
 }
 
 
