@@ -178,12 +178,13 @@ class Dataset:
         """The items at an index or at several."""
         return each_of(self.images, lambda array: array[index])
 
-    def _readable(self, rows: Any) -> tuple[Any, Any]:
-        """The items at some indices, and the indices, without those of items that are left out."""
+    def _readable(self, rows: Any) -> tuple[Any, Any, Array | None]:
+        """The items at some indices, and the indices, without those of items that are left out; and
+        the places of those that are there, unless all are."""
         if isinstance(self.images, Mapping):
-            return self._rows(rows), rows
+            return self._rows(rows), rows, None
         items, kept = readable(self.images, rows)
-        return items, rows if kept is None else indices(rows, len(self))[kept]
+        return items, rows if kept is None else indices(rows, len(self))[kept], kept
 
     def batch(self, indices: Any, *, normalised: bool = False) -> tuple[Any, ...]:
         """The items at `indices` as they were read, their labels, and their weights, if any.
@@ -194,13 +195,13 @@ class Dataset:
         return self._batch(indices, normalised)
 
     def _batch(self, rows: Any, normalised: bool) -> tuple[Any, ...]:
-        items, rows = self._readable(rows)
+        items, rows, kept = self._readable(rows)
         if normalised:
             items = self._normalised(items)
 
         def known(array: Array) -> Array:
             batch = array.view(Items)
-            batch.source, batch.normalised = self, normalised
+            batch.source, batch.normalised, batch.kept = self, normalised, kept
             return batch
 
         labels = each_of(self.labels, lambda array: array[rows])

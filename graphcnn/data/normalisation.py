@@ -30,10 +30,12 @@ class Items(np.ndarray[Any, np.dtype[Any]]):
     Attributes:
         source: the `Dataset`, from which a session takes over what belongs to it.
         normalised: these numbers are normalised already, and are not to be so once more.
+        kept: places of those asked for that could be read; None where all could.
     """
 
     source: Any = None
     normalised: bool = False
+    kept: Any = None
 
     def __array_finalize__(self, other: Any) -> None:
         self.source = getattr(other, "source", None)
@@ -162,9 +164,7 @@ def batch_shape(item: Sequence[Any]) -> str:
 
 
 def as_array(x: Any, what: str) -> Array:
-    """`x` as an array, of a type that NumPy knows.
-
-    Numbers that are stored only become wider ones, as when they are computed with.
+    """`x` as an array, of a type that NumPy knows: numbers that are stored only become wider ones.
 
     Raises:
         DataError: lists of different sizes, or masked numbers.

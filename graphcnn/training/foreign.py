@@ -5,10 +5,9 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-_WEIGHTS = "weights of classes belong to the data: "
 _SPELLED = {
-    "class_weight": _WEIGHTS + 'train.weighted({0: 1, 1: 5}) or train.weighted("balanced")',
-    "sample_weight": "weights of items belong to the data: train.weighted(array)",
+    "class_weight": 'write class_weights={0: 1, 1: 5}, or class_weights="balanced"',
+    "sample_weight": "write weights=array",
     "validation_data": "write validation=(images, labels), or a data set",
     "validation_split": "write validation=0.1",
     "validation_freq": "write validation_every=2",

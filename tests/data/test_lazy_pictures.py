@@ -136,6 +136,26 @@ def test_a_broken_picture_is_left_out_and_counted(tmp_path):
     assert np.isfinite(history[-1]["loss"]) and len(lazy.skipped) == 2
 
 
+def test_what_is_left_out_changes_no_other_picture_of_an_augmented_batch(tmp_path):
+    from graphcnn.data.augment import flip, mixup, noise
+
+    path = write(tmp_path / "set")
+    options = dict(lazy=True, on_error="skip", normalisation=cnn.Normalisation())
+    steps = (flip(), noise(0.1))
+    ((whole, targets),) = image_folder(path, **options).train.augmented(*steps).epoch(0, 0, 48)
+    parts = image_folder(path, **options)
+    place = int(parts.train.shuffled_order(0, 0)[5])
+    label = parts.train.images.rows._source.labels[parts.train.images.index[place]]
+    broken(Path(label))
+    with pytest.warns(cnn.DataWarning, match="1 file is left out"):
+        ((rest, others),) = parts.train.augmented(*steps).epoch(0, 0, 48)
+    kept = [k for k in range(48) if k != 5]
+    assert np.array_equal(rest, whole[kept]) and np.array_equal(others, targets[kept])
+    with pytest.raises(cnn.DataError, match="that another is mixed with cannot be read"):
+        for epoch in range(5):
+            list(parts.train.augmented(mixup(1.0)).epoch(0, epoch, 8))
+
+
 class Hanging:
     """Items of which one comes from a pipe that nobody writes to."""
 

@@ -185,7 +185,7 @@ def test_a_fraction_is_set_aside_as_by_hand() -> None:
 
 def test_other_spellings_are_answered_with_ours() -> None:
     for name, words in (
-        ("class_weight", "train.weighted"), ("validation_split", "validation=0.1"),
+        ("class_weight", "class_weights="), ("validation_split", "validation=0.1"),
         ("epoch", "did you mean 'epochs'"), ("verbose", "progress=False"),
     ):  # fmt: skip
         with pytest.raises(TypeError, match=rf"no argument '{name}': .*{words}"):

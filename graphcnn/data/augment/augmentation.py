@@ -13,6 +13,7 @@ from graphcnn.data.augment.kinds import one_hot, target_kinds
 from graphcnn.data.augment.mix import Mixing
 from graphcnn.data.augment.parts import Parts, four
 from graphcnn.data.augment.transform import Moving, Subject, Transform
+from graphcnn.data.given import arrays_of
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
@@ -155,12 +156,22 @@ class Augmentation:
         self, data: Source, draw: Draw, steps: int, given: tuple[Any, ...] | None = None
     ) -> Parts:
         """The same after the first so many steps; `given` is what was read already."""
-        parts = self._parts(data, data.batch(draw.index) if given is None else given)
+        given = data.batch(draw.index) if given is None else given
+        kept = getattr(next(iter(arrays_of(given[0]))), "kept", None)
+        if kept is not None:  # the others cannot be read, and are left out
+            draw = draw.part(kept)
+        parts = self._parts(data, given)
         for step, (place, transform) in enumerate(self.steps[:steps]):
             own = draw.at(place)
             if isinstance(transform, Mixing):
                 others = draw.of_images(transform.partners(own, len(data)))
-                parts = parts.mixed(transform, self._changed(data, others, step), own)
+                partners = self._changed(data, others, step)
+                if partners.count < parts.count:
+                    raise DataError(
+                        f"a picture of {data.name!r} that another is mixed with cannot be read: "
+                        "take the files that the warning names out of the folder"
+                    )
+                parts = parts.mixed(transform, partners, own)
             else:
                 parts = parts.changed(transform, own)
         return parts

@@ -46,7 +46,7 @@ class Draw:
         """The numbers of another epoch."""
         return replace(self, epoch=epoch)
 
-    def part(self, rows: slice) -> Self:
+    def part(self, rows: slice | Array) -> Self:
         """The numbers of some of the images."""
         return replace(self, index=self.index[rows], repeat=self.repeat[rows])
 

@@ -32,6 +32,10 @@ class Parts:
     outside: int
 
     @property
+    def count(self) -> int:
+        return len(next(iter(self.images.values())))
+
+    @property
     def size(self) -> tuple[int, int]:
         height, width = next(iter(self.images.values())).shape[2:]
         return height, width
