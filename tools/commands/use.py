@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ def evaluate(
         chosen, loss=loss, batch_size=batch_size, metrics=metrics or None, report=wanted, tta=tta
     )
     if as_json:
-        found = {"model": built.name, "data": data, "part": part, "images": len(chosen), **row}
+        numbers = {key: value if math.isfinite(value) else None for key, value in row.items()}
+        found = {"model": built.name, "data": data, "part": part, "images": len(chosen), **numbers}
         if report:
             found["report"] = json.loads(row.to_json())["outputs"]
         click.echo(json.dumps(found, indent=2))
