@@ -53,6 +53,8 @@ def test_scores_are_averaged_over_views(here: Path, trained: Path) -> None:
     report = json.loads(done("evaluate", trained, "--data", XO, "--tta", "flip+shift", "--json"))
     assert report["loss"] == model.evaluate(test, tta="flip+shift")["loss"]
     assert report["loss"] != model.evaluate(test)["loss"]
+    drawn = ("--tta", "flip", "--confusion", "c.svg")
+    assert "leave out --tta" in refused(2, "evaluate", trained, "--data", XO, *drawn)
     np.save("two.npy", test.images[:2])
     done("predict", trained, "two.npy", "--tta", "flip", "-o", "out.npy")
     np.testing.assert_array_equal(np.load("out.npy"), model.predict(test.images[:2], tta="flip"))

@@ -112,6 +112,10 @@ def evaluate(
     """
     for target in filter(None, (table, roc, confusion, errors)):
         check_target(target)
+    if tta is not None and (confusion or errors):
+        raise click.UsageError(
+            "--confusion and --errors draw what MODEL says of each image alone: leave out --tta"
+        )
     chosen = part_of(read_data(data, size, grey), part, data)
     if reconstruct:
         chosen = reconstruction(chosen)
