@@ -95,11 +95,12 @@ def fit(
             `lambda z, t: cnn.cross_entropy(z, t, label_smoothing=0.1, ignore_index=255)`. Of a
             model that is proven to end in softmax (or sigmoid), the first two are computed of what
             stands before it.
-        optimizer: "sgd", "rmsprop", "adam", "adamw", or an optimiser with its settings. Its
-            schedules count steps, `cnn.schedules.epochs(10)`, or the whole run: `steps=None`. Of
-            one that averages (`cnn.EMA`, `cnn.SWA`) the averaged weights are measured and kept as
-            the best, and are the model's at the end; after `SWA` its batch normalisations are
-            calibrated anew. The checkpoint holds both, for a run that goes on.
+        optimizer: "sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "lion", "lamb", "muon",
+            or an optimiser with its settings (`cnn.optimizers`). Its schedules count steps,
+            `cnn.schedules.epochs(10)`, or the whole run: `steps=None`. Of one that averages
+            (`cnn.EMA`, `cnn.SWA`) the averaged weights are measured and kept as the best, and are
+            the model's at the end; after `SWA` its batch normalisations are calibrated anew. The
+            checkpoint holds both, for a run that goes on.
         learning_rate: in place of that of the optimiser: a number, or one of `cnn.schedules`.
         validation: measured after every epoch, in inference form: data, or the fraction of `train`
             that is set aside for it, as `train.split(0.1, seed)` does (each class in proportion).
