@@ -6,7 +6,7 @@ import pytest
 import graphcnn as cnn
 from graphcnn.compile.engine import make_engine
 from graphcnn.compile.native import planned
-from graphcnn.compile.pipelines import training_graph
+from graphcnn.compile.pipelines import training_graph, training_pipeline
 from graphcnn.compile.sharding import split_step
 from graphcnn.errors import DataError, GraphError, TrainingError, WeightsError
 from graphcnn.ir.graph import Graph, state_of
@@ -14,6 +14,7 @@ from graphcnn.ir.plan import BufferRole
 from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.ops.parts.tree import cut, rows, tree_sum
 from graphcnn.runtime.execution import Execution
+from graphcnn.runtime.native.memory.rows import Rows
 from graphcnn.runtime.reference import Reference
 from graphcnn.text.parse import parse_graph
 
@@ -151,6 +152,43 @@ def test_sums_of_losses_keep_their_own_counts():
     model = network(dtype="float64")
     whole = trained(1, REFERENCE, model=model, loss=several, metrics={})
     assert apart(trained(4, REFERENCE, model=model, loss=several, metrics={}), whole) < 40
+
+
+def test_weights_of_items_count_in_the_mean_over_those_that_count():
+    """The mean of w · l, divided by how many items of the whole batch count."""
+    model = network(dtype="float64", dropout=0)
+    z = next(iter(model.graph.outputs.values()))
+    goal = cnn.input("target", (), "int64")
+    weights = cnn.input("weights", (), "float64")
+    counts = cnn.cast(cnn.not_equal(goal, 255), "float64")
+    each = cnn.mean(z * z, 1) * weights * counts
+    loss = cnn.sum(each) / cnn.maximum(cnn.sum(counts), 1.0)
+    definition = Graph.of((*model.graph.inputs, goal, weights), {"loss": loss})
+    rng, found = np.random.default_rng(0), []
+    feeds = {
+        "image": rng.normal(size=(9, 3, 8, 8)),
+        "target": np.array([0, 255, 255, 255, 1, 2, 255, 255, 3]),
+        "weights": rng.random(9),
+    }
+    for shards, execution in ((1, REFERENCE), (4, REFERENCE), (4, Execution("native", 2))):
+        graph = training_pipeline(cnn.SGD(0.1), shards=shards).run(definition)
+        own = {state_of(v).key: state_of(v) for v in graph.states}
+        states = {
+            k: model.states[k] if k in model.states else s.initial(s.type, 0, k)
+            for k, s in own.items()
+        }
+        engine = make_engine(graph, states, execution)
+        found.append(([engine.step(feeds, {}, lambda _: True)], engine.states()))
+    assert max(apart(each, found[0]) for each in found[1:]) < 40
+
+
+@pytest.mark.whole_runs
+def test_rows_of_other_layouts_are_copied(monkeypatch):
+    """Executables of two sizes may lay gradients out in other ways: not one bit is another."""
+    expected = trained(4, Execution("native", 1), model=network(norm=True))
+    monkeypatch.setattr(Rows, "same", lambda self, other: False)
+    found = trained(4, Execution("native", 2), model=network(norm=True))
+    assert bits(found[1]) == bits(expected[1])
 
 
 def test_what_takes_items_together_is_refused_with_its_name():
