@@ -3,7 +3,7 @@
     driver      what a pass and a rule are, pipelines, what watches them, what they report
     exchange    where files begin and end: what others write read as ours, ours as it is stored
     simplify    the same with less: one spelling, nothing unneeded, known things computed
-    training    from the definition to a training step: modes, gradients, updates
+    training    from the definition to a training step: modes, gradients, shards, updates
     lowering    towards the machine: larger steps, other element types, operators written out
     layout      how values lie in memory, and by which algorithm each operator is computed
     memory      the order of the nodes, and a place in memory for every value
