@@ -155,6 +155,7 @@ def cli() -> None:
       images:PATH                         pictures in one folder per class (folder, zip), which may
                                           lie below train, val and test
       npz:FILE                            arrays of your own
+      parquet:PATH                        a file or a folder of them, as Hugging Face has them
       xo[:n=1000,size=16,seed=0]          generated pictures of X and O
 
     Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 nothing compared, because ONNX Runtime
