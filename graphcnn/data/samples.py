@@ -14,7 +14,7 @@ from graphcnn.data.given import each_of
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.data.prefetching import reading
 from graphcnn.data.rows import indices
-from graphcnn.data.streams import LABELS, Stream, pair_of
+from graphcnn.data.streams import LABELS, Stream, pair_of, weights_sample
 from graphcnn.errors import DataError
 from graphcnn.ir.node import Array
 from graphcnn.language.arguments import is_int
@@ -152,7 +152,7 @@ def samples(
     if not is_map(source) or not len(source):
         raise DataError(f"{name!r} must have a length and items, found {source!r:.80}")
     found = Samples((), (), (), normalisation, name, source=source, image=image, label=label)
-    images, targets, *_ = found._of([0])
+    images, targets, *weights = found._of([0])
     names = _classes(source, label) if classes is None else given_names(classes)
     whole = isinstance(targets, np.ndarray) and targets.dtype.kind in "iu"
     return replace(
@@ -160,6 +160,7 @@ def samples(
         images=each_of(images, lambda array: array[:0]),
         labels=each_of(targets, lambda array: array[:0]),
         classes=names if whole else (),
+        weights=weights_sample(weights),
     )
 
 

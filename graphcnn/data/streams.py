@@ -176,13 +176,14 @@ def stream(
     if batches is not None and (not is_int(batches) or batches < 1):
         raise DataError(f"batches must be an int of at least 1, found {batches!r}")
     drawn = _Source(source, name)
-    images, targets, *_ = pair_of(drawn.first(), name)
+    images, targets, *weights = pair_of(drawn.first(), name)
     return Stream(
         each_of(images, lambda array: array[:0]),
         each_of(targets, lambda array: array[:0]),
         given_names(classes),
         normalisation,
         name,
+        weights=weights_sample(weights),
         draw=drawn,
         count=batches,
     )
@@ -192,6 +193,11 @@ def is_stream(x: Any) -> bool:
     """Whether `x` is a function that gives batches, or an iterable of them that has no numbers."""
     plain = isinstance(x, Dataset | tuple | list | Mapping | str | bytes | type)
     return not plain and not hasattr(x, "__array__") and (callable(x) or isinstance(x, Iterable))
+
+
+def weights_sample(weights: Sequence[Any]) -> Array | None:
+    """An empty array like the weights of a batch, which tells that there are some, or None."""
+    return np.asarray(weights[0], np.float32)[:0] if weights else None
 
 
 class _Source:

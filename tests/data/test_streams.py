@@ -142,6 +142,16 @@ def test_data_sets_of_other_libraries_train_as_the_arrays_do():
         trained(Foreign(broken=5), batch_size=16)
 
 
+def test_a_stream_tells_whether_its_batches_have_weights():
+    def weighted():
+        yield from ((x, y, np.ones(len(x))) for x, y in batches())
+
+    data = stream(weighted)
+    assert data.weights.shape == (0,) and stream(batches).weights is None
+    for images, _, weights in data.epoch(0, 0, 1):
+        assert weights.dtype == np.float32 and weights.shape == (len(images),)
+
+
 def test_items_that_are_dicts_with_pictures():
     image = pytest.importorskip("PIL.Image")
 
