@@ -76,7 +76,8 @@ def test_statistics_rates_and_layers_can_be_chosen() -> None:
     rates = (cnn.schedules.Cosine(0.02), 0.004)
     history = model.fine_tune(
         data(), callbacks=[seen], head="logits.*", frozen="conv.*", statistics="moving",
-        learning_rate=rates, validation=0.25, step_history=True, **OPTIONS,
+        learning_rate=rates, validation=0.25, weights=np.ones(48, np.float32), step_history=True,
+        **OPTIONS,
     )  # fmt: skip
     assert [keys for keys, _ in seen.steps] == [HEAD] * 6 + [ALL[1:]] * 9
     assert 0.01 < seen.steps[0][1] < 0.02 and seen.steps[4][1] < 0.005  # of the step to come

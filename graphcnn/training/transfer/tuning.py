@@ -6,7 +6,7 @@ in either goes on to the same bits as one that was not.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from graphcnn.errors import DataError, GraphError, WeightsError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.sources import Role
 from graphcnn.language.arguments import choose, is_int
-from graphcnn.learning.losses import known_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.schedules import Schedule, schedule
@@ -92,12 +91,9 @@ def fine_tune(
     own = _head(model, head)
     resting = [key for pattern in _several(frozen) for key in matching(model.graph, pattern)]
     rates = _rates(make_optimizer(optimizer), learning_rate, factor)
-    if isinstance(validation, float):  # the same items in both phases
-        known = known_loss(options.get("loss", "cross_entropy")).spec
-        whole = as_dataset(data, model, loss=known, targets=targets)
-        (data, validation), targets = whole.split(validation, seed), None
-    elif isinstance(data, Dataset) and targets is not None:
-        raise DataError("a Dataset has targets of its own: leave out the second argument")
+    if isinstance(validation, float):
+        data, validation = _parted(model, data, targets, validation, seed, options)
+        targets = None
     common = {"optimizer": optimizer, "validation": validation, **options}
 
     folder = resume if resume is not None else checkpoint
@@ -130,6 +126,19 @@ def _checked(epochs: Any) -> tuple[int, int]:
     if not all(is_int(n) and n >= 1 for n in epochs):
         raise DataError(f"each phase has at least one epoch, found {epochs!r}")
     return int(epochs[0]), int(epochs[1])
+
+
+def _parted(
+    model: Network, data: Any, targets: Any, fraction: float, seed: int, options: dict[str, Any]
+) -> tuple[Dataset, Dataset]:
+    """Data without, and the fraction that is set aside, the same in both phases. Weights of items
+    go with them."""
+    if not isinstance(data, Dataset) or targets is not None:
+        data = as_dataset(data, model, loss=options.get("loss", "cross_entropy"), targets=targets)
+    weights = options.pop("weights", None)
+    whole: Dataset = data if weights is None else data.weighted(weights)
+    kept, held_out = whole.split(fraction, seed)
+    return kept, replace(held_out, weights=None)  # which are for learning
 
 
 def _several(patterns: Patterns) -> Sequence[str]:
