@@ -278,6 +278,13 @@ def test_groups_are_told() -> None:
         wrong = SGD(LR, groups={pattern: {"learning_rate": 2}})
         with pytest.raises(GraphError, match=words):
             cnn.Session(small(), optimizer=wrong, target=LABELS)
+    # In Muon, too, where others update the biases and what is not to be orthogonal.
+    muon = EMA(Muon(weight_decay=0.02, groups={"*.bias": {"weight_decay": 0.5},
+                                               "head.*": {"orthogonal": False}}))  # fmt: skip
+    rules = {name: rule for name, (rule, _) in muon.grouped(small().parameters).items()}
+    decays = {name: rules[name].decay_of(array.ndim) for name, array in small().parameters.items()}
+    assert decays == {"first.weight": 0.02, "first.bias": 0.5, "norm.gamma": 0, "norm.beta": 0,
+                      "head.weight": 0, "head.bias": 0.5}  # fmt: skip
     # A group of frozen layers waits for a run that trains them.
     model = small()
     model.freeze("head.*")

@@ -1,6 +1,7 @@
 """Muon."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
@@ -94,6 +95,19 @@ class Muon(Optimizer):
             rate = rate * (rows / columns) ** 0.5
         turned = reshape(orthogonal(matrix, self.steps), parameter.shape)
         return self._shrunk(parameter, learning_rate) - rate * turned, {"velocity": v}
+
+    def decay_of(self, rank: int) -> float:
+        taken = self.orthogonal and rank >= 2
+        return super().decay_of(rank) if taken else self.others.decay_of(rank)
+
+    def _of_group(self, pattern: str) -> tuple[Self, float]:
+        """A weight decay of a group is that of all in it, whoever updates them."""
+        new, factor = super()._of_group(pattern)
+        settings = self._groups.get(pattern, {})
+        if "weight_decay" in settings and "others" not in settings:
+            others = replace(new.others, weight_decay=new.weight_decay, decay_all=new.decay_all)
+            new = replace(new, others=others)
+        return new, factor
 
     def _takes(self, parameter: Value) -> bool:
         return self.orthogonal and parameter.type.rank >= 2
