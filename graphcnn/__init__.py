@@ -118,7 +118,7 @@ from graphcnn.language.sources import (
     random_normal,
     random_uniform,
 )
-from graphcnn.learning import metrics, optimizers, schedules
+from graphcnn.learning import losses, metrics, optimizers, penalties, schedules
 from graphcnn.learning.optimizers import SGD, Optimizer
 from graphcnn.model import Model, import_onnx, load
 from graphcnn.onnx.importing.file.limits import Limits
@@ -284,6 +284,7 @@ __all__ = [
     "logical_and",
     "logical_not",
     "logical_or",
+    "losses",
     "lr_find",
     "matmul",
     "max",
@@ -304,6 +305,7 @@ __all__ = [
     "pad2d",
     "parameter",
     "parse_graph",
+    "penalties",
     "pow",
     "prod",
     "quotient",

@@ -1,7 +1,7 @@
 """A network with all that users do with it: look, train, predict, measure, export."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,15 @@ from graphcnn.analysis.summary import Summary, summarize
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.errors import GraphCnnError, ImportModelError, OutOfMemoryError
 from graphcnn.ir.graph import Graph, state_of
-from graphcnn.ir.node import Array
+from graphcnn.ir.node import Array, Op
 from graphcnn.ir.tensor_type import TensorType
-from graphcnn.learning.losses import LOSSES
-from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.aim import Aim, Losses, aim_of, readables
+from graphcnn.learning.losses import LOSSES, Loss
+from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import is_probability
+from graphcnn.learning.targets import given_types
 from graphcnn.network.metadata import read, read_graph
 from graphcnn.network.weights import check_states, read_tensors
 from graphcnn.onnx.importing.file.limits import Limits
@@ -48,7 +50,8 @@ class Model(Transferable):
         normalisation: how images become the input; set by `fit` from the data, saved along.
         classes: names of the classes; set by `fit` from the data, saved along.
         loss: name of the loss of the last `fit`.
-        objective: the loss of the last `fit`, also where it is a function; not saved.
+        objective: the loss of the last `fit` with its settings, or those of several outputs; saved
+            where it holds no function of your own.
         seed: of the last `fit`, else of the initial weights; None for weights from elsewhere.
     """
 
@@ -139,17 +142,22 @@ class Model(Transferable):
 
     def training_graph(
         self,
-        loss: str | Objective = "cross_entropy",
+        loss: Losses = "cross_entropy",
         optimizer: str | Optimizer = "sgd",
         metrics: Metrics = None,
-        target: TensorType | None = None,
+        target: TensorType | Mapping[Any, TensorType] | None = None,
+        *,
+        loss_weights: Mapping[Any, float] | Sequence[float] | None = None,
+        penalties: Mapping[str, Any] | None = None,
     ) -> Graph:
         """One graph for a whole training step: forward, loss, generated backward, updates.
 
         `target` is the type of the targets where the loss does not tell, which is a function: like
         the prediction by default, `TensorType((N,), DType.INT64)` for class numbers.
         """
-        return training_graph(self.graph, loss, make_optimizer(optimizer), metrics, target)
+        aim = aim_of(loss, loss_weights, penalties)
+        types = given_types(aim, self.graph, target)
+        return training_graph(self.graph, aim, make_optimizer(optimizer), metrics, types)
 
     # Using
 
@@ -205,18 +213,30 @@ class Model(Transferable):
             outputs = predict(self, images, batch_size, runner)
         except MemoryError as error:
             raise _without_room(f"{self.name} predicts", error) from None
-        readable = LOSSES[self.loss].readable if self.loss in LOSSES else None
-        first, prediction = next(iter(self.graph.outputs.items()))
-        if readable is not None and not raw and not is_probability(prediction, readable):
-            outputs[first] = readable.evaluate(outputs[first])
+        if not raw:
+            for name, readable in self._readables().items():
+                if not is_probability(self.graph.outputs[name], readable):
+                    outputs[name] = readable.evaluate(outputs[name])
         return outputs if len(outputs) > 1 else next(iter(outputs.values()))
+
+    def _readables(self) -> dict[str, Op]:
+        """What makes outputs readable, by their names: of the prediction `loss` tells, of others
+        what they were trained with."""
+        several = isinstance(self.objective, Aim | Loss)
+        found = readables(self.objective, self.graph) if several else {}
+        known = LOSSES.get(self.loss or "")
+        if known is not None and known.readable is not None:
+            found[next(iter(self.graph.outputs))] = known.readable
+        return found
 
     def evaluate(
         self,
         data: "Data",
         targets: Any = None,
         *,
-        loss: str | Objective | None = None,
+        loss: Losses | None = None,
+        loss_weights: Mapping[Any, float] | Sequence[float] | None = None,
+        penalties: Mapping[str, Any] | None = None,
         batch_size: int = 256,
         metrics: Metrics = None,
         tta: str | None = None,
@@ -243,6 +263,8 @@ class Model(Transferable):
         from graphcnn.network.report.measuring import reported
 
         chosen = loss or self.objective or self.loss
+        if loss_weights is not None or penalties is not None:
+            chosen = aim_of(chosen or "cross_entropy", loss_weights, penalties)
         execution = Execution.of(runtime, threads, precision, tune)
         measured = reported if report else evaluate
         try:

@@ -154,11 +154,17 @@ def _language() -> dict[str, frozenset[type]]:
 
 
 def _functions(op: type[Op]) -> tuple[str, ...]:
-    """The function of the operator's name that makes it, else all that make nothing else."""
+    """The function of the operator's name that makes it, else all that make nothing else, or with
+    it only what other families have."""
     found = _language()
     if op in found.get(op.name, ()):
         return (op.name,)
-    return tuple(name for name, classes in found.items() if classes == {op})
+    alone = tuple(name for name, classes in found.items() if classes == {op})
+    return alone or tuple(
+        name
+        for name, classes in found.items()
+        if {each for each in classes if getattr(each, "family", "") == op.family} == {op}
+    )
 
 
 def _classes(words: Iterable[Any]) -> Iterator[type[Op]]:

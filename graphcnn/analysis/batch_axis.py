@@ -6,7 +6,7 @@ be cut, filled up and joined where the outputs are FIXED or ITEMS, and what was 
 can be put together for all but MIXED.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from graphcnn.ir.batch import Batch, Kind, source_batch
@@ -79,8 +79,8 @@ def batch_axes(graph: Graph, assumed: Mapping[Value, Batch] | None = None) -> Ba
     return BatchAxes(graph, kinds, causes)
 
 
-def means(graph: Graph, prediction: Value) -> dict[str, bool]:
-    """Whether each output of a graph with a loss is a mean over items, given a prediction that
-    has them along its axis N: then means over batches, weighted by their sizes, add up to it."""
-    found = batch_axes(graph, {prediction: source_batch(prediction.type)}).outputs
+def means(graph: Graph, predictions: Iterable[Value]) -> dict[str, bool]:
+    """Whether each output of a graph with a loss is a mean over items, given predictions that
+    have them along their axis N: then means over batches, weighted by their sizes, add up to it."""
+    found = batch_axes(graph, {value: source_batch(value.type) for value in predictions}).outputs
     return {name: batch.kind in (Kind.MEAN, Kind.FIXED) for name, batch in found.items()}

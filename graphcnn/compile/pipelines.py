@@ -17,9 +17,11 @@ from graphcnn.base.garbage import kept
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import TensorType
-from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.aim import Losses
+from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.objective import with_loss
 from graphcnn.learning.optimizers import Optimizer
+from graphcnn.learning.targets import Fed
 from graphcnn.passes.driver.base import Applied, Observer, Pipeline
 from graphcnn.passes.driver.observers import Differential, Verify
 from graphcnn.passes.exchange.fold_norms import FoldNorms
@@ -133,10 +135,10 @@ def inference_graph(
 @kept()
 def training_graph(
     graph: Graph,
-    loss: str | Objective,
+    loss: Losses,
     optimizer: Optimizer | None,
     metrics: Metrics = None,
-    target: TensorType | None = None,
+    target: TensorType | Fed | None = None,
     trace: Callable[[Applied], None] | None = None,
     keep_gradients: bool = False,
     shards: int = 1,

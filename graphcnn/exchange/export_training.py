@@ -32,7 +32,8 @@ from graphcnn.ir.node import Value
 from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Role
 from graphcnn.ir.tensor_type import TensorType
-from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.aim import Losses, aim_of, loss_name, terms_of
+from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.target_rule import TARGET
 from graphcnn.network.network import Network
@@ -50,7 +51,7 @@ def export_onnx_training(
     model: Network,
     folder: str | Path,
     *,
-    loss: str | Objective = "cross_entropy",
+    loss: Losses = "cross_entropy",
     optimizer: str | Optimizer = "sgd",
     metrics: Metrics = None,
     target: TensorType | None = None,
@@ -82,6 +83,10 @@ def export_onnx_training(
     if len(model.graph.inputs) != 1:
         names = ", ".join(v.node.name for v in model.graph.inputs)
         raise ExportError(f"training feeds one input and its target, {model.name} takes {names}")
+    loss = aim_of(loss)
+    terms = terms_of(loss, model.graph)
+    if [term.name for term in terms] != [""] or not terms[0].loss.targeted:
+        raise ExportError(f"training as ONNX has one loss and its target, found {loss_name(loss)}")
     model.initialize_missing(seed)
     session = Session(
         model,
@@ -134,7 +139,7 @@ def _refuse_sums(graph: Graph) -> None:
 
 
 def gradient_graph(
-    graph: Graph, loss: str | Objective, metrics: Metrics = None, target: TensorType | None = None
+    graph: Graph, loss: Losses, metrics: Metrics = None, target: TensorType | None = None
 ) -> Graph:
     """Loss, metrics and gradients under their names in the file; running statistics move, too."""
     graph = training_graph(graph, loss, None, metrics, target)

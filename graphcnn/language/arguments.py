@@ -120,8 +120,10 @@ def _at_least_one(stride: Pair) -> Pair:
     return max(1, stride[0]), max(1, stride[1])
 
 
-def check_function(function: Any, expected: str, error: type[GraphCnnError] = GraphError) -> None:
-    """Raise an error, which begins with `expected`, unless it can be called with two arguments."""
+def check_function(
+    function: Any, expected: str, error: type[GraphCnnError] = GraphError, count: int = 2
+) -> None:
+    """Raise an error, which begins with `expected`, unless it takes so many arguments."""
     if not callable(function):
         raise error(f"{expected}, found {function!r}")
     try:
@@ -129,7 +131,7 @@ def check_function(function: Any, expected: str, error: type[GraphCnnError] = Gr
     except (TypeError, ValueError):  # one that does not say what it takes
         return
     try:
-        signature.bind(None, None)
+        signature.bind(*[None] * count)
     except TypeError as found:
         raise error(f"{expected}, found one of {signature}: {found}") from None
 

@@ -10,7 +10,7 @@ from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.origin import warn
 from graphcnn.ir.sources import Constant
 from graphcnn.ir.tensor_type import Shape, element_count
-from graphcnn.learning.losses import Loss
+from graphcnn.learning.losses.base import Loss
 from graphcnn.ops.activation import Sigmoid
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Cast, Div, Exp, Log
@@ -35,7 +35,7 @@ def source_of(prediction: Value, readable: Op | None) -> Value:
 def _proven(prediction: Value, readable: Op | None) -> tuple[list[Node], Value]:
     """The input of the activation that is proven, and the nodes between it and the prediction, the
     last one first; no nodes and the prediction where nothing is."""
-    trail, value = _behind_views(prediction)
+    trail, value = behind_views(prediction)
     op, scores = _activation(value)
     if readable is None or not isinstance(op, type(readable)):
         return [], prediction
@@ -63,7 +63,7 @@ def is_probability(prediction: Value, readable: Op | None) -> bool:
     return source_of(prediction, readable) is not prediction
 
 
-def _behind_views(value: Value) -> tuple[list[Node], Value]:
+def behind_views(value: Value) -> tuple[list[Node], Value]:
     """The value behind what moves or rounds numbers, one by one, and the nodes that do, the last
     one first."""
     trail: list[Node] = []
@@ -109,7 +109,7 @@ def tell(name: str, prediction: Value, loss: Loss) -> None:
     if readable is None:
         return
     if is_probability(prediction, readable):
-        _, value = _behind_views(prediction)
+        _, value = behind_views(prediction)
         warn(
             f"{name} ends in {_named(value.node, type(readable))}: {loss.name} is computed of what "
             "stands before it, and predictions stay probabilities",

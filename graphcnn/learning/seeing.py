@@ -30,7 +30,7 @@ def seen_of(
     joint = Graph.of((*graph.inputs, *fed), {"loss": loss})
     applied = readable or _applied(joint, prediction)
     logits, odds = (scored(prediction, each) for each in (Softmax(1), Sigmoid()))
-    ignored = TargetRule.of(joint).ignored
+    ignored = TargetRule.of(joint, goal.node.name).ignored
     return Seen(prediction, goal, logits, odds, applied, ignored, weights)
 
 

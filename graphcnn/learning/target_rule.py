@@ -30,6 +30,7 @@ from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant
 from graphcnn.ir.tensor_type import TensorType, open_axes
 from graphcnn.ops.comparison import Equal, NotEqual
+from graphcnn.ops.loss import Probabilities
 
 #: The name of the input that a graph with a loss has for them.
 TARGET = "target"
@@ -37,6 +38,8 @@ TARGET = "target"
 WEIGHTS = "weights"
 #: Labels this far apart are looked up in a table; others are gone through one by one.
 _TABLE = 1 << 16
+#: Sums of probabilities in float32 differ from 1 by less.
+_ROUNDING = 1e-3
 
 
 @dataclass
@@ -49,16 +52,21 @@ class TargetRule:
     limited: list[tuple[Value, int, int]]
     #: Numbers that the graph compares with the target.
     compared: list[int]
+    #: The axis along which the targets are probabilities that sum to 1.
+    shared: int | None = None
     _known: dict[Any, bool] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: Graph) -> "TargetRule":
-        """The rule of a graph with an input `target`."""
-        target = next(v for v in graph.inputs if v.node.name == TARGET)
+    def of(cls, graph: Graph, name: str = TARGET) -> "TargetRule":
+        """The rule of a graph with an input of this name."""
+        target = next(v for v in graph.inputs if v.node.name == name)
         derived, numbers = {target}, set()
         limited: dict[tuple[Value, int, int], None] = {}
         compared: list[int] = []
+        shared: int | None = None
         for node in graph.nodes:
+            if isinstance(node.op, Probabilities) and node.inputs[0] is target:
+                shared = node.op.axis if node.op.axis >= 0 else shared
             for at, (low, high) in node.op.limits(*(v.type for v in node.inputs)).items():
                 if node.inputs[at] in derived:
                     limited[node.inputs[at], low, high] = None
@@ -70,7 +78,7 @@ class TargetRule:
                 if isinstance(node.op, Equal | NotEqual) and not target.dtype.is_float:
                     constants = (v.node.op for v in node.inputs)
                     compared += [int(c.array.item()) for c in constants if isinstance(c, Constant)]
-        return cls(target.type, target, [*limited], compared)
+        return cls(target.type, target, [*limited], compared, shared)
 
     @cached_property
     def classes(self) -> int | None:
@@ -111,7 +119,8 @@ class TargetRule:
     def _floats(self, targets: Any, item: tuple[int, ...]) -> Array:
         found, wanted = as_numbers(targets), batch_shape(item)
         if found.dtype.kind in "iu":
-            found = self._zeros_and_ones(found, item, wanted)
+            one_hot = self._one_hot(found, item)
+            found = self._zeros_and_ones(found, item, wanted) if one_hot is None else one_hot
         found = check_targets(found)
         if found.shape[1:] != item:
             hint = same_numbers(found.shape[1:], item)
@@ -124,7 +133,30 @@ class TargetRule:
                     raise DataError(
                         f"targets must lie in {self._range()}, found {number:g} in row {row}{at}"
                     )
+        if self.shared is not None and found.size:
+            self._check_sums(found)
         return found.astype(self.kind.dtype.numpy, copy=False)
+
+    def _check_sums(self, found: Array) -> None:
+        """Refuse probabilities of the classes that do not sum to 1, but for rounding."""
+        sums = found.sum(axis=self.shared, dtype=np.float64)
+        wrong = abs(sums - 1) > _ROUNDING
+        if wrong.any():
+            row, *place = (int(i) for i in np.argwhere(wrong)[0])
+            at = f" at {tuple(place)}" if place else ""
+            raise DataError(
+                "soft labels must sum to 1 over the classes, found the sum "
+                f"{sums[(row, *place)]:g} in row {row}{at}"
+            )
+
+    def _one_hot(self, found: Array, item: tuple[int, ...]) -> Array | None:
+        """Class numbers where soft labels are taken: all of an item is of one class."""
+        axis = self.shared
+        if axis is None or axis < 1 or found.shape[1:] != (*item[: axis - 1], *item[axis:]):
+            return None
+        classes = item[axis - 1]
+        check_labels(found, classes, found.shape[1:])
+        return np.moveaxis(np.eye(classes, dtype=np.float32)[found], -1, axis)
 
     def _range(self) -> str:
         value, low, high = self.limited[0]

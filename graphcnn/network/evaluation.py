@@ -8,6 +8,7 @@ import numpy as np
 
 from graphcnn.analysis.batch_split import BatchSplit, Collected
 from graphcnn.compile.runner import Runner
+from graphcnn.data.batch_parts import items_of
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.prefetching import drawn
 from graphcnn.data.streams import Stream
@@ -16,12 +17,11 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.item_places import take_items
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import is_open, item_axis
-from graphcnn.learning.losses import known_loss, target_type
-from graphcnn.learning.metrics import Measure, Metrics, Objective
+from graphcnn.learning.aim import Losses
+from graphcnn.learning.metrics import Measure, Metrics
 from graphcnn.learning.metrics.base import numbers
-from graphcnn.learning.objective import measures_of, with_loss
-from graphcnn.learning.probabilities import tell
-from graphcnn.learning.target_rule import TARGET, TargetRule
+from graphcnn.learning.objective import measures_of, tell_losses, with_loss
+from graphcnn.learning.targets import Targets, fed_types
 from graphcnn.network.feeding import (
     Data,
     as_dataset,
@@ -29,9 +29,7 @@ from graphcnn.network.feeding import (
     check_has_inputs,
     feeds_for,
     item_feeds,
-    items_along,
     own_labels,
-    prediction_type,
 )
 from graphcnn.network.network import Network
 from graphcnn.network.pieces import cut_inputs, opened_model, run_pieces
@@ -124,7 +122,7 @@ def _own(runner: Runner, outputs: Mapping[str, Array]) -> dict[str, Array]:
 def evaluate(
     model: Network,
     data: Data,
-    loss: str | Objective | None,
+    loss: Losses | None,
     batch_size: int,
     metrics: Metrics,
     execution: Execution = NATIVE,
@@ -157,13 +155,13 @@ class Measured:
 
 #: Adds outputs to a graph with a loss, given the model, the data set and the loss; names those that
 #: have a row for each item.
-More = Callable[[Network, Dataset, str | Objective, Graph], tuple[Graph, Sequence[str]]]
+More = Callable[[Network, Dataset, Losses, Graph], tuple[Graph, Sequence[str]]]
 
 
 def measured(
     model: Network,
     data: Data,
-    loss: str | Objective | None,
+    loss: Losses | None,
     batch_size: int,
     metrics: Metrics,
     execution: Execution,
@@ -185,10 +183,10 @@ def measured(
             "give evaluate(..., loss=...)"
         )
     loss = loss or "cross_entropy"
-    tell(model.name, next(iter(model.graph.outputs.values())), known_loss(loss))
-    kind = target_type(loss, prediction_type(model), dataset.target_sample)
-    graph = with_loss(model.graph, loss, metrics, kind)
-    measures = measures_of(loss, metrics)
+    tell_losses(model.graph, loss)
+    types = fed_types(loss, model.graph, dataset.target_sample, dataset.weights)
+    graph = with_loss(model.graph, loss, metrics, types)
+    measures = measures_of(loss, model.graph, metrics)
     kept = collecting(measures)
     if more is not None:
         graph, others = more(model, dataset, loss, graph)
@@ -245,19 +243,18 @@ def totals(
     """
     head, split = runner.parts
     states = model.states.snapshot() if states is None else states
-    (target,) = (v for v in runner.graph.inputs if v.node.name == TARGET)
-    rule, collected = TargetRule.of(runner.graph), Collected(split.kinds)
+    wanted, collected = Targets.of(runner.graph, model.graph.outputs), Collected(split.kinds)
     count = 0
     with drawn(data.epoch(None, 0, batch_size), data.costly) as batches:
-        for inputs, targets, *_ in batches:
-            feeds = item_feeds(model, inputs)
-            targets = own_labels(targets, model) if isinstance(data, Stream) else targets
-            feeds[TARGET] = items_along(rule.check(targets), target.shape)
-            results = head.run(feeds, states)[0]
-            count += len(targets)
+        for inputs, *targets in batches:
+            if isinstance(data, Stream):
+                targets[0] = own_labels(targets[0], model)
+            feeds = {**item_feeds(model, inputs), **wanted.feeds(*targets)}
+            results, items = head.run(feeds, states)[0], items_of((inputs, *targets))
+            count += items
             for key in kept:
-                _refuse_to_keep(key, results[key], len(targets), data.known_count or count)
-            collected.add(results, len(targets))
+                _refuse_to_keep(key, results[key], items, data.known_count or count)
+            collected.add(results, items)
     found = collected.totals()
     if split.tail is not None:
         found |= _of_the_whole(runner, split, collected.results(), states, count)

@@ -28,20 +28,21 @@ from graphcnn.errors import DataError, DataWarning
 from graphcnn.ir.item_places import count_items, fed_items
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.origin import warn
-from graphcnn.ir.tensor_type import N, Shape, TensorType, item_axis, open_axes
+from graphcnn.ir.tensor_type import N, TensorType, item_axis, open_axes
 from graphcnn.language.arguments import is_int
-from graphcnn.learning.losses import target_type
-from graphcnn.learning.metrics import Objective
+from graphcnn.learning.aim import Losses, terms_of
 from graphcnn.learning.objective import with_loss
 from graphcnn.learning.target_rule import TargetRule
+from graphcnn.learning.targets import Targets, along, by_name, fed_types
 from graphcnn.network.network import Network
 from graphcnn.runtime.reference import opened_by
 
 #: So many times larger than the largest learned from, float images are in other units.
 _FAR = 8
 #: A data set, or a pair (inputs, targets). Inputs are an array, or for a model of several inputs a
-#: dict from their names to arrays, or a tuple or list of arrays in their order.
-Data = Dataset | tuple[Any, Any]
+#: dict from their names to arrays, or a tuple or list of arrays in their order; targets likewise,
+#: by outputs. A third entry are weights of the items.
+Data = Dataset | tuple[Any, ...]
 
 
 def as_dataset(
@@ -49,7 +50,7 @@ def as_dataset(
     model: Network,
     classes: Sequence[str] = (),
     *,
-    loss: str | Objective = "cross_entropy",
+    loss: Losses = "cross_entropy",
     targets: Any = None,
 ) -> Dataset:
     """A `Dataset` whose items and classes fit the model. Raises `DataError` where they do not.
@@ -150,8 +151,13 @@ def _with_fitting_items(data: Dataset, model: Network) -> Dataset:
     return replace(data, images=changed)
 
 
-def _from_pair(data: Any, model: Network, loss: str | Objective) -> Dataset:
-    if not isinstance(data, tuple | list) or len(data) != 2:
+def _from_pair(data: Any, model: Network, loss: Losses) -> Dataset:
+    terms = [term for term in terms_of(loss, model.graph) if term.loss.targeted]
+    if not terms and not isinstance(data, tuple | list):
+        data = (data, None)
+    if not isinstance(data, tuple | list) or not (
+        len(data) == 2 or (len(data) == 3 and isinstance(data, tuple))
+    ):
         hint = ""
         if isinstance(data, Mapping):
             hint = f" with {', '.join(map(str, data))}; inputs by name are ({{...}}, targets)"
@@ -162,7 +168,7 @@ def _from_pair(data: Any, model: Network, loss: str | Objective) -> Dataset:
         raise DataError(
             f"data must be a Dataset or a pair (images, targets), found {type(data).__name__}{hint}"
         )
-    images, targets = data
+    images, targets, weights = (*data, None)[:3]
     images = named_inputs(model, images)
     inputs = model.graph.inputs
     if len(inputs) == 1 and _is_image(inputs[0].type) and isinstance(images, Mapping):
@@ -170,6 +176,13 @@ def _from_pair(data: Any, model: Network, loss: str | Objective) -> Dataset:
     if model.normalisation is not None:
         for each in images.values() if isinstance(images, Mapping) else (images,):
             refuse_normalised(each, f"the model {model.name}")
+    if not terms:
+        first = next(iter(images.values())) if isinstance(images, Mapping) else images
+        return Dataset(images, np.zeros(len(first), np.float32), name="arrays", weights=weights)
+    if terms[0].name:  # one by name, or several
+        named_targets = by_name(targets, [term.name for term in terms], model.graph.outputs)
+        several = {name: as_numbers(each) for name, each in named_targets.items()}
+        return Dataset(images, several, name="arrays", weights=weights)
     labels = as_numbers(targets)
     rule = target_rule(model, loss, labels)
     counted = labels[~np.isin(labels, rule.ignored)] if rule.ignored else labels
@@ -181,8 +194,10 @@ def _from_pair(data: Any, model: Network, loss: str | Objective) -> Dataset:
         and counted.min() >= 0
     )
     if named:
-        return arrays(images, labels, ignore_index=rule.ignored)
-    return Dataset(images, labels, name="arrays")  # what is wrong with them the rule will say
+        found = arrays(images, labels, ignore_index=rule.ignored)
+        return found if weights is None else replace(found, weights=weights)
+    # What is wrong with them the rule will say.
+    return Dataset(images, labels, name="arrays", weights=weights)
 
 
 def _fitting(model: Network, data: Dataset, value: Value, array: Array) -> Any:
@@ -366,22 +381,18 @@ def item_feeds(model: Network, inputs: Any, *, learning: bool = False) -> dict[s
     named = named_inputs(model, inputs)
     if not isinstance(named, Mapping):
         named = {next(iter(types)): named}
-    moved = {k: items_along(np.asarray(a), types[k]) for k, a in named.items() if k in types}
+    moved = {k: along(np.asarray(a), types[k]) for k, a in named.items() if k in types}
     return prepared_feeds(model, moved, learning=learning)
 
 
-def items_along(array: Array, shape: Shape) -> Array:
-    """Items, first in a data set, along the axis N."""
-    axis = item_axis(shape)
-    return np.moveaxis(array, 0, axis) if axis else array
-
-
 def prediction_type(model: Network) -> TensorType:
-    """The type of the first output, which losses compare with the targets."""
+    """The type of the first output, which a loss that is given alone compares with the targets."""
     return next(iter(model.graph.outputs.values())).type
 
 
-def target_rule(model: Network, loss: str | Objective, labels: Array) -> TargetRule:
+def target_rule(model: Network, loss: Losses, labels: Array) -> TargetRule:
     """What a loss on this model takes as targets, those of the data being `labels`."""
-    kind = target_type(loss, prediction_type(model), labels)
-    return TargetRule.of(with_loss(model.graph, loss, {}, kind))
+    types = fed_types(loss, model.graph, labels)
+    rule = Targets.of(with_loss(model.graph, loss, {}, types)).first
+    assert rule is not None
+    return rule

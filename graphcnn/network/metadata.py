@@ -13,6 +13,8 @@ from typing import Any
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import DataError, GraphError, WeightsError
 from graphcnn.ir.graph import Graph
+from graphcnn.learning.aim import Losses
+from graphcnn.learning.aim_text import read_aim, written_aim
 from graphcnn.learning.losses import LOSSES
 from graphcnn.text.parse import parse_graph
 
@@ -27,6 +29,7 @@ class Learned:
     classes: tuple[str, ...] = ()
     normalisation: Normalisation | None = None
     loss: str | None = None
+    objective: Losses | None = None
     seed: int | None = None
 
 
@@ -41,6 +44,9 @@ def written(learned: Learned, graph: Graph) -> dict[str, str]:
         data["normalisation"] = learned.normalisation.to_json()
     if learned.loss is not None:
         data["loss"] = learned.loss
+    objective = written_aim(learned.objective, graph)
+    if objective is not None:
+        data["objective"] = objective
     if learned.seed is not None:
         data["seed"] = str(learned.seed)
     return data
@@ -62,6 +68,7 @@ def read(metadata: Mapping[str, str], graph: Graph, source: object) -> Learned:
         _classes(fields, graph, loss),
         _normalisation(fields, graph),
         loss,
+        _objective(fields, graph) or loss,
         None if seed is None else int(seed),
     )
 
@@ -123,6 +130,16 @@ def _without_nulls_at_end(names: Sequence[Any]) -> list[Any]:
     while kept and kept[-1] is None:
         kept.pop()
     return kept
+
+
+def _objective(fields: _Fields, graph: Graph) -> Losses | None:
+    text = fields.metadata.get("objective")
+    if text is None:
+        return None
+    try:
+        return read_aim(text, graph)
+    except (ValueError, RecursionError, GraphError):
+        raise fields.wrong("objective", "JSON of losses of its outputs, and penalties") from None
 
 
 def _scores(graph: Graph, loss: str | None) -> int | None:

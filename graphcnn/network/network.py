@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from graphcnn.analysis.finding import given_tensors, value_named
 from graphcnn.compile.runner import Runner
 from graphcnn.data.class_names import given_names
 from graphcnn.data.normalisation import LOOKS, Normalisation, check_images, check_items
@@ -20,9 +21,8 @@ from graphcnn.ir.sources import Input, Role
 from graphcnn.ir.state_values import ArraysByName, StateValues
 from graphcnn.ir.tensor_type import is_open
 from graphcnn.language.arguments import choose
-from graphcnn.learning.metrics import Objective
+from graphcnn.learning.aim import Losses
 from graphcnn.network import freezing
-from graphcnn.network.finding import given_tensors, value_named
 from graphcnn.network.lessons import learned, lessons, teach
 from graphcnn.network.metadata import Learned, read, written
 from graphcnn.network.pickling import drawn_by_functions, packed, unpacked, with_own_cells
@@ -57,7 +57,7 @@ class Network:
         self.graph = graph
         self._classes: tuple[str, ...] = ()
         self.loss: str | None = None
-        self.objective: str | Objective | None = None
+        self.objective: Losses | None = None
         self.seed: int | None = None
         self.reach: float | None = None
         self.looks = LOOKS
@@ -308,7 +308,7 @@ class Network:
 
     def metadata(self) -> dict[str, str]:
         """What a saved or exported model carries besides its weights."""
-        learned = Learned(self.classes, self.normalisation, self.loss, self.seed)
+        learned = Learned(self.classes, self.normalisation, self.loss, self.objective, self.seed)
         return written(learned, self.graph)
 
     def save(self, path: str | Path) -> Path:
@@ -336,7 +336,7 @@ class Network:
 
     def _take(self, learned: Learned) -> None:
         self.classes, self.loss, self.seed = learned.classes, learned.loss, learned.seed
-        self.objective = learned.loss
+        self.objective = learned.objective
         if learned.normalisation is not None:
             self.normalisation = learned.normalisation
 

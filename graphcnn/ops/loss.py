@@ -16,7 +16,7 @@ from graphcnn.ir.node import Array, Node, Op, Value
 from graphcnn.ir.tensor_type import DType, TensorType, format_shape
 from graphcnn.ops.activation import Sigmoid
 from graphcnn.ops.elementwise import Sign
-from graphcnn.ops.parts.checks import check_same_dtype
+from graphcnn.ops.parts.checks import check_float, check_same_dtype
 from graphcnn.ops.shape import ElementCount, OneHot, Transpose, check_index_type, check_labels
 from graphcnn.ops.softmax import Softmax
 
@@ -160,6 +160,40 @@ class MeanAbsoluteError(_Comparison):
         prediction, target = node.inputs
         dp = Sign()(prediction - target) * (dy / _count(prediction))
         return [dp, -dp]
+
+
+@dataclass(frozen=True)
+class Probabilities(Op):
+    """y = x, of which a loss says that they are probabilities: numbers from 0 to 1.
+
+    Along `axis` they sum to 1; -1 is each for itself. Nothing is computed: it is what targets are
+    checked by. Shapes: y as x, any float dtype.
+    """
+
+    axis: int = -1
+
+    operands: ClassVar = ("x",)
+    elementwise: ClassVar[bool] = True
+    family: ClassVar = "loss"
+    idempotent: ClassVar[bool] = True
+    involution: ClassVar[bool] = True
+    monotone: ClassVar = (1,)
+    rounds: ClassVar[bool] = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_float(x=x)
+        if self.axis < -1:
+            raise GraphError(f"axis must be at least -1, found {self.axis}")
+        return x
+
+    def limits(self, *types: TensorType) -> Mapping[int, tuple[int, int]]:
+        return {0: (0, 1)}
+
+    def evaluate(self, x: Array) -> Array:
+        return x
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        return [dy]
 
 
 def indicators(labels: Value, classes: int, dtype: DType) -> Value:

@@ -6,20 +6,20 @@ From the run: first weights, if it has none, and the loss and the seed that it t
 
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.normalisation import LOOKS, reach_of
-from graphcnn.learning.losses import known_loss
-from graphcnn.learning.metrics import Objective
+from graphcnn.learning.aim import Losses, terms_of
+from graphcnn.learning.aim_text import is_known
 from graphcnn.learning.target_rule import TargetRule
 from graphcnn.network.network import Network
 
 
-def adopt_data(model: Network, data: Dataset, rule: TargetRule) -> None:
+def adopt_data(model: Network, data: Dataset, rule: TargetRule | None) -> None:
     """Take over what the model does not have yet; the names only of classes that it tells apart."""
     if model.normalisation is None:
         model.normalisation = data.normalisation
     first = data.first_items
     if model.reach is None and first.dtype.kind in "fu" and len(first):
         model.reach, model.looks = reach_of(first), LOOKS
-    if data.classes and not model.classes and _tells_apart(rule, data):
+    if data.classes and not model.classes and rule is not None and _tells_apart(rule, data):
         model.classes = data.classes
 
 
@@ -29,9 +29,11 @@ def _tells_apart(rule: TargetRule, data: Dataset) -> bool:
     return not rule.kind.dtype.is_float or (two and rule.kind.shape[1:2] in ((), (1,)))
 
 
-def adopt_run(model: Network, loss: str | Objective, seed: int) -> None:
+def adopt_run(model: Network, loss: Losses, seed: int) -> None:
     """Remember what the weights were trained with."""
-    known = known_loss(loss)
-    model.loss = known.name or None
-    model.objective = known.spec
+    prediction = next(iter(model.graph.outputs))
+    of_prediction = (t for t in terms_of(loss, model.graph) if t.outputs == (prediction,))
+    named = (term.loss.name for term in of_prediction if is_known(term.loss))
+    model.loss = next(named, None)
+    model.objective = loss
     model.seed = seed

@@ -15,24 +15,24 @@ from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
 from graphcnn.errors import CheckpointWarning, DataError
 from graphcnn.ir.origin import warn
-from graphcnn.learning.losses import known_loss, target_type
-from graphcnn.learning.metrics import Metrics, Objective
-from graphcnn.learning.objective import measures_of, with_loss
+from graphcnn.learning.aim import Losses, aim_of
+from graphcnn.learning.metrics import Metrics
+from graphcnn.learning.objective import losses_of, measures_of, predictions_of, with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
-from graphcnn.learning.probabilities import source_of
 from graphcnn.learning.schedules import Schedule
-from graphcnn.learning.target_rule import TargetRule
-from graphcnn.network.feeding import Data, as_dataset, at_least_one, prediction_type
+from graphcnn.learning.targets import Targets, fed_types
+from graphcnn.network.feeding import Data, as_dataset, at_least_one
 from graphcnn.network.network import Network
 from graphcnn.training.checkpoint import LAST, classes_of_run, make_folder
 from graphcnn.training.history import History
 from graphcnn.training.interrupt import interruptible
 from graphcnn.training.keeping import Checkpoint
+from graphcnn.training.one_item import one_pixel_message
 from graphcnn.training.progress import display
 from graphcnn.training.resuming import Told, wanted_changes
 from graphcnn.training.run import Run, Watcher
-from graphcnn.training.session import Session, checked_seed, one_pixel_message
+from graphcnn.training.session import Session, checked_seed
 from graphcnn.training.step_history import StepHistory
 from graphcnn.training.stopping import EarlyStopping, MaxSteps, Timer
 from graphcnn.training.sums import Sums
@@ -49,7 +49,9 @@ def fit(
     *,
     epochs: int | None = None,
     batch_size: int | None = None,
-    loss: str | Objective = "cross_entropy",
+    loss: Losses = "cross_entropy",
+    loss_weights: Mapping[Any, float] | Sequence[float] | None = None,
+    penalties: Mapping[str, Any] | None = None,
     optimizer: str | Optimizer = "sgd",
     learning_rate: float | Schedule | None = None,
     validation: Data | float | None = None,
@@ -90,11 +92,17 @@ def fit(
         batch_size: items of a step, 32 by default, or all where there are less.
         epochs: passes over the data, counted from the beginning of the run (also when resumed);
             1 by default, with `max_steps` as many as these need.
-        loss: "cross_entropy", "binary_cross_entropy", "mse", "l1", or a function of
-            (prediction, target) that returns a scalar tensor, such as
-            `lambda z, t: cnn.cross_entropy(z, t, label_smoothing=0.1, ignore_index=255)`. Of a
-            model that is proven to end in softmax (or sigmoid), the first two are computed of what
-            stands before it.
+        loss: a name of `cnn.losses.LOSSES` ("cross_entropy", "mse", "focal", ...), a loss with its
+            settings, `cnn.losses.CrossEntropy(label_smoothing=0.1)`, or a function of
+            (prediction, target, *, weights=None) that returns a scalar tensor; `weights` are only
+            needed where items have some. Of a model that is proven to end in softmax (or sigmoid),
+            losses that apply it are computed of what stands before it. Several outputs have a dict
+            from their names to losses, or a list in their order, and targets likewise; a tuple of
+            names is the key of a loss that compares several. What is reported is `loss`, their sum,
+            and `NAME_loss`, `NAME_accuracy`.
+        loss_weights: what the losses of several outputs are multiplied by in the sum.
+        penalties: what is added to the loss, `{"conv*.weight": cnn.penalties.L2(1e-4)}`, by names
+            of parameters or layers, and reported as `penalty`.
         optimizer: "sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "lion", "lamb", "muon",
             or an optimiser with its settings (`cnn.optimizers`). Its schedules count steps,
             `cnn.schedules.epochs(10)`, or the whole run: `steps=None`. Of one that averages
@@ -170,7 +178,7 @@ def fit(
     """
     model.refuse_in_training("fit cannot begin")
     changes = wanted_changes(changing, resume is not None)
-    loss = known_loss(loss).spec
+    loss = aim_of(loss, loss_weights, penalties)
     known = model.classes or (() if resume is None else classes_of_run(resume))
     data = as_dataset(train, model, known, loss=loss, targets=targets)
     seed = checked_seed(seed)
@@ -209,12 +217,13 @@ def fit(
     if learning_rate is not None:
         optimizer = optimizer.at_rate(learning_rate)
     optimizer = optimizer.over(steps, epochs)
-    kind = target_type(loss, prediction_type(model), data.target_sample)
-    evaluation = with_loss(model.graph, loss, metrics, kind)
-    scores = source_of(next(iter(model.graph.outputs.values())), known_loss(loss).readable)
-    sums = Sums.of(evaluation, scores, measures_of(loss, metrics), held_out is not None)
+    graph, measured_on = model.graph, data if held_out is None else held_out
+    types = fed_types(loss, graph, data.target_sample, measured_on.weights)
+    evaluation = with_loss(graph, loss, metrics, types)
+    scores, measures = predictions_of(graph, loss), measures_of(loss, graph, metrics)
+    sums = Sums.of(evaluation, scores, losses_of(loss, graph), measures, held_out is not None)
     if held_out is not None:
-        TargetRule.of(evaluation).check(held_out.labels)
+        Targets.of(evaluation, model.graph.outputs).check(held_out.labels)
     session = Session(
         model,
         loss,

@@ -13,9 +13,8 @@ from graphcnn.errors import DataError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array
 from graphcnn.ir.plan import GRADIENT
-from graphcnn.learning.losses import target_type
-from graphcnn.learning.target_rule import TARGET, TargetRule
-from graphcnn.network.feeding import item_feeds, items_along, prediction_type
+from graphcnn.learning.targets import Targets, fed_types
+from graphcnn.network.feeding import item_feeds
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Sqrt
 from graphcnn.training.run import Run, Watcher
@@ -85,10 +84,9 @@ class LayerNorms(Watcher):
 
     def _of_first_batch(self, run: Run) -> Mapping[str, Array]:
         assert self._runner is not None
-        images, targets, *_ = next(iter(run.data.epoch(None, 0, run.batch_size)))
-        rule = TargetRule.of(self._runner.graph)
-        feeds = item_feeds(run.model, images)
-        feeds[TARGET] = items_along(rule.check(targets), rule.kind.shape)
+        images, *targets = next(iter(run.data.epoch(None, 0, run.batch_size)))
+        wanted = Targets.of(self._runner.graph, run.model.graph.outputs)
+        feeds = {**item_feeds(run.model, images), **wanted.feeds(*targets)}
         return self._runner.run(feeds, run.session.states)[0]
 
     def state(self) -> Any:
@@ -117,8 +115,9 @@ class LayerNorms(Watcher):
 
 def _norms(run: Run) -> Graph:
     """The Euclidean norm of the gradient of every kernel and matrix, in training form."""
-    kind = target_type(run.session.loss, prediction_type(run.model), run.data.target_sample)
-    step = training_graph(run.model.graph, run.session.loss, None, None, kind)
+    graph, loss, data = run.model.graph, run.session.loss, run.data
+    types = fed_types(loss, graph, data.target_sample, data.weights)
+    step = training_graph(graph, loss, None, None, types)
     found = {
         key: Sqrt()(Sum(tuple(range(g.type.rank)))(g * g))
         for key, g in step.outputs.items()

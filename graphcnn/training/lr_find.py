@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphcnn.data.dataset import Dataset
 from graphcnn.errors import DataError, GraphError, TrainingError
-from graphcnn.learning.losses import known_loss
-from graphcnn.learning.metrics import Objective
+from graphcnn.learning.aim import Losses, aim_of
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.schedules import is_number
@@ -121,7 +120,7 @@ def lr_find(
     low: float = 1e-6,
     high: float = 10.0,
     steps: int = 100,
-    loss: str | Objective = "cross_entropy",
+    loss: Losses = "cross_entropy",
     optimizer: str | Optimizer = "sgd",
     batch_size: int | None = None,
     smooth: int | None = None,
@@ -166,7 +165,7 @@ def lr_find(
         raise DataError(f"a sweep has at least 3 steps, found {steps}")
     window = max(3, steps // 10 | 1) if smooth is None else at_least_one(smooth, "smooth")
     model.refuse_in_training("lr_find cannot begin")
-    loss = known_loss(loss).spec
+    loss = aim_of(loss)
     trained = copy.deepcopy(model)
     dataset = as_dataset(data, trained, model.classes, loss=loss, targets=targets)
     size = min(32, len(dataset)) if batch_size is None else batch_size

@@ -19,7 +19,8 @@ from graphcnn.ir.initializers import Constant
 from graphcnn.ir.node import Node, Value, build
 from graphcnn.ir.origin import warn
 from graphcnn.ir.sources import State
-from graphcnn.learning.metrics import Measure, Metric, Objective
+from graphcnn.learning.aim import Losses, loss_name
+from graphcnn.learning.metrics import Measure, Metric
 from graphcnn.learning.metrics.base import Share
 from graphcnn.learning.optimizers import Optimizer, told
 from graphcnn.learning.schedules import Schedule, schedule
@@ -61,7 +62,7 @@ class Told:
     network: Graph
     measured: Graph  # with loss and metrics, in inference form
     step: Graph
-    loss: str | Objective
+    loss: Losses
     metrics: Mapping[str, Measure]
     optimizer: Optimizer
     data: Dataset
@@ -98,10 +99,6 @@ class Told:
             "loss": loss_name(self.loss),
             "optimizer": repr(self.optimizer),
         }
-
-
-def loss_name(loss: str | Objective) -> str:
-    return loss if isinstance(loss, str) else getattr(loss, "__name__", "custom")
 
 
 def wanted_changes(changing: str | Iterable[str], resumed: bool) -> frozenset[str]:

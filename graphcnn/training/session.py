@@ -18,9 +18,8 @@ that works does.
 and classes from the data set that the first images are a batch of.
 """
 
-import math
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Never, Self
@@ -39,27 +38,23 @@ from graphcnn.ir.node import Array, Node
 from graphcnn.ir.plan import same_gradients
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.language.arguments import is_int
-from graphcnn.learning.losses import known_loss, target_type
-from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.aim import Losses, aim_of
+from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.metrics.base import numbers
-from graphcnn.learning.objective import measures_of
+from graphcnn.learning.objective import measures_of, tell_losses, with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.optimizers.base import AVERAGE, AVERAGED
-from graphcnn.learning.probabilities import tell
 from graphcnn.learning.schedules import schedule
-from graphcnn.learning.target_rule import TARGET, WEIGHTS, TargetRule
+from graphcnn.learning.targets import Targets, fed_types, given_types, tells_targets
 from graphcnn.network.feeding import (
     Data,
     as_dataset,
     at_least_one,
     item_feeds,
-    items_along,
     own_labels,
-    prediction_type,
 )
 from graphcnn.network.network import Network
-from graphcnn.ops.norm import BatchNormTrain
 from graphcnn.passes.training.apply_optimizer import (
     LEARNING_RATE,
     setting_key,
@@ -71,17 +66,18 @@ from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Ready
 from graphcnn.training.adoption import adopt_data, adopt_run
 from graphcnn.training.lending import first_not_finite, made_loan
+from graphcnn.training.one_item import of_one_pixel, refuse_one_item
 
 
 class Session:
     """One model in training.
 
     Args:
-        loss, optimizer, metrics: as in `fit`.
+        loss, optimizer, metrics, loss_weights, penalties: as in `fit`.
         seed: of weights not drawn yet, and of the random numbers inside the step (dropout).
         data: what is trained on, to check its targets and to take over normalisation and classes.
-        target: type of the targets, where loss and data do not tell. A loss of your own then takes
-            what the first step brings.
+        target: type of the targets, where loss and data do not tell, or a dict of types by outputs.
+            Without it a loss takes what the first step brings.
         shards: into how many parts the batch of a step is cut, as in `fit`.
         teach: whether the model learns with what it was trained: normalisation, classes, loss and
             seed.
@@ -92,13 +88,15 @@ class Session:
     def __init__(
         self,
         model: Network,
-        loss: str | Objective = "cross_entropy",
+        loss: Losses = "cross_entropy",
         optimizer: str | Optimizer = "sgd",
         metrics: Metrics = None,
         *,
         seed: int = 0,
         data: Data | None = None,
-        target: TensorType | None = None,
+        target: TensorType | Mapping[Any, TensorType] | None = None,
+        loss_weights: Mapping[Any, float] | Sequence[float] | None = None,
+        penalties: Mapping[str, Any] | None = None,
         shards: int = 1,
         teach: bool = True,
         runtime: str | None = None,
@@ -106,11 +104,12 @@ class Session:
         precision: str | None = None,
         tune: bool | None = None,
     ) -> None:
-        known = known_loss(loss)
-        self.model, self.loss, self.seed = model, known.spec, checked_seed(seed)
+        self.model, self.seed = model, checked_seed(seed)
+        self.loss = aim_of(loss, loss_weights, penalties)
         self.optimizer = make_optimizer(optimizer)
-        self._metrics, self._kind, self.shards = metrics, target, at_least_one(shards, "shards")
-        self.measures = measures_of(loss, metrics)
+        self._metrics, self.shards = metrics, at_least_one(shards, "shards")
+        self._types = given_types(self.loss, model.graph, target)
+        self.measures = measures_of(self.loss, model.graph, metrics)
         self.execution = Execution.of(runtime, threads, precision, tune)
         self.learning_rate = self.optimizer.learning_rate
         #: The rate of the last step of this session.
@@ -118,24 +117,26 @@ class Session:
         self._built: _Built | None = None
         self._to_teach_run = self._to_teach_data = teach
         self._definition = model.graph
-        tell(model.name, next(iter(model.graph.outputs.values())), known)
+        tell_losses(model.graph, self.loss)
         model.initialize_missing(self.seed)
         if data is not None:
             own = as_dataset(data, model, loss=self.loss)
-            built = self._build(own.target_sample)
-            built.rule.check(own.labels)  # all of them now, not at step 900
+            kinds = fed_types(self.loss, model.graph, own.target_sample, own.weights)
+            self._types = self._types or kinds
+            built = self._build()
+            built.targets.check(own.labels)  # all of them now, not at step 900
             self._take_over(built, own)
-        elif target is not None or known.target is not None:
-            self._build(None)
+        elif target is not None or tells_targets(self.loss, model.graph):
+            self._build()
 
     def __reduce__(self) -> Never:
         raise TrainingError("a session is not copied or pickled; its model is")
 
-    def _build(self, targets: Array | None) -> "_Built":
-        """Make the step, for targets like these."""
-        kind = self._kind or target_type(self.loss, prediction_type(self.model), targets)
-
-        told = self.model.graph, self.loss, self.optimizer, self._metrics, kind
+    def _build(self) -> "_Built":
+        """Make the step, for targets and weights of the types that are known."""
+        definition = self.model.graph
+        types = self._types or fed_types(self.loss, definition)
+        told = definition, self.loss, self.optimizer, self._metrics, types
         graph = training_graph(*told, shards=self.shards)
 
         @cache
@@ -155,15 +156,33 @@ class Session:
         engine = make_engine(graph, states, self.execution, keeping)
         loan = made_loan(self.model.graph, graph, engine, values)
         weakref.finalize(self, loan.abandon).atexit = False
-        self._built = _Built(
-            graph, engine, loan, TargetRule.of(graph), _of_one_pixel(graph), keeping
-        )
+        joint = with_loss(definition, self.loss, self._metrics, types)
+        targets, one = Targets.of(joint, definition.outputs), of_one_pixel(graph)
+        self._built = _Built(graph, engine, loan, targets, one, keeping)
         return self._built
+
+    def _for(self, targets: Any, weights: Any) -> "_Built":
+        """The step for targets and weights of a batch: other ones than were expected make another
+        step, which goes on from the states of this one."""
+        built = self._built
+        later = built is not None and weights is not None and built.targets.weights is None
+        if self._types is None or later:
+            plain = targets is None or isinstance(targets, Mapping | tuple)
+            given = targets if plain else as_numbers(targets)
+            each = None if weights is None else np.asarray(weights)
+            found = {**fed_types(self.loss, self._definition, given, each), **(self._types or {})}
+            self._types = found
+            if built is not None and found != built.targets.types:
+                states = self.states
+                built.loan.end()
+                self._build()
+                self.load(states)
+        return self._built or self._build()
 
     @property
     def _step(self) -> "_Built":
         """The step, made now if nothing told so far what the targets are."""
-        return self._built or self._build(None)
+        return self._built or self._build()
 
     @property
     def _engine(self) -> Engine:
@@ -188,7 +207,7 @@ class Session:
             adopt_run(self.model, self.loss, self.seed)
             self._to_teach_run = False
         if self._to_teach_data and data is not None:
-            adopt_data(self.model, data, built.rule)
+            adopt_data(self.model, data, built.targets.first)
             self._to_teach_data = False
 
     def __enter__(self) -> Self:
@@ -242,7 +261,12 @@ class Session:
             self._engine.load(states)
 
     def step(
-        self, images: Any, targets: Any, weights: Any = None, *, ready: Ready | None = None
+        self,
+        images: Any,
+        targets: Any = None,
+        weights: Any = None,
+        *,
+        ready: Ready | None = None,
     ) -> dict[str, float]:
         """Train on one batch; returns its loss and metrics, taken before the update: `step_outputs`
         as numbers.
@@ -255,7 +279,7 @@ class Session:
         return numbers(self.measures, outputs, self.model.classes)
 
     def step_outputs(
-        self, images: Any, targets: Any, weights: Any = None, ready: Ready | None = None
+        self, images: Any, targets: Any = None, weights: Any = None, ready: Ready | None = None
     ) -> dict[str, Array]:
         """Train on one batch; returns its loss, and of its metrics what adds up over batches.
 
@@ -301,17 +325,13 @@ class Session:
 
     def _fed(self, images: Any, targets: Any, weights: Any) -> "tuple[_Built, dict[str, Array]]":
         """The step, and what it is fed for a batch."""
-        built = self._built or self._build(as_numbers(targets))
+        built = self._for(targets, weights)
         if self._to_teach_run or self._to_teach_data:
             self._take_over(built, source_of(images))
         targets = own_labels(targets, self.model)
         feeds = item_feeds(self.model, images, learning=True)
-        checked = built.rule.check(targets)
-        feeds[TARGET] = items_along(checked, built.rule.kind.shape)
-        if weights is not None:
-            feeds[WEIGHTS] = np.asarray(weights, np.float32)
-        if built.of_one_pixel is not None and len(checked) // self.shards == 1:
-            raise TrainingError(one_pixel_message(built.of_one_pixel))
+        feeds.update(built.targets.feeds(targets, weights))
+        refuse_one_item(built.of_one_pixel, self.model.graph, feeds, self.shards)
         if self.model.graph is not self._definition:
             raise TrainingError(
                 "what is trained of the model has changed since this session began (freeze, "
@@ -369,26 +389,10 @@ class _Built:
     graph: Graph
     engine: Engine
     loan: Loan
-    rule: TargetRule
+    targets: Targets
     of_one_pixel: Node | None
     #: Makes the form of the step that keeps its gradients.
     keeping: Callable[[], Graph]
-
-
-def _of_one_pixel(graph: Graph) -> Node | None:
-    """The first batch normalisation whose items have one pixel."""
-    norms = (n for n in graph.nodes if isinstance(n.op, BatchNormTrain))
-    return next((n for n in norms if math.prod(n.inputs[0].shape[2:]) == 1), None)
-
-
-def one_pixel_message(node: Node) -> str:
-    """Why a batch of one item cannot be trained on."""
-    where = f" ({node.origin.location})" if node.origin.location else ""
-    return (
-        f'batch_norm "{node.name}"{where} sees one number per channel in a batch of one item: its '
-        "variance is 0, and the result does not depend on the item. Take batches of two or more; "
-        "drop_last=True leaves out a last batch that is too short"
-    )
 
 
 def _is_finite(outputs: Arrays) -> bool:

@@ -1,6 +1,6 @@
 """What the batches of an epoch give, added up, and the numbers that it comes to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,17 +36,24 @@ class Sums:
 
     @classmethod
     def of(
-        cls, graph: Graph, prediction: Value, measures: Mapping[str, Measure], validated: bool
+        cls,
+        graph: Graph,
+        predictions: Iterable[Value],
+        losses: Iterable[str],
+        measures: Mapping[str, Measure],
+        validated: bool,
     ) -> "Sums":
         """Of a graph with a loss, with a warning that names what the batches do not add up to.
 
         Args:
-            prediction: has the items along its axis N, whatever the training made of them.
+            predictions: have the items along their axis N, whatever the training made of them.
+            losses: the names of the losses among the outputs.
             validated: whether there are validation data, of which all is measured.
         """
-        kinds = batch_axes(graph, {prediction: source_batch(prediction.type)}).outputs
+        assumed = {value: source_batch(value.type) for value in predictions}
+        kinds = batch_axes(graph, assumed).outputs
         means = {key for key, each in kinds.items() if each.kind in (Kind.MEAN, Kind.FIXED)}
-        means.add("loss")  # which is what every step makes smaller, whatever it is
+        means.update(losses)  # which are what every step makes smaller, whatever they are
         added = {key for key, each in kinds.items() if each.kind in (Kind.SUM, Kind.COUNT)} - means
         left = [key for key in kinds if key not in means | added]
         collected = [key for key in left if key in measures and measures[key].collects]

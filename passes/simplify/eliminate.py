@@ -191,9 +191,9 @@ def cast_of_cast(node: Node, match: Match) -> Result:
     return node.op(x, name=node.name)
 
 
-@rule("dropout", "stop_gradient")
+@rule("dropout", "stop_gradient", "probabilities")
 def identity(node: Node, match: Match) -> Result:
-    """dropout(x) -> x, the same for stop_gradient"""
+    """dropout(x) -> x, the same for stop_gradient and probabilities"""
     return node.inputs[0]
 
 

@@ -302,8 +302,12 @@ def test_pairs_that_are_meant() -> None:
 @pytest.mark.parametrize(
     ("targets", "advice"),
     [
-        (np.eye(3)[LABELS], r"labels.argmax\(axis=1\)"),
-        (np.full((40, 3), 1 / 3), "probabilities of classes need a loss of your own"),
+        (np.eye(3, dtype=np.int64)[LABELS], r"labels.argmax\(axis=1\)"),
+        (np.full((40, 3), 0.3), r"soft labels must sum to 1 .*the sum 0.9 in row 0"),
+        (
+            np.full((40, 3), [2.0, -1, 0]),
+            r"targets must lie in \[0, 1\], found -1 in row 0 at \(1,\)",
+        ),
         (LABELS[:, None], r"\.reshape\(-1\) makes it so"),
         (np.array(["cat", "dog", "owl"])[LABELS], "np.unique"),
         (np.ma.masked_array(LABELS, LABELS > 1), r"hold \d+ masked numbers"),
@@ -315,9 +319,13 @@ def test_targets_of_other_kinds_get_advice(targets: Any, advice: str) -> None:
 
 
 def test_one_hot_pixels_and_one_output() -> None:
-    for axis, where in ((1, np.moveaxis(np.eye(3)[PIXELS], -1, 1)), (3, np.eye(3)[PIXELS])):
-        with pytest.raises(cnn.DataError, match=rf"labels.argmax\(axis={axis}\)"):
-            segmenter().fit(IMAGES, where, **KW)
+    one_hot = np.eye(3)[PIXELS]
+    with pytest.raises(cnn.DataError, match=r"labels.argmax\(axis=3\)"):
+        segmenter().fit(IMAGES, one_hot, **KW)
+    # With the classes where those of the prediction are, they are soft labels.
+    soft, hard = segmenter(), segmenter()
+    row = soft.fit(IMAGES, np.moveaxis(one_hot, -1, 1), **KW)[-1]
+    assert row == pytest.approx(hard.fit(IMAGES, PIXELS, **KW)[-1], rel=1e-5)
     with pytest.raises(cnn.DataError, match="one output for two classes takes binary_cross_ent"):
         classifier(1).fit(IMAGES, LABELS % 2, **KW)
 

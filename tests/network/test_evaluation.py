@@ -10,6 +10,7 @@ from graphcnn.analysis.batch_axis import means
 from graphcnn.ir.node import Array, Value
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.objective import with_loss
+from graphcnn.learning.targets import fed_types
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(53, 1, 2, 3)).astype(np.float32)
@@ -128,12 +129,18 @@ def test_validation_measures_the_whole() -> None:
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_all_losses_and_metrics_of_ours_are_means(loss: str) -> None:
-    x = cnn.input("x", (7,))
-    model = cnn.Model(x, cnn.dense(x, 7))
-    metrics = {"cross_entropy": ["accuracy", "top_5_accuracy"]}.get(loss, ["binary_accuracy"])
-    graph = with_loss(model.graph, loss, metrics)
-    found = means(graph, model.graph.outputs["output"])
-    assert len(found) == 1 + len(metrics) and all(found.values())
+    """With weights of the items, too."""
+    known = LOSSES[loss]
+    x = cnn.input("x", (7, 2, 3))
+    outputs = [cnn.conv2d(x, 7, 1) for _ in range(known.predictions or 1)]
+    if known.predictions != 1:
+        outputs = [cnn.flatten(y) for y in outputs]
+    model = cnn.Model(x, outputs)
+    metrics = ["accuracy", "top_5_accuracy"] if loss == "cross_entropy" else None
+    types = fed_types(loss, model.graph)
+    for fed in (types, {**types, "weights": cnn.TensorType((cnn.N,), cnn.DType.FLOAT32)}):
+        found = means(with_loss(model.graph, loss, metrics, fed), model.graph.outputs.values())
+        assert len(found) >= 1 + len(metrics or ()) and all(found.values())
 
 
 def test_pixels_that_are_ignored_do_not_count() -> None:
@@ -187,7 +194,7 @@ def test_a_loss_with_a_part_for_the_weights() -> None:
 def test_which_outputs_are_means() -> None:
     model = classifier()
     graph = with_loss(model.graph, "cross_entropy", METRICS)
-    found = means(graph, model.graph.outputs["output"])
+    found = means(graph, model.graph.outputs.values())
     assert found == {
         "loss": True, "recall": False, "f1": False, "worst": False, "errors": False,
         "accuracy": True,

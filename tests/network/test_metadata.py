@@ -44,7 +44,7 @@ def saved(model: cnn.Model, folder: Path, **changes: str) -> Path:
         ("seed", "1.5", "an integer, found '1.5'"),
         ("seed", "", "an integer"),
         ("seed", "9" * 5000, r"an integer, found '9+' \.\.\."),
-        ("loss", "hinge", "one of cross_entropy, .* found 'hinge'"),
+        ("loss", "perceptron", "one of cross_entropy, .* found 'perceptron'"),
         ("normalisation", "{}", "JSON with a mean and a std for each channel"),
         ("normalisation", "[]", "JSON with a mean"),
         ("normalisation", DEEP, "JSON with a mean"),

@@ -14,6 +14,7 @@ from graphcnn.ir.tensor_type import N
 from graphcnn.language.activations import sigmoid, softmax
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
+from graphcnn.language.reduce import mean
 from graphcnn.language.shape import flatten
 from graphcnn.language.sources import input
 from graphcnn.ops.loss import BinaryCrossEntropy, CrossEntropy, MeanAbsoluteError
@@ -116,7 +117,11 @@ def test_labels_out_of_range_name_the_row() -> None:
             lambda z, y: binary_cross_entropy(sigmoid(z), z),
             "binary_cross_entropy takes logits and applies sigmoid itself",
         ),
-        (lambda z, y: cross_entropy(z, z), "labels must be class indices of type i64, found f32"),
+        (
+            lambda z, y: cross_entropy(z, mean(z, 1)),
+            "labels must be class indices of type i64, found f32",
+        ),
+        (lambda z, y: cross_entropy(z, z, ignore_index=1), "ignore_index is a class index"),
         (lambda z, y: cross_entropy(z, y, label_smoothing=1), "label_smoothing must be at least 0"),
         (lambda z, y: mse(z, y), "prediction and target must have one shape"),
         (lambda z, y: l1(z, y), "prediction and target must have one shape"),

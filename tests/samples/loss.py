@@ -6,6 +6,7 @@ from graphcnn.ops.loss import (
     CrossEntropy,
     MeanAbsoluteError,
     MeanSquaredError,
+    Probabilities,
 )
 from samples import Draw, ErrorSample, Sample
 
@@ -29,6 +30,8 @@ SAMPLES = [
     Sample(MeanSquaredError(), (2, 3, 2, 2), (2, 3, 2, 2)),
     Sample(MeanAbsoluteError(), Draw((4,), -1, 0), Draw((4,), 0, 1)),
     Sample(MeanAbsoluteError(), Draw((2, 3, 2), 0, 1), Draw((2, 3, 2), 2, 3)),
+    Sample(Probabilities(), Draw((4, 3), 0, 1)),
+    Sample(Probabilities(1), Draw((4, 3), 0, 1)),
 ]
 
 _F64, _I64 = DType.FLOAT64, DType.INT64
@@ -49,5 +52,6 @@ ERRORS = [
     ErrorSample(BinaryCrossEntropy(), (4,), _LABELS, match="targets must be of a float type"),
     ErrorSample(MeanSquaredError(), (4, 1), (4,), match="prediction and target must have one shap"),
     ErrorSample(MeanSquaredError(), (4,), TensorType((4,), _F64), match="one element type"),
+    ErrorSample(Probabilities(-2), (4, 3), match="axis must be at least -1"),
     ErrorSample(MeanAbsoluteError(), (1,), (4,), match="prediction and target must have one shape"),
 ]

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.analysis.finding import value_named
 from graphcnn.analysis.receptive_field import receptive_fields
 from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.lens.core import Core
 from graphcnn.lens.target import class_target
-from graphcnn.network.finding import value_named
 
 #: Families of operators that belong to the layer before them.
 FOLLOWING = ("activation", "norm")

@@ -8,16 +8,17 @@ from graphcnn.data.dataset import Dataset
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import known_size
-from graphcnn.learning.losses import known_loss
-from graphcnn.learning.metrics import Metrics, Objective
+from graphcnn.learning.aim import Losses, terms_of
+from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.metrics.base import Seen, numbers
 from graphcnn.learning.metrics.confusion import confusion
 from graphcnn.learning.metrics.counts import tally
 from graphcnn.learning.metrics.numbers import Errors
 from graphcnn.learning.metrics.ranking import columns, ranked
 from graphcnn.learning.metrics.reading import Classes, classes_of, sides_of
+from graphcnn.learning.objective import LOSS
 from graphcnn.learning.seeing import seen_of
-from graphcnn.learning.target_rule import TARGET
+from graphcnn.learning.target_rule import WEIGHTS
 from graphcnn.network.evaluation import measured
 from graphcnn.network.feeding import Data
 from graphcnn.network.network import Network
@@ -100,7 +101,7 @@ def _prefixed(name: str, outputs: Mapping[str, Value]) -> dict[str, Value]:
 def reported(
     model: Network,
     data: Data,
-    loss: str | Objective | None,
+    loss: Losses | None,
     batch_size: int,
     metrics: Metrics,
     execution: Execution,
@@ -111,7 +112,7 @@ def reported(
     asked: list[Asked] = []
 
     def more(
-        opened: Network, dataset: Dataset, chosen: str | Objective, graph: Graph
+        opened: Network, dataset: Dataset, chosen: Losses, graph: Graph
     ) -> tuple[Graph, list[str]]:
         asked.extend(_asked(opened.graph, graph, chosen, dataset.known_count))
         added = {key: value for each in asked for key, value in each.outputs.items()}
@@ -128,10 +129,14 @@ def reported(
     return Report(model.name, found.data.name, int(found.totals[ITEMS]), own, parts)
 
 
-def _asked(model: Graph, graph: Graph, loss: str | Objective, items: int | None) -> Iterator[Asked]:
+def _asked(model: Graph, graph: Graph, loss: Losses, items: int | None) -> Iterator[Asked]:
     """What is asked of each output of a model that has a target in the graph with a loss."""
-    name, prediction = next(iter(model.outputs.items()))
-    (goal,) = (v for v in graph.inputs if v.node.name == TARGET)
-    readable = known_loss(loss).readable
-    seen = seen_of(model, prediction, goal, graph.outputs["loss"], readable)
-    yield Asked.of(seen, "", name, items)
+    fed = {v.node.name: v for v in graph.inputs}
+    for term in terms_of(loss, model):
+        if not term.loss.targeted or len(term.outputs) > 1:
+            continue
+        (name,), goal = term.outputs, fed[term.target]
+        scalar = graph.outputs[term.result(LOSS)]
+        weights = fed.get(WEIGHTS)
+        seen = seen_of(model, model.outputs[name], goal, scalar, term.loss.readable, weights)
+        yield Asked.of(seen, term.name, name, items)

@@ -18,7 +18,7 @@ _PLAIN = {
     "greater_equal": "GreaterOrEqual", "equal": "Equal",
     "and": "And", "or": "Or", "not": "Not",
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh",
-    "hard_swish": "HardSwish", "stop_gradient": "Identity",
+    "hard_swish": "HardSwish", "probabilities": "Identity", "stop_gradient": "Identity",
 }  # fmt: skip
 
 for _name, _onnx_type in _PLAIN.items():

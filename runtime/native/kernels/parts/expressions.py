@@ -281,7 +281,7 @@ def _where(e: Emitter, op: Op, dtype: DType, c: ir.Value, a: ir.Value, b: ir.Val
     return e.b.select(c, a, b)
 
 
-@expresses("broadcast_to", "dropout", "stop_gradient")
+@expresses("broadcast_to", "dropout", "probabilities", "stop_gradient")
 def _same(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
     return x
 
