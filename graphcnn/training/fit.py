@@ -134,7 +134,8 @@ def fit(
         steps_per_epoch: an epoch of the run is so many steps, which go through the data again and
             again, and no longer one pass over them.
         max_steps: end after so many steps of the whole run.
-        max_time: end after so much time of this call: seconds, a timedelta, or "1h30m".
+        max_time: end after so much time of this call, before `epochs` are done: seconds, a
+            timedelta, or "1h30m".
         early_stopping: an `EarlyStopping`, or its patience in epochs.
         checkpoint: folder for `last.safetensors` after every epoch and `best.safetensors`.
         checkpoint_every: also write `last` after every so many batches.
@@ -207,6 +208,8 @@ def fit(
     for name, count in counts.items():
         if count is not None:
             at_least_one(count, name)
+    if epochs is max_steps is None and max_time is not None:
+        raise DataError("max_time is for a run of several epochs: say epochs, too, the most it has")
     limits = _limits(max_steps, max_time)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
@@ -243,6 +246,7 @@ def fit(
         "model": model.name,
         "batch_size": batch_size,
         "drop_last": drop_last,
+        "steps_per_epoch": steps_per_epoch,
         "seed": seed,
         "shuffle": shuffle,
         "shards": session.shards,

@@ -35,7 +35,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "network": ("model", "network"),
     "data": ("data", "data content", "classes"),
     "validation": ("validation",),
-    "batch_size": ("batch_size", "drop_last"),
+    "batch_size": ("batch_size", "drop_last", "steps_per_epoch"),
     "seed": ("seed",),
     "shuffle": ("shuffle",),
     "shards": ("shards",),

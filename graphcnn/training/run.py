@@ -181,7 +181,7 @@ class Run:
     def stop(self, reason: str) -> None:
         """End the run after this batch, or after this epoch: `History.ended` is the reason. The
         first reason counts; after the last epoch there is nothing to stop."""
-        if not isinstance(reason, str):
+        if not isinstance(reason, str) or not reason:
             raise DataError(
                 f"a Watcher must return the reason why training ends, or None, found {reason!r}"
             )

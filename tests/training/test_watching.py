@@ -147,10 +147,13 @@ def test_limits_and_epochs_of_so_many_steps(tmp_path: Path) -> None:
     for steps in (2, 7, 15):
         fit(resumed, epochs=3, steps_per_epoch=5, max_steps=steps, resume=tmp_path)
     assert same_bits(three, resumed)
-    for wrong in (0, -1, "soon", "5", "1x", None):
-        if wrong is not None:
-            with pytest.raises(cnn.DataError, match="a time must be seconds greater than 0"):
-                fit(small(), max_time=wrong)
+    for wrong in (0, -1, "soon", "5", "1x"):
+        with pytest.raises(cnn.DataError, match="a time must be seconds greater than 0"):
+            fit(small(), max_time=wrong, epochs=2)
+    with pytest.raises(cnn.DataError, match="say epochs, too"):
+        fit(small(), max_time=1)
+    with pytest.raises(cnn.WeightsError, match="steps_per_epoch: the run had 5, this call has 4"):
+        fit(small(), epochs=4, steps_per_epoch=4, resume=tmp_path)
 
 
 def test_early_stopping_on_any_number_with_a_mode() -> None:

@@ -32,8 +32,9 @@ class CSV(LogFile):
         super()._make_anew(run)
 
     def of_epoch(self, number: int, rate: float, row: Row, run: Run) -> bytes:
-        known = {"epoch": number, "learning_rate": rate, **row}
-        return _line([repr(known[key]) if key in known else "" for key in self._columns])
+        known = {"learning_rate": rate, **row}
+        numbers = [repr(float(known[key])) if key in known else "" for key in self._columns[1:]]
+        return _line([str(number), *numbers])
 
     def epoch(self, run: Run, row: Row) -> None:
         if not set(row) <= set(self._columns):
@@ -71,5 +72,5 @@ def _line(cells: list[str]) -> bytes:
 
 
 def _json(record: dict[str, Any]) -> bytes:
-    finite = {k: x if math.isfinite(x) else None for k, x in record.items()}
+    finite = {k: x if math.isfinite(x) else None for k, x in record.items()}  # as JSON has them
     return (json.dumps(finite) + "\n").encode()
