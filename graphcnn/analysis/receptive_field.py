@@ -32,7 +32,7 @@ from graphcnn.ops.gather import Gather
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm
 from graphcnn.ops.padding import Pad2d
-from graphcnn.ops.reduce import ArgMax, Max, Mean, Prod
+from graphcnn.ops.reduce import AllReduce, ArgMax, Max, Mean, Prod
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
 from graphcnn.ops.shape import Concat, Embed, Flatten, Reshape, Slice, Transpose
 from graphcnn.ops.softmax import LogSoftmax, Softmax
@@ -139,7 +139,7 @@ def seen_by(node: Node, x: ReceptiveField) -> ReceptiveField | None:
     return _each_pixel(node, x) if node.op.elementwise else None
 
 
-@fields_of(BroadcastTo, Concat, Embed, Relayout, Reshape)
+@fields_of(AllReduce, BroadcastTo, Concat, Embed, Relayout, Reshape)
 def _each_pixel(node: Node, x: ReceptiveField) -> ReceptiveField | None:
     """The same height and width mean the same pixels."""
     rank = node.output.type.rank
