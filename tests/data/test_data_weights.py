@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.small_training import same_bits, small, stripes
 
 import graphcnn as cnn
 from graphcnn.data import Dataset, arrays
@@ -124,3 +125,24 @@ def test_items_that_are_no_array_are_read_once_and_batch_by_batch():
     assert sorted(whole.images[:][:, 0, 0, 0]) == list(range(10))
     assert whole.images[3][0, 0, 0] == whole.images[np.array([3])][0, 0, 0, 0]
     assert train.digest != test.digest and train[2:].images[0][0, 0, 0] == train.images[2][0, 0, 0]
+
+
+def test_weights_of_classes_of_items_and_of_batches_train_alike():
+    """To the same bits; and none is as if all were 1."""
+    data = stripes()
+
+    def trained(given: object, **options: object) -> cnn.Model:
+        model = small()
+        model.fit(given, epochs=1, seed=3, progress=False, **options)
+        return model
+
+    def batches():
+        for images, labels in data.epoch(3, 0, 16):
+            yield images, labels, np.where(np.asarray(labels) == 0, 3, 0.5)
+
+    by_class = trained(data, batch_size=16, class_weights={"0": 3, 1: 0.5})
+    each = np.where(data.labels == 0, 3, 0.5)
+    assert same_bits(by_class, trained(data, batch_size=16, weights=each))
+    assert same_bits(by_class, trained(cnn.data.stream(batches)))
+    plain = trained(data, batch_size=16)
+    assert not same_bits(by_class, plain)
