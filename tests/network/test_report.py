@@ -102,6 +102,37 @@ def test_of_a_stream() -> None:
     np.testing.assert_array_equal(found.confusion, whole.confusion)
 
 
+def test_of_several_outputs_and_of_weights() -> None:
+    """A table for each output; metrics count items once, or as often as their weights say."""
+    x = cnn.input("x", (1, 4, 4))
+    flat = cnn.flatten(x)
+    outputs = {"digit": cnn.dense(flat, 3), "angle": cnn.dense(flat, 1)}
+    model = cnn.Model(x, outputs, name="two").initialize(4)
+    found = model.predict(X, raw=True)
+    targets = {"digit": LABELS, "angle": (found["angle"] * 2 + 1).astype(np.float32)}
+    report = model.evaluate(
+        (X, targets),
+        loss={"digit": "cross_entropy", "angle": "mse"},
+        metrics={"digit": "f1", "angle": ["r2"]},
+        report=True,
+    )
+    taken = found["digit"].argmax(1)
+    assert report["digit_f1"] == pytest.approx(sk.f1_score(LABELS, taken, average="macro"))
+    assert report["angle_r2"] == pytest.approx(sk.r2_score(targets["angle"], found["angle"]))
+    assert [*report.parts] == ["digit", "angle"]
+    np.testing.assert_array_equal(report.confusion, sk.confusion_matrix(LABELS, taken))
+    assert "digit\nclass" in str(report) and "\nangle\noutput" in str(report)
+
+    weights = RNG.uniform(0.1, 3, 120).astype(np.float32)
+    model = network(3)
+    taken = model.predict(X, raw=True).argmax(1)
+    both = {"once": "f1", "weighted": cnn.metrics.F1(item_weights=True)}
+    row = model.evaluate(cnn.data.arrays(X, LABELS).weighted(weights), metrics=both, batch_size=50)
+    for key, each in (("once", None), ("weighted", weights)):
+        wanted = sk.f1_score(LABELS, taken, average="macro", sample_weight=each)
+        assert row[key] == pytest.approx(wanted, rel=1e-9)
+
+
 def test_of_many_classes_the_worst_are_shown() -> None:
     count = MOST + 1
     confusion = np.eye(count, dtype=np.int64) * 9
