@@ -118,7 +118,7 @@ def with_everything(folder: Path) -> cnn.Model:
     rule = cnn.SGD(rates, momentum=0.9, groups={"*.bias": {"learning_rate": 2}})
     return train(
         small(),
-        read.augmented(augment.flip(), augment.crop(1), augment.cutout(2)),
+        read.augmented(augment.flip(), augment.crop(1), augment.cutout(2), augment.mixup()),
         epochs=5,
         shards=2,
         loss="cross_entropy",

@@ -149,6 +149,18 @@ def test_values_are_pinned() -> None:
     assert hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest()[:16] == "bf228b4ec86336e0"
 
 
+def test_mixed_labels_are_trained_on():
+    data = stripes()
+    train = data.augmented(A.mixup(1.0))
+    image = cnn.input("image", (1, 8, 8))
+    model = cnn.Model(image, cnn.dense(cnn.flatten(image), 2)).initialize(0)
+    ((x, soft),) = train.epoch(0, 0, len(data))
+    scores = model.predict(np.asarray(x)).astype(np.float64)
+    logs = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+    found = cnn.Session(model, loss="cross_entropy").step(x, soft)
+    assert found["loss"] == pytest.approx(-(soft * logs).sum(1).mean(), rel=1e-5)
+
+
 def trained(data: cnn.data.Dataset, epochs: int = 3, **options: Any) -> cnn.Model:
     model = small()
     model.fit(data, epochs=epochs, batch_size=16, seed=4, progress=False, **options)
@@ -156,7 +168,7 @@ def trained(data: cnn.data.Dataset, epochs: int = 3, **options: Any) -> cnn.Mode
 
 
 def test_training_gives_the_same_bits_for_any_threads_and_when_resumed(tmp_path: Any) -> None:
-    train = stripes().augmented(A.flip(), A.crop(2), A.cutout(3), A.noise(0.02))
+    train = stripes().augmented(A.flip(), A.crop(2), A.cutout(3), A.noise(0.02), A.mixup())
     whole = trained(train, threads=1)
     assert same_bits(whole, trained(train, threads=2))
     assert not same_bits(whole, trained(stripes()))
