@@ -110,8 +110,9 @@ def test_ctrl_c_leaves_the_work_and_says_how_to_go_on(here: Path, checkpoint: bo
     command = [sys.executable, "-m", "graphcnn", "train", "nets:tiny", "--data", XO]
     command += ["--epochs", "100000", *(("--checkpoint", "run") if checkpoint else ())]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    process.stdout.readline()  # the first epoch is done
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("epoch"):
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
