@@ -1,4 +1,4 @@
-"""1,797 handwritten digits of 8×8 pixels, as all programs take them: arrays of NumPy."""
+"""1,797 handwritten digits of 8×8 pixels, as arrays."""
 
 import numpy as np
 from sklearn.datasets import load_digits

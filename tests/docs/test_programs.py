@@ -1,6 +1,7 @@
 """The programs of the pages that compare: ours run and learn, the pages show them as they are."""
 
 import importlib.util
+import itertools
 import os
 import runpy
 import subprocess
@@ -16,7 +17,9 @@ PROGRAMS = DOCS / "programs"
 OURS = sorted(p for p in (PROGRAMS / "with_graphcnn").glob("*.py") if p.stem != "network")
 #: What has to be there for the programs of others, which run where it is.
 NEEDED = {"keras": ("keras", "torch"), "pytorch": ("torch", "lightning", "torchvision")}
-THEIRS = sorted(p for library, _ in PAGES.values() for p in (PROGRAMS / f"with_{library}").glob("*"))
+THEIRS = sorted(
+    p for library, _ in PAGES.values() for p in (PROGRAMS / f"with_{library}").glob("*")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +38,7 @@ def test_our_programs_run_and_learn(
     runpy.run_path(str(program), run_name="__main__")
     printed = capsys.readouterr().out
     words = printed.split()
-    accuracy = max(float(b) for a, b in zip(words, words[1:], strict=False) if a == "accuracy")
+    accuracy = max(float(b) for a, b in itertools.pairwise(words) if a == "accuracy")
     assert accuracy > 0.9
     assert all(len(line) <= 62 for line in program.read_text(encoding="utf-8").splitlines())
 

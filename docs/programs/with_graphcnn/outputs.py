@@ -12,17 +12,20 @@ def ink(x):
     return x.mean((1, 2, 3)).reshape(-1, 1)
 
 
+measures = {"digit": "accuracy", "ink": "mae"}
 model.fit(
     x_train,
     {"digit": y_train, "ink": ink(x_train)},
-    epochs=10,
+    epochs=20,
     optimizer="adam",
     loss={"digit": "cross_entropy", "ink": "mse"},
     loss_weights={"ink": 10},
-    metrics={"digit": "accuracy", "ink": "mae"},
+    metrics=measures,
 )
 found = model.evaluate(
-    x_test, {"digit": y_test, "ink": ink(x_test)}
+    x_test,
+    {"digit": y_test, "ink": ink(x_test)},
+    metrics=measures,
 )
 print(f"accuracy {found['digit_accuracy']:.3f}")
 print(f"error of the ink {found['ink_mae']:.3f}")

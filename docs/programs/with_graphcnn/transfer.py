@@ -4,10 +4,14 @@ from network import network
 
 low = y_train < 5
 base = network(5)
-base.fit(x_train[low], y_train[low], epochs=5, optimizer="adam")
+base.fit(
+    x_train[low], y_train[low], epochs=5, optimizer="adam"
+)
 
 model = cnn.replace_head(base, classes=10)
-model.fine_tune(x_train, y_train, epochs=(5, 5), optimizer="adam")
+model.fine_tune(
+    x_train, y_train, epochs=(5, 5), optimizer="adam"
+)
 found = model.evaluate(x_test, y_test)
 print(f"accuracy {found['accuracy']:.3f}")
 

@@ -32,7 +32,7 @@ model.compile(
 model.fit(
     x_train,
     {"digit": y_train, "ink": ink(x_train)},
-    epochs=10,
+    epochs=20,
 )
 found = model.evaluate(
     x_test,

@@ -1,4 +1,4 @@
-import os
+from pathlib import Path
 
 import torch
 from digits import x_train, y_train
@@ -37,7 +37,7 @@ trainer.fit(
     lit,
     DataLoader(train, 32, shuffle=True),
     DataLoader(held_out, 32),
-    ckpt_path=last if os.path.exists(last) else None,
+    ckpt_path=last if Path(last).exists() else None,
 )
 state = torch.load(best.best_model_path, weights_only=True)
 lit.load_state_dict(state["state_dict"])

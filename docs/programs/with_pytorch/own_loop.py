@@ -17,9 +17,7 @@ for epoch in range(10):
     if epoch == 5:
         for group in adam.param_groups:
             group["lr"] = 1e-4
-    for images, labels in DataLoader(
-        train, 32, shuffle=True
-    ):
+    for images, labels in DataLoader(train, 32, shuffle=True):
         adam.zero_grad()
         loss = cross_entropy(model(images), labels)
         loss.backward()

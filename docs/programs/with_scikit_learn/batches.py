@@ -3,7 +3,7 @@ from flat import x_test, x_train, y_test, y_train
 from network import network
 
 model = network()
-for epoch in range(10):
+for _epoch in range(10):
     for at in range(0, len(x_train), 32):
         batch = slice(at, at + 32)
         model.partial_fit(

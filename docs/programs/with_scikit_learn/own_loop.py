@@ -4,7 +4,7 @@ from network import network
 
 model = network()  # the rate stays, nothing is clipped
 order = np.random.default_rng(0)
-for epoch in range(10):
+for _epoch in range(10):
     shuffled = order.permutation(len(x_train))
     for at in range(0, len(x_train), 32):
         batch = shuffled[at : at + 32]

@@ -1,8 +1,9 @@
-"""Run every program in an interpreter of its own: `python docs/programs/compare.py LIBRARY...`.
+"""Time the programs of the pages that compare, each in an interpreter of its own:
 
-Prints the lines of each, what it says of its accuracy, and the seconds that it took, of which the
-imports are told apart. The libraries are graphcnn, keras, pytorch and scikit_learn; each runs in
-the Python that runs this, or in that of LIBRARY=PYTHON.
+    python -m graphcnn.tools.compare_programs docs/programs graphcnn keras=PYTHON pytorch=PYTHON
+
+Prints the lines of each, its seconds from start to end, imports included, and the accuracy that it
+prints. A library runs in the Python that runs this, or in the one that is given for it.
 """
 
 import os
@@ -13,19 +14,18 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent.resolve()
 PROGRAMS = (
     "classify", "batches", "augment", "keep", "schedule",
     "unbalanced", "outputs", "own_loss", "own_loop", "transfer",
 )  # fmt: skip
 
 
-def timed(python: str, arguments: list[str], folder: str) -> tuple[float, str]:
+def timed(python: str, program: Path, folder: str) -> tuple[float, str]:
     """Seconds, and what was printed."""
-    paths = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(program.parent.parent), os.environ.get("PYTHONPATH", "")])
     began = time.perf_counter()
     done = subprocess.run(
-        [python, *arguments],
+        [python, str(program)],
         cwd=folder,
         env={"KERAS_BACKEND": "torch", **os.environ, "PYTHONPATH": paths},
         capture_output=True,
@@ -37,16 +37,17 @@ def timed(python: str, arguments: list[str], folder: str) -> tuple[float, str]:
 
 
 def main() -> None:
-    for given in sys.argv[1:] or ["graphcnn"]:
+    folder_of_all, *libraries = sys.argv[1:]
+    for given in libraries:
         library, _, python = given.partition("=")
         for program in PROGRAMS:
-            path = HERE / f"with_{library}" / f"{program}.py"
+            path = Path(folder_of_all).resolve() / f"with_{library}" / f"{program}.py"
             if not path.exists():
                 continue
             text = path.read_text(encoding="utf-8")
             lines = sum(bool(line.strip()) for line in text.splitlines())
             with tempfile.TemporaryDirectory() as folder:
-                seconds, printed = timed(python or sys.executable, [str(path)], folder)
+                seconds, printed = timed(python or sys.executable, path, folder)
             found = re.findall(r"accuracy +(\d\.\d+)", printed)
             accuracy = found[-1] if found else ""
             print(f"{library:12} {program:12} {lines:4} lines {seconds:7.1f} s  {accuracy}")
