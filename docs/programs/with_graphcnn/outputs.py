@@ -16,7 +16,7 @@ measures = {"digit": "accuracy", "ink": "mae"}
 model.fit(
     x_train,
     {"digit": y_train, "ink": ink(x_train)},
-    epochs=20,
+    epochs=30,
     optimizer="adam",
     loss={"digit": "cross_entropy", "ink": "mse"},
     loss_weights={"ink": 10},

@@ -32,7 +32,7 @@ model.compile(
 model.fit(
     x_train,
     {"digit": y_train, "ink": ink(x_train)},
-    epochs=20,
+    epochs=30,
 )
 found = model.evaluate(
     x_test,

@@ -43,7 +43,7 @@ train = TensorDataset(
     torch.tensor(ink(x_train)),
 )
 model = Two()
-Trainer(max_epochs=20, logger=False).fit(
+Trainer(max_epochs=30, logger=False).fit(
     model, DataLoader(train, 32, shuffle=True)
 )
 model.eval()
