@@ -1,6 +1,5 @@
 """A network with all that users do with it: look, train, predict, measure, export."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from graphcnn.network.metadata import read, read_graph
 from graphcnn.network.weights import check_states, read_tensors
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.runtime.execution import Execution
+from graphcnn.training.trainable import Trainable
 from graphcnn.training.transfer.transferable import Transferable
 
 if TYPE_CHECKING:
@@ -33,11 +33,9 @@ if TYPE_CHECKING:
     from graphcnn.network.feeding import Data
     from graphcnn.onnx.comparing.parity import Parity
     from graphcnn.onnx.importing.file.given import Inputs
-    from graphcnn.training.history import History
-    from graphcnn.training.lr_find import RateSweep
 
 
-class Model(Transferable):
+class Model(Trainable, Transferable):
     """A network: its graph (in inference form) and the values of its states.
 
     Args:
@@ -271,29 +269,6 @@ class Model(Transferable):
             return measured(self, data, chosen, batch_size, metrics, execution, targets, tta)
         except MemoryError as error:
             raise _without_room(f"{self.name} is evaluated", error) from None
-
-    def fit(self, train: "Data", targets: Any = None, **options: Any) -> "History":
-        """Train. The arguments are those of `graphcnn.training.fit.fit`, explained there."""
-        from graphcnn.training.fit import fit
-        from graphcnn.training.foreign import check_known
-
-        check_known(fit, options)
-        try:
-            history = fit(self, train, targets, **options)
-        except MemoryError as error:
-            raise _without_room(f"{self.name} is trained", error) from None
-        if history.advice:
-            print(history.advice, file=sys.stderr)
-        return history
-
-    def lr_find(self, data: "Data", targets: Any = None, **options: Any) -> "RateSweep":
-        """Suggest a learning rate, and leave the model as it is. The arguments are those of
-        `graphcnn.lr_find`, explained there."""
-        from graphcnn.training.foreign import check_known
-        from graphcnn.training.lr_find import lr_find
-
-        check_known(lr_find, options)
-        return lr_find(self, data, targets, **options)
 
     # Exporting
 

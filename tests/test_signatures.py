@@ -8,6 +8,7 @@ a change that is meant, write the file anew and read its difference:
 
 import enum
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from difflib import unified_diff
 from pathlib import Path
@@ -181,6 +182,12 @@ def test_no_argument_and_no_default_changes_unseen() -> None:
     changed = unified_diff(before.splitlines(), now.splitlines(), "written down", "now", "", "", 1)
     difference = "\n".join(changed)
     assert not difference, f"{difference}\nif that is meant: python tests/test_signatures.py"
+
+
+def test_help_of_fit_explains_every_argument() -> None:
+    told = cnn.Model.fit.__doc__ or ""
+    names = list(inspect.signature(fit).parameters)[1:]
+    assert [n for n in names if not re.search(rf"^ +(\w+, )*{n}(, \w+)*: ", told, re.M)] == []
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from support.small_training import small, stripes
 
 import graphcnn as cnn
 from graphcnn.training import keeping
-from graphcnn.training.fit import fit
 from graphcnn.training.run import Run
 
 #: Two batches of eight items an epoch.
@@ -113,7 +112,8 @@ def test_a_run_goes_on_with_what_a_watcher_wrote_after_a_batch(
 
 
 def test_the_example_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = re.findall(r"\n\n( +class \w+\(cnn\.Watcher\).*?)\n\n    Returns", fit.__doc__, re.S)
+    told = cnn.Model.fit.__doc__
+    (code,) = re.findall(r"\n\n( +class \w+\(cnn\.Watcher\).*?)\n\n +Returns", told, re.S)
     known = dict(cnn=cnn, model=small(), train=stripes(), held_out=stripes(40, 1))
     exec(textwrap.dedent(code), known)
     (ended, epochs) = re.fullmatch(r"(.*) after (\d+) epochs\n", capsys.readouterr().out).groups()
