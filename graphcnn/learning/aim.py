@@ -222,6 +222,8 @@ def metrics_of(metrics: Metrics, terms: Sequence[Term]) -> dict[str, Mapping[str
         return {"": chosen_metrics(metrics, terms[0].loss.metrics)}
     if metrics is None:
         return {term.name: term.loss.metrics for term in terms}
+    if isinstance(metrics, list | tuple) and not metrics:  # none of any
+        metrics = {}
     if not isinstance(metrics, Mapping):
         names = ", ".join(f"{term.name!r}: ..." for term in terms)
         raise GraphError(f"metrics of several outputs are given by output, {{{names}}}")

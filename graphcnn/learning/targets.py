@@ -72,6 +72,10 @@ class Targets:
                 if not name:
                     raise
                 raise type(error)(f"target {name!r}: {error}") from None
+        counts = {name: len(array) for name, array in checked.items()}
+        if len(set(counts.values())) > 1:
+            each = ", ".join(f"{count} of {name!r}" for name, count in counts.items())
+            raise DataError(f"each item has a target for every loss, found {each}")
         return checked
 
     def feeds(self, targets: Any, weights: Any = None) -> dict[str, Array]:

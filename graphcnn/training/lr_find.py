@@ -168,8 +168,9 @@ def lr_find(
     loss = aim_of(loss)
     trained = copy.deepcopy(model)
     dataset = as_dataset(data, trained, model.classes, loss=loss, targets=targets)
-    size = min(32, len(dataset)) if batch_size is None else batch_size
-    dataset.check_batch_size(size)
+    size = min(32, dataset.known_count or 32) if batch_size is None else batch_size
+    if batch_size is not None:
+        dataset.check_batch_size(size)
     session = Session(
         trained,
         loss,

@@ -179,6 +179,12 @@ def test_targets_are_those_of_the_outputs(targets: Any, words: str) -> None:
         two().fit(X, targets, loss=LOSS, **KW)
 
 
+def test_each_item_has_all_targets() -> None:
+    session = cnn.Session(two(), LOSS)
+    with pytest.raises(cnn.DataError, match="every loss, found 4 of 'digit', 3 of 'angle'"):
+        session.step(X[:4], {"digit": DIGIT[:4], "angle": ANGLE[:3]})
+
+
 def test_a_dict_is_not_for_one_loss() -> None:
     with pytest.raises(cnn.DataError, match="one loss takes one array of targets, found a dict"):
         two().fit(X, BOTH, **KW)

@@ -44,6 +44,19 @@ def test_its_steps_are_those_of_a_session_under_rising_rates() -> None:
     assert list(found.losses) == losses and found.ended == "the rate reached 0.1"
 
 
+def test_streams_and_several_outputs_are_swept_as_they_are_trained() -> None:
+    data, options = stripes(), dict(low=1e-3, high=0.1, steps=4, seed=4)
+    stream = cnn.data.stream(lambda epoch: data.epoch(4, epoch, 30))
+    found = small().lr_find(stream, **options)
+    assert found == small().lr_find(data, batch_size=30, **options)
+    image = cnn.input("image", data.image_shape)
+    x = cnn.flatten(image)
+    two = cnn.Model(image, {"a": cnn.dense(x, 2), "b": cnn.dense(x, 2)})
+    targets = {"a": data.labels, "b": data.labels}
+    losses = {"a": "cross_entropy", "b": "cross_entropy"}
+    assert len(two.lr_find(data.images, targets, loss=losses, **options).losses) == 4
+
+
 def test_what_is_suggested_of_a_curve() -> None:
     """A loss that falls fastest at 0.01 and is least at 0.1, rate by rate a quarter decade."""
     rates = [10 ** (i / 4 - 5) for i in range(21)]

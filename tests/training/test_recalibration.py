@@ -137,3 +137,16 @@ def test_kept_statistics_are_saved_and_estimated_anew_like_others(tmp_path) -> N
     assert other.load(tmp_path / "kept.safetensors") is other
     with pytest.raises(WeightsError):
         cnn.models.digits_cnn().load(tmp_path / "kept.safetensors")
+
+
+def test_data_that_come_in_batches_are_data_and_an_error_changes_nothing() -> None:
+    images, labels = data()
+    model, same = branching(), branching()
+    batches = [(images[at : at + 16], labels[at : at + 16]) for at in range(0, 50, 16)]
+    model.recalibrate(cnn.data.stream(lambda: iter(batches)))
+    same.recalibrate(images, batch_size=16)
+    before = running(model)
+    assert all(np.array_equal(before[key], a) for key, a in running(same).items())
+    with pytest.raises(DataError, match="gives its batches once"):
+        model.recalibrate((images[:9] + 1, labels[:9]) for _ in range(2))
+    assert all(np.array_equal(before[key], a) for key, a in running(model).items())

@@ -20,6 +20,8 @@ import numpy as np
 
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
+from graphcnn.data.samples import is_map
+from graphcnn.data.streams import is_stream
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Node
@@ -49,17 +51,20 @@ def recalibrate(
     data = _checked(model, data)
     if not hasattr(data, "epoch"):
         data = named_inputs(model, data)
+    states = dict(model.states.snapshot())
+    estimated: dict[str, Array] = {}  # the model gets all of them, or after an error none
     for level in norms:
         measured = {n.name: Moments() for n in level}
         part = graph.with_outputs({n.name: n.inputs[0] for n in level}, {})
-        runner, states = Runner(part, execution), model.states.snapshot()
+        runner = Runner(part, execution)
         for items in _batches(data, size):
             found, _ = runner.run(_feeds(model, items, part), states)
             for name, array in found.items():
                 measured[name].add(array)
-        model.update_states(
-            {key: a for n in level for key, a in _estimates(n, measured[n.name]).items()}
-        )
+        found = {key: a for n in level for key, a in _estimates(n, measured[n.name]).items()}
+        estimated |= found
+        states |= found
+    model.update_states(estimated)
     return [n.name for level in norms for n in level]
 
 
@@ -121,7 +126,7 @@ def _keeps(node: Node, states: set[str]) -> bool:
 
 def _checked(model: Network, data: Any) -> Any:
     """A data set that fits the model, or items that are no data set as they are."""
-    if isinstance(data, Dataset):
+    if isinstance(data, Dataset) or is_map(data) or is_stream(data):
         return as_dataset(data, model)
     pair = isinstance(data, tuple | list) and len(data) == 2
     one = len(model.graph.inputs) == 1
