@@ -102,15 +102,25 @@ CASES = [
 def of_torch(case: Case) -> list[Any]:
     """The loss, and its gradient for each prediction."""
     import torch
-    from torch.nn import functional as F
 
     arrays, weights = case.arrays()
     tensors = [torch.tensor(a) for a in arrays]
     for each in tensors[: case.predictions]:
         each.requires_grad_()
-    z, t, o = tensors[0], tensors[1], case.options
+    loss = torch_loss(case.name, tensors, case.options, weights)
+    loss.backward()
+    return [loss.item(), *(x.grad.ravel().tolist() for x in tensors[: case.predictions])]
+
+
+def torch_loss(name: str, tensors: list[Any], options: dict[str, Any], weights: Any = None) -> Any:
+    """The loss of this name, of predictions and target, as PyTorch computes it."""
+    import torch
+    from torch.nn import functional as F
+
+    z, t, o = tensors[0], tensors[1], options
     w = None if weights is None else torch.tensor(weights)
-    s, kept = o.get("label_smoothing", 0.0), {"ignore_index": o.get("ignore_index", -100)}
+    s, margin = o.get("label_smoothing", 0.0), o.get("margin", 1.0)
+    kept = {"ignore_index": o.get("ignore_index", -100)}
 
     def one_hot() -> Any:
         known = torch.where(t == kept["ignore_index"], 0, t)
@@ -144,11 +154,11 @@ def of_torch(case: Case) -> list[Any]:
 
     def hinge() -> Any:
         power = 2 if o.get("squared") else 1
-        return F.multi_margin_loss(z, t, p=power, margin=o.get("margin", 1.0), reduction="none")
+        return F.multi_margin_loss(z, t, p=power, margin=margin, reduction="none")
 
     def contrastive() -> Any:
         d, same = F.pairwise_distance(z, t), tensors[2]
-        return 0.5 * (same * d**2 + (1 - same) * torch.relu(o["margin"] - d) ** 2)
+        return 0.5 * (same * d**2 + (1 - same) * torch.relu(margin - d) ** 2)
 
     def classes() -> Any:
         weight = None if "weight" not in o else torch.tensor(o["weight"]).double()
@@ -182,16 +192,16 @@ def of_torch(case: Case) -> list[Any]:
         "jaccard": lambda: regions(True),
         "binary_dice": lambda: overlap(torch.sigmoid(z), t, False),
         "binary_jaccard": lambda: overlap(torch.sigmoid(z), t, True),
-        "triplet": lambda: F.triplet_margin_loss(*tensors, margin=o["margin"], reduction="none"),
+        "triplet": lambda: F.triplet_margin_loss(
+            *tensors, margin=o.get("margin", 1.0), reduction="none"
+        ),
         "contrastive": contrastive,
-    }[case.name]()
+    }[name]()
     if w is not None:
         w = w.reshape(*w.shape, *(1,) * (each.ndim - w.ndim)) if w.ndim == 1 else w
         each = each * w
-    of_labels = "ignore_index" in o and case.name not in ("dice", "jaccard")
-    loss = each.sum() / counting().sum() if of_labels else each.mean()
-    loss.backward()
-    return [loss.item(), *(x.grad.ravel().tolist() for x in tensors[: case.predictions])]
+    of_labels = "ignore_index" in o and name not in ("dice", "jaccard")
+    return each.sum() / counting().sum() if of_labels else each.mean()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """20 steps from the same weights, in float64: the losses are those of PyTorch.
 
 Three tables, one for each axis: optimisers, schedules and losses. PyTorch's numbers are made by
-`learning/torch_numbers/parity.py`, where each has a line of the same name; a new loss is a line
-there and one in `LOSSES`.
+`learning/torch_numbers/parity.py`, where each has a line of the same name; a new loss is a line of
+`LOSSES` in `problem.py` beside it.
 """
 
 import json
@@ -13,6 +13,7 @@ import numpy as np
 from learning.torch_numbers import problem
 
 import graphcnn as cnn
+from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.optimizers import Adadelta, Optimizer
 from graphcnn.learning.schedules import (
     Cosine,
@@ -72,32 +73,38 @@ SCHEDULES: dict[str, Schedule] = {
     "triangular": Triangular(RATE / 4, RATE, 4, 6),
     "joined": join(Linear(RATE / 10, RATE), Cosine(RATE), at=5),
 }
-LOSSES: dict[str, tuple[Any, Any]] = {
-    "cross_entropy": ("cross_entropy", problem.LABELS),
-    "mse": ("mse", problem.NUMBERS),
-    "l1": ("l1", problem.NUMBERS),
-    "binary_cross_entropy": ("binary_cross_entropy", problem.SHARES),
-}
+
+
+def network(maps: bool, several: int | None) -> cnn.Model:
+    """Predictions for each item, or maps of them, of which some are outputs by themselves."""
+    image = cnn.input("image", (1, problem.SIZE, problem.SIZE), dtype="float64")
+    x = cnn.conv2d(image, problem.KERNELS, 3, activation="relu", name="c")
+    if maps:
+        side = problem.SIZE - 2
+        y = cnn.conv2d(x, problem.CLASSES, side, padding=problem.AROUND, name="head")
+    else:
+        y = cnn.dense(cnn.flatten(x), problem.CLASSES, name="head")
+    parts = y if several is None else {f"map{i}": y[:, i] for i in range(several)}
+    model = cnn.Model(image, parts)
+    model.set_parameters({
+        key: np.reshape(problem.WEIGHTS[key], model.states[key].shape) for key in problem.SHAPES
+    })  # fmt: skip
+    return model
 
 
 def course(optimizer: Optimizer, loss: str = "cross_entropy", **options: Any) -> list[float]:
     """The losses before each step and after the last; then that of the averages."""
-    image = cnn.input("image", (1, problem.SIZE, problem.SIZE), dtype="float64")
-    x = cnn.conv2d(image, problem.KERNELS, 3, activation="relu", name="c")
-    model = cnn.Model(image, cnn.dense(cnn.flatten(x), problem.CLASSES, name="head"))
-    model.set_parameters({
-        key: np.reshape(problem.WEIGHTS[key], shape) for key, shape in problem.SHAPES.items()
-    })  # fmt: skip
-    function, numbers = LOSSES[loss]
-    targets = np.asarray(numbers)
-    if targets.dtype.kind == "f":
-        targets = targets.reshape(-1, problem.CLASSES)
+    name, settings, kind = problem.LOSSES[loss]
+    several = problem.PREDICTIONS.get(loss)
+    model = network(problem.sees_maps(loss), several)
+    own = type(LOSSES[name])(**settings)
+    function: Any = own if several is None else {tuple(f"map{i}" for i in range(several)): own}
+    targets = None if kind is None else np.reshape(*problem.TARGETS[kind])
     images = np.reshape(problem.IMAGES, (-1, 1, problem.SIZE, problem.SIZE))
     with cnn.Session(model, function, optimizer.over(problem.STEPS), **options) as session:
         found = [session.step(images, targets)["loss"] for _ in range(problem.STEPS)]
         averaged = session.averaged()
-    with cnn.Session(model, function, cnn.SGD(1e-9), **options) as session:
-        found.append(session.step(images, targets)["loss"])
+        found.append(session.step(images, targets)["loss"])  # taken before its update
     if averaged is not None:
         model.set_parameters(averaged)
         with cnn.Session(model, function, cnn.SGD(1e-9), **options) as session:
@@ -127,4 +134,5 @@ def test_schedules() -> None:
 
 
 def test_losses() -> None:
-    compare({name: course(MOMENTUM, name) for name in LOSSES}, "losses", 1e-10)
+    assert {name for name, *_ in problem.LOSSES.values()} == LOSSES.keys()
+    compare({line: course(MOMENTUM, line) for line in problem.LOSSES}, "losses", 1e-10)

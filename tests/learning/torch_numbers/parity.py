@@ -1,6 +1,6 @@
 """The losses of 20 steps in PyTorch, in float64, for `tests/training/test_torch_parity.py`.
 
-    python tests/learning/torch_numbers/parity.py > tests/learning/torch_numbers/parity.json
+    PYTHONPATH=tests python tests/learning/torch_numbers/parity.py > parity.json
 
 What PyTorch lacks (Lion, LAMB, Muon for kernels, Lookahead) is written here as in the papers and in
 the programs of their authors. PyTorch is not needed to run the tests.
@@ -13,6 +13,7 @@ from typing import Any
 
 import problem
 import torch
+from support.loss_cases import torch_loss
 from torch.nn import functional as F
 from torch.optim import _muon, swa_utils
 from torch.optim import lr_scheduler as lr
@@ -21,22 +22,21 @@ torch.set_default_dtype(torch.float64)
 torch.Tensor.bfloat16 = lambda self: self  # Newton and Schulz in float64, too
 
 
-def losses() -> dict[str, tuple[Callable[..., Any], Any]]:
-    """A loss of (prediction, target), and its targets: a line for each in the table."""
-    labels = torch.tensor(problem.LABELS)
-    numbers = torch.tensor(problem.NUMBERS).reshape(-1, problem.CLASSES)
-    shares = torch.tensor(problem.SHARES).reshape(-1, problem.CLASSES)
-    return {
-        "cross_entropy": (F.cross_entropy, labels),
-        "mse": (F.mse_loss, numbers),
-        "l1": (F.l1_loss, numbers),
-        "binary_cross_entropy": (F.binary_cross_entropy_with_logits, shares),
-    }
+def loss_of(line: str, prediction: Any) -> Any:
+    """The loss of a line of the table."""
+    name, settings, kind = problem.LOSSES[line]
+    count = problem.PREDICTIONS.get(line)
+    seen = [prediction] if count is None else [prediction[:, i].flatten(1) for i in range(count)]
+    if kind is not None:
+        numbers, shape = problem.TARGETS[kind]
+        seen.append(torch.tensor(numbers).reshape(shape))
+    return torch_loss(name, seen, settings)
 
 
 class Net(torch.nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, maps: bool = False) -> None:
         super().__init__()
+        self.maps = maps
         self.names = list(problem.SHAPES)
         for name, shape in problem.SHAPES.items():
             value = torch.tensor(problem.WEIGHTS[name]).reshape(shape)
@@ -44,6 +44,10 @@ class Net(torch.nn.Module):
 
     def forward(self, x: Any) -> Any:
         x = F.relu(F.conv2d(x, self.c_weight, self.c_bias))
+        if self.maps:
+            side = problem.SIZE - 2
+            kernel = self.head_weight.view(problem.CLASSES, problem.KERNELS, side, side)
+            return F.conv2d(x, kernel, self.head_bias, padding=problem.AROUND)
         return F.linear(x.flatten(1), self.head_weight, self.head_bias)
 
 
@@ -124,12 +128,12 @@ def course(
     scheduler: Callable[[Any], Any] | None = None,
 ) -> list[float]:
     """The losses before each step and after the last; then that of the averages."""
-    net, (function, target), found = Net(), losses()[loss], []
+    net, found = Net(problem.sees_maps(loss)), []
     optimizer = make(net)
     schedule = None if scheduler is None else scheduler(optimizer)
     averaged, due = average(net) if average is not None else (None, lambda step: False)
     for step in range(1, problem.STEPS + 2):
-        value = function(net(IMAGES), target)
+        value = loss_of(loss, net(IMAGES))
         found.append(value.item())
         if step > problem.STEPS:
             break
@@ -143,7 +147,7 @@ def course(
         if due(step):
             averaged.update_parameters(net)
     if averaged is not None:
-        found.append(function(averaged(IMAGES), target).item())
+        found.append(loss_of(loss, averaged(IMAGES)).item())
     return found
 
 
@@ -235,7 +239,7 @@ def main() -> None:
         "torch": torch.__version__,
         "optimizers": optimizers(),
         "schedules": schedules(),
-        "losses": {name: course(sgd, name) for name in losses()},
+        "losses": {name: course(sgd, name) for name in problem.LOSSES},
     }
     # Where the last of them is PyTorch's own: of matrices alone.
     net = Net()
