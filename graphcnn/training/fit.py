@@ -97,6 +97,11 @@ def fit(
     elif validation is not None:
         held_out = as_dataset(validation, model, known or data.classes, loss=loss)
     if class_weights is not None:
+        if not isinstance(class_weights, str | Mapping):
+            raise DataError(
+                "class_weights must be 'balanced' or a dict such as {0: 1, 1: 5}; weights= has one "
+                f"for each item; found {class_weights!r:.80}"
+            )
         data = data.weighted(class_weights)
     if steps_per_epoch is not None and data.known_count is None:
         raise DataError("steps_per_epoch of a stream is said by cnn.data.stream(..., batches=)")

@@ -35,7 +35,8 @@ class EarlyStopping(Watcher):
 
     def __post_init__(self) -> None:
         if not is_int(self.patience) or self.patience < 1:
-            raise GraphError(f"patience must be at least 1, found {self.patience!r}")
+            hint = "; monitor= names the number to watch" if isinstance(self.patience, str) else ""
+            raise GraphError(f"patience must be at least 1, found {self.patience!r}{hint}")
         _ = self.monitored
 
     @property

@@ -140,6 +140,8 @@ def test_weights_of_classes_of_items_and_of_batches_train_alike():
         for images, labels in data.epoch(3, 0, 16):
             yield images, labels, np.where(np.asarray(labels) == 0, 3, 0.5)
 
+    with pytest.raises(cnn.DataError, match=r"'balanced' or a dict .* found \[3, 0.5\]"):
+        trained(data, class_weights=[3, 0.5])
     by_class = trained(data, batch_size=16, class_weights={"0": 3, 1: 0.5})
     each = np.where(data.labels == 0, 3, 0.5)
     assert same_bits(by_class, trained(data, batch_size=16, weights=each))

@@ -79,6 +79,10 @@ def test_what_is_no_loss_is_found_before_anything_is_trained() -> None:
     model = scorer()
     with pytest.raises(GraphError, match="unknown loss 'msr'; did you mean 'mse'"):
         cnn.Session(model, "msr")
+    with pytest.raises(GraphError, match="categorical_crossentropy'; here it is 'cross_entropy'"):
+        cnn.Session(model, "categorical_crossentropy")
+    with pytest.raises(GraphError, match=r"not its class: write CrossEntropy\(\)"):
+        cnn.Session(model, cnn.losses.CrossEntropy)  # type: ignore[arg-type]
     with pytest.raises(GraphError, match=r"loss must be a name \(cross_entropy, .*found 3"):
         cnn.Session(model, 3)  # type: ignore[arg-type]
     assert not model.is_initialized

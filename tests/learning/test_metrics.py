@@ -14,7 +14,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Value
 from graphcnn.learning import metrics as m
 from graphcnn.learning.metrics.base import Finished, Measure, Seen, numbers
-from graphcnn.learning.metrics.choosing import NAMES, named_metric
+from graphcnn.learning.metrics.choosing import NAMES, chosen_metrics, named_metric
 from graphcnn.ops.activation import Sigmoid
 from graphcnn.ops.softmax import Softmax
 from graphcnn.runtime.execution import Execution
@@ -288,6 +288,10 @@ def test_names_and_what_does_not_fit() -> None:
         named_metric("f1_micr")
     with pytest.raises(cnn.GraphError, match="unknown metric 'precison'; did you mean 'precision'"):
         named_metric("precison")
+    with pytest.raises(cnn.GraphError, match="unknown metric 'acc'; did you mean 'accuracy'"):
+        named_metric("acc")
+    with pytest.raises(cnn.GraphError, match=r"not classes: write F1\(\)"):
+        chosen_metrics([cnn.metrics.F1], {})
     with pytest.raises(cnn.GraphError, match="average must be one of 'macro', 'micro', 'weighted"):
         m.F1("mean")
     x = cnn.input("x", (4,))

@@ -51,6 +51,8 @@ def _transform(given: Any) -> Transform:
         return given
     if isinstance(given, type) or not callable(given):
         made = f"; {given.__name__}(...) makes one" if isinstance(given, type) else ""
+        if isinstance(given, list | tuple):
+            made = "; several are given one after another, augmented(flip(), crop(4))"
         raise DataError(
             f"a transform of cnn.augment or a function of (image, rng) is expected, found {given!r}"
             + made

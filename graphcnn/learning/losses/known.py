@@ -31,6 +31,19 @@ LOSSES: dict[str, Loss] = {
         Poisson, Contrastive, Triplet,
     )
 }  # fmt: skip
+#: Names that other libraries have for them.
+_ELSEWHERE = {
+    "categorical_crossentropy": "cross_entropy",
+    "sparse_categorical_crossentropy": "cross_entropy",
+    "crossentropy": "cross_entropy",
+    "nll": "cross_entropy",
+    "binary_crossentropy": "binary_cross_entropy",
+    "bce": "binary_cross_entropy",
+    "mean_squared_error": "mse",
+    "squared_error": "mse",
+    "mae": "l1",
+    "mean_absolute_error": "l1",
+}
 
 
 def known_loss(loss: Any, predictions: int = 1) -> Loss:
@@ -45,9 +58,11 @@ def known_loss(loss: Any, predictions: int = 1) -> Loss:
     if isinstance(loss, Loss):
         return loss
     if isinstance(loss, str):
+        if loss in _ELSEWHERE:
+            raise GraphError(f"unknown loss {loss!r}; here it is {_ELSEWHERE[loss]!r}")
         return choose(LOSSES, loss, "loss")
     if isinstance(loss, type) and issubclass(loss, Loss):
-        raise GraphError(f"loss must be one of {loss.__name__}: write {loss.__name__}()")
+        raise GraphError(f"loss must be an object, not its class: write {loss.__name__}()")
     known = next((own for own in LOSSES.values() if type(own).function is loss), None)
     if known is not None:
         return known

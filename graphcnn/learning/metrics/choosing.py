@@ -87,6 +87,8 @@ def chosen_metrics(metrics: Metrics, default: Mapping[str, Measure]) -> Mapping[
             found[each] = named_metric(each)
         elif isinstance(each, Measure):
             found[_free(each.name, found)] = each
+        elif isinstance(each, type) and issubclass(each, Measure):
+            raise GraphError(f"metrics are objects, not classes: write {each.__name__}()")
         elif callable(each):
             name = _free(getattr(each, "__name__", "metric"), found)
             found[name] = _known(each, name)
@@ -112,6 +114,8 @@ def named_metric(name: str) -> Measure:
         return _made(plain, average=average)
     others = [f"{each}_{average}" for each in _AVERAGED for average in _AVERAGES]
     near = difflib.get_close_matches(name, [*NAMES, "top_5_accuracy", *others], 1)
+    if name == "acc":
+        near = ["accuracy"]
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise GraphError(
         f"unknown metric {name!r}; {hint}known are {', '.join(NAMES)}, and top_3_accuracy, f2, "

@@ -85,6 +85,8 @@ def optimizer(spec: Any) -> Optimizer:
 
     if isinstance(spec, str):
         return choose(OPTIMIZERS, spec.lower(), "optimizer")()  # type: ignore[call-arg]
+    if isinstance(spec, type) and issubclass(spec, Optimizer):
+        raise GraphError(f"optimizer must be an object, not its class: write {spec.__name__}(...)")
     raise GraphError(
         f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or an Optimizer such as "
         f"SGD(0.05, momentum=0.9), found {spec!r}"

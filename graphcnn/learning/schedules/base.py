@@ -200,7 +200,8 @@ def schedule(spec: Any) -> Schedule:
         return Function(spec)
     if not is_number(spec) or spec <= 0:
         raise GraphError(
-            f"learning_rate must be a number greater than 0 or a Schedule, found {spec!r}"
+            f"learning_rate must be a number greater than 0 or a Schedule, found {spec!r}; one is "
+            "cnn.schedules.Cosine(0.1)"
         )
     return Constant(float(spec))
 

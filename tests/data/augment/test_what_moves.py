@@ -198,6 +198,7 @@ REFUSED = [
     (A.flip(pairs=((0, 1),)), "pairs are of points"),
     (A.flip, r"a transform .* expected, found <class .*flip'>; flip\(...\) makes one"),
     (3, "a transform of cnn.augment or a function"),
+    ([A.flip()], "several are given one after another"),
 ]
 
 
