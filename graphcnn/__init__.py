@@ -139,6 +139,7 @@ if TYPE_CHECKING:
         EMA,
         LAMB,
         SWA,
+        Adadelta,
         Adagrad,
         Adam,
         AdamW,
@@ -169,9 +170,8 @@ _LATER = {
 
 
 #: Optimisers that are, too.
-_OPTIMIZERS = frozenset(
-    ("EMA", "LAMB", "SWA", "Adagrad", "Adam", "AdamW", "Lion", "Lookahead", "Muon", "RMSProp")
-)
+_OPTIMIZERS = {"EMA", "LAMB", "SWA", "Adadelta", "Adagrad", "Adam", "AdamW", "Lion", "Lookahead",
+               "Muon", "RMSProp"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -183,11 +183,17 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'graphcnn' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    """With what is loaded later: for those who press Tab."""
+    return sorted({*globals(), *__all__})
+
+
 __all__ = [
     "EMA",
     "LAMB",
     "SGD",
     "SWA",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",

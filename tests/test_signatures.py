@@ -184,6 +184,11 @@ def test_no_argument_and_no_default_changes_unseen() -> None:
     assert not difference, f"{difference}\nif that is meant: python tests/test_signatures.py"
 
 
+def test_names_that_are_loaded_later_are_found_by_tab() -> None:
+    for module in (cnn, cnn.optimizers, cnn.schedules, cnn.metrics):
+        assert {*module.__all__} <= {*dir(module)}
+
+
 def test_help_of_fit_explains_every_argument() -> None:
     told = cnn.Model.fit.__doc__ or ""
     names = list(inspect.signature(fit).parameters)[1:]

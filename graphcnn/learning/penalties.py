@@ -24,6 +24,8 @@ from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Abs
 from graphcnn.ops.reduce import Mean
 
+__all__ = ["L1", "L2", "Penalty", "l1", "l2"]
+
 
 @dataclass(frozen=True)
 class Penalty:

@@ -19,7 +19,7 @@ from graphcnn.errors import DataError, GraphError, TrainingError
 from graphcnn.learning.aim import Losses, aim_of
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
-from graphcnn.learning.schedules import is_number
+from graphcnn.learning.schedules.base import is_number
 from graphcnn.network.feeding import Data, as_dataset, at_least_one
 from graphcnn.network.network import Network
 from graphcnn.training.session import Session, checked_seed
@@ -48,7 +48,7 @@ class RateSweep:
 
     @property
     def smoothed(self) -> tuple[float, ...]:
-        """The mean of `smooth` losses around each; of less at the ends."""
+        """The mean of `smooth` losses around each; of fewer at the ends."""
         half = self.smooth // 2
         near = (self.losses[max(0, i - half) : i + half + 1] for i in range(len(self.losses)))
         return tuple(math.fsum(each) / len(each) for each in near)

@@ -22,7 +22,8 @@ from graphcnn.ir.sources import State
 from graphcnn.learning.aim import Losses, loss_name
 from graphcnn.learning.metrics import Measure, Metric
 from graphcnn.learning.metrics.base import Share
-from graphcnn.learning.optimizers import Optimizer, told
+from graphcnn.learning.optimizers import Optimizer
+from graphcnn.learning.optimizers.base import told
 from graphcnn.learning.schedules import Schedule, schedule
 from graphcnn.text.write import fingerprint
 

@@ -16,7 +16,7 @@ from graphcnn.data.dataset import Dataset
 from graphcnn.data.prefetching import drawn
 from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.node import Array
-from graphcnn.learning.schedules import is_number
+from graphcnn.learning.schedules.base import is_number
 from graphcnn.network.evaluation import measure
 from graphcnn.network.network import Network
 from graphcnn.training.checkpoint import Position

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import is_int
-from graphcnn.learning.schedules import is_number
+from graphcnn.learning.schedules.base import is_number
 from graphcnn.training.monitor import Monitor, Monitored
 from graphcnn.training.run import Run, Watcher
 

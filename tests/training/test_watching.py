@@ -11,6 +11,7 @@ import pytest
 from support.small_training import same_bits, small, stripes
 
 import graphcnn as cnn
+from graphcnn.learning.metrics.choosing import NAMES
 from graphcnn.training.run import Run
 
 #: Three batches of eight items an epoch.
@@ -172,6 +173,8 @@ def test_early_stopping_on_any_number_with_a_mode() -> None:
     assert len(fit(small(), Scripted(), cnn.EarlyStopping(mode="min", **score), **told)) == 3
     assert cnn.EarlyStopping(monitor="val_accuracy").monitored.more
     assert not cnn.EarlyStopping(monitor="val_loss").monitored.more
+    less = {n for n in NAMES if not cnn.EarlyStopping(monitor=f"val_{n}").monitored.more}
+    assert less == {"hamming_loss", "log_loss", "brier", "mae", "mse", "rmse", "mape"}
     with pytest.raises(cnn.GraphError, match="whether more or less of 'score' is better"):
         cnn.EarlyStopping(monitor="score")
     with pytest.raises(cnn.DataError, match=r"no 'val_acuracy' to monitor; .* have loss, accuracy"):

@@ -72,3 +72,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = import_module(f"{__name__}.{_HOMES.get(name, 'counts')}")
     return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    """With what is loaded later: for those who press Tab."""
+    return sorted({*globals(), *__all__})

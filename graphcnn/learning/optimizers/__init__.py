@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from graphcnn.errors import GraphError
 from graphcnn.language.arguments import choose
-from graphcnn.learning.optimizers.base import Optimizer, Slots, told
+from graphcnn.learning.optimizers.base import Optimizer, Slots
 from graphcnn.learning.optimizers.groups import Groups, layer_decay
 from graphcnn.learning.optimizers.sgd import SGD
 
@@ -53,7 +53,6 @@ __all__ = [
     "Wrapper",
     "layer_decay",
     "optimizer",
-    "told",
 ]
 
 #: Where each of the others is: it is loaded when it is first asked for.
@@ -71,6 +70,11 @@ def __getattr__(name: str) -> Any:
     found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    """With what is loaded later: for those who press Tab."""
+    return sorted({*globals(), *__all__})
 
 
 def optimizer(spec: Any) -> Optimizer:

@@ -11,8 +11,8 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import DType
 from graphcnn.learning.optimizers.groups import RATE, Groups, assigned, table
-from graphcnn.learning.schedules import Epochs, Schedule, is_number, schedule
-from graphcnn.learning.schedules.base import in_steps
+from graphcnn.learning.schedules import Epochs, Schedule, schedule
+from graphcnn.learning.schedules.base import in_steps, is_number
 from graphcnn.ops.elementwise import as_type
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array
 from graphcnn.language.arguments import choose
-from graphcnn.learning.schedules import Schedule, is_number
+from graphcnn.learning.schedules import Schedule
+from graphcnn.learning.schedules.base import is_number
 
 #: The setting that is a factor on the schedule in a group.
 RATE = "learning_rate"

@@ -12,7 +12,8 @@ from graphcnn.language.shape import reshape
 from graphcnn.learning.optimizers.adam import AdamW
 from graphcnn.learning.optimizers.base import QUIET, Optimizer, Slots
 from graphcnn.learning.optimizers.norms import norm
-from graphcnn.learning.schedules import Schedule, is_number
+from graphcnn.learning.schedules import Schedule
+from graphcnn.learning.schedules.base import is_number
 from graphcnn.ops.elementwise import as_type
 
 #: a, b, c of x ↦ a·x + b·x³ + c·x⁵, which moves every x of (0, 1] to somewhere near 1.

@@ -9,7 +9,8 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
 from graphcnn.learning.optimizers.base import Optimizer
 from graphcnn.learning.optimizers.groups import Groups
-from graphcnn.learning.schedules import Epochs, Schedule, is_number
+from graphcnn.learning.schedules import Epochs, Schedule
+from graphcnn.learning.schedules.base import is_number
 
 
 @dataclass(frozen=True, repr=False)

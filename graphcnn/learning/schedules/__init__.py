@@ -18,7 +18,6 @@ from graphcnn.learning.schedules.base import (
     Product,
     Schedule,
     epochs,
-    is_number,
     schedule,
 )
 
@@ -56,7 +55,6 @@ __all__ = [
     "Triangular",
     "Warmup",
     "epochs",
-    "is_number",
     "join",
     "schedule",
     "warmup",
@@ -79,3 +77,8 @@ def __getattr__(name: str) -> Any:
     found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    """With what is loaded later: for those who press Tab."""
+    return sorted({*globals(), *__all__})

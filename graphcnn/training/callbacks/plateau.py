@@ -5,7 +5,7 @@ from typing import Any
 
 from graphcnn.errors import GraphError
 from graphcnn.language.arguments import is_int
-from graphcnn.learning.schedules import is_number
+from graphcnn.learning.schedules.base import is_number
 from graphcnn.training.callbacks.log_file import Row
 from graphcnn.training.monitor import Monitor, Monitored
 from graphcnn.training.run import Run, Watcher
