@@ -16,6 +16,8 @@ from graphcnn.network.weights import write_tensors
 from graphcnn.pictures import curves_picture
 from graphcnn.pictures.results.axes import Axis, whole_ticks
 from graphcnn.pictures.results.curves import series, smoothed
+from graphcnn.pictures.scene.scene import Path as Line
+from graphcnn.pictures.scene.scene import shapes
 from graphcnn.training.checkpoint import LAST, load_checkpoint
 from graphcnn.training.history import History
 
@@ -96,6 +98,26 @@ def test_lines_are_means_and_gaps_are_told() -> None:
     assert "no finite value in epoch 2" in curves_picture(GAPS).text()
     assert "lines are means of 7 epochs" in curves_picture(PICTURES["long"][0]).text()
     assert "resumed after 20, 33.5 epochs" in curves_picture(HISTORY, resumed=[20, 33.5]).text()
+
+
+def test_validation_of_some_epochs_is_a_line_through_them() -> None:
+    """Epochs without it leave no gap, and no line is a mean of two of them."""
+    rows = [{"loss": 1 / e} | ({} if e % 5 else {"val_loss": 2 / e}) for e in range(1, 41)]
+    picture = curves_picture(rows)
+    check_picture(picture)
+    check_texts(picture.scene)
+    assert "loss of validation was measured in 8 of 40 epochs" in picture.text()
+    assert "no finite value" not in picture.text()
+    lines = [x for x in shapes(picture.scene.items)
+             if isinstance(x, Line) and x.paint == "curve_validation"]  # fmt: skip
+    assert 8 in [len(line.steps) for line in lines]
+
+
+def test_outputs_have_their_loss_and_accuracy_without_validation() -> None:
+    row = {"loss": 1.0, "digit_loss": 0.5, "digit_accuracy": 0.5, "angle_loss": 0.5, "angle_mae": 1}
+    found = series([row])
+    assert [*found] == ["loss", "digit_loss", "digit_accuracy", "angle_loss"]
+    assert [*series([row | {"val_loss": 2.0, "val_angle_mae": 2.0}])][1] == "angle_mae"
 
 
 def test_axes_hold_their_numbers() -> None:

@@ -15,8 +15,8 @@ from graphcnn.pictures.scene.units import counted, joined
 
 #: How the keys of validation values begin: "val_loss" belongs to "loss".
 VALIDATION: Final = "val_"
-#: Measures that are always drawn; others are where validation measured them too, but for those of
-#: single classes, such as `f1[cat]`.
+#: Measures that are always drawn, also of single outputs (`digit_loss`); others are where
+#: validation measured them too, but for those of single classes, such as `f1[cat]`.
 USUAL: Final = ("loss", "accuracy")
 RATE: Final = "learning rate"
 _WIDTH: Final = 830.0
@@ -47,7 +47,8 @@ def curves_picture(
 
     Args:
         history: one mapping per epoch, such as {"loss": 0.3, "accuracy": 0.9, "val_loss": 0.4}.
-            Values that are missing or not finite leave a gap, and are said below.
+            Values that are not finite leave a gap, and are said below; epochs in which a number was
+            not measured are passed over.
         rates: learning rate of each epoch; () draws none.
         resumed: how many epochs, perhaps with a fraction, were done when the run was resumed.
         title: what stands above.
@@ -67,7 +68,9 @@ def curves_picture(
         found[RATE] = {"train": [float(rate) for rate in rates]}
     single = {key.partition("[")[0] for row in history for key in row if key.endswith("]")}
     apart = sorted(key for key in single if not key.startswith(VALIDATION))
-    return Picture(_Chart(found, epochs, window, tuple(resumed), title, apart).scene())
+    keys = {key for row in history for key in row}
+    measured = {key: {i for i, row in enumerate(history) if key in row} for key in keys}
+    return Picture(_Chart(found, epochs, window, tuple(resumed), title, apart, measured).scene())
 
 
 def series(history: Iterable[Mapping[str, float]]) -> Curves:
@@ -85,8 +88,14 @@ def series(history: Iterable[Mapping[str, float]]) -> Curves:
         for key in keys
         if key.startswith(VALIDATION) and not key.endswith("]")
     ]
+    outputs = [
+        key.removesuffix("_loss")
+        for key in keys
+        if key.endswith("_loss") and not key.startswith(VALIDATION)
+    ]
+    each = [f"{output}_{measure}" for output in outputs for measure in USUAL]
     found: Curves = {}
-    for measure in dict.fromkeys((*USUAL, *validated)):
+    for measure in dict.fromkeys((*USUAL, *validated, *each)):
         for curve, key in (("train", measure), ("validation", VALIDATION + measure)):
             if key in keys:
                 values = [float(epoch.get(key, math.nan)) for epoch in epochs]
@@ -118,6 +127,8 @@ class _Chart:
     resumed: tuple[float, ...]
     title: str
     apart: Sequence[str] = ()
+    #: The epochs, from 0 on, that have a number of that name.
+    measured: Mapping[str, set[int]] = field(default_factory=dict)
     best: tuple[int, str, float] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -183,11 +194,15 @@ class _Chart:
             lines.append(f"resumed after {after} epochs")
         for measure, curves in self.found.items():
             for name, values in curves.items():
-                gaps = [i for i, v in enumerate(values, start=1) if not math.isfinite(v)]
+                epochs = self._measured(measure, name, values)
+                gaps = [i + 1 for i in epochs if not math.isfinite(values[i])]
                 if gaps and measure != RATE:
                     some = ", ".join(map(str, gaps[:8])) + ", …" * (len(gaps) > 8)
                     plural = "s" * (len(gaps) > 1)
                     lines.append(f"{measure} of {name}: no finite value in epoch{plural} {some}")
+                if len(epochs) < len(values):
+                    count = f"{len(epochs)} of {counted(len(values), 'epoch')}"
+                    lines.append(f"{measure.replace('_', ' ')} of {name} was measured in {count}")
         if self.apart:
             lines.append(f"not drawn, of each class: {', '.join(self.apart)}")
         return lines
@@ -226,15 +241,24 @@ class _Chart:
         yield from self._lines_of_epochs(across, area, text_width(words, 11, bold=True) + 8)
         if measure != RATE:
             for name, values in curves.items():
-                yield from _band(values, self.window, across, up, f"band_{name}")
+                epochs = self._measured(measure, name, values)
+                if len(epochs) == len(values):
+                    yield from _band(values, self.window, across, up, f"band_{name}")
         for name, values in curves.items():
-            window = 1 if measure == RATE else self.window
-            marked = self.epochs <= _MARKED and window == 1
-            path = _line(smoothed(values, window), across, up, f"curve_{name}")
+            epochs = self._measured(measure, name, values)
+            window = 1 if measure == RATE or len(epochs) < len(values) else self.window
+            marked = len(epochs) <= _MARKED and window == 1
+            path = _line(smoothed(values, window), epochs, across, up, f"curve_{name}")
             marks = _marks(values, across, up, name) if marked else ()
             said = ", ".join(f"{v:.4g}" if math.isfinite(v) else "–" for v in values[:200])
             label = f"{measure.replace('_', ' ')}, {name}: {said}"
             yield Group((*path, *marks), "legend", "", label, title=f"{measure}, {name}")
+
+    def _measured(self, measure: str, curve: str, values: Sequence[float]) -> list[int]:
+        """The epochs of a curve, from 0 on, but for those that were passed over."""
+        key = VALIDATION + measure if curve == "validation" else measure
+        known = self.measured.get(key, range(len(values)))
+        return [i for i in range(len(values)) if i in known]
 
     def _lines_of_epochs(self, across: Axis, area: Box, taken: float) -> Iterator[Item]:
         for done in self.resumed:
@@ -265,11 +289,11 @@ def _near(values: Sequence[float], i: int, window: int) -> list[float]:
     return [v for v in values[max(0, i - half) : i + half + 1] if math.isfinite(v)]
 
 
-def _pieces(values: Sequence[float]) -> Iterator[list[int]]:
-    """Runs of neighbours that are finite."""
+def _pieces(values: Sequence[float], epochs: Iterable[int]) -> Iterator[list[int]]:
+    """Runs of neighbours among the epochs that are finite."""
     piece: list[int] = []
-    for i, value in enumerate(values):
-        if math.isfinite(value):
+    for i in epochs:
+        if math.isfinite(values[i]):
             piece.append(i)
         elif piece:
             yield piece
@@ -278,8 +302,10 @@ def _pieces(values: Sequence[float]) -> Iterator[list[int]]:
         yield piece
 
 
-def _line(values: Sequence[float], across: Axis, up: Axis, paint: str) -> Iterator[Path]:
-    for piece in _pieces(values):
+def _line(
+    values: Sequence[float], epochs: Sequence[int], across: Axis, up: Axis, paint: str
+) -> Iterator[Path]:
+    for piece in _pieces(values, epochs):
         if len(piece) > 1:
             points = [(across.place(i + 1), up.place(values[i])) for i in piece]
             yield Path((("M", *points[0]), *(("L", *p) for p in points[1:])), paint)
@@ -291,7 +317,7 @@ def _band(
     """From the least to the largest of the epochs around each."""
     if window == 1:
         return
-    for piece in _pieces(values):
+    for piece in _pieces(values, range(len(values))):
         near = [_near(values, i, window) for i in piece]
         top = [(across.place(i + 1), up.place(max(n))) for i, n in zip(piece, near, strict=True)]
         low = [(across.place(i + 1), up.place(min(n))) for i, n in zip(piece, near, strict=True)]
