@@ -10,6 +10,7 @@ from pictures.checks import check_picture, check_texts
 from graphcnn.errors import DataError
 from graphcnn.pictures import ranks_picture, report_picture
 from graphcnn.pictures.results.report import Section
+from graphcnn.pictures.scene.scene import Path, Rect, shapes
 
 RNG = np.random.default_rng(0)
 NAMES = ["airplane", "automobile", "a name that is much too long for any table, or nearly so"]
@@ -56,6 +57,17 @@ def test_curves(classes: int, better: float) -> None:
         assert area == pytest.approx((above > below).mean() + (above == below).mean() / 2)
         assert f"{name}: AUC {area:.4f}" in picture.text()
     assert ("ROC shows the corner of" in picture.text()) == (better > 3)
+
+
+def test_a_line_that_enters_a_corner_comes_from_its_edge() -> None:
+    """Some of the others are above all of the class, which then comes at once."""
+    truth = np.arange(200) < 100
+    picture = ranks_picture(np.where(truth, 0.95, np.linspace(-1, 1, 200)), truth)
+    assert "ROC shows the corner of" in picture.text()
+    drawn = [*shapes(picture.scene.items)]
+    area = next(x.box for x in drawn if isinstance(x, Rect) and x.paint == "body")
+    line = next(x for x in drawn if isinstance(x, Path) and x.paint == "curve_train")
+    assert line.steps[0][2] == area.bottom and line.steps[2][2] == area.top
 
 
 def test_what_is_not_ranked() -> None:

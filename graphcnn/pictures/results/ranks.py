@@ -217,9 +217,13 @@ def _line(
     inside = np.flatnonzero((ys >= up[0]) & (ys <= up[1]))
     pieces = np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1)
     for piece in pieces:
-        if len(piece) < 2:
+        if not len(piece):
             continue
-        points = [(horizontal.place(float(xs[i])), vertical.place(float(ys[i]))) for i in piece]
+        ends = range(max(piece[0] - 1, 0), min(piece[-1] + 2, len(xs)))
+        points = [
+            (horizontal.place(float(xs[i])), vertical.place(float(np.clip(ys[i], *up))))
+            for i in ends
+        ]
         kept = [points[0]]
         for before, here, after in zip(points, points[1:], points[2:], strict=False):
             if not math.isclose(here[1] - before[1], after[1] - here[1], abs_tol=1e-9):

@@ -117,6 +117,7 @@ class _Drawn:
         """The table, and where it ends."""
         section, found, y = self.section, list[Item](), self.top
         if section.title:
+            y += 10 * (self.number > 0)
             found.append(Text(14, y + 4, elide(section.title, 12, 500, bold=True), 12, bold=True))
             y += 22
         found.append(Text(14, y + 4, section.what, 9.5, "muted"))
