@@ -162,10 +162,11 @@ class Optimizer:
     def picture(self, shape: tuple[int, ...] = (16, 8, 3, 3), title: str = "") -> "Picture":
         """The update of a parameter of this shape: every operator with what it reads, and the
         formula."""
+        from graphcnn.learning.brief import brief
         from graphcnn.learning.optimizers.drawing import formula, update_graph
         from graphcnn.pictures.results.updates import update_picture
 
-        return update_picture(update_graph(self, shape), title or str(self), formula(self))
+        return update_picture(update_graph(self, shape), title or brief(self), formula(self))
 
     def draw(
         self,

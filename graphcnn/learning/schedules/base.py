@@ -131,13 +131,14 @@ class Schedule:
 
         A schedule that waits for a run is drawn over 10 epochs of 100 steps.
         """
+        from graphcnn.learning.brief import brief
         from graphcnn.pictures.results.rates import rates_picture
 
         waiting = any(True for _ in self.open_lengths())
         drawn = self.over(100, 10) if waiting else self
         steps = steps or (1000 if waiting else max([*_lengths(self)] or [1000]))
         numbers = [drawn.at(step) for step in range(1, steps + 1)]
-        return rates_picture(numbers, 100 if waiting else None, title or repr(self))
+        return rates_picture(numbers, 100 if waiting else None, title or brief(self))
 
     def draw(self, path: str | os.PathLike[str], steps: int | None = None, title: str = "") -> Path:
         """Write `picture(...)` in the format of the file's suffix."""

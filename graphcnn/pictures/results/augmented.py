@@ -118,7 +118,8 @@ def _words(data: Dataset, target: Array) -> tuple[str, tuple[str, ...]]:
         return data.classes[int(target)], ()
     if target.shape != (len(data.classes),):
         return "", ()
-    order = [int(k) for k in np.argsort(-target, kind="stable") if target[k] > 0]
+    # A share that reads 0% is none.
+    order = [int(k) for k in np.argsort(-target, kind="stable") if target[k] >= 0.005]
     if len(order) == 1:
         return data.classes[order[0]], ()
     lines = tuple(f"{data.classes[k]} {target[k]:.0%}" for k in order[:3])

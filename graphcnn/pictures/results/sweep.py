@@ -76,8 +76,7 @@ def _grid(across: Axis, up: Axis) -> Iterator[Item]:
         if power >= across.low * 0.999:
             x = across.place(power)
             yield Path((("M", x, _AREA.top), ("L", x, _AREA.bottom + 4)), "leader")
-            yield Text(x, _AREA.bottom + 14, f"{power:.0e}" if power < 0.001 else f"{power:g}",
-                       _SMALL, "muted", "middle")  # fmt: skip
+            yield Text(x, _AREA.bottom + 14, across.words(power), _SMALL, "muted", "middle")
         power *= 10
     yield Text(_AREA.center, _AREA.bottom + 28, "learning rate", _SMALL, "muted", "middle")
     for value in up.ticks():
