@@ -85,8 +85,8 @@ class RateSweep:
         if self.steepest is None or self.tenth is None:
             return f"the loss fell at no rate; {self.ended}"
         return (
-            f"suggested learning rate {self.steepest:.2g}, where the loss falls fastest "
-            f"(a tenth of where it is least: {self.tenth:.2g}); {self.ended}"
+            f"suggested learning rate {self.steepest:.2g}, where the loss falls fastest\n"
+            f"(a tenth of where it is least: {self.tenth:.2g}; {self.ended})"
         )
 
     def picture(self, title: str = "") -> "Picture":

@@ -7,13 +7,17 @@ prints is its own.
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from graphcnn.network.feeding import at_least_one
 from graphcnn.training.run import Run, Watcher
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+#: Columns of a line.
+_WIDTH: Final = 100
 
 
 class _Rate:
@@ -48,8 +52,8 @@ class Lines(Watcher):
     def epoch(self, run: Run, row: Mapping[str, float]) -> None:
         epoch = run.position.epoch
         if epoch % self.every == 0 or epoch == run.epochs:
-            line = epoch_line(epoch, run.epochs, row, self._rate.add(0))
-            print(line, file=self.file or sys.stderr, flush=True)
+            lines = epoch_lines(epoch, run.epochs, row, self._rate.add(0))
+            print(lines, file=self.file or sys.stderr, flush=True)
         self._rate = _Rate()
 
 
@@ -71,18 +75,38 @@ class Bar(Watcher):
         )
 
     def epoch(self, run: Run, row: Mapping[str, float]) -> None:
-        line = epoch_line(run.position.epoch, run.epochs, row, self._rate.add(0))
-        self._progress.console.print(line, highlight=False, markup=False)
+        console = self._progress.console
+        lines = epoch_lines(
+            run.position.epoch, run.epochs, row, self._rate.add(0), min(console.width, _WIDTH)
+        )
+        console.print(lines, highlight=False, markup=False)
         self._rate = _Rate()
 
     def end(self, run: Run) -> None:
         self._progress.stop()
 
 
-def epoch_line(number: int, epochs: int, row: Mapping[str, float], rate: float) -> str:
-    """`epoch 2/5  loss 0.1312  accuracy 0.9604  8,120 images/s`"""
-    numbers = "  ".join(f"{key} {value:.4f}" for key, value in row.items())
-    return f"epoch {number}/{epochs}  {numbers}  {rate:,.0f} images/s"
+def epoch_lines(
+    number: int, epochs: int, row: Mapping[str, float], rate: float, width: int = _WIDTH
+) -> str:
+    """`epoch 2/5  loss 0.1312  accuracy 0.9604  8,120 images/s`
+
+    Where that is too long for a line, more follow, and validation begins one.
+    """
+    head = f"epoch {number}/{epochs}"
+    told = [f"{key} {value:.4f}" for key, value in row.items()]
+    told.append(f"{rate:,.0f} images/s")
+    line = "  ".join((head, *told))
+    if len(line) <= width:
+        return line
+    lines, measured = [head], False
+    for words in told:
+        begins = words.startswith("val_") and not measured
+        measured = measured or begins
+        if begins or len(lines[-1]) + 2 + len(words) > width:
+            lines.append(" " * len(head))
+        lines[-1] += f"  {words}"
+    return "\n".join(lines)
 
 
 def display(show: bool | None) -> Watcher:

@@ -16,6 +16,7 @@ from graphcnn.training import keeping
 from graphcnn.training import run as run_module
 from graphcnn.training.checkpoint import BEST
 from graphcnn.training.history import History
+from graphcnn.training.progress import epoch_lines
 from graphcnn.training.run import Run
 
 
@@ -167,3 +168,13 @@ def test_a_run_resumed_for_less_epochs_than_it_has_is_finished(
     _, done = run(monkeypatch, epochs=2, checkpoint=tmp_path)
     shown, again = run(monkeypatch, epochs=1, resume=tmp_path)
     assert (again.ended, again.rows, shown.batches) == ("finished", done.rows, [])
+
+
+def test_many_numbers_take_several_lines() -> None:
+    row = {f"{part}{out}_loss": 0.25 for part in ("", "val_") for out in ("digit", "angle", "sum")}
+    assert epoch_lines(3, 12, {"loss": 0.5}, 8120) == "epoch 3/12  loss 0.5000  8,120 images/s"
+    assert epoch_lines(3, 12, row, 8120, width=70).splitlines() == [
+        "epoch 3/12  digit_loss 0.2500  angle_loss 0.2500  sum_loss 0.2500",
+        "            val_digit_loss 0.2500  val_angle_loss 0.2500",
+        "            val_sum_loss 0.2500  8,120 images/s",
+    ]

@@ -210,8 +210,10 @@ class Options:
 @click.option(
     "--changing",
     type=click.Choice(tuple(CHANGES)),
+    metavar="WHAT",
     multiple=True,
-    help="What is other than in the run of --resume on purpose; may be repeated.",
+    help="What is other than in the run of --resume on purpose: one of "
+    f"{', '.join(CHANGES)}. May be repeated.",
 )
 @click.option(
     "-o",
@@ -261,7 +263,7 @@ def train(
       graphcnn train digits_cnn --data digits --epochs 10
       graphcnn train lenet5 --data mnist:DIR --optimizer sgd --checkpoint run
       graphcnn train lenet5 --data mnist:DIR --optimizer sgd --resume run --epochs 3
-      graphcnn train digits_cnn --data digits --epochs 10 --optimizer lion --schedule one_cycle
+      graphcnn train digits_cnn --data digits --optimizer lion --schedule one_cycle
       graphcnn train autoencoder --data mnist:DIR --reconstruct
     """
     chosen = Options(**options)
