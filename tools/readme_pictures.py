@@ -7,7 +7,9 @@ its maps; the others need no data.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -34,15 +36,11 @@ def draw(data: Path, folder: Path) -> list[Path]:
     lenet = build("lenet5")
     lenet.fit(train, epochs=1, batch_size=64, optimizer=Adam(0.001), seed=0, progress=False)
     maps = lenet.activations(test.images[0])
-    pictures = {
-        "lenet5.svg": volume_picture(lenet.graph, style="lenet", paint=maps),
-        "resnet18.svg": graph_picture(build("resnet18").graph),
-        "unet.svg": volume_picture(build("unet").graph, style="unet"),
-        "training-step.svg": training_picture(build("lenet5").training_graph("cross_entropy")),
-        "augmentation.svg": augmented_digits(),
-        "optimisers.svg": descents(),
-    }
-    return [picture.save(folder / name) for name, picture in pictures.items()]
+    painted = volume_picture(lenet.graph, style="lenet", paint=maps)
+    return [
+        painted.save(folder / "lenet5.svg"),
+        *(make().save(folder / name) for name, make in WITHOUT_DATA.items()),
+    ]
 
 
 def augmented_digits() -> Picture:
@@ -58,6 +56,16 @@ def augmented_digits() -> Picture:
         augment.mixup(1.0, probability=0.4),
     )  # fmt: skip
     return augmented_picture(data.augmented(*chain), 8, 3)
+
+
+#: Those that need no data, by their files.
+WITHOUT_DATA: Final[dict[str, Callable[[], Picture]]] = {
+    "resnet18.svg": lambda: graph_picture(build("resnet18").graph),
+    "unet.svg": lambda: volume_picture(build("unet").graph, style="unet"),
+    "training-step.svg": lambda: training_picture(build("lenet5").training_graph("cross_entropy")),
+    "augmentation.svg": augmented_digits,
+    "optimisers.svg": descents,
+}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from test_imports import LAYERS
 
 from graphcnn.tools.architecture_picture import STAGES, architecture_picture
+from graphcnn.tools.readme_pictures import WITHOUT_DATA
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -52,6 +53,18 @@ def test_what_a_page_names_exists(page: Path) -> None:
         assert (page.parent / link).exists(), link
     for path in re.findall(r"`((?:graphcnn|passes|runtime|tools|tests|\.ci)/[\w./*]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_pictures_that_need_no_data_are_up_to_date() -> None:
+    """But for numbers of lines and of paints, and for ids, which the whole file decides."""
+    free = r'<style>.*?</style>|class="[^"]*"|\bg[0-9a-f]{4}\b|<title>[^<]*\.py:\d+</title>\s*'
+    bare = partial(re.sub, free, "", flags=re.DOTALL)
+    old = [
+        name
+        for name, make in WITHOUT_DATA.items()
+        if bare((DOCS / name).read_text(encoding="utf-8")) != bare(make().svg())
+    ]
+    assert not old, f"draw {old} again: python -m graphcnn.tools.readme_pictures MNIST docs"
 
 
 def test_the_picture_of_the_architecture_is_up_to_date() -> None:
