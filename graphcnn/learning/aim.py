@@ -199,10 +199,11 @@ def _only(loss: Loss, graph: Graph) -> Term:
         return Term("", outputs, loss)
     count = loss.predictions or 1
     if count > 1 and count != len(outputs):
+        which = f"say which, loss={{({', '.join(['...'] * count)}): ...}}"
         raise GraphError(
-            f"{loss.name} compares {count} predictions, and {graph.name} has {len(outputs)} "
-            f"outputs ({', '.join(outputs)}): say which, "
-            f"loss={{({', '.join(['...'] * count)}): ...}}"
+            f"{loss.name} compares {count} predictions, and the outputs of {graph.name} are "
+            f"{', '.join(outputs)}: "
+            + (which if len(outputs) > count else f"give the model {count} outputs")
         )
     return Term("", outputs[:count], loss)
 

@@ -57,7 +57,7 @@ def test_every_option_of_training(here: Path) -> None:
     done(
         "train", "nets:tiny", "--data", XO, "--epochs", 2, "--batch-size", 16, "--shards", 2,
         "--optimizer", "sgd", "--learning-rate", 0.02, "--momentum", 0.8, "--weight-decay", 1e-4,
-        "--clip-norm", 1.0,
+        "--clip-norm", 1.0, "--class-weights", "balanced",
         "--loss", "cross_entropy", "--validation-fraction", 0.2, "--early-stopping", 3,
         "--checkpoint", "run", "--checkpoint-every", 2, "--curves", "curves.svg",
     )  # fmt: skip

@@ -12,6 +12,7 @@ import click
 from graphcnn.base.regular_files import is_folder
 from graphcnn.data.parts import Parts
 from graphcnn.data.specs import Size
+from graphcnn.data.weights import BALANCED
 from graphcnn.errors import OutputError
 from graphcnn.learning.optimizers import OPTIMIZERS, Optimizer
 from graphcnn.learning.schedules import SCHEDULES, Constant, epochs, warmup
@@ -83,6 +84,7 @@ class Options:
     epochs: int
     batch_size: int | None
     shards: int
+    class_weights: str | None
     seed: int
     validation_fraction: float
     early_stopping: int | None
@@ -162,6 +164,11 @@ class Options:
 )
 @loss_option("What is minimised. Default: cross_entropy, or that of a saved MODEL.", default=None)
 @metric_option
+@click.option(
+    "--class-weights",
+    type=click.Choice((BALANCED,)),
+    help="Count the images of rare classes more in the loss, so that all classes count alike.",
+)
 @reconstruct_option
 @click.option(
     "--seed",
@@ -358,6 +365,7 @@ def _fit(
         optimizer=optimizer,
         validation=parts.validation,
         shards=options.shards,
+        class_weights=options.class_weights,
         seed=options.seed,
         early_stopping=options.early_stopping,
         checkpoint=options.checkpoint,

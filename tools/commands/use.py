@@ -109,6 +109,7 @@ def evaluate(
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --part train --json
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --report --metric auc
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --confusion confusion.svg
+      graphcnn evaluate lenet5.safetensors --data mnist:DIR --errors errors.html
     """
     for target in filter(None, (table, roc, confusion, errors)):
         check_target(target)
