@@ -130,6 +130,7 @@ def test_each_has_a_picture() -> None:
     assert join(OneCycle(0.4), Linear(0.1, final=0.0), at=9).picture().scene.title == (
         "Join((OneCycle(0.4), Linear(0.1)), starts=(9,))"
     )
+    assert OneCycle(0.4)._repr_mimebundle_()["text/plain"] == repr(OneCycle(0.4))
     text = OneCycle(0.4).picture(title="one cycle").text()
     assert "1,000 steps" in text and "highest 0.4 in step 300" in text
 

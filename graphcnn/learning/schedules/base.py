@@ -140,6 +140,10 @@ class Schedule:
         numbers = [drawn.at(step) for step in range(1, steps + 1)]
         return rates_picture(numbers, 100 if waiting else None, title or brief(self))
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows: the curve, and the settings where drawings are not shown."""
+        return {"image/svg+xml": self.picture().svg(), "text/plain": repr(self)}
+
     def draw(self, path: str | os.PathLike[str], steps: int | None = None, title: str = "") -> Path:
         """Write `picture(...)` in the format of the file's suffix."""
         return self.picture(steps, title).save(path)

@@ -9,6 +9,8 @@ from typing import Final
 #: Of a table of more rows only so many are shown.
 MOST: Final = 60
 SHOWN: Final = 25
+#: How numbers stand in HTML, below the names of their columns.
+_RIGHT: Final = "text-align:right;padding:1px 8px"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Table:
 
     def html(self) -> str:
         """The table as HTML, with a bar behind each share."""
-        head = "".join(f"<th>{escape(k)}</th>" for k in self.columns)
+        head = "".join(f"<th style='{_RIGHT}'>{escape(k)}</th>" for k in self.columns)
         rows = [f"<tr><th style='text-align:left'>{escape(self.what)}</th>{head}</tr>"]
         for i in self.shown:
             rows.append(self._row(self.names[i], {k: v[i] for k, v in self.columns.items()}, True))
@@ -93,7 +95,7 @@ class Table:
     def _row(self, name: str, row: Mapping[str, float], plain: bool) -> str:
         cells = []
         for key in self.columns:
-            value, style = row.get(key), "text-align:right"
+            value, style = row.get(key), _RIGHT
             if key in self.shares and value is not None and not math.isnan(value):
                 end = f"{100 * min(max(value, 0.0), 1.0):.1f}%"
                 color = "rgba(107,70,168,0.22)"
