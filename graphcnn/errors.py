@@ -106,6 +106,11 @@ class OutOfMemoryError(GraphCnnError, MemoryError):
             "smaller network need less."
         )
 
+    @staticmethod
+    def of(doing: str, error: MemoryError) -> GraphCnnError:
+        """The error to raise in place of one that may have been told already."""
+        return error if isinstance(error, GraphCnnError) else OutOfMemoryError(doing, error)
+
 
 class GraphCnnWarning(UserWarning):
     """Base of what is said once and stops nothing."""

@@ -210,7 +210,7 @@ class Model(Trainable, Transferable):
                 runner = self.runner_of(f"{tta} {self.loss}", made, execution)
             outputs = predict(self, images, batch_size, runner)
         except MemoryError as error:
-            raise _without_room(f"{self.name} predicts", error) from None
+            raise OutOfMemoryError.of(f"{self.name} predicts", error) from None
         if not raw:
             for name, readable in self._readables().items():
                 if not is_probability(self.graph.outputs[name], readable):
@@ -268,7 +268,7 @@ class Model(Trainable, Transferable):
         try:
             return measured(self, data, chosen, batch_size, metrics, execution, targets, tta)
         except MemoryError as error:
-            raise _without_room(f"{self.name} is evaluated", error) from None
+            raise OutOfMemoryError.of(f"{self.name} is evaluated", error) from None
 
     # Exporting
 
@@ -358,7 +358,3 @@ def import_onnx(
         except GraphCnnError as error:
             raise ImportModelError(one_line(error)) from None
     return model
-
-
-def _without_room(doing: str, error: MemoryError) -> GraphCnnError:
-    return error if isinstance(error, GraphCnnError) else OutOfMemoryError(doing, error)

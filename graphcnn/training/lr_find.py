@@ -146,6 +146,8 @@ def lr_find(
 
     Args:
         data, targets, loss, batch_size, runtime, threads, precision, tune: as in `fit`.
+        steps: from the first rate to the last; fewer where the loss diverges before.
+        seed: of the weights of a model without any, of the order, the augmentation and the dropout.
         low, high: the first rate, and the last one unless the loss diverges before.
         optimizer: as in `fit`; its own learning rate is not looked at.
         smooth: losses around each step whose mean is looked at; by default a tenth of the steps.

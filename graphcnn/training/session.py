@@ -269,7 +269,7 @@ class Session:
         ready: Ready | None = None,
     ) -> dict[str, float]:
         """Train on one batch; returns its loss and metrics, taken before the update: `step_outputs`
-        as numbers.
+        as numbers. `weights` say how much each item counts in the loss.
 
         `ready(gradients)` is called between the backward pass and the update with the gradients by
         the names of their parameters, and may change the arrays in place: the optimiser, its

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from graphcnn.errors import GraphCnnError, OutOfMemoryError
+from graphcnn.errors import OutOfMemoryError
 from graphcnn.network.network import Network
 
 if TYPE_CHECKING:
@@ -128,9 +128,7 @@ class Trainable(Network):
         try:
             history = fit(self, train, targets, **options)
         except MemoryError as error:
-            if isinstance(error, GraphCnnError):
-                raise
-            raise OutOfMemoryError(f"{self.name} is trained", error) from None
+            raise OutOfMemoryError.of(f"{self.name} is trained", error) from None
         if history.advice:
             print(history.advice, file=sys.stderr)
         return history

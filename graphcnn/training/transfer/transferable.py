@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from graphcnn.errors import GraphCnnError, GraphError, OutOfMemoryError
+from graphcnn.errors import GraphError, OutOfMemoryError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Value
 from graphcnn.network.network import Network
@@ -172,9 +172,7 @@ class Transferable(Network):
                 checkpoint=checkpoint, resume=resume, **options,
             )  # fmt: skip
         except MemoryError as error:
-            if isinstance(error, GraphCnnError):
-                raise
-            raise OutOfMemoryError(f"{self.name} is trained", error) from None
+            raise OutOfMemoryError.of(f"{self.name} is trained", error) from None
         if history.advice:
             print(history.advice, file=sys.stderr)
         return history
