@@ -342,10 +342,7 @@ def _hint_for_floats(labels: Array) -> str:
     if np.array_equal(labels, np.trunc(labels)):
         return "; labels.astype(np.int64) makes them so"
     if labels.ndim > 1:
-        return (
-            "; probabilities of classes need a loss of your own, such as "
-            "lambda z, t: -cnn.mean(cnn.sum(t * cnn.log_softmax(z), 1))"
-        )
+        return "; shares of classes (n, K), as mixup makes them, are for cross_entropy"
     return ""
 
 

@@ -6,7 +6,7 @@ import pytest
 from support.command_line import refused, run
 
 import graphcnn as cnn
-from graphcnn.tools.commands import train
+from graphcnn.tools.commands.training import optimizing
 
 BAD = """
 import graphcnn as cnn
@@ -82,15 +82,15 @@ def test_optimisers_say_what_suits_them(monkeypatch: pytest.MonkeyPatch) -> None
         suggested_rate = None
         suggested_momentum = None
 
-    monkeypatch.setitem(train.OPTIMIZERS, "plain", Plain)
+    monkeypatch.setitem(optimizing.OPTIMIZERS, "plain", Plain)
     known = {"sgd": (0.05, 0.9), "rmsprop": (0.001, 0.0), "adam": (0.002, None),
              "adamw": (0.002, None), "plain": (0.01, 0.0)}  # fmt: skip
     for name, (rate, momentum) in known.items():
-        made = train.make_optimizer(name)
+        made = optimizing.make_optimizer(name)
         assert (made.learning_rate, getattr(made, "momentum", None)) == (rate, momentum)
-        assert f"{rate:g} for {name}" in train._defaults("learning_rate")
-    assert train.make_optimizer("sgd", 0.5, 0.0) == cnn.SGD(0.5)
+        assert f"{rate:g} for {name}" in optimizing.defaults("learning_rate")
+    assert optimizing.make_optimizer("sgd", 0.5, 0.0) == cnn.SGD(0.5)
     assert cnn.SGD.suggested(nesterov=True) == cnn.SGD(0.05, momentum=0.9, nesterov=True)
-    assert train._defaults("weight_decay", 0) == "0.01 for adamw, 0.01 for lamb"
-    warmed = train.make_optimizer("lion", 0.001, schedule="cosine", warmed=2).over(10, 6)
+    assert optimizing.defaults("weight_decay", 0) == "0.01 for adamw, 0.01 for lamb"
+    warmed = optimizing.make_optimizer("lion", 0.001, schedule="cosine", warmed=2).over(10, 6)
     assert [warmed.rate(t) for t in (10, 20, 21, 61)] == pytest.approx([0.0005, 0.001, 0.001, 0])

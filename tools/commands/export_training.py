@@ -12,7 +12,7 @@ from graphcnn.errors import VerifyError
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.model import Model
-from graphcnn.tools.commands.train import make_optimizer
+from graphcnn.tools.commands.training.optimizing import make_optimizer
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -20,7 +20,8 @@ from graphcnn.tools.commands.arguments import (
     reconstruction,
     runtime_options,
 )
-from graphcnn.tools.commands.train import BATCH_SIZE, make_optimizer
+from graphcnn.tools.commands.training.optimizing import make_optimizer
+from graphcnn.tools.commands.training.run import BATCH_SIZE
 from graphcnn.tools.resolve import ModelName
 from graphcnn.training.lr_find import lr_find
 

@@ -1,0 +1,1 @@
+"""What `graphcnn train` is told: its optimiser, its augmentation, its run."""
