@@ -292,6 +292,8 @@ def test_names_and_what_does_not_fit() -> None:
         named_metric("acc")
     with pytest.raises(cnn.GraphError, match=r"not classes: write F1\(\)"):
         chosen_metrics([cnn.metrics.F1], {})
+    with pytest.raises(cnn.GraphError, match=r"not classes: write F1\(\)"):
+        chosen_metrics({"f1": cnn.metrics.F1}, {})
     with pytest.raises(cnn.GraphError, match="average must be one of 'macro', 'micro', 'weighted"):
         m.F1("mean")
     x = cnn.input("x", (4,))

@@ -87,8 +87,6 @@ def chosen_metrics(metrics: Metrics, default: Mapping[str, Measure]) -> Mapping[
             found[each] = named_metric(each)
         elif isinstance(each, Measure):
             found[_free(each.name, found)] = each
-        elif isinstance(each, type) and issubclass(each, Measure):
-            raise GraphError(f"metrics are objects, not classes: write {each.__name__}()")
         elif callable(each):
             name = _free(getattr(each, "__name__", "metric"), found)
             found[name] = _known(each, name)
@@ -130,12 +128,14 @@ def _made(name: str, **settings: Any) -> Measure:
     return made
 
 
-def _known(metric: Chosen, name: str) -> Measure:
+def _known(metric: Any, name: str) -> Measure:
     """What is known of a metric, by its name or its function."""
     if isinstance(metric, str):
         return named_metric(metric)
     if isinstance(metric, Measure):
         return metric
+    if isinstance(metric, type) and issubclass(metric, Measure):
+        raise GraphError(f"metrics are objects, not classes: write {metric.__name__}()")
     if metric is accuracy:
         return Accuracy()
     if metric is top_k_accuracy:
