@@ -76,7 +76,7 @@ class Told:
         only_loss = self.measured.with_outputs({"loss": outputs.pop("loss")}, {})
         held_out = self.validation
         return {
-            _VERSION: 2,
+            _VERSION: 3,
             **self.others,
             "loss": loss_name(self.loss),
             "data": self.data.about,
@@ -118,7 +118,7 @@ def check_told(
 ) -> None:
     """Refuse to resume a run that was told something else, naming each difference and the way.
 
-    Warns where a checkpoint is so old that it does not tell.
+    Warns where a checkpoint is so old that it does not tell, or tells in another way.
     """
     found, now = {**_BEFORE, **found}, told.config()
     if _VERSION not in found:
@@ -129,6 +129,13 @@ def check_told(
         warn(
             f"the checkpoint in {folder} was written before checkpoints told their "
             f"{', '.join(unknown)}: these are not compared",
+            CheckpointWarning,
+        )
+    elif found[_VERSION] < 3 and found.get("metrics") != now["metrics"]:
+        del now["metrics"]
+        warn(
+            f"the checkpoint in {folder} tells of its metrics in the way of an earlier version: "
+            "they are not compared",
             CheckpointWarning,
         )
     owner = {entry: name for name, entries in CHANGES.items() for entry in entries}

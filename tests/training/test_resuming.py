@@ -244,6 +244,50 @@ def test_an_old_checkpoint_goes_on_and_says_what_is_not_compared(tmp_path: Path)
         run(tmp_path, epochs=5, loss="cross_entropy")
 
 
+#: What `run(folder, loss="cross_entropy")` was told, as version 2 of checkpoints said it.
+OF_VERSION_2 = {
+    "version": 2, "model": "small", "batch_size": 16, "drop_last": False, "seed": 3,
+    "shuffle": True, "classes": ["0", "1"], "loss": "cross_entropy",
+    "data": "arrays, 120 items", "data content": "content 1eda7bf57ade189c",
+    "validation": "content 38d55c8b891bea38", "network": "f64e183410f23519",
+    "loss graph": "b4d1b6a54d8c4d4a", "metrics": "25828ad83a96b1f8",
+    "optimizer": "Adam(weight_decay=0.0, clip_norm=None, beta1=0.9, beta2=0.999, epsilon=1e-08)",
+    "update": "2c78604aea97fcc5", "learning_rate": "Constant(rate=0.01)",
+}  # fmt: skip
+
+
+class Falling(cnn.Watcher):
+    """An error after so many steps."""
+
+    def batch(self, run: Any, items: int, row: Any) -> None:
+        if run.session.steps == 14:
+            raise RuntimeError("fallen")
+
+
+def test_a_checkpoint_of_version_2_goes_on_within_an_epoch(tmp_path: Path) -> None:
+    """It tells nothing of shards, of watchers, of items; the hashes are those of then."""
+    options: dict[str, Any] = dict(loss="cross_entropy", epochs=4)
+    data, held_out = stripes(), stripes(40, 1)
+    told: dict[str, Any] = dict(batch_size=16, optimizer=cnn.Adam(0.01), seed=3, progress=False)
+    told |= dict(validation=held_out, **options)
+    whole, again = small(), small()
+    history = whole.fit(data, **told)
+    with pytest.raises(RuntimeError, match="fallen"):
+        run(tmp_path, checkpoint_every=5, callbacks=[Falling()], **options)
+    tensors, metadata = read_tensors(tmp_path / LAST)
+    now = json.loads(metadata["position"])
+    assert (now["epoch"], now["batch"]) == (1, 5)
+    known = "epoch batch totals rows rates resumed best best_epoch".split()
+    position = {**{key: now[key] for key in known}, "config": OF_VERSION_2}
+    write_tensors(tmp_path / LAST, tensors, {"position": json.dumps(position)})
+    with pytest.raises(cnn.WeightsError, match="shards: the run had 1, this call has 2"):
+        with pytest.warns(CheckpointWarning):
+            run(tmp_path, shards=2, **options)
+    with pytest.warns(CheckpointWarning, match="tells of its metrics in the way of an earlier"):
+        resumed = again.fit(data, resume=tmp_path, **told)
+    assert same_bits(whole, again) and list(resumed) == list(history)
+
+
 def test_wrong_names_of_changes(tmp_path: Path) -> None:
     with pytest.raises(cnn.DataError, match="changing='rate' is unknown; known are learning_rate"):
         run(tmp_path, changing=("rate",))
