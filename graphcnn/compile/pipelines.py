@@ -10,12 +10,14 @@ What turns a graph of inference or training into machine code is `graphcnn.compi
 two are the only modules that see both the passes and the runtimes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from graphcnn.base.config import verify_level
 from graphcnn.base.garbage import kept
-from graphcnn.ir.graph import Graph
+from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
+from graphcnn.ir.plan import GRADIENT
+from graphcnn.ir.sources import Input, Role
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.metrics import Metrics
@@ -37,7 +39,7 @@ from graphcnn.passes.simplify.fuse_pad import FusePad
 from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
 from graphcnn.passes.training.backward import Backward, Rules
 from graphcnn.passes.training.distribute import ShareBatch, ShareGradients
-from graphcnn.passes.training.training_mode import TrainingMode
+from graphcnn.passes.training.training_mode import STEP, TrainingMode, counter
 from graphcnn.runtime.reference import Reference
 
 
@@ -157,3 +159,27 @@ def training_graph(
 def minimising_graph(graph: Graph, optimizer: Optimizer, rules: Rules = "plain") -> Graph:
     """One graph for a step that makes the output `loss` smaller: every trainable state updated."""
     return training_pipeline(optimizer, rules=rules).run(graph, observers())
+
+
+def update_graph(definition: Graph, optimizer: Optimizer, trained: Collection[str]) -> Graph:
+    """What a step does once it has its gradients: they are inputs, for the parameters `trained`.
+
+    The parameters, the states of the optimiser and the number of steps are updated.
+    """
+    parameters = [s for s in definition.states if state_of(s).role is Role.PARAMETER]
+    gradients = {
+        GRADIENT + state_of(p).key: Input(GRADIENT + state_of(p).key, p.type)(
+            name=GRADIENT + state_of(p).key
+        )
+        for p in parameters
+        if state_of(p).key in trained
+    }
+    step = counter(STEP, Role.COUNTER)
+    # The others are there for the groups of the optimiser, whose patterns may name them alone.
+    updates = {step: step + 1, **{p: p for p in parameters}}
+    graph = Graph.of(gradients.values(), gradients, updates, definition.name)
+    passes = Pipeline((ApplyOptimizer(optimizer), Eliminate(), FoldConstants()))
+    graph = passes.run(graph, observers())
+    return graph.with_outputs(
+        graph.outputs, {state: new for state, new in graph.updates.items() if new is not state}
+    )

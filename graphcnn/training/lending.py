@@ -9,6 +9,8 @@ from graphcnn.compile.runner import batch_size
 from graphcnn.ir.cells import Loan
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Node, Value
+from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
+from graphcnn.passes.training.training_mode import STEP
 from graphcnn.runtime.reference import Reference
 
 
@@ -49,3 +51,17 @@ def first_not_finite(
     label = node.name or (f"gradient of {origin.forward}" if origin.forward else "")
     where = f" ({origin.location})" if origin.location else ""
     return f'the first value that is not finite is made by {node.op.name} "{label}"{where}'
+
+
+def loss_explained(
+    loss: float, step: Graph, feeds: Mapping[str, Array], states: Mapping[str, Array]
+) -> str:
+    """Why the loss of the step after these states is not finite; the step is run again for that."""
+    found = first_not_finite(step, feeds, states)
+    text = f"the loss is {loss} at step {int(states[STEP]) + 1}"
+    if found is None:
+        return text
+    return (
+        f"{text}; {found}. The learning rate was {float(states[LEARNING_RATE]):g}: try a smaller "
+        "one, or clip_norm. The weights are those before this step."
+    )

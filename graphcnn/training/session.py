@@ -21,11 +21,12 @@ and classes from the data set that the first images are a batch of.
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Never, Self
 
 import numpy as np
 
+from graphcnn.compile.applying import Update
 from graphcnn.compile.engine import Arrays, Engine, make_engine
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.data.batch_parts import source_of
@@ -44,28 +45,16 @@ from graphcnn.learning.metrics.base import numbers
 from graphcnn.learning.objective import measures_of, tell_losses, with_loss
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
-from graphcnn.learning.optimizers.base import AVERAGE, AVERAGED
 from graphcnn.learning.schedules import schedule
 from graphcnn.learning.targets import Targets, fed_types, given_types, tells_targets
-from graphcnn.network.feeding import (
-    Data,
-    as_dataset,
-    at_least_one,
-    item_feeds,
-    own_labels,
-)
+from graphcnn.network.feeding import Data, as_dataset, at_least_one, item_feeds, own_labels
 from graphcnn.network.network import Network
-from graphcnn.passes.training.apply_optimizer import (
-    LEARNING_RATE,
-    setting_key,
-    settings_at,
-    slot_key,
-)
+from graphcnn.passes.training.apply_optimizer import averages_among, settings_at
 from graphcnn.passes.training.training_mode import SEED, STEP
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Ready
 from graphcnn.training.adoption import adopt_data, adopt_run
-from graphcnn.training.lending import first_not_finite, made_loan
+from graphcnn.training.lending import loss_explained, made_loan
 from graphcnn.training.one_item import of_one_pixel, refuse_one_item
 
 
@@ -158,7 +147,8 @@ class Session:
         weakref.finalize(self, loan.abandon).atexit = False
         joint = with_loss(definition, self.loss, self._metrics, types)
         targets, one = Targets.of(joint, definition.outputs), of_one_pixel(graph)
-        self._built = _Built(graph, engine, loan, targets, one, keeping)
+        update = cache(partial(Update, definition, graph, self.optimizer, self.execution))
+        self._built = _Built(graph, engine, loan, targets, one, keeping, update)
         return self._built
 
     def _for(self, targets: Any, weights: Any) -> "_Built":
@@ -247,13 +237,8 @@ class Session:
     def averaged(self) -> dict[str, Array] | None:
         """The running means of the trained parameters by name, where the optimiser keeps some
         (`EMA`, `SWA`), else None. Before anything is averaged they are the parameters."""
-        if not self.optimizer.averages:
-            return None
-        states = self.states
-        begun = bool(states[setting_key(AVERAGED)])
         trained = [state_of(p).key for p in self.model.graph.parameters]
-        return {key: states[slot_key(key, AVERAGE) if begun else key] for key in trained
-                if slot_key(key, AVERAGE) in states}  # fmt: skip
+        return averages_among(self.states, trained) if self.optimizer.averages else None
 
     def load(self, states: Mapping[str, Array]) -> None:
         """Replace the values of states, as when a run is resumed."""
@@ -298,7 +283,7 @@ class Session:
             settings = settings_at(self.optimizer, step, rate)
             outputs = built.engine.step(feeds, settings, _is_finite, ready)
             if not _is_finite(outputs):
-                raise TrainingError(self._explain(feeds, float(outputs["loss"])))
+                raise TrainingError(self._explained(feeds, outputs))
         return outputs
 
     def gradients(self, images: Any, targets: Any, weights: Any = None) -> dict[str, Array]:
@@ -320,8 +305,34 @@ class Session:
         with built.loan.stepping(), np.errstate(all="ignore"):
             outputs = built.engine.step(feeds, {}, lambda _: False, look)
             if not _is_finite(outputs):
-                raise TrainingError(self._explain(feeds, float(outputs["loss"])))
+                raise TrainingError(self._explained(feeds, outputs))
         return found
+
+    def apply(self, gradients: Mapping[str, Any]) -> None:
+        """Make the update of one step with these gradients, by the names of all that are trained,
+        as `gradients` gives them.
+
+        All is as in `step` from there on: clipping, the schedule, the states of the optimiser and
+        its averages, the count of steps. What comes of a batch alone, the statistics of batch
+        norms, stays. Compiled at the first call. Raises `TrainingError` naming the first gradient
+        that is missing, unknown, of another shape or not finite; the states then stay.
+        """
+        built = self._step
+        self._check_unchanged()
+        self._take_over(built, None)
+        update = built.update()
+        feeds = update.fed(gradients)
+        with built.loan.stepping(), np.errstate(all="ignore"):
+            step = self.steps + 1
+            self.last_rate = rate = self._schedule.at(step)
+            update.apply(feeds, settings_at(self.optimizer, step, rate), built.engine)
+
+    def _check_unchanged(self) -> None:
+        if self.model.graph is not self._definition:
+            raise TrainingError(
+                "what is trained of the model has changed since this session began (freeze, "
+                "unfreeze); go on with a new Session"
+            )
 
     def _fed(self, images: Any, targets: Any, weights: Any) -> "tuple[_Built, dict[str, Array]]":
         """The step, and what it is fed for a batch."""
@@ -332,12 +343,11 @@ class Session:
         feeds = item_feeds(self.model, images, learning=True)
         feeds.update(built.targets.feeds(targets, weights))
         refuse_one_item(built.of_one_pixel, self.model.graph, feeds, self.shards)
-        if self.model.graph is not self._definition:
-            raise TrainingError(
-                "what is trained of the model has changed since this session began (freeze, "
-                "unfreeze); go on with a new Session"
-            )
+        self._check_unchanged()
         return built, feeds
+
+    def _explained(self, feeds: Arrays, outputs: Arrays) -> str:
+        return loss_explained(float(outputs["loss"]), self.graph, feeds, self._engine.states())
 
     def sync(self) -> None:
         """Give the values of the states back to the model, and let others train it.
@@ -360,18 +370,6 @@ class Session:
         self._loan.hold_alone()
         self._take_over(self._step, None)
 
-    def _explain(self, feeds: Mapping[str, Array], loss: float) -> str:
-        """Run the step again, watching, to find where the numbers went wrong."""
-        found = first_not_finite(self.graph, feeds, self._engine.states())
-        rate = float(self._engine.state(LEARNING_RATE))
-        text = f"the loss is {loss} at step {self.steps + 1}"
-        if found is None:
-            return text
-        return (
-            f"{text}; {found}. The learning rate was {rate:g}: try a smaller one, or clip_norm. "
-            "The weights are those before this step."
-        )
-
 
 def checked_seed(seed: Any) -> int:
     """A seed as a number of 64 bits, which is what the generator takes."""
@@ -393,6 +391,8 @@ class _Built:
     of_one_pixel: Node | None
     #: Makes the form of the step that keeps its gradients.
     keeping: Callable[[], Graph]
+    #: Makes what is left of the step where the gradients are given; once.
+    update: Callable[[], Update]
 
 
 def _is_finite(outputs: Arrays) -> bool:

@@ -21,6 +21,7 @@ from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Role, State
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.learning.optimizers import SGD, Optimizer
+from graphcnn.learning.optimizers.base import AVERAGE, AVERAGED
 from graphcnn.learning.schedules import schedule
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.comparison import Clip
@@ -57,6 +58,14 @@ def settings_at(optimizer: Optimizer, step: int, rate: float) -> dict[str, Array
     """The values of the settings before a step, where the learning rate is this one."""
     others = {setting_key(name): follows.at(step) for name, follows in optimizer.settings.items()}
     return {key: np.array(x, np.float32) for key, x in {LEARNING_RATE: rate, **others}.items()}
+
+
+def averages_among(states: Mapping[str, Array], keys: Sequence[str]) -> dict[str, Array]:
+    """The running means of these parameters, which are they themselves before anything is
+    averaged."""
+    begun = bool(states[setting_key(AVERAGED)])
+    kept = [key for key in keys if slot_key(key, AVERAGE) in states]
+    return {key: states[slot_key(key, AVERAGE) if begun else key] for key in kept}
 
 
 @dataclass(frozen=True)
