@@ -374,7 +374,7 @@ class Dataset:
         if not 0 < held < n:
             raise DataError(
                 f"data set {self.name!r}: fraction = {fraction} of {n} images must leave both "
-                f"sides at least one: round({fraction} · {n}) = {round(fraction * n)}"
+                f"sides at least one: {fraction} · {n} = {fraction * n:g}, rounded"
             )
         rest, chosen = shared_out(self._class_each, n, held, seed)
         return self[rest], self[chosen]

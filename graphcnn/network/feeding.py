@@ -155,15 +155,15 @@ def _from_pair(data: Any, model: Network, loss: Losses) -> Dataset:
     terms = [term for term in terms_of(loss, model.graph) if term.loss.targeted]
     if not terms and not isinstance(data, tuple | list):
         data = (data, None)
-    if not isinstance(data, tuple | list) or not (
-        len(data) == 2 or (len(data) == 3 and isinstance(data, tuple))
-    ):
-        hint = ""
+    several = isinstance(data, tuple | list)
+    sets = sum(isinstance(part, Dataset) for part in data) if several else 0
+    if sets or not several or not (len(data) == 2 or (len(data) == 3 and isinstance(data, tuple))):
+        hint = f" of {sets} data sets: give one, and fit the other as validation=" if sets else ""
         if isinstance(data, Mapping):
             hint = f" with {', '.join(map(str, data))}; inputs by name are ({{...}}, targets)"
         elif isinstance(data, np.ndarray):
             hint = f" of shape {data.shape}; the targets are missing"
-        elif isinstance(data, tuple | list):
+        elif several and not sets:
             hint = f" of {len(data)}"
         raise DataError(
             f"data must be a Dataset or a pair (images, targets), found {type(data).__name__}{hint}"
@@ -181,8 +181,8 @@ def _from_pair(data: Any, model: Network, loss: Losses) -> Dataset:
         return Dataset(images, np.zeros(len(first), np.float32), name="arrays", weights=weights)
     if terms[0].name:  # one by name, or several
         named_targets = by_name(targets, [term.name for term in terms], model.graph.outputs)
-        several = {name: as_numbers(each) for name, each in named_targets.items()}
-        return Dataset(images, several, name="arrays", weights=weights)
+        of_each = {name: as_numbers(each) for name, each in named_targets.items()}
+        return Dataset(images, of_each, name="arrays", weights=weights)
     labels = as_numbers(targets)
     rule = target_rule(model, loss, labels)
     counted = labels[~np.isin(labels, rule.ignored)] if rule.ignored else labels

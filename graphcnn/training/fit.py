@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from graphcnn.base.interrupt import interruptible
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
@@ -91,7 +93,7 @@ def fit(
     held_out = None
     if weights is not None:
         data = data.weighted(weights)
-    if isinstance(validation, float):
+    if isinstance(validation, float | np.floating):
         data, held_out = data.split(validation, seed)
         held_out = replace(held_out, weights=None)  # weights are for learning
     elif validation is not None:

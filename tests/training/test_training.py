@@ -254,6 +254,13 @@ def test_an_autoencoder_learns_its_own_input() -> None:
         (dict(callbacks=[lambda epoch: 0]), cnn.DataError, r"of \(epoch, row\), .* \(epoch\):"),
         (dict(callbacks=[3]), cnn.DataError, r"callbacks must be functions of \(epoch, row\)"),
         (dict(validation=1.5), cnn.DataError, r"fraction = 1.5 of \d+ images must leave both"),
+        (dict(validation=float("nan")), cnn.DataError, r"fraction = nan of \d+ images"),
+        (dict(validation=np.float32(0)), cnn.DataError, r"fraction = 0.0 of \d+ images"),
+        (
+            dict(validation=(stripes(), stripes())),
+            cnn.DataError,
+            "found tuple of 2 data sets: give one",
+        ),
         (dict(checkpoint_every=0), cnn.DataError, "checkpoint_every must be at least 1"),
         (dict(loss=3), cnn.GraphError, r"loss must be a name \(cross_entropy, .* found 3"),
         (dict(loss=lambda p, t: None), cnn.GraphError, "must be a float scalar, found NoneType"),

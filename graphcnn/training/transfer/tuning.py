@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from graphcnn.data.dataset import Dataset
 from graphcnn.errors import DataError, GraphError, WeightsError
 from graphcnn.ir.graph import state_of
@@ -91,8 +93,8 @@ def fine_tune(
     own = _head(model, head)
     resting = [key for pattern in _several(frozen) for key in matching(model.graph, pattern)]
     rates = _rates(make_optimizer(optimizer), learning_rate, factor)
-    if isinstance(validation, float):
-        data, validation = _parted(model, data, targets, validation, seed, options)
+    if isinstance(validation, float | np.floating):
+        data, validation = _parted(model, data, targets, float(validation), seed, options)
         targets = None
     common = {"optimizer": optimizer, "validation": validation, **options}
 
