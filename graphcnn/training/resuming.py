@@ -25,6 +25,7 @@ from graphcnn.learning.metrics.base import Share
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers.base import told
 from graphcnn.learning.schedules import Schedule, schedule
+from graphcnn.learning.target_rule import WEIGHTS
 from graphcnn.text.write import fingerprint
 
 #: What `changing` may name, and the entries of a configuration that belong to it.
@@ -34,7 +35,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "loss": ("loss", "loss graph"),
     "metrics": ("metrics",),
     "network": ("model", "network"),
-    "data": ("data", "data content", "classes"),
+    "data": ("data", "data content", "weights", "classes"),
     "validation": ("validation",),
     "batch_size": ("batch_size", "drop_last", "steps_per_epoch"),
     "seed": ("seed",),
@@ -47,6 +48,7 @@ WITHIN_EPOCH = {"loss", "metrics", "data", "batch_size", "seed", "shuffle"}
 _IMPLIED = {
     "network": ("loss graph", "metrics", "update"),
     "loss graph": ("metrics", "update"),
+    "weights": ("update",),
     "optimizer": ("update",),
     "shards": ("update",),
 }
@@ -81,6 +83,9 @@ class Told:
             "loss": loss_name(self.loss),
             "data": self.data.about,
             "data content": content(self.data),
+            "weights": next(
+                (str(v.type) for v in self.step.inputs if v.node.name == WEIGHTS), None
+            ),
             "validation": None if held_out is None else content(held_out),
             "network": _graph_hash(self.network),
             "loss graph": _graph_hash(only_loss),

@@ -116,6 +116,16 @@ def test_what_is_told_otherwise_is_found_and_has_a_way(
     assert not same_bits(model, again)
 
 
+def test_weights_of_items_are_of_the_data(tmp_path: Path) -> None:
+    """The step takes one input more, and the optimiser keeps its slots."""
+    told = dict(loss="cross_entropy", epochs=3)
+    run(tmp_path, loss="cross_entropy")
+    with pytest.raises(cnn.WeightsError, match="weights: the run had None") as caught:
+        run(tmp_path, class_weights={0: 2.0}, **told)
+    assert "changing=('data',)" in str(caught.value)
+    run(tmp_path, class_weights={0: 2.0}, changing="data", **told)
+
+
 def test_the_same_again_goes_on_to_the_same_bits(begun: Path, tmp_path: Path) -> None:
     folder = copy(begun, tmp_path)
     resumed = run(folder, epochs=4, loss=smoothed(0.1))
