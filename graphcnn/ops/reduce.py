@@ -142,4 +142,4 @@ class AllReduce(Op):
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         (x,) = inputs
-        return mixed("adds up items at equal places of the shards") if x.is_items else FIXED
+        return FIXED if x.is_fixed else mixed("adds up what the shards have at equal places")

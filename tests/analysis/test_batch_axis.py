@@ -46,7 +46,7 @@ PROVEN = {
     "count": "element_count",
     "items mixed sum": "fused matmul matmul_integer",
     "items mean": "mean",
-    "mixed": "positions random_uniform",
+    "mixed": "all_reduce positions random_uniform",
     "items sum": "sum",
 }
 #: Kinds of totals (and of what is fixed) that operators read, and the total that they give.
