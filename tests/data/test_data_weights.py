@@ -148,3 +148,15 @@ def test_weights_of_classes_of_items_and_of_batches_train_alike():
     assert same_bits(by_class, trained(cnn.data.stream(batches)))
     plain = trained(data, batch_size=16)
     assert not same_bits(by_class, plain)
+
+
+def test_what_is_set_aside_is_measured_without_weights() -> None:
+    images = np.random.default_rng(0).random((40, 1, 6, 6), np.float32)
+    labels, counted = np.arange(40) % 2, np.arange(40) % 4 == 0
+    image = cnn.input("image", (1, 6, 6))
+    model = cnn.Model(image, cnn.dense(cnn.flatten(image), 2))
+    metrics = {"own": cnn.metrics.F1(item_weights=True), "plain": cnn.metrics.F1()}
+    row = model.fit(
+        images, labels, weights=counted, validation=0.5, metrics=metrics, progress=False
+    )[-1]
+    assert row["own"] != row["plain"] and row["val_own"] == row["val_plain"]
