@@ -35,7 +35,7 @@ def test_the_command_trains_as_fit_does(here: Path) -> None:
         batch_size=16,
         loss=cnn.losses.CrossEntropy(label_smoothing=0.1),
         class_weights={"X": 2},
-        optimizer=cnn.EMA(cnn.Adam(0.002, clip_norm=5), 0.9),
+        optimizer=cnn.EMA(cnn.Adam(0.002, clip_norm=5), 0.9, warmup=True),
         progress=False,
     )
     model.save("fit.safetensors")

@@ -50,7 +50,7 @@ def make_optimizer(
     rates = SCHEDULES[schedule](made.learning_rate)  # type: ignore[call-arg]
     rates = warmup(rates, epochs(warmed)) if warmed else rates
     made = made if isinstance(rates, Constant) else replace(made, learning_rate=rates)
-    return made if ema is None else EMA(made, ema)
+    return made if ema is None else EMA(made, ema, warmup=True)
 
 
 def optimizer_options(function: F) -> F:
@@ -88,8 +88,8 @@ def optimizer_options(function: F) -> F:
         click.option(
             "--ema", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="DECAY",
             help="Keep a running mean of the weights, which forgets by this factor in every step "
-            "(0.99 remembers some 100 steps, 0.999 some 1,000). The mean is what is validated and "
-            "saved. Default: none.",
+            "(0.99 remembers some 100 steps, 0.999 some 1,000; fewer at first). The mean is what "
+            "is validated and saved. Default: none.",
         ),
     )  # fmt: skip
 
