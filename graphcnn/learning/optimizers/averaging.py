@@ -54,9 +54,10 @@ class EMA(_Averaging):
 
     average = d·average + (1 - d)·p    after each step, where d = decay
 
-    It begins with the parameters after the first step, as PyTorch's `AveragedModel` does, so
-    there is no bias to correct. With `warmup`, d = min(decay, (1 + t) / (10 + t)) after t earlier
-    steps, as in TensorFlow: the first, bad parameters are forgotten sooner.
+    It begins with the parameters after the first step, as PyTorch's `AveragedModel` does; after t
+    more steps these still have a share of d^t, 0.37 of 0.999 after a thousand. With `warmup`,
+    d = min(decay, (1 + t) / (10 + t)) after t earlier steps, as in TensorFlow: the first, bad
+    parameters are forgotten sooner, which short runs need.
 
     Slots: those of the other optimiser, and average.
     """
