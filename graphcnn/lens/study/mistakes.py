@@ -14,7 +14,7 @@ from graphcnn.learning.probabilities import is_probability
 from graphcnn.lens.checks import check_count
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
-from graphcnn.lens.study.stream import class_names
+from graphcnn.lens.study.stream import class_names, loss_of_labels
 from graphcnn.network.evaluation import check_measurable
 from graphcnn.network.feeding import as_dataset, item_feeds, prediction_type
 from graphcnn.pictures.results.confusion import confusion_picture
@@ -70,7 +70,8 @@ def answers(core: Core, data: Any, targets: Any = None) -> Answers:
     network = core.network
     scores = _scores(core)
     check_measurable(network.graph)
-    dataset = as_dataset(data, core.model, targets=targets)
+    loss = loss_of_labels(network)
+    dataset = as_dataset(data, core.model, loss=loss, targets=targets)
     labels, count = dataset.labels, cast(int, scores.shape[1])
     if count == 1:
         labels, count = _of_two(labels), 2

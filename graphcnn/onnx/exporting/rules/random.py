@@ -33,10 +33,12 @@ def random_uniform(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]
         row = emit.add("Reshape", first[0], emit.integers((1,)), allowzero=0)
         start = emit.add("Mul", row, emit.elements(op.shape[1:]))
         skipped, before = _masked(emit, start, 3), _divided(emit, start, 4)
-        last = emit.add("Add", count, skipped)
-        blocks = _divided(emit, emit.add("Add", last, emit.integers((3,))), 4)
+        # As many blocks as the latest start needs: a size must not depend on what is fed.
+        blocks = _divided(emit, emit.add("Add", count, emit.integers((6,))), 4)
         words = _words(emit, seed, step, op.stream, blocks, before)
-        words = emit.add("Slice", words, skipped, last, zero)
+        limits = emit.scalar(0, DType.INT64), emit.add("Squeeze", count, emit.integers((0,)))
+        index = emit.add("Range", *limits, emit.scalar(1, DType.INT64))
+        words = emit.add("Gather", words, emit.add("Add", index, skipped), axis=0)
     else:
         blocks = _divided(emit, emit.add("Add", count, emit.integers((3,))), 4)
         words = _words(emit, seed, step, op.stream, blocks)
