@@ -20,7 +20,7 @@ from typing import ClassVar
 
 from graphcnn.analysis.batch_axis import BatchAxes, batch_axes
 from graphcnn.errors import GraphError
-from graphcnn.ir.batch import Batch, Kind, items
+from graphcnn.ir.batch import FIXED, Batch, Kind, items
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Node, Value, build
 from graphcnn.ir.origin import inherit
@@ -29,6 +29,7 @@ from graphcnn.ir.sources import Constant, State
 from graphcnn.ir.tensor_type import open_axes
 from graphcnn.ops.elementwise import Add, Div, Mul, Neg, Sub
 from graphcnn.ops.random import RandomUniform
+from graphcnn.ops.reduce import AllReduce
 from graphcnn.passes.driver.base import Pass, PassLog
 from graphcnn.passes.training.shares import Shares
 
@@ -94,13 +95,15 @@ def _added(key: str) -> bool:
 
 
 def _axes(graph: Graph) -> BatchAxes:
-    """What is proven of the values; random numbers are drawn item by item."""
-    drawn: dict[Value, Batch] = {
-        node.output: items(0)
-        for node in graph.nodes
-        if isinstance(node.op, RandomUniform) and open_axes(node.op.shape) == (0,)
-    }
-    return batch_axes(graph, drawn)
+    """What is proven of the values of a shard; random numbers are drawn item by item, and what is
+    added up is the same for all shards, whatever this one sees."""
+    known: dict[Value, Batch] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, RandomUniform) and open_axes(node.op.shape) == (0,):
+            known[node.output] = items(0)
+        elif isinstance(node.op, AllReduce):
+            known[node.output] = FIXED
+    return batch_axes(graph, known)
 
 
 def _totals_of_targets(graph: Graph, shares: Shares, log: PassLog) -> Graph:
