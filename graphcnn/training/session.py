@@ -125,12 +125,12 @@ class Session:
         """Make the step, for targets and weights of the types that are known."""
         definition = self.model.graph
         types = self._types or fed_types(self.loss, definition)
-        told = definition, self.loss, self.optimizer, self._metrics, types
-        graph = training_graph(*told, shards=self.shards)
+        told, shards = (definition, self.loss, self.optimizer, self._metrics, types), self.shards
+        graph = training_graph(*told, shards=shards)
 
         @cache
-        def keeping() -> Graph:
-            return training_graph(*told, keep_gradients=True, shards=self.shards)
+        def keeping() -> Graph:  # the loan holds it, and would hold a session in it for ever
+            return training_graph(*told, keep_gradients=True, shards=shards)
 
         values = self.model.states.snapshot()
         states: dict[str, Array] = {}

@@ -22,7 +22,7 @@ from graphcnn.ir.node import build
 from graphcnn.ir.plan import is_step
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.learning.objective import TARGET
+from graphcnn.learning.target_rule import TARGET
 from graphcnn.ops.elementwise import Ceil, Floor, Round
 from graphcnn.ops.fused import Fused
 from graphcnn.runtime.execution import Execution
