@@ -116,31 +116,40 @@ class Loan:
         """
         return _Stepping(self)
 
-    def _begin(self) -> None:
-        """The values are here, and copies of them out of date; the locks are held."""
+    def _begin(self, loans: Any) -> bool:
+        """The values are here, and copies of them out of date; the locks are held. False where
+        somebody takes a value meanwhile that is only read here."""
         if self._reads:
-            self._load(self._reads)
+            owners = {c: c.loan for c in self._reads}
+            if not {*owners.values()} - {None} <= loans or self._load(owners) is None:
+                return False
         self._forget()
         if self._unstepped:
             for cell in self._keys:
                 self._given.pop(cell, None)
             self._unstepped = False
+        return True
 
     def take(self) -> None:
         """Hold the states, with the values that they have now."""
         while not self._holding:
-            with held(self._keys, self):
-                others = {c.loan for c in self._keys} - {None, self}
+            with held(self._keys, self) as loans:
+                owners = {c: c.loan for c in self._keys}
+                others = {*owners.values()} - {None, self}
+                if not others <= loans:
+                    continue  # somebody has taken meanwhile what nobody had
                 for other in others:
                     if other is not None and other.alone:
                         raise TrainingError(
                             "the states of this model are in training by a `fit` that has not "
                             "ended; train it when that has"
                         )
-                found = self._load([c for c in self._keys if c.loan is not self])
+                found = self._load({c: o for c, o in owners.items() if o is not self})
+                if found is None:
+                    continue
                 with _lock:
-                    if any(c.array is not a or c.loan is self for c, a in found.items()):
-                        continue  # somebody has written meanwhile
+                    if any(c.array is not a or c.loan is not owners[c] for c, a in found.items()):
+                        continue  # somebody has written or taken meanwhile
                     for cell in self._keys:
                         cell.loan, cell.array = self, None
                     for other in others:
@@ -174,15 +183,17 @@ class Loan:
         self._holder.load({self._keys[cell]: array for cell, array in arrays.items()})
         self._cached = True
 
-    def _load(self, cells: Iterable[Cell]) -> dict[Cell, Array]:
-        """Give the holder the values of these cells that it does not have; the locks are held."""
+    def _load(self, owners: Mapping[Cell, "Loan | None"]) -> dict[Cell, Array] | None:
+        """Give the holder the values of these cells that it does not have; the locks of their
+        owners are held. None where one is taken meanwhile that had no owner."""
         found: dict[Cell, Array] = {}
-        for cell in cells:
-            loan = cell.loan
-            if loan is not None:
-                loan.fetch(cell)
-            assert cell.array is not None, "a session begins with a value for every state"
-            found[cell] = cell.array
+        for cell, owner in owners.items():
+            if owner is not None:
+                owner.fetch(cell)
+            array = cell.array
+            if array is None:
+                return None
+            found[cell] = array
         known = self._given
         new = {c: a for c, a in found.items() if c not in known or known[c]() is not a}
         if new:
@@ -217,10 +228,9 @@ class _Stepping:  # quicker than one made by `contextmanager`: it stands around 
                 loan.take()
             inside: AbstractContextManager[Any]
             inside = held(loan._reads, loan) if loan._reads else loan.lock
-            inside.__enter__()
+            loans = inside.__enter__()  # of what is read, or that the lock is held
             try:
-                if loan._holding:
-                    loan._begin()
+                if loan._holding and loan._begin(loans):
                     self._inside = inside
                     return
             except BaseException:
@@ -240,8 +250,8 @@ _keepers: "list[weakref.ref[Keeper]]" = []
 
 
 @contextmanager
-def held(cells: Iterable[Cell], *also: Loan) -> Iterator[None]:
-    """The loans of these cells stand still."""
+def held(cells: Iterable[Cell], *also: Loan) -> Iterator[set[Loan]]:
+    """The loans of these cells stand still: those that are given. What nobody has may be taken."""
     cells = tuple(cells)
     while True:
         found = {loan for cell in cells if (loan := cell.loan) is not None}
@@ -254,7 +264,7 @@ def held(cells: Iterable[Cell], *also: Loan) -> Iterator[None]:
             for loan in loans:
                 if loan._abandoned:
                     loan.end()
-            yield
+            yield set(loans)
             return
 
 

@@ -16,7 +16,10 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 PROGRAMS = DOCS / "programs"
 OURS = sorted(p for p in (PROGRAMS / "with_graphcnn").glob("*.py") if p.stem != "network")
 #: What has to be there for the programs of others, which run where it is.
-NEEDED = {"keras": ("keras", "torch"), "pytorch": ("torch", "lightning", "torchvision", "onnxscript")}
+NEEDED = {
+    "keras": ("keras", "torch"),
+    "pytorch": ("torch", "lightning", "torchvision", "onnxscript"),
+}
 THEIRS = sorted(
     p for library, _ in PAGES.values() for p in (PROGRAMS / f"with_{library}").glob("*")
 )
