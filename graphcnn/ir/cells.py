@@ -116,13 +116,11 @@ class Loan:
         """
         return _Stepping(self)
 
-    def _begin(self, loans: Any) -> bool:
+    def _begin(self, owners: Any) -> bool:
         """The values are here, and copies of them out of date; the locks are held. False where
         somebody takes a value meanwhile that is only read here."""
-        if self._reads:
-            owners = {c: c.loan for c in self._reads}
-            if not {*owners.values()} - {None} <= loans or self._load(owners) is None:
-                return False
+        if self._reads and self._load(owners) is None:
+            return False
         self._forget()
         if self._unstepped:
             for cell in self._keys:
@@ -133,11 +131,8 @@ class Loan:
     def take(self) -> None:
         """Hold the states, with the values that they have now."""
         while not self._holding:
-            with held(self._keys, self) as loans:
-                owners = {c: c.loan for c in self._keys}
+            with held(self._keys, self) as owners:
                 others = {*owners.values()} - {None, self}
-                if not others <= loans:
-                    continue  # somebody has taken meanwhile what nobody had
                 for other in others:
                     if other is not None and other.alone:
                         raise TrainingError(
@@ -192,6 +187,9 @@ class Loan:
                 owner.fetch(cell)
             array = cell.array
             if array is None:
+                with _lock:
+                    valued = cell.loan is not None or cell.array is not None
+                assert valued, "a session begins with a value for every state"
                 return None
             found[cell] = array
         known = self._given
@@ -228,9 +226,9 @@ class _Stepping:  # quicker than one made by `contextmanager`: it stands around 
                 loan.take()
             inside: AbstractContextManager[Any]
             inside = held(loan._reads, loan) if loan._reads else loan.lock
-            loans = inside.__enter__()  # of what is read, or that the lock is held
+            owners = inside.__enter__()  # of what is read, where anything is
             try:
-                if loan._holding and loan._begin(loans):
+                if loan._holding and loan._begin(owners):
                     self._inside = inside
                     return
             except BaseException:
@@ -250,8 +248,13 @@ _keepers: "list[weakref.ref[Keeper]]" = []
 
 
 @contextmanager
-def held(cells: Iterable[Cell], *also: Loan) -> Iterator[set[Loan]]:
-    """The loans of these cells stand still: those that are given. What nobody has may be taken."""
+def held(cells: Iterable[Cell], *also: Loan) -> Iterator[dict[Cell, Loan | None]]:
+    """The loans of these cells stand still: those that are given, by cell.
+
+    Nobody takes a cell from one of them. What had none may be taken at any moment, by a loan that
+    does not stand still: whoever acts on owners acts on those given here, and looks under `_lock`
+    whether they still are.
+    """
     cells = tuple(cells)
     while True:
         found = {loan for cell in cells if (loan := cell.loan) is not None}
@@ -259,12 +262,13 @@ def held(cells: Iterable[Cell], *also: Loan) -> Iterator[set[Loan]]:
         with ExitStack() as stack:
             for loan in loans:
                 stack.enter_context(loan.lock)
-            if any(loan is not None and loan not in loans for loan in [c.loan for c in cells]):
-                continue
             for loan in loans:
                 if loan._abandoned:
                     loan.end()
-            yield set(loans)
+            owners = {cell: cell.loan for cell in cells}
+            if any(loan is not None and loan not in loans for loan in owners.values()):
+                continue
+            yield owners
             return
 
 
@@ -275,10 +279,10 @@ def read(cells: Sequence[Cell], keeper: Keeper | None = None) -> list[Array | No
     """
     found = _present(cells, keeper)
     while found is None:
-        with held(cells):
-            for cell in cells:
-                if cell.loan is not None:
-                    cell.loan.fetch(cell)
+        with held(cells) as owners:
+            for cell, owner in owners.items():
+                if owner is not None:
+                    owner.fetch(cell)
             found = _present(cells, keeper)
     return found
 
@@ -303,18 +307,19 @@ def write(new: Mapping[Cell, Array], only_empty: bool = False) -> None:
     for array in new.values():
         array.flags.writeable = False
     while True:
-        with held(new):
+        with held(new) as owners:
             if only_empty:
-                new = {c: a for c, a in new.items() if c.loan is None and c.array is None}
+                new = {c: a for c, a in new.items() if owners[c] is None and c.array is None}
             lent: dict[Loan, dict[Cell, Array]] = {}
             for cell, array in new.items():
-                if cell.loan is not None:
-                    lent.setdefault(cell.loan, {})[cell] = array
+                owner = owners[cell]
+                if owner is not None:
+                    lent.setdefault(owner, {})[cell] = array
             for loan, arrays in lent.items():
                 loan.write(arrays)
             with _lock:
-                if any(c.loan is not None and c.loan not in lent for c in new):
-                    continue  # lent meanwhile
+                if any(c.loan is not owners[c] for c in new):
+                    continue  # taken meanwhile
                 for cell, array in new.items():
                     if not only_empty or cell.array is None:
                         cell.array = array
