@@ -15,7 +15,7 @@ from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.losses import LOSSES
-from graphcnn.learning.probabilities import source_of
+from graphcnn.learning.probabilities import is_probability, source_of
 from graphcnn.network.network import Network
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import as_type
@@ -24,6 +24,7 @@ from graphcnn.ops.elementwise import as_type
 MEAN = ", mean of its map"
 #: The losses whose activation is taken off the end of a network.
 _READ_BY = ("cross_entropy", "binary_cross_entropy")
+_SIGMOIDS = LOSSES["binary_cross_entropy"].readable
 
 
 def class_scores(model: Network) -> Value:
@@ -42,6 +43,14 @@ def class_scores(model: Network) -> Value:
             "(N, K), or (N, K, H, W); look at a layer instead, as in layer='...', channel=0"
         )
     return prediction
+
+
+def has_sigmoids(model: Network) -> bool:
+    """Whether each score has a sigmoid of its own, so that the classes do not exclude each other:
+    by the end of the graph, or by the loss that the model was trained with."""
+    trained_with = LOSSES.get(model.loss or "")
+    by_loss = trained_with is not None and trained_with.readable == _SIGMOIDS
+    return by_loss or is_probability(next(iter(model.graph.outputs.values())), _SIGMOIDS)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import pytest
 from pictures.checks import check_picture, check_texts, words
 
 import graphcnn as cnn
+from graphcnn.lens.attribution.responses import probabilities
 from graphcnn.pictures.raster.colors import image_pixels
 from graphcnn.pictures.results.mistakes import errors_picture
 
@@ -129,10 +130,20 @@ def test_without_classes_there_is_no_confusion() -> None:
         several.lens().confusion((x, best))
     with pytest.raises(cnn.LensError, match="expected scores"):
         cnn.Model(image, model.value("C1"), name="maps").lens().errors((x, best))
-    model.fit((x, np.zeros((8, 5), np.float32)), loss="mse")
-    with pytest.raises(cnn.LensError, match="trained with mse: it predicts numbers"):
-        model.lens().confusion((x, best))
+    for loss in ("mse", "huber"):
+        model.fit((x, np.zeros((8, 5), np.float32)), loss=loss)
+        with pytest.raises(cnn.LensError, match=f"trained with {loss}: it predicts numbers"):
+            model.lens().confusion((x, best))
     broken = classifier()
     broken.set_parameters({"logits.bias": np.full(5, np.nan, np.float32)})
     with pytest.raises(cnn.LensError, match="scores of 'logits' are not finite for item 0"):
         broken.lens().confusion((x, best))
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "binary_focal"])
+def test_scores_are_read_by_the_sigmoids_that_were_trained(loss: str) -> None:
+    model, scores = classifier(), np.array([[0.0, 2.0, 2.0, -1.0, 0.5]], np.float32)
+    model.fit((images(8), np.eye(5, dtype=np.float32)[labels(8)]), loss=loss)
+    np.testing.assert_allclose(probabilities(model.lens(), scores), 1 / (1 + np.exp(-scores)), 1e-6)
+    with pytest.raises(cnn.LensError, match="do not exclude each other"):
+        model.lens().confusion((images(8), labels(8)))

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphcnn.ir.node import Array
-from graphcnn.learning.losses import LOSSES
-from graphcnn.learning.probabilities import is_probability
 from graphcnn.lens.attribution.samples import even_piece
 from graphcnn.lens.attribution.subject import Subject
 from graphcnn.lens.core import Core, Parts
-from graphcnn.lens.target import selected
+from graphcnn.lens.target import has_sigmoids, selected
 
 #: Makes the images from a number to before another, as the network takes them.
 Make = Callable[[int, int], Array]
@@ -81,10 +79,9 @@ def _mean(scores: Array) -> Array:
 
 
 def probabilities(lens: Core, scores: Array) -> Array:
-    """Of scores (n, K, ...): softmax; sigmoid where the model ends in it, or has one class."""
+    """Of scores (n, K, ...): softmax; sigmoid where each class has its own, or there is one."""
     s = scores.astype(np.float64)
-    prediction = next(iter(lens.network.graph.outputs.values()))
-    if s.shape[1] == 1 or is_probability(prediction, LOSSES["binary_cross_entropy"].readable):
+    if s.shape[1] == 1 or has_sigmoids(lens.model):
         found: Array = 0.5 + 0.5 * np.tanh(0.5 * s)
         return found
     e = np.exp(s - s.max(1, keepdims=True))

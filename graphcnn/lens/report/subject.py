@@ -10,9 +10,8 @@ from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.errors import LensError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array
-from graphcnn.learning.losses import LOSSES
-from graphcnn.learning.probabilities import source_of
 from graphcnn.lens.methods import Methods
+from graphcnn.lens.target import has_sigmoids
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +52,8 @@ class Subject:
     @cached_property
     def probabilities(self) -> tuple[Array, str]:
         """Of the classes, and the word for what turns scores into them."""
-        prediction = next(iter(self.lens.network.graph.outputs.values()))
-        sigmoid = LOSSES["binary_cross_entropy"].readable
-        apart = self.lens.model.loss == "binary_cross_entropy"
         scores = self.scores.astype(np.float64)
-        if apart or source_of(prediction, sigmoid) is not prediction:
+        if has_sigmoids(self.lens.model):
             return 1 / (1 + np.exp(-scores)), "sigmoid of each score"
         shares = np.exp(scores - scores.max())
         return shares / shares.sum(), "softmax of the " + (

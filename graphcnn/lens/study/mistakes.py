@@ -10,11 +10,11 @@ from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import N
 from graphcnn.learning.losses import LOSSES
-from graphcnn.learning.probabilities import is_probability
 from graphcnn.lens.checks import check_count
 from graphcnn.lens.core import Core
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.study.stream import class_names, loss_of_labels
+from graphcnn.lens.target import has_sigmoids
 from graphcnn.network.evaluation import check_measurable
 from graphcnn.network.feeding import as_dataset, item_feeds, prediction_type
 from graphcnn.pictures.results.confusion import confusion_picture
@@ -70,7 +70,7 @@ def answers(core: Core, data: Any, targets: Any = None) -> Answers:
     network = core.network
     scores = _scores(core)
     check_measurable(network.graph)
-    loss = loss_of_labels(network)
+    loss = loss_of_labels(core.model)
     dataset = as_dataset(data, core.model, loss=loss, targets=targets)
     labels, count = dataset.labels, cast(int, scores.shape[1])
     if count == 1:
@@ -106,13 +106,13 @@ def _scores(core: Core) -> Value:
     """The scores f32[N,K] of classes of which one is right."""
     model = core.network
     prediction = next(iter(model.graph.outputs.values()))
-    several = LOSSES["binary_cross_entropy"]
+    trained_with = LOSSES.get(core.model.loss or "")
     reason = ""
-    if core.model.loss in ("mse", "l1"):
+    if trained_with is not None and "accuracy" not in trained_with.metrics:
         reason = f"it was trained with {core.model.loss}: it predicts numbers, no classes"
     elif prediction.type.rank != 2 or prediction.shape[0] != N:
         reason = f"its prediction is {prediction_type(model)}, expected scores f32[N,K] of classes"
-    elif core.model.loss == several.name or is_probability(prediction, several.readable):
+    elif has_sigmoids(core.model):
         if prediction.shape[1] != 1:
             reason = "its classes do not exclude each other: each has a sigmoid of its own"
     elif prediction.shape[1] == 1:

@@ -11,9 +11,8 @@ from graphcnn.errors import LensError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.tensor_type import known_size
 from graphcnn.language.arguments import is_int
-from graphcnn.learning.losses import LOSSES
-from graphcnn.learning.probabilities import is_probability
 from graphcnn.lens.core import Core
+from graphcnn.lens.target import has_sigmoids
 from graphcnn.network.feeding import as_dataset
 from graphcnn.network.network import Network
 
@@ -22,11 +21,9 @@ _BYTES: Final = 32 << 20
 _ITEMS: Final = 256
 
 
-def loss_of_labels(network: Network) -> str:
-    """The loss that takes labels of this network: class numbers, or what its sigmoids say."""
-    prediction, several = next(iter(network.graph.outputs.values())), "binary_cross_entropy"
-    sigmoids = is_probability(prediction, LOSSES[several].readable)
-    return several if sigmoids else "cross_entropy"
+def loss_of_labels(model: Network) -> str:
+    """The loss that takes labels of this model: class numbers, or what its sigmoids say."""
+    return "binary_cross_entropy" if has_sigmoids(model) else "cross_entropy"
 
 
 def labelled(core: Core, data: Any, classes: int | None = None) -> Dataset:
@@ -34,7 +31,7 @@ def labelled(core: Core, data: Any, classes: int | None = None) -> Dataset:
 
     Raises `LensError` for others.
     """
-    found = as_dataset(data, core.network, loss=loss_of_labels(core.network))
+    found = as_dataset(data, core.network, loss=loss_of_labels(core.model))
     if found.labels.ndim != 1 or found.labels.dtype.kind not in "iu":
         raise LensError(
             f"{found.name!r} has labels {found.labels.dtype} {found.labels.shape}; expected one "
