@@ -42,15 +42,7 @@ class Mirror(Moving):
 
 
 @dataclass(frozen=True)
-class flip(Mirror):
-    """Left and right change places in an image, with a probability.
-
-    Attributes:
-        probability: for each image in each epoch.
-        pairs: numbers of points that are each other's mirror image, such as ((0, 1),) of the left
-            and the right eye: they change places as well. Other points keep their order.
-    """
-
+class _ByChance(Mirror):
     probability: float = 0.5
     pairs: tuple[tuple[int, int], ...] = ()
 
@@ -63,20 +55,23 @@ class flip(Mirror):
 
 
 @dataclass(frozen=True)
-class flip_vertical(Mirror):
-    """Top and bottom change places in an image, with a probability."""
+class flip(_ByChance):
+    """Left and right change places in an image, with a probability.
+
+    Attributes:
+        probability: for each image in each epoch.
+        pairs: numbers of points that are each other's mirror image, such as ((0, 1),) of the left
+            and the right eye: they change places as well. Other points keep their order.
+    """
+
+
+@dataclass(frozen=True)
+class flip_vertical(_ByChance):
+    """Top and bottom change places in an image, with a probability. The arguments are those of
+    `flip`."""
 
     axis: ClassVar[int] = -2
     coordinate: ClassVar[int] = 1
-    probability: float = 0.5
-    pairs: tuple[tuple[int, int], ...] = ()
-
-    def __post_init__(self) -> None:
-        between("probability", self.probability, 0, 1)
-
-    def flipped(self, draw: Draw) -> Array:
-        chosen: Array = draw.uniform(1)[0] < self.probability
-        return chosen
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -143,3 +143,10 @@ def numbers(
         plain = key.removesuffix(EACH)
         found.update((f"{plain}[{name}]", float(x)) for name, x in zip(names, each, strict=True))
     return found
+
+
+def check_average(average: Any, known: Sequence[str | None]) -> None:
+    """Raise `GraphError` unless it is one of these."""
+    if average not in known:
+        names = ", ".join(map(repr, known))
+        raise GraphError(f"average must be one of {names}, found {average!r}")

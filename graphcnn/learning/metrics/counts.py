@@ -12,7 +12,7 @@ import numpy as np
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value
 from graphcnn.learning.metrics.accuracy import total_of
-from graphcnn.learning.metrics.base import EACH, Finished, Measure, Seen
+from graphcnn.learning.metrics.base import EACH, Finished, Measure, Seen, check_average
 from graphcnn.learning.metrics.reading import (
     Classes,
     either,
@@ -96,9 +96,7 @@ class _OfClasses(Measure):
     called: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.average not in AVERAGES:
-            known = ", ".join(map(repr, AVERAGES))
-            raise GraphError(f"average must be one of {known}, found {self.average!r}")
+        check_average(self.average, AVERAGES)
 
     @property
     def name(self) -> str:

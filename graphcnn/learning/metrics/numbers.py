@@ -9,11 +9,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value, constant_of
 from graphcnn.ir.tensor_type import DType
 from graphcnn.language.elementwise import abs as magnitude
-from graphcnn.learning.metrics.base import EACH, Finished, Measure, Seen
+from graphcnn.learning.metrics.base import EACH, Finished, Measure, Seen, check_average
 from graphcnn.learning.metrics.reading import numbers_of, one_more, weights_along
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Maximum
@@ -40,8 +39,7 @@ class _OfNumbers(Measure):
     called: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.average not in AVERAGES:
-            raise GraphError(f"average must be 'uniform' or None, found {self.average!r}")
+        check_average(self.average, AVERAGES)
 
     @property
     def name(self) -> str:

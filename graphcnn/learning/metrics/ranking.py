@@ -6,10 +6,9 @@ from typing import ClassVar, Final
 import numpy as np
 
 from graphcnn.analysis.ranking import average_precision, roc_area
-from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value, constant_of
 from graphcnn.ir.tensor_type import DType
-from graphcnn.learning.metrics.base import Finished, Measure, Seen
+from graphcnn.learning.metrics.base import Finished, Measure, Seen, check_average
 from graphcnn.learning.metrics.counts import averaged
 from graphcnn.learning.metrics.reading import Classes, along, either
 from graphcnn.ops.comparison import Where
@@ -68,9 +67,7 @@ class _OfRanks(Measure):
     called: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.average not in AVERAGES:
-            known = ", ".join(map(repr, AVERAGES))
-            raise GraphError(f"average must be one of {known}, found {self.average!r}")
+        check_average(self.average, AVERAGES)
 
     @property
     def name(self) -> str:
