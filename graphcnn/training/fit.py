@@ -107,7 +107,7 @@ def fit(
         data = data.weighted(class_weights)
     if steps_per_epoch is not None and data.known_count is None:
         raise DataError("steps_per_epoch of a stream is said by cnn.data.stream(..., batches=)")
-    batch_size = _batch_size(batch_size, data)
+    batch_size = chosen_batch_size(batch_size, data)
     counts = {
         "checkpoint_every": checkpoint_every,
         "validation_batch_size": validation_batch_size,
@@ -220,7 +220,9 @@ def _tell_forgotten(names: list[str]) -> None:
         )
 
 
-def _batch_size(given: Any, data: Dataset) -> int:
+def chosen_batch_size(given: Any, data: Dataset) -> int:
+    """The batch size that is given, or the default one. Raises `DataError` where it does not fit
+    the data."""
     if given is None:
         return min(BATCH_SIZE, data.known_count or BATCH_SIZE)
     data.check_batch_size(given)

@@ -22,6 +22,7 @@ from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.schedules.base import is_number
 from graphcnn.network.feeding import Data, as_dataset, at_least_one
 from graphcnn.network.network import Network
+from graphcnn.training.fit import chosen_batch_size
 from graphcnn.training.session import Session, checked_seed
 
 if TYPE_CHECKING:
@@ -170,9 +171,7 @@ def lr_find(
     loss = aim_of(loss)
     trained = copy.deepcopy(model)
     dataset = as_dataset(data, trained, model.classes, loss=loss, targets=targets)
-    size = min(32, dataset.known_count or 32) if batch_size is None else batch_size
-    if batch_size is not None:
-        dataset.check_batch_size(size)
+    size = chosen_batch_size(batch_size, dataset)
     session = Session(
         trained,
         loss,
