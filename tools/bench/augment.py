@@ -26,7 +26,7 @@ from graphcnn.tools.bench.timing import Run
 BATCH, SHAPE, CLASSES = 256, (3, 32, 32), 10
 #: What such networks are trained with.
 CHAIN = augment.flip(), augment.crop(4), augment.cutout(8)
-TRANSFORMS: dict[str, augment.Transform] = {
+TRANSFORMS: dict[str, augment.Transform | tuple[augment.Transform, ...]] = {
     "flip": augment.flip(),
     "alternating_flip": augment.alternating_flip(),
     "crop(4)": augment.crop(4),
@@ -34,11 +34,18 @@ TRANSFORMS: dict[str, augment.Transform] = {
     "cutout(8)": augment.cutout(8),
     "random_erasing": augment.random_erasing(),
     "rotation(15)": augment.rotation(15),
+    "rotation, scale, shift, shear": (
+        augment.rotation(15),
+        augment.scale(0.1),
+        augment.shift(2),
+        augment.shear(5),
+    ),
     "random_resized_crop": augment.random_resized_crop(),
     "brightness(0.2)": augment.brightness(0.2),
     "contrast(0.2)": augment.contrast(0.2),
     "saturation(0.2)": augment.saturation(0.2),
     "hue(0.1)": augment.hue(0.1),
+    "colour_jitter": augment.colour_jitter(0.2, 0.2, 0.2, 0.1),
     "noise(0.05)": augment.noise(0.05),
     "mixup": augment.mixup(),
     "cutmix": augment.cutmix(),
@@ -82,8 +89,8 @@ def contests(
         )
     yield "flip, crop, cutout", "batch", {"graphcnn": lambda: _batches(chain)}
     yield "as stored", "batch", {"graphcnn": lambda: _batches(plain)}
-    for name, transform in TRANSFORMS.items():
-        one = plain.augmented(transform)
+    for name, each in TRANSFORMS.items():
+        one = plain.augmented(*(each if isinstance(each, tuple) else (each,)))
         yield name, "batch", {"graphcnn": lambda one=one: _batches(one)}  # type: ignore[misc]
 
 
