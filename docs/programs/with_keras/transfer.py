@@ -20,11 +20,13 @@ body.trainable = False
 model.compile("adam", loss, metrics=["accuracy"])
 model.fit(x_train, y_train, epochs=5)
 body.trainable = True
-model.compile(keras.optimizers.Adam(1e-4), loss, ["accuracy"])
+model.compile(
+    keras.optimizers.Adam(1e-4), loss, metrics=["accuracy"]
+)
 model.fit(x_train, y_train, epochs=5)
 found = model.evaluate(x_test, y_test, return_dict=True)
 print(f"accuracy {found['accuracy']:.3f}")
 
 model.save("digits.keras")
 again = keras.saving.load_model("digits.keras")
-again.export("digits.onnx", format="onnx")
+model.export("digits.onnx", format="onnx")
