@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graphcnn.pictures.results.ranks import ranks_picture
     from graphcnn.pictures.results.rates import rates_picture
     from graphcnn.pictures.results.report import report_picture
+    from graphcnn.pictures.results.runs import runs_picture
     from graphcnn.pictures.results.sweep import sweep_picture
     from graphcnn.pictures.training import training_picture
     from graphcnn.pictures.volume.volume import volume_picture
@@ -50,6 +51,7 @@ __all__ = [
     "ranks_picture",
     "rates_picture",
     "report_picture",
+    "runs_picture",
     "sweep_picture",
     "training_picture",
     "volume_picture",
@@ -76,6 +78,7 @@ _HOMES: Final = {
     "ranks_picture": "results.ranks",
     "report_picture": "results.report",
     "rates_picture": "results.rates",
+    "runs_picture": "results.runs",
     "SUFFIXES": "picture",
     "sweep_picture": "results.sweep",
     "training_picture": "training",

@@ -15,7 +15,8 @@ from graphcnn.errors import DataError
 from graphcnn.network.weights import write_tensors
 from graphcnn.pictures import curves_picture
 from graphcnn.pictures.results.axes import Axis, whole_ticks
-from graphcnn.pictures.results.curves import series, smoothed
+from graphcnn.pictures.results.curves import series
+from graphcnn.pictures.results.panel import smoothed
 from graphcnn.pictures.scene.scene import Path as Line
 from graphcnn.pictures.scene.scene import shapes
 from graphcnn.training.checkpoint import LAST, load_checkpoint

@@ -8,7 +8,17 @@ from typing import Any, Final
 from graphcnn.errors import DataError
 from graphcnn.pictures.parts.legend import heading, legend, line_entry, notes
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.results.axes import Axis, whole_ticks
+from graphcnn.pictures.results.axes import Axis
+from graphcnn.pictures.results.panel import (
+    SMALL,
+    epoch_ticks,
+    height,
+    line,
+    near,
+    panel,
+    pieces,
+    smoothed,
+)
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Scene, Text
 from graphcnn.pictures.scene.units import counted, joined
@@ -21,7 +31,6 @@ USUAL: Final = ("loss", "accuracy")
 RATE: Final = "learning rate"
 _WIDTH: Final = 830.0
 _PANEL, _HEIGHT, _GAP = 330.0, 170.0, 24.0
-_SMALL: Final = 8.5
 #: Runs of more epochs are smoothed over a tenth of them; shorter ones are drawn with marks.
 _FEW: Final = 12
 _MARKED: Final = 30
@@ -224,20 +233,10 @@ class _Chart:
         across = Axis(0.5, self.epochs + 0.5, area.left, area.right)
         known = [v for values in curves.values() for v in values if math.isfinite(v)]
         words = elide(measure.replace("_", " "), 11, area.width, bold=True)
-        yield Text(area.left, area.top - 12, words, 11, "text", bold=True)
-        yield Rect(area, "body")
-        for epoch in whole_ticks(self.epochs, int(area.width // 34)):
-            x = across.place(epoch)
-            yield Path((("M", x, area.bottom), ("L", x, area.bottom + 4)), "leader")
-            yield Text(x, area.bottom + 14, str(epoch), _SMALL, "muted", "middle")
-        yield Text(area.center, area.bottom + 27, "epoch", _SMALL, "muted", "middle")
-        if not known:
+        up = height(known, area) if known else None
+        yield from panel(area, words, across, epoch_ticks(self.epochs, area), "epoch", up)
+        if up is None:
             return
-        up = Axis.of(known, area.bottom - 6, area.top + 6)
-        for value in up.ticks():
-            y = up.place(value)
-            yield Path((("M", area.left, y), ("L", area.right, y)), "leader")
-            yield Text(area.left - 6, y + 3, up.words(value), _SMALL, "muted", "end")
         yield from self._lines_of_epochs(across, area, text_width(words, 11, bold=True) + 8)
         if measure != RATE:
             for name, values in curves.items():
@@ -248,7 +247,8 @@ class _Chart:
             epochs = self._measured(measure, name, values)
             window = 1 if measure == RATE or len(epochs) < len(values) else self.window
             marked = len(epochs) <= _MARKED and window == 1
-            path = _line(smoothed(values, window), epochs, across, up, f"curve_{name}")
+            each = range(1, len(values) + 1)
+            path = line(each, smoothed(values, window), epochs, across, up, f"curve_{name}")
             marks = _marks(values, across, up, name) if marked else ()
             said = ", ".join(f"{v:.4g}" if math.isfinite(v) else "–" for v in values[:200])
             label = f"{measure.replace('_', ' ')}, {name}: {said}"
@@ -268,47 +268,11 @@ class _Chart:
             x = across.place(self.best[0])
             words = f"best {self.best[0]}"
             yield Path((("M", x, area.top - 3), ("L", x, area.bottom)), "bound")
-            half = text_width(words, _SMALL) / 2
+            half = text_width(words, SMALL) / 2
             yield Text(
                 min(max(x, area.left + taken + half), area.right - half), area.top - 6, words,
-                _SMALL, "saved_text", "middle",
+                SMALL, "saved_text", "middle",
             )  # fmt: skip
-
-
-def smoothed(values: Sequence[float], window: int) -> list[float]:
-    """The mean of the finite values of `window` epochs around each; a gap stays a gap."""
-    found = []
-    for i, value in enumerate(values):
-        near = _near(values, i, window)
-        found.append(sum(near) / len(near) if math.isfinite(value) else math.nan)
-    return found
-
-
-def _near(values: Sequence[float], i: int, window: int) -> list[float]:
-    half = window // 2
-    return [v for v in values[max(0, i - half) : i + half + 1] if math.isfinite(v)]
-
-
-def _pieces(values: Sequence[float], epochs: Iterable[int]) -> Iterator[list[int]]:
-    """Runs of neighbours among the epochs that are finite."""
-    piece: list[int] = []
-    for i in epochs:
-        if math.isfinite(values[i]):
-            piece.append(i)
-        elif piece:
-            yield piece
-            piece = []
-    if piece:
-        yield piece
-
-
-def _line(
-    values: Sequence[float], epochs: Sequence[int], across: Axis, up: Axis, paint: str
-) -> Iterator[Path]:
-    for piece in _pieces(values, epochs):
-        if len(piece) > 1:
-            points = [(across.place(i + 1), up.place(values[i])) for i in piece]
-            yield Path((("M", *points[0]), *(("L", *p) for p in points[1:])), paint)
 
 
 def _band(
@@ -317,10 +281,10 @@ def _band(
     """From the least to the largest of the epochs around each."""
     if window == 1:
         return
-    for piece in _pieces(values, range(len(values))):
-        near = [_near(values, i, window) for i in piece]
-        top = [(across.place(i + 1), up.place(max(n))) for i, n in zip(piece, near, strict=True)]
-        low = [(across.place(i + 1), up.place(min(n))) for i, n in zip(piece, near, strict=True)]
+    for piece in pieces(values, range(len(values))):
+        around = [near(values, i, window) for i in piece]
+        top = [(across.place(i + 1), up.place(max(n))) for i, n in zip(piece, around, strict=True)]
+        low = [(across.place(i + 1), up.place(min(n))) for i, n in zip(piece, around, strict=True)]
         steps = [("M", *top[0]), *(("L", *p) for p in (*top[1:], *low[::-1]))]
         yield Path((*steps, ("Z",)), paint)
 

@@ -148,6 +148,23 @@ def _add_sides() -> None:
             )  # fmt: skip
 
 
+#: Runs that are told apart in one picture.
+RUNS: Final = 24
+_RUN_COLORS: Final = (
+    ("#2b6cb0", "#6ea8e6"), ("#b34700", "#f39a5b"), ("#2f7d43", "#6fc186"), ("#a8326a", "#ee86b4"),
+    ("#6b46a8", "#b094e6"), ("#1f7a82", "#5cc3cd"), ("#8a6800", "#d9b445"), ("#4b535c", "#b3bbc5"),
+)  # fmt: skip
+
+
+def _add_runs() -> None:
+    """A line and a mark for each of several runs: eight colours, each whole, dashed and dotted."""
+    for i in range(RUNS):
+        light, dark = _RUN_COLORS[i % len(_RUN_COLORS)]
+        dash = ("", "7 3", "1.5 2.5")[i // len(_RUN_COLORS)]
+        PAINTS[f"run{i}"] = Paint(None, light, None, dark, width=1.6, dash=dash)
+        PAINTS[f"mark_run{i}"] = Paint(light, None, dark, None)
+
+
 #: Steps of the scale of signed numbers, from 0 to either end.
 SIGNED: Final = 4
 #: Paints that tell the parts of one thing apart, such as the weights of a kernel.
@@ -188,6 +205,7 @@ def _of_hue(hue: float, light: float, strength: float) -> str:
 
 
 _add_sides()
+_add_runs()
 _add_tables()
 
 
