@@ -5,6 +5,8 @@ seed and step; so a run that was stopped at any batch and resumed ends with the 
 that was not.
 """
 
+import copy
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +18,7 @@ import numpy as np
 from graphcnn.base.interrupt import interruptible
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
+from graphcnn.data.streams import Stream
 from graphcnn.errors import CheckpointWarning, DataError
 from graphcnn.ir.origin import warn
 from graphcnn.learning.aim import Losses, aim_of
@@ -77,6 +80,7 @@ def fit(
     changing: str | Sequence[str] = (),
     progress: bool | None = None,
     step_history: bool = False,
+    fast_dev_run: bool | int = False,
     runtime: str | None = None,
     threads: int | None = None,
     precision: str | None = None,
@@ -86,6 +90,10 @@ def fit(
     """Train a model. See `Model.fit`."""
     model.refuse_in_training("fit cannot begin")
     changes = wanted_changes(changing, resume is not None)
+    rehearsed = _steps_rehearsed(fast_dev_run)
+    original = model
+    if rehearsed:
+        model, checkpoint, resume = copy.deepcopy(model), None, None
     loss = aim_of(loss, loss_weights, penalties)
     known = model.classes or (() if resume is None else classes_of_run(resume))
     data = as_dataset(train, model, known, loss=loss, targets=targets)
@@ -126,12 +134,17 @@ def fit(
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
     called, early_stopping = callback_watchers(callbacks, early_stopping)
+    left_out = [each for each in called if rehearsed and each.writes]
+    size = validation_batch_size or batch_size
     steps = steps_per_epoch or data.steps(batch_size, drop_last)
     epochs = epochs or (1 if max_steps is None else -(-max_steps // (steps or 1)))
     optimizer = make_optimizer(optimizer)
     if learning_rate is not None:
         optimizer = optimizer.at_rate(learning_rate)
     optimizer = optimizer.over(steps, epochs)
+    if rehearsed:  # schedules are those of the whole run
+        data, held_out, steps_per_epoch = _cut_short(data, held_out, steps, rehearsed, size)
+        epochs, called = 1, tuple(_as_told(each) for each in called if not each.writes)
     graph, measured_on = model.graph, data if held_out is None else held_out
     types = fed_types(loss, graph, data.target_sample, measured_on.weights)
     evaluation = with_loss(graph, loss, metrics, types)
@@ -187,12 +200,12 @@ def fit(
         seed=seed,
         shuffle=shuffle,
         drop_last=drop_last,
-        validation_batch_size=validation_batch_size or batch_size,
+        validation_batch_size=size,
         folder=folder,
         sums=sums,
         steps_per_epoch=steps_per_epoch,
         validation_every=validation_every,
-        validate_at_steps=validate_at_steps if held_out is not None else None,
+        validate_at_steps=validate_at_steps if held_out is not None and not rehearsed else None,
     )
     kept = None if folder is None else Checkpoint(folder, told, checkpoint_every)
     noted = [StepHistory()] if step_history else []
@@ -203,6 +216,10 @@ def fit(
     with interruptible() as interrupted:
         history = run.train(watchers, interrupted)
     history.steps = [row for each in noted for row in each.rows]
+    if rehearsed:
+        history.ended = _end_of_rehearsal(original, session, held_out is not None, left_out)
+        if progress is not False:
+            print(history.ended, file=sys.stderr)
     return history
 
 
@@ -244,3 +261,49 @@ def _check_last_batch(session: Session, data: Dataset, batch_size: int, drop_las
     if node is not None and last // session.shards == 1:
         count = "one" if session.shards == 1 else f"{last}, some shards of which are one item"
         raise DataError(f"{few} {count}: {one_pixel_message(node)}")
+
+
+# A rehearsal: `fast_dev_run`
+
+
+def _steps_rehearsed(given: Any) -> int:
+    """How many steps `fast_dev_run` takes; 0 is a run that is meant."""
+    if isinstance(given, bool | np.bool_):
+        return int(given)
+    return at_least_one(given, "fast_dev_run: True, or a number of steps that")
+
+
+def _cut_short(
+    data: Dataset, held_out: Dataset | None, steps: int | None, most: int, size: int
+) -> tuple[Dataset, Dataset | None, int | None]:
+    """The data of the first batches of a run, and how many steps that are."""
+    if isinstance(data, Stream):
+        data, steps = replace(data, count=min(most, data.count or most)), None
+    else:
+        steps = min(most, steps or most)
+    if isinstance(held_out, Stream):
+        held_out = replace(held_out, count=min(most, held_out.count or most))
+    elif held_out is not None:
+        held_out = held_out[: most * size]
+    return data, held_out, steps
+
+
+def _as_told(watcher: Watcher) -> Watcher:
+    """Who is told of a rehearsal: of ours a copy, so that what it remembers of one is not in the
+    way of the run; those of users are told themselves, who may look at what they saw."""
+    ours = type(watcher).__module__.startswith("graphcnn.")
+    return copy.copy(watcher) if ours else watcher
+
+
+def _end_of_rehearsal(
+    model: Network, session: Session, validated: bool, left_out: Sequence[Watcher]
+) -> str:
+    """What was done and what not; the model learns nothing but the name of its loss, by which the
+    lines behind `fit` measure and predict."""
+    model.loss, model.objective = session.model.loss, session.model.objective
+    others = ", ".join(dict.fromkeys(type(each).__name__ for each in left_out))
+    return (
+        f"fast_dev_run: {session.steps} step{'s' * (session.steps != 1)}"
+        f"{' and a validation' if validated else ''}; {model.name} is as it was, and nothing was "
+        f"written{f', without {others}' if others else ''}"
+    )

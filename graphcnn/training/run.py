@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from graphcnn.compile.runner import Runner
 from graphcnn.data.batch_parts import items_of
@@ -57,7 +57,12 @@ class Watcher:
     An error of a watcher ends the run, with a note that names watcher and moment. The model has the
     states after the last step, and with `checkpoint` they are on disk: a run that goes on tells all
     watchers of the epoch again.
+
+    Attributes:
+        writes: whether it writes files: `fit(fast_dev_run=True)` leaves it out.
     """
+
+    writes: ClassVar[bool] = False
 
     def start(self, run: "Run") -> str | None:
         """Before the first batch, also where a run goes on. A reason ends the run at once."""

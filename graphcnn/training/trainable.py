@@ -102,6 +102,14 @@ class Trainable(Network):
             progress: a bar on a terminal, elsewhere (in a notebook) a line after every epoch; False
                 is silence.
             step_history: whether `History.steps` has a row for every step.
+            fast_dev_run: rehearse the call: the first batch of the run, or so many, and as many of
+                validation, then the end of an epoch, so that what would fail later fails now. All
+                else is that of the run (schedules over its whole length, shards, metrics,
+                averages). It is done on a copy, and the model is left as it was, to the bit, but
+                for its `loss`, which later lines measure by. Nothing is written: `checkpoint` and
+                `resume` are passed over, and so are callbacks that write files (those with
+                `writes`: CSV, JSONL, TensorBoard, Checkpoints). Other callbacks are told
+                everything: those of `cnn.callbacks` as copies, so that the run finds them as new.
             callbacks: those of `cnn.callbacks`, functions, called as f(epoch, row) after every
                 epoch, and `Watcher`s of one's own, who are told of the start, every batch, every
                 epoch and the end, and may stop the run:

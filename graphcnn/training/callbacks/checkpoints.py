@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from graphcnn.errors import GraphError
 from graphcnn.network.feeding import at_least_one
@@ -35,6 +35,8 @@ class Checkpoints(Watcher):
     Attributes:
         kept: the files, the best first, or else the last one first.
     """
+
+    writes: ClassVar = True
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ short, or the checkpoint knows nothing of it, it is made anew from the history.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from graphcnn.base.files import atomic_write, reason
 from graphcnn.errors import OutputError
@@ -25,6 +25,8 @@ class LogFile(Watcher):
 
     A run from the beginning replaces the file.
     """
+
+    writes: ClassVar = True
 
     def __init__(self, path: str | os.PathLike[str], every_steps: int | None = None) -> None:
         self.path = Path(path)
