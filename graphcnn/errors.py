@@ -39,6 +39,10 @@ class GraphCnnError(Exception):
         super().__init__(*(readable(each) if isinstance(each, str) else each for each in args))
 
 
+class WrongUseError(GraphCnnError):
+    """What was asked for does not exist: a mistake in what was said, not in the work."""
+
+
 class GraphError(GraphCnnError):
     """A graph that means nothing: wrong shape, type, attribute or connection."""
 

@@ -15,7 +15,7 @@ import click
 
 from graphcnn import __version__
 from graphcnn.base.words import printable
-from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning
+from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning, WrongUseError
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.convert import convert
 from graphcnn.tools.commands.import_ import import_
@@ -30,7 +30,6 @@ from graphcnn.tools.commands.speed import bench, cache
 from graphcnn.tools.commands.start import quickstart
 from graphcnn.tools.commands.train import train
 from graphcnn.tools.commands.use import evaluate, export, predict
-from graphcnn.tools.resolve import WrongUseError
 
 CRASHED = 3
 INTERRUPTED = 130

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
 from graphcnn.data.dataset import Dataset
-from graphcnn.errors import GraphError
+from graphcnn.errors import GraphError, WrongUseError
 from graphcnn.ir.node import Array
 from graphcnn.language.arguments import choose
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.lens import Lens
 from graphcnn.lens.study.layers import layers
 from graphcnn.model import Model
+from graphcnn.models.resolve import find
 from graphcnn.tools.predict_inputs import read_inputs
-from graphcnn.tools.resolve import WrongUseError, find
 
 Needs = Literal["image", "network", "data"]
 

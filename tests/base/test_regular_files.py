@@ -17,8 +17,8 @@ import graphcnn as cnn
 from graphcnn.base.regular_files import open_regular, read_regular
 from graphcnn.data import idx as idx_files
 from graphcnn.errors import GraphCnnError
+from graphcnn.models.numbers_of_inputs import read_array
 from graphcnn.runtime.native.code import cache
-from graphcnn.tools.onnx_inputs import read_array
 from graphcnn.tools.pictures import read_picture
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")

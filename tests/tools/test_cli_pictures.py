@@ -100,7 +100,7 @@ def test_a_picture_on_the_standard_output(here: Path) -> None:
 
 @pytest.mark.parametrize("command", ["draw", "volume", "diff", "plan"])
 def test_every_kind_of_model(here: Path, command: str) -> None:
-    from graphcnn.tools.resolve import find
+    from graphcnn.models.resolve import find
 
     saved = find("nets:tiny").build({}).initialize(0)
     saved.export_onnx("tiny.onnx")
@@ -123,7 +123,7 @@ def test_missing_packages_and_unknown_suffixes_are_named(
 def test_unknown_suffixes_are_refused_before_any_work(
     here: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("graphcnn.tools.resolve.ModelName.build", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr("graphcnn.models.resolve.ModelName.build", lambda *_: pytest.fail("built"))
     assert "unknown file type '.bmp'" in refused(1, command, "lenet5", "-o", "x.bmp")
 
 

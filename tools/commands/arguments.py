@@ -19,9 +19,9 @@ from graphcnn.language.arguments import choose
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.model import Model
+from graphcnn.models.resolve import ModelName, UnknownModelError, find
 from graphcnn.network.views import TTA
 from graphcnn.tools.onnx_inputs import shape_option
-from graphcnn.tools.resolve import ModelName, UnknownModelError, find
 
 F = TypeVar("F", bound=Callable[..., Any])
 

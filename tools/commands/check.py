@@ -8,10 +8,11 @@ import click
 from graphcnn.base.config import RUNTIMES
 from graphcnn.errors import CrashError, VerifyError
 from graphcnn.ir.node import Array
+from graphcnn.models.numbers_of_inputs import read_array
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.tools.commands.arguments import json_option
 from graphcnn.tools.commands.import_ import limit_option
-from graphcnn.tools.onnx_inputs import read_array, set_option, shapes_of
+from graphcnn.tools.onnx_inputs import set_option, shapes_of
 
 
 def _files(context: Any, parameter: Any, values: tuple[str, ...]) -> dict[str, Path]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
+from graphcnn.models.resolve import ModelName
 from graphcnn.network.weights import check_suffix
 from graphcnn.tools.commands.arguments import model_argument
-from graphcnn.tools.resolve import ModelName
 from graphcnn.training.transfer.names import SOURCES
 
 

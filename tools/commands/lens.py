@@ -16,6 +16,7 @@ from graphcnn.ir.node import Array
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.report.page import checked
 from graphcnn.model import Model
+from graphcnn.models.resolve import ModelName
 from graphcnn.pictures.picture import SUFFIXES, writer
 from graphcnn.pictures.writers.png import check_png
 from graphcnn.tools.commands.arguments import (
@@ -30,7 +31,6 @@ from graphcnn.tools.commands.arguments import (
 )
 from graphcnn.tools.lens_questions import QUESTIONS, Asked, Question, chosen
 from graphcnn.tools.predict_inputs import read_inputs
-from graphcnn.tools.resolve import ModelName
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -14,6 +14,7 @@ from graphcnn.ir.tensor_type import format_shape
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.model import Model
 from graphcnn.models import MODELS
+from graphcnn.models.resolve import ModelName
 from graphcnn.passes.driver.base import Applied
 from graphcnn.passes.driver.report import format_report, to_json
 from graphcnn.runtime.execution import Execution
@@ -23,7 +24,6 @@ from graphcnn.tools.commands.arguments import (
     model_argument,
     optimizer_option,
 )
-from graphcnn.tools.resolve import ModelName
 
 if TYPE_CHECKING:
     from graphcnn.compile.convolutions import Convolution

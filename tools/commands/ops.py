@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graphcnn.errors import WrongUseError
 from graphcnn.tools.commands.arguments import json_option
-from graphcnn.tools.resolve import WrongUseError
 
 if TYPE_CHECKING:
     from graphcnn.tools.operators import Operator

@@ -13,6 +13,7 @@ from graphcnn.compile.pipelines import inference_graph
 from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.model import Model
+from graphcnn.models.resolve import ModelName
 from graphcnn.ops.broadcast import Sum
 from graphcnn.passes.training.backward import gradients
 from graphcnn.passes.training.backward_rules import NAMED, deeplift
@@ -36,7 +37,6 @@ from graphcnn.runtime.execution import Execution
 from graphcnn.tools.commands.arguments import loss_option, model_argument, optimizer_option
 from graphcnn.tools.commands.look import TRAINING_LOSS, TRAINING_OPTIMIZER, apply_passes
 from graphcnn.tools.pictures import read_picture
-from graphcnn.tools.resolve import ModelName
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,6 +8,7 @@ import click
 from graphcnn.base.config import PRECISIONS
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.learning.optimizers import optimizer as make_optimizer
+from graphcnn.models.resolve import ModelName
 from graphcnn.runtime.execution import Execution
 from graphcnn.tools.commands.arguments import (
     json_option,
@@ -15,7 +16,6 @@ from graphcnn.tools.commands.arguments import (
     model_argument,
     optimizer_option,
 )
-from graphcnn.tools.resolve import ModelName
 
 
 @click.command()

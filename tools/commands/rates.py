@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from graphcnn.data.specs import Size
+from graphcnn.models.resolve import ModelName
 from graphcnn.pictures.picture import FREE, check_target
 from graphcnn.tools.commands.arguments import (
     data_options,
@@ -22,7 +23,6 @@ from graphcnn.tools.commands.arguments import (
 )
 from graphcnn.tools.commands.training.optimizing import make_optimizer
 from graphcnn.tools.commands.training.run import BATCH_SIZE
-from graphcnn.tools.resolve import ModelName
 from graphcnn.training.lr_find import lr_find
 
 

@@ -17,6 +17,7 @@ from graphcnn.learning.aim import Losses
 from graphcnn.learning.objective import measures_of
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.model import Model
+from graphcnn.models.resolve import ModelName
 from graphcnn.network.feeding import as_dataset
 from graphcnn.network.views import TTA, viewed
 from graphcnn.network.weights import check_suffix
@@ -41,7 +42,6 @@ from graphcnn.tools.commands.training.losses import (
 )
 from graphcnn.tools.commands.training.optimizing import optimizer_options
 from graphcnn.tools.commands.training.run import BATCH_SIZE, Run, run_options
-from graphcnn.tools.resolve import ModelName
 from graphcnn.training.fit import fit
 from graphcnn.training.history import History
 

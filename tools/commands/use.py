@@ -21,6 +21,7 @@ from graphcnn.ir.tensor_type import N, is_open
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import is_probability
 from graphcnn.model import Model
+from graphcnn.models.resolve import ModelName
 from graphcnn.pictures.picture import FREE, check_target
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
@@ -43,7 +44,6 @@ from graphcnn.tools.commands.export_options import file_options
 from graphcnn.tools.commands.export_training import Training, export_training, training_options
 from graphcnn.tools.commands.train import measured
 from graphcnn.tools.predict_inputs import read_inputs
-from graphcnn.tools.resolve import ModelName
 
 
 @click.command()

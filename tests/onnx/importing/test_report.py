@@ -11,8 +11,8 @@ from support.malformed_models import array, model, node, relu
 from graphcnn.errors import ImportModelError
 from graphcnn.model import import_onnx
 from graphcnn.models import MODELS
+from graphcnn.models.resolve import UnknownModelError, find
 from graphcnn.onnx.importing.report import report
-from graphcnn.tools.resolve import UnknownModelError, find
 
 
 def with_gaps(declared):

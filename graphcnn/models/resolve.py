@@ -1,4 +1,4 @@
-"""The MODEL of the command line: a built-in name, `module:function`, or a saved file."""
+"""A model by its name: a built-in one, `module:function`, or a saved file."""
 
 import importlib
 import importlib.util
@@ -15,15 +15,11 @@ from typing import Any
 from graphcnn import import_onnx
 from graphcnn.base.file_kinds import is_onnx
 from graphcnn.base.regular_files import is_link, is_regular, kind_of, open_regular
-from graphcnn.errors import GraphCnnError, GraphError
+from graphcnn.errors import GraphCnnError, GraphError, WrongUseError
 from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
 from graphcnn.models import MODELS
-from graphcnn.tools.onnx_inputs import values
-
-
-class WrongUseError(GraphCnnError):
-    """What was asked for does not exist: a mistake in the command, not in the work."""
+from graphcnn.models.numbers_of_inputs import values
 
 
 class UnknownModelError(WrongUseError):
