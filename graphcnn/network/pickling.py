@@ -1,8 +1,9 @@
-"""A model as plain data, for `pickle`, `copy` and `joblib`: the text of its graph, arrays, fields.
+"""A model as plain data, for `pickle`, `copy` and `joblib`: the bytes that `save` would write.
 
-Nothing in it is code. A model without weights stays one, and draws the same ones later. Models that
-share states and are kept together share those of the copies: beside each array stands a `Mark`,
-of which there is one for each state, and which `pickle` writes once.
+Nothing in them is code. They are an array of bytes, which `joblib` maps from a file where they are
+many. A model without weights stays one, and draws the same ones later. Models that share states and
+are kept together share those of the copies: for each state there is a `Mark`, which `pickle` writes
+once.
 """
 
 import weakref
@@ -19,11 +20,12 @@ from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.initializers import Custom
 from graphcnn.ir.node import Array, Node, Value, build
 from graphcnn.ir.sources import State
+from graphcnn.network import weights
 from graphcnn.network.metadata import read_graph
 from graphcnn.network.weights import check_states
 from graphcnn.text.write import dump_graph
 
-FORMAT = "graphcnn model 1"
+FORMAT = "graphcnn model 2"
 _WHAT = "a pickled model"
 
 
@@ -44,12 +46,11 @@ _marks: "weakref.WeakKeyDictionary[Cell, Mark]" = weakref.WeakKeyDictionary()
 
 def packed(graph: Graph, states: Mapping[str, Array], metadata: Mapping[str, str]) -> Any:
     """The state of a model."""
+    file = weights.packed(states, {"graph": dump_graph(graph), **metadata})
     return {
         "format": FORMAT,
-        "graph": dump_graph(graph),
-        "states": dict(states),
+        "file": np.frombuffer(file, np.uint8),
         "marks": {s.key: _marks.setdefault(s.cell, Mark()) for s in map(state_of, graph.states)},
-        "metadata": dict(metadata),
     }
 
 
@@ -61,16 +62,14 @@ def unpacked(state: Any) -> tuple[Graph, dict[str, Array], dict[str, str]]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise WeightsError(f"{_WHAT} must be of the format {FORMAT!r}, found {found!r}")
-    states: Any = state.get("states")
+    file: Any = state.get("file")
     marks: Any = state.get("marks", {})
-    metadata: Any = state.get("metadata")
-    if not _maps(metadata, str) or not isinstance(state.get("graph"), str):
-        raise WeightsError(f"{_WHAT} must hold its graph and its metadata as text")
-    if not _maps(states, np.ndarray):
-        raise WeightsError(f"{_WHAT} must hold its states as arrays by name")
+    if not isinstance(file, np.ndarray) or file.dtype != np.uint8:
+        raise WeightsError(f"{_WHAT} must hold its file as an array of bytes")
     if not _maps(marks, Mark):
         raise WeightsError(f"{_WHAT} must hold a mark for each of its states by name")
-    graph = read_graph({"graph": state["graph"]}, _WHAT)
+    states, metadata = weights.unpacked(file.tobytes(), _WHAT)
+    graph = read_graph(metadata, _WHAT)
     if graph.updates or not all(state_of(s).key for s in graph.states):
         raise WeightsError(f"{_WHAT} must hold the graph of a model, found {graph!r}")
     known = [s for s in graph.states if state_of(s).key in states]

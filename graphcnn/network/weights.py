@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import save
 
 from graphcnn.base.file_kinds import HEAD, recognised
@@ -40,13 +40,33 @@ def write_tensors(
     path: str | Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> Path:
     """Write tensors and text beside `path`, then rename: the old file stays valid until then."""
+    return atomic_write(path, packed(tensors, metadata))
+
+
+def packed(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a safetensors file: equal tensors and text are equal bytes."""
     contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
     coded = {k: DType.of(a.dtype) for k, a in contiguous.items() if _is_coded(a.dtype)}
     contiguous |= {key: contiguous[key].view(np.uint8) for key in coded}
     data = {"format": FORMAT, **metadata}
     if coded:
         data[ELEMENT_TYPES] = json.dumps(coded, sort_keys=True)
-    return atomic_write(path, _sorted(save(contiguous, data)))
+    return _sorted(save(contiguous, data))
+
+
+def unpacked(file: bytes, source: object) -> tuple[dict[str, Array], dict[str, str]]:
+    """Tensors and metadata of `packed`. Raises `WeightsError` for what is no whole safetensors
+    file."""
+    try:
+        found = {
+            name: np.frombuffer(t["data"], DType(t["dtype"].lower()).numpy).reshape(t["shape"])
+            for name, t in deserialize(file)  # type: ignore[no-untyped-call]
+        }
+        header = json.loads(file[8 : 8 + int.from_bytes(file[:8], "little")])
+        metadata = dict(header.get("__metadata__", {}))
+        return _decoded(found, metadata.pop(ELEMENT_TYPES, "{}")), metadata
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise WeightsError(f"{source}: not a whole safetensors file: {error}") from None
 
 
 def _is_coded(dtype: Any) -> bool:

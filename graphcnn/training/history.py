@@ -1,13 +1,14 @@
 """What training reported, epoch by epoch."""
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from graphcnn.errors import DataError
+from graphcnn.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
     from graphcnn.pictures.picture import Picture
@@ -20,6 +21,10 @@ class History:
     history["val_loss"]            # [0.31, 0.22, ...]
     history[-1]["accuracy"]        # of the last epoch
     for row in history: ...        # epoch after epoch
+    history.draw("curves.svg")     # loss, metrics and learning rate
+    history.to_pandas()            # a DataFrame, where pandas is installed
+
+    Several histories are drawn in one picture by `graphcnn.pictures.runs_picture`.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -109,6 +114,27 @@ class History:
             return {"image/svg+xml": self.picture().svg(), "text/plain": str(self)}
         except DataError:  # neither a loss nor an accuracy
             return {"text/plain": str(self)}
+
+    def to_pandas(self, *, steps: bool = False) -> Any:
+        """A `pandas.DataFrame` with a row for each epoch, counted from 1, and a column for each
+        number, the learning rate among them where it is known. NaN is what an epoch does not have.
+
+        With `steps` it has a row for each step that `fit(step_history=True)` noted, and none
+        without that. Raises `MissingExtraError` where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("a DataFrame", "pandas", "pandas") from None
+        if steps:
+            index = pandas.Index([int(row["step"]) for row in self.steps], name="step")
+            rows = [{k: v for k, v in row.items() if k != "step"} for row in self.steps]
+            return pandas.DataFrame(rows, index=index, dtype=float)
+        columns = {name: self.column(name) for name in self.columns}
+        if "learning_rate" not in columns and not all(map(math.isnan, self.rates)):
+            columns["learning_rate"] = self.rates
+        index = pandas.RangeIndex(1, len(self.rows) + 1, name="epoch")
+        return pandas.DataFrame(columns, index=index, dtype=float)
 
     def to_json(self) -> str:
         return json.dumps({"rows": self.rows, "ended": self.ended}, indent=1)

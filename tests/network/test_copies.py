@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import pickle
+import pickletools
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import graphcnn as cnn
 from graphcnn.data.normalisation import Normalisation
+from graphcnn.network import weights
 
 RNG = np.random.default_rng(4)
 IMAGES = RNG.random((12, 1, 6, 6), dtype=np.float32)
@@ -188,6 +190,11 @@ def test_joblib(tmp_path: Path) -> None:
         other = joblib.load(tmp_path / "m.joblib", mmap_mode=mode)
         assert bits(other) == bits(model)
         other.fit(TRAIN, **QUIET)
+    # Processes of joblib's own, which map what is larger than so many bytes.
+    run = joblib.Parallel(n_jobs=2, max_nbytes=100)
+    found = run(joblib.delayed(cnn.Model.fit)(model, TRAIN, seed=s, **QUIET) for s in (6, 6, 7))
+    rows = model.fit(TRAIN, seed=6, **QUIET).rows
+    assert [history.rows == rows for history in found] == [True, True, False]
 
 
 def test_another_process() -> None:
@@ -198,18 +205,30 @@ def test_another_process() -> None:
     assert found.tobytes() == model.predict(IMAGES).tobytes()
 
 
+def test_a_pickle_holds_the_file_that_save_writes(tmp_path: Path) -> None:
+    """Nothing but it, its class and marks: reading calls no function of what was kept."""
+    model = trained()
+    kept = model.__getstate__()["model"]
+    assert kept["file"].tobytes() == model.save(tmp_path / "m.safetensors").read_bytes()
+    found = [arg for op, arg, _ in pickletools.genops(pickle.dumps(model, 2))
+             if op.name == "GLOBAL"]  # fmt: skip
+    ours = {name for name in found if not name.startswith(("numpy", "_codecs", "copyreg"))}
+    assert ours == {"graphcnn.model Model", "graphcnn.network.pickling Mark"}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: None, "of the format 'graphcnn model 1', found 'NoneType'"),
+        (lambda s: None, "of the format 'graphcnn model 2', found 'NoneType'"),
         (lambda s: {**s, "format": "x"}, "found 'x'"),
-        (lambda s: {**s, "graph": 3}, "its graph and its metadata as text"),
-        (lambda s: {**s, "graph": "nonsense"}, "field 'graph'"),
-        (lambda s: {**s, "states": None}, "states as arrays by name"),
+        (lambda s: {**s, "file": b"x"}, "its file as an array of bytes"),
+        (lambda s: {**s, "file": np.zeros(9, np.uint8)}, "a pickled model: not a whole"),
+        (lambda s: {**s, "file": s["file"][:-1]}, "a pickled model: not a whole"),
+        (lambda s: {**s, "file": written(s, graph="nonsense")}, "field 'graph'"),
+        (lambda s: {**s, "file": written(s, **{"C1.weight": np.zeros(3)})}, "C1.weight: expected"),
+        (lambda s: {**s, "file": written(s, more=np.zeros(3))}, "extra more"),
+        (lambda s: {**s, "file": written(s, seed="x")}, "field 'seed' .* found 'x'"),
         (lambda s: {**s, "marks": {"C1.weight": 1}}, "a mark for each of its states"),
-        (lambda s: {**s, "states": {"C1.weight": np.zeros(3)}}, "C1.weight: expected"),
-        (lambda s: {**s, "states": {"more": np.zeros(3)}}, "extra more"),
-        (lambda s: {**s, "metadata": {"seed": "x"}}, "field 'seed' .* found 'x'"),
     ],
 )
 def test_damaged_states_are_refused(change: Any, words: str) -> None:
@@ -218,6 +237,15 @@ def test_damaged_states_are_refused(change: Any, words: str) -> None:
         cnn.Model.__new__(cnn.Model).__setstate__({"model": change(good["model"])})
     with pytest.raises(cnn.WeightsError, match="a pickled model"):
         cnn.Model.__new__(cnn.Model).__setstate__(17)
+
+
+def written(state: Any, **other: Any) -> Any:
+    """The file of a model with another entry of its metadata, or other tensors."""
+    tensors, metadata = weights.unpacked(state["file"].tobytes(), "it")
+    metadata.pop("format")
+    tensors |= {k: v for k, v in other.items() if not isinstance(v, str)}
+    metadata |= {k: v for k, v in other.items() if isinstance(v, str)}
+    return np.frombuffer(weights.packed(tensors, metadata), np.uint8)
 
 
 @pytest.mark.parametrize(

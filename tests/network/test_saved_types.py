@@ -1,6 +1,7 @@
 """Every element type goes to a file and comes back: tensors, models, checkpoints."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -42,7 +43,8 @@ def test_models_with_weights_of_every_type(dtype, tmp_path):
     x = np.full((2, 2, 3), 3, np.float32)
     expected = x * model.states["weight"].astype(np.float32)
     path = model.save(tmp_path / "m.safetensors")
-    for each in (cnn.load(path), weighted(dtype).load(path)):
+    copied = pickle.loads(pickle.dumps(model))
+    for each in (cnn.load(path), weighted(dtype).load(path), copied):
         assert each.states["weight"].dtype == dtype.numpy
         for runtime in ("native", "reference"):
             np.testing.assert_array_equal(each.predict(x, raw=True, runtime=runtime), expected)
