@@ -43,6 +43,10 @@ class WrongUseError(GraphCnnError):
     """What was asked for does not exist: a mistake in what was said, not in the work."""
 
 
+class RecipeError(WrongUseError):
+    """A recipe that cannot be read, or says what has no meaning; names file, line and key."""
+
+
 class GraphError(GraphCnnError):
     """A graph that means nothing: wrong shape, type, attribute or connection."""
 

@@ -38,6 +38,7 @@ LAYERS = [
     {"model"},
     {""},  # the package itself, which gathers what users see
     {"models"},
+    {"recipes"},
     {"tools"},
     {"__main__"},
 ]

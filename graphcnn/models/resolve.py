@@ -15,6 +15,7 @@ from typing import Any
 from graphcnn import import_onnx
 from graphcnn.base.file_kinds import is_onnx
 from graphcnn.base.regular_files import is_link, is_regular, kind_of, open_regular
+from graphcnn.data.dataset import Dataset
 from graphcnn.errors import GraphCnnError, GraphError, WrongUseError
 from graphcnn.language.arguments import choose
 from graphcnn.model import Model, load
@@ -91,6 +92,20 @@ class ModelName:
                 f"{self.text} must return a graphcnn.Model, found {type(model).__name__}"
             )
         return model
+
+
+def fitting(data: Dataset) -> dict[str, Any]:
+    """Arguments of a model that suit the data."""
+    shape = data.image_shape
+    if len(shape) not in (2, 3):  # no images
+        return {"classes": len(data.classes)} if data.classes else {}
+    channels, height, width = (1, *shape)[-3:]
+    found: dict[str, Any] = {"in_channels": channels}
+    if data.classes:
+        found["classes"] = len(data.classes)
+    if height == width:
+        found["size"] = height
+    return found
 
 
 def find(text: str) -> ModelName:

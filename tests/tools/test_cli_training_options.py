@@ -10,8 +10,8 @@ import pytest
 from support.command_line import XO, done, refused, run
 
 import graphcnn as cnn
+from graphcnn.recipes.transforms import TRANSFORMS, transforms
 from graphcnn.tools.commands.train import SECTIONS, train
-from graphcnn.tools.commands.training.augmenting import TRANSFORMS, transforms
 
 ALL = (
     "--augment", "flip, crop(2, mode='edge'), cutout(4)", "--ema", 0.9, "--label-smoothing", 0.1,

@@ -8,7 +8,6 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
-import numpy as np
 
 from graphcnn.base.config import PRECISIONS, RUNTIMES
 from graphcnn.data.dataset import Dataset
@@ -98,12 +97,12 @@ def _size(context: Any, parameter: Any, text: str | None) -> int | tuple[int, in
     return height if height == width else (height, width)
 
 
-#: Where the options that say how pictures are read are kept for `read_data`.
-_READING = "graphcnn.reading"
+#: Where the options that say how pictures are read are kept, and those of the machine.
+READING, MACHINE = "graphcnn.reading", "graphcnn.machine"
 
 
 def _note_reading(context: Any, parameter: Any, value: Any) -> None:
-    context.meta.setdefault(_READING, {})[parameter.name] = value
+    context.meta.setdefault(READING, {})[parameter.name] = value
 
 
 _READ_BY: dict[str, dict[str, Any]] = {
@@ -157,7 +156,7 @@ def data_options(help: str, required: bool = True) -> Callable[[F], F]:
 
 def read_data(data: str, size: Size | None, grey: bool | None) -> Parts:
     """The parts of DATA. Options that it does not have are wrong use."""
-    options = {"size": size, "grey": grey, **click.get_current_context().meta.get(_READING, {})}
+    options = {"size": size, "grey": grey, **click.get_current_context().meta.get(READING, {})}
     known = SPECS[data.partition(":")[0]].options
     if any(value is not None and name not in known for name, value in options.items()):
         wrong = [n for n, value in options.items() if value is not None and n not in known]
@@ -207,6 +206,7 @@ def _environment(name: str) -> Callable[[Any, Any, Any], None]:
     def store(context: Any, parameter: Any, value: Any) -> None:
         if value is None:
             return
+        context.meta.setdefault(MACHINE, {})[parameter.name] = value
         before = os.environ.get(name)
         os.environ[name] = str(int(value)) if isinstance(value, bool) else str(value)
 
@@ -280,32 +280,10 @@ def loss_option(help: str, default: str | None = "cross_entropy") -> Callable[[F
     )  # fmt: skip
 
 
-def optimizer_option(help: str) -> Callable[[F], F]:
+def optimizer_option(help: str, default: str | None = "adam") -> Callable[[F], F]:
+    known = f"One of {', '.join(OPTIMIZERS)}."
     return click.option(
-        "--optimizer", type=click.Choice(list(OPTIMIZERS)), metavar="NAME", default="adam",
-        show_default=True, help=f"{help} One of {', '.join(OPTIMIZERS)}.",
+        "--optimizer", type=click.Choice(list(OPTIMIZERS)), metavar="NAME", default=default,
+        show_default=default is not None,
+        help=f"{help} {known}" if default else f"{help} {known} Default: adam.",
     )  # fmt: skip
-
-
-def fitting(data: Dataset) -> dict[str, Any]:
-    """Arguments of a model that suit the data."""
-    shape = data.image_shape
-    if len(shape) not in (2, 3):  # no images
-        return {"classes": len(data.classes)} if data.classes else {}
-    channels, height, width = (1, *shape)[-3:]
-    found: dict[str, Any] = {"in_channels": channels}
-    if data.classes:
-        found["classes"] = len(data.classes)
-    if height == width:
-        found["size"] = height
-    return found
-
-
-def reconstruction(data: Dataset) -> Dataset:
-    """The same images, each with itself as its target."""
-    if not isinstance(data.images, np.ndarray):
-        raise DataError("--reconstruct takes images that are kept in memory, without --lazy")
-    pixels = data.images[:, None] if data.images.ndim == 3 else data.images
-    if pixels.dtype == np.uint8:
-        pixels = pixels / np.float32(255)
-    return replace(data, labels=pixels, classes=())

@@ -16,12 +16,11 @@ from graphcnn.ir.node import Array
 from graphcnn.lens.finding import Finding
 from graphcnn.lens.report.page import checked
 from graphcnn.model import Model
-from graphcnn.models.resolve import ModelName
+from graphcnn.models.resolve import ModelName, fitting
 from graphcnn.pictures.picture import SUFFIXES, writer
 from graphcnn.pictures.writers.png import check_png
 from graphcnn.tools.commands.arguments import (
     data_options,
-    fitting,
     machine_options,
     model_argument,
     note_untrained,

@@ -7,22 +7,21 @@ from typing import Any
 import click
 
 from graphcnn.data.specs import Size
-from graphcnn.models.resolve import ModelName
+from graphcnn.models.resolve import ModelName, fitting
 from graphcnn.pictures.picture import FREE, check_target
+from graphcnn.recipes.inputs import reconstruction
+from graphcnn.recipes.training import BATCH_SIZE
 from graphcnn.tools.commands.arguments import (
     data_options,
-    fitting,
     json_option,
     loss_option,
     model_argument,
     optimizer_option,
     read_data,
     reconstruct_option,
-    reconstruction,
     runtime_options,
 )
 from graphcnn.tools.commands.training.optimizing import make_optimizer
-from graphcnn.tools.commands.training.run import BATCH_SIZE
 from graphcnn.training.lr_find import lr_find
 
 

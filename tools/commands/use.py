@@ -21,12 +21,12 @@ from graphcnn.ir.tensor_type import N, is_open
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import is_probability
 from graphcnn.model import Model
-from graphcnn.models.resolve import ModelName
+from graphcnn.models.resolve import ModelName, fitting
 from graphcnn.pictures.picture import FREE, check_target
+from graphcnn.recipes.inputs import reconstruction
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
     data_options,
-    fitting,
     json_option,
     loss_option,
     metric_option,
@@ -36,7 +36,6 @@ from graphcnn.tools.commands.arguments import (
     part_option,
     read_data,
     reconstruct_option,
-    reconstruction,
     runtime_options,
     tta_option,
 )

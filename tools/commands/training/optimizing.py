@@ -1,14 +1,12 @@
-"""Options that become the optimiser of a run."""
+"""Options that say how the optimiser works."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-from graphcnn.learning.optimizers import EMA, OPTIMIZERS, Optimizer
-from graphcnn.learning.schedules import SCHEDULES, Constant, epochs, warmup
+from graphcnn.learning.optimizers import OPTIMIZERS, Optimizer
+from graphcnn.learning.schedules import SCHEDULES
 from graphcnn.tools.commands.arguments import optimizer_option
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,53 +20,27 @@ def defaults(setting: str, but: float | None = None) -> str:
     return ", ".join(f"{value:g} for {name}" for name, value in having.items() if value != but)
 
 
-def make_optimizer(
-    name: str,
-    learning_rate: float | None = None,
-    momentum: float | None = None,
-    weight_decay: float | None = None,
-    clip_norm: float | None = None,
-    schedule: str = "constant",
-    warmed: float = 0.0,
-    ema: float | None = None,
-) -> Optimizer:
-    """The optimiser of that name; None stands for what its class suggests for small networks.
-
-    The rate follows the schedule of that name over the whole run, after `warmed` epochs of rise.
-    With `ema` it averages the weights, too.
-    """
-    rule = OPTIMIZERS[name]
-    arguments: dict[str, Any] = {
-        "learning_rate": learning_rate,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-        "clip_norm": clip_norm,
-    }
-    if momentum is not None and "momentum" not in {field.name for field in fields(rule)}:
-        raise click.UsageError(f"--momentum has no meaning for {name}, which has its own")
-    made = rule.suggested(**{key: x for key, x in arguments.items() if x is not None})
-    rates = SCHEDULES[schedule](made.learning_rate)  # type: ignore[call-arg]
-    rates = warmup(rates, epochs(warmed)) if warmed else rates
-    made = made if isinstance(rates, Constant) else replace(made, learning_rate=rates)
-    return made if ema is None else EMA(made, ema, warmup=True)
+def make_optimizer(name: str, learning_rate: float | None = None) -> Optimizer:
+    """The optimiser of that name, with what its class suggests for small networks."""
+    settings = {} if learning_rate is None else {"learning_rate": learning_rate}
+    return OPTIMIZERS[name].suggested(**settings)
 
 
 def optimizer_options(function: F) -> F:
-    """The options of `make_optimizer`, as one argument `optimizer`."""
+    """Those of the optimiser, its schedule and averages, as keys of a recipe."""
     options = (
-        optimizer_option("Rule of the updates."),
+        optimizer_option("Rule of the updates.", default=None),
         click.option(
             "--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X",
             help=f"Default: {defaults('learning_rate')}.",
         ),
         click.option(
-            "--schedule", type=click.Choice(list(SCHEDULES)), default="constant",
-            show_default=True, metavar="NAME",
+            "--schedule", type=click.Choice(list(SCHEDULES)), metavar="NAME",
             help="How the learning rate goes over the epochs, from or to the one above. One of "
-            f"{', '.join(SCHEDULES)}.",
+            f"{', '.join(SCHEDULES)}. Default: constant.",
         ),
         click.option(
-            "--warmup", "warmed", type=click.FloatRange(min=0), metavar="EPOCHS", default=0.0,
+            "--warmup", type=click.FloatRange(min=0), metavar="EPOCHS",
             help="Epochs in which the learning rate rises to where its schedule begins. Default: "
             "none.",
         ),
@@ -93,13 +65,7 @@ def optimizer_options(function: F) -> F:
         ),
     )  # fmt: skip
 
-    @wraps(function)
-    def gathered(**arguments: Any) -> Any:
-        settings = ("learning_rate", "momentum", "weight_decay", "clip_norm", "schedule", "warmed")
-        how = {name: arguments.pop(name) for name in (*settings, "ema")}
-        return function(**{**arguments, "optimizer": make_optimizer(arguments["optimizer"], **how)})
-
-    result: Any = gathered
+    result: Any = function
     for option in reversed(options):
         result = option(result)
     return result  # type: ignore[no-any-return]

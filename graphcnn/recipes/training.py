@@ -1,0 +1,200 @@
+"""A recipe carried out: data, network, training, the test at the end, and what is kept of it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphcnn.base.regular_files import is_folder
+from graphcnn.data.parts import Parts
+from graphcnn.errors import DataError, OutputError, RecipeError
+from graphcnn.learning.aim import Losses
+from graphcnn.learning.objective import LOSS, measures_of
+from graphcnn.model import Model
+from graphcnn.network.feeding import as_dataset
+from graphcnn.network.views import viewed
+from graphcnn.network.weights import check_suffix
+from graphcnn.pictures.picture import check_target
+from graphcnn.recipes.aims import class_weights_of, logs_of, loss_of, monitor_of, stopping_of
+from graphcnn.recipes.inputs import augmented, network_named, network_of, parts_of, transforms_of
+from graphcnn.recipes.kinds import as_texts
+from graphcnn.recipes.optimizing import optimizer_of
+from graphcnn.recipes.recipe import Recipe
+from graphcnn.training.fit import fit
+from graphcnn.training.history import History
+from graphcnn.training.monitor import Monitor
+
+#: The batch size where none is given.
+BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out of a recipe.
+
+    Attributes:
+        results: loss and metrics on the test images; empty where the run was interrupted.
+        path: the saved model, if it is to be saved.
+    """
+
+    recipe: Recipe
+    model: Model
+    history: History
+    parts: Parts
+    results: Mapping[str, float]
+    path: Path | None = None
+
+    @property
+    def reached(self) -> dict[str, bool]:
+        """Whether each result is as the recipe states it. Raises `RecipeError` for one that was not
+        measured."""
+        return {name: self._reached(name) for name in self.recipe.states}
+
+    def verdicts(self) -> list[str]:
+        """Each result that the recipe states, and whether it was reached, in words."""
+        return [
+            f"{'reached' if fine else 'NOT reached'}: {name} {self.results[name]:.4f}, the recipe "
+            f"states {self.recipe.states[name]:g}"
+            for name, fine in self.reached.items()
+        ]
+
+    def _reached(self, name: str) -> bool:
+        if name not in self.results:
+            known = ", ".join(self.results) or "nothing"
+            self.recipe.places.refuse(f"states.{name}", f"is not measured at the end; {known} is")
+        found, stated = self.results[name], self.recipe.states[name]
+        return found >= stated if Monitor(name).more else found <= stated
+
+
+def check(recipe: Recipe) -> None:
+    """Raise `RecipeError` for what has no meaning, as far as it is known without data and model."""
+    run, places = recipe.run, recipe.places
+    if run.resume and run.checkpoint and run.resume != run.checkpoint:
+        raise RecipeError("--resume DIR goes on writing to DIR; leave out --checkpoint")
+    if run.changing and not run.resume:
+        places.refuse_name("run.changing", "needs --resume")
+    if run.checkpoint_every and not (run.checkpoint or run.resume or recipe.output.run):
+        places.refuse_name("run.checkpoint_every", "needs --checkpoint or --resume")
+    if run.monitor and not run.early_stopping:
+        raise RecipeError(
+            f"{places.name('run.monitor')} says what --early-stopping watches: give both"
+        )
+    for made in (optimizer_of, transforms_of, class_weights_of, monitor_of, logs_of, loss_of):
+        made(recipe)
+
+
+def train_recipe(recipe: Recipe, data: Any = None, *, save: bool = False) -> Trained:
+    """Carry a recipe out: what `graphcnn train` does.
+
+    Args:
+        data: in place of the data that the recipe names: a pair of data sets for training and test,
+            or `cnn.data.load(...)`.
+        save: write the model to a file also where the recipe does not say one.
+
+    Raises:
+        RecipeError: what the recipe says has no meaning.
+        GraphCnnError: the data, the network or the training fail, as `fit` tells it.
+    """
+    check(recipe)
+    named = network_named(recipe)
+    parts = parts_of(recipe, data)
+    model = network_of(recipe, named, parts.train)
+    parts = augmented(recipe, parts)
+    metrics = as_texts(recipe.measuring.metrics) or None
+    loss = loss_of(recipe, model)
+    _check_monitored(recipe, measures_of(loss, model.graph, metrics))
+    _check_views(recipe, model, loss)
+    path, curves = recipe.output.model, recipe.output.curves
+    target = Path(path or f"{model.name}.safetensors") if path or save else None
+    if target is not None:
+        check_suffix(target)
+        check_writable(target)
+    if curves is not None:
+        check_target(Path(curves))
+        check_writable(Path(curves))
+    history = _fit(recipe, model, parts, loss, metrics)
+    if history.ended == "interrupted":
+        return Trained(recipe, model, history, parts, {}, target)
+    if target is not None:
+        model.save(target)
+    if curves is not None and len(history):
+        history.draw(curves, model.name)
+    row = model.evaluate(parts.test, metrics=metrics, tta=recipe.measuring.tta, **_machine(recipe))
+    return Trained(recipe, model, history, parts, row, target)
+
+
+def _fit(
+    recipe: Recipe, model: Model, parts: Parts, loss: Losses, metrics: tuple[str, ...] | None
+) -> History:
+    as_dataset(parts.test, model, parts.train.classes)  # what does not fit is found now
+    run = recipe.run
+    return fit(
+        model,
+        parts.train,
+        epochs=run.epochs or (None if run.max_steps else 1),
+        batch_size=run.batch_size or min(BATCH_SIZE, len(parts.train)),
+        loss=loss,
+        metrics=metrics,
+        optimizer=optimizer_of(recipe),
+        validation=parts.validation,
+        validation_every=run.validation_every,
+        shards=run.shards,
+        class_weights=class_weights_of(recipe),
+        seed=run.seed,
+        shuffle=run.shuffle,
+        drop_last=run.drop_last,
+        steps_per_epoch=run.steps_per_epoch,
+        max_steps=run.max_steps,
+        max_time=run.max_time,
+        early_stopping=stopping_of(recipe),
+        checkpoint=run.checkpoint,
+        checkpoint_every=run.checkpoint_every,
+        resume=run.resume,
+        changing=as_texts(run.changing),
+        callbacks=logs_of(recipe),
+        progress=recipe.output.progress,
+        **_machine(recipe),
+    )
+
+
+def _machine(recipe: Recipe) -> dict[str, Any]:
+    said = recipe.machine
+    return {
+        "runtime": said.runtime,
+        "threads": said.threads,
+        "precision": said.precision,
+        "tune": said.tune,
+    }
+
+
+def _check_monitored(recipe: Recipe, measured: Any) -> None:
+    """Learn before training, not after an epoch, that there is no such number to watch."""
+    names = [LOSS, *measured]
+    names += [f"val_{name}" for name in names]
+    monitor = monitor_of(recipe)
+    if monitor is not None and monitor.name not in names:
+        raise RecipeError(
+            f"there is no {monitor.name!r} for {recipe.places.name('run.monitor')}; this run has "
+            f"{', '.join(names)}, and --metric measures more"
+        )
+
+
+def _check_views(recipe: Recipe, model: Model, loss: Losses) -> None:
+    """Learn before training, not after, that views have no meaning for what the model gives."""
+    tta = recipe.measuring.tta
+    if tta is None:
+        return
+    try:
+        viewed(model.graph, tta, loss if isinstance(loss, str) else getattr(loss, "name", None))
+    except DataError as error:
+        raise DataError(f"{recipe.places.name('measuring.tta')} {tta}: {error}") from None
+
+
+def check_writable(target: Path) -> None:
+    """Learn before training, not after, that a file has no place to go."""
+    folder = target.parent
+    if not is_folder(folder):
+        raise OutputError(f"cannot write {target}: the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write {target}: the folder {folder} is read-only")
