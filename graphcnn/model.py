@@ -28,6 +28,7 @@ from graphcnn.training.trainable import Trainable
 from graphcnn.training.transfer.transferable import Transferable
 
 if TYPE_CHECKING:
+    from graphcnn.doctor.overfit import Overfit
     from graphcnn.exchange.training_parity import TrainingParity
     from graphcnn.lens.lens import Lens
     from graphcnn.network.feeding import Data
@@ -269,6 +270,18 @@ class Model(Trainable, Transferable):
             return measured(self, data, chosen, batch_size, metrics, execution, targets, tta)
         except MemoryError as error:
             raise OutOfMemoryError.of(f"{self.name} is evaluated", error) from None
+
+    # Finding out what is wrong
+
+    def overfit_one_batch(self, data: "Data", targets: Any = None, **options: Any) -> "Overfit":
+        """Whether one batch can be learned by heart, on a copy: the first thing to try where a
+        training does not work. The arguments are those of
+        `graphcnn.doctor.overfit.overfit_one_batch`, explained there."""
+        from graphcnn.doctor.overfit import overfit_one_batch
+        from graphcnn.training.foreign import check_known
+
+        check_known(overfit_one_batch, options)
+        return overfit_one_batch(self, data, targets, **options)
 
     # Exporting
 

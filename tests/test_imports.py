@@ -35,6 +35,7 @@ LAYERS = [
     {"network"},
     {"onnx", "training"},
     {"exchange", "lens"},
+    {"doctor"},
     {"model"},
     {""},  # the package itself, which gathers what users see
     {"models"},

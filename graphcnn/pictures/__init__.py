@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphcnn.pictures.results.descent import descent_picture
     from graphcnn.pictures.results.layers import layers_picture
     from graphcnn.pictures.results.mistakes import errors_picture
+    from graphcnn.pictures.results.one_batch import one_batch_picture
     from graphcnn.pictures.results.ranks import ranks_picture
     from graphcnn.pictures.results.rates import rates_picture
     from graphcnn.pictures.results.report import report_picture
@@ -46,6 +47,7 @@ __all__ = [
     "graph_picture",
     "layer_steps",
     "layers_picture",
+    "one_batch_picture",
     "passes_picture",
     "plan_picture",
     "ranks_picture",
@@ -72,6 +74,7 @@ _HOMES: Final = {
     "graph_picture": "diagram",
     "layer_steps": "lessons.conv_steps",
     "layers_picture": "results.layers",
+    "one_batch_picture": "results.one_batch",
     "passes_picture": "differences",
     "Picture": "picture",
     "plan_picture": "memory",
