@@ -166,6 +166,7 @@ _LATER = {
     "augment": "graphcnn.data.augment",
     "callbacks": "graphcnn.training.callbacks",
     "models": "graphcnn.models",
+    "sklearn": "graphcnn.sklearn",
 }
 
 
@@ -185,7 +186,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """With what is loaded later: for those who press Tab."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_LATER})
 
 
 __all__ = [

@@ -39,7 +39,7 @@ LAYERS = [
     {"model"},
     {""},  # the package itself, which gathers what users see
     {"models"},
-    {"recipes"},
+    {"recipes", "sklearn"},
     {"tools"},
     {"__main__"},
 ]
