@@ -25,6 +25,7 @@ from graphcnn.ir.geometry import Pair, Window, windows
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.tensor_type import known_size
+from graphcnn.ops.activation import PRelu
 from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.conv import ConvTranspose2d
 from graphcnn.ops.fused import Fused
@@ -249,7 +250,7 @@ def _transpose(node: Node, x: ReceptiveField) -> ReceptiveField | None:
     return x if perm[2:] == (2, 3) else None
 
 
-@fields_of(Flatten, BatchNorm, BatchNormTrain, GroupNorm)
+@fields_of(Flatten, PRelu, BatchNorm, BatchNormTrain, GroupNorm)
 def _each_element(node: Node, x: ReceptiveField) -> ReceptiveField:
     """The elements see what they saw before (statistics of batches and groups aside)."""
     return x

@@ -9,12 +9,15 @@ from graphcnn.ir.node import Value
 from graphcnn.language.arguments import Activation, choose, number, scoped
 from graphcnn.language.axes import one_axis
 from graphcnn.language.errors import located
+from graphcnn.language.sources import learned
 from graphcnn.ops.activation import (
     Elu,
     Gelu,
     HardSigmoid,
     HardSwish,
     LeakyRelu,
+    Mish,
+    PRelu,
     Relu,
     Sigmoid,
     Silu,
@@ -34,6 +37,36 @@ def relu(x: Value, *, name: str = "") -> Value:
 def leaky_relu(x: Value, alpha: float = 0.01, *, name: str = "") -> Value:
     """x where x > 0, else alpha·x."""
     return LeakyRelu(number(alpha, "alpha"))(x, name=scoped(name, "leaky_relu"))
+
+
+@located
+def prelu(
+    x: Value,
+    shared: bool = False,
+    *,
+    init: float = 0.25,
+    trainable: bool = True,
+    name: str = "",
+) -> Value:
+    """x where x > 0, else slope·x, with a learned slope (arXiv:1502.01852).
+
+    The parameter `slope` is (C), one number per channel of x (N, C, ...), or (1), one for all. It
+    has one axis, so that weight decay leaves it alone, as it does biases.
+
+    Args:
+        x: (N, C, ...), as (N, C, H, W). With a shared slope, any shape.
+        shared: one slope for all channels.
+        init: the slope at the start.
+        trainable: False freezes it.
+
+    Raises:
+        GraphError: x has no channels of a known number.
+    """
+    channels = 1 if shared else next(iter(x.shape[1:2]), None)
+    if not isinstance(channels, int):
+        raise GraphError(f"x must be (N, C, ...), or the slope shared, found {x.type}")
+    slope = learned((channels,), number(init, "init"), x.dtype, trainable)
+    return PRelu()(x, slope, name=scoped(name, "prelu"))
 
 
 @located
@@ -64,6 +97,12 @@ def softplus(x: Value, *, name: str = "") -> Value:
 def silu(x: Value, *, name: str = "") -> Value:
     """x·sigmoid(x), also called swish."""
     return Silu()(x, name=scoped(name, "silu"))
+
+
+@located
+def mish(x: Value, *, name: str = "") -> Value:
+    """x·tanh(softplus(x)), smooth and not monotone (arXiv:1908.08681)."""
+    return Mish()(x, name=scoped(name, "mish"))
 
 
 @located
@@ -105,8 +144,8 @@ def log_softmax(x: Value, axis: int = -1, *, name: str = "") -> Value:
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
     f.__name__: f
     for f in (
-        relu, leaky_relu, elu, sigmoid, tanh, softplus, silu, gelu, hard_swish, hard_sigmoid,
-        softmax, log_softmax,
+        relu, leaky_relu, elu, sigmoid, tanh, softplus, silu, mish, gelu, hard_swish, hard_sigmoid,
+        prelu, softmax, log_softmax,
     )
 }  # fmt: skip
 

@@ -8,12 +8,15 @@ from typing import ClassVar
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir.node import Array, Node, Op, Value
-from graphcnn.ir.tensor_type import TensorType
-from graphcnn.ops.comparison import And, Where, masked
-from graphcnn.ops.elementwise import Erf, Exp
+from graphcnn.ir.batch import Batches, Rule, Types, elementwise
+from graphcnn.ir.node import Array, Node, Op, Value, constant_of
+from graphcnn.ir.tensor_type import Shape, TensorType
+from graphcnn.ops.broadcast import broadcast_type, unbroadcast
+from graphcnn.ops.comparison import And, Not, Where, masked
+from graphcnn.ops.elementwise import Erf, Exp, Minimum
 from graphcnn.ops.parts.checks import check_float
 from graphcnn.ops.parts.erf import erf
+from graphcnn.ops.shape import Reshape
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,55 @@ class LeakyRelu(_Activation):
 
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         return [Where()(node.inputs[0] > 0.0, dy, dy * self.alpha)]
+
+
+@dataclass(frozen=True)
+class PRelu(Op):
+    """y = x where x > 0, else slope·x, with a slope that is learned. At 0, dx = slope·dy.
+
+    A slope of one axis has a number for each channel, axis 1 of x (N, C, ...), or one for all. Any
+    other broadcasts to x. K. He et al., arXiv:1502.01852.
+    """
+
+    operands: ClassVar = ("x", "slope")
+    family: ClassVar = "activation"
+    annihilators: ClassVar = ((0,),)
+    integral: ClassVar[bool] = True
+
+    def infer(self, x: TensorType, slope: TensorType) -> TensorType:
+        check_float(x=x, slope=slope)
+        wide = slope.with_shape(_beside(slope.shape, x.shape))
+        if broadcast_type(x=x, slope=wide).shape != x.shape:
+            raise GraphError(f"slope must broadcast to x, found slope {slope} and x {x}")
+        return x
+
+    def evaluate(self, x: Array, slope: Array) -> Array:
+        return np.where(x > 0, x, x * slope.reshape(_beside(slope.shape, x.shape)))  # type: ignore[arg-type]
+
+    def expand(self, x: Value, slope: Value) -> tuple[Value, ...]:
+        return (Where()(x > 0.0, x, x * _beside_x(slope, x)),)
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x, slope = node.inputs
+        positive, wide = x > 0.0, _beside_x(slope, x)
+        dslope = unbroadcast(masked(Not()(positive), dy * x), wide.shape)
+        dslope = dslope if wide is slope else Reshape(slope.shape)(dslope)
+        return [Where()(positive, dy, dy * wide), dslope]
+
+    def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
+        x, slope = types
+        wide = slope.with_shape(_beside(slope.shape, x.shape))
+        return elementwise(inputs, (x, wide), x.rank)
+
+
+def _beside(slope: Shape, x: Shape) -> Shape:
+    """The shape of a slope in which it broadcasts to x."""
+    return (*slope, *(1 for _ in x[2:])) if len(slope) == 1 else slope
+
+
+def _beside_x(slope: Value, x: Value) -> Value:
+    shape = _beside(slope.shape, x.shape)
+    return slope if shape == slope.shape else Reshape(shape)(slope)
 
 
 @dataclass(frozen=True)
@@ -119,6 +171,31 @@ class Silu(_Activation):
     def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
         s = Sigmoid()(node.inputs[0])
         return [dy * (s + node.output * (1.0 - s))]
+
+
+#: From here on tanh(softplus(x)) is 1 in float64: e^20 squared is 2·10^17.
+_LARGE = 20.0
+
+
+@dataclass(frozen=True)
+class Mish(_Activation):
+    """y = x·tanh(softplus(x)), which is x·n / (n + 2) with n = e·(e + 2) and e = e^x.
+
+    dx = dy·(n / (n + 2) + 4·x·e·(1 + e) / (n + 2)²). D. Misra, arXiv:1908.08681.
+    """
+
+    def evaluate(self, x: Array) -> Array:
+        e = np.exp(np.minimum(x, _LARGE))
+        n = e * (e + 2)
+        y: Array = x * (n / (n + 2))
+        return y
+
+    def gradient(self, node: Node, dy: Value) -> Sequence[Value | None]:
+        x = Minimum()(node.inputs[0], constant_of(_LARGE, dy.dtype))
+        e = Exp()(x)
+        n = e * (e + 2.0)
+        r = 1.0 / (n + 2.0)
+        return [dy * (n * r + x * (e * r) * ((e + 1.0) * r) * 4.0)]
 
 
 # tanh(_SCALE·(x + _CUBIC·x³)) approximates erf(x/√2): D. Hendrycks, K. Gimpel, arXiv:1606.08415.

@@ -4,10 +4,10 @@ Files of other frameworks write such operators out; the numbers in them have gon
 were given a few digits. Only spellings that compute the same are replaced, and only where nothing
 else reads what lies in between.
 
-In float32 and float64, silu and not equal keep every bit of the definition; hard swish and gelu
-round in other places, and where a number was written with few digits they have all of it. So the
-pass may stand in a pipeline of inference, too; the importer runs it, for everything then sees what
-the file means.
+In float32 and float64, silu and not equal keep every bit of the definition; mish, hard swish and
+gelu round in other places, and where a number was written with few digits they have all of it. So
+the pass may stand in a pipeline of inference, too; the importer runs it, for everything then sees
+what the file means.
 """
 
 import math
@@ -19,7 +19,16 @@ from typing import ClassVar
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Value
-from graphcnn.ops.activation import Gelu, HardSigmoid, HardSwish, Sigmoid, Silu, Tanh
+from graphcnn.ops.activation import (
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    Mish,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Tanh,
+)
 from graphcnn.ops.comparison import Equal, NotEqual
 from graphcnn.ops.elementwise import Add, Div, Erf, Mul, Pow
 from graphcnn.passes.driver.base import Pass, PassLog, Refusal, no
@@ -43,6 +52,17 @@ def times_its_sigmoid(node: Node, match: Match) -> Result:
     if gate is None:
         return None
     return _read_elsewhere(gate, match) or Silu()(*gate.node.inputs, name=node.name)
+
+
+@rule("mul")
+def times_tanh_of_its_softplus(node: Node, match: Match) -> Result:
+    """x * tanh(softplus(x)) -> mish(x)"""
+    for x, bend in (node.inputs, node.inputs[::-1]):
+        inner = bend.node.inputs[0] if isinstance(bend.node.op, Tanh) else None
+        if inner is not None and isinstance(inner.node.op, Softplus) and inner.node.inputs == (x,):
+            elsewhere = _read_elsewhere(bend, match) or _read_elsewhere(inner, match)
+            return elsewhere or Mish()(x, name=node.name)
+    return None
 
 
 @rule("mul")
@@ -87,12 +107,15 @@ def gelu_by_tanh(node: Node, match: Match) -> Result:
     return None
 
 
-RULES = (not_of_equal, times_its_sigmoid, times_its_hard_sigmoid, gelu_by_erf, gelu_by_tanh)
+RULES = (
+    not_of_equal, times_its_sigmoid, times_tanh_of_its_softplus, times_its_hard_sigmoid,
+    gelu_by_erf, gelu_by_tanh,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Recognise(Pass):
-    """Replace silu, hard swish, gelu and not equal, written out, by the operators."""
+    """Replace silu, mish, hard swish, gelu and not equal, written out, by the operators."""
 
     #: In bfloat16, where every step of the long spelling rounds to 8 bits.
     tolerance: ClassVar[float | None] = 2.0**-6

@@ -13,8 +13,8 @@ arrives at y, and dx what leaves at x:
     lrp          dx = f'(x) · dy · z / (z + epsilon · sign z) at what is linear, z its result
     deeplift     dx = dy · (f(x) - f(x0)) / (x - x0) at what is not linear, x0 of a baseline
 
-Rectifiers are relu, leaky_relu, elu, silu, gelu and hard_swish, and maximum and clip with 0 as
-the lower bound, as relu6 is written.
+Rectifiers are relu, leaky_relu, prelu, elu, silu, mish, gelu and hard_swish, and maximum and clip
+with 0 as the lower bound, as relu6 is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,7 +66,9 @@ def own_derivative(node: Node, *cotangents: Value | None) -> Cotangents:
 
 # Rectifiers
 
-_RECTIFIERS = ("relu", "leaky_relu", "elu", "silu", "gelu", "hard_swish", "maximum", "clip")
+_RECTIFIERS = (
+    "relu", "leaky_relu", "prelu", "elu", "silu", "mish", "gelu", "hard_swish", "maximum", "clip",
+)  # fmt: skip
 
 
 @rule_for(*_RECTIFIERS)
@@ -79,7 +81,10 @@ def _deconv(node: Node, dy: Value) -> Cotangents | None:
     if not _rectifies(node):
         return None
     passed = Relu()(dy)
-    fixed = [isinstance(x.node.op, Constant) for x in node.inputs]
+    fixed = [
+        isinstance(x.node.op, Constant) or name == "slope"
+        for x, name in zip(node.inputs, node.op.operands, strict=True)
+    ]
     return [
         None if known else unbroadcast(passed, x.shape)
         for known, x in zip(fixed, node.inputs, strict=True)
@@ -190,8 +195,8 @@ def lrp(epsilon: float = 1e-6) -> BackwardRules:
         return own_derivative(node, dy * 0.5) if all(map(_fed, node.inputs)) else None
 
     @rule_for(
-        "leaky_relu", "elu", "silu", "gelu", "hard_swish", "tanh", "sigmoid", "hard_sigmoid",
-        "softplus", "clip", "maximum", "minimum",
+        "leaky_relu", "prelu", "elu", "silu", "mish", "gelu", "hard_swish", "tanh", "sigmoid",
+        "hard_sigmoid", "softplus", "clip", "maximum", "minimum",
     )  # fmt: skip
     def bend(node: Node, dy: Value) -> Cotangents | None:
         moving = [x for x in node.inputs if len(node.inputs) == 1 or _fed(x)]
@@ -234,12 +239,12 @@ def deeplift(baseline: Mapping[Value, Any]) -> BackwardRules:
     contributions add up to the difference of the scores, F(x) - F(x0).
 
     It holds at every activation and function of one element, and at quotients, powers, maxima and
-    minima of which one operand is constant. A product of two tensors that depend on inputs is
-    a · b - a0 · b0 = (a - a0) · (b + b0) / 2 + (b - b0) · (a + a0) / 2. Max pooling moves to the
-    larger of both maxima and then from it: with m = max(y, y0), (m - y0) · dy belongs to the place
-    of the maximum of x and (y - m) · dy to that of x0. What is linear has its derivative, which is
-    the slope. So has all else, such as softmax and a quotient of two such tensors, for which the
-    sum is not kept: take the score before the softmax.
+    minima of which one operand is constant, as the slope of prelu is. A product of two tensors that
+    depend on inputs is a · b - a0 · b0 = (a - a0) · (b + b0) / 2 + (b - b0) · (a + a0) / 2. Max
+    pooling moves to the larger of both maxima and then from it: with m = max(y, y0), (m - y0) · dy
+    belongs to the place of the maximum of x and (y - m) · dy to that of x0. What is linear has its
+    derivative, which is the slope. So has all else, such as softmax and a quotient of two such
+    tensors, for which the sum is not kept: take the score before the softmax.
 
     A. Shrikumar, P. Greenside, A. Kundaje, arXiv:1704.02685; at pooling as in captum and shap.
 
@@ -254,7 +259,7 @@ def deeplift(baseline: Mapping[Value, Any]) -> BackwardRules:
         {x: x0 if isinstance(x0, Value) else _filled(x, x0) for x, x0 in baseline.items()}
     )
 
-    @rule_for("div", "pow", "maximum", "minimum", *_bent())
+    @rule_for("div", "pow", "maximum", "minimum", "prelu", *_bent())
     def slope(node: Node, dy: Value) -> Cotangents | None:
         moving = [i for i, v in enumerate(node.inputs) if reference(v) is not v]
         if len(moving) != 1 or node.output.dtype is not node.inputs[0].dtype:

@@ -30,9 +30,10 @@ PROVEN = {
         "exp flatten floor gelu "
         "global_avg_pool2d group_norm group_norm_grad "
         "hard_sigmoid hard_swish leaky_relu log max_pool2d max_pool2d_grad "
-        "max_pool2d_pick max_unpool2d neg not one_hot or pad2d pad2d_grad placed probabilities "
-        "quantize quotient relayout relu remainder round sigmoid sign silu sin softplus sqrt "
-        "stop_gradient tanh top_k transpose upsample2d upsample2d_grad where zero_insert2d"
+        "max_pool2d_pick max_unpool2d mish neg not one_hot or pad2d pad2d_grad placed prelu "
+        "probabilities quantize quotient relayout relu remainder round sigmoid sign silu sin "
+        "softplus sqrt stop_gradient tanh top_k transpose upsample2d upsample2d_grad where "
+        "zero_insert2d"
     ),
     "items mixed": (
         "add argmax bit_and bit_shift div embed equal gather greater greater_equal less less_equal "

@@ -12,7 +12,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 from graphcnn.ir.node import Array, Op, build
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.ops.activation import Elu, Gelu, Relu, Sigmoid, Silu, Softplus, Tanh
+from graphcnn.ops.activation import Elu, Gelu, Mish, Relu, Sigmoid, Silu, Softplus, Tanh
 from graphcnn.ops.elementwise import Cast, Erf, Exp, Log, Maximum, Minimum, Pow, Sign, Sqrt
 from graphcnn.ops.parts.erf import erf
 from graphcnn.runtime.native.code.target import host, named
@@ -127,7 +127,7 @@ def test_special_numbers_pass_as_in_numpy(dtype: Any, target: str) -> None:
             np.testing.assert_array_equal(_run(op, a, b, target=target), op.evaluate(a, b))
         for op in (Relu(), Sign()):
             np.testing.assert_array_equal(_run(op, x, target=target), op.evaluate(x))
-        for op in (Silu(), Gelu(), Gelu("tanh")):
+        for op in (Silu(), Mish(), Gelu(), Gelu("tanh")):
             expected = op.evaluate(x)
             np.testing.assert_allclose(_run(op, x, target=target), expected, rtol=1e-5, atol=1e-30)
 

@@ -5,8 +5,22 @@ import math
 import numpy as np
 import pytest
 from samples import all_samples
+from support.tiny import run
 
-from graphcnn.ops.activation import Elu, Gelu, HardSwish, LeakyRelu, Relu, Sigmoid, Silu, Softplus
+from graphcnn.ir.node import Value, constant_of
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.ops.activation import (
+    Elu,
+    Gelu,
+    HardSwish,
+    LeakyRelu,
+    Mish,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softplus,
+)
 from graphcnn.ops.elementwise import Div, Erf, Exp, Log, Maximum, Minimum, Pow, Sqrt
 from graphcnn.ops.reduce import ArgMax, Max
 from graphcnn.ops.softmax import LogSoftmax, Softmax
@@ -30,12 +44,23 @@ def test_activations_of_huge_numbers(dtype: type) -> None:
     positive, zero = np.maximum(x, 0), np.zeros_like(x)
     far = np.abs(x) >= 40
     np.testing.assert_allclose(Elu(2.0).evaluate(x)[far], np.where(x > 0, x, -2)[far])
-    for op in (Softplus(), Silu(), Gelu(), Gelu("tanh"), HardSwish(), Relu()):
+    for op in (Softplus(), Silu(), Mish(), Gelu(), Gelu("tanh"), HardSwish(), Relu()):
         np.testing.assert_allclose(op.evaluate(x)[far], positive[far], rtol=1e-6, atol=1e-15)
     s = Sigmoid().evaluate(x)
     np.testing.assert_allclose(s[far], np.where(x > 0, 1, zero)[far], rtol=1e-6, atol=1e-17)
     np.testing.assert_allclose(s + Sigmoid().evaluate(-x), 1.0, rtol=1e-6)
     assert s[2] == pytest.approx(math.exp(-40.0), rel=1e-6)
+
+
+def test_mish_of_one_exponential_is_that_of_three_functions() -> None:
+    x = np.concatenate([np.linspace(-30.0, 30.0, 601), [1e30]])
+    defined = x * np.tanh(np.logaddexp(0.0, x))
+    np.testing.assert_allclose(Mish().evaluate(x), defined, rtol=1e-14)
+    v = Input("x", TensorType((2,)))()
+    (dx,) = Mish().gradient(Mish()(v).node, constant_of(np.ones(2, np.float32)))
+    assert isinstance(dx, Value)
+    found = run([dx], {v: np.float32([1e30, 0.0])})[0]
+    np.testing.assert_allclose(found, [1.0, 0.6], rtol=1e-6)
 
 
 def test_nan_is_never_hidden() -> None:

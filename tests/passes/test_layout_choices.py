@@ -45,8 +45,8 @@ def _single_functions() -> list[Op]:
 
 #: f(0) = 0, by name; all other functions of one operand are not, whatever their attributes.
 ZERO_AT_ZERO = set(
-    "abs atan cast ceil clip dropout elu erf floor gelu hard_swish leaky_relu neg relu round sign "
-    "probabilities silu sin sqrt stop_gradient tanh".split()
+    "abs atan cast ceil clip dropout elu erf floor gelu hard_swish leaky_relu mish neg relu round "
+    "sign probabilities silu sin sqrt stop_gradient tanh".split()
 )
 
 

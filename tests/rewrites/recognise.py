@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from graphcnn.ir.node import Value
-from graphcnn.ops.activation import HardSigmoid, Sigmoid, Tanh
+from graphcnn.ops.activation import HardSigmoid, Sigmoid, Softplus, Tanh
 from graphcnn.ops.comparison import Equal, Not
 from graphcnn.ops.elementwise import Erf
 from graphcnn.passes.exchange.recognise import Recognise
@@ -45,6 +45,8 @@ EXAMPLES = [
     fires("not_of_equal", lambda x, y: Not()(Equal()(x, y)), "not_equal(x, y)", TWO),
     fires("times_its_sigmoid", lambda x: x * Sigmoid()(x), "silu(x)"),
     fires("times_its_sigmoid", lambda x: Sigmoid()(x) * x, "silu(x)"),
+    fires("times_tanh_of_its_softplus", lambda x: x * Tanh()(Softplus()(x)), "mish(x)"),
+    fires("times_tanh_of_its_softplus", lambda x: Tanh()(Softplus()(x)) * x, "mish(x)"),
     fires("times_its_hard_sigmoid", lambda x: HardSigmoid()(x) * x, "hard_swish(x)"),
     fires("gelu_by_erf", by_erf, "gelu(x)"),
     fires("gelu_by_erf", lambda x: (x * 0.5) * (1.0 + Erf()(x * math.sqrt(0.5))), "gelu(x)"),
@@ -59,6 +61,11 @@ EXAMPLES = [
 REFUSALS = [
     refuses("not_of_equal", equality_read_twice, "read elsewhere", TWO),
     refuses("times_its_sigmoid", partial(read_twice, Sigmoid()), "read elsewhere"),
+    refuses(
+        "times_tanh_of_its_softplus",
+        partial(read_twice, lambda x: Tanh()(Softplus()(x))),
+        "read elsewhere",
+    ),
     refuses("times_its_hard_sigmoid", partial(read_twice, HardSigmoid()), "read elsewhere"),
     refuses(
         "times_its_hard_sigmoid", lambda x: x * HardSigmoid(0.2)(x), r"x / 6 .* found x \* 0.2 \+"

@@ -7,6 +7,8 @@ from graphcnn.ops.activation import (
     HardSigmoid,
     HardSwish,
     LeakyRelu,
+    Mish,
+    PRelu,
     Relu,
     Sigmoid,
     Silu,
@@ -25,6 +27,7 @@ _OPS = [
     Tanh(),
     Softplus(),
     Silu(),
+    Mish(),
     Gelu(),
     Gelu("tanh"),
     HardSwish(),
@@ -42,8 +45,26 @@ SAMPLES = [
     for shape in ((3, 5), (2, 3, 2, 2), ())
 ]
 
+SAMPLES += [
+    Sample(PRelu(), Draw(shape, -5.0, 5.2, distinct=True), slope)
+    for shape, slope in (
+        ((2, 3, 2, 2), (3,)),
+        ((2, 3, 2, 2), (1,)),
+        ((2, 3, 2, 2), (1, 2)),
+        ((3, 5), (5,)),
+        ((2, 3), ()),
+        ((2, 3), (2, 3)),
+        ((5,), (1,)),
+    )
+]
+
 ERRORS = [
     ErrorSample(op, TensorType((2, 3), DType.INT64), match="x must be of a float type")
     for op in _OPS
 ]
 ERRORS += [ErrorSample(Gelu("fast"), (2, 3), match='"none" or "tanh", found \'fast\'')]
+ERRORS += [
+    ErrorSample(PRelu(), (2, 3), (4,), match="x .* and slope .* do not broadcast"),
+    ErrorSample(PRelu(), (2, 1), (2, 3), match="slope must broadcast to x, found slope f32"),
+    ErrorSample(PRelu(), (2,), TensorType((), DType.FLOAT64), match="must have one element type"),
+]

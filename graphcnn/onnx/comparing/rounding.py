@@ -21,7 +21,7 @@ from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.comparing.terms import terms
 from graphcnn.onnx.comparing.widened import FLOATS
-from graphcnn.ops.activation import Elu, Gelu, HardSigmoid, HardSwish, Sigmoid, Silu, Softplus
+from graphcnn.ops.activation import Elu, Gelu, HardSigmoid, HardSwish, Mish, Sigmoid, Silu, Softplus
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Add, Div, Mul, Sub
 from graphcnn.ops.integer import Dequantize
@@ -32,7 +32,7 @@ from graphcnn.ops.reduce import Mean
 #: they are constant, so that small results are as uncertain as large ones: the share of a unit.
 NEAR_ONE: dict[type[Op], float] = {Sigmoid: 0.25, HardSigmoid: 0.25, Softplus: 1.0, Elu: 1.0}
 #: The same for those that multiply such a function by their input.
-NEAR_INPUT = (Gelu, Silu, HardSwish)
+NEAR_INPUT = (Gelu, Silu, Mish, HardSwish)
 #: Arithmetic whose one result is the nearest number to that of the operands as they are.
 ROUNDED_ONCE = (Add, Sub, Mul, Div, Dequantize)
 

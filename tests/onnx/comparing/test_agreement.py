@@ -25,13 +25,13 @@ def test_all_that_rounds_in_its_own_way_says_so():
     sums = {op.name for op in OPS.values() if op.rounds and not op.elementwise}
     # Sums of backward passes, of few terms, or exact ones; what holds operators, what is given.
     of_gradients = {name for name in sums if name.endswith("_grad")}
-    few = {"all_reduce", "batch_norm", "upsample2d", "max_unpool2d"}
+    few = {"all_reduce", "batch_norm", "prelu", "upsample2d", "max_unpool2d"}
     few |= {n for n in sums if n.endswith("_integer")}
     losses = {op.name for op in OPS.values() if op.family == "loss" and op.rounds}
     others = {"argmax", "fused", "placed", "random_uniform", "input", "state", "constant"}
     assert sums - {op.name for op in TERMS} == of_gradients | few | losses | others
     functions = {op for op in OPS.values() if op.family == "activation" and op.rounds}
-    relative = {"leaky_relu", "tanh", "softmax", "log_softmax"}
+    relative = {"leaky_relu", "prelu", "tanh", "softmax", "log_softmax"}
     assert {op.name for op in functions - {*NEAR_ONE, *NEAR_INPUT}} == relative
 
 

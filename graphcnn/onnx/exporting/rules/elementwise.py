@@ -18,7 +18,8 @@ _PLAIN = {
     "greater_equal": "GreaterOrEqual", "equal": "Equal",
     "and": "And", "or": "Or", "not": "Not",
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh",
-    "hard_swish": "HardSwish", "probabilities": "Identity", "stop_gradient": "Identity",
+    "hard_swish": "HardSwish",
+    "probabilities": "Identity", "stop_gradient": "Identity",
 }  # fmt: skip
 
 for _name, _onnx_type in _PLAIN.items():
@@ -100,6 +101,15 @@ def leaky_relu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     return [emit.add("LeakyRelu", inputs[0], alpha=float(op.alpha))]
 
 
+@exports("prelu")
+def prelu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
+    """ONNX's slope broadcasts to x: one number per channel is (C, 1, 1)."""
+    (x, slope), (image, own) = inputs, (v.shape for v in node.inputs)
+    if len(own) == 1 and len(image) > 2:
+        slope = emit.reshape(slope, own, (*own, *(1 for _ in image[2:])))
+    return [emit.add("PRelu", x, slope)]
+
+
 @exports("elu")
 def elu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
@@ -116,6 +126,15 @@ def hard_sigmoid(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
 def silu(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     """x · sigmoid(x)."""
     return [emit.add("Mul", inputs[0], emit.add("Sigmoid", inputs[0]))]
+
+
+@exports("mish")
+def mish(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
+    """Below opset 18, which has it: x · tanh(log(1 + e^x))."""
+    (x,) = inputs
+    if emit.opset >= 18:
+        return [emit.add("Mish", x)]
+    return [emit.add("Mul", x, emit.add("Tanh", *softplus(emit, node, inputs)))]
 
 
 @exports("gelu")

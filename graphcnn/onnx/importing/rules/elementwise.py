@@ -12,7 +12,7 @@ from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
 from graphcnn.onnx.importing.known.fold import folds
 from graphcnn.ops import activation, comparison, elementwise
-from graphcnn.ops.activation import Elu, Gelu, HardSigmoid, LeakyRelu, Sigmoid, Softplus, Tanh
+from graphcnn.ops.activation import Elu, Gelu, HardSigmoid, LeakyRelu, Mish, PRelu, Sigmoid
 from graphcnn.ops.comparison import NotEqual, Where
 from graphcnn.ops.elementwise import (
     Abs,
@@ -26,6 +26,7 @@ from graphcnn.ops.elementwise import (
     Sign,
     Sqrt,
 )
+from graphcnn.ops.shape import Reshape
 from graphcnn.ops.trigonometry import Atan, Cos, Sin
 
 UNARY: dict[str, Op] = {
@@ -172,6 +173,7 @@ _activation("Elu", lambda c: Elu(c.attribute("alpha", 1.0)))
 _activation(
     "HardSigmoid", lambda c: HardSigmoid(c.attribute("alpha", 0.2), c.attribute("beta", 0.5))
 )
+_activation("Mish", lambda c: Mish())
 _activation("Gelu", lambda c: Gelu(c.attribute("approximate", "none")))
 
 
@@ -195,12 +197,6 @@ def softsign(call: Call) -> Value:
     return x / (Abs()(x) + 1.0)
 
 
-@imports("Mish")
-def mish(call: Call) -> Value:
-    x = call.value(0)
-    return x * Tanh()(Softplus()(x))
-
-
 @imports("Swish")
 def swish(call: Call) -> Value:
     x, alpha = call.value(0), call.attribute("alpha", 1.0)
@@ -222,11 +218,18 @@ def shrink(call: Call) -> Value:
 
 @imports("PRelu")
 def prelu(call: Call) -> Value:
-    """x where x > 0, else slope·x. Before opset 7, one slope per channel (axis 1)."""
+    """x where x > 0, else slope·x. Before opset 7, one slope per channel (axis 1); since then one
+    per column, where it has one axis."""
     x, slope = call.value(0), call.value(1)
-    if call.opset < 7 and slope.type.rank == 1:
-        slope = reshaped(slope, (*slope.shape, *(1,) * (x.type.rank - 2)))
-    return Where()(x > 0.0, x, x * slope)
+    shape, rank = slope.shape, x.type.rank
+    if not x.dtype.is_float:
+        return Where()(x > 0, x, x * slope)
+    if call.opset >= 7 and len(shape) == 1 and shape != (1,) and rank > 2:
+        return PRelu()(x, reshaped(slope, (1, *shape)))
+    if len(shape) == rank - 1 > 1 and shape == (x.shape[1], *(1,) * (rank - 2)):  # per channel
+        (given,) = slope.node.inputs if isinstance(slope.node.op, Reshape) else (slope,)
+        slope = given if given.shape == shape[:1] else reshaped(slope, shape[:1])
+    return PRelu()(x, slope)
 
 
 def _of_float(name: str, function: Callable[[Value], Value]) -> None:

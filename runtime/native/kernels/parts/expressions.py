@@ -311,6 +311,14 @@ def _silu(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
     return e.mul(x, vector.sigmoid(e, x))
 
 
+@expresses("mish")
+def _mish(e: Emitter, op: Op, dtype: DType, x: ir.Value) -> ir.Value:
+    two = constant(x.type, 2.0)
+    power = vector.exp(e, at_most(e, x, 20.0))  # beyond, the quotient is 1
+    n = e.mul(power, e.add(power, two))
+    return e.mul(x, e.b.fdiv(n, e.add(n, two)))
+
+
 @expresses("gelu")
 def _gelu(e: Emitter, op: Any, dtype: DType, x: ir.Value) -> ir.Value:
     if op.approximate == "none":
