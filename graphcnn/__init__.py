@@ -99,7 +99,7 @@ from graphcnn.language.elementwise import (
 from graphcnn.language.image import pad2d, upsample2d, zero_insert2d
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
-from graphcnn.language.norm import batch_norm, dropout, group_norm
+from graphcnn.language.norm import batch_norm, dropout, group_norm, instance_norm, layer_norm
 from graphcnn.language.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_unpool2d
 from graphcnn.language.reduce import argmax, max, mean, prod, sum
 from graphcnn.language.selection import gather, scatter, top_k
@@ -283,7 +283,9 @@ __all__ = [
     "hard_swish",
     "import_onnx",
     "input",
+    "instance_norm",
     "l1",
+    "layer_norm",
     "leaky_relu",
     "less",
     "less_equal",

@@ -31,7 +31,7 @@ from graphcnn.ops.conv import ConvTranspose2d
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.gather import Gather
 from graphcnn.ops.layout import Placed, Relayout
-from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm
+from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm, LayerNorm
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.reduce import AllReduce, ArgMax, Max, Mean, Prod
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
@@ -250,7 +250,7 @@ def _transpose(node: Node, x: ReceptiveField) -> ReceptiveField | None:
     return x if perm[2:] == (2, 3) else None
 
 
-@fields_of(Flatten, PRelu, BatchNorm, BatchNormTrain, GroupNorm)
+@fields_of(Flatten, PRelu, BatchNorm, BatchNormTrain, GroupNorm, LayerNorm)
 def _each_element(node: Node, x: ReceptiveField) -> ReceptiveField:
     """The elements see what they saw before (statistics of batches and groups aside)."""
     return x

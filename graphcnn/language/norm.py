@@ -1,13 +1,14 @@
-"""Normalisation of channels by batch or by group, and dropout."""
+"""Normalisation by batch, by group of channels or along axes, and dropout."""
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Role
 from graphcnn.language.activations import activate
 from graphcnn.language.arguments import Activation, number, positive, scoped
+from graphcnn.language.axes import many_axes
 from graphcnn.language.errors import located
 from graphcnn.language.sources import learned, state
-from graphcnn.ops.norm import BatchNorm, GroupNorm
+from graphcnn.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from graphcnn.ops.random import Dropout
 
 
@@ -80,6 +81,83 @@ def group_norm(
     op = GroupNorm(positive(groups, "groups"), number(epsilon, "epsilon"))
     gamma = learned((x.shape[1],), "ones", x.dtype, trainable)
     beta = learned((x.shape[1],), "zeros", x.dtype, trainable)
+    return activate(op(x, gamma, beta, name=scoped(name, op.name)), activation)
+
+
+@located
+def instance_norm(
+    x: Value,
+    *,
+    epsilon: float = 1e-5,
+    trainable: bool = True,
+    activation: Activation = None,
+    name: str = "",
+) -> Value:
+    """Shift and scale every channel after normalising it in every item (arXiv:1607.08022).
+
+    y = gamma · (x - mean) / sqrt(variance + epsilon) + beta
+
+    Mean and variance (of the population) are those of the pixels of one channel of one item: it is
+    `group_norm` with as many groups as channels.
+
+    Args:
+        x: (N, C, ...) with pixels, as (N, C, H, W).
+        epsilon: keeps the root away from 0.
+        trainable: False freezes gamma and beta, one number each per channel, at 1 and 0.
+        activation: a name such as "relu", or a function of a tensor.
+
+    Raises:
+        GraphError: x has no pixels, or no channels of a known number.
+    """
+    if x.type.rank < 3 or not isinstance(x.shape[1], int):
+        raise GraphError(f"x must be (N, C, ...) with pixels, of known sizes, found {x.type}")
+    op = GroupNorm(x.shape[1], number(epsilon, "epsilon"))
+    gamma = learned((x.shape[1],), "ones", x.dtype, trainable)
+    beta = learned((x.shape[1],), "zeros", x.dtype, trainable)
+    return activate(op(x, gamma, beta, name=scoped(name, "instance_norm")), activation)
+
+
+@located
+def layer_norm(
+    x: Value,
+    axes: int | tuple[int, ...] = 1,
+    *,
+    epsilon: float = 1e-5,
+    trainable: bool = True,
+    activation: Activation = None,
+    name: str = "",
+) -> Value:
+    """Shift and scale numbers after normalising every item along axes (arXiv:1607.06450).
+
+    y = gamma · (x - mean) / sqrt(variance + epsilon) + beta
+
+    Mean and variance (of the population) are taken along the axes together, at every place of the
+    others by itself; gamma and beta have the sizes of x along them. Of images (N, C, H, W):
+
+        axes=1             the channels of every pixel, as in ConvNeXt: gamma (C)
+        axes=(1, 2, 3)     the whole item, with a gamma (C, H, W) for every place
+        axes=-1            every row; what ONNX and PyTorch normalise are the last axes
+
+    One gamma per channel after normalising whole items is `group_norm(x, 1)`.
+
+    Args:
+        x: a batch of any rank from 2 on.
+        axes: one or more, but not the batch; negative ones count from the last.
+        epsilon: keeps the root away from 0.
+        trainable: False freezes gamma and beta. Weight decay leaves those of one axis alone; for
+            those of more, groups of the optimiser say so: {"*.gamma": {"weight_decay": 0}}.
+        activation: a name such as "relu", or a function of a tensor.
+
+    Raises:
+        GraphError: the axes are not those of x, or the batch is among them, or no size is known.
+    """
+    found = many_axes(x, axes)
+    if 0 in found or not found:
+        raise GraphError(f"axes must be some of x but the batch, axis 0, found {axes!r}")
+    op = LayerNorm(found, number(epsilon, "epsilon"))
+    shape = tuple(d for d in (x.shape[a] for a in found) if isinstance(d, int))
+    gamma = learned(shape, "ones", x.dtype, trainable)
+    beta = learned(shape, "zeros", x.dtype, trainable)
     return activate(op(x, gamma, beta, name=scoped(name, op.name)), activation)
 
 

@@ -31,6 +31,8 @@ from graphcnn.ops.activation import (
 )
 from graphcnn.ops.comparison import Equal, NotEqual
 from graphcnn.ops.elementwise import Add, Div, Erf, Mul, Pow
+from graphcnn.ops.norm import LayerNorm
+from graphcnn.ops.shape import Transpose
 from graphcnn.passes.driver.base import Pass, PassLog, Refusal, no
 from graphcnn.passes.driver.patterns import constant_array
 from graphcnn.passes.driver.rewrite import Match, Result, rewrite, rule
@@ -107,15 +109,34 @@ def gelu_by_tanh(node: Node, match: Match) -> Result:
     return None
 
 
+@rule("transpose")
+def layer_norm_of_moved_axes(node: Node, match: Match) -> Result:
+    """transpose(layer_norm(transpose(x))) -> layer_norm(x), along the axes where they were"""
+    norm = node.inputs[0].node
+    moved = norm.inputs[0] if isinstance(norm.op, LayerNorm) else node.output
+    first, last = moved.node.op, node.op
+    if not (isinstance(norm.op, LayerNorm) and isinstance(first, Transpose)):
+        return None
+    assert isinstance(last, Transpose)
+    if [first.perm[a] for a in last.perm] != [*range(len(last.perm))]:
+        return no("the axes do not come back to where they were", node)
+    axes = tuple(first.perm[a] for a in norm.op.axes)
+    if axes != tuple(sorted(axes)):
+        return no("gamma has the axes in another order", norm)
+    again = LayerNorm(axes, norm.op.epsilon)(*moved.node.inputs, *norm.inputs[1:], name=node.name)
+    return _read_elsewhere(norm.output, match) or _read_elsewhere(moved, match) or again
+
+
 RULES = (
     not_of_equal, times_its_sigmoid, times_tanh_of_its_softplus, times_its_hard_sigmoid,
-    gelu_by_erf, gelu_by_tanh,
+    gelu_by_erf, gelu_by_tanh, layer_norm_of_moved_axes,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Recognise(Pass):
-    """Replace silu, mish, hard swish, gelu and not equal, written out, by the operators."""
+    """Replace what is written out by the operators: silu, mish, hard swish, gelu, not equal, layer
+    norms whose axes were moved."""
 
     #: In bfloat16, where every step of the long spelling rounds to 8 bits.
     tolerance: ClassVar[float | None] = 2.0**-6

@@ -7,15 +7,16 @@ import pytest
 from support.evaluate import run
 from support.tiny import check_gradients, leaf
 
+import graphcnn as cnn
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Value
 from graphcnn.ir.philox import uniform
 from graphcnn.ir.sources import Role
 from graphcnn.ir.tensor_type import DType, N
-from graphcnn.language.norm import batch_norm, dropout, group_norm
+from graphcnn.language.norm import batch_norm, dropout, group_norm, instance_norm, layer_norm
 from graphcnn.language.sources import input
-from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm
+from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm, LayerNorm
 from graphcnn.ops.random import RandomUniform
 from graphcnn.passes.training.backward import vjp
 
@@ -155,3 +156,55 @@ def test_random_numbers_never_reach_one(dtype: DType) -> None:
     u = RandomUniform((40_000,), dtype=dtype).evaluate(np.array(1), np.array(1))
     assert u.dtype == dtype.numpy and u.min() >= 0 and u.max() < 1
     assert abs(float(u.mean(dtype=np.float64)) - 0.5) < 0.01
+
+
+def test_layer_norm_along_channels_and_whole_items() -> None:
+    x = np.random.default_rng(0).normal(3.0, 2.0, (2, 5, 4, 3))
+    ones, zeros = np.ones(5), np.zeros(5)
+    y = LayerNorm((1,), 1e-12).evaluate(x, ones, zeros)
+    np.testing.assert_allclose(y.mean(1), 0.0, atol=1e-12)
+    np.testing.assert_allclose(y.std(1), 1.0)  # of the population
+    gamma, beta = np.random.default_rng(1).normal(size=(2, 5, 4, 3))
+    whole = LayerNorm((1, 2, 3), 0.25).evaluate(x, gamma, beta)
+    flat = x.reshape(2, -1)
+    normal = (flat - flat.mean(1, keepdims=True)) / np.sqrt(flat.var(1, keepdims=True) + 0.25)
+    np.testing.assert_allclose(whole, normal.reshape(x.shape) * gamma + beta, rtol=1e-12)
+
+
+def test_layer_and_instance_norm_of_the_language() -> None:
+    image = input("x", (6, 4, 5))
+    y = layer_norm(image, name="ln", epsilon=0.1)
+    assert (y.node.name, y.node.op) == ("ln", LayerNorm((1,), 0.1))
+    assert [v.shape for v in layer_norm(image, (-1, 1)).node.inputs[1:]] == [(6, 5), (6, 5)]
+    assert layer_norm(image, -1, activation="relu").node.inputs[0].node.op == LayerNorm((3,))
+    assert instance_norm(image, name="in").node.op == GroupNorm(6)
+    for wrong in (0, (), (0, 1)):
+        with pytest.raises(GraphError, match=r"layer_norm .*axes must be some of x but the batch"):
+            layer_norm(image, wrong)
+    with pytest.raises(GraphError, match=r"instance_norm .*x must be \(N, C, ...\) with pixels"):
+        instance_norm(input("x", (6,)))
+
+
+def of_items() -> cnn.Model:
+    """A network of all that normalises items, and of what has a learned slope."""
+    image = cnn.input("image", (2, 9, 9))
+    x = cnn.layer_norm(cnn.conv2d(image, 8, 3), 1, activation="mish")
+    x = cnn.instance_norm(cnn.conv2d(x, 8, 3, padding=1), activation="prelu")
+    x = cnn.layer_norm(cnn.group_norm(x, 2), (1, 2, 3))
+    return cnn.Model(image, cnn.dense(cnn.flatten(cnn.layer_norm(x, -1)), 3)).initialize(0)
+
+
+def test_what_normalises_items_trains_to_the_same_bits_with_any_threads() -> None:
+    rng = np.random.default_rng(0)
+    data = rng.random((24, 2, 9, 9), np.float32), np.arange(24) % 3
+    found = {}
+    for name, options in {
+        "one": {"threads": 1}, "two": {"threads": 2}, "reference": {"runtime": "reference"},
+    }.items():  # fmt: skip
+        model = of_items()
+        model.fit(data, epochs=2, batch_size=8, seed=0, progress=False, **options)
+        found[name] = model.states.snapshot()
+    assert any(key.endswith(".slope") for key in found["one"])
+    for key, array in found["one"].items():
+        assert np.array_equal(array, found["two"][key]), key
+        np.testing.assert_allclose(array, found["reference"][key], rtol=1e-3, atol=1e-4)

@@ -9,6 +9,8 @@ from graphcnn.ir.node import Value
 from graphcnn.ops.activation import HardSigmoid, Sigmoid, Softplus, Tanh
 from graphcnn.ops.comparison import Equal, Not
 from graphcnn.ops.elementwise import Erf
+from graphcnn.ops.norm import LayerNorm
+from graphcnn.ops.shape import Transpose
 from graphcnn.passes.exchange.recognise import Recognise
 from rewrites import Example, RefusalExample
 
@@ -41,6 +43,19 @@ def equality_read_twice(x: Value, y: Value) -> tuple[Value, Value]:
     return Not()(equal), equal
 
 
+IMAGES = {"x": (2, 3, 4, 5), "s": (3,), "b": (3,)}
+
+
+def moved(x: Value, s: Value, b: Value, back: tuple[int, ...] = (0, 3, 1, 2)) -> Value:
+    """Layer norm of channels, as it is written where only the last axes can be normalised."""
+    return Transpose(back)(LayerNorm((3,))(Transpose((0, 2, 3, 1))(x), s, b))
+
+
+def moved_and_read(x: Value, s: Value, b: Value) -> tuple[Value, Value]:
+    last = Transpose((0, 2, 3, 1))(x)
+    return Transpose((0, 3, 1, 2))(LayerNorm((3,))(last, s, b)), last
+
+
 EXAMPLES = [
     fires("not_of_equal", lambda x, y: Not()(Equal()(x, y)), "not_equal(x, y)", TWO),
     fires("times_its_sigmoid", lambda x: x * Sigmoid()(x), "silu(x)"),
@@ -48,6 +63,7 @@ EXAMPLES = [
     fires("times_tanh_of_its_softplus", lambda x: x * Tanh()(Softplus()(x)), "mish(x)"),
     fires("times_tanh_of_its_softplus", lambda x: Tanh()(Softplus()(x)) * x, "mish(x)"),
     fires("times_its_hard_sigmoid", lambda x: HardSigmoid()(x) * x, "hard_swish(x)"),
+    fires("layer_norm_of_moved_axes", moved, "layer_norm(x, s, b)", IMAGES),
     fires("gelu_by_erf", by_erf, "gelu(x)"),
     fires("gelu_by_erf", lambda x: (x * 0.5) * (1.0 + Erf()(x * math.sqrt(0.5))), "gelu(x)"),
     fires("gelu_by_tanh", by_tanh, 'gelu(x; approximate="tanh")'),
@@ -59,6 +75,18 @@ EXAMPLES = [
 ]
 
 REFUSALS = [
+    refuses("layer_norm_of_moved_axes", moved_and_read, "read elsewhere", IMAGES),
+    refuses(
+        "layer_norm_of_moved_axes", partial(moved, back=(0, 3, 2, 1)), "do not come back", IMAGES
+    ),
+    refuses(
+        "layer_norm_of_moved_axes",
+        lambda x, s, b: Transpose((0, 3, 2, 1))(
+            LayerNorm((2, 3))(Transpose((0, 3, 2, 1))(x), s, b)
+        ),
+        "gamma has the axes in another order",
+        IMAGES | {"s": (4, 3), "b": (4, 3)},
+    ),
     refuses("not_of_equal", equality_read_twice, "read elsewhere", TWO),
     refuses("times_its_sigmoid", partial(read_twice, Sigmoid()), "read elsewhere"),
     refuses(

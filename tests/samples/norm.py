@@ -1,7 +1,14 @@
 """Samples of batch and group normalisation."""
 
-from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain, GroupNorm, GroupNormGrad
+from graphcnn.ir.tensor_type import DType, N, TensorType
+from graphcnn.ops.norm import (
+    BatchNorm,
+    BatchNormGrad,
+    BatchNormTrain,
+    GroupNorm,
+    GroupNormGrad,
+    LayerNorm,
+)
 from samples import Draw, ErrorSample, Sample
 
 _SHAPES = [(4, 3), (2, 3, 2, 4), (3, 1, 2, 2), (5, 2), (2, 4, 1, 3)]
@@ -28,6 +35,15 @@ _GROUPS = [
 SAMPLES += [Sample(GroupNorm(g, e), shape, shape[1:2], shape[1:2]) for g, e, shape in _GROUPS]
 SAMPLES += [Sample(GroupNormGrad(g, e), shape, shape[1:2], shape) for g, e, shape in _GROUPS]
 
+_AXES = [
+    ((1,), 1e-5, (2, 5, 2, 3)), ((1, 2, 3), 0.1, (2, 3, 2, 4)), ((3,), 1e-5, (2, 1, 3, 9)),
+    ((0, 2), 1e-2, (3, 2, 5)), ((0,), 1e-5, (7,)),
+]  # fmt: skip
+SAMPLES += [
+    Sample(LayerNorm(axes, e), shape, *(tuple(shape[a] for a in axes),) * 2)
+    for axes, e, shape in _AXES
+]
+
 _F64 = DType.FLOAT64
 _X, _C = (2, 3, 4, 4), (3,)
 ERRORS = [
@@ -44,6 +60,18 @@ ERRORS = [
     ErrorSample(BatchNormTrain(), _X, _C, (2,), match=r"beta must have shape \(3,\), found"),
     ErrorSample(BatchNormGrad(), _X, _C, _C, _C, (2, 3, 4, 5), match="dy must have shape"),
     ErrorSample(BatchNormGrad(), _X, _C, (1,), _C, _X, match=r"mean must have shape \(3,\)"),
+    ErrorSample(LayerNorm(()), _X, _C, _C, match=r"axes must be some of x in rising order, found"),
+    ErrorSample(
+        LayerNorm((4,)), _X, _C, _C, match=r"axes must be some of x in rising order, found"
+    ),
+    ErrorSample(LayerNorm((2, 1)), _X, (4, 3), (4, 3), match=r"rising order, found \(2, 1\) of"),
+    ErrorSample(LayerNorm((0,)), TensorType((N, 3)), _C, _C, match=r"known sizes along the axes"),
+    ErrorSample(LayerNorm((1, 3)), _X, _C, (3, 4), match=r"gamma must have shape \(3, 4\), found"),
+    ErrorSample(LayerNorm(), _X, _C, (4,), match=r"beta must have shape \(3,\), found"),
+    ErrorSample(
+        LayerNorm((1,), 0.0), _X, _C, _C, match="epsilon must be greater than 0, found 0.0"
+    ),
+    ErrorSample(LayerNorm(), _X, _C, TensorType(_C, _F64), match="one element type"),
     ErrorSample(GroupNorm(2), _X, _C, _C, match="groups = 2 must divide the 3 channels of f32"),
     ErrorSample(GroupNorm(0), _X, _C, _C, match="groups = 0 must divide the 3 channels of f32"),
     ErrorSample(GroupNorm(), (3,), _C, _C, match=r"x must be \(N, C, ...\) of known sizes, found"),

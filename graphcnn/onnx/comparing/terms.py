@@ -15,7 +15,7 @@ from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.gather import Scatter
-from graphcnn.ops.norm import BatchNormTrain, GroupNorm
+from graphcnn.ops.norm import BatchNormTrain, GroupNorm, LayerNorm
 from graphcnn.ops.pool import AvgPool2d, GlobalAvgPool2d
 from graphcnn.ops.reduce import Mean, Prod
 from graphcnn.ops.softmax import LogSoftmax, Softmax
@@ -62,8 +62,8 @@ def _inner(op: MatMul, inputs: list[Array]) -> int:
     return known_size((inputs[0].shape[-2 if op.transpose_a else -1],))
 
 
-@adds(Sum, Mean, Prod)
-def _reduced(op: Sum | Mean | Prod, inputs: list[Array]) -> int:
+@adds(Sum, Mean, Prod, LayerNorm)
+def _reduced(op: Sum | Mean | Prod | LayerNorm, inputs: list[Array]) -> int:
     return math.prod(inputs[0].shape[a] for a in op.axes)
 
 

@@ -3,6 +3,7 @@
 from graphcnn.ops.norm.batch import BatchNorm, BatchNormGrad, BatchNormTrain
 from graphcnn.ops.norm.channels import per_channel, reduced_axes
 from graphcnn.ops.norm.group import GroupNorm, GroupNormGrad
+from graphcnn.ops.norm.layer import LayerNorm
 
 __all__ = [
     "BatchNorm",
@@ -10,6 +11,7 @@ __all__ = [
     "BatchNormTrain",
     "GroupNorm",
     "GroupNormGrad",
+    "LayerNorm",
     "per_channel",
     "reduced_axes",
 ]

@@ -38,8 +38,12 @@ def batch_norm(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
 
 @exports("group_norm")
 def group_norm(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
-    """Before opset 21 GroupNormalization has one scale per group; ours are one per channel."""
+    """InstanceNormalization, where every channel is a group; it is of float32 in ONNX Runtime.
+    Before opset 21 GroupNormalization has one scale per group; ours are one per channel."""
     op: Any = node.op
+    channels, *pixels = node.output.type.shape[1:]
+    if op.groups == channels and pixels and node.output.dtype is DType.FLOAT32:
+        return [emit.add("InstanceNormalization", *inputs, epsilon=op.epsilon)]
     if emit.opset < 21:
         return written_out(emit, node, inputs)
     wide = DType.FLOAT64 if node.output.dtype is DType.FLOAT64 else DType.FLOAT32
@@ -48,6 +52,28 @@ def group_norm(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
         stash_type=ELEMENT_TYPES[wide],
     )  # fmt: skip
     return [y]
+
+
+@exports("layer_norm")
+def layer_norm(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
+    """LayerNormalization takes the last axes: others are moved there and back. It computes in
+    float32, and opset 17 is the first that has it."""
+    op: Any = node.op
+    (x, *numbers), rank, dtype = inputs, node.output.type.rank, node.output.dtype
+    if emit.opset < 17 or dtype is not DType.FLOAT32:
+        centred = emit.add("Sub", x, emit.reduce("ReduceMean", x, op.axes, True))
+        variance = emit.reduce("ReduceMean", emit.add("Mul", centred, centred), op.axes, True)
+        root = emit.add("Sqrt", emit.add("Add", variance, emit.scalar(op.epsilon, dtype)))
+        wide = tuple(d if a in op.axes else 1 for a, d in enumerate(node.output.shape))
+        gamma, beta = (emit.reshape(v, node.inputs[1].shape, wide) for v in numbers)
+        return [emit.add("Add", emit.add("Mul", emit.add("Div", centred, root), gamma), beta)]
+    perm = [*(a for a in range(rank) if a not in op.axes), *op.axes]
+    moved = perm != sorted(perm)
+    y = emit.add(
+        "LayerNormalization", emit.transpose(x, *perm) if moved else x, *numbers,
+        axis=rank - len(op.axes), epsilon=op.epsilon, stash_type=1,
+    )  # fmt: skip
+    return [emit.transpose(y, *map(perm.index, range(rank))) if moved else y]
 
 
 def _channels(emit: NodeWriter, v: str, shape: Shape) -> str:

@@ -9,12 +9,12 @@ from graphcnn.ir.sources import Role
 from graphcnn.ir.tensor_type import DType, is_open, known_size
 from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
 from graphcnn.onnx.importing.rules.reduce import mirrored
-from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import Equal
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.elementwise import Abs, Pow, Sqrt
 from graphcnn.ops.loss import CrossEntropy
-from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm
+from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm, LayerNorm
 from graphcnn.ops.pool import AvgPool2d
 from graphcnn.ops.reduce import ArgMax, Mean
 from graphcnn.ops.shape import OneHot, Transpose
@@ -130,15 +130,23 @@ def instance_normalization(call: Call) -> Value:
 
 @imports("LayerNormalization")
 def layer_normalization(call: Call) -> list[Value]:
-    x = call.value(0)
+    """Written out where the statistics are read, too, and where our operator would do more or less
+    than that: of other types, of scales that broadcast, and with an epsilon of 0."""
+    x, gamma = call.value(0), call.value(1)
+    beta = call.value(2) if call.has(2) else None
     axis = call.axis(call.attribute("axis", -1), x.type.rank)
     if call.attribute("stash_type", 1) != 1:
         raise UnsupportedError("attribute 'stash_type' other than 1")
+    epsilon, sizes = call.attribute("epsilon", 1e-5), x.shape[axis:]
     wide = cast_to(x, DType.FLOAT32)
     axes = tuple(range(axis, x.type.rank))
-    y, mean, inverse = _normalised(wide, axes, call.attribute("epsilon", 1e-5))
-    y = cast_to(y, x.dtype) * call.value(1)
-    y = y + call.value(2) if call.has(2) else y
+    fits = gamma.shape == sizes and (beta is None or beta.shape == sizes) and not is_open(sizes)
+    if wide is x and fits and epsilon > 0 and call.wanted < 2:
+        zeros = BroadcastTo(sizes)(call.like(0, x)) if beta is None else beta
+        return [LayerNorm(axes, epsilon)(x, gamma, zeros)]
+    y, mean, inverse = _normalised(wide, axes, epsilon)
+    y = cast_to(y, x.dtype) * gamma
+    y = y if beta is None else y + beta
     return [y, mean, inverse][: max(1, call.wanted)]
 
 
