@@ -114,7 +114,8 @@ class ApplyOptimizer(Pass):
             # The update belongs to the line that made the parameter.
             origin = replace(parameter.node.origin.by(self.name), forward="")
             with inherit(origin):
-                own = rate if factor == 1 else rate * factor
+                times = common[factor] if isinstance(factor, str) else factor
+                own = rate if factor == 1 else rate * times
                 _update(rule, parameter, gradient, own, updates.get(step, step), common, updates)
         log.fired[type(self.optimizer).__name__] += len(pairs)
         return graph.with_outputs(outputs, updates)

@@ -30,7 +30,7 @@ from graphcnn.learning.optimizers import (
     optimizer,
 )
 from graphcnn.learning.optimizers.muon import orthogonal
-from graphcnn.learning.schedules import Cosine, OneCycle, Step, epochs
+from graphcnn.learning.schedules import Cosine, Linear, OneCycle, Step, epochs
 
 STEPS = 5
 LR = 0.05
@@ -201,6 +201,7 @@ def small() -> cnn.Model:
 GROUPED = SGD(LR, 0.9, weight_decay=0.01, groups={
     "head.*": {"learning_rate": 10, "momentum": 0.0}, "*.bias": {"weight_decay": 0.5}
 })  # fmt: skip
+FALLING = {"first.*": {"learning_rate": Linear(1, 0, epochs(1))}}
 ALL: list[Optimizer] = [
     *(made() for made in OPTIMIZERS.values()),  # type: ignore[call-arg]
     GROUPED,
@@ -209,6 +210,7 @@ ALL: list[Optimizer] = [
     EMA(Lookahead(Adam(LR), every=3), 0.9, warmup=True),
     SWA(Lion(0.001), start=2, every=3),
     Lookahead(Muon(clip_norm=1.0)),
+    Muon(normalised=True, groups=FALLING).over(4, 2),
 ]
 
 
@@ -297,6 +299,8 @@ def test_lengths_in_epochs() -> None:
     assert (told.start, told.every) == (30, 10) and told.rate(51) == 0
     assert told.settings["momentum"].at(50) == pytest.approx(0.0, abs=1e-4)
     assert Adam(0.1).over(10, 5) == Adam(0.1)
+    grouped = EMA(SGD(LR, groups=FALLING)).over(10, 5)
+    assert grouped.settings["learning_rate[first.*]"].at(6) == 0.5
     with pytest.raises(GraphError, match=r"SWA: start is epochs\(3\), which fit knows"):
         cnn.Session(small(), optimizer=SWA(SGD(LR), epochs(3)), target=LABELS)
     with pytest.raises(GraphError, match="Cosine: steps is the rest of the run, which fit knows"):
@@ -375,7 +379,7 @@ def test_optimizers_are_immutable_and_comparable() -> None:
         (lambda: SGD(groups={"*": {"clip_norm": 1}}), "unknown setting of SGD in a group"),
         (lambda: SGD(groups={"b": {"momentum": 2}}), r"groups\['b'\]: SGD: momentum must be"),
         (lambda: SGD(groups={"b": {"learning_rate": -1}}), "learning_rate is a factor, a number"),
-        (lambda: SGD(groups={"b": {"momentum": OneCycle(1)}}), "schedules are those of all"),
+        (lambda: SGD(groups={"b": {"momentum": OneCycle(1)}}), "only the learning rate follows"),
         (lambda: Adagrad(epsilon=0), "Adagrad: epsilon must be a number greater than 0"),
         (lambda: Lion(beta1=1), "Lion: beta1 must be a number at least 0 and less than 1"),
         (lambda: Muon(steps=0), "Muon: steps must be an int of at least 1, found 0"),

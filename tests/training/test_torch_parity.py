@@ -49,6 +49,17 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "lion": cnn.Lion(RATE / 8, weight_decay=0.1),
     "lamb": cnn.LAMB(RATE, weight_decay=0.1),
     "muon": cnn.Muon(RATE, weight_decay=0.1, others=cnn.Adam(0.015625, 0.9, 0.95, 1e-10)),
+    "airbench": cnn.Muon(
+        RATE,
+        0.6,
+        steps=3,
+        normalised=True,
+        others=cnn.SGD(1, 0.85, nesterov=True),
+        groups={
+            "c.bias": {"learning_rate": Linear(0.5, 0, 8)},
+            "head.weight": {"learning_rate": 0.25, "weight_decay": 0.1, "orthogonal": False},
+        },
+    ),
     "groups": cnn.SGD(
         RATE, 0.9, groups={"head.*": {"learning_rate": 4, "momentum": 0.5}, "c.*": {}}
     ),

@@ -51,7 +51,8 @@ class Optimizer:
         clip_value: every element is moved into [-c, c]. Only one of the three can be set.
         groups: other settings for some parameters, by patterns of their names:
             {"head.*": {"learning_rate": 10, "weight_decay": 0}, "*.bias": {...}}. `learning_rate`
-            is a factor there, all else replaces the setting of that name. The first pattern that
+            is a factor there, a number or a schedule, which the rate of all is multiplied by; all
+            else replaces the setting of that name. The first pattern that
             fits wins; one that fits nothing is an error. A weight decay in a group is that of all
             its parameters, biases too. `describe` tells who is where.
         decay_all: weight decay for parameters of one axis, too.
@@ -113,7 +114,8 @@ class Optimizer:
     def settings(self) -> dict[str, Schedule]:
         """What follows a schedule besides the learning rate, such as the momentum."""
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != RATE}
-        return {name: value for name, value in found.items() if isinstance(value, Schedule)}
+        own = {name: value for name, value in found.items() if isinstance(value, Schedule)}
+        return own | self._groups.schedules
 
     @property
     def averages(self) -> bool:
@@ -132,7 +134,7 @@ class Optimizer:
         """With the schedules and lengths of a run of so many epochs; see `Schedule.over`."""
 
         def resolved(value: Any) -> Any:
-            if isinstance(value, Schedule | Optimizer):
+            if isinstance(value, Schedule | Optimizer | Groups):
                 return value.over(steps_per_epoch, epochs)
             if isinstance(value, Epochs) and steps_per_epoch is not None:
                 return in_steps(value, steps_per_epoch)
@@ -142,8 +144,11 @@ class Optimizer:
         new: Self = replace(self, **changed)
         return self if new == self else new
 
-    def grouped(self, names: Mapping[str, Any] | tuple[str, ...]) -> dict[str, tuple[Self, float]]:
-        """For each parameter its optimiser and the factor on its learning rate.
+    def grouped(
+        self, names: Mapping[str, Any] | tuple[str, ...]
+    ) -> dict[str, tuple[Self, float | str]]:
+        """For each parameter its optimiser and the factor on its learning rate, or the name of that
+        among `settings`, where it follows a schedule.
 
         Raises:
             GraphError: a pattern of `groups` fits none of the names; the message has the nearest.
@@ -223,15 +228,15 @@ class Optimizer:
         assert isinstance(self.groups, Groups)
         return self.groups
 
-    def _of_group(self, pattern: str) -> tuple[Self, float]:
-        settings = dict(self._groups.get(pattern, {}))
-        factor = settings.pop(RATE, 1.0)
+    def _of_group(self, pattern: str) -> tuple[Self, float | str]:
+        settings, factor = dict(self._groups.get(pattern, {})), self._groups.factor(pattern)
+        settings.pop(RATE, None)
         if "weight_decay" in settings:
             settings.setdefault("decay_all", True)
         if not self._groups:
             return self, 1.0
         new: Self = replace(self, **{"groups": Groups(), **settings})
-        return new, float(factor)
+        return new, factor
 
     def _check_groups(self) -> None:
         known = {f.name for f in fields(self) if f.init and not f.name.startswith("clip_")}

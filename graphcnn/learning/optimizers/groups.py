@@ -54,16 +54,46 @@ class Groups(Mapping[str, Mapping[str, Any]]):
         for pattern, settings in self.items():
             for name in settings:
                 choose(dict.fromkeys(sorted(known)), name, f"setting of {optimizer} in a group")
-                if isinstance(settings[name], Schedule):
+                if isinstance(settings[name], Schedule) and name != RATE:
                     raise GraphError(
-                        f"groups[{pattern!r}]: {name} must be a number: schedules are those of all"
+                        f"groups[{pattern!r}]: {name} must be a number: of the settings of a group "
+                        "only the learning rate follows a schedule of its own"
                     )
             factor = settings.get(RATE, 1.0)
-            if not is_number(factor) or factor < 0:
-                raise GraphError(
-                    f"groups[{pattern!r}]: learning_rate is a factor, a number of at least 0, "
-                    f"found {factor!r}; freeze() leaves parameters out"
-                )
+            if isinstance(factor, Schedule) or (is_number(factor) and factor >= 0):
+                continue
+            raise GraphError(
+                f"groups[{pattern!r}]: learning_rate is a factor, a number of at least 0 or a "
+                f"schedule, found {factor!r}; freeze() leaves parameters out"
+            )
+
+    def factor(self, pattern: str) -> float | str:
+        """What the learning rate of all is multiplied by in a group: a number, or the name of the
+        one of `schedules` that tells it."""
+        factor = self.get(pattern, {}).get(RATE, 1.0)
+        return _scheduled(pattern) if isinstance(factor, Schedule) else float(factor)
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """The factors that follow schedules, by names that no setting has."""
+        rates = {_scheduled(pattern): self[pattern].get(RATE) for pattern in self}
+        return {name: rate for name, rate in rates.items() if isinstance(rate, Schedule)}
+
+    def over(self, steps_per_epoch: int | None, epochs: float) -> "Groups":
+        """With the schedules of a run of so many epochs; see `Schedule.over`."""
+        return Groups(
+            {
+                pattern: {
+                    name: x.over(steps_per_epoch, epochs) if isinstance(x, Schedule) else x
+                    for name, x in settings.items()
+                }
+                for pattern, settings in self.items()
+            }
+        )
+
+
+def _scheduled(pattern: str) -> str:
+    return f"{RATE}[{pattern}]"
 
 
 def assigned(groups: Groups, names: Sequence[str], optimizer: str) -> dict[str, str]:
@@ -92,7 +122,8 @@ def table(optimizer: Any, groups: Groups, parameters: Mapping[str, Array]) -> st
             continue
         settings = {k: v for k, v in groups.get(pattern, {}).items() if k != RATE}
         factor = rules[names[0]][1]
-        said = [f"learning_rate × {factor:g}", *(f"{k} = {v!r}" for k, v in settings.items())]
+        rate = f"{factor:g}" if is_number(factor) else repr(groups[pattern][RATE])
+        said = [f"learning_rate × {rate}", *(f"{k} = {v!r}" for k, v in settings.items())]
         lines.append(f"{pattern}: {', '.join(said)}")
         for name in names:
             array = parameters[name]

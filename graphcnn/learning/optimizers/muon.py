@@ -35,6 +35,9 @@ class Muon(Optimizer):
 
     X = u / max(‖u‖, 1e-7)    A = X·Xᵀ     X = 3.4445·X + (-4.775·A + 2.0315·A²)·X
 
+    With `normalised` the matrices keep their length: p *= sqrt(rows) / ‖p‖ before the update, so
+    that the learning rate alone says how far they turn, as where batch norm follows (airbench94).
+
     Parameters of one axis, and those of groups with {"orthogonal": False} (the authors advise so
     for the last layer), are updated by `others`, whose learning rate is a factor on that of Muon.
 
@@ -47,6 +50,7 @@ class Muon(Optimizer):
     momentum: float | Schedule = 0.95
     nesterov: bool = True
     steps: int = 5
+    normalised: bool = field(default=False, metadata=QUIET)
     others: Optimizer = field(default=_OTHERS, metadata=QUIET)
     orthogonal: bool = field(default=True, metadata=QUIET)
 
@@ -95,13 +99,15 @@ class Muon(Optimizer):
         if rows > columns:
             rate = rate * (rows / columns) ** 0.5
         turned = reshape(orthogonal(matrix, self.steps), parameter.shape)
+        if self.normalised:
+            parameter = parameter * (rows**0.5 / norm(parameter))
         return self._shrunk(parameter, learning_rate) - rate * turned, {"velocity": v}
 
     def decay_of(self, rank: int) -> float:
         taken = self.orthogonal and rank >= 2
         return super().decay_of(rank) if taken else self.others.decay_of(rank)
 
-    def _of_group(self, pattern: str) -> tuple[Self, float]:
+    def _of_group(self, pattern: str) -> tuple[Self, float | str]:
         """A weight decay of a group is that of all in it, whoever updates them."""
         new, factor = super()._of_group(pattern)
         settings = self._groups.get(pattern, {})

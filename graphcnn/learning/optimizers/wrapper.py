@@ -72,7 +72,9 @@ class Wrapper(Optimizer):
     def at_rate(self, learning_rate: float | Schedule) -> Self:
         return replace(self, optimizer=self.optimizer.at_rate(learning_rate))
 
-    def grouped(self, names: Mapping[str, Any] | tuple[str, ...]) -> dict[str, tuple[Self, float]]:
+    def grouped(
+        self, names: Mapping[str, Any] | tuple[str, ...]
+    ) -> dict[str, tuple[Self, float | str]]:
         inner = self.optimizer.grouped(names)
         return {key: (replace(self, optimizer=rule), rate) for key, (rule, rate) in inner.items()}
 

@@ -105,6 +105,29 @@ def muon(p: Any, g: Any, state: Any, rate: float, t: int, decay: float = 0.1) ->
     p.mul_(1 - rate * decay).add_(update.reshape(p.shape), alpha=-rate)
 
 
+def airbench(net: Net) -> Own:
+    """Kernels as in airbench94_muon.py of github.com/KellerJordan/cifar10-airbench, all else by SGD
+    with a rate of its own, that of a bias on a straight line to 0."""
+
+    def update(p: Any, g: Any, state: Any, rate: float, t: int) -> None:
+        momentum = 0.6 if p is net.c_weight else 0.85
+        if p is net.c_bias:
+            rate *= max(0.0, 0.5 - (t - 1) / 16)
+        if p is net.head_weight:
+            rate, g = rate / 4, g + 0.1 * p
+        v = state.setdefault("v", torch.zeros_like(p))
+        v.mul_(momentum).add_(g)
+        g = g.add(v, alpha=momentum)
+        if p is net.c_weight:
+            p.mul_(len(p) ** 0.5 / p.norm())
+            turned = g.view(len(p), -1)
+            turned = _muon._zeropower_via_newtonschulz(turned, (3.4445, -4.7750, 2.0315), 3, 1e-7)
+            g = turned.reshape(p.shape)
+        p.add_(g, alpha=-rate)
+
+    return Own(net.parameters(), RATE, update)
+
+
 class Lookahead:
     def __init__(self, net: Net, optimizer: Any, every: int, alpha: float) -> None:
         self.net, self.optimizer, self.every, self.alpha, self.t = net, optimizer, every, alpha, 0
@@ -198,6 +221,7 @@ def optimizers() -> dict[str, Any]:
         "lion": course(own(lion, RATE / 8)),
         "lamb": course(own(lamb, RATE)),
         "muon": course(own(muon, RATE)),
+        "airbench": course(airbench),
         "groups": course(lambda n: o.SGD(heads(n), RATE, momentum=0.9)),
         "clip_norm": course(sgd, clip=lambda ps: utils.clip_grad_norm_(ps, 0.25)),
         "clip_norm_each": course(sgd, clip=each),
