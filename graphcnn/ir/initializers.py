@@ -71,6 +71,72 @@ class Xavier(Initializer):
 
 
 @dataclass(frozen=True)
+class LeCun(Initializer):
+    """Variance 1 / fan_in (Y. LeCun et al., "Efficient BackProp", 1998)."""
+
+    normal: bool = False
+
+    def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
+        return _spread(shape, seed, stream, 1.0 / fans(shape)[0], self.normal)
+
+
+@dataclass(frozen=True)
+class Normal(Initializer):
+    """Normal numbers of mean 0 and this deviation."""
+
+    deviation: float = 0.01
+
+    def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
+        return _spread(shape, seed, stream, self.deviation**2, True)
+
+
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
+    """The rows of the matrix (O, everything else) are orthonormal, or its columns, whichever are
+    fewer, times `gain` (A. Saxe et al., arXiv:1312.6120)."""
+
+    gain: float = 1.0
+
+    def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
+        rows, columns = (shape[0], math.prod(shape[1:])) if shape else (1, 1)
+        tall = rows > columns
+        normals = _spread((columns, rows) if tall else (rows, columns), seed, stream, 1.0, True)
+        found = _orthonormal_rows(normals)
+        return self.gain * (found.T if tall else found).reshape(shape)
+
+
+def _orthonormal_rows(x: Array) -> Array:
+    """By Gram and Schmidt, twice for each row: in NumPy's sums alone, the same bits everywhere."""
+    for i, row in enumerate(x):
+        for _ in range(2):
+            row = row - (x[:i] * (x[:i] * row).sum(1, keepdims=True)).sum(0)
+        x[i] = row / np.sqrt((row * row).sum())
+    return x
+
+
+@dataclass(frozen=True)
+class Identity(Initializer):
+    """The first I filters of a kernel (O, I, H, W) each pass one channel on, as it is; the others
+    are drawn with variance `spread` / fan_in. For dense weights it is the unit matrix.
+
+    A network of such layers begins by showing every layer the image (N. Zagoruyko, S. Komodakis,
+    arXiv:1706.00388, call it Dirac; K. Jordan, arXiv:2404.00498, section 3.1).
+    """
+
+    spread: float = 1 / 3
+
+    def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
+        if len(shape) < 2:
+            raise GraphError(f"Identity is of kernels and matrices, found the shape {shape}")
+        kernel = _spread(shape, seed, stream, self.spread / fans(shape)[0], False)
+        kernel[: shape[1]] = 0.0
+        middle = [(size - 1) // 2 for size in shape[2:]]
+        for channel in range(min(shape[:2])):
+            kernel[(channel, channel, *middle)] = 1.0
+        return kernel
+
+
+@dataclass(frozen=True)
 class Constant(Initializer):
     """The same number everywhere."""
 
@@ -106,13 +172,17 @@ class Custom(Initializer):
 
 
 def initializer(spec: Any) -> Initializer:
-    """An initializer from itself, a name ("he", "xavier", "zeros", "ones"), a number, an array
-    or a callable `f(shape) -> array`."""
+    """An initializer from itself, a name ("he", "xavier", "lecun", "identity", "orthogonal",
+    "zeros", "ones"), a number, an array or a callable `f(shape) -> array`."""
     named: dict[str, Initializer] = {
         "he": He(),
         "he_normal": He(normal=True),
         "xavier": Xavier(),
         "xavier_normal": Xavier(normal=True),
+        "lecun": LeCun(),
+        "lecun_normal": LeCun(normal=True),
+        "identity": Identity(),
+        "orthogonal": Orthogonal(),
         "zeros": Constant(0.0),
         "ones": Constant(1.0),
     }

@@ -18,6 +18,7 @@ def batch_norm(
     *,
     epsilon: float = 1e-5,
     momentum: float = 0.1,
+    scale: bool = True,
     trainable: bool = True,
     activation: Activation = None,
     name: str = "",
@@ -33,6 +34,7 @@ def batch_norm(
         x: (N, C) or (N, C, H, W).
         epsilon: keeps the root away from 0.
         momentum: weight of a new batch in the running statistics, 0 to 1.
+        scale: False leaves gamma at 1, frozen: what follows scales anyway.
         trainable: False freezes gamma and beta.
         activation: a name such as "relu", or a function of a tensor.
     """
@@ -40,7 +42,7 @@ def batch_norm(
         raise GraphError(f"x must be (N, C) or (N, C, H, W), found rank {x.type.rank}: {x.type}")
     op = BatchNorm(number(epsilon, "epsilon"), number(momentum, "momentum"))
     shape = (x.shape[1],)
-    gamma = learned(shape, "ones", x.dtype, trainable)
+    gamma = learned(shape, "ones", x.dtype, trainable and scale)
     beta = learned(shape, "zeros", x.dtype, trainable)
     mean = state(shape, "zeros", Role.STATISTIC, False, x.dtype, "")
     variance = state(shape, "ones", Role.STATISTIC, False, x.dtype, "")
