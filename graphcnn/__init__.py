@@ -37,7 +37,16 @@ from graphcnn.errors import (
     WeightsError,
 )
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.initializers import Constant, He, Initializer, Xavier
+from graphcnn.ir.initializers import (
+    Constant,
+    He,
+    Identity,
+    Initializer,
+    LeCun,
+    Normal,
+    Orthogonal,
+    Xavier,
+)
 from graphcnn.ir.node import Value
 from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.language.activations import (
@@ -123,6 +132,7 @@ from graphcnn.language.sources import (
 from graphcnn.learning import losses, metrics, optimizers, penalties, schedules
 from graphcnn.learning.optimizers import SGD, Optimizer
 from graphcnn.model import Model, import_onnx, load
+from graphcnn.network.whitening import whiten
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.passes.training import backward_rules
 from graphcnn.passes.training.backward import gradients
@@ -213,8 +223,10 @@ __all__ = [
     "GraphCnnWarning",
     "GraphError",
     "He",
+    "Identity",
     "Initializer",
     "LayerNorms",
+    "LeCun",
     "LensError",
     "Limits",
     "Lion",
@@ -223,8 +235,10 @@ __all__ = [
     "Model",
     "Muon",
     "N",
+    "Normal",
     "Normalisation",
     "Optimizer",
+    "Orthogonal",
     "OutOfMemoryError",
     "OutputError",
     "RMSProp",
@@ -350,5 +364,6 @@ __all__ = [
     "transpose",
     "upsample2d",
     "where",
+    "whiten",
     "zero_insert2d",
 ]

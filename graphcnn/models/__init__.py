@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from graphcnn.language.arguments import choose
 from graphcnn.models.autoencoder import autoencoder
+from graphcnn.models.cifar_fast import cifar_fast
 from graphcnn.models.digits_cnn import digits_cnn
 from graphcnn.models.lenet5 import lenet5
 from graphcnn.models.mnist_cnn import mnist_cnn
 from graphcnn.models.mobilenet_v2 import mobilenet_v2
+from graphcnn.models.resnet9 import resnet9
 from graphcnn.models.resnet18 import resnet18
+from graphcnn.models.resnet18_cifar import resnet18_cifar
 from graphcnn.models.squeezenet import squeezenet
 from graphcnn.models.unet import unet
 from graphcnn.models.vgg16 import vgg16
@@ -26,6 +29,9 @@ MODELS: Final[dict[str, "Callable[..., Model]"]] = {
     "mnist_cnn": mnist_cnn,
     "digits_cnn": digits_cnn,
     "vgg_cifar": vgg_cifar,
+    "cifar_fast": cifar_fast,
+    "resnet9": resnet9,
+    "resnet18_cifar": resnet18_cifar,
     "resnet18": resnet18,
     "squeezenet": squeezenet,
     "vgg16": vgg16,
@@ -38,11 +44,14 @@ __all__ = [
     "MODELS",
     "autoencoder",
     "build",
+    "cifar_fast",
     "digits_cnn",
     "lenet5",
     "mnist_cnn",
     "mobilenet_v2",
+    "resnet9",
     "resnet18",
+    "resnet18_cifar",
     "squeezenet",
     "unet",
     "vgg16",

@@ -15,13 +15,19 @@ def resnet18(*, classes: int = 1000, size: int = 224) -> cnn.Model:
         x = cnn.conv2d(image, 64, 7, stride=2, padding=3, bias=False, name="conv")
         x = cnn.relu(cnn.batch_norm(x, name="norm"), name="relu")
         x = cnn.max_pool2d(x, 3, stride=2, padding=1, name="pool")
+    x = cnn.flatten(cnn.global_avg_pool2d(four_stages(x)))
+    return cnn.Model(image, cnn.dense(x, classes, name="logits"), name="resnet18")
+
+
+def four_stages(x: cnn.Value) -> cnn.Value:
+    """Two blocks each of 64, 128, 256 and 512 channels, the size halved before all but the
+    first."""
     for stage, channels in enumerate((64, 128, 256, 512), start=1):
         for block in (1, 2):
             stride = 2 if stage > 1 and block == 1 else 1
             with cnn.scope(f"stage{stage}"), cnn.scope(f"block{block}"):
                 x = basic_block(x, channels, stride)
-    x = cnn.flatten(cnn.global_avg_pool2d(x))
-    return cnn.Model(image, cnn.dense(x, classes, name="logits"), name="resnet18")
+    return x
 
 
 def basic_block(x: cnn.Value, channels: int, stride: int) -> cnn.Value:

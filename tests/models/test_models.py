@@ -26,7 +26,18 @@ EXPECTED: dict[str, tuple[Shape, int]] = {
         + 2 * 2 * (32 + 64 + 128)
         + DENSE,
     ),
+    # 2·2·3 · 24 + 24, kernels, one number per channel of batch norm that is trained and one that
+    # is 1, the dense layer
+    "cifar_fast": (
+        (N, 10),
+        312
+        + 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256)
+        + 2 * 2 * (64 + 256 + 256)
+        + 10 * 256,
+    ),
+    "resnet9": ((N, 10), 6_573_120),
     "resnet18": ((N, 1000), 11_689_512),
+    "resnet18_cifar": ((N, 10), 11_173_962),
     "squeezenet": ((N, 1000), 1_235_496),
     "vgg16": ((N, 1000), 138_357_544),
     "mobilenet_v2": ((N, 1000), 3_504_872),
@@ -158,5 +169,5 @@ def test_unet_joins_each_level_with_its_skip() -> None:
 
 
 def test_an_unknown_name_is_met_with_the_nearest() -> None:
-    with pytest.raises(GraphError, match=r"unknown model 'resnet'.*did you mean 'resnet18'"):
+    with pytest.raises(GraphError, match=r"unknown model 'resnet'.*did you mean 'resnet9'"):
         build("resnet")

@@ -23,7 +23,11 @@ from graphcnn.passes.training.backward import gradients
 pytest.importorskip("onnxruntime")
 
 #: Batch sizes of the networks that take long in plain NumPy.
-SLOW = {name: (2,) for name in ("resnet18", "vgg_cifar", "squeezenet", "unet", "mobilenet_v2")}
+SLOW = {
+    name: (2,)
+    for name in ("resnet18", "resnet18_cifar", "resnet9", "cifar_fast", "vgg_cifar", "squeezenet",
+                 "unet", "mobilenet_v2")
+}  # fmt: skip
 #: Thin ones of the same shape, of networks whose weights fill half a gigabyte.
 SETTINGS = {"vgg16": {"size": 64, "channels": (4, 8, 8, 8, 8), "hidden": 16}}
 
