@@ -128,6 +128,7 @@ def network_of(recipe: Recipe, named: ModelName, train: Dataset) -> Model:
     if said.weights is not None:
         model.load_weights(said.weights)
     if said.whiten:
+        model.initialize_missing(recipe.run.seed)
         _whiten(model, dict(said.whiten), train, recipe)
     for pattern in as_texts(said.freeze):
         try:
