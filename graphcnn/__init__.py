@@ -105,7 +105,14 @@ from graphcnn.language.elementwise import (
     sub,
     where,
 )
-from graphcnn.language.image import pad2d, upsample2d, zero_insert2d
+from graphcnn.language.image import (
+    depth_to_space,
+    pad2d,
+    pixel_shuffle,
+    space_to_depth,
+    upsample2d,
+    zero_insert2d,
+)
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.norm import batch_norm, dropout, group_norm, instance_norm, layer_norm
@@ -278,6 +285,7 @@ __all__ = [
     "cross_entropy",
     "data",
     "dense",
+    "depth_to_space",
     "div",
     "dropout",
     "elu",
@@ -332,6 +340,7 @@ __all__ = [
     "parameter",
     "parse_graph",
     "penalties",
+    "pixel_shuffle",
     "pow",
     "prelu",
     "prod",
@@ -353,6 +362,7 @@ __all__ = [
     "slice",
     "softmax",
     "softplus",
+    "space_to_depth",
     "split",
     "sqrt",
     "stop_gradient",

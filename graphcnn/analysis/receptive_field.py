@@ -26,6 +26,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.tensor_type import known_size
 from graphcnn.ops.activation import PRelu
+from graphcnn.ops.blocks import DepthToSpace, SpaceToDepth
 from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.conv import ConvTranspose2d
 from graphcnn.ops.fused import Fused
@@ -215,6 +216,19 @@ def _upsample(node: Node, x: ReceptiveField) -> ReceptiveField:
         return f.widen(before, more, f.jump / op.scale[axis])
 
     return x.map(along)
+
+
+@fields_of(DepthToSpace)
+def _smaller_pixels(node: Node, x: ReceptiveField) -> ReceptiveField:
+    """The pixels of a block were one."""
+    op: Any = node.op
+    return x.map(lambda f, axis: f.widen(0, 0, f.jump / op.block))
+
+
+@fields_of(SpaceToDepth)
+def _larger_pixels(node: Node, x: ReceptiveField) -> ReceptiveField:
+    op: Any = node.op
+    return x.map(lambda f, axis: f.widen(0, op.block - 1, f.jump * op.block))
 
 
 @fields_of(ZeroInsert2d)

@@ -1,10 +1,11 @@
-"""Images made larger: padding, zeros between pixels, upsampling."""
+"""Images made larger: padding, zeros between pixels, upsampling, channels as pixels and back."""
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.geometry import Sides
 from graphcnn.ir.node import Value
-from graphcnn.language.arguments import IntOrPair, number, pair, scoped, sides
+from graphcnn.language.arguments import IntOrPair, number, pair, positive, scoped, sides
 from graphcnn.language.errors import located
+from graphcnn.ops.blocks import DepthToSpace, SpaceToDepth
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
 
@@ -97,3 +98,57 @@ def upsample2d(
     """
     op = Upsample2d(pair(scale, "scale"), mode, align_corners)
     return op(x, name=scoped(name, op.name))
+
+
+@located
+def depth_to_space(x: Value, block: int = 2, *, mode: str = "DCR", name: str = "") -> Value:
+    """Make blocks of pixels of channels: images that are `block` times as high and wide.
+
+    y[n, k, b·h + i, b·w + j] = x[n, c, h, w] with b = block, K channels of y, and
+
+        c = (i·b + j)·K + k    where mode is "DCR", ONNX's order
+        c = k·b² + i·b + j     where mode is "CRD", that of `pixel_shuffle`
+
+    Args:
+        x: image (N, C, H, W).
+        block: its square divides C.
+        mode: the order of the channels.
+
+    Returns:
+        (N, C / block², H · block, W · block).
+
+    Raises:
+        GraphError: the channels are no multiple of block².
+    """
+    op = DepthToSpace(positive(block, "block"), mode)
+    return op(x, name=scoped(name, op.name))
+
+
+@located
+def space_to_depth(x: Value, block: int = 2, *, mode: str = "DCR", name: str = "") -> Value:
+    """Make channels of blocks of pixels: the inverse of `depth_to_space` with the same arguments.
+
+    Args:
+        x: image (N, C, H, W).
+        block: divides H and W.
+        mode: the order of the channels; "CRD" is the pixel unshuffle of PyTorch.
+
+    Returns:
+        (N, C · block², H / block, W / block).
+
+    Raises:
+        GraphError: height or width is no multiple of block.
+    """
+    op = SpaceToDepth(positive(block, "block"), mode)
+    return op(x, name=scoped(name, op.name))
+
+
+@located
+def pixel_shuffle(x: Value, factor: int = 2, *, name: str = "") -> Value:
+    """`depth_to_space` with PyTorch's order of channels, mode "CRD" (arXiv:1609.05158).
+
+    Args:
+        x: image (N, C, H, W).
+        factor: how many times larger the image becomes; its square divides C.
+    """
+    return DepthToSpace(positive(factor, "factor"), "CRD")(x, name=scoped(name, "pixel_shuffle"))

@@ -26,14 +26,13 @@ SAMPLES = all_samples()
 PROVEN = {
     "items": (
         "abs and atan avg_pool2d avg_pool2d_grad batch_norm bit_or bit_xor broadcast_to cast ceil "
-        "clip concat conv2d conv_integer conv_transpose2d cos dense dequantize dropout elu erf "
-        "exp flatten floor gelu "
-        "global_avg_pool2d group_norm group_norm_grad "
+        "clip concat conv2d conv_integer conv_transpose2d cos dense depth_to_space dequantize "
+        "dropout elu erf exp flatten floor gelu global_avg_pool2d group_norm group_norm_grad "
         "hard_sigmoid hard_swish layer_norm leaky_relu log max_pool2d max_pool2d_grad "
         "max_pool2d_pick max_unpool2d mish neg not one_hot or pad2d pad2d_grad placed prelu "
         "probabilities quantize quotient relayout relu remainder round sigmoid sign silu sin "
-        "softplus sqrt stop_gradient tanh top_k transpose upsample2d upsample2d_grad where "
-        "zero_insert2d"
+        "softplus space_to_depth sqrt stop_gradient tanh top_k transpose upsample2d "
+        "upsample2d_grad where zero_insert2d"
     ),
     "items mixed": (
         "add argmax bit_and bit_shift div embed equal gather greater greater_equal less less_equal "

@@ -6,7 +6,8 @@ import numpy as np
 
 from graphcnn.ir.geometry import Sides
 from graphcnn.ir.node import Node
-from graphcnn.onnx.exporting.registry import exports
+from graphcnn.ir.tensor_type import DType
+from graphcnn.onnx.exporting.registry import exports, written_out
 from graphcnn.onnx.exporting.rules.parts import embed
 from graphcnn.onnx.exporting.writer import END, NodeWriter
 from graphcnn.ops.parts.checks import image_sizes
@@ -100,6 +101,24 @@ def _separable(emit: NodeWriter, x: str, left: Any, right: Any) -> str:
 
 def _is_identity(matrix: Any) -> bool:
     return matrix.shape[0] == matrix.shape[1] and bool(np.all(matrix == np.eye(len(matrix))))
+
+
+@exports("depth_to_space")
+def depth_to_space(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
+    """ONNX Runtime has it of these types; of others the axes are split and moved."""
+    op: Any = node.op
+    if node.output.dtype not in (DType.FLOAT32, DType.FLOAT64):
+        return written_out(emit, node, inputs)
+    return [emit.add("DepthToSpace", inputs[0], blocksize=op.block, mode=op.mode)]
+
+
+@exports("space_to_depth")
+def space_to_depth(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
+    """ONNX has the order DCR alone."""
+    op: Any = node.op
+    if op.mode != "DCR" or node.output.dtype not in (DType.FLOAT32, DType.FLOAT64):
+        return written_out(emit, node, inputs)
+    return [emit.add("SpaceToDepth", inputs[0], blocksize=op.block)]
 
 
 @exports("upsample2d")

@@ -27,6 +27,7 @@ from graphcnn.onnx.importing.context import (
     reshaped,
 )
 from graphcnn.onnx.importing.rules.parts import cut
+from graphcnn.ops.blocks import DepthToSpace, SpaceToDepth
 from graphcnn.ops.broadcast import BroadcastTo, broadcast_shape
 from graphcnn.ops.comparison import Equal, Where
 from graphcnn.ops.shape import Concat, Flatten, Transpose
@@ -201,31 +202,23 @@ def one_hot(call: Call) -> Value:
 def depth_to_space(call: Call) -> Value:
     """DCR: the blocks are the outer part of the channels; CRD: the inner part."""
     x, b = call.value(0), call.attribute("blocksize", 0)
-    n, c, h, w = _image(x)
+    c = _channels_height_width(x)[0]
     if b < 1 or c % (b * b):
         raise ImportModelError(f"blocksize {b} squared must divide the {c} channels of {x.type}")
-    k = c // (b * b)
-    if call.attribute("mode", "DCR") == "DCR":
-        y = Transpose((0, 3, 4, 1, 5, 2))(reshaped(x, (n, b, b, k, h, w)))
-    else:
-        y = Transpose((0, 1, 4, 2, 5, 3))(reshaped(x, (n, k, b, b, h, w)))
-    return reshaped(y, (n, k, h * b, w * b))
+    return DepthToSpace(b, call.attribute("mode", "DCR"))(x)
 
 
 @imports("SpaceToDepth")
 def space_to_depth(call: Call) -> Value:
     x, b = call.value(0), call.attribute("blocksize", 0)
-    n, c, h, w = _image(x)
+    _, h, w = _channels_height_width(x)
     if b < 1 or h % b or w % b:
         raise ImportModelError(f"blocksize {b} must divide height and width of {x.type}")
-    blocks = reshaped(x, (n, c, h // b, b, w // b, b))
-    dcr = call.attribute("mode", "DCR") == "DCR"
-    y = Transpose((0, 3, 5, 1, 2, 4) if dcr else (0, 1, 3, 5, 2, 4))(blocks)
-    return reshaped(y, (n, c * b * b, h // b, w // b))
+    return SpaceToDepth(b, call.attribute("mode", "DCR"))(x)
 
 
-def _image(x: Value) -> tuple[Dim, int, int, int]:
+def _channels_height_width(x: Value) -> tuple[int, int, int]:
     if x.type.rank != 4 or is_open(x.shape[1:]):
         raise UnsupportedError(f"expected an image (N, C, H, W) of known sizes, found {x.type}")
-    n, c, h, w = x.shape
-    return n, int(c), int(h), int(w)  # type: ignore[arg-type]
+    _, c, h, w = x.shape
+    return int(c), int(h), int(w)  # type: ignore[arg-type]
