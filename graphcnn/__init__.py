@@ -153,6 +153,7 @@ from graphcnn.training.stopping import EarlyStopping
 from graphcnn.training.transfer.transferable import replace_head
 
 if TYPE_CHECKING:
+    from graphcnn.doctor.diagnose import diagnose
     from graphcnn.exchange.check import Check
     from graphcnn.learning.optimizers import (
         EMA,
@@ -200,6 +201,8 @@ def __getattr__(name: str) -> Any:
         return import_module(_LATER[name])
     if name in _OPTIMIZERS:
         return getattr(optimizers, name)
+    if name == "diagnose":
+        return import_module("graphcnn.doctor.diagnose").diagnose
     raise AttributeError(f"module 'graphcnn' has no attribute {name!r}")
 
 
@@ -286,6 +289,7 @@ __all__ = [
     "data",
     "dense",
     "depth_to_space",
+    "diagnose",
     "div",
     "dropout",
     "elu",

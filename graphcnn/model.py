@@ -28,6 +28,7 @@ from graphcnn.training.trainable import Trainable
 from graphcnn.training.transfer.transferable import Transferable
 
 if TYPE_CHECKING:
+    from graphcnn.doctor.diagnosis import Diagnosis
     from graphcnn.doctor.overfit import Overfit
     from graphcnn.exchange.training_parity import TrainingParity
     from graphcnn.lens.lens import Lens
@@ -272,6 +273,19 @@ class Model(Trainable, Transferable):
             raise OutOfMemoryError.of(f"{self.name} is evaluated", error) from None
 
     # Finding out what is wrong
+
+    def diagnose(self, data: "Data", targets: Any = None, **options: Any) -> "Diagnosis":
+        """What keeps this network from learning these data: checks of pixels, labels, the network,
+        its first steps and its learning rate, on copies; the model is left as it is.
+
+            print(model.diagnose(train, test=test, optimizer=cnn.SGD(0.1)))
+
+        The arguments are those of `graphcnn.doctor.diagnose.diagnose`, explained there."""
+        from graphcnn.doctor.diagnose import diagnose
+        from graphcnn.training.foreign import check_known
+
+        check_known(diagnose, options)
+        return diagnose(self, data, targets, **options)
 
     def overfit_one_batch(self, data: "Data", targets: Any = None, **options: Any) -> "Overfit":
         """Whether one batch can be learned by heart, on a copy: the first thing to try where a

@@ -1,7 +1,7 @@
 """The command `graphcnn`: what every command shares; the commands are in `graphcnn.tools.commands`.
 
 Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 nothing compared, because ONNX Runtime itself
-crashed, 130 interrupted by Ctrl-C.
+crashed, 4 the doctor found something wrong, 130 interrupted by Ctrl-C.
 """
 
 import errno
@@ -18,6 +18,7 @@ from graphcnn.base.words import printable
 from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning, WrongUseError
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.convert import convert
+from graphcnn.tools.commands.doctor import doctor
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.lens import lens
 from graphcnn.tools.commands.lesson import lesson
@@ -136,6 +137,7 @@ def cli() -> None:
       graphcnn models                     networks to start from
       graphcnn summary lenet5             shapes, parameters, costs, receptive fields
       graphcnn train lenet5 --data mnist:DIR
+      graphcnn doctor lenet5 --data mnist:DIR       what is wrong where it does not learn
       graphcnn predict lenet5.safetensors picture.png
       graphcnn lens lenet5.safetensors picture.png -o report.html
 
@@ -158,7 +160,7 @@ def cli() -> None:
       xo[:n=1000,size=16,seed=0]          generated pictures of X and O
 
     Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 nothing compared, because ONNX Runtime
-    itself crashed on the model, 130 interrupted by Ctrl-C.
+    itself crashed on the model, 4 the doctor found something wrong, 130 interrupted by Ctrl-C.
     """
 
 
@@ -166,6 +168,7 @@ COMMANDS = (
     quickstart,
     train,
     lr_find_command,
+    doctor,
     evaluate,
     predict,
     summary,

@@ -58,8 +58,13 @@ def constants_of(
         whole = with_loss(constant, loss, {}, types)
         feeds: dict[str, Array] = {"items": np.zeros(count, np.float32)}
         rules = Targets.of(whole, graph.outputs)
-        feeds.update(rules.feeds({term.name: targets[term.name] for term in terms}
-                                 if terms and terms[0].name else targets.get("")))  # fmt: skip
+        feeds.update(
+            rules.feeds(
+                {term.name: targets[term.name] for term in terms}
+                if terms and terms[0].name
+                else targets.get("")
+            )
+        )
         with np.errstate(all="ignore"):
             losses.append(float(Runner(whole, execution).run(feeds, {})[0]["loss"]))
     known = [x for x in losses if np.isfinite(x)]

@@ -116,11 +116,11 @@ def tell(name: str, prediction: Value, loss: Loss) -> None:
             TrainingWarning,
         )
         return
-    squashed = _squashed(prediction)
-    if squashed is not None:
+    found = squashed(prediction)
+    if found is not None:
         warn(
             f"the prediction of {name} is computed from probabilities, those of "
-            f"{_named(*squashed)}, and {loss.name} applies {readable.name} to it: let the model "
+            f"{_named(*found)}, and {loss.name} applies {readable.name} to it: let the model "
             "end before them (outputs=[...] of import_onnx names what it ends with), or give a "
             "loss of your own",
             TrainingWarning,
@@ -133,7 +133,7 @@ def _named(node: Node, activation: type[Op]) -> str:
     return f'{activation.name} "{node.name}"{place}' if node.name else f"{activation.name}{place}"
 
 
-def _squashed(value: Value) -> tuple[Node, type[Op]] | None:
+def squashed(value: Value) -> tuple[Node, type[Op]] | None:
     """The softmax or sigmoid that a value is computed from, number by number and with constants
     alone. The logarithm of probabilities is what a loss takes."""
     while True:

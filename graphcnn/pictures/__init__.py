@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from graphcnn.pictures.results.rates import rates_picture
     from graphcnn.pictures.results.report import report_picture
     from graphcnn.pictures.results.runs import runs_picture
+    from graphcnn.pictures.results.signals import signals_picture
     from graphcnn.pictures.results.sweep import sweep_picture
     from graphcnn.pictures.training import training_picture
     from graphcnn.pictures.volume.volume import volume_picture
@@ -54,6 +55,7 @@ __all__ = [
     "rates_picture",
     "report_picture",
     "runs_picture",
+    "signals_picture",
     "sweep_picture",
     "training_picture",
     "volume_picture",
@@ -82,6 +84,7 @@ _HOMES: Final = {
     "report_picture": "results.report",
     "rates_picture": "results.rates",
     "runs_picture": "results.runs",
+    "signals_picture": "results.signals",
     "SUFFIXES": "picture",
     "sweep_picture": "results.sweep",
     "training_picture": "training",

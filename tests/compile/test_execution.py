@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LOOSE = {"runtime", "threads", "precision", "tune"}
 DOORS = {
     "predict", "evaluate", "activations", "runner", "fit", "of", "profile", "Session", "minimise",
-    "recalibrate", "lr_find", "Core",  # of the lens
+    "recalibrate", "lr_find", "diagnose", "overfit_one_batch", "Core",  # of the lens
 }  # fmt: skip
 
 

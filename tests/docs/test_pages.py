@@ -17,7 +17,7 @@ from graphcnn.tools.readme_pictures import WITHOUT_DATA
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
-EXAMPLES = [*sorted(DOCS.glob("adding-*.md")), DOCS / "training.md"]
+EXAMPLES = [*sorted(DOCS.glob("adding-*.md")), DOCS / "training.md", DOCS / "doctor.md"]
 PAGES = [*DOCS.glob("*.md"), ROOT / "CONTRIBUTING.md"]
 
 

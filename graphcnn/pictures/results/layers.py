@@ -28,6 +28,7 @@ def layers_picture(
     gradients: Mapping[str, Sequence[float]],
     *,
     first: int = 1,
+    each: str = "epoch",
     title: str = "",
 ) -> Picture:
     """Left the update of each layer beside its weights, right the norm of its gradient.
@@ -38,6 +39,7 @@ def layers_picture(
     Args:
         updates, gradients: by layer a number for each epoch.
         first: the number of the first epoch.
+        each: what the numbers are of: an "epoch", whose last step is looked at, or a "step".
         title: what stands above.
 
     Raises:
@@ -58,7 +60,13 @@ def layers_picture(
     top, items = 92.0, list[Item]()
     bottom = top + len(names) * (_TALL + _GAP)
     sides = (
-        ("updates", "|change| / |weights| in the last step", updates, "conv", left),
+        (
+            "updates",
+            "|change| / |weights|" + " in the last step" * (each == "epoch"),
+            updates,
+            "conv",
+            left,
+        ),
         ("gradients", "norm of the gradient", gradients, "backward", left + wide + _BETWEEN),
     )
     scales = []
@@ -67,7 +75,7 @@ def layers_picture(
         items += [
             Text(x, top - 22, side, 11, "text", bold=True),
             Text(x, top - 8, words, _SMALL, "muted"),
-            *_ticks(epochs, first, area),
+            *_ticks(epochs, first, area, each),
         ]
         found = [v for name in names for v in _known(values[name])]
         if found:
@@ -84,7 +92,7 @@ def layers_picture(
         footer.append(f"{len(updates) - _MOST} further layers are in the data, not in the picture")
     lines, bottom = notes([" · ".join(footer)], _WIDTH, bottom + 34)
     title = title or "how much each layer learns"
-    subtitle = f"{counted(len(updates), 'layer')} over {counted(epochs, 'epoch')}"
+    subtitle = f"{counted(len(updates), 'layer')} over {counted(epochs, each)}"
     ground = Rect(Box(0, 0, _WIDTH, bottom + 6), "ground")
     everything = (ground, *heading(title, subtitle, _WIDTH), *items, *lines)
     description = f"Updates and gradients of {subtitle}."
@@ -111,13 +119,13 @@ def _decades(values: Sequence[float]) -> Axis:
     return Axis(10.0**low, 10.0**high, 0, _TALL, log=True)
 
 
-def _ticks(epochs: int, first: int, area: Box) -> Iterator[Item]:
+def _ticks(epochs: int, first: int, area: Box, each: str) -> Iterator[Item]:
     across = Axis(0.5, epochs + 0.5, area.left, area.right)
     for i in whole_ticks(epochs, int(area.width // 40)):
         x = across.place(i)
         yield Path((("M", x, area.top - 2), ("L", x, area.bottom - _GAP + 4)), "leader")
         yield Text(x, area.bottom + 5, str(i + first - 1), _SMALL, "muted", "middle")
-    yield Text(area.center, area.bottom + 18, "epoch", _SMALL, "muted", "middle")
+    yield Text(area.center, area.bottom + 18, each, _SMALL, "muted", "middle")
 
 
 def _row(side: str, name: str, values: Sequence[float], scale: Axis, box: Box, paint: str) -> Group:

@@ -32,9 +32,7 @@ def one_batch_picture(
         raise DataError("no step has a finite loss: nothing to draw")
     lines = {"learned": (to, "bound"), "best constant prediction": (constant, "tie")}
     lines = {name: each for name, each in lines.items() if math.isfinite(each[0])}
-    most = max(known[0], *(x for x, _ in lines.values())) * 2
-    up = Axis.of([*(min(x, most) for x in known), *(x for x, _ in lines.values())],
-                 _AREA.bottom - 6, _AREA.top + 6)  # fmt: skip
+    up = Axis.of([*known, *(x for x, _ in lines.values())], _AREA.bottom - 6, _AREA.top + 6)
     across = Axis(0.5, len(losses) + 0.5, _AREA.left, _AREA.right)
     items: list[Item] = [Rect(_AREA, "body")]
     for step in whole_ticks(len(losses), 16):
@@ -49,11 +47,7 @@ def one_batch_picture(
     for x, paint in lines.values():
         y = up.place(x)
         items.append(Path((("M", _AREA.left, y), ("L", _AREA.right, y)), paint))
-    points = [
-        (across.place(i), up.place(min(max(x, up.low), up.high)))
-        for i, x in enumerate(losses, 1)
-        if math.isfinite(x)
-    ]
+    points = [(across.place(i), up.place(x)) for i, x in enumerate(losses, 1) if math.isfinite(x)]
     path = Path((("M", *points[0]), *(("L", *p) for p in points[1:])), "curve_train")
     said = ", ".join(f"{x:.4g}" for x in losses[:200])
     mark = [Rect(Box(x - 2, y - 2, x + 2, y + 2), "mark_train", 2) for x, y in points[-1:]]
