@@ -29,6 +29,7 @@ from graphcnn.errors import (
     GraphError,
     LensError,
     MissingExtraError,
+    OperatorError,
     OutOfMemoryError,
     OutputError,
     TrainingError,
@@ -116,6 +117,7 @@ from graphcnn.language.image import (
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.norm import batch_norm, dropout, group_norm, instance_norm, layer_norm
+from graphcnn.language.own_operators import Operator, operator
 from graphcnn.language.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_unpool2d
 from graphcnn.language.reduce import argmax, max, mean, prod, sum
 from graphcnn.language.selection import gather, scatter, top_k
@@ -187,6 +189,7 @@ _LATER = {
     "callbacks": "graphcnn.training.callbacks",
     "models": "graphcnn.models",
     "sklearn": "graphcnn.sklearn",
+    "testing": "graphcnn.testing",
 }
 
 
@@ -247,6 +250,8 @@ __all__ = [
     "N",
     "Normal",
     "Normalisation",
+    "Operator",
+    "OperatorError",
     "Optimizer",
     "Orthogonal",
     "OutOfMemoryError",
@@ -339,6 +344,7 @@ __all__ = [
     "neg",
     "not_equal",
     "one_hot",
+    "operator",
     "optimizers",
     "pad2d",
     "parameter",
@@ -373,6 +379,7 @@ __all__ = [
     "sub",
     "sum",
     "tanh",
+    "testing",
     "top_k",
     "top_k_accuracy",
     "transpose",

@@ -55,6 +55,10 @@ class GradientError(GraphError):
     """A value that the loss depends on cannot be differentiated."""
 
 
+class OperatorError(GraphError):
+    """An operator of the user's own that failed, or is not what it says; names method and line."""
+
+
 class VerifyError(GraphCnnError):
     """A graph breaks an invariant of the IR, or a pass changed the numbers."""
 

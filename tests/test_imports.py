@@ -37,6 +37,7 @@ LAYERS = [
     {"exchange", "lens"},
     {"doctor"},
     {"model"},
+    {"testing"},
     {""},  # the package itself, which gathers what users see
     {"models"},
     {"recipes", "sklearn"},

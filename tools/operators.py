@@ -18,6 +18,7 @@ from graphcnn.ir.node import OPS, Op
 from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS, written_out
 from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.onnx.importing.context import RULES
+from graphcnn.ops.own.operator import OwnGradient
 from graphcnn.pictures.scene.colors import FAMILIES
 from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
 
@@ -125,6 +126,8 @@ def _native(op: type[Op]) -> str:
         return "kernel"
     if op.has("expand"):
         return "by expansion"
+    if op is OwnGradient:
+        return "Python"
     return "none" if op.operands else "memory"
 
 

@@ -33,6 +33,7 @@ from graphcnn.ops.fused import Fused
 from graphcnn.ops.gather import Gather
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain, GroupNorm, LayerNorm
+from graphcnn.ops.own.operator import OwnOp
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.reduce import AllReduce, ArgMax, Max, Mean, Prod
 from graphcnn.ops.resample import Upsample2d, ZeroInsert2d
@@ -138,7 +139,8 @@ def seen_by(node: Node, x: ReceptiveField) -> ReceptiveField | None:
         return rule(node, x)
     if node_windows(node) is not None:
         return _slide(node, x)
-    return _each_pixel(node, x) if node.op.elementwise else None
+    own = isinstance(node.op, OwnOp) and node.op.acts_on == "elements"
+    return _each_pixel(node, x) if node.op.elementwise or own else None
 
 
 @fields_of(AllReduce, BroadcastTo, Concat, Embed, Relayout, Reshape)

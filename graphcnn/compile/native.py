@@ -13,6 +13,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node
 from graphcnn.ir.plan import Plan
 from graphcnn.ir.storage import Choice
+from graphcnn.ops.own.operator import is_own
 from graphcnn.passes.driver.base import Applied, Pipeline
 from graphcnn.passes.layout.assign_layout import AssignLayout
 from graphcnn.passes.layout.cancel_relayout import CancelRelayout
@@ -112,11 +113,13 @@ def compiled(graph: Graph, execution: Execution = NATIVE) -> Compiled:
     """What runs for a bound graph, as this machine remembers it or made now.
 
     Nothing is remembered where the numbers of every pass are to be compared
-    (GRAPHCNN_VERIFY=numbers), nor with `tune`, whose measurements are.
+    (GRAPHCNN_VERIFY=numbers), nor with `tune`, whose measurements are, nor of operators of the
+    user's own: another program may mean others by the same names.
     """
     target, level = execution.machine, verify_level()
     execution = replace(execution, target=target)
-    forget = execution.tune or level == "numbers"
+    own = any(is_own(node.op) for node in graph.nodes)
+    forget = execution.tune or level == "numbers" or own
     options = execution.precision, execution.parts, level
     entry = None if forget else stored_plan.entry_of(graph, target, *options)
     found = None if entry is None else stored_plan.fetch(entry, graph, target)

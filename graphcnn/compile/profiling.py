@@ -18,9 +18,11 @@ from graphcnn.ir.sources import Role
 from graphcnn.ir.storage import storage_bytes
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
+from graphcnn.ops.own.operator import OwnGradient
 from graphcnn.passes.driver.observers import random_feeds
 from graphcnn.passes.training.apply_optimizer import LEARNING_RATE
 from graphcnn.runtime.execution import NATIVE, Execution
+from graphcnn.runtime.native.code.registry import PYTHON
 from graphcnn.runtime.native.executable import NativeExecutable
 from graphcnn.runtime.native.machine import Machine, machine
 
@@ -52,7 +54,9 @@ class StepProfile:
 
     @property
     def bound(self) -> str:
-        """What limits the step at best: "compute" or "memory"."""
+        """What limits the step at best: "compute" or "memory"; "python" where that computes it."""
+        if self.algorithm == PYTHON:
+            return PYTHON
         return "compute" if self.least[0] > self.least[1] else "memory"
 
 
@@ -199,6 +203,8 @@ def _step(node: Node, label: str, algorithm: str, seconds: float, limits: Machin
 def operator(node: Node) -> str:
     """`conv2d + add, relu`: the heavy operator first, then what is fused with it."""
     op = inner(node.op)
+    if isinstance(op, OwnGradient):
+        return f"{op.op.name} backward"
     if not isinstance(op, Fused):
         return op.name
     others = ", ".join(dict.fromkeys(n.op.name for n in op.epilogue))
@@ -247,6 +253,10 @@ def _table(p: Profile) -> Iterator[str]:
     for what in ("compute", "memory"):
         spent = sum(s.seconds for s in p.steps if s.bound == what)
         yield f"bound by {what}: {spent * 1e6:.1f} µs, {spent / total:.0%}"
+    own = [s for s in p.steps if s.bound == PYTHON]
+    if own:
+        spent, names = sum(s.seconds for s in own), dict.fromkeys(s.operator for s in own)
+        yield f"in Python, {_short(', '.join(names))}: {spent * 1e6:.1f} µs, {spent / total:.0%}"
     yield f"whole run, in one call, with inputs and outputs copied: {p.seconds * 1e6:.1f} µs"
 
 

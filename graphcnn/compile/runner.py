@@ -20,6 +20,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.item_places import count_items, fed_items, fill_items, take_items
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.state_values import Snapshot, StateValues
+from graphcnn.ops.own.operator import is_own
 from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.reference import Reference
 
@@ -103,6 +104,12 @@ class Runner:
         return {} if self.axes.mixing is not None else self.axes.outputs
 
     @cached_property
+    def may_fill(self) -> bool:
+        """Whether batches may be filled up: what an operator of a user's own makes of an item, in
+        NumPy, may be rounded otherwise beside others."""
+        return bool(self.joints) and not any(is_own(node.op) for node in self.graph.nodes)
+
+    @cached_property
     def parts(self) -> "tuple[Self, BatchSplit]":
         """What runs on pieces of a data set, and what is left for the whole; see `BatchSplit`."""
         split = split_batch(self.axes)
@@ -136,7 +143,7 @@ class Runner:
 
         That one gives the same bits: an answer does not depend on what was asked before.
         """
-        if n in self._prepared or not self._prepared or not self.joints:
+        if n in self._prepared or not self._prepared or not self.may_fill:
             return n
         sizes = sorted(self._prepared)  # to which another thread may add
         most = n * _STRETCH if len(sizes) < _SIZES else sizes[-1]

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from graphcnn.errors import OperatorError
 from graphcnn.ir.graph import topological_order
 from graphcnn.ir.node import Array, Node, Value
 
@@ -23,8 +24,16 @@ Watch = Callable[[Node, Results], None]
 
 
 def results_of(node: Node, operands: Sequence[Array]) -> Results:
-    """What the definition of the operator makes of the operands, in the types of the node."""
-    results = as_tuple(node.op.evaluate(*operands))
+    """What the definition of the operator makes of the operands, in the types of the node.
+
+    Raises `OperatorError` with the node where an operator of the user's own fails.
+    """
+    try:
+        results = as_tuple(node.op.evaluate(*operands))
+    except OperatorError as error:
+        name, where = node.name or node.origin.forward, node.origin.location
+        label = f' "{name}"' * bool(name) + f" ({where})" * bool(where)
+        raise OperatorError(f"{node.op.name}{label}: {error}") from error.__cause__
     if any(t.dtype.is_small for t in node.types):  # NumPy gives some of their results in f32
         typed = zip(results, node.types, strict=True)
         return tuple(np.asarray(y).astype(t.dtype.numpy, copy=False) for y, t in typed)

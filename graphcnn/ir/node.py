@@ -87,11 +87,11 @@ class Op:
     #: `evaluate` takes elements of types that are stored only as they are, not as wider ones.
     of_stored_types: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, entered: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "evaluate" in cls.__dict__:
             cls.evaluate = in_wider_types(cls.evaluate)  # type: ignore[method-assign]
-        if cls.__name__.startswith("_"):
+        if not entered or cls.__name__.startswith("_"):
             return  # a shared base, not an operator
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
         cls.name = cls.__dict__.get("name", snake)

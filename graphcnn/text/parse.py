@@ -135,7 +135,10 @@ class _Parser:
         words.expect("=")
         op = words.bare("the name of an operator")
         if op not in OPS or op == Input.name:
-            fail(line, f"unknown operator {op!r}{_nearest(op, OPS)}")
+            home = words.home(op)
+            more = f": it is an operator of its user's own, {home}; import or run what defines it, "
+            more = f"{more}with @cnn.operator, before this is read"
+            fail(line, f"unknown operator {op!r}{more if home else _nearest(op, OPS)}")
         words.expect("(")
         array = self.elements() if op == Constant.name else None
         operands, attributes = self.arguments()

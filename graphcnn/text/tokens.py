@@ -18,6 +18,9 @@ _TOKEN: Final = re.compile(
     rf"|(?P<name>{PLAIN})|(?P<sign><-|[()\[\]{{}},;:=@*])"
 )
 
+#: What is written of operators that a user defined.
+_HOME: Final = re.compile(rf"# ({PLAIN}) is (class .+)")
+
 _OPENING: Final = frozenset("([{")
 _CLOSING: Final = frozenset(")]}")
 
@@ -93,6 +96,11 @@ class Words:
     def __init__(self, text: str) -> None:
         self._words = list(tokenize(text))
         self._position = 0
+
+    def home(self, op: str) -> str:
+        """Where an operator that is not known came from, if a comment says so."""
+        homes = (_HOME.fullmatch(w.text) for w in self._words if w.kind == "comment")
+        return next((home[2] for home in homes if home and home[1] == op), "")
 
     @property
     def word(self) -> Token:

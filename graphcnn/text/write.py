@@ -15,10 +15,12 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 
+from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, unique_names
-from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.node import OPS, Array, Node, Value
 from graphcnn.ir.origin import Origin
 from graphcnn.ir.sources import Constant, Input, State
+from graphcnn.ops.own.operator import OwnOp
 from graphcnn.text.literals import (
     format_bytes,
     format_elements,
@@ -42,8 +44,28 @@ def format_graph(graph: Graph) -> str:
 
 
 def dump_graph(graph: Graph) -> str:
-    """The graph with every bit of its constants, for `parse_graph`: parse and dump give it back."""
-    return _format(graph, lambda constant: f"base64 {quote(format_bytes(constant.array))}")
+    """The graph with every bit of its constants, for `parse_graph`: parse and dump give it back.
+
+    Operators that a user defined are named with their classes in comments before it, and must be
+    what is known by their names now: `GraphError` for one that was defined anew since.
+    """
+    return _homes(graph) + _format(
+        graph, lambda constant: f"base64 {quote(format_bytes(constant.array))}"
+    )
+
+
+def _homes(graph: Graph) -> str:
+    """`# swish is class Swish of layers`, a line for each operator that is not of the library."""
+    ops = (op for node in graph.nodes for op in (node.op, getattr(node.op, "op", None)))
+    lines = []
+    for own in dict.fromkeys(type(op) for op in ops if isinstance(op, OwnOp)):
+        if OPS.get(own.name, own) is not own:
+            raise GraphError(
+                f"the operator {own.name!r}, {own.home()}, was defined anew after this network "
+                "was built: build it again, with what the name means now"
+            )
+        lines.append(f"# {own.name} is {own.home()}\n")
+    return "".join(lines)
 
 
 def fingerprint(graph: Graph) -> str:

@@ -46,10 +46,15 @@ class Entries:
             for code, start, record in zip(codes, _starts(records), records, strict=True)
         ]
         self._records = np.array(rows, np.int64).reshape(-1, STEP_WORDS)
+        self._starts = [*_starts(records), len(operands)]
 
     def record(self, step: int) -> int:
         """Address of the record of a step; those of the copies come after them."""
         return address_of(self._records) + WORD * STEP_WORDS * step
+
+    def operands(self, step: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+        """The addresses of a step's operands, as they are at any time."""
+        return self.table[self._starts[step] : self._starts[step + 1]]
 
     def point(self, buffer: Buffer, address: int) -> None:
         """Let all steps find `buffer` at `address`."""

@@ -27,6 +27,7 @@ from graphcnn.ir.node import Array
 from graphcnn.ir.plan import GRADIENT, Phase, Plan
 from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.runtime.execution import NATIVE, Execution
+from graphcnn.runtime.native.called import Call
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.driver import driver
@@ -36,7 +37,7 @@ from graphcnn.runtime.native.memory.red_zones import RedZones
 from graphcnn.runtime.native.program import state_copies, work_of
 from graphcnn.runtime.native.simple_plan import simple_plan
 from graphcnn.runtime.native.sources import Reading, Source, outputs_of, reader
-from graphcnn.runtime.native.step_table import StepTable
+from graphcnn.runtime.native.step_table import Piece, StepTable
 from graphcnn.runtime.native.sums import Sums
 from graphcnn.runtime.native.threads import run_steps
 from graphcnn.runtime.reference import Ready
@@ -250,14 +251,14 @@ class NativeExecutable:
         clock = time.perf_counter
         with self._lock, self._restored():
             self._feed(feeds)
-            records = [self._table.record(i) for i in range(len(self.plan.steps))]
+            steps = range(len(self.plan.steps))
             stops = []
             for count in (0, 1):
                 stops.append([clock()])
-                for record in records:
-                    run_steps(self._driver, record, count, self.threads)
+                for i in steps:
+                    self._run_one(i, count)
                     stops[count].append(clock())
-        empty = float(np.median(np.diff(stops[0]))) if records else 0.0
+        empty = float(np.median(np.diff(stops[0]))) if steps else 0.0
         return [max(t - empty, 1e-9) for t in np.diff(stops[1])]
 
     def _bind(self, states: Mapping[str, Array], copy: bool = False) -> None:
@@ -325,13 +326,23 @@ class NativeExecutable:
         self._run(self._table.after_ready, middle, plan.commit)
         return {k: read() for k, read in self._outputs if not k.startswith(GRADIENT)}
 
-    def _run(self, pieces: Sequence[tuple[int, int]], first: int, last: int) -> None:
+    def _run(self, pieces: Sequence[Piece], first: int, last: int) -> None:
         """The steps from `first` to `last`, which are these pieces of the table."""
         if self.memory.guard or self.watch is not None:
             self._run_apart(first, last)
         else:
-            for address, count in pieces:
-                run_steps(self._driver, address, count, self.threads)
+            for piece in pieces:
+                if isinstance(piece, Call):
+                    piece()
+                else:
+                    run_steps(self._driver, *piece, self.threads)
+
+    def _run_one(self, step: int, count: int = 1) -> None:
+        """One step by itself; with a count of 0 only what calling it takes."""
+        if step not in self._table.calls:
+            run_steps(self._driver, self._table.record(step), count, self.threads)
+        elif count:
+            self._table.calls[step]()
 
     def _update(self, outputs: Mapping[str, Array]) -> None:
         """Give the states their new values, all of them in one native call."""
@@ -352,7 +363,7 @@ class NativeExecutable:
         for i in range(first, last):
             algorithm = self._table.kernels[i].algorithm
             with self._zones.step(i, algorithm) if self._zones else nullcontext():
-                run_steps(self._driver, self._table.record(i), 1, self.threads)
+                self._run_one(i)
             if self.watch is not None:
                 step = self.plan.steps[i]
                 results = zip(step.writes, step.node.types, strict=True)

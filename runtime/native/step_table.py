@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from graphcnn.ir.plan import Phase, Plan
 from graphcnn.runtime.native.addresses import Entries
+from graphcnn.runtime.native.called import Call, calls
 from graphcnn.runtime.native.code.jit import compile_kernels
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import lower
@@ -15,14 +16,18 @@ from graphcnn.runtime.native.program import program, work_of
 #: Work after which Python may look for signals, in multiply-adds (20 to 200 ms).
 LONG = 1 << 30
 
+#: The address of steps to run in one native call, and their number; or what Python computes.
+Piece = tuple[int, int] | Call
+
 
 class StepTable(Entries):
     """The steps of a plan in memory, and after them its copies, but for those to outputs.
 
     Attributes:
         kernels: of the steps, in order.
-        pieces: (address, number) of steps to run in one call, those before the plan's `commit`;
-            more than one where a run takes so long that Python should look after signals.
+        calls: the steps that Python computes, by their number.
+        pieces: the steps before the plan's `commit`; more than one where Python computes some, or
+            where a run takes so long that it should look after signals.
         of_shard: the same, those that run for each shard of a batch, if it is cut.
         before_ready, after_ready: the same, from there to where gradients are ready, and after.
         rest: the same of all from there on, in one piece: no signal comes between.
@@ -41,6 +46,7 @@ class StepTable(Entries):
         records = program(plan, self.kernels, work, parts)
         codes = compile_kernels([record.kernel for record in records], target)
         super().__init__(records, codes, memory.address)
+        self.calls = calls(plan, self)
         ready = plan.begins[Phase.READY]
         self.pieces = self._pieces(work, 0, plan.commit)
         self.of_shard = self._pieces(work, 0, plan.summed)
@@ -49,8 +55,13 @@ class StepTable(Entries):
         self.rest = self.record(plan.commit), len(records) - plan.commit
         give_back()  # what compiling took
 
-    def _pieces(self, work: Sequence[int], first: int, last: int) -> list[tuple[int, int]]:
-        return [(self.record(first + a), b - a) for a, b in cut(work[first:last])]
+    def _pieces(self, work: Sequence[int], first: int, last: int) -> list[Piece]:
+        found: list[Piece] = []
+        for i in [*(i for i in self.calls if first <= i < last), last]:
+            found += [(self.record(first + a), b - a) for a, b in cut(work[first:i])]
+            found += [self.calls[i]] if i < last else []
+            first = i + 1
+        return found
 
 
 def cut(work: Sequence[int], long: int = LONG) -> list[tuple[int, int]]:

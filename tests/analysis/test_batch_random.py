@@ -4,7 +4,6 @@ import random
 
 import numpy as np
 import pytest
-from analysis.test_batch_axis import expected
 
 from graphcnn.analysis.batch_axis import batch_axes
 from graphcnn.analysis.batch_split import Collected, split_batch
@@ -32,6 +31,7 @@ from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.shape import Concat, ElementCount, Flatten, Reshape, Slice, Transpose
 from graphcnn.ops.softmax import Softmax
 from graphcnn.runtime.reference import Reference
+from graphcnn.testing.batches import expected
 
 F64 = DType.FLOAT64
 

@@ -17,7 +17,8 @@ from graphcnn.tools.readme_pictures import WITHOUT_DATA
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
-EXAMPLES = [*sorted(DOCS.glob("adding-*.md")), DOCS / "training.md", DOCS / "doctor.md"]
+TOLD = ("own-operators.md", "training.md", "doctor.md")
+EXAMPLES = [*sorted(DOCS.glob("adding-*.md")), *(DOCS / name for name in TOLD)]
 PAGES = [*DOCS.glob("*.md"), ROOT / "CONTRIBUTING.md"]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from analysis.test_batch_axis import batch, item
 
 import graphcnn as cnn
 from graphcnn.errors import DataError, GraphError
@@ -18,6 +17,7 @@ from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import BatchSize, N, TensorType
 from graphcnn.ops.shape import Concat, Embed, Reshape, Slice, Transpose
+from graphcnn.testing.batches import batch, item
 from graphcnn.text.parse import parse_graph
 from graphcnn.text.write import dump_graph
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from support.same_structure import same_structure, structural_difference
 
 from graphcnn.analysis.verify import verify
 from graphcnn.errors import GraphError
@@ -13,6 +12,7 @@ from graphcnn.ir.tensor_type import N, TensorType
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.padding import Pad2d
 from graphcnn.ops.shape import Concat, Reshape
+from graphcnn.testing.structure import same_structure, structural_difference
 from graphcnn.text.parse import parse_graph
 from graphcnn.text.write import dump_graph
 

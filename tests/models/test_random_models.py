@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.evaluate import all_values
 from support.random_models import random_model
-from support.same_structure import same_structure
 
 import graphcnn as cnn
 from graphcnn.compile.pipelines import inference_pipeline, run_reference, training_pipeline
@@ -23,6 +22,7 @@ from graphcnn.onnx.comparing.parity import compare
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.passes.driver.observers import Differential, Verify, random_feeds, random_states
 from graphcnn.passes.training.backward import gradients
+from graphcnn.testing.structure import same_structure
 from graphcnn.text.write import dump_graph
 
 drawn = given(st.integers(0, 2**32 - 1).map(Random))

@@ -5,7 +5,6 @@ import pytest
 from samples import Sample, all_samples
 from support.cases import each
 from support.evaluate import run
-from support.gradcheck import check_gradient, check_second_derivative, is_differentiable
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import constant_of
@@ -16,6 +15,7 @@ from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.reduce import Max, Mean
 from graphcnn.ops.softmax import Softmax
 from graphcnn.passes.training.backward import vjp
+from graphcnn.testing.gradients import check_gradient, check_second_derivative, is_differentiable
 
 CASES = [s for s in all_samples() if is_differentiable(s)]
 

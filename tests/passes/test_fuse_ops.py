@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from rewrites import arrays_for, graph_of
 from support.random_models import random_model
-from support.same_structure import structural_difference
 
 import graphcnn as cnn
 from graphcnn.analysis.verify import verify
@@ -31,6 +30,7 @@ from graphcnn.passes.driver.base import PassLog, Pipeline
 from graphcnn.passes.driver.observers import random_feeds, random_states
 from graphcnn.passes.lowering.fuse_ops import FuseOps, inline
 from graphcnn.passes.simplify.eliminate import merge_equal
+from graphcnn.testing.structure import structural_difference
 
 IMAGE = TensorType((N, 2, 5, 5))
 CONV = {"x": IMAGE, "w": TensorType((3, 2, 3, 3))}

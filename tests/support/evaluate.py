@@ -1,44 +1,17 @@
-"""The oracle of tests: graphs by their definition, every node's `op.evaluate`, in order.
+"""The oracle of tests for whole graphs: `graphcnn.testing.definition`, with what is fed by name."""
 
-It shares nothing with `graphcnn.ir.evaluate`, which the reference runtime is made of and which is
-compared with it: it keeps every array, frees none, and insists on the type that each node promised.
-"""
-
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
-from graphcnn.ir.graph import Graph, topological_order
+from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Input, State
+from graphcnn.testing.definition import arrays_of, run
+
+__all__ = ["all_values", "arrays_of", "evaluate", "evaluate_updates", "run"]
 
 Arrays = Mapping[str, Array]
-
-
-def arrays_of(
-    values: Iterable[Value], known: Mapping[Value, Any], n: int = 1
-) -> dict[Value, Array]:
-    """The arrays of `values` and of all they depend on, at batch size `n`, given some of them."""
-    arrays = {v: np.asarray(a, v.dtype.numpy) for v, a in known.items()}
-    for node in topological_order(v.node for v in values):
-        if node.output in arrays:
-            continue
-        found = node.op.bind(n).evaluate(*(arrays[v] for v in node.inputs))
-        results = found if isinstance(found, tuple) else (found,)
-        for value, result in zip(node.outputs, results, strict=True):
-            array = np.asarray(result)
-            assert array.shape == value.type.bind(n).shape, f"{node!r}: {array.shape}, {value.type}"
-            assert array.dtype == value.dtype.numpy, f"{node!r}: {array.dtype}, {value.type}"
-            arrays[value] = array
-    return arrays
-
-
-def run(values: Iterable[Value], known: Mapping[Value, Any], n: int = 1) -> list[Array]:
-    """The arrays of `values`, in their order."""
-    values = [*values]
-    arrays = arrays_of(values, known, n)
-    return [arrays[v] for v in values]
 
 
 def evaluate(

@@ -126,7 +126,8 @@ network, a training step or an ONNX file is made of:
 
 - **Gradient**: *yes* by a rule of its own; *by expansion* as the smaller operators that define it
   are differentiated; *zero* where results change in steps; *none* where nothing asks for one.
-- **Native**: a *kernel* of its own, or *by expansion*; sources lie in *memory*.
+- **Native**: a *kernel* of its own, or *by expansion*; sources lie in *memory*; *Python* is called
+  for what users define.
 - **ONNX out**: what its exporter may write, by attributes and opset. **ONNX in**: the operators
   whose rules make it. Of many the first are named.
 - **Picture**: the family that gives it its colour."""

@@ -17,6 +17,7 @@ from graphcnn.ir.graph import topological_order
 from graphcnn.ir.node import Node, Op
 from graphcnn.ir.sources import Constant, Input
 from graphcnn.onnx.exporting.writer import NodeWriter
+from graphcnn.ops.own.operator import OwnGradient, OwnOp
 
 Exporter = Callable[[NodeWriter, Node, list[str]], list[str]]
 
@@ -29,6 +30,7 @@ EXCUSED: Final = {
     "constant": "an initializer; written by export_graph",
     "fused": "made for the native runtime; export the graph before fuse_ops",
     "relayout": "made for the native runtime; export the graph before assign_layout",
+    "own_gradient": "it is Python: the method backward of an operator of one's own",
     "placed": "made for the native runtime; export the graph before assign_layout",
 }
 
@@ -61,7 +63,19 @@ def exporter_of(op: Op, name: str) -> Exporter:
         return EXPORTERS[op.name]
     if op.has("expand") and op.name not in EXCUSED:
         return written_out
+    if isinstance(op, OwnOp) and op.gives("onnx"):
+        return written_out
     reason = EXCUSED.get(op.name, "no mapping is registered")
+    if isinstance(op, OwnOp):
+        reason = (
+            f"it is {op.home()}, and defined in Python; give it a method onnx(self, "
+            f"{', '.join(op.operands)}) with the same in functions of graphcnn"
+        )
+    elif isinstance(op, OwnGradient):
+        reason = (
+            f"it is the method backward of {op.op.name}, in Python; give this a method "
+            "differentiate, with the same in functions of graphcnn"
+        )
     raise ExportError(f"{op.name} {name!r} has no equivalent in ONNX: {reason}")
 
 
@@ -72,7 +86,8 @@ def written_out(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
         for i, v in enumerate(node.inputs)
     ]
     names = dict(zip(stand_ins, inputs, strict=True))
-    results = node.op.expand(*stand_ins)
+    op = node.op
+    results = op.in_language(*stand_ins) if isinstance(op, OwnOp) else op.expand(*stand_ins)
     for inner in topological_order(v.node for v in results):
         if inner.outputs[0] in names:
             continue

@@ -31,11 +31,12 @@ registered under the name of an operator, each once:
                 not with every halo
     expresses   an elementwise operator on vectors in registers: what may be part of a group
 
-Elementwise operators register `expresses` alone, which gives them all else.
+Elementwise operators register `expresses` alone, which gives them all else. Operators that users
+define register nothing: their kernels are empty, Python is called between those around them.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import llvmlite.ir as ir
 
@@ -46,6 +47,7 @@ from graphcnn.ir.plan import is_all_reduce
 from graphcnn.ir.storage import Choice
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
+from graphcnn.ops.own.operator import is_own
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import Target
 
@@ -77,6 +79,9 @@ class Table(dict[str, Entry]):
         return enter
 
 
+#: The algorithm of what Python is called for.
+PYTHON: Final = "python"
+
 LOWERINGS = Table[Lowering]("lowerings for")
 ANCHORED = Table[Lowering]("lowerings for groups around")
 PLACED = Table[Lowering]("lowerings for placed")
@@ -97,13 +102,16 @@ def load_lowerings() -> None:
 
 
 def has_lowering(op: Op) -> bool:
-    """Whether there is code for an operator."""
+    """Whether there is code for an operator, or Python is called for it."""
     load_lowerings()
-    return op.name in LOWERINGS
+    return op.name in LOWERINGS or is_own(op)
 
 
 def lower(node: Node, target: Target) -> Kernel:
     """The kernel of a node. Raises `GraphError` for an operator without one."""
+    if is_own(node.op):
+        operands = len(node.inputs) + len(node.types)
+        return Kernel(PYTHON, lambda e: None, operands, algorithm=PYTHON)
     if not has_lowering(node.op):
         raise GraphError(f"{node.op.name} has no native lowering")
     return LOWERINGS[node.op.name](node, target)

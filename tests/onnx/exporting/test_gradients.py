@@ -7,7 +7,6 @@ with what our own operators compute; where the operator can have one, with an op
 import numpy as np
 from samples import Sample, all_samples
 from support.cases import each
-from support.gradcheck import is_differentiable
 from support.onnx_one_node import CORNERS, float32, one_node, session, with_batch
 
 from graphcnn.ir.graph import Graph
@@ -21,6 +20,7 @@ from graphcnn.ops.elementwise import Cast
 from graphcnn.ops.pool import MaxPool2d
 from graphcnn.passes.training.backward import vjp
 from graphcnn.runtime.reference import Reference
+from graphcnn.testing.gradients import is_differentiable
 
 #: Largest error allowed, normalised by the largest element of all gradients of the sample.
 BOUND = 3e-6

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from analysis.test_batch_axis import batch
 from onnx import parser
 
 import graphcnn as cnn
@@ -16,6 +15,7 @@ from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, N, TensorType
 from graphcnn.onnx.importing.known.affine import Affine, UndecidedError
 from graphcnn.ops.shape import Embed, Reshape, Slice
+from graphcnn.testing.batches import batch
 
 #: The input, and what makes y of it; S is the shape of x, one and zero its first two positions.
 FILES = {

@@ -6,31 +6,22 @@ With outputs y(x), cotangents c and directions u, v drawn once:
     second derivative    <gradient of <u, gradient of <c, y>>, v>
 
 Each is compared with (f(x + h·v) - f(x - h·v)) / 2h. Nothing of the runtime takes part: graphs are
-evaluated by the oracle of tests, node by node.
+evaluated by their definition, node by node.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from samples import Sample
-from support.evaluate import run
 
-from graphcnn.ir.node import Array, Node, Value, build, constant_of
-from graphcnn.ir.sources import Input
+from graphcnn.ir.node import Array, Node, Value, constant_of
 from graphcnn.passes.training.backward import vjp
+from graphcnn.testing.definition import run
+from graphcnn.testing.samples import Sample, node_of, require
 
 STEP = 1e-5
 TOLERANCE = 1e-6
 #: Inputs of at most so many elements are checked element by element, too.
 SMALL = 200
-
-
-def sample_node(sample: Sample, dtype: type = np.float64) -> tuple[Node, dict[Value, Array]]:
-    """The sample's operator applied to inputs, and the arrays to feed them."""
-    arrays = sample.arrays(dtype)
-    types = sample.types(dtype)
-    values = [Input(f"x{i}", t)(name=f"x{i}") for i, t in enumerate(types)]
-    return build(sample.op, values), dict(zip(values, arrays, strict=True))
 
 
 def is_differentiable(sample: Sample) -> bool:
@@ -45,11 +36,11 @@ def is_differentiable(sample: Sample) -> bool:
 
 def check_gradient(sample: Sample) -> None:
     """Every float input's gradient, for all float outputs together and for each alone."""
-    node, feed = sample_node(sample)
+    node, feed = node_of(sample)
     rng = np.random.default_rng(1)
     floats = [y for y in node.outputs if y.dtype.is_float]
     for outputs in [floats] if len(floats) == 1 else [floats, *([y] for y in floats)]:
-        cotangents = [_random(y, rng) for y in outputs]
+        cotangents = [random_like(y, rng) for y in outputs]
 
         def projected(
             point: Mapping[Value, Array],
@@ -63,12 +54,12 @@ def check_gradient(sample: Sample) -> None:
 
 def check_second_derivative(sample: Sample) -> None:
     """The gradient of a projection of the gradient."""
-    node, feed = sample_node(sample)
+    node, feed = node_of(sample)
     rng = np.random.default_rng(2)
     outputs = [y for y in node.outputs if y.dtype.is_float][:1]
-    cotangents = [_random(y, rng) for y in outputs]
+    cotangents = [random_like(y, rng) for y in outputs]
     first = [g for g in vjp(outputs, cotangents, _wanted(node)) if g is not None]
-    directions = [_random(g, rng) for g in first]
+    directions = [random_like(g, rng) for g in first]
 
     def projected(point: Mapping[Value, Array]) -> float:
         return _dot([d.node.op.evaluate() for d in directions], run(first, point))
@@ -80,7 +71,8 @@ def _wanted(node: Node) -> list[Value]:
     return [x for x in node.inputs if x.dtype.is_float]
 
 
-def _random(like: Value, rng: np.random.Generator) -> Value:
+def random_like(like: Value, rng: np.random.Generator) -> Value:
+    """A constant of the type of a value, between -1 and 1."""
     return constant_of(rng.uniform(-1.0, 1.0, like.shape), like.dtype)  # type: ignore[arg-type]
 
 
@@ -99,14 +91,16 @@ def _compare(
     known = [g for g in gradients if g is not None]
     arrays = iter(run(known, feed))
     for x, gradient in zip(_wanted(node), gradients, strict=True):
-        found = np.zeros(x.shape) if gradient is None else next(arrays)  # type: ignore[arg-type]
+        found = np.zeros_like(feed[x]) if gradient is None else next(arrays)
         operand = node.op.operand_name(node.inputs.index(x))
-        assert np.shape(found) == x.shape, f"gradient of {operand}: shape {np.shape(found)}"
-        assert found.dtype == np.float64, f"gradient of {operand}: {found.dtype}"
+        require(
+            np.shape(found) == x.shape and found.dtype == np.float64,
+            f"gradient of {operand}: {found.dtype}{list(np.shape(found))}, expected {x.type}",
+        )
         scale = max(1.0, float(np.max(np.abs(found))))
         directions = [(rng.uniform(-1.0, 1.0, x.shape), "a random direction")]  # type: ignore[arg-type]
         if feed[x].size <= SMALL:
-            directions += [(_unit(x, i), f"element {i}") for i in np.ndindex(feed[x].shape)]
+            directions += [(_unit(feed[x], i), f"element {i}") for i in np.ndindex(feed[x].shape)]
         for direction, what in directions:
             expected = (
                 function({**feed, x: feed[x] + STEP * direction})
@@ -114,12 +108,13 @@ def _compare(
             ) / (2.0 * STEP)
             bound = TOLERANCE * scale * max(1.0, float(np.abs(direction).sum()))
             got = float(np.sum(found * direction))
-            assert abs(got - expected) <= bound, (
-                f"gradient of {operand} along {what}: {got}, by differences {expected}"
+            require(
+                abs(got - expected) <= bound,
+                f"gradient of {operand} along {what}: {got}, by differences {expected}",
             )
 
 
-def _unit(x: Value, index: tuple[int, ...]) -> Array:
-    e = np.zeros(x.shape)  # type: ignore[arg-type]
+def _unit(x: Array, index: tuple[int, ...]) -> Array:
+    e = np.zeros_like(x)
     e[index] = 1.0
     return e
