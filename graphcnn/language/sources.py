@@ -37,8 +37,8 @@ def parameter(
     """A tensor learned by gradient. Used twice, it is one parameter and its gradient is the sum.
 
     Args:
-        init: "he", "xavier", "zeros", "ones", a number, an array, an `Initializer`, or a function
-            from shape to array.
+        init: "he", "xavier", "lecun", "identity", "orthogonal", "zeros", "ones", a number, an
+            array, an `Initializer`, or a function from shape to array.
         trainable: False freezes it. `Model.freeze(pattern)` does so by name later.
         name: key in saved files; by default the name of its first user and operand, "C1.weight".
     """
