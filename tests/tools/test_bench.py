@@ -170,4 +170,4 @@ def test_words() -> None:
     assert "unknown 'memry'; known are nets, lens, augment, shards, light" in refused(
         2, "bench", "--case", "memry"
     )
-    assert "must be spelled mnist:DIR" in refused(2, "bench", "--data", "cifar10:x")
+    assert "must be spelled mnist:DIR or cifar10:" in refused(2, "bench", "--data", "cifar100:x")

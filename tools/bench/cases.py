@@ -17,6 +17,10 @@ OPTIMIZER = SGD(0.01, momentum=0.9)
 #: The networks of the `onnx` package that are timed.
 LIGHT = ("resnet50", "squeezenet", "densenet121", "shufflenet", "inception_v2", "vgg19")
 
+#: What the curves of the case cifar have: the mean loss of the batches since the last row, and at
+#: the end of an epoch the accuracy on the test images.
+LOSS, ACCURACY = "loss", "test_accuracy"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -31,6 +35,10 @@ class Options:
     precisions: tuple[str, ...] = ("fast",)
     tune: bool = False
     data: str = ""
+    #: Of the case cifar: all epochs, PyTorch in bfloat16 too, and at most so many steps an epoch.
+    whole: bool = False
+    bf16: bool = False
+    steps: int | None = None
 
 
 @dataclass(frozen=True)

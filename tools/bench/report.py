@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.tools.bench.cases import (
+    ACCURACY,
+    LOSS,
     NETS,
     Case,
     Contender,
@@ -22,6 +25,9 @@ from graphcnn.tools.bench.ours import OURS, our_contenders
 from graphcnn.tools.bench.peers import available_peers
 from graphcnn.tools.bench.timing import Run, Timing, race, ratio
 
+if TYPE_CHECKING:
+    from graphcnn.pictures.picture import Picture
+
 #: Kinds of cases, with the title of their table.
 CASES = {
     "nets": "milliseconds per call",
@@ -30,6 +36,7 @@ CASES = {
     "shards": "milliseconds for a training step in 4 shards, and of the whole batch",
     "light": "imported ONNX networks, milliseconds per image",
     "epoch": "seconds for an epoch of MNIST, from the files on",
+    "cifar": "seconds to train on CIFAR-10 by the recipe cifar10, compilation included",
     "memory": "MiB at the peak, the whole process",
     "compile": "seconds to import the package, and to compile a training step, loading LLVM "
     "and the native runtime included (load: this part)",
@@ -41,7 +48,8 @@ class Result:
     """One row: medians over the rounds by contender.
 
     `ratios` has for each of our own the number of the best peer divided by ours, above 1 where we
-    are better. `skipped` says why others are missing.
+    are better. `skipped` says why others are missing, `told` what else there is to say, and
+    `curves` has loss and accuracy over the minutes, by contender.
     """
 
     case: str
@@ -53,6 +61,8 @@ class Result:
     values: dict[str, float] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    curves: dict[str, Any] = field(default_factory=dict)
 
     def take(self, found: Mapping[str, Timing], scale: float = 1.0) -> "Result":
         """Fill in values and ratios."""
@@ -90,11 +100,27 @@ def run_epoch(options: Options, threads: int) -> Result:
     from graphcnn.tools.bench.epoch import BATCH, NET, epochs
 
     result = Result("epoch", NET, "epoch", BATCH, threads, "s")
-    if not options.data:
+    if not options.data.startswith("mnist:"):
         result.skipped["epoch"] = "needs --data mnist:FOLDER"
         return result
     runs = result.prepared(epochs(options, threads))
     return result.take(race(runs, min(options.rounds, 3), seconds=0.0))
+
+
+def run_cifar(options: Options, threads: int) -> Result:
+    """The recipe `cifar10`, one contender after the other."""
+    from graphcnn.tools.bench.cifar import Race, contenders, told
+
+    result = Result("cifar", "cifar_fast", "train", 0, threads, "s")
+    if not options.data.startswith("cifar10:"):
+        result.skipped["cifar"] = "needs --data cifar10:FILE"
+        return result
+    race = Race(options)
+    result.batch = race.size
+    runs = {name: run() for name, run in contenders(options, threads, race).items()}
+    result.told = told(runs, race)
+    result.curves = {name: {"rows": r.rows, "minutes": r.minutes} for name, r in runs.items()}
+    return result.take({name: Timing((r.seconds,)) for name, r in runs.items()})
 
 
 def run_lens(options: Options, threads: int) -> Iterator[Result]:
@@ -144,6 +170,8 @@ def run_here(options: Options, threads: int) -> Iterator[Result]:
             yield run_case("light", case, contenders, options.rounds)
     if "epoch" in options.cases:
         yield run_epoch(options, threads)
+    if "cifar" in options.cases:
+        yield run_cifar(options, threads)
     if "memory" in options.cases:
         result = Result("memory", "resnet18", "train", NETS["resnet18"], threads, "MiB")
         yield result.take(processes.memory(options, threads))
@@ -210,6 +238,27 @@ def _lines(results: list[Result]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
     told = {f"{n}: {why}" for r in results for n, why in r.skipped.items() if why not in EXPECTED}
     yield from sorted(told)
+    yield from (line for r in results for line in r.told)
+
+
+def curves(results: list[Result]) -> "Picture | None":
+    """Loss and accuracy of all that trained, over the minutes; None where nobody did."""
+    from graphcnn.pictures import runs_picture
+
+    found = {
+        name if len(results) == 1 else f"{name}, {r.threads} threads": each
+        for r in results
+        for name, each in r.curves.items()
+    }
+    if not found:
+        return None
+    return runs_picture(
+        {name: each["rows"] for name, each in found.items()},
+        measures=(LOSS, ACCURACY),
+        at={name: each["minutes"] for name, each in found.items()},
+        unit="minutes",
+        title="the recipe cifar10",
+    )
 
 
 #: What a dash in the table says well enough.

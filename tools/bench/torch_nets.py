@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from graphcnn.ir.node import Array
 
 
-def torch_network(net: str) -> Any:
+def torch_network(net: str, **arguments: Any) -> Any:
     """A `torch.nn.Module` of the same layers as our network of that name."""
     builders = {
         "digits_cnn": _digits_cnn,
@@ -20,15 +20,16 @@ def torch_network(net: str) -> Any:
         "mnist_cnn": _mnist_cnn,
         "vgg_cifar": _vgg_cifar,
         "resnet18": _resnet18,
+        "cifar_fast": _cifar_fast,
     }
-    return builders[net]()
+    return builders[net](**arguments)
 
 
-def torch_module(net: str, states: "Mapping[str, Array]") -> Any:
+def torch_module(net: str, states: "Mapping[str, Array]", **arguments: Any) -> Any:
     """The same with our weights, so that it computes what ours does."""
     import torch
 
-    module = torch_network(net)
+    module = torch_network(net, **arguments)
     ours = [states[key] for key in states]
     theirs = list(module.state_dict().items())
     kept = [(key, t) for key, t in theirs if not key.endswith("num_batches_tracked")]
@@ -115,3 +116,22 @@ def _resnet18() -> Any:
             layers.append(Block(channels, width, 2 if stage and not block else 1))
             channels = width
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
+
+
+def _cifar_fast(width: int = 64) -> Any:
+    from torch import nn
+
+    def norm(channels: int) -> Any:
+        found = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
+        found.weight.requires_grad_(False)
+        return found
+
+    layers: list[Any] = [nn.Conv2d(3, 24, 2), nn.GELU()]
+    layers[0].weight.requires_grad_(False)
+    channels = 24
+    for wide in (width, 4 * width, 4 * width):
+        layers += [nn.Conv2d(channels, wide, 3, padding=1, bias=False), nn.MaxPool2d(2),
+                   norm(wide), nn.GELU(), nn.Conv2d(wide, wide, 3, padding=1, bias=False),
+                   norm(wide), nn.GELU()]  # fmt: skip
+        channels = wide
+    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(channels, 10, False))

@@ -24,7 +24,7 @@ def _listed(known: tuple[str, ...]) -> Any:
 
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
-CASES = ("nets", "lens", "augment", "shards", "light", "epoch", "memory", "compile")
+CASES = ("nets", "lens", "augment", "shards", "light", "epoch", "cifar", "memory", "compile")
 
 
 @click.command()
@@ -61,10 +61,20 @@ CASES = ("nets", "lens", "augment", "shards", "light", "epoch", "memory", "compi
 )  # fmt: skip
 @click.option("--tune", is_flag=True,
               help="Ours with algorithms and layouts timed instead of estimated.")  # fmt: skip
-@click.option("--data", default="", metavar="mnist:DIR", help="The images of the case epoch.")
+@click.option("--data", default="", metavar="mnist:DIR",
+              help="The images of the case epoch, or cifar10:FILE of the case cifar.")  # fmt: skip
+@click.option("--whole", is_flag=True, help="Of the case cifar all epochs, and not one.")
+@click.option("--bf16", is_flag=True,
+              help="In the case cifar also PyTorch with autocast to bfloat16.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(min=1), metavar="N",
+              help="In the case cifar N steps of each epoch, for a first look.")  # fmt: skip
+@click.option("--curves", type=click.Path(dir_okay=False, path_type=Path),
+              help="Draw loss and accuracy of all in the case cifar to this file.")  # fmt: skip
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path),
               help="Also write all numbers to this file.")  # fmt: skip
-def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None:
+def bench(
+    threads: tuple[int, ...], target: Path | None, curves: Path | None, **options: Any
+) -> None:
     """Measure our speed and memory, alone or against others.
 
     All contenders get the same weights and inputs and take turns in one run, so that the noise of
@@ -80,6 +90,7 @@ def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None
       shards   training steps in four parts, beside steps of the whole batch
       light    single images through networks of the onnx package, weights seeded
       epoch    lenet5 over all of MNIST in batches of 64, reading of the files included
+      cifar    the recipe cifar10: an epoch, or --whole, and the accuracy on the test images
       memory   the peak of a process that trains resnet18, batch 8
       compile  the training step of each network, with an empty cache and again
 
@@ -90,17 +101,27 @@ def bench(threads: tuple[int, ...], target: Path | None, **options: Any) -> None
       graphcnn bench --peers --precision fast --precision strict
       graphcnn bench --peers --case lens --nets lenet5,mnist_cnn,resnet18
       graphcnn bench --case augment --threads 2
+      graphcnn bench --peers --case cifar --data cifar10:FILE --curves cifar.svg
       graphcnn bench --peers --case epoch,memory,compile,light --data mnist:DIR
     """
+    from graphcnn.pictures.picture import check_target
     from graphcnn.tools.bench.cases import Options
+    from graphcnn.tools.bench.report import curves as drawn
     from graphcnn.tools.bench.report import run_apart, table, to_json
 
     data = str(options["data"])
-    if data and not data.startswith("mnist:"):
-        raise click.BadParameter(f"{data!r} must be spelled mnist:DIR", param_hint="--data")
+    if data and not data.startswith(("mnist:", "cifar10:")):
+        raise click.BadParameter(
+            f"{data!r} must be spelled mnist:DIR or cifar10:FILE", param_hint="--data"
+        )
+    if curves is not None:
+        check_target(curves)
     chosen = Options(**options)
     results = [result for n in threads for result in run_apart(chosen, n)]
     click.echo(table(results))
+    picture = None if curves is None else drawn(results)
+    if curves is not None and picture is not None:
+        click.echo(f"drawn: {picture.save(curves)}")
     if target is not None:
         atomic_write(target, to_json(results))
 
