@@ -15,6 +15,7 @@ from graphcnn.compile.runner import Runner
 from graphcnn.errors import GradientError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Value
+from graphcnn.ops.activation import PRelu, Relu
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense
 from graphcnn.ops.norm import BatchNorm
@@ -140,7 +141,19 @@ def relu6(x: Value) -> Value:
     return cnn.clip(cnn.minimum(cnn.maximum(x, 0.0), 0.9), high=0.8)
 
 
-BENDS = pytest.mark.parametrize("bend", [cnn.relu, relu6, cnn.silu, cnn.tanh])
+def leaky(x: Value) -> Value:
+    return PRelu()(x, cnn.constant(np.full(x.shape[1:2], 0.3), "float64"))
+
+
+BENDS = pytest.mark.parametrize("bend", [cnn.relu, relu6, cnn.silu, cnn.tanh, cnn.mish, leaky])
+
+
+def test_a_slope_that_is_learned_is_no_way_back() -> None:
+    """For the deconvolutional network; guided backpropagation has the derivative of what passes."""
+    y = cnn.prelu(cnn.input("image", (2, 6, 6)))
+    passed, slope = backward_rules.deconv.table["prelu"](y.node, y)
+    assert slope is None and passed.node.op == Relu()
+    assert backward_rules.guided.table["prelu"](y.node, y)[1].shape == (2,)
 
 
 @BENDS
