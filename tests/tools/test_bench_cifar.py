@@ -63,3 +63,4 @@ def test_what_is_told_and_drawn() -> None:
     result.curves = {n: {"rows": r.rows, "minutes": r.minutes} for n, r in runs.items()}
     picture = curves([result])
     assert picture is not None and "test accuracy, torch: 0.5" in picture.text()
+    assert "numbers are test accuracy at the end" in picture.text()

@@ -20,8 +20,6 @@ _WIDTH: Final = 830.0
 _HEIGHT, _GAP = 170.0, 24.0
 #: Runs of at most so many epochs have marks.
 _MARKED: Final = 30
-#: What is said of each run in the legend, where it is known: the first of these.
-_SAID: Final = ("accuracy", "loss")
 
 
 def runs_picture(
@@ -36,7 +34,7 @@ def runs_picture(
     """Loss and metrics of several runs, a line for each run, training and validation apart.
 
     The legend says of each run what it had at the end: the accuracy of validation, else its loss,
-    else those of training, the same of all runs.
+    else another accuracy that is drawn, else the loss; the same of all runs.
 
     Args:
         runs: a `History`, or one mapping per epoch, by the name of the run; at most 24 of them. A
@@ -126,8 +124,9 @@ class _Runs:
     def _said(self) -> str:
         """The column of which the legend has the last number of each run."""
         known = {key for each in self.rows.values() for row in each for key in row}
-        wanted = [f"{part}{measure}" for part in (VALIDATION, "") for measure in _SAID]
-        return next((key for key in (*wanted, *self.drawn) if key in known), "")
+        others = [key for key in self.drawn if key.endswith("accuracy")]
+        wanted = ("val_accuracy", "val_loss", *others, "loss", *self.drawn)
+        return next((key for key in wanted if key in known), "")
 
     def _words(self, name: str, said: str) -> str:
         found = [v for v in self._column(name, said) if math.isfinite(v)]
