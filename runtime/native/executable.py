@@ -27,7 +27,6 @@ from graphcnn.ir.node import Array
 from graphcnn.ir.plan import GRADIENT, Phase, Plan
 from graphcnn.ir.verify_plan import verify_plan
 from graphcnn.runtime.execution import NATIVE, Execution
-from graphcnn.runtime.native.called import Call
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.comparison import Comparison
 from graphcnn.runtime.native.driver import driver
@@ -331,11 +330,11 @@ class NativeExecutable:
         if self.memory.guard or self.watch is not None:
             self._run_apart(first, last)
         else:
-            for piece in pieces:
-                if isinstance(piece, Call):
-                    piece()
+            for address, count, call in pieces:
+                if call is None:
+                    run_steps(self._driver, address, count, self.threads)
                 else:
-                    run_steps(self._driver, *piece, self.threads)
+                    call()
 
     def _run_one(self, step: int, count: int = 1) -> None:
         """One step by itself; with a count of 0 only what calling it takes."""

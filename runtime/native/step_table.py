@@ -17,7 +17,7 @@ from graphcnn.runtime.native.program import program, work_of
 LONG = 1 << 30
 
 #: The address of steps to run in one native call, and their number; or what Python computes.
-Piece = tuple[int, int] | Call
+Piece = tuple[int, int, Call | None]
 
 
 class StepTable(Entries):
@@ -58,8 +58,8 @@ class StepTable(Entries):
     def _pieces(self, work: Sequence[int], first: int, last: int) -> list[Piece]:
         found: list[Piece] = []
         for i in [*(i for i in self.calls if first <= i < last), last]:
-            found += [(self.record(first + a), b - a) for a, b in cut(work[first:i])]
-            found += [self.calls[i]] if i < last else []
+            found += [(self.record(first + a), b - a, None) for a, b in cut(work[first:i])]
+            found += [(0, 0, self.calls[i])] if i < last else []
             first = i + 1
         return found
 
