@@ -27,6 +27,7 @@ from graphcnn.tools.commands.ops import ops
 from graphcnn.tools.commands.pictures import diff, draw, plan, volume
 from graphcnn.tools.commands.profile import profile
 from graphcnn.tools.commands.rates import lr_find_command
+from graphcnn.tools.commands.runs import runs
 from graphcnn.tools.commands.speed import bench, cache
 from graphcnn.tools.commands.start import quickstart
 from graphcnn.tools.commands.train import train
@@ -158,6 +159,8 @@ def cli() -> None:
       npz:FILE                            arrays of your own
       parquet:PATH                        a file or a folder of them, as Hugging Face has them
       xo[:n=1000,size=16,seed=0]          generated pictures of X and O
+      shapes[:n=1000,size=32,seed=0]      generated discs, squares and triangles, and of each pixel
+                                          what it shows
 
     Exit codes: 0 done, 1 the work failed, 2 wrong use, 3 nothing compared, because ONNX Runtime
     itself crashed on the model, 4 the doctor found something wrong, 130 interrupted by Ctrl-C.
@@ -167,6 +170,7 @@ def cli() -> None:
 COMMANDS = (
     quickstart,
     train,
+    runs,
     lr_find_command,
     doctor,
     evaluate,

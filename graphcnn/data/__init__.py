@@ -12,6 +12,7 @@ from graphcnn.data.idx import mnist
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.data.numpy_files import arrays, npz
 from graphcnn.data.samples import samples
+from graphcnn.data.shapes import shapes
 from graphcnn.data.specs import load
 from graphcnn.data.streams import stream
 from graphcnn.data.strokes import xo
@@ -28,6 +29,7 @@ __all__ = [
     "npz",
     "parquet",
     "samples",
+    "shapes",
     "stream",
     "xo",
 ]

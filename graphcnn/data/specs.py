@@ -11,6 +11,7 @@ from graphcnn.data.folders.parquet import parquet
 from graphcnn.data.idx import mnist
 from graphcnn.data.numpy_files import npz
 from graphcnn.data.parts import Parts
+from graphcnn.data.shapes import shapes_pair
 from graphcnn.data.strokes import xo_pair
 from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import choose
@@ -66,15 +67,15 @@ def load(
     return parts if isinstance(parts, Parts) else Parts(*parts)
 
 
-def xo_options(options: str) -> dict[str, int]:
+def drawn_options(options: str, name: str = "xo", size: int = 16) -> dict[str, int]:
     """The arguments in `n=1000,size=16`. Raises `DataError` for others."""
-    numbers = {"n": 1000, "size": 16, "seed": 0}
+    numbers = {"n": 1000, "size": size, "seed": 0}
     for option in filter(None, options.split(",")):
         key, _, value = option.partition("=")
         if key not in numbers or not value.removeprefix("-").isdecimal():
             raise DataError(
-                f"option {option!r} of xo must be one of {', '.join(numbers)} with an integer, "
-                "as in xo:n=1000,size=16,seed=0"
+                f"option {option!r} of {name} must be one of {', '.join(numbers)} with an integer, "
+                f"as in {name}:n=1000,size={size},seed=0"
             )
         numbers[key] = int(value)
     return numbers
@@ -92,5 +93,9 @@ SPECS = {
     "parquet": Spec(
         "parquet:PATH", parquet, {k: k for k in _PICTURES if k not in ("lazy", "labels")}
     ),
-    "xo": Spec("xo[:n=1000,size=16,seed=0]", lambda rest: xo_pair(**xo_options(rest))),
+    "xo": Spec("xo[:n=1000,size=16,seed=0]", lambda rest: xo_pair(**drawn_options(rest))),
+    "shapes": Spec(
+        "shapes[:n=1000,size=32,seed=0]",
+        lambda rest: shapes_pair(**drawn_options(rest, "shapes", 32)),
+    ),
 }

@@ -64,7 +64,7 @@ def xo(
     images = np.empty((n, 1, size, size), np.float32)
     for at in range(0, n, _CHUNK):
         chunk = index[at : at + _CHUNK]
-        u = _uniform(seed, chunk, _SETTINGS + size * size)
+        u = uniform(seed, chunk, _SETTINGS + size * size, _STREAM)
         drawn = _draw(u, chunk % 2 == 1, size, (shift, scale, rotation, deformation))
         grain = u[:, _SETTINGS:].reshape(-1, size, size)
         images[at : at + _CHUNK, 0] = np.clip(drawn + noise * grain, 0, 1)
@@ -117,13 +117,13 @@ def _to_circle(y: Array, x: Array) -> Array:
     return distance
 
 
-def _uniform(seed: int, index: Array, count: int) -> Array:
-    """(n, count) numbers in [-1, 1): row i is a pure function of (seed, index[i])."""
+def uniform(seed: int, index: Array, count: int, stream: int) -> Array:
+    """(n, count) numbers in [-1, 1): row i is a pure function of (stream, seed, index[i])."""
     blocks = -(-count // 4)
     counter = np.zeros((4, len(index), blocks), np.uint64)
     counter[0] = np.arange(blocks)
     counter[1] = index[:, None]
-    counter[2] = _STREAM
+    counter[2] = stream
     key = (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)
     lanes = philox(counter.reshape(4, -1), key).T  # lane i of block b is number 4·b + i
     u: Array = lanes.reshape(len(index), -1)[:, :count] * 2.0**-31 - 1

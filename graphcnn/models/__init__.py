@@ -12,6 +12,7 @@ from graphcnn.models.cifar_fast import cifar_fast
 from graphcnn.models.digits_cnn import digits_cnn
 from graphcnn.models.lenet5 import lenet5
 from graphcnn.models.mnist_cnn import mnist_cnn
+from graphcnn.models.mnist_fast import mnist_fast
 from graphcnn.models.mobilenet_v2 import mobilenet_v2
 from graphcnn.models.resnet9 import resnet9
 from graphcnn.models.resnet18 import resnet18
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MODELS: Final[dict[str, "Callable[..., Model]"]] = {
     "lenet5": lenet5,
     "mnist_cnn": mnist_cnn,
+    "mnist_fast": mnist_fast,
     "digits_cnn": digits_cnn,
     "vgg_cifar": vgg_cifar,
     "cifar_fast": cifar_fast,
@@ -48,6 +50,7 @@ __all__ = [
     "digits_cnn",
     "lenet5",
     "mnist_cnn",
+    "mnist_fast",
     "mobilenet_v2",
     "resnet9",
     "resnet18",

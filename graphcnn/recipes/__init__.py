@@ -7,9 +7,10 @@
 On the command line: `graphcnn train recipe.toml`, `graphcnn train --recipe digits`.
 """
 
+from graphcnn.errors import RecipeError
 from graphcnn.recipes.loading import RECIPES, load
 from graphcnn.recipes.recipe import Recipe
 from graphcnn.recipes.training import Trained
 from graphcnn.recipes.training import train_recipe as train
 
-__all__ = ["RECIPES", "Recipe", "Trained", "load", "train"]
+__all__ = ["RECIPES", "Recipe", "RecipeError", "Trained", "load", "train"]

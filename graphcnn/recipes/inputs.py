@@ -48,9 +48,9 @@ def parts_of(recipe: Recipe, given: Any = None) -> Parts:
             )
         return found
     if found.validation is not None:
-        places.refuse_name(
-            "data.validation_fraction",
-            f"must be left out: the data set {len(found.validation)} images aside for validation",
+        raise RecipeError(
+            f"DATA sets {len(found.validation)} images aside for validation: leave out "
+            f"{places.name('data.validation_fraction')}"
         )
     train, validation = found.train.split(fraction, recipe.run.seed)
     return Parts(train, found.test, validation)
@@ -147,7 +147,6 @@ def _whiten(model: Model, settings: dict[str, Any], train: Dataset, recipe: Reci
     """{ node = "whiten", images = 5000, epsilon = 5e-4 }"""
     count = settings.pop("images", None)
     try:
-        whiten: Any = vars(cnn)["whiten"]
-        whiten(model, images=train[:count], **settings)
+        cnn.whiten(model, images=train[:count], **settings)
     except (GraphCnnError, TypeError) as error:
         recipe.places.refuse("network.whiten", error)

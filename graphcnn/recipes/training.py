@@ -17,10 +17,19 @@ from graphcnn.network.views import viewed
 from graphcnn.network.weights import check_suffix
 from graphcnn.pictures.picture import check_target
 from graphcnn.recipes.aims import class_weights_of, logs_of, loss_of, monitor_of, stopping_of
+from graphcnn.recipes.effective import effective
+from graphcnn.recipes.folder import (
+    RunFolder,
+    placed_in_folder,
+    record_of,
+    repeated,
+    tell_differences,
+)
 from graphcnn.recipes.inputs import augmented, network_named, network_of, parts_of, transforms_of
 from graphcnn.recipes.kinds import as_texts
 from graphcnn.recipes.optimizing import optimizer_of
 from graphcnn.recipes.recipe import Recipe
+from graphcnn.recipes.record import Record
 from graphcnn.training.fit import fit
 from graphcnn.training.history import History
 from graphcnn.training.monitor import Monitor
@@ -36,6 +45,7 @@ class Trained:
     Attributes:
         results: loss and metrics on the test images; empty where the run was interrupted.
         path: the saved model, if it is to be saved.
+        former: the run that this one repeats, by a recipe that is the same.
     """
 
     recipe: Recipe
@@ -44,25 +54,28 @@ class Trained:
     parts: Parts
     results: Mapping[str, float]
     path: Path | None = None
+    former: Record | None = None
 
     @property
     def reached(self) -> dict[str, bool]:
-        """Whether each result is as the recipe states it. Raises `RecipeError` for one that was not
-        measured."""
+        """Whether each result is as the recipe states it."""
         return {name: self._reached(name) for name in self.recipe.states}
 
     def verdicts(self) -> list[str]:
-        """Each result that the recipe states, and whether it was reached, in words."""
-        return [
+        """Each result that the recipe states, and whether it was reached, and whether a run was
+        repeated, in words."""
+        found = [
             f"{'reached' if fine else 'NOT reached'}: {name} {self.results[name]:.4f}, the recipe "
             f"states {self.recipe.states[name]:g}"
             for name, fine in self.reached.items()
         ]
+        if self.former is not None:
+            same = self.former.results == self.results
+            words = "repeated: the results are" if same else "NOT repeated: the results are not"
+            found.append(f"{words} those of {Path(self.recipe.places.source).parent}")
+        return found
 
     def _reached(self, name: str) -> bool:
-        if name not in self.results:
-            known = ", ".join(self.results) or "nothing"
-            self.recipe.places.refuse(f"states.{name}", f"is not measured at the end; {known} is")
         found, stated = self.results[name], self.recipe.states[name]
         return found >= stated if Monitor(name).more else found <= stated
 
@@ -96,6 +109,7 @@ def train_recipe(recipe: Recipe, data: Any = None, *, save: bool = False) -> Tra
         RecipeError: what the recipe says has no meaning.
         GraphCnnError: the data, the network or the training fail, as `fit` tells it.
     """
+    recipe = placed_in_folder(recipe)
     check(recipe)
     named = network_named(recipe)
     parts = parts_of(recipe, data)
@@ -103,37 +117,76 @@ def train_recipe(recipe: Recipe, data: Any = None, *, save: bool = False) -> Tra
     parts = augmented(recipe, parts)
     metrics = as_texts(recipe.measuring.metrics) or None
     loss = loss_of(recipe, model)
-    _check_monitored(recipe, measures_of(loss, model.graph, metrics))
+    measured = measures_of(loss, model.graph, metrics)
+    _check_monitored(recipe, measured)
+    for name in recipe.states:
+        if name not in (LOSS, *measured):
+            recipe.places.refuse_name(
+                f"states.{name}", f"is not measured; measured are {', '.join((LOSS, *measured))}"
+            )
     _check_views(recipe, model, loss)
     path, curves = recipe.output.model, recipe.output.curves
     target = Path(path or f"{model.name}.safetensors") if path or save else None
-    if target is not None:
-        check_suffix(target)
-        check_writable(target)
-    if curves is not None:
-        check_target(Path(curves))
-        check_writable(Path(curves))
-    history = _fit(recipe, model, parts, loss, metrics)
+    _check_outputs(recipe, target, None if curves is None else Path(curves))
+    as_dataset(parts.test, model, parts.train.classes)  # what does not fit is found now
+    batch_size = recipe.run.batch_size or min(BATCH_SIZE, len(parts.train))
+    folder, former = _kept(recipe, effective(recipe, batch_size, loss), model, parts)
+    history = _fit(recipe, model, parts, loss, metrics, batch_size)
     if history.ended == "interrupted":
+        if folder is not None:
+            folder.end(history, {}, {}, None)
         return Trained(recipe, model, history, parts, {}, target)
     if target is not None:
         model.save(target)
     if curves is not None and len(history):
         history.draw(curves, model.name)
     row = model.evaluate(parts.test, metrics=metrics, tta=recipe.measuring.tta, **_machine(recipe))
-    return Trained(recipe, model, history, parts, row, target)
+    trained = Trained(recipe, model, history, parts, row, target, former)
+    if folder is not None:
+        folder.end(history, row, trained.reached, target)
+    return trained
+
+
+def _kept(
+    recipe: Recipe, told: Recipe, model: Model, parts: Parts
+) -> tuple[RunFolder | None, Record | None]:
+    """The folder of the run, and the run that it repeats, where there are such."""
+    former = None if recipe.run.resume else repeated(recipe)
+    if former is None and recipe.output.run is None:
+        return None, None
+    record = record_of(recipe, told, model, parts)
+    if former is not None:
+        tell_differences(former, record, f"{recipe.places.source} was trained")
+        former = former if former.recipe == record.recipe and former.results else None
+    return None if recipe.output.run is None else RunFolder(recipe.output.run, told, record), former
+
+
+def _check_outputs(recipe: Recipe, target: Path | None, curves: Path | None) -> None:
+    """Learn before training, not after, that what comes of it has no place to go."""
+    made_by_run = None if recipe.output.run is None else Path(recipe.output.run)
+    if target is not None:
+        check_suffix(target)
+    if curves is not None:
+        check_target(curves)
+    for path in filter(None, (target, curves)):
+        if path.parent != made_by_run:
+            check_writable(path)
 
 
 def _fit(
-    recipe: Recipe, model: Model, parts: Parts, loss: Losses, metrics: tuple[str, ...] | None
+    recipe: Recipe,
+    model: Model,
+    parts: Parts,
+    loss: Losses,
+    metrics: tuple[str, ...] | None,
+    batch_size: int,
 ) -> History:
-    as_dataset(parts.test, model, parts.train.classes)  # what does not fit is found now
     run = recipe.run
     return fit(
         model,
         parts.train,
         epochs=run.epochs or (None if run.max_steps else 1),
-        batch_size=run.batch_size or min(BATCH_SIZE, len(parts.train)),
+        batch_size=batch_size,
         loss=loss,
         metrics=metrics,
         optimizer=optimizer_of(recipe),

@@ -17,6 +17,11 @@ EXPECTED: dict[str, tuple[Shape, int]] = {
     "lenet5": ((N, 10), 61_706),
     # 32·(9 + 1), 64·(32·9 + 1), 10·(64·5·5 + 1)
     "mnist_cnn": ((N, 10), 320 + 18_496 + 16_010),
+    # 3×3 kernels without bias, two numbers per channel of batch norm, 10·(64·2·2 + 1)
+    "mnist_fast": (
+        (N, 10),
+        9 * (16 + 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64) + 2 * (2 * 16 + 2 * 32 + 64) + 2_570,
+    ),
     # 16·(9 + 1), 32·(16·9 + 1), 10·(32·4·4 + 1)
     "digits_cnn": ((N, 10), 160 + 4_640 + 5_130),
     # 3×3 kernels without bias, two numbers per channel of batch norm, the dense layer

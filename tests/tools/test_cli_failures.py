@@ -6,6 +6,8 @@ import pytest
 from support.command_line import refused, run
 
 import graphcnn as cnn
+from graphcnn.recipes.optimizing import optimizer_of
+from graphcnn.recipes.recipe import Recipe
 from graphcnn.tools.commands.training import optimizing
 
 BAD = """
@@ -89,8 +91,9 @@ def test_optimisers_say_what_suits_them(monkeypatch: pytest.MonkeyPatch) -> None
         made = optimizing.make_optimizer(name)
         assert (made.learning_rate, getattr(made, "momentum", None)) == (rate, momentum)
         assert f"{rate:g} for {name}" in optimizing.defaults("learning_rate")
-    assert optimizing.make_optimizer("sgd", 0.5, 0.0) == cnn.SGD(0.5)
+    assert optimizing.make_optimizer("sgd", 0.5) == cnn.SGD(0.5, momentum=0.9)
     assert cnn.SGD.suggested(nesterov=True) == cnn.SGD(0.05, momentum=0.9, nesterov=True)
     assert optimizing.defaults("weight_decay", 0) == "0.01 for adamw, 0.01 for lamb"
-    warmed = optimizing.make_optimizer("lion", 0.001, schedule="cosine", warmed=2).over(10, 6)
+    told = {"optimizer": {"name": "lion", "learning_rate": 0.001}, "schedule.name": "cosine"}
+    warmed = optimizer_of(Recipe.of({**told, "schedule.warmup": 2})).over(10, 6)
     assert [warmed.rate(t) for t in (10, 20, 21, 61)] == pytest.approx([0.0005, 0.001, 0.001, 0])

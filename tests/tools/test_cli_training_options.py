@@ -174,7 +174,7 @@ def test_the_examples_of_the_help_work(here: Path) -> None:
     """Those whose data are at hand, for one epoch; of the others the options are read."""
     text = run("train", "--help", terminal_width=80).stdout.replace("\\\n", " ")
     commands = re.findall(r"^ +graphcnn (train .*)$", text, re.MULTILINE)
-    assert len(commands) == 9
+    assert len(commands) == 10
     for command in commands:
         arguments = shlex.split(command)
         if "digits" in arguments:

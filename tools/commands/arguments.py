@@ -12,7 +12,7 @@ import click
 from graphcnn.base.config import PRECISIONS, RUNTIMES
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.parts import Parts
-from graphcnn.data.specs import SPECS, Size, load, xo_options
+from graphcnn.data.specs import SPECS, Size, drawn_options, load
 from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.learning.losses import LOSSES
@@ -45,9 +45,9 @@ def _data(context: Any, parameter: Any, text: str | None) -> str | None:
         raise click.BadParameter(f"{error}; they are spelled {forms}") from None
     if "[" not in form and bool(rest) != (":" in form):
         raise click.BadParameter(f"{text!r} must be spelled {form}")
-    if name == "xo":
+    if name in ("xo", "shapes"):
         try:
-            xo_options(rest)
+            drawn_options(rest, name)
         except DataError as error:
             raise click.BadParameter(str(error)) from None
     return text

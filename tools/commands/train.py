@@ -45,7 +45,7 @@ SECTIONS = {
         "epochs", "batch_size", "shards", "seed", "early_stopping", "monitor", "checkpoint",
         "checkpoint_every", "resume", "changing",
     ),
-    "Output": ("output", "curves", "logs", "no_progress"),
+    "Output": ("run", "output", "curves", "logs", "no_progress"),
     "Machine": ("runtime", "threads", "precision", "tune"),
 }  # fmt: skip
 
@@ -106,7 +106,7 @@ def train(context: click.Context, /, **_: Any) -> None:
     options say, and more: docs/recipes.md.
 
     Ctrl-C stops after the current step with exit code 130: with --checkpoint or --resume the run
-    can be resumed exactly, without them the weights so far are saved as
+    can be resumed exactly, as with --run, without them the weights so far are saved as
     NAME-interrupted.safetensors.
 
     \b
@@ -115,6 +115,7 @@ def train(context: click.Context, /, **_: Any) -> None:
       graphcnn train lenet5 --data mnist:DIR --checkpoint run
       graphcnn train lenet5 --data mnist:DIR --resume run --epochs 3
       graphcnn train autoencoder --data mnist:DIR --reconstruct
+      graphcnn train --recipe digits --run runs/first
 
     \b
     Schedules, averages, augmentation and logs:
@@ -151,7 +152,10 @@ def _interrupted(trained: Trained) -> None:
     """Say how to go on, and leave."""
     run = trained.recipe.run
     folder = run.resume or run.checkpoint
-    if folder is not None:
+    if trained.recipe.output.run is not None:
+        go_on = f"graphcnn train --resume {shlex.quote(str(folder))}"
+        click.echo(f"interrupted: go on with {go_on}", err=True)
+    elif folder is not None:
         command = f"the same command with --resume {shlex.quote(str(folder))}"
         if run.checkpoint:
             command += " instead of --checkpoint"

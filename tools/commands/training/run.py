@@ -51,6 +51,12 @@ def run_options(function: F) -> F:
             "better. best.safetensors is the best by it.",
         ),
         click.option(
+            "--run", type=click.Path(file_okay=False), metavar="DIR",
+            help="A new folder for all that comes of this run: its recipe with all defaults, log, "
+            "curves, checkpoints, model, and run.json, which says how to repeat it. Go on with it "
+            "with --resume DIR; compare such folders with graphcnn runs.",
+        ),
+        click.option(
             "--checkpoint", type=click.Path(file_okay=False), metavar="DIR",
             help="Folder for last.safetensors, written after every epoch and at Ctrl-C, and "
             "best.safetensors, a saved model.",
@@ -62,7 +68,8 @@ def run_options(function: F) -> F:
         click.option(
             "--resume", type=click.Path(file_okay=False), metavar="DIR",
             help="Go on with the run whose checkpoint is in DIR, to the same weights as if it "
-            "had never stopped; without one there, begin a run that writes there.",
+            "had never stopped; without one there, begin a run that writes there. Of a folder that "
+            "--run wrote, nothing else need be said.",
         ),
         click.option(
             "--changing", type=click.Choice(tuple(CHANGES)), metavar="WHAT", multiple=True,

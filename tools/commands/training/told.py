@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from graphcnn.errors import RecipeError
+from graphcnn.recipes.folder import RECIPE
 from graphcnn.recipes.loading import SUFFIX, load
 from graphcnn.recipes.places import KeyPath, Places
 from graphcnn.recipes.recipe import Recipe, keys
@@ -36,7 +37,7 @@ KEYS = {
     "resume": "run.resume", "changing": "run.changing",
     "runtime": "machine.runtime", "threads": "machine.threads", "precision": "machine.precision",
     "tune": "machine.tune",
-    "output": "output.model", "curves": "output.curves", "logs": "output.logs",
+    "run": "output.run", "output": "output.model", "curves": "output.curves", "logs": "output.logs",
     "no_progress": "output.progress",
 }  # fmt: skip
 ARGUMENTS = "network.arguments"
@@ -53,6 +54,9 @@ def recipe_told(context: click.Context) -> Recipe:
         if named is not None:
             raise RecipeError(f"two recipes are named, {model} and {named}: give one of them")
         named, said["model"] = model, None
+    if named is None and model is None and said["resume"] is not None:
+        told = Path(said["resume"]) / RECIPE
+        named = str(told) if told.exists() else None
     recipe = Recipe() if named is None else load(named)
     recipe = recipe.with_(*_options(said, context))
     return recipe.with_(*_settings(settings))
