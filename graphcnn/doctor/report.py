@@ -75,7 +75,7 @@ def _layer(signal: Signal) -> Layer:
         said.append(f"{signal.dead} of {signal.units} dead")
     if signal.saturated > 0:
         said.append(f"{100 * signal.saturated:.0f} % at the ends")
-    marked = signal.dead > 0.1 * signal.units or signal.saturated > 0.2
+    marked = signal.dead > 0.2 * signal.units or signal.saturated > 0.2
     return Layer(f"{signal.name} ({signal.op})", ", ".join(said), signal.values, marked)
 
 

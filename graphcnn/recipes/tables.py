@@ -95,6 +95,8 @@ class Run:
     checkpoint_every: int | None = key(whole(1), own=True)
     resume: str | None = key(TEXT, own=True)
     changing: str | tuple[str, ...] = key(each_of(CHANGES), (), own=True)
+    #: So many steps are rehearsed, and nothing is written.
+    fast_dev_run: int | None = key(whole(1), own=True)
 
 
 @dataclass(frozen=True)

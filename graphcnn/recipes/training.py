@@ -130,6 +130,9 @@ def train_recipe(recipe: Recipe, data: Any = None, *, save: bool = False) -> Tra
     _check_outputs(recipe, target, None if curves is None else Path(curves))
     as_dataset(parts.test, model, parts.train.classes)  # what does not fit is found now
     batch_size = recipe.run.batch_size or min(BATCH_SIZE, len(parts.train))
+    if recipe.run.fast_dev_run:
+        history = _fit(recipe, model, parts, loss, metrics, batch_size)
+        return Trained(recipe, model, history, parts, {})
     folder, former = _kept(recipe, effective(recipe, batch_size, loss), model, parts)
     history = _fit(recipe, model, parts, loss, metrics, batch_size)
     if history.ended == "interrupted":
@@ -205,6 +208,7 @@ def _fit(
         checkpoint_every=run.checkpoint_every,
         resume=run.resume,
         changing=as_texts(run.changing),
+        fast_dev_run=run.fast_dev_run or False,
         callbacks=logs_of(recipe),
         progress=recipe.output.progress,
         **_machine(recipe),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.command_line import XO, done
 from support.small_training import same_bits, small, stripes
 
 import graphcnn as cnn
@@ -104,3 +105,21 @@ def test_what_a_run_would_fail_of_fails_now() -> None:
     for wrong in (0, -1, 1.5, "yes"):
         with pytest.raises(cnn.DataError, match="fast_dev_run: True, or a number of steps"):
             small().fit(stripes(), fast_dev_run=wrong)  # type: ignore[arg-type]
+
+
+def test_the_command_rehearses_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(
+        "import graphcnn as cnn\n"
+        "def net(classes=2):\n"
+        "    image = cnn.input('image', (1, 12, 12))\n"
+        "    return cnn.Model(image, cnn.dense(cnn.flatten(image), classes), name='net')\n"
+    )
+    told = done("train", "net.py:net", "--data", XO, "--fast-dev-run", "2", "--epochs", "50",
+                "--log", "run.csv", "--checkpoint", "run", "--curves", "c.svg",
+                "--no-progress")  # fmt: skip
+    assert told == "fast_dev_run: 2 steps; net is as it was, and nothing was written, without CSV\n"
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["net.py"]
+    assert "1 step;" in done("train", "net.py:net", "--data", XO, "--no-progress", "--fast-dev-run")

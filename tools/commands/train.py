@@ -43,7 +43,7 @@ SECTIONS = {
     ),
     "Run": (
         "epochs", "batch_size", "shards", "seed", "early_stopping", "monitor", "checkpoint",
-        "checkpoint_every", "resume", "changing",
+        "checkpoint_every", "resume", "changing", "fast_dev_run",
     ),
     "Output": ("run", "output", "curves", "logs", "no_progress"),
     "Machine": ("runtime", "threads", "precision", "tune"),
@@ -130,6 +130,10 @@ def train(context: click.Context, /, **_: Any) -> None:
           --metric f1 --monitor val_f1
     """
     trained = train_recipe(recipe_told(context), save=True)
+    if trained.recipe.run.fast_dev_run:
+        if not trained.recipe.output.progress:  # else it was told
+            click.echo(trained.history.ended)
+        return
     if trained.history.ended == "interrupted":
         _interrupted(trained)
     if trained.history.ended == "stopped early":

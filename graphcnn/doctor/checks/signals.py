@@ -24,7 +24,7 @@ _SIGMOID, _TANH = 0.01, 0.98
 #: Names of activations with two ends.
 _BOUNDED = ("sigmoid", "tanh", "hard_sigmoid", "softmax")
 #: Shares of units, or of numbers.
-_SOME, _MANY = 0.1, 0.5
+_SOME, _MANY = 0.2, 0.5
 
 
 def signals(case: Case) -> Iterator[Finding]:

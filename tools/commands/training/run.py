@@ -82,6 +82,12 @@ def run_options(function: F) -> F:
             f"{TENSORBOARD}DIR, as TensorBoard reads it. A run that goes on has none twice. May "
             "be repeated.",
         ),
+        click.option(
+            "--fast-dev-run", type=click.IntRange(min=1), metavar="[N]", is_flag=False,
+            flag_value=1, default=None,
+            help="Rehearse the run: its first step, or N, validation and all that comes at the end "
+            "of an epoch, so that what would fail later fails now. Nothing is written.",
+        ),
         click.option("--no-progress", is_flag=True, help="No bar, and no line per epoch."),
     )  # fmt: skip
 

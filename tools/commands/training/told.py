@@ -34,7 +34,7 @@ KEYS = {
     "epochs": "run.epochs", "batch_size": "run.batch_size", "shards": "run.shards",
     "seed": "run.seed", "early_stopping": "run.early_stopping", "monitor": "run.monitor",
     "checkpoint": "run.checkpoint", "checkpoint_every": "run.checkpoint_every",
-    "resume": "run.resume", "changing": "run.changing",
+    "resume": "run.resume", "changing": "run.changing", "fast_dev_run": "run.fast_dev_run",
     "runtime": "machine.runtime", "threads": "machine.threads", "precision": "machine.precision",
     "tune": "machine.tune",
     "run": "output.run", "output": "output.model", "curves": "output.curves", "logs": "output.logs",
