@@ -10,7 +10,7 @@ from graphcnn.ops.blocks import DepthToSpace, SpaceToDepth
 
 
 def test_the_pixel_shuffle_is_that_of_pytorch():
-    """torch.nn.functional.pixel_shuffle(torch.arange(8).view(1, 8, 1, 1), 2), as stored."""
+    """What torch.nn.functional.pixel_shuffle(torch.arange(8.0).view(1, 8, 1, 1), 2) prints."""
     x = np.arange(8.0).reshape(1, 8, 1, 1)
     shuffled = [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
     assert DepthToSpace(2, "CRD").evaluate(x)[0].tolist() == shuffled
