@@ -68,7 +68,9 @@ class Signal:
     Attributes:
         op: the operator.
         units, dead: channels, or units of a dense layer, and how many of them are 0 for all items.
-        zero, saturated: shares of numbers that are 0, and that lie where the slope is nearly 0.
+        zero: share of numbers that are 0.
+        saturated: share of numbers that lie at the ends of an activation with two, where its slope
+            is nearly 0; None where it has none.
         values: some of the numbers, in order of their places.
     """
 
@@ -79,7 +81,7 @@ class Signal:
     units: int
     dead: int
     zero: float
-    saturated: float
+    saturated: float | None
     images: int
     values: Array
 

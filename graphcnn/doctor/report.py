@@ -73,9 +73,10 @@ def _layer(signal: Signal) -> Layer:
         said.append(f"{100 * signal.zero:.0f} % zeros")
     if signal.dead:
         said.append(f"{signal.dead} of {signal.units} dead")
-    if signal.saturated > 0:
-        said.append(f"{100 * signal.saturated:.0f} % at the ends")
-    marked = signal.dead > 0.2 * signal.units or signal.saturated > 0.2
+    saturated = signal.saturated or 0.0
+    if saturated > 0:
+        said.append(f"{100 * saturated:.0f} % at the ends")
+    marked = signal.dead > 0.2 * signal.units or saturated > 0.2
     return Layer(f"{signal.name} ({signal.op})", ", ".join(said), signal.values, marked)
 
 

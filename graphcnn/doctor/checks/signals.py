@@ -21,8 +21,6 @@ _IMAGES, _NUMBERS = 512, 1 << 25
 _KEPT: Final = 1 << 14
 #: Beyond these a sigmoid, or a tanh, hardly has a slope: less than 0.04 of the largest.
 _SIGMOID, _TANH = 0.01, 0.98
-#: Names of activations with two ends.
-_BOUNDED = ("sigmoid", "tanh", "hard_sigmoid", "softmax")
 #: Shares of units, or of numbers.
 _SOME, _MANY = 0.2, 0.5
 
@@ -82,7 +80,8 @@ class _Tally:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.count, self.sum, self.squares, self.zeros, self.flat = 0, 0.0, 0.0, 0, 0
+        self.count, self.sum, self.squares, self.zeros = 0, 0.0, 0.0, 0
+        self.flat: int | None = None
         self.alive: Any = False
         self.values: list[Array] = []
 
@@ -91,7 +90,9 @@ class _Tally:
         self.sum += float(y.sum(dtype=np.float64))
         self.squares += float(np.square(y, dtype=np.float64).sum())
         self.zeros += int((y == 0).sum())
-        self.flat += _flat(self.node, y)
+        flat = _flat(self.node, y)
+        if flat is not None:
+            self.flat = (self.flat or 0) + flat
         self.alive = self.alive | (y != 0).any((0, *range(2, y.ndim)))
         room = max(_KEPT // 8, 1)
         self.values.append(y.ravel()[:: max(y.size // room, 1)][:room].astype(np.float32))
@@ -107,15 +108,15 @@ class _Tally:
             int(np.size(self.alive)),
             int((~np.atleast_1d(self.alive)).sum()),
             self.zeros / count,
-            self.flat / count,
+            None if self.flat is None else self.flat / count,
             images,
             np.concatenate(self.values)[:_KEPT],
         )
 
 
-def _flat(node: Node, y: Array) -> int:
+def _flat(node: Node, y: Array) -> int | None:
     """How many numbers of an activation with two ends are so near one that its slope is nearly 0;
-    of a softmax all those whose largest is nearly 1."""
+    of a softmax all those whose largest is nearly 1. None of one without."""
     op = node.op
     if isinstance(op, Sigmoid):
         return int(((y < _SIGMOID) | (y > 1 - _SIGMOID)).sum())
@@ -125,11 +126,11 @@ def _flat(node: Node, y: Array) -> int:
         return int(((y == 0) | (y == 1)).sum())
     if isinstance(op, Softmax):
         return int((y.max(op.axis) > 1 - _SIGMOID).sum() * y.shape[op.axis])
-    return 0
+    return None
 
 
 def _dead(found: tuple[Signal, ...]) -> Iterator[Finding]:
-    found = tuple(s for s in found if s.op not in _BOUNDED)
+    found = tuple(s for s in found if s.saturated is None)
     some = [s for s in found if s.dead > _SOME * s.units]
     if not some:
         units, dead = sum(s.units for s in found), sum(s.dead for s in found)
@@ -155,17 +156,15 @@ def _dead(found: tuple[Signal, ...]) -> Iterator[Finding]:
 
 
 def _saturated(found: tuple[Signal, ...]) -> Iterator[Finding]:
-    bounded = [s for s in found if s.op in _BOUNDED]
+    bounded = [(s.saturated, s) for s in found if s.saturated is not None]
     if not bounded:
         return
-    worst = max(bounded, key=lambda s: s.saturated)
-    seen = (
-        f"{100 * worst.saturated:.3g} % of the numbers of {worst.op} {worst.name!r} lie at its ends"
-    )
-    if worst.saturated < 0.2:
+    share, worst = max(bounded, key=lambda each: each[0])
+    seen = f"{100 * share:.3g} % of the numbers of {worst.op} {worst.name!r} lie at its ends"
+    if share < 0.2:
         yield fine("saturation", seen)
         return
-    yield (wrong if worst.saturated > _MANY else look)(
+    yield (wrong if share > _MANY else look)(
         "saturation",
         f"{seen}; a few are usual before the first step",
         "The slope there is nearly 0, and so is the gradient of all layers before.",
