@@ -102,9 +102,7 @@ def versions() -> dict[str, str]:
 
 def processor(execution: Execution) -> dict[str, Any]:
     """What of the processor decides the bits: in which order numbers are added up."""
-    from graphcnn.runtime.native.code.target import host  # with LLVM, which is slow to load
-
-    target = execution.target or host()
+    target = execution.machine
     found: dict[str, Any] = {"runtime": execution.runtime}
     if execution.runtime == "native":
         found |= {
@@ -117,12 +115,10 @@ def processor(execution: Execution) -> dict[str, Any]:
 
 def machine(execution: Execution) -> dict[str, Any]:
     """For people; nothing depends on it but time."""
-    from graphcnn.runtime.native.code.target import host
-
     return {
         "system": platform.platform(),
-        "processor": host().name,
-        "cpu": host().cpu,
+        "processor": execution.machine.name,
+        "cpu": execution.machine.cpu,
         "threads": execution.threads,
         "byte_order": sys.byteorder,
     }

@@ -219,5 +219,19 @@ def load_lowerings() -> None:
             print(f"{name} cannot be imported: {error!r}")
 
 
+def has_kernel(sample: Sample) -> bool:
+    """Whether its operator has a kernel of its own: others are made of operators that have."""
+    load_lowerings()
+    return sample.op.name in LOWERINGS
+
+
 _state: list[str] = []
-__all__ = ["LOWERINGS", "check_results", "check_sample", "node_of", "run_kernel", "run_node"]
+__all__ = [
+    "LOWERINGS",
+    "check_results",
+    "check_sample",
+    "has_kernel",
+    "node_of",
+    "run_kernel",
+    "run_node",
+]
