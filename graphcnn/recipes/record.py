@@ -117,7 +117,6 @@ def machine(execution: Execution) -> dict[str, Any]:
     """For people; nothing depends on it but time."""
     return {
         "system": platform.platform(),
-        "processor": execution.machine.name,
         "cpu": execution.machine.cpu,
         "threads": execution.threads,
         "byte_order": sys.byteorder,

@@ -92,6 +92,8 @@ def test_optimisers_say_what_suits_them(monkeypatch: pytest.MonkeyPatch) -> None
         assert (made.learning_rate, getattr(made, "momentum", None)) == (rate, momentum)
         assert f"{rate:g} for {name}" in optimizing.defaults("learning_rate")
     assert optimizing.make_optimizer("sgd", 0.5) == cnn.SGD(0.5, momentum=0.9)
+    plain = {"optimizer": {"name": "sgd", "learning_rate": 0.5, "momentum": 0.0}}
+    assert optimizer_of(Recipe.of(plain)) == cnn.SGD(0.5)
     assert cnn.SGD.suggested(nesterov=True) == cnn.SGD(0.05, momentum=0.9, nesterov=True)
     assert optimizing.defaults("weight_decay", 0) == "0.01 for adamw, 0.01 for lamb"
     told = {"optimizer": {"name": "lion", "learning_rate": 0.001}, "schedule.name": "cosine"}
