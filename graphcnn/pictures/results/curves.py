@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graphcnn.errors import DataError
-from graphcnn.pictures.parts.legend import heading, legend, line_entry, notes
+from graphcnn.pictures.parts.legend import line_entry
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.results.axes import Axis
 from graphcnn.pictures.results.panel import (
@@ -19,6 +19,7 @@ from graphcnn.pictures.results.panel import (
     pieces,
     smoothed,
 )
+from graphcnn.pictures.results.panels import boxes, sheet
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Path, Rect, Scene, Text
 from graphcnn.pictures.scene.units import counted, joined
@@ -29,8 +30,6 @@ VALIDATION: Final = "val_"
 #: validation measured them too, but for those of single classes, such as `f1[cat]`.
 USUAL: Final = ("loss", "accuracy")
 RATE: Final = "learning rate"
-_WIDTH: Final = 830.0
-_PANEL, _HEIGHT, _GAP = 330.0, 170.0, 24.0
 #: Runs of more epochs are smoothed over a tenth of them; shorter ones are drawn with marks.
 _FEW: Final = 12
 _MARKED: Final = 30
@@ -144,28 +143,16 @@ class _Chart:
         self.best = best_epoch(self.found)
 
     def scene(self) -> Scene:
-        across = 1 if len(self.found) == 1 else 2
-        wide = _PANEL if across == 2 else _WIDTH - 28 - 66
+        areas = boxes(len(self.found))
         items: list[Item] = []
-        top = 78.0
-        for i, (measure, curves) in enumerate(self.found.items()):
-            left = 14 + 48 + i % across * (wide + 48 + _GAP)
-            y = top + i // across * (_HEIGHT + 62)
-            items += self._panel(measure, curves, Box(left, y, left + wide, y + _HEIGHT))
-        top += -(-len(self.found) // across) * (_HEIGHT + 62) - 14
-        key, bottom = legend(self._entries(), _WIDTH, top)
-        footer = self._footer()
-        lines, bottom = notes(footer, _WIDTH, bottom)
-        title = self.title or "training"
+        for (measure, curves), area in zip(self.found.items(), areas, strict=True):
+            items += self._panel(measure, curves, area)
         subtitle = self._subtitle()
-        items = [
-            Rect(Box(0, 0, _WIDTH, bottom + 6), "ground"),
-            *heading(title, subtitle, _WIDTH), *items, key, *lines,
-        ]  # fmt: skip
         description = f"Training curves over {counted(self.epochs, 'epoch')}. {subtitle}."
-        return Scene(
-            _WIDTH, bottom + 6, tuple(items), title, description, tuple(footer), self._data()
-        )
+        return sheet(
+            areas, items, self._entries(), self._footer(), self.title or "training", subtitle,
+            description, self._data(),
+        )  # fmt: skip
 
     def _subtitle(self) -> str:
         best = ""

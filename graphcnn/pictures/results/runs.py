@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graphcnn.errors import DataError
-from graphcnn.pictures.parts.legend import heading, legend, line_entry, notes
+from graphcnn.pictures.parts.legend import line_entry
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.results.axes import Axis
 from graphcnn.pictures.results.curves import VALIDATION, series
 from graphcnn.pictures.results.panel import epoch_ticks, height, line, panel, smoothed
+from graphcnn.pictures.results.panels import boxes, sheet
 from graphcnn.pictures.scene.colors import RUNS
 from graphcnn.pictures.scene.fonts import elide
 from graphcnn.pictures.scene.scene import Box, Group, Item, Rect, Scene
 from graphcnn.pictures.scene.units import counted, joined
 
-_WIDTH: Final = 830.0
-_HEIGHT, _GAP = 170.0, 24.0
 #: Runs of at most so many epochs have marks.
 _MARKED: Final = 30
 
@@ -92,33 +91,21 @@ class _Runs:
     window: int
 
     def scene(self) -> Scene:
-        across = 1 if len(self.drawn) == 1 else 2
-        wide = 330.0 if across == 2 else _WIDTH - 28 - 66
+        areas = boxes(len(self.drawn))
         items: list[Item] = []
-        top = 78.0
-        for i, column in enumerate(self.drawn):
-            left = 14 + 48 + i % across * (wide + 48 + _GAP)
-            y = top + i // across * (_HEIGHT + 62)
-            items += self._panel(column, Box(left, y, left + wide, y + _HEIGHT))
-        top += -(-len(self.drawn) // across) * (_HEIGHT + 62) - 14
+        for column, area in zip(self.drawn, areas, strict=True):
+            items += self._panel(column, area)
         said = self._said()
-        key, bottom = legend(
-            [line_entry(f"run{i}", self._words(name, said)) for i, name in enumerate(self.rows)],
-            _WIDTH, top,
-        )  # fmt: skip
+        entries = [
+            line_entry(f"run{i}", self._words(name, said)) for i, name in enumerate(self.rows)
+        ]
         footer = [f"lines are means of {self.window} epochs"] if self.window > 1 else []
-        lines, bottom = notes(footer, _WIDTH, bottom)
-        title = self.title or "runs"
         subtitle = joined(
             (counted(len(self.rows), "run"), f"numbers are {_named(said)} at the end" * bool(said))
         )
-        items = [
-            Rect(Box(0, 0, _WIDTH, bottom + 6), "ground"),
-            *heading(title, subtitle, _WIDTH), *items, key, *lines,
-        ]  # fmt: skip
         description = f"Curves of {', '.join(self.rows)} by {self.unit}. {subtitle}."
-        return Scene(
-            _WIDTH, bottom + 6, tuple(items), title, description, tuple(footer), self._data()
+        return sheet(
+            areas, items, entries, footer, self.title or "runs", subtitle, description, self._data()
         )
 
     def _said(self) -> str:
