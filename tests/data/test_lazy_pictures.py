@@ -227,6 +227,20 @@ def test_the_first_error_in_order_is_the_one_that_is_told():
     assert nobody_is_left()
 
 
+def test_quick_items_stay_on_their_thread_and_slow_ones_are_shared_out(monkeypatch):
+    def where(k):
+        if k >= 40:
+            time.sleep(0.01)
+        return threading.get_ident()
+
+    monkeypatch.setattr(prefetching, "QUICK", 0.001)
+    with prefetching.reading_threads():
+        found = prefetching.each(where, list(range(80)))
+    own = [thread == threading.get_ident() for thread in found]
+    assert all(own[:40]) and not own[-1]
+    assert own == sorted(own, reverse=True)  # once shared out, always
+
+
 def test_an_interrupted_fit_resumes_to_the_same_bits_and_leaves_no_thread(tmp_path):
     lazy = image_folder(write(tmp_path / "set"), lazy=True)
     whole, _ = trained(lazy.train)
