@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from graphcnn.base.files import atomic_write, reason
@@ -10,15 +11,23 @@ from graphcnn.base.regular_files import is_folder, is_regular, kind_of
 from graphcnn.base.temporary import remove_abandoned, temporary_folder
 from graphcnn.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
-def atomic_folder(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> Path:
+
+def atomic_folder(
+    path: str | os.PathLike[str], files: Mapping[str, bytes], *, new: bool = False
+) -> Path:
     """Write a folder of files. A new folder appears whole, by one rename. In one that exists, each
-    of the files is replaced whole, in the order given, and all others stay.
+    of the files is replaced whole, in the order given, and all others stay; unless it is to be
+    `new`.
 
     Raises `OutputError` where that is impossible; a new folder is not left half done.
     """
     target = Path(path)
-    if is_folder(target):
+    if not new and is_folder(target):
         for name, data in files.items():
             atomic_write(target / name, data)
         return target
@@ -41,3 +50,25 @@ def atomic_folder(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> P
         if lock is not None:
             os.close(lock)
     return target
+
+
+@contextmanager
+def locked_folder(path: Path) -> Iterator[None]:
+    """Keep a folder for this process; where it ends, however it ends, another may have it.
+
+    Raises `BlockingIOError` where another has it. Where the system has no such locks, nobody does.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(descriptor)

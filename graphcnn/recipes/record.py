@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_origin
 
 import graphcnn as cnn
 from graphcnn.base.regular_files import open_regular
@@ -74,11 +74,15 @@ class Record:
         try:
             with open_regular(path) as file:
                 found = json.loads(file.read())
-            known = {f.name for f in fields(cls)}
-            if found["form"] != _FORM:
-                raise ValueError(f"its form is {found['form']!r}, expected {_FORM}")
-            return cls(**{key: value for key, value in found.items() if key in known})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not isinstance(found, dict) or found.get("form") != _FORM:
+                raise ValueError(f"expected an object whose form is {_FORM}")
+            known: dict[str, Any] = {f.name: get_origin(f.type) or f.type for f in fields(cls)}
+            said = {key: value for key, value in found.items() if key in known}
+            for key, value in said.items():
+                if not isinstance(value, known[key]):
+                    raise ValueError(f"{key}: expected {known[key].__name__}, found {value!r:.80}")
+            return cls(**said)
+        except (OSError, ValueError, TypeError) as error:
             raise RecipeError(f"{path} is no record of a run: {error}") from None
 
     def differences(self, other: "Record") -> Iterator[str]:

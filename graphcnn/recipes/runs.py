@@ -39,18 +39,24 @@ class FoundRun:
     @cached_property
     def rows(self) -> list[dict[str, float]]:
         """A row for each epoch that is logged, without its number."""
+        path = self.folder / LOG
         try:
-            with open_regular(self.folder / LOG) as file:
+            with open_regular(path) as file:
                 text = file.read().decode()
         except OSError as error:
-            path = self.folder / LOG
             raise RecipeError(f"cannot read {path}: {reason(error, path)}") from None
+        except UnicodeDecodeError:
+            raise RecipeError(f"{path} is no log of a run: it is no text in UTF-8") from None
         whole = text[: text.rfind("\n") + 1]  # a line that is being written is none yet
         lines = csv.DictReader(io.StringIO(whole))
-        return [
-            {k: float(x) for k, x in line.items() if x and k not in ("epoch", "learning_rate")}
-            for line in lines
-        ]
+        try:
+            return [
+                {k: float(x) for k, x in line.items() if x and k not in ("epoch", "learning_rate")}
+                for line in lines
+            ]
+        except (TypeError, ValueError, csv.Error) as error:
+            number = lines.line_num
+            raise RecipeError(f"{path}:{number}: expected numbers by epoch, {error}") from None
 
     @cached_property
     def values(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,19 +135,21 @@ def train_recipe(recipe: Recipe, data: Any = None, *, save: bool = False) -> Tra
         history = _fit(recipe, model, parts, loss, metrics, batch_size)
         return Trained(recipe, model, history, parts, {})
     folder, former = _kept(recipe, effective(recipe, batch_size, loss), model, parts)
-    history = _fit(recipe, model, parts, loss, metrics, batch_size)
-    if history.ended == "interrupted":
+    with folder or nullcontext():
+        history = _fit(recipe, model, parts, loss, metrics, batch_size, folder)
+        if history.ended == "interrupted":
+            if folder is not None:
+                folder.finish(history, {}, {}, None)
+            return Trained(recipe, model, history, parts, {}, target)
+        if target is not None:
+            model.save(target)
+        if curves is not None and len(history):
+            history.draw(curves, model.name)
+        tta = recipe.measuring.tta
+        row = model.evaluate(parts.test, metrics=metrics, tta=tta, **_machine(recipe))
+        trained = Trained(recipe, model, history, parts, row, target, former)
         if folder is not None:
-            folder.end(history, {}, {}, None)
-        return Trained(recipe, model, history, parts, {}, target)
-    if target is not None:
-        model.save(target)
-    if curves is not None and len(history):
-        history.draw(curves, model.name)
-    row = model.evaluate(parts.test, metrics=metrics, tta=recipe.measuring.tta, **_machine(recipe))
-    trained = Trained(recipe, model, history, parts, row, target, former)
-    if folder is not None:
-        folder.end(history, row, trained.reached, target)
+            folder.finish(history, row, trained.reached, target)
     return trained
 
 
@@ -161,7 +164,10 @@ def _kept(
     if former is not None:
         tell_differences(former, record, f"{recipe.places.source} was trained")
         former = former if former.recipe == record.recipe and former.results else None
-    return None if recipe.output.run is None else RunFolder(recipe.output.run, told, record), former
+    if recipe.output.run is None:
+        return None, former
+    resumed = recipe.run.resume is not None
+    return RunFolder(recipe.output.run, told, record, resumed=resumed), former
 
 
 def _check_outputs(recipe: Recipe, target: Path | None, curves: Path | None) -> None:
@@ -183,6 +189,7 @@ def _fit(
     loss: Losses,
     metrics: tuple[str, ...] | None,
     batch_size: int,
+    folder: RunFolder | None = None,
 ) -> History:
     run = recipe.run
     return fit(
@@ -209,7 +216,7 @@ def _fit(
         resume=run.resume,
         changing=as_texts(run.changing),
         fast_dev_run=run.fast_dev_run or False,
-        callbacks=logs_of(recipe),
+        callbacks=(*logs_of(recipe), *(() if folder is None else (folder,))),
         progress=recipe.output.progress,
         **_machine(recipe),
     )

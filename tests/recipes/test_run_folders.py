@@ -1,7 +1,9 @@
 """The folder of a run: it says how to repeat the run, and a kill at any moment is made good."""
 
+import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,9 +11,12 @@ from support.command_line import XO, done, refused, run
 
 from graphcnn import recipes
 from graphcnn.base import files
+from graphcnn.base.folders import locked_folder
 from graphcnn.errors import RecipeError
+from graphcnn.recipes import training
 from graphcnn.recipes.recipe import Recipe
 from graphcnn.recipes.runs import runs_in
+from graphcnn.training.history import History
 
 COMMON = ("--data", XO, "--batch-size", 30, "--no-progress", "--validation-fraction", 0.2)
 #: What a run of two epochs leaves behind, whenever it was killed and resumed.
@@ -96,6 +101,66 @@ def test_a_run_killed_at_any_write_goes_on_to_the_same_bits(
         found, whole = (json.loads((here / f / "run.json").read_text()) for f in (folder, "whole"))
         assert found["results"] == whole["results"] and found["model"] == whole["model"]
     assert writes > 8
+
+
+def test_two_processes_never_train_in_one_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = ("train", "nets.py:tiny", *COMMON)
+    done(*train, "--run", "one")
+    with locked_folder(Path("one")):  # as another process that trains has it
+        assert "another process trains in one" in refused(2, "train", "--resume", "one")
+    before = Path("one/run.json").read_bytes()
+    # It began while this one read its data: the folder was free when that was asked.
+    monkeypatch.setattr(training, "placed_in_folder", lambda recipe: recipe)
+    assert "one has a run already" in refused(2, *train, "--epochs", 2, "--run", "one")
+    assert Path("one/run.json").read_bytes() == before
+
+
+def test_a_killed_run_has_the_seconds_of_its_epochs(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise Killed
+
+    clock = itertools.count(step=10)
+    monkeypatch.setattr("graphcnn.recipes.folder.time", SimpleNamespace(monotonic=clock.__next__))
+    recipe = Recipe.of({"network": "nets.py:tiny", "data": XO, "run.epochs": 2,
+                        "output.progress": False, "output.run": "one"})  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "draw", killed)
+        with pytest.raises(Killed):
+            recipes.train(recipe)
+    record = json.loads(Path("one/run.json").read_text())
+    assert (record["state"], record["epochs"], record["seconds"]) == ("running", 2, 20)
+    recipes.train(recipe.with_({"run.resume": "one"}))
+    assert json.loads(Path("one/run.json").read_text())["seconds"] == 20 + 10
+
+
+def test_a_run_that_is_refused_changes_nothing(here: Path) -> None:
+    train = ("train", "nets.py:tiny", *COMMON, "--run")
+    done(*train, "one")
+    before = {path: path.read_bytes() for path in Path("one").iterdir()}
+    assert "--changing seed" in refused(1, "train", "--resume", "one", "--set", "run.seed=5")
+    assert before == {path: path.read_bytes() for path in Path("one").iterdir()}
+    assert "batch_size must be" in refused(1, *train, "two", "--set", "run.batch_size=1000")
+    assert not Path("two").exists()
+    assert "there is no recipe.toml" in refused(2, "train", "--resume", "two")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", '{"form": 1, "seconds": "x"}', "seconds: expected int, found 'x'"),
+        ("run.json", "null", "expected an object whose form is 1"),
+        ("log.csv", "epoch,loss\n1,2\n2,much\n", "log.csv:3: expected numbers by epoch"),
+        ("log.csv", "epoch,loss\n1,2,3\n", "log.csv:2: expected numbers by epoch"),
+    ],
+)
+def test_what_is_damaged_is_named(here: Path, name: str, content: str, message: str) -> None:
+    done("train", "nets.py:tiny", *COMMON, "--run", "one")
+    Path("one", name).write_text(content)
+    assert message in refused(2, "runs")
 
 
 def test_a_folder_alone_is_resumed_and_may_go_on_for_longer(here: Path) -> None:

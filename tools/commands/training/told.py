@@ -56,7 +56,12 @@ def recipe_told(context: click.Context) -> Recipe:
         named, said["model"] = model, None
     if named is None and model is None and said["resume"] is not None:
         told = Path(said["resume"]) / RECIPE
-        named = str(told) if told.exists() else None
+        if not told.exists():
+            raise RecipeError(
+                f"--resume {said['resume']}: there is no {RECIPE}, so it is no folder of --run; "
+                "one of --checkpoint goes on with MODEL and all options of its run"
+            )
+        named = str(told)
     recipe = Recipe() if named is None else load(named)
     recipe = recipe.with_(*_options(said, context))
     return recipe.with_(*_settings(settings))
