@@ -21,12 +21,18 @@ class Update:
 
     Args:
         step: the graph of the whole step, whose trained parameters have gradients.
+        resting: those of them that stay as they are, and have none.
     """
 
     def __init__(
-        self, definition: Graph, step: Graph, optimizer: Optimizer, execution: Execution
+        self,
+        definition: Graph,
+        step: Graph,
+        optimizer: Optimizer,
+        execution: Execution,
+        resting: frozenset[str] = frozenset(),
     ) -> None:
-        trained = {state_of(s).key for s in step.updates}
+        trained = {state_of(s).key for s in step.updates} - resting
         self.graph = update_graph(definition, optimizer, trained)
         self._execution = execution
         self._engine: Engine | None = None
@@ -64,6 +70,7 @@ class Update:
             self._engine = make_engine(self.graph, states, self._execution)
         else:
             self._engine.load(states)
-        self._engine.step(feeds, settings, lambda _: True)
+        own = {key: array for key, array in settings.items() if key in states}
+        self._engine.step(feeds, own, lambda _: True)
         moved = [state_of(s).key for s in self.graph.updates]
         whole.load({**settings, **{key: self._engine.state(key) for key in moved}})

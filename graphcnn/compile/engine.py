@@ -5,6 +5,7 @@ of the native engine live in its own memory and are copied out when somebody ask
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -27,17 +28,38 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, Array]
 #: Looks at the outputs of a step; False leaves the states as they were.
 Accept = Callable[[Arrays], bool]
-#: Makes the same training step with its gradients as outputs.
-Keeping = Callable[[], Graph]
+
+
+@dataclass(frozen=True)
+class Form:
+    """In which form a step is taken.
+
+    Attributes:
+        keep: with its gradients as outputs, for when they are looked at.
+        resting: without the gradients of these parameters, which stay as they are.
+    """
+
+    keep: bool = False
+    resting: frozenset[str] = frozenset()
+
+
+#: Makes the same training step in another form.
+Forms = Callable[[Form], Graph]
 
 
 class Engine(Protocol):
     """Runs a training graph on states of its own."""
 
     def step(
-        self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
+        self,
+        feeds: Arrays,
+        settings: Arrays,
+        accept: Accept,
+        ready: Ready | None = None,
+        resting: frozenset[str] = frozenset(),
     ) -> dict[str, Array]:
-        """Outputs of one step with some states set from outside; the others take their updates.
+        """Outputs of one step with some states set from outside; the others take their updates,
+        but for the parameters that are `resting`.
 
         `ready` is called between backward and update with the gradients, by the names of their
         parameters, which it may change in place. They are no outputs then. Raises `GraphError`
@@ -59,35 +81,40 @@ class Engine(Protocol):
 class ReferenceEngine:
     """The reference runtime: states in a dict."""
 
-    def __init__(self, graph: Graph, states: Arrays, keeping: Keeping | None = None) -> None:
-        self._graph, self._keeping = graph, keeping
-        self._references: dict[tuple[bool, int], Reference] = {}
+    def __init__(self, graph: Graph, states: Arrays, forms: Forms | None = None) -> None:
+        self._graph, self._forms = graph, forms
+        self._references: dict[tuple[Form, int], Reference] = {}
         self._states = dict(states)
 
     def step(
-        self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
+        self,
+        feeds: Arrays,
+        settings: Arrays,
+        accept: Accept,
+        ready: Ready | None = None,
+        resting: frozenset[str] = frozenset(),
     ) -> dict[str, Array]:
-        keep = ready is not None
-        graph = kept_form(self._graph, self._keeping) if keep else self._graph
+        form = Form(ready is not None, resting)
+        graph = formed(self._graph, form, self._forms)
         self._states.update(settings)
         parts = cut_batch(graph, feeds, shards(graph))
-        references = [self._reference(graph, keep, part.items) for part in parts]
+        references = [self._reference(graph, form, part.items) for part in parts]
         if len(parts) == 1:
             outputs, updates = references[0].run(feeds, self._states, ready=ready)
         else:
             states = [{**self._states, **part.settings} for part in parts]
             fed = [part.feeds for part in parts]
             outputs, updates = ShardedReference(references).run(fed, states, ready)
-        if keep:
+        if form.keep:
             outputs = {k: a for k, a in outputs.items() if not k.startswith(GRADIENT)}
         if accept(outputs):
             self._states.update(updates)
         return outputs
 
-    def _reference(self, graph: Graph, keep: bool, n: int) -> Reference:
-        if (keep, n) not in self._references:
-            self._references[keep, n] = Reference(graph.bind(N=n))
-        return self._references[keep, n]
+    def _reference(self, graph: Graph, form: Form, n: int) -> Reference:
+        if (form, n) not in self._references:
+            self._references[form, n] = Reference(graph.bind(N=n))
+        return self._references[form, n]
 
     def state(self, key: str) -> Array:
         return self._states[key]
@@ -112,35 +139,40 @@ class NativeEngine:
         graph: Graph,
         states: Arrays,
         execution: Execution = NATIVE,
-        keeping: Keeping | None = None,
+        forms: Forms | None = None,
     ) -> None:
-        self._graph, self._execution, self._keeping = graph, execution, keeping
-        self._forms: dict[bool, SplitStep] = {}
-        self._executables: dict[tuple[bool, int], NativeExecutable] = {}
+        self._graph, self._execution, self._forms = graph, execution, forms
+        self._steps: dict[Form, SplitStep] = {}
+        self._executables: dict[tuple[Form, int], NativeExecutable] = {}
         self._active: NativeExecutable | None = None
         self._states = dict(states)  # their values while no executable is active
         #: What only a shard is told, and is nobody's after it.
         self._of_shards = {key: a for key, a in states.items() if key in (SHARE, FIRST)}
 
     def step(
-        self, feeds: Arrays, settings: Arrays, accept: Accept, ready: Ready | None = None
+        self,
+        feeds: Arrays,
+        settings: Arrays,
+        accept: Accept,
+        ready: Ready | None = None,
+        resting: frozenset[str] = frozenset(),
     ) -> dict[str, Array]:
-        keep = ready is not None
-        form = self._form(keep)
-        if form.shards == 1:
-            executable = self._activate(keep, batch_size(self._graph, feeds))
+        form = Form(ready is not None, resting)
+        step = self._step(form)
+        if step.shards == 1:
+            executable = self._activate(form, batch_size(self._graph, feeds))
             executable.write_states(settings)
             return executable.step(feeds, accept, ready)
-        parts = cut_batch(self._graph, feeds, form.shards)
-        settings = {**settings, **form.totals_of(parts)}
-        last = self._executable(keep, parts[-1].items)
-        self._activate(keep, parts[0].items).write_states(settings)
+        parts = cut_batch(self._graph, feeds, step.shards)
+        settings = {**settings, **step.totals_of(parts)}
+        last = self._executable(form, parts[-1].items)
+        self._activate(form, parts[0].items).write_states(settings)
 
         def add_up(first: int, end: int, row: int) -> None:
             """The sum over these shards in a row; the next ones are free."""
             if end - first == 1:
                 part = parts[first]
-                executable, own = self._activate(keep, part.items), row
+                executable, own = self._activate(form, part.items), row
                 if not executable.share_rows(last):
                     own = 0
                 executable.shard(part.feeds, part.settings, own)
@@ -155,30 +187,29 @@ class NativeEngine:
         add_up(0, len(parts), 0)
         return last.finish(accept, ready)
 
-    def _form(self, keep: bool) -> SplitStep:
-        """The step as it is compiled, with the gradients as outputs where they are looked at."""
-        if keep not in self._forms:
-            graph = kept_form(self._graph, self._keeping) if keep else self._graph
-            self._forms[keep] = split_step(graph)
-        return self._forms[keep]
+    def _step(self, form: Form) -> SplitStep:
+        """The step as it is compiled."""
+        if form not in self._steps:
+            self._steps[form] = split_step(formed(self._graph, form, self._forms))
+        return self._steps[form]
 
-    def _executable(self, keep: bool, n: int) -> "NativeExecutable":
+    def _executable(self, form: Form, n: int) -> "NativeExecutable":
         # LLVM is loaded when it is needed.
         from graphcnn.compile.native import training_executable
 
-        executable = self._executables.get((keep, n))
+        executable = self._executables.get((form, n))
         if executable is None:
-            executable = training_executable(self._form(keep).step.bind(N=n), self._execution)
-            self._executables[keep, n] = executable
+            executable = training_executable(self._step(form).step.bind(N=n), self._execution)
+            self._executables[form, n] = executable
             self._share_arena()
         return executable
 
-    def _activate(self, keep: bool, n: int) -> "NativeExecutable":
+    def _activate(self, form: Form, n: int) -> "NativeExecutable":
         from graphcnn.runtime.native.memory.arena import give_back
 
-        executable = self._executable(keep, n)
+        executable = self._executable(form, n)
         if self._active is None:
-            executable.bind_states({**self._form(keep).totals_before, **self._states})
+            executable.bind_states({**self._step(form).totals_before, **self._states})
             self._states = {}
             give_back()
         elif executable is not self._active:
@@ -209,25 +240,22 @@ class NativeEngine:
             self._active.write_states(states)
 
 
-def kept_form(graph: Graph, keeping: Keeping | None) -> Graph:
-    """The graph, or the form of it that keeps its gradients.
+def formed(graph: Graph, form: Form, forms: Forms | None) -> Graph:
+    """A step in another form, or itself where it has that one.
 
-    Raises `GraphError` where there is none.
+    Raises `GraphError` where nothing makes it.
     """
-    if kept_gradients(graph):
+    if not form.resting and (not form.keep or kept_gradients(graph)):
         return graph
-    if keeping is None:
+    if forms is None:
         raise GraphError(f"graph {graph.name!r} keeps no gradients that could be shown")
-    return keeping()
+    return forms(form)
 
 
 def make_engine(
-    graph: Graph, states: Arrays, execution: Execution = NATIVE, keeping: Keeping | None = None
+    graph: Graph, states: Arrays, execution: Execution = NATIVE, forms: Forms | None = None
 ) -> Engine:
-    """The engine of a runtime.
-
-    `keeping` makes the same step with its gradients as outputs, for when they are looked at.
-    """
+    """The engine of a runtime. `forms` makes the same step in other forms, once each."""
     if execution.runtime == "reference":
-        return ReferenceEngine(graph, states, keeping)
-    return NativeEngine(graph, states, execution, keeping)
+        return ReferenceEngine(graph, states, forms)
+    return NativeEngine(graph, states, execution, forms)

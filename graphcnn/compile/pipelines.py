@@ -69,10 +69,12 @@ def training_pipeline(
     keep_gradients: bool = False,
     rules: Rules = "plain",
     shards: int = 1,
+    resting: frozenset[str] = frozenset(),
 ) -> Pipeline:
     """Definition with a loss to one training step: forward, backward, update.
 
     Without an optimiser the gradients are left as outputs, with `keep_gradients` they are, too.
+    Parameters that are `resting` have none, and no update.
     `rules` are those of `gradients`. With several `shards` it is the step of one part of the batch.
     """
     cut = shards > 1
@@ -86,7 +88,7 @@ def training_pipeline(
                 rules=rules
             ),  # before elimination, so that it sees every operator the user wrote
             *((ShareGradients(shards),) if cut else ()),
-            *((ApplyOptimizer(optimizer, keep_gradients),) if optimizer is not None else ()),
+            *(() if optimizer is None else (ApplyOptimizer(optimizer, keep_gradients, resting),)),
             Eliminate(),
             FoldConstants(),
         )
@@ -144,15 +146,18 @@ def training_graph(
     trace: Callable[[Applied], None] | None = None,
     keep_gradients: bool = False,
     shards: int = 1,
+    resting: frozenset[str] = frozenset(),
 ) -> Graph:
     """One graph for a whole training step: loss and metrics out, every state updated.
 
     Without an optimiser, the gradients are outputs in place of the updates of parameters; with
     `keep_gradients` beside them, for steps that somebody is to see between. With several `shards`
-    the graph is run on each part of a batch, and `all_reduce` in it adds up what they find.
+    the graph is run on each part of a batch, and `all_reduce` in it adds up what they find. The
+    parameters `resting` stay as they are, with their slots, and no gradient of them is computed.
     """
     joint = with_loss(graph, loss, metrics, target)
-    return training_pipeline(optimizer, keep_gradients, shards=shards).run(joint, observers(trace))
+    pipeline = training_pipeline(optimizer, keep_gradients, shards=shards, resting=resting)
+    return pipeline.run(joint, observers(trace))
 
 
 @kept()

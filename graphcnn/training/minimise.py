@@ -35,7 +35,7 @@ from graphcnn.passes.training.apply_optimizer import settings_at, slot_key
 from graphcnn.passes.training.backward import Rules
 from graphcnn.passes.training.training_mode import SEED, STEP
 from graphcnn.runtime.execution import Execution
-from graphcnn.training.lending import first_not_finite, made_loan
+from graphcnn.training.built import first_not_finite, made_loan
 from graphcnn.training.session import checked_seed
 
 LOSS = "loss"

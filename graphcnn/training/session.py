@@ -19,16 +19,13 @@ and classes from the data set that the first images are a batch of.
 """
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Never, Self
 
 import numpy as np
 
-from graphcnn.compile.applying import Update
-from graphcnn.compile.engine import Arrays, Engine, make_engine
-from graphcnn.compile.pipelines import training_graph
+from graphcnn.compile.engine import Arrays, Engine, Form
 from graphcnn.data.batch_parts import source_of
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.normalisation import as_numbers
@@ -42,20 +39,20 @@ from graphcnn.language.arguments import is_int
 from graphcnn.learning.aim import Losses, aim_of
 from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.metrics.base import numbers
-from graphcnn.learning.objective import measures_of, tell_losses, with_loss
+from graphcnn.learning.objective import measures_of, tell_losses
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.schedules import schedule
-from graphcnn.learning.targets import Targets, fed_types, given_types, tells_targets
+from graphcnn.learning.targets import fed_types, given_types, tells_targets
 from graphcnn.network.feeding import Data, as_dataset, at_least_one, item_feeds, own_labels
 from graphcnn.network.network import Network
 from graphcnn.passes.training.apply_optimizer import averages_among, settings_at
-from graphcnn.passes.training.training_mode import SEED, STEP
+from graphcnn.passes.training.training_mode import STEP
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.reference import Ready
 from graphcnn.training.adoption import adopt_data, adopt_run
-from graphcnn.training.lending import loss_explained, made_loan
-from graphcnn.training.one_item import of_one_pixel, refuse_one_item
+from graphcnn.training.built import Built, built_step, loss_explained
+from graphcnn.training.one_item import refuse_one_item
 
 
 class Session:
@@ -103,7 +100,7 @@ class Session:
         self.learning_rate = self.optimizer.learning_rate
         #: The rate of the last step of this session.
         self.last_rate: float | None = None
-        self._built: _Built | None = None
+        self._built: Built | None = None
         self._to_teach_run = self._to_teach_data = teach
         self._definition = model.graph
         tell_losses(model.graph, self.loss)
@@ -121,37 +118,18 @@ class Session:
     def __reduce__(self) -> Never:
         raise TrainingError("a session is not copied or pickled; its model is")
 
-    def _build(self) -> "_Built":
+    def _build(self) -> Built:
         """Make the step, for targets and weights of the types that are known."""
-        definition = self.model.graph
+        definition, values = self.model.graph, self.model.states.snapshot()
         types = self._types or fed_types(self.loss, definition)
-        told, shards = (definition, self.loss, self.optimizer, self._metrics, types), self.shards
-        graph = training_graph(*told, shards=shards)
+        built = self._built = built_step(
+            definition, values, self.loss, self.optimizer, self._metrics, types, self.seed,
+            self.shards, self.execution,
+        )  # fmt: skip
+        weakref.finalize(self, built.loan.abandon).atexit = False
+        return built
 
-        @cache
-        def keeping() -> Graph:  # the loan holds it, and would hold a session in it for ever
-            return training_graph(*told, keep_gradients=True, shards=shards)
-
-        values = self.model.states.snapshot()
-        states: dict[str, Array] = {}
-        for value in graph.states:
-            state = state_of(value)
-            known = values.get(state.key)
-            states[state.key] = (
-                state.initial(value.type, self.seed, state.key) if known is None else known
-            )
-        if SEED in states:  # a graph without random numbers has none
-            states[SEED] = np.array(self.seed, np.int64)
-        engine = make_engine(graph, states, self.execution, keeping)
-        loan = made_loan(self.model.graph, graph, engine, values)
-        weakref.finalize(self, loan.abandon).atexit = False
-        joint = with_loss(definition, self.loss, self._metrics, types)
-        targets, one = Targets.of(joint, definition.outputs), of_one_pixel(graph)
-        update = cache(partial(Update, definition, graph, self.optimizer, self.execution))
-        self._built = _Built(graph, engine, loan, targets, one, keeping, update)
-        return self._built
-
-    def _for(self, targets: Any, weights: Any) -> "_Built":
+    def _for(self, targets: Any, weights: Any) -> Built:
         """The step for targets and weights of a batch: other ones than were expected make another
         step, which goes on from the states of this one."""
         built = self._built
@@ -170,7 +148,7 @@ class Session:
         return self._built or self._build()
 
     @property
-    def _step(self) -> "_Built":
+    def _step(self) -> Built:
         """The step, made now if nothing told so far what the targets are."""
         return self._built or self._build()
 
@@ -192,7 +170,7 @@ class Session:
         """A batch normalisation that has no spread to divide by in a batch of one item."""
         return self._step.of_one_pixel
 
-    def _take_over(self, built: "_Built", data: Dataset | None) -> None:
+    def _take_over(self, built: Built, data: Dataset | None) -> None:
         if self._to_teach_run:
             adopt_run(self.model, self.loss, self.seed)
             self._to_teach_run = False
@@ -281,7 +259,7 @@ class Session:
             step = self.steps + 1
             self.last_rate = rate = self._schedule.at(step)
             settings = settings_at(self.optimizer, step, rate)
-            outputs = built.engine.step(feeds, settings, _is_finite, ready)
+            outputs = built.engine.step(feeds, settings, _is_finite, ready, self._resting(step))
             if not _is_finite(outputs):
                 raise TrainingError(self._explained(feeds, outputs))
         return outputs
@@ -292,18 +270,20 @@ class Session:
         They are those that the next step would give its optimiser for these arguments, before any
         clipping: of the training form, with the statistics of the batch and that step's dropout,
         of all shards. The states stay as they are, averages and counters too. Parameters that are
-        frozen have none. Compiled at the first call; the errors are those of `step`.
+        frozen have none, nor have those of a group whose rate has fallen to 0 for good. Compiled at
+        the first call; the errors are those of `step`.
         """
         built, feeds = self._fed(images, targets, weights)
         found: dict[str, Array] = {}
+        resting = self._resting(self.steps + 1)
 
         def look(gradients: Mapping[str, Array]) -> None:
             found.update({name: array.copy() for name, array in gradients.items()})
-            for name, first in same_gradients(built.keeping()).items():
+            for name, first in same_gradients(built.forms(Form(True, resting))).items():
                 found[name] = gradients[first].copy()  # one array in the step
 
         with built.loan.stepping(), np.errstate(all="ignore"):
-            outputs = built.engine.step(feeds, {}, lambda _: False, look)
+            outputs = built.engine.step(feeds, {}, lambda _: False, look, resting)
             if not _is_finite(outputs):
                 raise TrainingError(self._explained(feeds, outputs))
         return found
@@ -320,12 +300,21 @@ class Session:
         built = self._step
         self._check_unchanged()
         self._take_over(built, None)
-        update = built.update()
+        update = built.update(self._resting(self.steps + 1))
         feeds = update.fed(gradients)
         with built.loan.stepping(), np.errstate(all="ignore"):
             step = self.steps + 1
             self.last_rate = rate = self._schedule.at(step)
             update.apply(feeds, settings_at(self.optimizer, step, rate), built.engine)
+
+    def _resting(self, step: int) -> frozenset[str]:
+        """The parameters that no step from this one on changes."""
+        return frozenset(name for name, first in self._rests_from.items() if step >= first)
+
+    @cached_property
+    def _rests_from(self) -> dict[str, int]:
+        parameters = {state_of(p).key: p for p in self._definition.parameters}
+        return self.optimizer.rests_from(parameters)
 
     def _check_unchanged(self) -> None:
         if self.model.graph is not self._definition:
@@ -334,7 +323,7 @@ class Session:
                 "unfreeze); go on with a new Session"
             )
 
-    def _fed(self, images: Any, targets: Any, weights: Any) -> "tuple[_Built, dict[str, Array]]":
+    def _fed(self, images: Any, targets: Any, weights: Any) -> tuple[Built, dict[str, Array]]:
         """The step, and what it is fed for a batch."""
         built = self._for(targets, weights)
         if self._to_teach_run or self._to_teach_data:
@@ -378,21 +367,6 @@ def checked_seed(seed: Any) -> int:
     if not -(2**63) <= seed < 2**63:
         raise DataError(f"seed must be at least -2^63 and less than 2^63, found {seed}")
     return int(seed)
-
-
-@dataclass(frozen=True)
-class _Built:
-    """The step once the type of the targets is known."""
-
-    graph: Graph
-    engine: Engine
-    loan: Loan
-    targets: Targets
-    of_one_pixel: Node | None
-    #: Makes the form of the step that keeps its gradients.
-    keeping: Callable[[], Graph]
-    #: Makes what is left of the step where the gradients are given; once.
-    update: Callable[[], Update]
 
 
 def _is_finite(outputs: Arrays) -> bool:

@@ -76,10 +76,13 @@ class ApplyOptimizer(Pass):
 
     Attributes:
         keep: leave the outputs, too, so that gradients can be looked at and changed between.
+        resting: parameters that stay as they are, and so do their slots: their gradients are
+            neither kept nor wanted.
     """
 
     optimizer: Optimizer = field(default_factory=lambda: SGD(0.01))
     keep: bool = False
+    resting: frozenset[str] = frozenset()
 
     tolerance: ClassVar[float | None] = None
     stage: ClassVar[str] = "training"
@@ -94,7 +97,10 @@ class ApplyOptimizer(Pass):
         if not pairs:
             raise GradientError(f"graph {graph.name!r} has no gradients; run backward first")
         outputs = {
-            k: v for k, v in graph.outputs.items() if self.keep or not k.startswith(GRADIENT)
+            k: v
+            for k, v in graph.outputs.items()
+            if not k.startswith(GRADIENT)
+            or (self.keep and k.removeprefix(GRADIENT) not in self.resting)
         }
         pairs = self._clipped(pairs, outputs)
         updates = dict(graph.updates)
@@ -118,7 +124,13 @@ class ApplyOptimizer(Pass):
                 own = rate if factor == 1 else rate * times
                 _update(rule, parameter, gradient, own, updates.get(step, step), common, updates)
         log.fired[type(self.optimizer).__name__] += len(pairs)
-        return graph.with_outputs(outputs, updates)
+        whole = graph.with_outputs(outputs, updates)
+        still = {
+            key
+            for name in self.resting
+            for key in (name, *(slot_key(name, s) for s in rules[name][0].slots_of(wanted[name])))
+        }
+        return _rested(whole, still) if still else whole
 
     def _clipped(self, pairs: list[Pair], outputs: dict[str, Value]) -> list[Pair]:
         """The gradients as the optimiser is to see them."""
@@ -133,6 +145,16 @@ class ApplyOptimizer(Pass):
         if by.clip_value is not None:
             return [(p, Clip(-by.clip_value, by.clip_value)(g)) for p, g in pairs]
         return pairs
+
+
+def _rested(whole: Graph, still: set[str]) -> Graph:
+    """A step that leaves some states as they are: on the states of the whole one, so that the two
+    can follow each other."""
+    updates = {s: s if state_of(s).key in still else new for s, new in whole.updates.items()}
+    rested = whole.with_outputs(whole.outputs, updates)
+    read = {state_of(s).key for s in rested.states}
+    unread = {s: s for s in whole.states if state_of(s).key not in read}
+    return rested.with_outputs(rested.outputs, {**updates, **unread})
 
 
 def _at_most(limit: float, norm: Value) -> Value:

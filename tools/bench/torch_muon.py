@@ -57,6 +57,10 @@ class Optimizer:
             for (p, rule), velocity in zip(self.turned, self.velocities, strict=True):
                 self._turn(p, rule, velocity)
         self.taken += 1
+        for p, rule in self.plain:  # as ours: no gradient of what moves no more
+            left = rule.rates[self.taken :]
+            if left and not any(left):
+                p.requires_grad_(False)
 
     def _turn(self, p: Any, rule: Rule, velocity: Any) -> None:
         velocity.lerp_(p.grad, 1 - rule.momentum)

@@ -17,6 +17,8 @@ class Adagrad(Optimizer):
     Slot: square (s).
     """
 
+    stays_at_zero = True
+
     learning_rate: float | Schedule = 0.01
     epsilon: float = 1e-10
 
@@ -50,6 +52,8 @@ class Adadelta(Optimizer):
 
     Slots: square (s), moved (a).
     """
+
+    stays_at_zero = True
 
     learning_rate: float | Schedule = 1.0
     decay: float = 0.9

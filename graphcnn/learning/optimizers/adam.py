@@ -25,6 +25,7 @@ class Adam(Optimizer):
     """
 
     suggested_rate = 0.002
+    stays_at_zero = True
 
     learning_rate: float | Schedule = 1e-3
     beta1: float | Schedule = 0.9
@@ -87,6 +88,7 @@ class AdamW(Adam):
 
     _: KW_ONLY
     weight_decay: float = 0.01
+    stays_at_zero = True
 
     def update(
         self,

@@ -63,6 +63,8 @@ class Optimizer:
 
     suggested_rate: ClassVar[float | None] = None
     suggested_momentum: ClassVar[float | None] = None
+    #: Whether p' = p - lr·(...): at a rate of 0 a parameter stays, whatever its gradient is.
+    stays_at_zero: ClassVar[bool] = False
 
     learning_rate: float | Schedule
     _: KW_ONLY
@@ -156,6 +158,27 @@ class Optimizer:
         patterns = assigned(self._groups, tuple(names), type(self).__name__)
         rules = {pattern: self._of_group(pattern) for pattern in {*patterns.values()}}
         return {name: rules[pattern] for name, pattern in patterns.items()}
+
+    def rests_from(self, parameters: Mapping[str, Value]) -> dict[str, int]:
+        """The parameters that come to rest, each with the step from which on none changes it: the
+        factor of its group has fallen to 0 for good. Gradients need not be computed of it then.
+
+        None do where the gradients of all are scaled by their common norm.
+        """
+        zero = {name: rate.zero_from() for name, rate in self._groups.schedules.items()}
+        if self.clip_norm is not None or not any(zero.values()):
+            return {}
+        found = {}
+        for name, (rule, factor) in self.grouped(tuple(parameters)).items():
+            first = zero.get(factor) if isinstance(factor, str) else None
+            if first is not None and rule.stays(parameters[name]):
+                found[name] = first
+        return found
+
+    def stays(self, parameter: Value) -> bool:
+        """Whether a parameter stays where it is at a learning rate of 0."""
+        # Not inherited: a class made of this one may update in another way.
+        return bool(vars(type(self)).get("stays_at_zero", False))
 
     def describe(self, parameters: Mapping[str, Array]) -> str:
         """Which parameters are in which group, and what is set there, as a table.

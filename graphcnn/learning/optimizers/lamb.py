@@ -26,6 +26,7 @@ class LAMB(Adam):
     """
 
     suggested_rate = 0.005
+    stays_at_zero = True
 
     learning_rate: float | Schedule = 2e-3
     epsilon: float = 1e-6

@@ -23,6 +23,7 @@ class Lion(Optimizer):
     """
 
     suggested_rate = 0.0003
+    stays_at_zero = True
 
     learning_rate: float | Schedule = 1e-4
     beta1: float | Schedule = 0.9

@@ -103,6 +103,9 @@ class Muon(Optimizer):
             parameter = parameter * (rows**0.5 / norm(parameter))
         return self._shrunk(parameter, learning_rate) - rate * turned, {"velocity": v}
 
+    def stays(self, parameter: Value) -> bool:
+        return not self.normalised if self._takes(parameter) else self.others.stays(parameter)
+
     def decay_of(self, rank: int) -> float:
         taken = self.orthogonal and rank >= 2
         return super().decay_of(rank) if taken else self.others.decay_of(rank)

@@ -19,6 +19,7 @@ class RMSProp(Optimizer):
     """
 
     suggested_rate = 0.001
+    stays_at_zero = True
 
     learning_rate: float | Schedule = 1e-3
     decay: float = 0.99

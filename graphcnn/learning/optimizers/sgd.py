@@ -20,6 +20,7 @@ class SGD(Optimizer):
 
     suggested_rate = 0.05
     suggested_momentum = 0.9
+    stays_at_zero = True
 
     learning_rate: float | Schedule = 0.01
     momentum: float | Schedule = 0.0

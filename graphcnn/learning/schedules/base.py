@@ -51,6 +51,10 @@ class Schedule:
         """The number of step `step`, 1 for the first."""
         raise NotImplementedError
 
+    def zero_from(self) -> int | None:
+        """The step from which on the number is 0 for ever; None where none is known."""
+        return None
+
     def over(self, steps_per_epoch: int | None, epochs: float = 1) -> Self:
         """The schedule of a run of so many epochs: every length is a number of steps.
 
@@ -179,6 +183,12 @@ class Product(Schedule):
     def at(self, step: int) -> float:
         numbers = (f.at(step) if isinstance(f, Schedule) else float(f) for f in self.factors)
         return math.prod(numbers)
+
+    def zero_from(self) -> int | None:
+        if 0 in self.factors:
+            return 1
+        found = [f.zero_from() for f in self.factors if isinstance(f, Schedule)]
+        return min((step for step in found if step is not None), default=None)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,9 @@ class OneCycle(Schedule):
             return self._between(first, self.peak, done / top if top > 0 else 1.0)
         return self._between(self.peak, last, (done - top) / (end - top))
 
+    def zero_from(self) -> int | None:
+        return self._count(self.steps) if self.last == 0 else None
+
     def _between(self, start: float, end: float, p: float) -> float:
         if self.linear:
             return float(start + (end - start) * p)

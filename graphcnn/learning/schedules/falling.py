@@ -81,6 +81,9 @@ class Linear(Schedule):
         p = min(1.0, (step - 1) / self._count(self.steps))
         return float(self.initial + (self.final - self.initial) * p)
 
+    def zero_from(self) -> int | None:
+        return None if self.final else self._count(self.steps) + 1
+
 
 @dataclass(frozen=True)
 class Polynomial(Schedule):
@@ -97,6 +100,9 @@ class Polynomial(Schedule):
     def at(self, step: int) -> float:
         p = min(1.0, (step - 1) / self._count(self.steps))
         return float(self.final + (self.initial - self.final) * (1 - p) ** self.power)
+
+    def zero_from(self) -> int | None:
+        return None if self.final else self._count(self.steps) + 1
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,9 @@ class Cosine(Schedule):
             return self.initial * step / warmup
         p = min(1.0, (step - 1 - warmup) / (steps - warmup))
         return self.final + (self.initial - self.final) * (1 + math.cos(math.pi * p)) / 2
+
+    def zero_from(self) -> int | None:
+        return None if self.final else self._count(self.steps) + 1
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,10 @@ class Join(Schedule):
         i = sum(step > begin for begin in begins) - 1
         return self.parts[i].at(step - begins[i])
 
+    def zero_from(self) -> int | None:
+        found, begin = self.parts[-1].zero_from(), self._count(self.starts[-1])
+        return None if found is None else begin + found
+
     def open_lengths(self) -> Iterator[tuple[str, Length]]:
         """Those of the places and of the parts."""
         for start in self.starts:
@@ -92,6 +96,10 @@ class Warmup(Schedule):
         if step > length:
             return self.then.at(step - length)
         return self.start + (self.then.at(1) - self.start) * step / length
+
+    def zero_from(self) -> int | None:
+        found = self.then.zero_from()
+        return None if found is None else self._count(self.length) + found
 
     def _over(self, per_epoch: int, steps: int) -> Self:
         length = in_steps(self.length, per_epoch)
