@@ -57,6 +57,9 @@ class Role(StrEnum):
 class State(Op):
     """A tensor that lives from run to run, under the name `key`, unique in its graph.
 
+    Without `decays` a parameter of several axes is no matrix or kernel, but the scale of a norm,
+    say: weight decay and what optimisers do with matrices leave it alone.
+
     An empty key is filled when a `Model` is made: name of the first user, name of the operand.
     The value is in `cell`, which is no attribute: operators made of this one, with another key
     say, have the same; one that is called anew, parsed or loaded has its own.
@@ -67,6 +70,7 @@ class State(Op):
     role: Role = Role.PARAMETER
     trainable: bool = True
     initial: Initializer = field(default_factory=ConstantInitializer)
+    decays: bool = field(default=True, repr=False)
     cell: Cell = field(default_factory=Cell, compare=False, repr=False)
 
     pure: ClassVar[bool] = False

@@ -4,7 +4,7 @@ A session in training may have them; reading gives what they are there after its
 that is read at once is of one moment.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from graphcnn.errors import GraphError
@@ -18,10 +18,13 @@ class Snapshot(dict[str, Array]):
 
 
 class ArraysByName(Mapping[str, Array]):
-    """Arrays by name; a copy is a dict of one's own."""
+    """Arrays by name; a copy is a dict of one's own.
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._arrays = dict(arrays)
+    `undecayed` are the names of those that weight decay leaves alone however many axes they have.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array], undecayed: Collection[str] = ()) -> None:
+        self._arrays, self.undecayed = dict(arrays), frozenset(undecayed)
 
     def __getitem__(self, key: str) -> Array:
         return self._arrays[key]

@@ -146,8 +146,7 @@ def layer_norm(
         x: a batch of any rank from 2 on.
         axes: one or more, but not the batch; negative ones count from the last.
         epsilon: keeps the root away from 0.
-        trainable: False freezes gamma and beta. Weight decay leaves those of one axis alone; for
-            those of more, groups of the optimiser say so: {"*.gamma": {"weight_decay": 0}}.
+        trainable: False freezes gamma and beta.
         activation: a name such as "relu", or a function of a tensor.
 
     Raises:
@@ -158,8 +157,9 @@ def layer_norm(
         raise GraphError(f"axes must be some of x but the batch, axis 0, found {axes!r}")
     op = LayerNorm(found, number(epsilon, "epsilon"))
     shape = tuple(d for d in (x.shape[a] for a in found) if isinstance(d, int))
-    gamma = learned(shape, "ones", x.dtype, trainable)
-    beta = learned(shape, "zeros", x.dtype, trainable)
+    several = len(shape) > 1  # of one axis no parameter decays
+    gamma = learned(shape, "ones", x.dtype, trainable, not several)
+    beta = learned(shape, "zeros", x.dtype, trainable, not several)
     return activate(op(x, gamma, beta, name=scoped(name, op.name)), activation)
 
 

@@ -32,6 +32,7 @@ def parameter(
     *,
     trainable: bool = True,
     dtype: Any = "float32",
+    decays: bool = True,
     name: str = "",
 ) -> Value:
     """A tensor learned by gradient. Used twice, it is one parameter and its gradient is the sum.
@@ -40,26 +41,36 @@ def parameter(
         init: "he", "xavier", "lecun", "identity", "orthogonal", "zeros", "ones", a number, an
             array, an `Initializer`, or a function from shape to array.
         trainable: False freezes it. `Model.freeze(pattern)` does so by name later.
+        decays: False for a scale or shift, such as those of norms: weight decay, and what `Muon`
+            and `LAMB` do with matrices, leave it alone, as they do parameters of one axis.
         name: key in saved files; by default the name of its first user and operand, "C1.weight".
     """
     sizes = ints(shape, "shape")
     if any(d < 1 for d in sizes):
         raise GraphError(f"sizes must be at least 1, found {shape}")
-    return state(sizes, init, Role.PARAMETER, trainable, dtype, name)
+    return state(sizes, init, Role.PARAMETER, trainable, dtype, name, decays)
 
 
-def learned(shape: tuple[int, ...], init: Any, dtype: DType, trainable: bool = True) -> Value:
+def learned(
+    shape: tuple[int, ...], init: Any, dtype: DType, trainable: bool = True, decays: bool = True
+) -> Value:
     """A parameter that a layer makes for itself, named by the layer."""
-    return state(shape, init, Role.PARAMETER, trainable, dtype, "")
+    return state(shape, init, Role.PARAMETER, trainable, dtype, "", decays)
 
 
 def state(
-    shape: tuple[int, ...], init: Any, role: Role, trainable: bool, dtype: Any, name: str
+    shape: tuple[int, ...],
+    init: Any,
+    role: Role,
+    trainable: bool,
+    dtype: Any,
+    name: str,
+    decays: bool = True,
 ) -> Value:
     """A state of any role. See `graphcnn.ir.sources.Role`."""
     key = scoped(name, "") if name else ""
     t = TensorType(shape, DType.of(dtype))
-    return State(key, t, role, trainable, initializer(init))(name=key)
+    return State(key, t, role, trainable, initializer(init), decays)(name=key)
 
 
 @located

@@ -208,9 +208,10 @@ class Network:
     @property
     def parameters(self) -> Mapping[str, Array]:
         """The learned tensors by name. Change them with `set_parameters`."""
-        keys = [state_of(p).key for p in self.graph.parameters]
+        states = [state_of(p) for p in self.graph.parameters]
         values = self.states.snapshot()
-        return ArraysByName({key: values[key] for key in keys})
+        undecayed = [s.key for s in states if not s.decays]
+        return ArraysByName({s.key: values[s.key] for s in states}, undecayed)
 
     def set_parameters(self, arrays: Mapping[str, Any]) -> None:
         """Replace states by name. Raises `WeightsError` for unknown names, other shapes, and

@@ -115,7 +115,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             if len(self.classes_) < 2 and not several:
                 raise ValueError(
                     f"{type(self).__name__} tells at least two classes apart, but y has one class: "
-                    f"{self.classes_[0]!r}"
+                    f"{self.classes_.tolist()[0]!r}"
                 )
         if several != self._several or (several and labels.shape[1] != len(self.classes_)):
             raise ValueError("y is of another kind than that of the first fit")
@@ -123,7 +123,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             return labels.astype(np.float32)
         unknown = np.setdiff1d(labels, self.classes_)
         if len(unknown):
-            raise ValueError(f"y has labels that are none of the classes: {list(unknown[:10])}")
+            raise ValueError(f"y has labels that are none of the classes: {unknown[:10].tolist()}")
         return np.searchsorted(self.classes_, labels)
 
     def _count(self) -> int:

@@ -1,5 +1,7 @@
 """What classifiers and regressors have in common: parameters, training, and what is kept of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 import numpy as np
@@ -82,8 +84,14 @@ class Estimator(Parameters):
         """Train a new network on images (n, C, H, W), (n, H, W) or rows (n, D).
 
         With `warm_start` the network of the last call goes on instead. Raises `ValueError` for
-        data that do not fit together, the network, or what was fitted before.
+        data that do not fit together, the network, or what was fitted before; the estimator then
+        is as it was.
         """
+        with self._unchanged_by_errors():
+            self._fit(X, y, sample_weight)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         began = bool(self.warm_start) and hasattr(self, "model_")
         data = self._data(X, y, sample_weight, first=not began)
         held = self.validation_fraction
@@ -104,10 +112,25 @@ class Estimator(Parameters):
             **self._for_fit(),
         )
         self.n_iter_ = len(self.history_)
-        return self
+
+    @contextmanager
+    def _unchanged_by_errors(self) -> Iterator[None]:
+        """Take back what was remembered of data of which no network came."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch over these items, with the optimiser as the last call left it."""
+        with self._unchanged_by_errors():
+            self._one_epoch(X, y, sample_weight)
+        return self
+
+    def _one_epoch(self, X: Any, y: Any, sample_weight: Any) -> None:
         first = not hasattr(self, "model_")
         data = self._data(X, y, sample_weight, first=first)
         balance = self._for_fit().get("class_weights")
@@ -125,7 +148,6 @@ class Estimator(Parameters):
         self.n_iter_ += 1
         self.history_.rows.append({"loss": sum(losses) / len(data)})
         self.history_.rates.append(session.last_rate or float("nan"))
-        return self
 
     def _session_for(self, data: Dataset, size: int) -> Session:
         """The session of the calls so far, or one that goes on with its states."""
@@ -150,8 +172,8 @@ class Estimator(Parameters):
 
     def _batch_size(self, data: Dataset) -> int:
         """That of the parameters, or all items where there are fewer, as in a small fold."""
-        at_least_one(self.batch_size or 1, "batch_size")
-        return min(self.batch_size or BATCH_SIZE, len(data))
+        size = BATCH_SIZE if self.batch_size is None else self.batch_size
+        return min(at_least_one(size, "batch_size"), len(data))
 
     def _forget_session(self) -> None:
         self.__dict__.pop("_session", None)

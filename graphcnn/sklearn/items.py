@@ -31,15 +31,18 @@ def checked_items(estimator: Any, X: Any, *, first: bool) -> Array:
 
 
 def told_shape(items: Array, shape: Any) -> Shape:
-    """The shape of one item: that of X, or for rows the `shape` that was told.
+    """The shape of one item: that of X, where grey images (n, H, W) have one channel, or the
+    `shape` that was told.
 
     Raises `ValueError` where the two do not fit.
     """
     found: Shape = items.shape[1:]
+    image = (1, *found) if len(found) == 2 else found
     if shape is None:
-        return found
+        return image
     wanted = _checked(shape)
-    if found != wanted and (len(found) > 1 or math.prod(wanted) != found[0]):
+    row = len(found) == 1 and found[0] == math.prod(wanted)
+    if not (row or wanted in (found, image)):
         raise ValueError(f"X has items of shape {found}, which are none of shape={wanted}")
     return wanted
 

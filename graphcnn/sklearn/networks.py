@@ -23,10 +23,10 @@ def made(
     input and one output of the right size.
     """
     function = choose(MODELS, model_fn, "model") if isinstance(model_fn, str) else model_fn
-    if not callable(function):
+    if not callable(function) or isinstance(function, Model):  # which is called with tensors
         raise TypeError(
             "model_fn must be a function that makes a Model, or the name of a built-in network, "
-            f"found {model_fn!r}"
+            f"found {model_fn!r:.80}"
         )
     known = {"classes": count, "shape": shape, what: count}
     model = _called(function, known, options)

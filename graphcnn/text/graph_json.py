@@ -104,8 +104,10 @@ class Writer:
             return [op.name, self.type(TensorType(op.array.shape, DType.of(op.array.dtype))), data]
         if isinstance(op, State):
             known = self.given.states.get(op.key)
-            plain = (op.role, op.trainable, op.initial)
-            expected = (known.role, known.trainable, known.initial) if known else _PREPARED
+            plain = (op.role, op.trainable, op.initial, op.decays)
+            expected = (
+                (known.role, known.trainable, known.initial, known.decays) if known else _PREPARED
+            )
             if plain != expected:
                 raise GraphError(f"state {op.key!r} is not that of the graph")
             return [op.name, op.key, self.type(op.type)]
@@ -128,8 +130,8 @@ class Writer:
         raise GraphError(f"an attribute of type {type(value).__name__} cannot be written")
 
 
-#: Role, trainable and initial value of a state that a compiler adds.
-_PREPARED = (Role.SETTING, False, ConstantInitializer())
+#: Role, trainable, initial value and decay of a state that a compiler adds.
+_PREPARED = (Role.SETTING, False, ConstantInitializer(), True)
 
 
 class Reader:

@@ -174,12 +174,13 @@ def _finishes(metrics: Mapping[str, Measure]) -> list[str]:
 
 
 def _graph_hash(graph: Graph) -> str:
-    """A hash of what a graph computes, whatever its states begin with."""
+    """A hash of what a graph computes, whatever its states begin with, and what decays of them:
+    that is in the graph of the update."""
 
     def plain(node: Node, inputs: Sequence[Value]) -> Sequence[Value] | None:
         if not isinstance(node.op, State):
             return None
-        op = replace(node.op, initial=Constant(0))
+        op = replace(node.op, initial=Constant(0), decays=True)
         return build(op, (), node.name, node.origin).outputs
 
     return _hash([fingerprint(graph.transform(plain))])

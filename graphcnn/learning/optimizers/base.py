@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value
+from graphcnn.ir.sources import State
 from graphcnn.ir.tensor_type import DType
 from graphcnn.learning.optimizers.groups import RATE, Groups, assigned, table
 from graphcnn.learning.schedules import Epochs, Schedule, schedule
@@ -55,7 +56,7 @@ class Optimizer:
             else replaces the setting of that name. The first pattern that
             fits wins; one that fits nothing is an error. A weight decay in a group is that of all
             its parameters, biases too. `describe` tells who is where.
-        decay_all: weight decay for parameters of one axis, too.
+        decay_all: weight decay for parameters of one axis and of norms, too.
 
     `suggested_rate` and `suggested_momentum` of a class suit small networks: `suggested` takes them
     where nobody says another, as the command line does. None is the default of the class.
@@ -206,12 +207,12 @@ class Optimizer:
         return self.picture(shape, title).save(path)
 
     def decays(self, parameter: Value) -> bool:
-        """Whether weight decay applies: to parameters of two and more axes."""
-        return bool(self.decay_of(parameter.type.rank))
+        """Whether weight decay applies: to matrices and kernels; see `is_weight`."""
+        return bool(self.decay_of(parameter.type.rank, is_weight(parameter)))
 
-    def decay_of(self, rank: int) -> float:
-        """The weight decay of a parameter of so many axes."""
-        return self.weight_decay if self.decay_all or rank >= 2 else 0.0
+    def decay_of(self, rank: int, decays: bool = True) -> float:
+        """The weight decay of a parameter of so many axes, and whether it was made to have one."""
+        return self.weight_decay if self.decay_all or (decays and rank >= 2) else 0.0
 
     def update(
         self,
@@ -291,6 +292,13 @@ class Optimizer:
             object.__setattr__(self, name, schedule(x))
         elif not isinstance(x, Schedule):
             self._check(name, 0, 1)
+
+
+def is_weight(parameter: Value) -> bool:
+    """Whether it is a matrix or kernel: of two and more axes, and not made with `decays=False`, as
+    the scales and shifts of norms."""
+    op = parameter.node.op
+    return parameter.type.rank >= 2 and (not isinstance(op, State) or op.decays)
 
 
 def _rate(rate: Any) -> float | Schedule:

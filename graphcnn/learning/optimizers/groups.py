@@ -127,7 +127,8 @@ def table(optimizer: Any, groups: Groups, parameters: Mapping[str, Array]) -> st
         lines.append(f"{pattern}: {', '.join(said)}")
         for name in names:
             array = parameters[name]
-            decay = rules[name][0].decay_of(array.ndim)
+            left = name in getattr(parameters, "undecayed", ())
+            decay = rules[name][0].decay_of(array.ndim, not left)
             shape = "×".join(map(str, array.shape)) or "a number"
             lines.append(
                 f"  {name:<32} {shape:<16} {f'decays by {decay:g}' if decay else 'no decay'}"

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 from graphcnn.ir.node import Value
 from graphcnn.language.elementwise import where
 from graphcnn.learning.optimizers.adam import Adam
-from graphcnn.learning.optimizers.base import Slots
+from graphcnn.learning.optimizers.base import Slots, is_weight
 from graphcnn.learning.optimizers.norms import norm
 from graphcnn.learning.schedules import Schedule
 from graphcnn.ops.elementwise import Sqrt, as_type
@@ -20,7 +20,7 @@ class LAMB(Adam):
     p -= lr · ‖p‖ / ‖r‖ · r   with 1 in place of the quotient where one of the norms is 0
 
     Weight decay is decoupled: the statistics do not see it. As in the authors' program,
-    parameters of one axis (biases, gamma, beta) have neither decay nor the quotient.
+    parameters of one axis and of norms (biases, gamma, beta) have neither decay nor the quotient.
 
     Slots: those of `Adam`.
     """
@@ -48,7 +48,7 @@ class LAMB(Adam):
         if self.decays(parameter):
             direction = direction + parameter * self.weight_decay
         rate = as_type(learning_rate, dtype)
-        if parameter.type.rank >= 2:
+        if is_weight(parameter):
             weights, length = norm(parameter), norm(direction)
             usable = (weights > 0.0) & (length > 0.0)
             rate = rate * where(usable, weights / length, 1.0)

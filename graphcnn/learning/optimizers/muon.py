@@ -10,7 +10,7 @@ from graphcnn.language.dense import matmul
 from graphcnn.language.elementwise import maximum
 from graphcnn.language.shape import reshape
 from graphcnn.learning.optimizers.adam import AdamW
-from graphcnn.learning.optimizers.base import QUIET, Optimizer, Slots
+from graphcnn.learning.optimizers.base import QUIET, Optimizer, Slots, is_weight
 from graphcnn.learning.optimizers.norms import norm
 from graphcnn.learning.schedules import Schedule
 from graphcnn.learning.schedules.base import is_number
@@ -38,8 +38,9 @@ class Muon(Optimizer):
     With `normalised` the matrices keep their length: p *= sqrt(rows) / ‖p‖ before the update, so
     that the learning rate alone says how far they turn, as where batch norm follows (airbench94).
 
-    Parameters of one axis, and those of groups with {"orthogonal": False} (the authors advise so
-    for the last layer), are updated by `others`, whose learning rate is a factor on that of Muon.
+    Parameters of one axis, scales and shifts of norms, and those of groups with
+    {"orthogonal": False} (the authors advise so for the last layer), are updated by `others`, whose
+    learning rate is a factor on that of Muon.
 
     Slot: velocity (v); of the others theirs.
     """
@@ -106,9 +107,9 @@ class Muon(Optimizer):
     def stays(self, parameter: Value) -> bool:
         return not self.normalised if self._takes(parameter) else self.others.stays(parameter)
 
-    def decay_of(self, rank: int) -> float:
-        taken = self.orthogonal and rank >= 2
-        return super().decay_of(rank) if taken else self.others.decay_of(rank)
+    def decay_of(self, rank: int, decays: bool = True) -> float:
+        taken = self.orthogonal and decays and rank >= 2
+        return super().decay_of(rank) if taken else self.others.decay_of(rank, decays)
 
     def _of_group(self, pattern: str) -> tuple[Self, float | str]:
         """A weight decay of a group is that of all in it, whoever updates them."""
@@ -120,7 +121,7 @@ class Muon(Optimizer):
         return new, factor
 
     def _takes(self, parameter: Value) -> bool:
-        return self.orthogonal and parameter.type.rank >= 2
+        return self.orthogonal and is_weight(parameter)
 
 
 def orthogonal(x: Value, steps: int) -> Value:

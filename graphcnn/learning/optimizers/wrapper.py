@@ -66,8 +66,8 @@ class Wrapper(Optimizer):
     def averages(self) -> bool:
         return self.optimizer.averages
 
-    def decay_of(self, rank: int) -> float:
-        return self.optimizer.decay_of(rank)
+    def decay_of(self, rank: int, decays: bool = True) -> float:
+        return self.optimizer.decay_of(rank, decays)
 
     def at_rate(self, learning_rate: float | Schedule) -> Self:
         return replace(self, optimizer=self.optimizer.at_rate(learning_rate))

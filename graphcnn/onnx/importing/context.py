@@ -127,7 +127,7 @@ class Store:
             )
         return array_of(tensor, what, folder, self.limits)
 
-    def value(self, operand: Operand, role: Role = Role.PARAMETER) -> Value:
+    def value(self, operand: Operand, role: Role = Role.PARAMETER, decays: bool = True) -> Value:
         """The operand as a value of the graph: a state or a constant where it is an array.
 
         Statistics are a state of their own each time, since exporters store equal arrays once: all
@@ -140,10 +140,10 @@ class Store:
         if role is Role.STATISTIC and operand.learned:
             return self._source(operand, role)
         if operand.value is None:
-            operand.value = self._source(operand, role)
+            operand.value = self._source(operand, role, decays)
         return operand.value
 
-    def _source(self, known: Known, role: Role) -> Value:
+    def _source(self, known: Known, role: Role, decays: bool = True) -> Value:
         array = known.array
         if array.dtype == object:
             return _symbolic(array)
@@ -166,7 +166,7 @@ class Store:
         statistic = role is Role.STATISTIC
         op = State(
             key, TensorType(array.shape, dtype), role, not statistic,
-            He() if array.ndim > 1 else Fill(float(statistic)),
+            He() if array.ndim > 1 else Fill(float(statistic)), decays,
         )  # fmt: skip
         return op(name=key)
 
@@ -230,9 +230,9 @@ class Call:
             raise ImportModelError(f"input {index} is a sequence, expected a tensor")
         return found
 
-    def value(self, index: int, role: Role = Role.PARAMETER) -> Value:
-        """An input as a value of the graph."""
-        return self.store.value(self.given(index), role)
+    def value(self, index: int, role: Role = Role.PARAMETER, decays: bool = True) -> Value:
+        """An input as a value of the graph; `decays` as in `parameter`."""
+        return self.store.value(self.given(index), role, decays)
 
     def values(self) -> list[Value]:
         return [self.value(i) for i in range(len(self.inputs)) if self.has(i)]

@@ -69,6 +69,7 @@ def test_instance_and_layer_norms_come_back_from_files_of_others(opset, tmp_path
         "each": (GroupNorm, None), "channels": (LayerNorm, (1,)),
         "whole": (LayerNorm, (1, 2, 3)), "rows": (LayerNorm, (3,)),
     }  # fmt: skip
+    assert len(again.parameters.undecayed) == 2  # gamma and beta of "whole"
     x = rng.normal(size=(3, 4, 5, 6)).astype(np.float32)
     assert np.array_equal(again.predict(x), model.predict(x))
 

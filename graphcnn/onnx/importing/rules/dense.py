@@ -7,7 +7,14 @@ from graphcnn.errors import ImportModelError
 from graphcnn.ir.node import Value, constant_of
 from graphcnn.ir.sources import Role
 from graphcnn.ir.tensor_type import DType, is_open, known_size
-from graphcnn.onnx.importing.context import Call, UnsupportedError, cast_to, imports, reshaped
+from graphcnn.onnx.importing.context import (
+    Call,
+    Known,
+    UnsupportedError,
+    cast_to,
+    imports,
+    reshaped,
+)
 from graphcnn.onnx.importing.rules.reduce import mirrored
 from graphcnn.ops.broadcast import BroadcastTo, Sum
 from graphcnn.ops.comparison import Equal
@@ -132,8 +139,8 @@ def instance_normalization(call: Call) -> Value:
 def layer_normalization(call: Call) -> list[Value]:
     """Written out where the statistics are read, too, and where our operator would do more or less
     than that: of other types, of scales that broadcast, and with an epsilon of 0."""
-    x, gamma = call.value(0), call.value(1)
-    beta = call.value(2) if call.has(2) else None
+    x, gamma = call.value(0), _shift(call, 1)
+    beta = _shift(call, 2) if call.has(2) else None
     axis = call.axis(call.attribute("axis", -1), x.type.rank)
     if call.attribute("stash_type", 1) != 1:
         raise UnsupportedError("attribute 'stash_type' other than 1")
@@ -148,6 +155,13 @@ def layer_normalization(call: Call) -> list[Value]:
     y = cast_to(y, x.dtype) * gamma
     y = y if beta is None else y + beta
     return [y, mean, inverse][: max(1, call.wanted)]
+
+
+def _shift(call: Call, index: int) -> Value:
+    """A scale or shift, which weight decay leaves alone however many axes it has; that of a single
+    axis needs no mark."""
+    given = call.given(index)
+    return call.value(index, decays=isinstance(given, Known) and given.array.ndim < 2)
 
 
 @imports("GroupNormalization")
