@@ -2,7 +2,7 @@
 
 from graphcnn.ir.plan import ALIGN, Copy
 from graphcnn.ir.tensor_type import DType
-from graphcnn.runtime.native.code.emit import I64, Emitter
+from graphcnn.runtime.native.code.emit import Emitter
 from graphcnn.runtime.native.code.kernel import Kernel
 
 _ELEMENTS = ALIGN // DType.FLOAT32.bytes
@@ -18,9 +18,9 @@ def copy_kernel() -> Kernel:
 
     def emit(e: Emitter) -> None:
         source, target, count = e.operands
-        lines = e.b.ptrtoint(count, I64)
+        lines = e.b.ptrtoint(count, e.index)
         first = e.b.udiv(e.b.mul(e.part, lines), e.parts)
-        last = e.b.udiv(e.b.mul(e.b.add(e.part, I64(1)), lines), e.parts)
+        last = e.b.udiv(e.b.mul(e.b.add(e.part, e.int(1)), lines), e.parts)
 
         def line(i: object) -> None:
             def one(j: object) -> None:

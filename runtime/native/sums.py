@@ -9,7 +9,7 @@ from graphcnn.ir.plan import ALIGN
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.parts.tree import middle
 from graphcnn.runtime.native.addresses import Entries, Moving
-from graphcnn.runtime.native.code.emit import I64, Emitter
+from graphcnn.runtime.native.code.emit import Emitter
 from graphcnn.runtime.native.code.jit import compile_kernels
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import Target
@@ -82,9 +82,9 @@ def add_kernel(dtype: DType) -> Kernel:
 
     def emit(e: Emitter) -> None:
         total, more, count = e.operands
-        lines = e.b.ptrtoint(count, I64)
+        lines = e.b.ptrtoint(count, e.index)
         first = e.b.udiv(e.b.mul(e.part, lines), e.parts)
-        last = e.b.udiv(e.b.mul(e.b.add(e.part, I64(1)), lines), e.parts)
+        last = e.b.udiv(e.b.mul(e.b.add(e.part, e.int(1)), lines), e.parts)
         elements = ALIGN // dtype.bytes
         lanes = min(e.target.lanes(dtype), elements)
         plus = e.add if dtype.is_float else e.b.add

@@ -4,12 +4,18 @@ import re
 from pathlib import Path
 
 import llvmlite.binding as llvm
-from native.test_processors import kernels_of_step
+from native.test_processors import kernels_of_samples, kernels_of_step
 
 import graphcnn as cnn
 import graphcnn.runtime.native as native
+from graphcnn.compile.native import native_pipeline
+from graphcnn.compile.pipelines import inference_graph
+from graphcnn.ir.plan import is_step
 from graphcnn.ir.tensor_type import DType
+from graphcnn.models import build
+from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.driver import driver_text
 
@@ -33,6 +39,17 @@ def test_a_small_machine_is_a_target_like_any_other():
     text = driver_text(SMALL)
     llvm.parse_assembly(text).verify()
     assert not re.search("x86|syscall|usleep|sched_yield", text)
+
+
+def test_indices_are_as_wide_as_addresses():
+    """Of every operator: where there are 32 bits, wider ones are of numbers that are stored so."""
+    for kernel in kernels_of_samples(SMALL):
+        jit._parsed(jit._text(kernel, SMALL))  # LLVM's verifier takes no mixture
+    graph = inference_graph(build("vgg_cifar").graph).bind(N=1)
+    nodes = filter(is_step, native_pipeline(Execution(target=SMALL)).run(graph).nodes)
+    for kernel in (lower(node, SMALL) for node in nodes):
+        body = jit._text(kernel, SMALL).partition("define internal void")[2]
+        assert "i32" in body and "i64" not in body.partition("\n}")[0], kernel.key
 
 
 def test_this_machine_is_asked_for_in_one_place():

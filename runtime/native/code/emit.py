@@ -44,7 +44,10 @@ class Emitter:
     Attributes:
         b: the llvmlite builder, for what has no shorthand here.
         operands: pointers to the operands, in order: inputs, outputs, scratch.
-        part, parts: the share of the work, i64 values.
+        part, parts: the share of the work.
+        index: the type of numbers that count and tell places, as wide as an address. Others, such
+            as labels, are as wide as they are stored: `place` and `stored` lead from one to the
+            other.
     """
 
     def __init__(self, name: str, target: Target, operands: Count, noalias: bool = True) -> None:
@@ -52,9 +55,9 @@ class Emitter:
         self.module = ir.Module(name)
         self.module.triple, self.module.data_layout = target.triple, target.data_layout
         entry = ir.Function(self.module, ir.FunctionType(VOID, (POINTER, I64, I64)), name)
-        body = ir.Function(
-            self.module, ir.FunctionType(VOID, (*(POINTER,) * operands, I64, I64)), name + ".body"
-        )
+        self.index = ir.IntType(8 * target.pointer_bytes)
+        whole = (*(POINTER,) * operands, self.index, self.index)
+        body = ir.Function(self.module, ir.FunctionType(VOID, whole), name + ".body")
         for attribute in target.attributes:  # set.add: llvmlite knows few of them
             set.add(entry.attributes, attribute)
             set.add(body.attributes, attribute)
@@ -69,7 +72,7 @@ class Emitter:
             self.b.load(self.b.gep(table, [I64(i)], source_etype=POINTER), typ=POINTER)
             for i in range(operands)
         ]
-        self.b.call(body, [*pointers, part, parts])
+        self.b.call(body, [*pointers, self.place(part), self.place(parts)])
         self.b.ret_void()
         self.function = body
         self.b = ir.IRBuilder(body.append_basic_block("entry"))
@@ -84,7 +87,21 @@ class Emitter:
     # Integers and addresses
 
     def int(self, i: Int) -> ir.Value:
-        return I64(i) if isinstance(i, int) else i
+        return self.index(i) if isinstance(i, int) else i
+
+    def place(self, number: ir.Value) -> ir.Value:
+        """An i64 that lies within some array, as an index."""
+        return number if self.index == I64 else self.b.trunc(number, self.index)
+
+    def stored(self, index: Int) -> ir.Value:
+        """An index as an i64."""
+        index = self.int(index)
+        return index if self.index == I64 else self.b.sext(index, I64)
+
+    def i32(self, index: Int) -> ir.Value:
+        """An index that is not large as an i32."""
+        index = self.int(index)
+        return self.b.trunc(index, I32) if self.index == I64 else index
 
     def iadd(self, a: Int, b: Int) -> Int:
         if isinstance(a, int) and isinstance(b, int):
@@ -100,7 +117,7 @@ class Emitter:
         """Quotient and rest of a non-negative number by a constant."""
         if isinstance(a, int):
             return divmod(a, by)
-        return self.b.udiv(a, I64(by)), self.b.urem(a, I64(by))
+        return self.b.udiv(a, self.index(by)), self.b.urem(a, self.index(by))
 
     def unravel(self, index: Int, shape: Sequence[Count]) -> list[Int]:
         """The coordinates of a row-major position."""
@@ -119,9 +136,9 @@ class Emitter:
 
     def share(self, units: Count) -> tuple[ir.Value, ir.Value]:
         """First and last + 1 of the units that this part does: contiguous, as even as can be."""
-        n = I64(units)
+        n = self.index(units)
         first = self.b.udiv(self.b.mul(self.part, n), self.parts)
-        last = self.b.udiv(self.b.mul(self.b.add(self.part, I64(1)), n), self.parts)
+        last = self.b.udiv(self.b.mul(self.b.add(self.part, self.index(1)), n), self.parts)
         return first, last
 
     # Control
@@ -136,14 +153,14 @@ class Emitter:
     ) -> list[ir.Value]:
         """for i in range(start, stop, step): carry = body(i, *carry). Returns the last carry."""
         if isinstance(start, int) and isinstance(stop, int) and start + step >= stop > start:
-            return list(body(I64(start), *carry) or ())
+            return list(body(self.index(start), *carry) or ())
         function, before = self.function, self.b.block
         head = function.append_basic_block("loop")
         inside = function.append_basic_block("body")
         after = function.append_basic_block("end")
         self.b.branch(head)
         self.b.position_at_end(head)
-        i = self.b.phi(I64)
+        i = self.b.phi(self.index)
         i.add_incoming(self.int(start), before)
         carried = []
         for value in carry:
@@ -154,7 +171,7 @@ class Emitter:
         self.b.position_at_end(inside)
         results = body(i, *carried) or ()
         back = self.b.block
-        i.add_incoming(self.b.add(i, I64(step)), back)
+        i.add_incoming(self.b.add(i, self.index(step)), back)
         for phi, value in zip(carried, results, strict=True):
             phi.add_incoming(value, back)
         self.b.branch(head)

@@ -9,7 +9,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.padding import Pad2d, _Padding
-from graphcnn.runtime.native.code.emit import I64, Emitter, Int
+from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.registry import lowers
 from graphcnn.runtime.native.code.target import Target
@@ -37,7 +37,7 @@ def sources(op: _Padding, h: int, w: int) -> tuple[Array, Array]:
 
 def entry(e: Emitter, numbers: ir.Value, i: Int) -> ir.Value:
     """Number i of a table of places."""
-    return e.load(e.at(numbers, DType.INT64, (i, 1)), DType.INT64)
+    return e.place(e.load(e.at(numbers, DType.INT64, (i, 1)), DType.INT64))
 
 
 @lowers("pad2d")
@@ -78,7 +78,7 @@ def _pad(node: Node, target: Target) -> Kernel:
             if not constant:
                 copied()
                 return
-            with e.b.if_else(e.b.icmp_signed("<", source, I64(0))) as (outside, inner):
+            with e.b.if_else(e.b.icmp_signed("<", source, e.int(0))) as (outside, inner):
                 with outside:
                     fill(e, to, width, op.value, dtype)
                 with inner:

@@ -105,7 +105,7 @@ def max_pool(node: Node, target: Target) -> Kernel:
                 best, at = winner(e, p, image, i, j)
                 e.store(best, y_field.pixel(e, to, i, j))
                 place = e.at(e.operands[2], DType.INT64, (n, p.oh * p.ow), (i, p.ow), (j, 1))
-                e.store(at, place)
+                e.store(e.stored(at), place)
 
             if indices:
                 e.loop(0, p.ow, single)

@@ -129,7 +129,7 @@ class Pairs:
         e = self.e
         return [
             (
-                e.load(e.at(place, DType.INT64, (i, 1)), DType.INT64),
+                e.place(e.load(e.at(place, DType.INT64, (i, 1)), DType.INT64)),
                 e.load(e.at(weight, self.dtype, (i, 1)), self.dtype),
             )
             for place, weight in zip(self.places, self.weights, strict=True)
@@ -186,7 +186,7 @@ class Ranges:
     def each(self, k: Int, total: ir.Value, term: Callable[[Int], ir.Value]) -> ir.Value:
         """total + sum over the outputs i of pixel k of weight · term(i)."""
         e = self.e
-        first = e.load(e.at(self.first, DType.INT64, (k, 1)), DType.INT64)
+        first = e.place(e.load(e.at(self.first, DType.INT64, (k, 1)), DType.INT64))
         none = e.splat(0.0, self.dtype)
 
         def body(m: Int, sum: ir.Value) -> Values:

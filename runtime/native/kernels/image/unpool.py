@@ -36,7 +36,7 @@ def _max_unpool(node: Node, target: Target) -> Kernel:
                 place = e.load(e.at(indices, DType.INT64, (n, h * w), (k, 1)), DType.INT64)
 
                 def write() -> None:
-                    pixel = e.at(image, dtype, (place, 1))
+                    pixel = e.at(image, dtype, (e.place(place), 1))
                     value = e.load(e.at(x, dtype, (n, h * w), (k, 1)), dtype)
                     e.store(e.add(e.load(pixel, dtype), value), pixel)
 
@@ -62,7 +62,7 @@ def _max_unpool_grad(node: Node, target: Target) -> Kernel:
             def read(k: Int) -> None:
                 place = e.load(e.at(indices, DType.INT64, (n, h * w), (k, 1)), DType.INT64)
                 known = inside(e, place, height * width)
-                safe = e.b.select(known, place, e.int(0))
+                safe = e.place(e.b.select(known, place, place.type(0)))
                 value = e.load(e.at(dy, dtype, (n, height * width), (safe, 1)), dtype)
                 value = e.b.select(known, value, e.splat(float("nan"), dtype))
                 e.store(value, e.at(dx, dtype, (n, h * w), (k, 1)))

@@ -19,7 +19,7 @@ from graphcnn.ir.storage import Images, Vectors, parse_layout
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.layout import inner
-from graphcnn.runtime.native.code.emit import I32, I64, STORED, Emitter, Int
+from graphcnn.runtime.native.code.emit import I32, STORED, Emitter, Int
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked, Epilogue, Place
 from graphcnn.runtime.native.kernels.parts.expressions import emit_expression, to_register
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
@@ -88,7 +88,7 @@ class FusedGroup:
         rest = cast(int, self.result.shape[1]) % place.lanes
         if not rest:
             return value
-        channels = I64(cast(int, self.result.shape[1]))
+        channels = e.int(cast(int, self.result.shape[1]))
         return _first_lanes(e, value, e.b.sub(channels, e.int(e.imul(place.block, place.lanes))))
 
     def apply_stored(self, e: Emitter, value: ir.Value, offset: Int) -> ir.Value:
@@ -174,7 +174,7 @@ def _blocked_operand(e: Emitter, pointer: ir.Value, t: TensorType, place: Place)
         found = e.load(e.at(pointer, t.dtype, (place.block, lanes)), t.dtype, lanes)
         if size % lanes == 0 or t.layout != "plain":
             return found
-        return _first_lanes(e, found, e.b.sub(I64(size), e.int(e.imul(place.block, lanes))))
+        return _first_lanes(e, found, e.b.sub(e.int(size), e.int(e.imul(place.block, lanes))))
     raise GraphError(f"an operand {t} cannot be read beside blocked results")
 
 
@@ -182,7 +182,7 @@ def _first_lanes(e: Emitter, vector: ir.Value, count: ir.Value) -> ir.Value:
     """The first `count` lanes, zeros in the others."""
     lanes = vector.type.count
     kind = ir.VectorType(I32, lanes)
-    limit = e.broadcast(e.b.trunc(count, I32), lanes)
+    limit = e.broadcast(e.i32(count), lanes)
     inside = e.b.icmp_signed("<", kind(list(range(lanes))), limit)
     element = vector.type.element
     nothing = element(0) if isinstance(element, ir.IntType) else element(0.0)
@@ -218,8 +218,8 @@ def _plain_operand(
     last = prod(shape[-flattened:]) - 1
     for lane in range(lanes):
         at = e.iadd(coordinates[-1], lane)
-        over = e.b.icmp_signed(">", e.int(at), I64(last))
-        index = e.unravel(e.b.select(over, I64(last), e.int(at)), shape[-flattened:])
+        over = e.b.icmp_signed(">", e.int(at), e.int(last))
+        index = e.unravel(e.b.select(over, e.int(last), e.int(at)), shape[-flattened:])
         place: Int = 0
         for size, i in zip(tail, index, strict=True):
             place = e.iadd(e.imul(place, size), i if size > 1 else 0)

@@ -13,7 +13,7 @@ import llvmlite.ir as ir
 from graphcnn.ir.geometry import Sides
 from graphcnn.ir.storage import NO_HALO, Images, Vectors, parse_layout
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.runtime.native.code.emit import I32, I64, STORED, Emitter, Int
+from graphcnn.runtime.native.code.emit import I32, STORED, Emitter, Int
 from graphcnn.runtime.native.kernels.parts.pixel_rows import each_plane, each_row, fill
 
 
@@ -132,8 +132,8 @@ class Numbers:
         zero = e.splat(0.0, self.dtype)
         for lane in range(self.lanes):
             at = e.int(e.iadd(e.imul(block, self.lanes), lane))
-            known = e.b.icmp_signed("<", at, I64(self.count))
-            safe = e.b.select(known, at, I64(0))
+            known = e.b.icmp_signed("<", at, e.int(self.count))
+            safe = e.b.select(known, at, e.int(0))
             number = e.load(e.at(pointer, self.dtype, (safe, 1)), self.dtype)
             found = e.b.insert_element(found, e.b.select(known, number, zero), I32(lane))
         return found
@@ -143,7 +143,7 @@ class Numbers:
         if not self._rest:
             e.store(value, start)
             return
-        last = e.b.icmp_signed("==", e.int(block), I64(self.count // self.lanes))
+        last = e.b.icmp_signed("==", e.int(block), e.int(self.count // self.lanes))
         with e.b.if_else(last) as (partly, wholly):
             with partly:
                 for lane in range(self._rest):

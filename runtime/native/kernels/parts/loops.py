@@ -13,7 +13,7 @@ import llvmlite.ir as ir
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.tensor_type import DType, TensorType
-from graphcnn.runtime.native.code.emit import I1, I32, I64, POINTER, VOID, Emitter, Int
+from graphcnn.runtime.native.code.emit import I1, I32, POINTER, VOID, Emitter, Int
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.expressions import to_memory, to_register
 from graphcnn.runtime.native.kernels.parts.math import constant, element_of, lanes_of
@@ -225,7 +225,7 @@ def vector_loop(
         tail = full != stop
     else:
         length = e.b.sub(e.int(stop), e.int(start))
-        full = e.b.add(e.int(start), e.b.and_(length, I64(-lanes)))
+        full = e.b.add(e.int(start), e.b.and_(length, e.int(-lanes)))
     if not (isinstance(full, int) and full == start):
         e.loop(start, full, lambda j: body(j, None), lanes)
     if not tail:
@@ -234,12 +234,12 @@ def vector_loop(
         body(full, ir.VectorType(I1, lanes)([i < stop - full for i in range(lanes)]))
         return
     rest = e.b.sub(e.int(stop), e.int(full))
-    e.when(e.b.icmp_signed(">", rest, I64(0)), lambda: body(full, lane_mask(e, rest, lanes)))
+    e.when(e.b.icmp_signed(">", rest, e.int(0)), lambda: body(full, lane_mask(e, rest, lanes)))
 
 
 def lane_mask(e: Emitter, count: ir.Value, lanes: int) -> ir.Value:
     """The first `count` of the lanes."""
-    wanted = e.broadcast(e.b.trunc(count, I32), lanes)
+    wanted = e.broadcast(e.i32(count), lanes)
     return e.b.icmp_signed("<", iota(lanes), wanted)
 
 

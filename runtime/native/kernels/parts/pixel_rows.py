@@ -14,7 +14,7 @@ import llvmlite.ir as ir
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
-from graphcnn.runtime.native.code.emit import I32, I64, STORED, Emitter, Int
+from graphcnn.runtime.native.code.emit import I32, STORED, Emitter, Int
 from graphcnn.runtime.native.code.target import Target
 
 #: Largest step between pixels that is read and written by shuffles of wide vectors.
@@ -59,7 +59,7 @@ def most(e: Emitter, a: Int, b: Int) -> Int:
 
 def inside(e: Emitter, i: ir.Value, size: int) -> ir.Value:
     """0 <= i < size."""
-    return e.b.icmp_unsigned("<", i, I64(size))
+    return e.b.icmp_unsigned("<", i, i.type(size))
 
 
 def number(e: Emitter, i: Int, dtype: DType, lanes: int = 1) -> ir.Value:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import llvmlite.ir as ir
 
 from graphcnn.ir.tensor_type import DType
-from graphcnn.runtime.native.code.emit import I1, I64, Emitter, Int
+from graphcnn.runtime.native.code.emit import I1, Emitter, Int
 from graphcnn.runtime.native.kernels.parts.pixel_rows import lanes_for
 
 Values = list[ir.Value]
@@ -55,7 +55,7 @@ def plane_sums(
     sums = vector_sums(e, whole, zeros, lambda k: terms(e.imul(k, lanes), lanes))
     if rest:
         fresh = ir.VectorType(I1, lanes)([I1(i >= lanes - rest) for i in range(lanes)])
-        tail = terms(I64(count - lanes), lanes)
+        tail = terms(e.int(count - lanes), lanes)
         sums = [
             e.add(s, e.b.select(fresh, t, zero))
             for s, t, zero in zip(sums, tail, zeros, strict=True)

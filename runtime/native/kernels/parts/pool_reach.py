@@ -14,7 +14,7 @@ import llvmlite.ir as ir
 
 from graphcnn.ir.geometry import Window
 from graphcnn.ir.tensor_type import DType
-from graphcnn.runtime.native.code.emit import I64, Emitter, Int
+from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.kernels.parts.image_places import ImagePlaces
 from graphcnn.runtime.native.kernels.parts.pixel_rows import (
     MAX_STEP,
@@ -81,7 +81,7 @@ class PoolReach:
 
         e.loop(0, whole, lambda q: rows(q, step))
         if rest:
-            rows(I64(whole), rest)
+            rows(e.int(whole), rest)
 
     def _row(self, e: Emitter, start: ir.Value, q: Int, us: Reach, term: Term) -> None:
         cell, dtype, step = self.to.cell, self.to.dtype, self.p.columns.stride

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import llvmlite.ir as ir
 
 from graphcnn.ir.tensor_type import DType
-from graphcnn.runtime.native.code.emit import I64, STORED, Emitter, Int
+from graphcnn.runtime.native.code.emit import STORED, Emitter, Int
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 
@@ -91,7 +91,7 @@ def blocks(
     if full:
         e.loop(first, stop, lambda block: body(e.imul(block, size), size))
     if rest:
-        e.when(e.b.icmp_signed(">", e.int(last), I64(full)), lambda: body(full * size, rest))
+        e.when(e.b.icmp_signed(">", e.int(last), e.int(full)), lambda: body(full * size, rest))
 
 
 def minimum(e: Emitter, a: Int, b: Int) -> Int:
@@ -191,15 +191,15 @@ def table(e: Emitter, name: str, numbers: Sequence[int]) -> Callable[[Int], Int]
     """A constant table of integers: index to value; a plain number where all are known."""
     if len(numbers) == 1:
         return lambda i: numbers[0]
-    kind = ir.ArrayType(I64, len(numbers))
+    kind = ir.ArrayType(e.index, len(numbers))
     unique = e.module.get_unique_name(name)
     data = ir.GlobalVariable(e.module, kind, unique)
     data.linkage, data.global_constant = "internal", True
-    data.initializer = kind([I64(n) for n in numbers])
+    data.initializer = kind([e.int(n) for n in numbers])
 
     def get(i: Int) -> Int:
         if isinstance(i, int):
             return numbers[i]
-        return e.b.load(e.b.gep(data, [i], source_etype=I64), typ=I64)
+        return e.b.load(e.b.gep(data, [i], source_etype=e.index), typ=e.index)
 
     return get

@@ -73,7 +73,7 @@ def _row(e: Emitter, fold: Fold, u: ir.Value, count: int, lanes: int) -> None:
     def step(j: Int, best: ir.Value, where: ir.Value, index: ir.Value) -> list[ir.Value]:
         vector = e.load(e.at(start, fold.dtype, (j, 1)), fold.dtype, lanes)
         if isinstance(j, int):
-            mask = lane_mask(e, I64(count - j), lanes)
+            mask = lane_mask(e, e.int(count - j), lanes)
             vector = masked(e, vector, mask, fold.identity)
         found = _better(e, fold, best, where, vector, index)
         return [*found, e.b.add(index, constant(index.type, lanes))]
@@ -107,7 +107,7 @@ def _columns(e: Emitter, fold: Fold, u: ir.Value, count: int, inner: int, lanes:
     def columns(j: Int, mask: ir.Value | None) -> None:
         def step(k: Int, best: ir.Value, where: ir.Value) -> list[ir.Value]:
             place = e.at(start, fold.dtype, (k, inner), (j, 1))
-            index = e.broadcast(e.int(k), lanes)
+            index = e.broadcast(e.stored(k), lanes)
             return _better(e, fold, best, where, e.load(place, fold.dtype, lanes), index)
 
         begin = [fold.start(e, lanes), constant(whole, 0)]

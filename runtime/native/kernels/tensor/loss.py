@@ -119,7 +119,7 @@ def _row_loss(e: Emitter, rows: Rows, smoothing: float, z: ir.Value, label: ir.V
     best = rows.row_maximum(e, z)
     number = e.load(label, DType.INT64)
     known = inside(e, number, rows.count)
-    wanted = e.broadcast(e.b.trunc(e.b.select(known, number, e.int(-1)), I32), rows.lanes)
+    wanted = e.broadcast(e.b.trunc(e.b.select(known, number, number.type(-1)), I32), rows.lanes)
 
     def shifted(j: Int, _: ir.Value | None) -> ir.Value:
         return e.sub(rows.load(e, z, j), best)
@@ -128,7 +128,7 @@ def _row_loss(e: Emitter, rows: Rows, smoothing: float, z: ir.Value, label: ir.V
         return vector.exp(e, shifted(j, mask))
 
     def picked(j: Int, mask: ir.Value | None) -> ir.Value:
-        first = e.broadcast(e.b.trunc(e.int(j), I32), rows.lanes)
+        first = e.broadcast(e.i32(j), rows.lanes)
         here = e.b.icmp_signed("==", e.b.add(first, iota(rows.lanes)), wanted)
         return masked(e, shifted(j, mask), here, 0.0)
 
@@ -151,7 +151,7 @@ def _plane_loss(
 
         def step(k: Int, powers: ir.Value, picked: ir.Value, *total: ir.Value) -> list[ir.Value]:
             value = e.sub(rows.load(e, z, j, k), best)
-            here = e.b.icmp_signed("==", wanted, e.broadcast(e.int(k), rows.lanes))
+            here = e.b.icmp_signed("==", wanted, e.broadcast(e.stored(k), rows.lanes))
             return [
                 e.add(powers, vector.exp(e, value)),
                 e.b.select(here, value, picked),

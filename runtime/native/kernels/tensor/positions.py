@@ -31,9 +31,9 @@ def lower_positions(node: Node, target: Target) -> Kernel:
         first = ir.VectorType(I64, lanes)(list(range(lanes)))
 
         def unit(u: ir.Value) -> None:
-            start = e.b.mul(u, I64(lanes))
-            mask = lane_mask(e, e.b.sub(I64(count), start), lanes) if count % lanes else None
-            numbers = e.b.add(e.broadcast(start, lanes), first)
+            start = e.b.mul(u, e.int(lanes))
+            mask = lane_mask(e, e.b.sub(e.int(count), start), lanes) if count % lanes else None
+            numbers = e.b.add(e.broadcast(e.stored(start), lanes), first)
             store(e, numbers, e.at(y, DType.INT64, (start, 1)), mask)
 
         shared_loop(e, kernel_units == 1, units, unit)

@@ -50,27 +50,28 @@ def lower_random_uniform(node: Node, target: Target) -> Kernel:
         key = _halves(e, e.load(seed, DType.INT64))
         low, high = (e.broadcast(word, lanes) for word in _halves(e, e.load(step, DType.INT64)))
         third = constant(low.type, stream)
-        counters, before = I64(0), I64(0)
+        counters, before = I64(0), e.int(0)
         if row:
             start = e.b.mul(e.load(row[0], DType.INT64), I64(prod(sizes[1:])))
-            counters, before = e.b.udiv(start, I64(_WORDS)), e.b.urem(start, I64(_WORDS))
+            counters = e.b.udiv(start, I64(_WORDS))
+            before = e.place(e.b.urem(start, I64(_WORDS)))
 
         def unit(u: ir.Value) -> None:
-            own = e.b.mul(u, I64(lanes))
-            first = e.b.trunc(e.b.add(own, counters) if shifted else own, I32)
+            own = e.b.mul(u, e.int(lanes))
+            first = e.b.trunc(e.b.add(e.stored(own), counters), I32) if shifted else e.i32(own)
             counter = e.b.add(e.broadcast(first, lanes), iota(lanes))
             words = philox(e, [counter, low, third, high], key, lanes)
             for i, vector in enumerate(_interleaved(e, words, lanes)):
-                start = e.b.add(e.b.mul(u, I64(_WORDS * lanes)), I64(i * lanes))
+                start = e.b.add(e.b.mul(u, e.int(_WORDS * lanes)), e.int(i * lanes))
                 mask = None
                 if shifted:
                     start = e.b.sub(start, before)
                     early = lane_mask(e, e.b.neg(start), lanes)
                     mask = e.b.and_(
-                        lane_mask(e, e.b.sub(I64(count), start), lanes), e.b.not_(early)
+                        lane_mask(e, e.b.sub(e.int(count), start), lanes), e.b.not_(early)
                     )
                 elif count % (_WORDS * lanes):
-                    mask = lane_mask(e, e.b.sub(I64(count), start), lanes)
+                    mask = lane_mask(e, e.b.sub(e.int(count), start), lanes)
                 # 24 bits fit into any float exactly, and make no negative number.
                 bits = e.b.lshr(vector, constant(vector.type, 8))
                 number = e.b.sitofp(bits, ir.VectorType(STORED[dtype], lanes))

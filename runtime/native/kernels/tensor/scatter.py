@@ -47,9 +47,8 @@ def lower_gather(node: Node, target: Target) -> Kernel:
             into = e.at(y, dtype, (u, width))
             with e.b.if_else(inside(e, place, size)) as (known, unknown):
                 with known:
-                    copy(
-                        e, e.at(x, dtype, (item, size * width), (place, width)), into, width, dtype
-                    )
+                    found = e.at(x, dtype, (item, size * width), (e.place(place), width))
+                    copy(e, found, into, width, dtype)
                 with unknown:
                     fill(e, into, width, float("nan") if dtype.is_float else 0, dtype)
 
@@ -81,7 +80,7 @@ def lower_scatter(node: Node, target: Target) -> Kernel:
                 new = e.at(updates, dtype, (n, count * width), (k, width))
 
                 def write() -> None:
-                    row = e.at(start, dtype, (place, width))
+                    row = e.at(start, dtype, (e.place(place), width))
                     if reduction == "none":
                         copy(e, new, row, width, dtype)
                     else:

@@ -159,15 +159,15 @@ def _inside(
     condition: ir.Value | None = None
     source: Int = 0
     for axis, c in enumerate(e.unravel(u, outer) if outer else []):
-        place, step = e.b.sub(e.int(c), I64(starts[axis])), steps[axis]
-        index = place if step == 1 else e.b.sdiv(place, I64(step))
+        place, step = e.b.sub(e.int(c), e.int(starts[axis])), steps[axis]
+        index = place if step == 1 else e.b.sdiv(place, e.int(step))
         source = e.iadd(source, e.imul(index, strides[axis]))
         checks = []
         if (starts[axis], part[axis], step) != (0, outer[axis], 1):
             # Unsigned: places before the first are large numbers.
-            checks.append(e.b.icmp_unsigned("<", index, I64(part[axis])))
+            checks.append(e.b.icmp_unsigned("<", index, e.int(part[axis])))
         if step > 1:
-            checks.append(e.b.icmp_signed("==", e.b.mul(index, I64(step)), place))
+            checks.append(e.b.icmp_signed("==", e.b.mul(index, e.int(step)), place))
         for check in checks:
             condition = check if condition is None else e.b.and_(condition, check)
     return condition, source
@@ -192,7 +192,7 @@ def lower_one_hot(node: Node, target: Target) -> Kernel:
 
             def compare(j: Int, mask: ir.Value | None) -> None:
                 # The lane that the label falls on, if it is one of 0 to lanes - 1.
-                here = e.b.sub(label, e.int(j))
+                here = e.b.sub(label, e.stored(j))
                 low = e.b.icmp_unsigned("<", here, I64(lanes))
                 lane = e.b.select(low, e.b.trunc(here, I32), I32(-1))
                 equal = e.b.icmp_signed("==", iota(lanes), e.broadcast(lane, lanes))

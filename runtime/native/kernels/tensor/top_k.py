@@ -12,7 +12,7 @@ import llvmlite.ir as ir
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import DType
 from graphcnn.ops.gather import TopK
-from graphcnn.runtime.native.code.emit import I1, I64, Emitter, Int
+from graphcnn.runtime.native.code.emit import I1, Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.registry import EXPRESSIONS, lowers
 from graphcnn.runtime.native.code.target import Target
@@ -43,20 +43,21 @@ def lower_top_k(node: Node, target: Target) -> Kernel:
             def enter(i: Int) -> None:
                 found = value(i)
                 e.when(
-                    heap.better(found, heap.get(0)[0]), lambda: heap.sink(0, (found, e.int(i)), k)
+                    heap.better(found, heap.get(0)[0]),
+                    lambda: heap.sink(0, (found, e.stored(i)), k),
                 )
 
             def order(i: Int) -> None:
-                at = e.b.sub(I64(k // 2 - 1), e.int(i))
+                at = e.b.sub(e.int(k // 2 - 1), e.int(i))
                 heap.sink(at, heap.get(at), k)
 
             def take_out(i: Int) -> None:
-                last = e.b.sub(I64(k - 1), e.int(i))
+                last = e.b.sub(e.int(k - 1), e.int(i))
                 worst, moved = heap.get(0), heap.get(last)
                 heap.put(last, *worst)
                 heap.sink(0, moved, last)
 
-            e.loop(0, k, lambda i: heap.put(i, value(i), e.int(i)))
+            e.loop(0, k, lambda i: heap.put(i, value(i), e.stored(i)))
             e.loop(0, k // 2, order)
             e.loop(k, width, enter)
             e.loop(0, k - 1, take_out)
@@ -114,12 +115,12 @@ class _Heap:
         e = self.e
 
         def level(_: Int, at: ir.Value, sinks: ir.Value) -> list[ir.Value]:
-            left = e.b.add(e.b.add(at, at), I64(1))
-            right = e.b.add(left, I64(1))
+            left = e.b.add(e.b.add(at, at), e.int(1))
+            right = e.b.add(left, e.int(1))
             exists = e.b.and_(sinks, e.b.icmp_signed("<", left, e.int(size)))
-            last = e.b.sub(e.int(size), I64(1))
-            first = e.b.select(exists, left, I64(0))
-            second = e.b.select(exists, e.int(least(e, right, last)), I64(0))
+            last = e.b.sub(e.int(size), e.int(1))
+            first = e.b.select(exists, left, e.int(0))
+            second = e.b.select(exists, e.int(least(e, right, last)), e.int(0))
             one, other = self.get(first), self.get(second)
             worse = self.before(one, other)
             child = e.b.select(worse, second, first)
