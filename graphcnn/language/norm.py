@@ -3,6 +3,7 @@
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Role
+from graphcnn.ir.tensor_type import known_size
 from graphcnn.language.activations import activate
 from graphcnn.language.arguments import Activation, number, positive, scoped
 from graphcnn.language.axes import many_axes
@@ -64,9 +65,10 @@ def group_norm(
 
     y = gamma · (x - mean) / sqrt(variance + epsilon) + beta
 
-    Mean and variance are those of a group of channels that follow each other, and of its pixels,
-    in one item: nothing depends on the batch, and training and inference are the same. One group
-    normalises whole items, as many groups as channels normalise every channel (instance norm).
+    Mean and variance (of the population) are those of a group of channels that follow each other,
+    and of its pixels, in one item: nothing depends on the batch, and training and inference are the
+    same. One group normalises whole items, as many groups as channels normalise every channel
+    (instance norm).
 
     Args:
         x: (N, C, ...), as (N, C, H, W).
@@ -81,9 +83,7 @@ def group_norm(
     if x.type.rank < 2 or not isinstance(x.shape[1], int):
         raise GraphError(f"x must be (N, C, ...) of known sizes, found {x.type}")
     op = GroupNorm(positive(groups, "groups"), number(epsilon, "epsilon"))
-    gamma = learned((x.shape[1],), "ones", x.dtype, trainable)
-    beta = learned((x.shape[1],), "zeros", x.dtype, trainable)
-    return activate(op(x, gamma, beta, name=scoped(name, op.name)), activation)
+    return activate(_by_channel(op, x, trainable, scoped(name, op.name)), activation)
 
 
 @located
@@ -97,16 +97,8 @@ def instance_norm(
 ) -> Value:
     """Shift and scale every channel after normalising it in every item (arXiv:1607.08022).
 
-    y = gamma · (x - mean) / sqrt(variance + epsilon) + beta
-
-    Mean and variance (of the population) are those of the pixels of one channel of one item: it is
-    `group_norm` with as many groups as channels.
-
-    Args:
-        x: (N, C, ...) with pixels, as (N, C, H, W).
-        epsilon: keeps the root away from 0.
-        trainable: False freezes gamma and beta, one number each per channel, at 1 and 0.
-        activation: a name such as "relu", or a function of a tensor.
+    It is `group_norm` with as many groups as channels, and has its formula and arguments: mean and
+    variance are those of the pixels of one channel of one item. So x must have pixels.
 
     Raises:
         GraphError: x has no pixels, or no channels of a known number.
@@ -114,9 +106,15 @@ def instance_norm(
     if x.type.rank < 3 or not isinstance(x.shape[1], int):
         raise GraphError(f"x must be (N, C, ...) with pixels, of known sizes, found {x.type}")
     op = GroupNorm(x.shape[1], number(epsilon, "epsilon"))
-    gamma = learned((x.shape[1],), "ones", x.dtype, trainable)
-    beta = learned((x.shape[1],), "zeros", x.dtype, trainable)
-    return activate(op(x, gamma, beta, name=scoped(name, "instance_norm")), activation)
+    return activate(_by_channel(op, x, trainable, scoped(name, "instance_norm")), activation)
+
+
+def _by_channel(op: GroupNorm, x: Value, trainable: bool, name: str) -> Value:
+    """With a learned gamma and beta, one number each per channel."""
+    shape = (known_size(x.shape[1:2]),)
+    gamma = learned(shape, "ones", x.dtype, trainable)
+    beta = learned(shape, "zeros", x.dtype, trainable)
+    return op(x, gamma, beta, name=name)
 
 
 @located

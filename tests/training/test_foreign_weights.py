@@ -121,8 +121,31 @@ def test_names_of_ones_own(tmp_path: Path) -> None:
         model.load_weights(path, names={"net.conv1.weight": "conv1.weight"})
     with pytest.raises(WeightsError, match="torchvision are known for resnet18, vgg16"):
         model.load_weights(path, names="torchvision")
-    with pytest.raises(WeightsError, match="names must be one of torchvision, timm, found 'tv'"):
+    with pytest.raises(
+        WeightsError, match="names must be one of torchvision, timm, torch, found 'tv'"
+    ):
         model.load_weights(path, names="tv")
+
+
+def test_layers_that_are_called_as_modules_of_pytorch(tmp_path: Path) -> None:
+    """The names of a `state_dict` of BatchNorm2d, GroupNorm, LayerNorm, PReLU, Linear."""
+    image = cnn.input("image", (4, 3, 3))
+    x = cnn.group_norm(cnn.batch_norm(image, name="bn"), 2, name="gn")
+    x = cnn.prelu(cnn.layer_norm(x, (1, 2, 3), name="ln"), name="act")
+    model = cnn.Model(image, cnn.dense(cnn.flatten(x), 2, name="fc"))
+    shapes = {"bn.weight": 4, "bn.bias": 4, "bn.running_mean": 4, "bn.running_var": 4,
+              "gn.weight": 4, "gn.bias": 4, "ln.weight": (4, 3, 3), "ln.bias": (4, 3, 3),
+              "act.weight": 4, "fc.weight": (2, 36), "fc.bias": 2}  # fmt: skip
+    theirs = {k: np.full(shape, i, np.float32) for i, (k, shape) in enumerate(shapes.items())}
+    save_file(theirs | {"bn.num_batches_tracked": np.zeros((), np.int64)}, tmp_path / "w.st")
+    told = model.load_weights(tmp_path / "w.st", names="torch")
+    assert {k: int(a.flat[0]) for k, a in model.states.items()} == {
+        key: [*shapes].index(other) for key, other in told.read.items()
+    }
+    assert [told.read[key] for key in ("bn.variance", "ln.gamma", "gn.beta", "act.slope")] == [
+        "bn.running_var", "ln.weight", "gn.bias", "act.weight",
+    ]  # fmt: skip
+    assert {*told.read.values()} == {*shapes} and model.normalisation is None
 
 
 def test_our_own_files_bring_what_was_learned(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from graphcnn.training.transfer.names import SOURCES
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option(
     "--names", type=click.Choice(SOURCES),
-    help="Whose names the tensors have, and whose normalisation the images. [default: those of "
-    "MODEL]",
+    help="Whose names the tensors have, and whose normalisation the images; torch: its modules are "
+    "called as the layers of MODEL are. [default: those of MODEL]",
 )  # fmt: skip
 @click.option(
     "--skip", metavar="PATTERN", multiple=True,

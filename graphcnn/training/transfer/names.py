@@ -1,4 +1,5 @@
-"""What torchvision and timm call the tensors of the networks that are built in here, too.
+"""What torchvision and timm call the tensors of the networks that are built in here, too, and
+PyTorch those of any network whose layers have the names of its modules.
 
 Facts of torchvision 0.28 and timm 1.0, whose models have the same layers in the same order. A table
 or rule takes the name of a layer of ours to that of theirs; what a layer holds has one name for
@@ -17,11 +18,14 @@ from graphcnn.ir.graph import Graph, state_of
 IMAGENET: Final = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 #: What `names` may be as a word.
-SOURCES: Final = ("torchvision", "timm")
+SOURCES: Final = ("torchvision", "timm", "torch")
+#: The one whose layers are called as ours are: it tells nothing of what its weights take.
+TORCH: Final = SOURCES[-1]
 
 _OPERANDS = {
     "gamma": "weight",
     "beta": "bias",
+    "slope": "weight",
     "mean": "running_mean",
     "variance": "running_var",
 }
@@ -38,7 +42,7 @@ def foreign_names(graph: Graph, source: str) -> dict[str, str]:
     """
     if source not in SOURCES:
         raise WeightsError(f"names must be one of {', '.join(SOURCES)}, found {source!r}")
-    rule = _rule(graph, timm=source == "timm")
+    rule = str if source == TORCH else _rule(graph, timm=source == "timm")
     found: dict[str, str] = {}
     for key in (state_of(s).key for s in graph.states):
         layer, _, operand = key.rpartition(".")

@@ -36,7 +36,9 @@ class Transferable(Network):
         Args:
             names: what the file calls the states of this model: "torchvision" or "timm" for the
                 built-in networks that they have, too (resnet18, vgg16, mobilenet_v2, and of
-                torchvision squeezenet); a dict or a function from our names to those of the file;
+                torchvision squeezenet); "torch" where its modules are called as our layers are, and
+                only what is in them (the `weight` of a norm) is not; a dict or a function from our
+                names to those of the file;
                 None where they are the same, as in files that `save` wrote.
             skip: patterns of our names that are left as they are: "head" is the last layer, of
                 another number of classes. What the file has for nothing is then ignored.

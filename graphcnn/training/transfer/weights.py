@@ -24,7 +24,7 @@ from graphcnn.network.metadata import read
 from graphcnn.network.network import Network
 from graphcnn.network.weights import as_stored, read_tensors
 from graphcnn.training.transfer.heads import head_states
-from graphcnn.training.transfer.names import IMAGENET, foreign_names
+from graphcnn.training.transfer.names import IMAGENET, TORCH, foreign_names
 
 #: A word for a package whose names are known, what a file calls each of our names, or None.
 Names = str | Mapping[str, str] | Callable[[str], str] | None
@@ -89,7 +89,8 @@ def load_weights(
     elif own:
         known = {k: text for k, text in metadata.items() if k == "normalisation"}
         model.normalisation = read(known, model.graph, path).normalisation or model.normalisation
-    if isinstance(names, str) or normalisation is not None:
+    known_images = isinstance(names, str) and names != TORCH
+    if known_images or normalisation is not None:
         model.normalisation = normalisation or IMAGENET
     used = {*wanted.values()}
     return LoadedWeights(wanted, tuple(kept), tuple(key for key in tensors if key not in used))
