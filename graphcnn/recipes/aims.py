@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from graphcnn.data.weights import BALANCED
-from graphcnn.errors import GraphCnnError, GraphError
+from graphcnn.errors import DataError, GraphCnnError, GraphError
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.losses import LOSSES, Loss
 from graphcnn.model import Model
-from graphcnn.recipes.kinds import as_texts, nearest
+from graphcnn.recipes.kinds import CLASS_WEIGHTS as WEIGHTS
+from graphcnn.recipes.kinds import as_texts, check_truths, nearest
 from graphcnn.recipes.recipe import Recipe
 from graphcnn.training.callbacks import CSV, JSONL, EarlyStopping, TensorBoard
 from graphcnn.training.callbacks.log_file import LogFile
 from graphcnn.training.monitor import MODES, Monitor
+from graphcnn.training.stopping import seconds_of
 
 CLASS_WEIGHTS = "class_weights"
 TENSORBOARD = "tensorboard:"
@@ -42,6 +44,7 @@ def loss_of(recipe: Recipe, model: Model | None = None) -> Losses:
             close = f"; it is for {' and '.join(having)}" if having else nearest(key, settings)
             what = "has no meaning for" if having else "is not known of"
             places.refuse_name(f"loss.{key}", f"{what} {loss.name}{close}")
+    check_truths(type(loss), table, ("loss",), places)
     try:
         found: Losses = replace(loss, **table)
     except (GraphCnnError, TypeError, ValueError) as error:
@@ -52,6 +55,8 @@ def loss_of(recipe: Recipe, model: Model | None = None) -> Losses:
 def class_weights_of(recipe: Recipe) -> str | dict[str, float] | None:
     """`balanced`, or numbers by class: a table, or a text "cat=2, dog=0.5"."""
     given = recipe.loss.get(CLASS_WEIGHTS)
+    if given is not None and not WEIGHTS.fits(given):
+        recipe.places.refuse("loss.class_weights", f"expected {WEIGHTS.expected}, found {given!r}")
     if not isinstance(given, str) or given == BALANCED:
         return None if given is None else given if isinstance(given, str) else dict(given)
     found: dict[str, float] = {}
@@ -92,6 +97,15 @@ def stopping_of(recipe: Recipe) -> EarlyStopping | None:
         return None
     watched = monitor_of(recipe) or Monitor()
     return EarlyStopping(recipe.run.early_stopping, monitor=watched.what, mode=watched.mode)
+
+
+def time_of(recipe: Recipe) -> float | None:
+    """The most seconds."""
+    given = recipe.run.max_time
+    try:
+        return None if given is None else seconds_of(given)
+    except DataError as error:
+        recipe.places.refuse("run.max_time", error)
 
 
 def logs_of(recipe: Recipe) -> tuple[LogFile, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from graphcnn.data.augment.transform import Transform
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.parts import Parts
 from graphcnn.data.specs import SPECS, load
-from graphcnn.errors import DataError, GraphCnnError, RecipeError
+from graphcnn.errors import DataError, GraphCnnError, RecipeError, WrongUseError
 from graphcnn.model import Model
 from graphcnn.models.resolve import ModelName, UnknownModelError, find, fitting
 from graphcnn.recipes.kinds import as_texts
-from graphcnn.recipes.recipe import Recipe
+from graphcnn.recipes.recipe import Recipe, keys
 from graphcnn.recipes.transforms import transforms
 
 #: How pictures are read: keys of the table and arguments of `cnn.data.load`.
@@ -124,7 +125,12 @@ def network_of(recipe: Recipe, named: ModelName, train: Dataset) -> Model:
     """The network as training begins: built to suit the data, with the weights that it is to have,
     some of them frozen."""
     said, places = recipe.network, recipe.places
-    model = replace(named, shapes=dict(said.shapes)).build(_plain(said.arguments), fitting(train))
+    try:
+        found = replace(named, shapes=dict(said.shapes))
+        model = found.build(_plain(said.arguments), fitting(train))
+    except WrongUseError as error:
+        key = "shapes" if said.shapes else "arguments"
+        places.refuse(f"network.{key}", f"{error}{_meant(said.arguments)}")
     if said.weights is not None:
         model.load_weights(said.weights)
     if said.whiten:
@@ -136,6 +142,17 @@ def network_of(recipe: Recipe, named: ModelName, train: Dataset) -> Model:
         except GraphCnnError as error:
             places.refuse("network.freeze", error)
     return model
+
+
+def _meant(arguments: Mapping[str, Any]) -> str:
+    """A key of a recipe by which --set may have been meant."""
+    tables = {key.partition(".")[0] for key in keys()}
+    for name in arguments:
+        table, dot, rest = name.partition(".")
+        close = get_close_matches(table, tables, 1)
+        if dot and close:
+            return f", did you mean {close[0]}{dot}{rest}?"
+    return ""
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

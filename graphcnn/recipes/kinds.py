@@ -1,12 +1,14 @@
 """What the value of a key must be."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.schedules.base import is_number
+from graphcnn.recipes.places import KeyPath, Places
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,10 @@ def as_texts(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def whole(least: int) -> Kind:
-    return Kind(f"a whole number of at least {least}", lambda x: is_int(x) and x >= least)
+def whole(least: int, below: float = math.inf) -> Kind:
+    most = "" if below == math.inf else f" and below {below}"
+    words = f"a whole number of at least {least}{most}"
+    return Kind(words, lambda x: is_int(x) and least <= x < below)
 
 
 def one_of(names: Iterable[str]) -> Kind:
@@ -62,6 +66,7 @@ TEXTS = Kind("a text, or a list of texts", lambda x: isinstance(x, str) or texts
 NUMBER = Kind("a number", is_number)
 TRUTH = Kind("true or false", lambda x: isinstance(x, bool))
 TABLE = Kind("a table", lambda x: isinstance(x, Mapping))
+TABLE_OR_FALSE = Kind("a table, or false", lambda x: x is False or isinstance(x, Mapping))
 #: The metadata of a field that is a table by itself, empty by default.
 OPEN = {"kind": TABLE, "own": False}
 NUMBERS = Kind(
@@ -83,6 +88,15 @@ CLASS_WEIGHTS = Kind(
     'a text such as "balanced" or "cat=2, dog=0.5", or a table of numbers',
     lambda x: TEXT.fits(x) or NUMBERS.fits(x),
 )
+
+
+def check_truths(kind: Any, table: Mapping[str, Any], path: KeyPath, places: Places) -> None:
+    """Refuse what is no truth value where a class has one: "no" would count as true."""
+    for setting in fields(kind):
+        if setting.type is bool and setting.name in table:
+            found = table[setting.name]
+            if not TRUTH.fits(found):
+                places.refuse((*path, setting.name), f"expected {TRUTH.expected}, found {found!r}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

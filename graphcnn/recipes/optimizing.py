@@ -10,14 +10,15 @@ from graphcnn.learning import schedules
 from graphcnn.learning.optimizers import OPTIMIZERS, WRAPPERS, Optimizer
 from graphcnn.learning.schedules import Constant, Schedule, epochs, warmup
 from graphcnn.learning.schedules.base import is_number
-from graphcnn.recipes.kinds import nearest
+from graphcnn.recipes.kinds import check_truths, nearest
 from graphcnn.recipes.places import KeyPath, Places
 from graphcnn.recipes.recipe import Recipe
+from graphcnn.recipes.trees import leaves
 
 DEFAULT = "adam"
 #: What goes around the optimiser, the innermost first, and what the command line suggests of it.
 AROUND: dict[str, dict[str, Any]] = {"lookahead": {}, "swa": {}, "ema": {"warmup": True}}
-_EPOCHS = re.compile(r"([0-9.]+) epochs?\Z")
+_EPOCHS = re.compile(r"([0-9]+(?:\.[0-9]*)?) epochs?\Z")
 
 
 def _snake(name: str) -> str:
@@ -72,7 +73,8 @@ def _rates(recipe: Recipe, made: Optimizer) -> Any:
     rates = _made(kind, {highest: rate, **values}, ("schedule",), places)
     if warmed:
         length = _value(warmed, ("schedule", "warmup"), places)
-        length = epochs(length) if is_number(length) else length
+        if is_number(length):
+            length = _made(epochs, {"count": length}, ("schedule", "warmup"), places)
         rates = _made(warmup, {"then": rates, "steps": length}, ("schedule", "warmup"), places)
     return rate if isinstance(rates, Constant) else rates
 
@@ -89,12 +91,13 @@ def _values(
     for key in table:
         if key not in known:
             having = [n for n, rule in OPTIMIZERS.items() if key in {f.name for f in fields(rule)}]
-            if having and issubclass(kind, Optimizer):
+            if having and kind in OPTIMIZERS.values():
                 what = f"has no meaning for {kind.__name__.lower()}; it is for {', '.join(having)}"
             else:
                 close = nearest(key, known) or f"; known are {', '.join(known)}"
                 what = f"is not known of {kind.__name__}{close}"
             places.refuse_name((*path, key), what)
+    check_truths(kind, table, path, places)
     return {key: _value(value, (*path, key), places) for key, value in table.items()}
 
 
@@ -102,7 +105,7 @@ def _value(value: Any, path: KeyPath, places: Places) -> Any:
     """A plain value as a setting: lengths in epochs, schedules and optimisers become such."""
     if isinstance(value, str):
         length = _EPOCHS.match(value)
-        return epochs(float(length[1])) if length else value
+        return _made(epochs, {"count": float(length[1])}, path, places) if length else value
     if isinstance(value, list | tuple):
         return tuple(_value(each, path, places) for each in value)
     if not isinstance(value, Mapping):
@@ -127,5 +130,14 @@ def _made(make: Any, settings: Mapping[str, Any], path: KeyPath, places: Places)
     try:
         return make(**settings)
     except (GraphCnnError, TypeError, ValueError) as error:
-        near = next((key for key in settings if f"{key} " in str(error)), None)
-        places.refuse((*path, near) if near else path, error)
+        places.refuse((*path, *_blamed(str(error), settings)), error)
+
+
+def _blamed(problem: str, settings: Mapping[str, Any]) -> KeyPath:
+    """The setting of which an error speaks, as far as it names one."""
+    grouped = "group" in problem
+    for path in leaves(settings):
+        named = re.search(rf"(?<![\w.]){re.escape(path[-1])}(?![\w.])", problem)
+        if named and (path[0] == "groups") == grouped:
+            return path
+    return ()

@@ -14,6 +14,7 @@ KeyPath = tuple[str, ...]
 class Places:
     """Names of keys as the user knows them: `recipe.toml:12: optimizer.momentum`, `--momentum`."""
 
+    #: By key; "" where it has none.
     told: Mapping[KeyPath, str] = field(default_factory=dict)
     #: The file or the built-in recipe, where there is one.
     source: str = ""
@@ -23,6 +24,8 @@ class Places:
         keys = tuple(path.split(".")) if isinstance(path, str) else path
         for length in range(len(keys), 0, -1):
             place = self.told.get(keys[:length])
+            if place == "":
+                break
             if place is not None:
                 return place if place.startswith("-") else f"{place}: {dotted(keys)}"
         return dotted(keys)

@@ -1,6 +1,8 @@
 """TOML as nested dicts of plain values, and the line on which each of them is said."""
 
+import ast
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 from graphcnn.base.files import reason
 from graphcnn.base.regular_files import open_regular
 from graphcnn.errors import RecipeError
-from graphcnn.recipes.places import KeyPath
+from graphcnn.recipes.places import KeyPath, dotted
 from graphcnn.recipes.trees import Tree
 
 #: A recipe is a page of settings. What is longer is another file by mistake.
@@ -29,7 +31,7 @@ def read_toml(path: str | os.PathLike[str]) -> tuple[Tree, dict[KeyPath, int]]:
     if len(content) > MOST_BYTES:
         raise RecipeError(f"{path} is no recipe: it has more than {MOST_BYTES:,} bytes")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # some editors of Windows begin with a mark
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise RecipeError(f"{path}:{line}: this is no text in UTF-8") from None
@@ -40,13 +42,24 @@ def parsed(text: str, name: str) -> tuple[Tree, dict[KeyPath, int]]:
     """The values of a text that is called `name`, and their lines."""
     try:
         tree = tomllib.loads(text)
+        lines = dict(_lines(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         what, _, place = str(error).rpartition(" (at ")
         line = place.removeprefix("line ").partition(",")[0]
         if not line.isdecimal():  # "end of document"
             line = str(text.rstrip().count("\n") + 1)
-        raise RecipeError(f"{name}:{line}: {(what or str(error)).lower()}") from None
-    return tree, dict(_lines(text))
+        raise RecipeError(f"{name}:{line}: {_in_words(what or str(error))}") from None
+    return tree, lines
+
+
+def _in_words(problem: str) -> str:
+    """What `tomllib` found, without the spelling of Python."""
+    path = re.search(r"(\('.*\)) twice", problem)
+    if path is not None:
+        return f"the table {dotted(ast.literal_eval(path[1]))} is there twice"
+    if "recursion" in problem:
+        return "tables or lists lie too deep in each other"
+    return "this key is there twice" if "overwrite" in problem else problem.lower()
 
 
 def _lines(text: str) -> Iterator[tuple[KeyPath, int]]:

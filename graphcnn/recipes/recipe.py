@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from graphcnn.recipes.kinds import NUMBERS, OPEN, TABLE, TEXT, key, nearest
+from graphcnn.recipes.kinds import NUMBERS, OPEN, TABLE, TABLE_OR_FALSE, TEXT, key, nearest
 from graphcnn.recipes.places import KeyPath, Places
 from graphcnn.recipes.tables import Data, Machine, Measuring, Network, Output, Run, Settings
 from graphcnn.recipes.trees import Tree, leaves, merged, nested, spelled_out
 from graphcnn.recipes.writing import toml
 
 _STATES = {"kind": NUMBERS, "own": False}
+_AROUND = {"kind": TABLE_OR_FALSE, "own": False}
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,10 @@ class Recipe:
         result = graphcnn.recipes.train(recipe)
 
     `loss`, `optimizer` and `schedule` have the settings of the class that their `name` names, and
-    `lookahead`, `swa` and `ema`, where they are given, those of these classes. A number that
-    follows a schedule of its own is a table, { schedule = "cosine", initial = 0.9 }, an optimiser
-    in another as well, { name = "adamw", learning_rate = 0.5 }, and a length in epochs a text, "2
-    epochs".
+    `lookahead`, `swa` and `ema`, where they are given, those of these classes; `ema = false` over
+    another recipe takes its own away. A number that follows a schedule of its own is a table,
+    { schedule = "cosine", initial = 0.9 }, an optimiser in another as well, { name = "adamw",
+    learning_rate = 0.5 }, and a length in epochs a text, "2 epochs".
 
     Attributes:
         states: results on the test images that the recipe promises: { accuracy = 0.994 } is at
@@ -41,9 +42,9 @@ class Recipe:
     measuring: Measuring = field(default_factory=Measuring)
     optimizer: Settings = field(default_factory=dict, metadata=OPEN)
     schedule: Settings = field(default_factory=dict, metadata=OPEN)
-    lookahead: Settings = field(default_factory=dict, metadata=OPEN)
-    swa: Settings = field(default_factory=dict, metadata=OPEN)
-    ema: Settings = field(default_factory=dict, metadata=OPEN)
+    lookahead: Settings = field(default_factory=dict, metadata=_AROUND)
+    swa: Settings = field(default_factory=dict, metadata=_AROUND)
+    ema: Settings = field(default_factory=dict, metadata=_AROUND)
     run: Run = field(default_factory=Run)
     machine: Machine = field(default_factory=Machine)
     output: Output = field(default_factory=Output)
@@ -69,7 +70,9 @@ class Recipe:
                 made[name] = _table(tables[name].default_factory, name, value, places)
             else:
                 _check((name,), value, kind, places)
-                made[name] = value
+                if value is not False:
+                    made[name] = value
+        said = {name: value for name, value in said.items() if name in made}
         return cls(**made, said=said, places=places)
 
     def with_(self, settings: Mapping[str, Any], places: Places | None = None) -> Self:
@@ -79,10 +82,11 @@ class Recipe:
         are gone. Raises `RecipeError` as `of` does.
         """
         above = spelled_out(nested(settings))
+        new = places or Places()
         told = dict(self.places.told)
         for path in leaves(above):
             told = {key: place for key, place in told.items() if key[: len(path)] != path}
-        new = places or Places()
+            told[path] = ""  # not where its table stands
         both = Places({**told, **new.told}, new.source or self.places.source)
         return self.of(merged(self.said, above), both)
 

@@ -81,7 +81,7 @@ class Run:
     epochs: int | None = key(whole(1))
     batch_size: int | None = key(whole(1))
     shards: int = key(whole(1), 1)
-    seed: int = key(whole(0), 0)
+    seed: int = key(whole(0, below=2**63), 0)
     shuffle: bool = key(TRUTH, True)
     drop_last: bool = key(TRUTH, False)
     steps_per_epoch: int | None = key(whole(1))

@@ -1,15 +1,16 @@
 """A recipe carried out: data, network, training, the test at the end, and what is kept of it."""
 
 import os
-from collections.abc import Mapping
-from contextlib import nullcontext
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from graphcnn.base.regular_files import is_folder
 from graphcnn.data.parts import Parts
-from graphcnn.errors import DataError, OutputError, RecipeError
+from graphcnn.errors import DataError, GraphCnnError, OutputError, RecipeError
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.objective import LOSS, measures_of
 from graphcnn.model import Model
@@ -17,7 +18,14 @@ from graphcnn.network.feeding import as_dataset
 from graphcnn.network.views import viewed
 from graphcnn.network.weights import check_suffix
 from graphcnn.pictures.picture import check_target
-from graphcnn.recipes.aims import class_weights_of, logs_of, loss_of, monitor_of, stopping_of
+from graphcnn.recipes.aims import (
+    class_weights_of,
+    logs_of,
+    loss_of,
+    monitor_of,
+    stopping_of,
+    time_of,
+)
 from graphcnn.recipes.effective import effective
 from graphcnn.recipes.folder import (
     RunFolder,
@@ -94,7 +102,15 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(
             f"{places.name('run.monitor')} says what --early-stopping watches: give both"
         )
-    for made in (optimizer_of, transforms_of, class_weights_of, monitor_of, logs_of, loss_of):
+    for made in (
+        optimizer_of,
+        transforms_of,
+        class_weights_of,
+        monitor_of,
+        logs_of,
+        loss_of,
+        time_of,
+    ):
         made(recipe)
 
 
@@ -118,7 +134,10 @@ def train_recipe(recipe: Recipe, data: Any = None, *, save: bool = False) -> Tra
     parts = augmented(recipe, parts)
     metrics = as_texts(recipe.measuring.metrics) or None
     loss = loss_of(recipe, model)
-    measured = measures_of(loss, model.graph, metrics)
+    try:
+        measured = measures_of(loss, model.graph, metrics)
+    except GraphCnnError as error:
+        recipe.places.refuse("measuring.metrics", error)
     _check_monitored(recipe, measured)
     for name in recipe.states:
         if name not in (LOSS, *measured):
@@ -192,34 +211,56 @@ def _fit(
     folder: RunFolder | None = None,
 ) -> History:
     run = recipe.run
-    return fit(
-        model,
-        parts.train,
-        epochs=run.epochs or (None if run.max_steps else 1),
-        batch_size=batch_size,
-        loss=loss,
-        metrics=metrics,
-        optimizer=optimizer_of(recipe),
-        validation=parts.validation,
-        validation_every=run.validation_every,
-        shards=run.shards,
-        class_weights=class_weights_of(recipe),
-        seed=run.seed,
-        shuffle=run.shuffle,
-        drop_last=run.drop_last,
-        steps_per_epoch=run.steps_per_epoch,
-        max_steps=run.max_steps,
-        max_time=run.max_time,
-        early_stopping=stopping_of(recipe),
-        checkpoint=run.checkpoint,
-        checkpoint_every=run.checkpoint_every,
-        resume=run.resume,
-        changing=as_texts(run.changing),
-        fast_dev_run=run.fast_dev_run or False,
-        callbacks=(*logs_of(recipe), *(() if folder is None else (folder,))),
-        progress=recipe.output.progress,
-        **_machine(recipe),
-    )
+    with _placed(recipe):
+        return fit(
+            model,
+            parts.train,
+            epochs=run.epochs or (None if run.max_steps else 1),
+            batch_size=batch_size,
+            loss=loss,
+            metrics=metrics,
+            optimizer=optimizer_of(recipe),
+            validation=parts.validation,
+            validation_every=run.validation_every,
+            shards=run.shards,
+            class_weights=class_weights_of(recipe),
+            seed=run.seed,
+            shuffle=run.shuffle,
+            drop_last=run.drop_last,
+            steps_per_epoch=run.steps_per_epoch,
+            max_steps=run.max_steps,
+            max_time=run.max_time,
+            early_stopping=stopping_of(recipe),
+            checkpoint=run.checkpoint,
+            checkpoint_every=run.checkpoint_every,
+            resume=run.resume,
+            changing=as_texts(run.changing),
+            fast_dev_run=run.fast_dev_run or False,
+            callbacks=(*logs_of(recipe), *(() if folder is None else (folder,))),
+            progress=recipe.output.progress,
+            **_machine(recipe),
+        )
+
+
+@contextmanager
+def _placed(recipe: Recipe) -> Iterator[None]:
+    """Say of an error that begins with the name of a setting where that was said."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except GraphCnnError as error:
+        # In front stand an optimiser, a loss with its line, or the setting itself.
+        found = re.match(r"(?:(\w+)(?: \(.*?\))?: )+", str(error))
+        owner, problem = (found[1], str(error)[found.end() :]) if found else ("", str(error))
+        for pattern in recipe.optimizer.get("groups", {}):
+            if problem.startswith(f"groups[{pattern!r}]"):
+                recipe.places.refuse(("optimizer", "groups", pattern), problem)
+        for word in (owner, re.split(r"\W", problem)[0]):
+            for table in ("run", "loss", "optimizer", "machine"):
+                if word in recipe.said.get(table, {}):
+                    recipe.places.refuse(f"{table}.{word}", problem)
+        raise
 
 
 def _machine(recipe: Recipe) -> dict[str, Any]:

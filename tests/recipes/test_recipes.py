@@ -167,6 +167,28 @@ def test_options_count_more_than_the_recipe_and_set_more_than_options(here: Path
         ("[data]\nsize=20", ":2: data.size: for images:PATH and parquet:PATH, not for xo"),
         ("[network]\nname='lenet6'", ":2: network.name: unknown model 'lenet6'; did you mean"),
         ("network='nothing.py:f'", "nothing.py"),
+        ("[run]\nmax_time='soon'", ":2: run.max_time: a time must be seconds"),
+        ("[run]\nbatch_size=1000", ":2: run.batch_size: batch_size must be from 1 to the"),
+        ("[run]\nseed=9223372036854775808", ":2: run.seed: expected a whole number of at least 0"),
+        ("[machine]\nthreads=1000", ":2: machine.threads: threads must be"),
+        ("[run]\n[run]", ":2: the table run is there twice"),
+        ("a = " + "[" * 3000, ":1: tables or lists lie too deep"),
+        (f"[a{'.a' * 3000}]", ":1: tables or lists lie too deep"),
+        ("[loss]\nclass_weights=3", ":2: loss.class_weights: expected a text such as"),
+        ("loss.class_weights={cat=1}", ":1: loss.class_weights: 'xo' has no class 'cat'"),
+        ("loss={label_smoothing=2}", ":1: loss.label_smoothing: label_smoothing must be"),
+        ("measuring='acuracy'", ":1: measuring.metrics: unknown metric 'acuracy'; did you mean"),
+        ("schedule={name='cosine',steps='1.2.3 epochs'}", ":1: schedule.steps: Cosine: steps"),
+        ("[schedule]\nwarmup=-1", ":2: schedule.warmup: epochs must be a number greater than 0"),
+        ("[optimizer]\nname='sgd'\nnesterov='no'", ":3: optimizer.nesterov: expected true or"),
+        (
+            "[optimizer.groups.'*.bias']\nlerning_rate=2",
+            ':2: optimizer.groups."*.bias".lerning_rate: unknown setting of Adam',
+        ),
+        ("[optimizer.groups.'*.bis']\nweight_decay=0", ':1: optimizer.groups."*.bis": groups['),
+        ("lookahead.steps=3", ":1: lookahead.steps is not known of Lookahead; known are every"),
+        ("swa=true", ":1: swa: expected a table, or false, found True"),
+        ("network={name='nets.py:tiny',arguments={chanels=3}}", ":1: network.arguments: nets.py"),
     ],
 )
 def test_errors_name_file_line_key_and_the_nearest(here: Path, text: str, message: str) -> None:
@@ -174,6 +196,25 @@ def test_errors_name_file_line_key_and_the_nearest(here: Path, text: str, messag
     more = () if "network" in text else ("--set", "network.name=nets.py:tiny")
     told = refused(2, "train", "wrong.toml", *more, "--set", f"data.source={XO}")
     assert message in told and "wrong.toml" in told
+
+
+def test_what_is_around_the_optimiser_is_switched_off(here: Path) -> None:
+    Path("recipe.toml").write_text(FILE)
+    recipe = recipes.load("recipe.toml").with_({"ema.decay": 0.9})
+    off = recipe.with_(*_settings(("ema=false", "swa=false", "lookahead=false")))
+    assert off.ema == off.lookahead == {}
+    assert not {"ema", "swa", "lookahead"} & off.said.keys()
+    assert type(optimizer_of(off)) is cnn.SGD and isinstance(optimizer_of(recipe), cnn.EMA)
+    assert off.with_({"ema.decay": 0.5}).ema == {"decay": 0.5}
+    told = refused(2, "train", "recipe.toml", "--set", "optimiser.momentum=0.8")
+    assert "did you mean optimizer.momentum?" in told
+    with pytest.raises(RecipeError, match=r"^run.epochs: expected"):  # it is in no line
+        recipe.with_({"run.epochs": 0})
+
+
+def test_a_file_may_begin_with_the_mark_of_its_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfabout = 'a'")
+    assert recipes.load(tmp_path / "a.toml").about == "a"
 
 
 def test_paths_of_a_file_are_relative_to_it(tmp_path: Path) -> None:

@@ -63,10 +63,10 @@ SECTIONS = {
     "settings",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A key of a recipe by its dotted name, as in run.epochs=20 or optimizer.nesterov=true; or "
-    "without such a dot an argument of the model's function, as in classes=100, and the numbers "
-    "of an input of an ONNX file, as in sizes=N,3,448,448. Counts more than options. May be "
-    "repeated.",
+    help="A key of a recipe by its dotted name, as in run.epochs=20 or optimizer.nesterov=true, or "
+    "a whole table, as in ema=false; any other name is an argument of the model's function, as in "
+    "classes=100, or the numbers of an input of an ONNX file, as in sizes=N,3,448,448. Counts more "
+    "than options. May be repeated.",
 )
 @shape_option
 @data_options("What to train on, and to test with at the end; see graphcnn --help.", required=False)

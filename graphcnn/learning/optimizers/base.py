@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import State
@@ -78,6 +80,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "learning_rate", _rate(self.learning_rate))
+        self._check_truths()
         self._check("weight_decay", 0)
         clips = [n for n in ("clip_norm", "clip_norm_each", "clip_value") if getattr(self, n) is not
                  None]  # fmt: skip
@@ -284,6 +287,15 @@ class Optimizer:
         raise GraphError(
             f"{type(self).__name__}: {name} must be a number {least}{most}, found {x!r}"
         )
+
+    def _check_truths(self) -> None:
+        """Raise `GraphError` for a text or a number where the setting is True or False."""
+        for each in fields(self):
+            x = getattr(self, each.name) if each.init and each.type is bool else True
+            if not isinstance(x, bool | np.bool_):
+                raise GraphError(
+                    f"{type(self).__name__}: {each.name} must be True or False, found {x!r}"
+                )
 
     def _check_scheduled(self, name: str) -> None:
         """Raise `GraphError` unless a field is at least 0 and less than 1, or a schedule."""

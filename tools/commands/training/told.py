@@ -41,7 +41,7 @@ KEYS = {
     "no_progress": "output.progress",
 }  # fmt: skip
 ARGUMENTS = "network.arguments"
-#: The tables: a name that begins with one of them and a dot is a key, any other an argument.
+#: The tables: a name that is or begins with one of them is a key, any other an argument.
 TABLES = {name.partition(".")[0] for name in keys()}
 
 
@@ -92,13 +92,13 @@ def _plain(value: Any) -> Any:
 
 
 def _settings(texts: tuple[str, ...]) -> tuple[dict[str, Any], Places]:
-    """`--set a.b=c`: keys, and without such a dot arguments of the network's function."""
+    """`--set a.b=c`, `--set ema=false`: keys, and else arguments of the network's function."""
     found: dict[str, Any] = {}
     told: dict[KeyPath, str] = {}
     arguments: dict[str, Any] = {}
     for text in texts:
         name, value = _pair(text)
-        if "." in name and name.partition(".")[0] in TABLES:
+        if name.partition(".")[0] in TABLES:
             found[name] = value
             told[key_path(name)] = f"--set {name}"
         else:
