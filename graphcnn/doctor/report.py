@@ -38,7 +38,7 @@ def figures(found: Told) -> Iterator[tuple[str, str, Picture, str]]:
             "Of a healthy network they are neither all 0 nor at the ends of what an activation can "
             "give, and of about one size from layer to layer.",
         )
-    if any(seen.updates.values()):
+    if any(x > 0 for row in (*seen.updates.values(), *seen.step_gradients.values()) for x in row):
         yield (
             "steps",
             "How much each layer learns in the first steps",

@@ -209,7 +209,8 @@ def fit(
     )
     kept = None if folder is None else Checkpoint(folder, told, checkpoint_every)
     noted = [StepHistory()] if step_history else []
-    watchers = in_order(kept, display(progress), early_stopping, (*noted, *called, *limits))
+    callers = (*noted, *called, *limits)
+    watchers = in_order(kept, display(progress), early_stopping, callers, rehearsed)
     if kept is not None and resume is not None and (kept.folder / LAST).exists():
         kept.resume(run, changes)
         _tell_forgotten(run.remind(watchers))

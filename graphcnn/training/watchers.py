@@ -18,8 +18,10 @@ def in_order(
     display: Watcher,
     stopping: EarlyStopping | None,
     callbacks: Sequence[Watcher],
+    rehearsed: int = 0,
 ) -> tuple[Watcher, ...]:
-    """All of them in the order in which they are told, at every moment."""
+    """All of them in the order in which they are told, at every moment, of a run or of so many
+    steps that are `rehearsed`."""
     best = Best()
     if stopping is not None:
         best = Best(stopping.monitored, stopping.min_delta, stopping.restore_best)
@@ -27,7 +29,7 @@ def in_order(
         *(() if checkpoint is None else (checkpoint,)),  # at the end, before any writes a state
         best,  # before early stopping, which asks which epoch was the best
         display,  # before the functions of users, which may print, too
-        Averages(),  # at the end, before those of the best epoch are restored
+        Averages(rehearsed),  # at the end, before those of the best epoch are restored
         *(() if stopping is None else (stopping,)),  # at the end, users see the weights restored
         *callbacks,
     )

@@ -140,3 +140,18 @@ def test_the_command_says_by_its_exit_code_what_it_found(tmp_path: Path) -> None
     assert bad.exit_code == 4 and told["grade"] == "wrong"
     assert {f["check"] for f in told["findings"] if f["grade"] == "wrong"} >= {"steps", "one batch"}
     assert run("doctor", "digits_cnn", "--data", "nothing").exit_code == 2
+
+
+def test_data_that_teach_nothing_are_told_and_drawn(tmp_path: Path) -> None:
+    """No gradient is above 0, so there is nothing to draw of the steps; one label has no chance."""
+    black = cnn.data.arrays(np.zeros((120, 1, 8, 8), np.float32), np.arange(120) % 3)
+    found = cnn.diagnose(network()(), black, steps=10)
+    assert {"pixels", "gradients"} <= {f.check for f in found.of("wrong")}
+    assert "<figure>" in found.save(tmp_path / "black.html").read_text()
+    images, _ = pictures()
+    image = cnn.input("image", (1, *images.shape[2:]))
+    one = cnn.Model(image, cnn.dense(cnn.flatten(image), 1), name="one")
+    found = cnn.diagnose(one, cnn.data.arrays(images, np.zeros(len(images), int)), steps=10)
+    assert any("the softmax of one score is 1" in f.seen for f in found.of("wrong")), str(found)
+    assert "inf" not in str(found) and not any(f.check == "neighbours" for f in found.findings)
+    check_picture(found.picture())

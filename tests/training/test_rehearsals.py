@@ -123,3 +123,13 @@ def test_the_command_rehearses_and_writes_nothing(
     assert told == "fast_dev_run: 2 steps; net is as it was, and nothing was written, without CSV\n"
     assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["net.py"]
     assert "1 step;" in done("train", "net.py:net", "--data", XO, "--no-progress", "--fast-dev-run")
+
+
+def test_averages_of_a_rehearsal_read_its_batches_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    name = "graphcnn.training.averages.recalibrate"
+    monkeypatch.setattr(name, lambda model, data, **_: seen.append(len(data)))
+    options = dict(optimizer=cnn.SWA(cnn.SGD(0.1), start=1), batch_size=16, progress=False)
+    small().fit(stripes(), fast_dev_run=2, **options)
+    small().fit(stripes(), **options)
+    assert seen == [32, 120]

@@ -23,6 +23,8 @@ _KEPT: Final = 1 << 14
 _SIGMOID, _TANH = 0.01, 0.98
 #: Shares of units, or of numbers.
 _SOME, _MANY = 0.2, 0.5
+#: A unit that is 0 for fewer items than these may well be alive for others.
+_FEW = 8
 
 
 def signals(case: Case) -> Iterator[Finding]:
@@ -139,7 +141,8 @@ def _dead(found: tuple[Signal, ...]) -> Iterator[Finding]:
             yield fine("units", f"{dead} of {units} units are 0 for all of {images} items")
         return
     worst = max(some, key=lambda s: s.dead / s.units)
-    yield (wrong if worst.dead > _MANY * worst.units else look)(
+    dead = worst.dead > _MANY * worst.units and worst.images >= _FEW
+    yield (wrong if dead else look)(
         "units",
         f"{worst.dead} of {worst.units} units of {worst.op} {worst.name!r} are 0 for all of "
         f"{worst.images} items"

@@ -32,6 +32,15 @@ def start(case: Case) -> Iterator[Finding]:
         classes = graph.outputs[case.terms[0].outputs[0]].shape[1]
         name = f"log {classes} = {math.log(int(classes)):.3g}"  # type: ignore[arg-type]
     seen = f"the loss before the first step is {short(measured)}"
+    if isinstance(only, CrossEntropy) and zero == measured == 0:
+        yield wrong(
+            "start",
+            f"{seen}, and stays there: the softmax of one score is 1",
+            "Nothing can be learned.",
+            "Give the network a score for each class, or loss='binary_cross_entropy' and one score "
+            "for yes or no.",
+        )
+        return
     if not math.isfinite(measured):
         yield wrong(
             "start",
