@@ -1,4 +1,4 @@
-"""What weight decay leaves alone: parameters of one axis, and scales and shifts of any."""
+"""What optimisers do with weights of every kind: scales of several axes, and zeros."""
 
 import copy
 from typing import Any
@@ -34,3 +34,14 @@ def test_norms_along_several_axes_are_no_weights(made: Any, tmp_path: Any) -> No
     assert kept == {"norm.gamma", "norm.beta", "scale", "head.bias"}
     told = made(0.05, weight_decay=0.5).describe(model.parameters).splitlines()
     assert {line.split()[0] for line in told if line.endswith("no decay")} == kept
+
+
+def test_a_matrix_of_zeros_has_no_length_to_keep() -> None:
+    image = cnn.input("image", (6,))
+    model = cnn.Model(image, cnn.dense(image, 3, weight=cnn.parameter((3, 6), 0.0, name="w")))
+    model.initialize(0)
+    images = np.random.default_rng(0).random((9, 6), np.float32)
+    with cnn.Session(model, "cross_entropy", Muon(0.02, normalised=True)) as session:
+        for _ in range(2):
+            session.step(images, np.arange(9) % 3)
+    assert np.isfinite(model.states["w"]).all() and model.states["w"].any()

@@ -35,8 +35,9 @@ class Muon(Optimizer):
 
     X = u / max(‖u‖, 1e-7)    A = X·Xᵀ     X = 3.4445·X + (-4.775·A + 2.0315·A²)·X
 
-    With `normalised` the matrices keep their length: p *= sqrt(rows) / ‖p‖ before the update, so
-    that the learning rate alone says how far they turn, as where batch norm follows (airbench94).
+    With `normalised` the matrices keep their length: p *= sqrt(rows) / max(‖p‖, 1e-7) before
+    the update, so that the learning rate alone says how far they turn, as where batch norm follows
+    (airbench94).
 
     Parameters of one axis, scales and shifts of norms, and those of groups with
     {"orthogonal": False} (the authors advise so for the last layer), are updated by `others`, whose
@@ -101,7 +102,7 @@ class Muon(Optimizer):
             rate = rate * (rows / columns) ** 0.5
         turned = reshape(orthogonal(matrix, self.steps), parameter.shape)
         if self.normalised:
-            parameter = parameter * (rows**0.5 / norm(parameter))
+            parameter = parameter * (rows**0.5 / maximum(norm(parameter), 1e-7))  # of zeros 0
         return self._shrunk(parameter, learning_rate) - rate * turned, {"velocity": v}
 
     def stays(self, parameter: Value) -> bool:
