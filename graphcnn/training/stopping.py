@@ -9,6 +9,7 @@ from datetime import timedelta
 from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.schedules.base import is_number
+from graphcnn.network.feeding import at_least_one
 from graphcnn.training.monitor import Monitor, Monitored
 from graphcnn.training.run import Run, Watcher
 
@@ -61,6 +62,9 @@ class MaxSteps(Watcher):
     """End the run after so many steps, counted from its beginning, also where it goes on."""
 
     steps: int
+
+    def __post_init__(self) -> None:
+        at_least_one(self.steps, "MaxSteps: steps")
 
     def start(self, run: Run) -> str | None:
         return self.reason if run.done >= self.steps else None

@@ -125,6 +125,11 @@ def test_the_command_rehearses_and_writes_nothing(
     assert "1 step;" in done("train", "net.py:net", "--data", XO, "--no-progress", "--fast-dev-run")
 
 
+def test_a_length_that_is_none_is_refused_where_it_is_said() -> None:
+    with pytest.raises(cnn.DataError, match="MaxSteps: steps must be at least 1, and whole"):
+        cnn.callbacks.MaxSteps("10")  # type: ignore[arg-type]
+
+
 def test_averages_of_a_rehearsal_read_its_batches_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     name = "graphcnn.training.averages.recalibrate"
