@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from graphcnn.ir.plan import Buffer
-from graphcnn.runtime.native.code.jit import entry_of
+from graphcnn.runtime.native.code.codegen import entry_of
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.driver import STEP_WORDS, WORD
 from graphcnn.runtime.native.program import Record

@@ -21,6 +21,7 @@ from graphcnn.ops.elementwise import Add, Mul
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.addresses import constants_text
 from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.codegen import entry_of
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target, host
 from graphcnn.runtime.native.driver import driver_text
@@ -67,7 +68,7 @@ def test_linked_code_computes_the_same_numbers() -> None:
     )
     texts = text, memory, driver_text(host())
     codes = [jit.cached_object(each, lambda each=each: each, host()) for each in texts]
-    kernels = {jit.entry_of(r.kernel): jit.compile_object(r.kernel, host()) for r in records}
+    kernels = {entry_of(r.kernel): jit.compile_object(r.kernel, host()) for r in records}
     run, steps, *places = jit.load([*kernels.values(), *codes], "run", "steps", *sizes)
     at = dict(zip(sizes, places, strict=True))
 

@@ -10,6 +10,7 @@ from native.run_kernel import Guarded
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.codegen import kernel_text, parsed
 from graphcnn.runtime.native.code.emit import Emitter
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import can_run, host, named
@@ -101,8 +102,8 @@ def test_threads_compile_side_by_side():
 
 def test_operands_that_may_be_the_same_memory_are_not_noalias():
     kernel = scale_kernel(3.0, key="in place")
-    apart = jit._text(kernel, host())
-    shared = jit._text(Kernel(kernel.key, kernel.emit, 2, inplace=((0, 1),)), host())
+    apart = kernel_text(kernel, host())
+    shared = kernel_text(Kernel(kernel.key, kernel.emit, 2, inplace=((0, 1),)), host())
     assert apart.count("noalias") == 2
     assert "noalias" not in shared
 
@@ -113,7 +114,7 @@ def test_assembly_can_be_read():
 
 def test_invalid_ir_shows_itself():
     with pytest.raises(AssertionError, match=r"invalid LLVM IR[\s\S]*nonsense"):
-        jit._parsed("nonsense")
+        parsed("nonsense")
 
 
 def test_margins_are_watched():

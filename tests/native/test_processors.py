@@ -27,6 +27,7 @@ from graphcnn.ops.elementwise import Ceil, Floor, Round
 from graphcnn.ops.fused import Fused
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.codegen import kernel_text
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import load_lowerings, lower
 from graphcnn.runtime.native.code.target import Target, can_run, described, host, named
@@ -199,7 +200,7 @@ def test_no_code_depends_on_the_name_of_a_processor():
         other = replace(target, name="host")
         for one, two in zip(*(kernels_of_step("mixed", t) for t in (target, other)), strict=True):
             assert (one.key, one.scratch, one.algorithm) == (two.key, two.scratch, two.algorithm)
-            assert jit._text(one, target) == jit._text(two, other)
+            assert kernel_text(one, target) == kernel_text(two, other)
 
 
 @pytest.mark.parametrize("name", LIBRARY)

@@ -15,6 +15,7 @@ from graphcnn.ir.tensor_type import DType
 from graphcnn.models import build
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.codegen import kernel_text, parsed
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.driver import driver_text
@@ -31,7 +32,7 @@ def test_a_small_machine_is_a_target_like_any_other():
     kernels = kernels_of_step("vgg_cifar", SMALL)
     assert {"first", "winograd", "panels"} <= {k.algorithm.split()[0] for k in kernels}
     for kernel in kernels:
-        text = jit._text(kernel, SMALL)
+        text = kernel_text(kernel, SMALL)
         llvm.parse_assembly(text).verify()
         assert "p:32:32" in text and '"no-builtins"' in text and "llvm.fma" not in text
         assert not re.search("x86|avx", text), kernel.key
@@ -44,11 +45,11 @@ def test_a_small_machine_is_a_target_like_any_other():
 def test_indices_are_as_wide_as_addresses():
     """Of every operator: where there are 32 bits, wider ones are of numbers that are stored so."""
     for kernel in kernels_of_samples(SMALL):
-        jit._parsed(jit._text(kernel, SMALL))  # LLVM's verifier takes no mixture
+        parsed(kernel_text(kernel, SMALL))  # LLVM's verifier takes no mixture
     graph = inference_graph(build("vgg_cifar").graph).bind(N=1)
     nodes = filter(is_step, native_pipeline(Execution(target=SMALL)).run(graph).nodes)
     for kernel in (lower(node, SMALL) for node in nodes):
-        body = jit._text(kernel, SMALL).partition("define internal void")[2]
+        body = kernel_text(kernel, SMALL).partition("define internal void")[2]
         assert "i32" in body and "i64" not in body.partition("\n}")[0], kernel.key
 
 

@@ -1,8 +1,9 @@
 """LLVM IR that reads like the loops it makes. The only place that touches pointer types.
 
 Every kernel has the same signature, `void kernel(ptr table, i64 part, i64 parts)`: the table holds
-the addresses of its operands, and (part, parts) says which share of the work to do. An `Emitter`
-is open inside one kernel:
+the addresses of its operands, and (part, parts) says which share of the work to do. It calls the
+body, which takes the addresses themselves; who knows these while code is made calls it directly.
+An `Emitter` is open inside one body:
 
     def emit(e):                                   # y = 2 x over n elements
         x, y = e.operands
@@ -50,22 +51,46 @@ class Emitter:
             other.
     """
 
-    def __init__(self, name: str, target: Target, operands: Count, noalias: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: Target,
+        operands: Count,
+        noalias: bool = True,
+        entry: bool = True,
+    ) -> None:
+        """Without `entry` there is the body alone, a function that others may call by `name`."""
         self.target = target
         self.module = ir.Module(name)
         self.module.triple, self.module.data_layout = target.triple, target.data_layout
-        entry = ir.Function(self.module, ir.FunctionType(VOID, (POINTER, I64, I64)), name)
         self.index = ir.IntType(8 * target.pointer_bytes)
         whole = (*(POINTER,) * operands, self.index, self.index)
-        body = ir.Function(self.module, ir.FunctionType(VOID, whole), name + ".body")
-        for attribute in target.attributes:  # set.add: llvmlite knows few of them
-            set.add(entry.attributes, attribute)
-            set.add(body.attributes, attribute)
-        body.linkage = "internal"
+        called = self._entry(name) if entry else None
+        body = ir.Function(self.module, ir.FunctionType(VOID, whole), name + ".body" * entry)
+        self._attribute(body)
         body.attributes.add("noinline")
         if noalias:
             for argument in body.args[:operands]:
                 argument.add_attribute("noalias")
+        if called is not None:
+            body.linkage = "internal"
+            self._call(body, called, operands)
+        self.function = body
+        self.b = ir.IRBuilder(body.append_basic_block("entry"))
+        self.operands: list[ir.Value] = list(body.args[:operands])
+        self.part, self.parts = body.args[operands:]
+
+    def _entry(self, name: str) -> ir.Function:
+        entry = ir.Function(self.module, ir.FunctionType(VOID, (POINTER, I64, I64)), name)
+        self._attribute(entry)
+        return entry
+
+    def _attribute(self, function: ir.Function) -> None:
+        for attribute in self.target.attributes:  # set.add: llvmlite knows few of them
+            set.add(function.attributes, attribute)
+
+    def _call(self, body: ir.Function, entry: ir.Function, operands: Count) -> None:
+        """The entry's code: what the table holds to the body."""
         self.b = ir.IRBuilder(entry.append_basic_block("entry"))
         table, part, parts = entry.args
         pointers = [
@@ -74,10 +99,6 @@ class Emitter:
         ]
         self.b.call(body, [*pointers, self.place(part), self.place(parts)])
         self.b.ret_void()
-        self.function = body
-        self.b = ir.IRBuilder(body.append_basic_block("entry"))
-        self.operands: list[ir.Value] = list(body.args[:operands])
-        self.part, self.parts = body.args[operands:]
 
     def finish(self) -> ir.Module:
         """Close the body; the module is ready to be compiled."""

@@ -1,11 +1,14 @@
 """From a kernel to the address of its machine code: LLVM IR, object code, linked.
 
+No optimisation of the IR lies between: kernels are written the way they shall run, and measured as
+fast without it; the code generator still chooses instructions, hoists, schedules and allocates.
+That takes a quarter of the time.
+
 Object code is kept on disk (see `cache`), loaded code for the life of the process: equal kernels
 are compiled once. LLVM is entered by one thread at a time.
 """
 
 import functools
-import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -13,7 +16,7 @@ from typing import Any
 from graphcnn.base.garbage import drop_young
 from graphcnn.errors import GraphCnnError
 from graphcnn.runtime.native.code import cache
-from graphcnn.runtime.native.code.emit import Emitter
+from graphcnn.runtime.native.code.codegen import code_key, entry_of, kernel_text, parsed
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.llvm import ROOM, llvm, require_executable_memory, require_room
 from graphcnn.runtime.native.code.target import Target, can_run, llvm_lock, machine
@@ -49,16 +52,7 @@ def compile_kernel(kernel: Kernel, target: Target) -> int:
 
 def compile_object(kernel: Kernel, target: Target) -> bytes:
     """Object code of a kernel, from the disk or from LLVM. Any target."""
-    return cached_object(_key(kernel), lambda: _text(kernel, target), target)
-
-
-def entry_of(kernel: Kernel) -> str:
-    """Name of the function in the object code of a kernel: another for every code."""
-    return f"kernel_{hashlib.sha256(_key(kernel).encode()).hexdigest()[:32]}"
-
-
-def _key(kernel: Kernel) -> str:
-    return f"{kernel.key}/{kernel.operands}/{kernel.inplace}"
+    return cached_object(code_key(kernel), lambda: kernel_text(kernel, target), target)
 
 
 def cached_object(key: str, make: Callable[[], str], target: Target) -> bytes:
@@ -68,39 +62,16 @@ def cached_object(key: str, make: Callable[[], str], target: Target) -> bytes:
         found = cache.fetch(entry)
         if found is None:
             require_room(ROOM, "to compile a kernel")
-            found = bytes(machine(target).emit_object(_parsed(make())))
+            found = bytes(machine(target).emit_object(parsed(make())))
             cache.store(entry, found)
             drop_young()  # the IR
         return found
 
 
-def _text(kernel: Kernel, target: Target) -> str:
-    e = Emitter(entry_of(kernel), target, kernel.operands)
-    for operand in {i for pair in kernel.inplace for i in pair}:
-        e.operands[operand].attributes.discard("noalias")
-    kernel.emit(e)
-    return str(e.finish())
-
-
-def _parsed(text: str) -> Any:
-    """LLVM's module of a text.
-
-    No optimisation of the IR follows: kernels are written the way they shall run, and measured as
-    fast without it; the code generator still chooses instructions, hoists, schedules and allocates.
-    That takes a quarter of the time.
-    """
-    try:
-        module = llvm.parse_assembly(text, llvm.create_context())  # goes with the module
-        module.verify()
-    except RuntimeError as error:
-        raise AssertionError(f"invalid LLVM IR: {error}\n{text}") from None
-    return module
-
-
 def assembly(kernel: Kernel, target: Target) -> str:
     """The machine code of a kernel as text, to be read by people."""
     with llvm_lock:
-        return str(machine(target).emit_assembly(_parsed(_text(kernel, target))))
+        return str(machine(target).emit_assembly(parsed(kernel_text(kernel, target))))
 
 
 def load(codes: Iterable[bytes], *entries: str) -> tuple[int, ...]:
