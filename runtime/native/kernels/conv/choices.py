@@ -53,6 +53,9 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     groups = block_groups(op, c, o, lanes)
     if groups is None or not numbers.are(BLOCKED_TYPES) or others is None:
         return found
+    again = group.read_again  # as an image beside the result, and as nothing else
+    if again - {0} or (again and x.shape != group.result.shape):
+        return found
     vectors = (str(Vectors(lanes)),) * len(bias)
     fill_o, fill_c = _fill(o, lanes), _fill(c, lanes)
     writes = {NO_HALO, ONE}
@@ -64,7 +67,7 @@ def convolution(node: Node, target: Target) -> list[Choice]:
                 reads = _all_reads(group, (x_layout, kernels, *vectors), extra)
                 found.append(Choice(reads, (written,), algorithm, cost / RATE))
 
-    if isinstance(op, Conv2d) and c <= FIRST and op.groups == 1:
+    if isinstance(op, Conv2d) and c <= FIRST and op.groups == 1 and not again:
         add([PLAIN], PLAIN, "first", steps * fill_o * 1.1)
     g = geometry(op, n, (c, (h, w)), (o, (oh, ow)), kernel, lanes)
     read = [str(Images(lanes, halo)) for halo in _read_halos(op, g)]
@@ -114,7 +117,7 @@ def weight_gradient(node: Node, target: Target) -> list[Choice]:
     steps = n * oh * ow * c * o // op.groups * prod(op.kernel) / lanes
     fill_o, fill_c = _fill(o // op.groups, lanes), _fill(c, lanes)
     found = [_plain(node, steps * 1.25 * fill_o)]
-    if op.groups != 1 or not numbers.are(BLOCKED_TYPES) or not _simple(group):
+    if op.groups != 1 or not numbers.are(BLOCKED_TYPES) or not _simple(group) or group.read_again:
         return found
     shown = [str(Images(lanes, halo)) for halo in (NO_HALO, ONE)]
     if c <= FIRST:

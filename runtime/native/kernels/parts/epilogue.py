@@ -55,6 +55,15 @@ class FusedGroup:
         return self.node.types[0]
 
     @property
+    def read_again(self) -> frozenset[int]:
+        """Which operands of the heavy operator what follows it reads, too."""
+        anchor = None if self.body is None else self.body.anchor_node
+        if self.body is None or anchor is None:
+            return frozenset()
+        others = {v for node in self.body.body.nodes if node is not anchor for v in node.inputs}
+        return frozenset(i for i, v in enumerate(anchor.inputs) if v in others)
+
+    @property
     def numbers(self) -> Numbers:
         """Those of the heavy operator, a sum of products of its first two operands."""
         read, weight = self.types[:2]
