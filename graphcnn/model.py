@@ -30,6 +30,7 @@ from graphcnn.training.transfer.transferable import Transferable
 if TYPE_CHECKING:
     from graphcnn.doctor.diagnosis import Diagnosis
     from graphcnn.doctor.overfit import Overfit
+    from graphcnn.exchange.building.build import Built
     from graphcnn.exchange.training_parity import TrainingParity
     from graphcnn.lens.lens import Lens
     from graphcnn.network.feeding import Data
@@ -320,6 +321,17 @@ class Model(Trainable, Transferable):
         from graphcnn.exchange.export_training import export_onnx_training
 
         return export_onnx_training(self, folder, **options)
+
+    def build(self, target: str, folder: str | Path | None = None, **options: Any) -> "Built":
+        """Write files with which this model, with the weights that it has now, runs elsewhere:
+        `model.build("wasm", "web")`, a WebAssembly module, a library, an object file.
+
+        The options (name, batch, accept, optimize, weights, npm, wheel, version) are those of
+        `graphcnn.exchange.building.build.build`, explained there.
+        """
+        from graphcnn.exchange.building.build import build
+
+        return build(self, target, folder, **options)
 
 
 def load(path: str | Path) -> Model:

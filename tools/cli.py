@@ -16,6 +16,7 @@ import click
 from graphcnn import __version__
 from graphcnn.base.words import printable
 from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning, WrongUseError
+from graphcnn.tools.commands.build import build
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.convert import convert
 from graphcnn.tools.commands.doctor import doctor
@@ -141,6 +142,7 @@ def cli() -> None:
       graphcnn doctor lenet5 --data mnist:DIR       what is wrong where it does not learn
       graphcnn predict lenet5.safetensors picture.png
       graphcnn lens lenet5.safetensors picture.png -o report.html
+      graphcnn build lenet5.safetensors --target wasm      run it in a browser
 
     \b
     MODEL, where a command takes one, is
@@ -181,6 +183,7 @@ COMMANDS = (
     lens,
     lesson,
     export,
+    build,
     import_,
     convert,
     check,

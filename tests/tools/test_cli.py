@@ -14,7 +14,7 @@ from graphcnn.tools.cli import cli
 
 COMMANDS = (
     "quickstart train runs lr-find doctor evaluate predict summary draw volume lens lesson "
-    "export import convert check passes diff plan profile models ops bench cache"
+    "export build import convert check passes diff plan profile models ops bench cache"
 ).split()
 
 

@@ -37,6 +37,7 @@ CASES = {
     "light": "imported ONNX networks, milliseconds per image",
     "epoch": "seconds for an epoch of MNIST, from the files on",
     "cifar": "seconds to train on CIFAR-10 by the recipe cifar10, compilation included",
+    "web": "milliseconds per image as WebAssembly in Node, one thread",
     "memory": "MiB at the peak, the whole process",
     "compile": "seconds to import the package, and to compile a training step, loading LLVM "
     "and the native runtime included (load: this part)",
@@ -150,6 +151,19 @@ def run_shards(options: Options, threads: int) -> Iterator[Result]:
         yield result.take(race(result.prepared(make), options.rounds), 1e3)
 
 
+def run_web(options: Options) -> Iterator[Result]:
+    """Single images as WebAssembly."""
+    from graphcnn.tools.bench.web import contests
+
+    try:
+        for net, taken, sizes in contests(options):
+            result = Result("web", net, "single", 1, 1, "ms")
+            result.told = [f"{net}: {who} {size:,} bytes" for who, size in sizes.items()]
+            yield result.take(taken, 1e3)
+    except Unavailable as reason:
+        yield Result("web", "", "single", 1, 1, "ms", skipped={"web": str(reason)})
+
+
 def run_here(options: Options, threads: int) -> Iterator[Result]:
     """All cases in this process (but for what needs its own), with `threads` for everybody."""
     from graphcnn.tools.bench import processes
@@ -172,6 +186,8 @@ def run_here(options: Options, threads: int) -> Iterator[Result]:
         yield run_epoch(options, threads)
     if "cifar" in options.cases:
         yield run_cifar(options, threads)
+    if "web" in options.cases and threads == 1:
+        yield from run_web(options)
     if "memory" in options.cases:
         result = Result("memory", "resnet18", "train", NETS["resnet18"], threads, "MiB")
         yield result.take(processes.memory(options, threads))

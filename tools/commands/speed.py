@@ -24,7 +24,7 @@ def _listed(known: tuple[str, ...]) -> Any:
 
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
-CASES = ("nets", "lens", "augment", "shards", "light", "epoch", "cifar", "memory", "compile")
+CASES = ("nets", "lens", "augment", "shards", "light", "epoch", "cifar", "web", "memory", "compile")
 
 
 @click.command()
@@ -91,6 +91,8 @@ def bench(
       light    single images through networks of the onnx package, weights seeded
       epoch    lenet5 over all of MNIST in batches of 64, reading of the files included
       cifar    the recipe cifar10: an epoch, or --whole, and the accuracy on the test images
+      web      single images as WebAssembly in Node, beside onnxruntime-web where the current
+               folder has it (npm install onnxruntime-web)
       memory   the peak of a process that trains resnet18, batch 8
       compile  the training step of each network, with an empty cache and again
 

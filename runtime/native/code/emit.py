@@ -263,8 +263,11 @@ class Emitter:
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """a · b + c, rounded once where the processor can (a product and a sum where not)."""
-        if not self.target.fused:
+        whole = getattr(a.type, "count", 1) > 1  # not a single number
+        if not self.target.fused or (self.target.relaxed and not whole):
             return self.b.fadd(self.b.fmul(a, b), c)
+        if self.target.relaxed:
+            return self.intrinsic("llvm.wasm.relaxed.madd", a.type, a, b, c)
         return self.intrinsic("llvm.fma", a.type, a, b, c)
 
     def intrinsic(self, name: str, kind: ir.Type, *arguments: ir.Value) -> ir.Value:

@@ -42,6 +42,7 @@ class Target:
         masks: comparisons give a bit for each lane, in registers of their own.
         pointer_bytes: the size of an address, and of a word of a table of operands.
         relocation: LLVM's model of it, "pic" or "static".
+        relaxed: a · b + c of vectors is rounded once or twice, as the processor likes it.
         attributes: those of every function, as LLVM IR: without a C library `"no-builtins"`.
         pause: the instruction by which a processor is told that a loop only waits, as LLVM IR.
         futex: the number of the system call by which threads wait, where there is one.
@@ -61,6 +62,7 @@ class Target:
     masks: bool = False
     pointer_bytes: int = 8
     relocation: str = "pic"
+    relaxed: bool = False
     attributes: tuple[str, ...] = ()
     pause: str = ""
     futex: int | None = None
@@ -83,7 +85,7 @@ class Target:
     @functools.cached_property
     def fused(self) -> bool:
         """Whether a · b + c is one instruction. Without it a fused one calls the C library."""
-        return "fma" not in _calls(self)
+        return self.relaxed or "fma" not in _calls(self)
 
     @functools.cached_property
     def rounds(self) -> bool:

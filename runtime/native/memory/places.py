@@ -84,7 +84,7 @@ class Memory:
         self.bytes = arena + size + states + summed
         self._allocate(arena, size, guard)
         for value, buffer in plan.constants.items():
-            self.view(buffer, value.type).reshape(-1)[...] = pack(_constant(value), value.type)
+            self.view(buffer, value.type).reshape(-1)[...] = pack(constant_array(value), value.type)
 
     def _allocate(self, arena: int, outside: int, guard: bool | None) -> None:
         def largest() -> list[tuple[str, int]]:
@@ -164,7 +164,7 @@ def _places_in_arena(plan: Plan, zone: int) -> dict[Buffer, int]:
     return {b: offset + zone * (1 + number[offset]) for b, offset in inside}
 
 
-def _constant(value: Value) -> Array:
+def constant_array(value: Value) -> Array:
     """The elements of a constant, or of a relayout of one."""
     if value.node.op.name == "relayout":
         value = value.node.inputs[0]

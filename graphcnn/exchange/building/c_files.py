@@ -1,0 +1,233 @@
+"""For C: the header of a network, a program that calls it, and its description for pkg-config."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from graphcnn.exchange.building.contract import Contract, Tensor
+from graphcnn.ir.node import Array
+from graphcnn.ir.plan import ALIGN
+from graphcnn.ir.tensor_type import DType
+
+#: The type of an element in C; of numbers that are stored only, their bits.
+C_TYPES = {
+    DType.FLOAT32: "float",
+    DType.FLOAT64: "double",
+    DType.BOOL: "uint8_t",
+    **{d: f"{d.numpy.name}_t" for d in DType if d.numpy.kind in "iu"},
+}
+#: How a number of such a type is printed.
+_FORMATS = {"float": "%g", "double": "%g", "int64_t": "%lld", "uint64_t": "%llu"}
+
+
+def c_type(dtype: DType) -> str:
+    return C_TYPES.get(dtype, f"uint{8 * dtype.bytes}_t")
+
+
+def signature(of: Contract) -> str:
+    """The function as C declares it."""
+    arguments = [f"const {c_type(t.dtype)} *{t.name}" for t in of.inputs]
+    arguments += [f"{c_type(t.dtype)} *{t.name}" for t in of.outputs]
+    arguments += [] if of.inside else ["const void *weights"]
+    return f"int {of.name}_run({', '.join([*arguments, 'void *arena'])})"
+
+
+def header(of: Contract) -> str:
+    """`NAME.h`."""
+    up = of.name.upper()
+    lines = [
+        f"/* {of.name}, built by {of.made_by} for {of.machine} ({of.precision} precision).",
+        "",
+        *_about(of),
+        "",
+        f"   {of.name}_run computes the outputs of one batch and returns 0. It returns 1, and",
+        f"   computes nothing, where the arena{'' if of.inside else ' or the weights'} does not "
+        f"begin at a multiple of {up}_ALIGN.",
+        "   It calls nothing, allocates nothing and keeps nothing from call to call: threads may",
+        "   run it at the same time, each with an arena of its own. */",
+        f"#ifndef {up}_H",
+        f"#define {up}_H",
+        "",
+        "#include <stdint.h>",
+        "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "",
+        *_sizes(of),
+        "",
+        f"{signature(of)};",
+        "",
+        "#ifdef __cplusplus",
+        "}",
+        "#endif",
+        "",
+        "#endif",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _about(of: Contract) -> Iterator[str]:
+    for kind, tensors in (("in", of.inputs), ("out", of.outputs)):
+        for t in tensors:
+            shape = "".join(f"[{size}]" for size in t.shape)
+            yield f"   {kind:<4} {c_type(t.dtype)} {t.name}{shape}{_meaning(of, t)}"
+    if of.normalised:
+        yield f"   {of.inputs[0].name} of levels 0 to 255: {of.normalised}"
+
+
+def _meaning(of: Contract, t: Tensor) -> str:
+    if t is of.inputs[0] and len(t.shape) == 4:
+        levels = ", levels 0 to 255" if of.levels else ""
+        return f"  batch, channels, rows from the top, columns{levels}"
+    if t is of.outputs[0] and of.classes:
+        return f"  the scores of {len(of.classes)} classes"
+    return ""
+
+
+def _sizes(of: Contract) -> Iterator[str]:
+    up = of.name.upper()
+    for t in (*of.inputs, *of.outputs):
+        yield f"#define {up}_{t.name.upper()}_COUNT {t.count} /* elements of {t.name} */"
+    yield f"#define {up}_ARENA_BYTES {of.arena} /* with anything in it */"
+    yield f"#define {up}_ALIGN {ALIGN}"
+    yield f"#define {up}_STACK_BYTES {of.stack} /* what a call takes of the stack at most */"
+    where = "in the object" if of.inside else f"the file {of.name}.weights"
+    yield f"#define {up}_WEIGHTS_BYTES {of.weights} /* {where} */"
+    if of.classes:
+        yield f"#define {up}_CLASSES {{{', '.join(map(_quoted, of.classes))}}}"
+    yield f'#define {up}_HASH "{of.hash}"'
+
+
+def _quoted(text: str) -> str:
+    """A string of C; what is no plain letter by its bytes, each closed off from what follows."""
+    plain = "".join(
+        chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode()
+    )
+    return f'"{plain}"'
+
+
+def example(of: Contract, want: Mapping[str, Array]) -> str:
+    """`main.c`: computes the outputs for the numbers of `pattern`, or for those in files, and
+    compares the former with what `want` has of them."""
+    up = of.name.upper()
+    files = [t.name for t in of.inputs]
+    weights = [] if of.inside else ["weights"]
+    arguments = [t.name for t in (*of.inputs, *of.outputs)] + weights
+    usage = " ".join(name.upper() for name in (*weights, *files))
+    lines = [
+        f"/* Runs {of.name}: without inputs on made up numbers, whose result is known.",
+        f"       ./{of.name} {usage}",
+        "   A file holds elements one after the other, as they lie in memory. */",
+        "#include <stdio.h>",
+        f'#include "{of.name}.h"',
+        "",
+        *declared(of, want),
+        "",
+        "static int load(const char *name, void *to, size_t size) {",
+        '  FILE *file = fopen(name, "rb");',
+        "  size_t read = file ? fread(to, 1, size, file) : 0;",
+        "  if (file) fclose(file);",
+        "  if (read != size)",
+        '    fprintf(stderr, "%s: %lu of %lu bytes\\n", name, (unsigned long)read,',
+        "            (unsigned long)size);",
+        "  return read == size;",
+        "}",
+        "",
+        "int main(int argc, char **argv) {",
+        "  double worst = 0;",
+        "  int given = 1;",
+    ]
+    if weights:
+        lines += [
+            "  if (argc < 2 || !load(argv[given++], weights, sizeof weights)) return 1;",
+        ]
+    lines += [
+        "  int known = argc == given;",
+        "  fill();",
+        *(
+            f"  if (argc > given && !load(argv[given++], {name}, sizeof {name})) return 1;"
+            for name in files
+        ),
+        f"  if ({of.name}_run({', '.join([*arguments, 'arena'])})) return 1;",
+    ]
+    for t in of.outputs:
+        kind = c_type(t.dtype)
+        cast = {"int64_t": "(long long)", "uint64_t": "(unsigned long long)"}.get(kind, "")
+        count = f"{up}_{t.name.upper()}_COUNT"
+        lines += [
+            f"  for (int i = 0; i < {count} && i < 20; i++)",
+            f'    printf("{t.name}[%d] = {_FORMATS.get(kind, "%d")}\\n", i, {cast}{t.name}[i]);',
+            f"  for (int i = 0; i < {len(want[t.name])}; i++) {{",
+            f"    double d = (double){t.name}[i] - (double)want_{t.name}[i];",
+            "    if (d < 0) d = -d;",
+            "    if (!(d <= worst)) worst = d;",
+            "  }",
+        ]
+    lines += ['  if (known) printf("worst difference %g\\n", worst);', "  return 0;", "}", ""]
+    return "\n".join(lines)
+
+
+def declared(of: Contract, want: Mapping[str, Array]) -> Iterator[str]:
+    """The memory of an example, what its result has to be, and what fills its inputs."""
+    up = of.name.upper()
+    for t in (*of.inputs, *of.outputs):
+        yield f"static {c_type(t.dtype)} {t.name}[{up}_{t.name.upper()}_COUNT];"
+    if not of.inside:
+        yield f"static _Alignas({up}_ALIGN) unsigned char weights[{up}_WEIGHTS_BYTES];"
+    yield f"static _Alignas({up}_ALIGN) unsigned char arena[{up}_ARENA_BYTES];"
+    for t in of.outputs:
+        numbers = ", ".join(_number(x, t.dtype) for x in want[t.name].tolist())
+        yield f"static const {c_type(t.dtype)} want_{t.name}[] = {{{numbers}}};"
+    yield ""
+    yield "static void fill(void) {"
+    for t in of.inputs:
+        yield f"  for (uint32_t i = 0; i < {up}_{t.name.upper()}_COUNT; i++)"
+        yield f"    {t.name}[i] = {_PATTERNS.get(c_type(t.dtype), '(i & 1)')};"
+    yield "}"
+
+
+#: What the element i of an input is, as `pattern` has it.
+_PATTERNS = {
+    "float": "(float)((i * 2654435761u) >> 16) / 65536.0f - 0.5f",
+    "double": "(double)((i * 2654435761u) >> 16) / 65536.0 - 0.5",
+    "uint8_t": "(uint8_t)((i * 2654435761u) >> 24)",
+}
+
+
+def pattern(t: Tensor) -> Array:
+    """Made up numbers for an input, which every language makes alike: floats in [-0.5, 0.5), bytes
+    of all sizes, of other integers 0 and 1."""
+    i = np.arange(t.count, dtype=np.uint32)
+    mixed = i * np.uint32(2654435761)
+    found: Array
+    if t.dtype.is_float:
+        found = (mixed >> np.uint32(16)).astype(np.float64) / 65536 - 0.5
+    elif t.dtype is DType.UINT8:
+        found = mixed >> np.uint32(24)
+    else:
+        found = i & np.uint32(1)
+    return np.asarray(found).astype(t.dtype.numpy).reshape(t.shape)
+
+
+def _number(x: float | int, dtype: DType) -> str:
+    if not dtype.is_float:
+        return str(int(x))
+    return f"{x!r}f" if c_type(dtype) == "float" else repr(x)
+
+
+def package(of: Contract) -> str:
+    """`NAME.pc`: for pkg-config, relative to where it lies."""
+    return "\n".join(
+        [
+            "prefix=${pcfiledir}",
+            "",
+            f"Name: {of.name}",
+            f"Description: the network {of.name}, built for {of.machine}",
+            f"Version: 0+{of.hash[:12]}",
+            "Cflags: -I${prefix}",
+            f"Libs: -L${{prefix}} -l{of.name}",
+            "",
+        ]
+    )

@@ -1,0 +1,92 @@
+"""From a module to object code with the weights in it."""
+
+import hashlib
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from graphcnn.runtime.native.ahead.module import MARK
+from graphcnn.runtime.native.code.codegen import kernel_text, parsed
+from graphcnn.runtime.native.code.kernel import Kernel
+from graphcnn.runtime.native.code.target import Target, llvm_lock, machine
+
+#: How LLVM tells what a function takes of the stack.
+_FRAME = re.compile(rb"stack frame size \((\d+)\) exceeds limit \(\d+\) in function '([^']+)'")
+#: Bytes of a return address and of what keeps the stack aligned, of each call.
+_CALL = 32
+
+
+@dataclass(frozen=True)
+class Object:
+    """Object code.
+
+    Attributes:
+        stack: bytes of the stack that a run takes at most.
+    """
+
+    code: bytes
+    stack: int
+
+
+def mark_of(weights: bytes) -> bytes:
+    """Bytes that occur nowhere else, by which the place of the weights is found."""
+    return hashlib.sha512(b"the place of weights " + weights).digest()[:MARK]
+
+
+def object_of(module: Any, target: Target, name: str, weights: bytes | None) -> Object:
+    """The object code of a network.
+
+    The weights never pass through LLVM, which takes seconds for millions of numbers: it lays down
+    zeros behind a mark, and here the weights take their place.
+    """
+    with llvm_lock:
+        with _errors() as told:
+            code = bytes(machine(target).emit_object(module))
+    frames = {found[2].decode(): int(found[1]) for found in _FRAME.finditer(told())}
+    own = frames.pop(f"{name}_run", 0)
+    stack = own + max(frames.values(), default=0) + 2 * _CALL
+    return Object(_filled(code, weights) if weights else code, stack)
+
+
+def object_of_kernel(kernel: Kernel, target: Target) -> bytes:
+    """The object code of one kernel, to see what it calls."""
+    with llvm_lock, _errors():
+        return bytes(machine(target).emit_object(parsed(kernel_text(kernel, target))))
+
+
+def _filled(code: bytes, weights: bytes) -> bytes:
+    mark = mark_of(weights)
+    if code.count(mark) != 1:
+        raise AssertionError(f"the place of the weights is found {code.count(mark)} times")
+    start = code.index(mark)
+    if any(code[start + MARK : start + len(weights)]):
+        raise AssertionError("something else lies where the weights are to lie")
+    return code[:start] + weights + code[start + len(weights) :]
+
+
+_capturing = threading.Lock()
+
+
+@contextmanager
+def _errors() -> Iterator[Any]:
+    """What the process writes to its standard error meanwhile: LLVM tells of frames there."""
+    with _capturing, tempfile.TemporaryFile() as file:
+        before = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        content = b""
+
+        def read() -> bytes:
+            return content
+
+        try:
+            yield read
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            file.seek(0)
+            content = file.read()

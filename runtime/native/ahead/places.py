@@ -1,0 +1,133 @@
+"""Where everything lies while a network runs that was built: in the caller's arena, or among the
+weights. What a table of addresses is for a run in this process is decided here, once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.plan import ALIGN, Buffer, BufferRole, Plan
+from graphcnn.ir.storage import pack, storage_bytes
+from graphcnn.ir.tensor_type import TensorType
+from graphcnn.runtime.native.memory.arena import READABLE, round_up
+from graphcnn.runtime.native.memory.places import constant_array
+
+#: Words that are no names in C, C++ or JavaScript, and those of our loaders, headers and examples.
+_TAKEN = frozenset(
+    "alignas alignof and arguments asm async auto await bool break case catch char class const "
+    "constexpr continue debugger decltype default delete do double else enum eval explicit export "
+    "extends extern false finally float for friend function goto if implements import in inline "
+    "instanceof int interface let long mutable namespace new noexcept not null nullptr operator or "
+    "package private protected public register restrict return short signed sizeof static struct "
+    "super switch template this throw true try typedef typeid typename typeof undefined union "
+    "unsigned using var virtual void volatile while with xor yield "
+    "about after arena argc argv at before failed fill given host i d known load main memory "
+    "printf put put_number reset run stack_top timer vectors weights worst".split()
+)
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output.
+
+    Attributes:
+        key: its name in the graph.
+        name: its name in C and JavaScript.
+        buffer: what it is copied into, or from.
+    """
+
+    key: str
+    name: str
+    type: TensorType
+    buffer: Buffer
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(int(d) for d in self.type.shape if isinstance(d, int))
+
+    @property
+    def bytes(self) -> int:
+        return storage_bytes(self.type)
+
+    @property
+    def count(self) -> int:
+        return self.bytes // self.type.dtype.bytes
+
+
+@dataclass(frozen=True)
+class Places:
+    """Addresses as distances, from the begin of the arena or of the weights.
+
+    Attributes:
+        arena: bytes of the arena, which begins at a multiple of `ALIGN`.
+        weights: all weights, as they lie in memory.
+        in_arena, in_weights: where each buffer lies.
+    """
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    arena: int
+    weights: bytes
+    in_arena: Mapping[Buffer, int]
+    in_weights: Mapping[Buffer, int]
+
+
+def places_of(plan: Plan, values: Mapping[str, Array], function: str) -> Places:
+    """The places for a plan of inference; `values` are those of its states, and `function` is what
+    no input or output may be called.
+
+    Kernels may read up to `READABLE` bytes past the end of a buffer: after the last one of the
+    arena and of the weights so many are left free. Inputs are copied in, so that this holds of
+    them, too.
+    """
+    weights, in_weights = _laid(plan, values)
+    in_arena = {b: b.offset for b in plan.buffers if b.offset is not None}
+    top, names = round_up(plan.arena_bytes, ALIGN), {*_TAKEN, function.lower()}
+
+    def port(key: str, value: Value, buffer: Buffer) -> Port:
+        nonlocal top
+        if buffer not in in_arena and buffer not in in_weights:
+            in_arena[buffer] = top
+            top = round_up(top + buffer.bytes, ALIGN)
+        return Port(key, _name(key, names), value.type, buffer)
+
+    inputs = [port(v.node.op.attributes["key"], v, plan.at[v]) for v in plan.graph.inputs]
+    copied = {c.target: c.source for c in plan.copies if c.target.role is BufferRole.OUTPUT}
+    outputs = [
+        port(key, value, copied.get(buffer, buffer))
+        for (key, value), buffer in zip(
+            plan.graph.outputs.items(), plan.outputs.values(), strict=True
+        )
+    ]
+    return Places(tuple(inputs), tuple(outputs), top + READABLE, weights, in_arena, in_weights)
+
+
+def _laid(plan: Plan, values: Mapping[str, Array]) -> tuple[bytes, dict[Buffer, int]]:
+    """The weights one after the other, and where each begins."""
+    given = [(v, plan.at[v], values[state_of(v).key]) for v in plan.graph.states]
+    given += [(v, buffer, constant_array(v)) for v, buffer in plan.constants.items()]
+    blob, found = bytearray(), dict[Buffer, int]()
+    for value, buffer, array in given:
+        blob += bytes(-len(blob) % ALIGN)
+        found[buffer] = len(blob)
+        blob += pack(np.asarray(array), value.type).tobytes()
+    return bytes(blob) + bytes(READABLE * bool(found)), found
+
+
+def _name(key: str, taken: set[str]) -> str:
+    """A name of an input or output that no other has, not in capitals either."""
+    name = identifier(key)
+    found, number = name, 2
+    while found.lower() in taken:
+        found, number = f"{name}_{number}", number + 1
+    taken.add(found.lower())
+    return found
+
+
+def identifier(text: str) -> str:
+    """A text as a name in C."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII).strip("_") or "x"
+    return f"_{name}" if name[0].isdigit() else name
