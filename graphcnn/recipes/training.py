@@ -244,12 +244,14 @@ def _fit(
 
 @contextmanager
 def _placed(recipe: Recipe) -> Iterator[None]:
-    """Say of an error that begins with the name of a setting where that was said."""
+    """Say of an error that begins with the name of a setting where in the recipe that was said."""
     try:
         yield
     except RecipeError:
         raise
     except GraphCnnError as error:
+        if not recipe.places.source:  # options alone, which are right in themselves
+            raise
         # In front stand an optimiser, a loss with its line, or the setting itself.
         found = re.match(r"(?:(\w+)(?: \(.*?\))?: )+", str(error))
         owner, problem = (found[1], str(error)[found.end() :]) if found else ("", str(error))

@@ -1,6 +1,7 @@
 """Where everything lies while a network runs that was built: in the caller's arena, or among the
 weights. What a table of addresses is for a run in this process is decided here, once."""
 
+import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,15 +16,15 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.runtime.native.memory.arena import READABLE, round_up
 from graphcnn.runtime.native.memory.places import constant_array
 
-#: Words that are no names in C, C++ or JavaScript, and those of our loaders, headers and examples.
-_TAKEN = frozenset(
-    "alignas alignof and arguments asm async auto await bool break case catch char class const "
-    "constexpr continue debugger decltype default delete do double else enum eval explicit export "
-    "extends extern false finally float for friend function goto if implements import in inline "
-    "instanceof int interface let long mutable namespace new noexcept not null nullptr operator or "
-    "package private protected public register restrict return short signed sizeof static struct "
-    "super switch template this throw true try typedef typeid typename typeof undefined union "
-    "unsigned using var virtual void volatile while with xor yield "
+#: Words that are no names in Python, C, C++ or JavaScript, and those of our loaders, headers and
+#: examples.
+_TAKEN = frozenset(keyword.kwlist) | frozenset(
+    "alignas alignof arguments auto bool case catch char const constexpr debugger decltype default "
+    "delete do double enum eval explicit export extends extern float friend function goto "
+    "implements inline instanceof int interface let long mutable namespace new noexcept null "
+    "nullptr operator package private protected public register restrict short signed sizeof "
+    "static struct super switch template this throw typedef typeid typename typeof undefined union "
+    "unsigned using var virtual void volatile "
     "about after arena argc argv at before failed fill given host i d known load main memory "
     "printf put put_number reset run stack_top timer vectors weights worst".split()
 )
@@ -85,7 +86,7 @@ def places_of(plan: Plan, values: Mapping[str, Array], function: str) -> Places:
     """
     weights, in_weights = _laid(plan, values)
     in_arena = {b: b.offset for b in plan.buffers if b.offset is not None}
-    top, names = round_up(plan.arena_bytes, ALIGN), {*_TAKEN, function.lower()}
+    top, names = round_up(plan.arena_bytes, ALIGN), {*map(str.lower, _TAKEN), function.lower()}
 
     def port(key: str, value: Value, buffer: Buffer) -> Port:
         nonlocal top
