@@ -17,10 +17,10 @@ from graphcnn.ir.node import Array, Node
 from graphcnn.ops.own.operator import is_own
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.ahead import wasm
-from graphcnn.runtime.native.ahead.library import shared_library
 from graphcnn.runtime.native.ahead.module import module_of
 from graphcnn.runtime.native.ahead.objects import Object, mark_of, object_of, object_of_kernel
 from graphcnn.runtime.native.ahead.places import Places, places_of
+from graphcnn.runtime.native.ahead.shared_library import shared_library
 from graphcnn.runtime.native.ahead.symbols import undefined
 from graphcnn.runtime.native.ahead.targets import Machine
 from graphcnn.runtime.native.code.kernel import Kernel
@@ -60,7 +60,7 @@ class Ahead:
         # The last space is the arena, whose end may be read.
         return wasm.link(self.object.code, [self.function], spaces, self.object.stack)
 
-    def library(self) -> bytes:
+    def shared_library(self) -> bytes:
         """The shared library."""
         return shared_library(self.object.code, f"lib{self.name}.so")
 

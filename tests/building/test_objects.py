@@ -17,7 +17,7 @@ from graphcnn.runtime.native.ahead.targets import MACHINES
 from graphcnn.runtime.native.code.target import can_run
 
 NATIVE = [
-    name for name, m in MACHINES.items() if m.library and m.format == "elf" and can_run(m.target)
+    name for name, m in MACHINES.items() if m.loadable and m.format == "elf" and can_run(m.target)
 ]
 OBJECTS = [name for name, machine in MACHINES.items() if machine.format != "wasm"]
 
@@ -117,10 +117,10 @@ def test_levels_are_normalised_to_the_bit(tmp_path) -> None:
     states = values(model, graph)
     made = ahead(graph, states, MACHINES[NATIVE[0]], "net", "strict")
     levels = np.random.default_rng(0).integers(0, 256, (2, 1, 28, 28)).astype(np.uint8)
-    (found,) = run_library(made, made.library(), {"image": levels}).values()
+    (found,) = run_library(made, made.shared_library(), {"image": levels}).values()
     other = ahead(model.graph.bind(N=2), states, MACHINES[NATIVE[0]], "net", "strict")
     floats = model.normalisation.numbers(levels)
-    (expected,) = run_library(other, other.library(), {"image": floats}).values()
+    (expected,) = run_library(other, other.shared_library(), {"image": floats}).values()
     assert np.array_equal(found, expected)
     told = model.build("linux-x86-64-sse2", tmp_path, accept="uint8")
     assert "const uint8_t *image" in (tmp_path / "lenet5.h").read_text()
@@ -140,7 +140,7 @@ def test_an_arena_that_does_not_lie_well_is_refused() -> None:
     made = ahead(graph, values(model, graph), MACHINES[NATIVE[0]], "net")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "libnet.so")
-        path.write_bytes(made.library())
+        path.write_bytes(made.shared_library())
         function = ctypes.CDLL(str(path)).net_run
         memory = np.zeros(made.places.arena + 128, np.uint8)
         image, out = np.zeros(64, np.float32), np.ones(10, np.float32)
@@ -193,7 +193,7 @@ def test_a_shared_library_asks_for_nothing() -> None:
     model = network("digits_cnn")
     graph = model.graph.bind(N=1)
     for name in ("linux-x86-64-avx2", "linux-aarch64"):
-        library = ahead(graph, values(model, graph), MACHINES[name], "net").library()
+        library = ahead(graph, values(model, graph), MACHINES[name], "net").shared_library()
         dynamic = next(s for s in ElfObject(library).sections if s.kind == 6)
         tags = {tag for tag, _ in struct.iter_unpack("<QQ", dynamic.content)}
         assert tags == {0, 4, 5, 6, 10, 11, 14}  # no NEEDED, no RELA

@@ -19,8 +19,8 @@ from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
 from graphcnn.language.arguments import choose
 from graphcnn.network.network import Network
-from graphcnn.runtime.native.ahead.library import archive
 from graphcnn.runtime.native.ahead.places import identifier
+from graphcnn.runtime.native.ahead.shared_library import archive
 from graphcnn.runtime.native.ahead.targets import Machine, machine_named
 from graphcnn.runtime.reference import Reference
 
@@ -126,7 +126,7 @@ def build(
         files |= packages.npm(contract, version)
     if wheel:
         processor = machine.target.triple.split("-")[0]
-        file, content = packages.wheel(contract, made.library(), processor, version)
+        file, content = packages.wheel(contract, made.shared_library(), processor, version)
         files[file] = content
     place = Path(folder) if folder is not None else Path(f"{own}-{machine.name}")
     atomic_folder(place, files)
@@ -140,7 +140,7 @@ def build(
 def _check_packages(machine: Machine, npm: bool, wheel: bool, weights: str) -> None:
     if npm and machine.format != "wasm":
         raise GraphCnnError(f"npm is for WebAssembly, --target wasm, and not for {machine.name}")
-    if wheel and not machine.library:
+    if wheel and not machine.loadable:
         raise GraphCnnError(
             f"a wheel is made of a library for Linux, such as linux-x86-64-avx2, not {machine.name}"
         )
@@ -185,14 +185,14 @@ def _files(made: Ahead, contract: Contract, want: Mapping[str, Array]) -> dict[s
     suffix = ".obj" if machine.format == "coff" else ".o"
     found[f"{name}{suffix}"] = made.object.code
     found[f"{name}.h"] = c_files.header(contract).encode()
-    if machine.library:
+    if machine.loadable:
         found[f"lib{name}.a"] = archive(f"{name}.o", made.object.code, [made.function])
-        found[f"lib{name}.so"] = made.library()
+        found[f"lib{name}.so"] = made.shared_library()
         found[f"{name}.pc"] = c_files.package(contract).encode()
+    command = machine.linker.replace("NAME", name)
     if machine.firmware:
-        compiler = machine.linker.replace("NAME", name)
-        found["main.c"] = firmware.program(contract, want, compiler).encode()
+        found["main.c"] = firmware.program(contract, want, command).encode()
         found["link.ld"] = firmware.LINKER.encode()
     else:
-        found["main.c"] = c_files.example(contract, want).encode()
+        found["main.c"] = c_files.example(contract, want, command).encode()
     return found

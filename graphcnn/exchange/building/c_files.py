@@ -108,9 +108,9 @@ def _quoted(text: str) -> str:
     return f'"{plain}"'
 
 
-def example(of: Contract, want: Mapping[str, Array]) -> str:
+def example(of: Contract, want: Mapping[str, Array], command: str) -> str:
     """`main.c`: computes the outputs for the numbers of `pattern`, or for those in files, and
-    compares the former with what `want` has of them."""
+    compares the former with what `want` has of them. `command` makes a program of it."""
     up = of.name.upper()
     files = [t.name for t in of.inputs]
     weights = [] if of.inside else ["weights"]
@@ -118,6 +118,7 @@ def example(of: Contract, want: Mapping[str, Array]) -> str:
     usage = " ".join(name.upper() for name in (*weights, *files))
     lines = [
         f"/* Runs {of.name}: without inputs on made up numbers, whose result is known.",
+        f"       {command}",
         f"       ./{of.name} {usage}",
         "   A file holds elements one after the other, as they lie in memory. */",
         "#include <stdio.h>",

@@ -42,8 +42,8 @@ def tried(made: Ahead, feeds: Arrays, states: Arrays) -> str:
             return 'not run: pip install "graphcnn[wasm]" for a comparison'
         found = run_module(made, made.module(), feeds)
         here, name = named("sse2"), "as WebAssembly"
-    elif made.machine.library and can_run(target):
-        found = run_library(made, made.library(), feeds)
+    elif made.machine.loadable and can_run(target):
+        found = run_library(made, made.shared_library(), feeds)
         here, name = replace(target, attributes=()), "as a library"
     else:
         return "not run: this machine is another"

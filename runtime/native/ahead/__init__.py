@@ -6,5 +6,5 @@ module     the plan as one function in LLVM IR
 objects    from that to object code with the weights in it, and what its stack takes
 symbols    what an object leaves to others: nothing
 wasm       an object to a WebAssembly module
-library    an object to a shared library or an archive
+shared_library  an object to a shared library, or an archive
 """

@@ -25,7 +25,7 @@ class Machine:
         about: what it runs on.
         target: the processor.
         format: of the object code: "elf", "wasm", "coff" or "macho".
-        library: there is a shared library, made without a linker.
+        loadable: there is a shared library, made without a linker.
         firmware: there is no system; an example brings what starts it.
         linker: the command with which a program is made of the object; NAME is the network.
     """
@@ -34,7 +34,7 @@ class Machine:
     about: str
     target: Target
     format: str = "elf"
-    library: bool = False
+    loadable: bool = False
     firmware: bool = False
     linker: str = "cc main.c NAME.o -o NAME"
 
@@ -73,14 +73,16 @@ def _machines() -> list[Machine]:
             features=_SIMD + ",+relaxed-simd"), "wasm", linker="",
         ),
         *(
-            Machine(f"linux-x86-64-{level}", f"64-bit PCs with {what}", _linux(level), library=True)
+            Machine(
+                f"linux-x86-64-{level}", f"64-bit PCs with {what}", _linux(level), loadable=True,
+            )
             for level, what in (
                 ("sse2", "SSE2: all of them"), ("avx2", "AVX2 and FMA, from about 2013 on"),
                 ("avx512", "AVX-512"),
             )
         ),
         Machine(
-            "linux-aarch64", "64-bit ARM", _linux("neon"), library=True,
+            "linux-aarch64", "64-bit ARM", _linux("neon"), loadable=True,
             linker="aarch64-linux-gnu-gcc main.c NAME.o -o NAME",
         ),
         Machine(
@@ -128,6 +130,6 @@ def machine_named(name: str) -> Machine:
     known = [*MACHINES, *SHORT]
     if name not in known:
         near = get_close_matches(name, known, 1, 0.4)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise GraphCnnError(f"unknown target {name!r}{hint} Known are {', '.join(MACHINES)}")
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise GraphCnnError(f"unknown target {name!r}; {hint}known are {', '.join(MACHINES)}")
     return MACHINES[SHORT.get(name, name)]
