@@ -12,7 +12,7 @@ import pytest
 from support.command_line import done, refused
 from support.data_files import idx
 
-from graphcnn.tools.bench import torch_nets
+from graphcnn.tools.bench import torch_nets, web
 from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
 from graphcnn.tools.bench.light import NAMES
 from graphcnn.tools.bench.processes import alone, compilation
@@ -23,6 +23,7 @@ from graphcnn.tools.bench.report import (
     run_epoch,
     run_lens,
     run_shards,
+    run_web,
     table,
 )
 from graphcnn.tools.bench.timing import Timing, race
@@ -124,6 +125,18 @@ def test_shards_are_timed_beside_the_whole_batch() -> None:
     (row,) = run_shards(Options(("shards",), nets=("lenet5",), rounds=1), 1)
     assert (row.net, row.work, row.batch, row.skipped) == ("lenet5", "train", 64, {})
     assert row.values.keys() == {"graphcnn", "whole"} and row.ratios["graphcnn"] > 0
+
+
+def test_webassembly_is_timed_in_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "NETS", {"digits_cnn": {}})
+    monkeypatch.chdir(tmp_path)  # where no peer is installed
+    (result,) = run_web(Options(cases=("web",), rounds=1))
+    if result.skipped:
+        assert result.skipped == {"web": "needs node"}
+        pytest.skip("needs node")
+    assert result.net == "digits_cnn" and result.values["graphcnn"] > 0
+    (told,) = result.told
+    assert told.startswith("digits_cnn: weights ") and "code " in told
 
 
 def test_an_epoch(mnist: str) -> None:

@@ -156,9 +156,8 @@ def run_web(options: Options) -> Iterator[Result]:
     from graphcnn.tools.bench.web import contests
 
     try:
-        for net, taken, sizes in contests(options):
-            result = Result("web", net, "single", 1, 1, "ms")
-            result.told = [f"{net}: {who} {size:,} bytes" for who, size in sizes.items()]
+        for net, taken, told in contests(options):
+            result = Result("web", net, "single", 1, 1, "ms", told=[told])
             yield result.take(taken, 1e3)
     except Unavailable as reason:
         yield Result("web", "", "single", 1, 1, "ms", skipped={"web": str(reason)})

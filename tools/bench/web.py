@@ -13,6 +13,7 @@ from graphcnn.tools.bench.cases import Options, Unavailable
 from graphcnn.tools.bench.ours import OURS
 from graphcnn.tools.bench.timing import Timing
 
+PEER = "onnxruntime-web"
 #: Networks with the arguments that make them.
 NETS: dict[str, dict[str, int]] = {
     "lenet5": {}, "digits_cnn": {}, "mnist_cnn": {}, "vgg_cifar": {}, "resnet18": {},
@@ -21,8 +22,8 @@ NETS: dict[str, dict[str, int]] = {
 _SCRIPT = Path(__file__).with_name("web.mjs")
 
 
-def contests(options: Options) -> Iterator[tuple[str, dict[str, Timing], dict[str, int]]]:
-    """Of every network: its name, the times of both, and the bytes of both modules.
+def contests(options: Options) -> Iterator[tuple[str, dict[str, Timing], str]]:
+    """Of every network: its name, the times of both, and what a page has to fetch for it.
 
     Raises `Unavailable` where there is no Node.
     """
@@ -32,16 +33,18 @@ def contests(options: Options) -> Iterator[tuple[str, dict[str, Timing], dict[st
     for name, arguments in NETS.items():
         with tempfile.TemporaryDirectory() as folder:
             model = build(name, **arguments).initialize(0)
-            model.build("wasm", folder, name=name)
+            weights = model.build("wasm", folder, name=name).weights
             model.export_onnx(Path(folder, f"{name}.onnx"), verify=False)
             command = [node, str(_SCRIPT), folder, name, str(options.rounds)]
             done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             raise GraphCnnError(f"{name} in Node: {done.stderr.strip()[-500:]}")
         found = json.loads(done.stdout.splitlines()[-1])
-        taken = {_known(who): Timing(tuple(times)) for who, times in found["taken"].items()}
-        yield name, taken, found["sizes"]
+        taken = {who: Timing(tuple(times)) for who, times in found["taken"].items()}
+        yield name, taken, _told(name, weights, found["sizes"])
 
 
-def _known(who: str) -> str:
-    return OURS if who == "graphcnn" else who
+def _told(name: str, weights: int, sizes: dict[str, int]) -> str:
+    code = sizes[OURS] - weights
+    beside = f", {PEER} {sizes[PEER]:,}: {code / sizes[PEER]:.2%}" if PEER in sizes else ""
+    return f"{name}: weights {weights:,} bytes, code {code:,}{beside}"
