@@ -1,0 +1,186 @@
+// The page put together: the state, the run loop, and the panels, each mounted into its own element.
+// @ts-check
+
+import { startAddress } from "./address.js";
+import { translate } from "./dom.js";
+import { startKeys } from "./keys.js";
+import { mountScores } from "./scores.js";
+import { createStore } from "./store.js";
+import { applyTheme } from "./theme.js";
+import { wordsOf } from "./words.js";
+
+/** @typedef {import("./page.d.ts").About} About */
+/** @typedef {import("./page.d.ts").App} App */
+/** @typedef {import("./page.d.ts").Engine} Engine */
+/** @typedef {import("./page.d.ts").State} State */
+
+/** The panels by the id of the element that they are mounted into. */
+/** @type {{ [id: string]: (element: HTMLElement, app: App) => void }} */
+const PANELS = {
+  scores: mountScores,
+};
+
+/**
+ * Levels 0..1 as the network takes them: (255 · level · scale - mean) / std, by channel.
+ * @param {Float32Array} levels C*H*W
+ * @param {About["input"]} input
+ */
+export function normalised(levels, input) {
+  if (!input.normalisation) return levels;
+  const { mean, std, scale } = input.normalisation;
+  const size = input.shape[1] * input.shape[2];
+  return levels.map((level, i) => {
+    const channel = Math.min(Math.floor(i / size), mean.length - 1);
+    return (level * 255 * scale - mean[channel]) / std[channel];
+  });
+}
+
+/**
+ * The levels 0..1 of a sample.
+ * @param {string} text base64 of bytes
+ */
+export function sampleLevels(text) {
+  return Float32Array.from(atob(text), (byte) => byte.charCodeAt(0) / 255);
+}
+
+/** @param {About} about @param {string} language @returns {State} */
+function firstState(about, language) {
+  const levels = about.samples.length
+    ? sampleLevels(about.samples[0].levels)
+    : new Float32Array(about.input.shape.reduce((a, b) => a * b, 1));
+  const shown = about.layers.find((layer) => layer.shape.length === 3 && layer.kind !== "image");
+  return {
+    levels, image: normalised(levels, about.input), maps: null, stale: false, spent: 0,
+    layer: (shown ?? about.layers[0]).name, unit: null, pins: [], frozen: false,
+    rule: about.rules[0] ?? "plain", gamma: 1, switches: {}, overlay: "none",
+    lang: language.startsWith("zh") ? "zh" : "en", theme: "auto", pane: "graph",
+  };
+}
+
+/**
+ * The run loop: levels are normalised, and the network runs in the frame in which they changed;
+ * where it is too large for that it runs when it is asked to (`app.run`).
+ * @param {App} app
+ */
+function startRuns(app) {
+  const { store, engine, about } = app;
+  app.run = () => {
+    const { image, switches } = store.get();
+    const began = performance.now();
+    const views = engine.run(image, switches);
+    const maps = Object.fromEntries(Object.entries(views).map(([name, map]) => [name, map.slice()]));
+    store.set({ maps, stale: false, spent: performance.now() - began });
+  };
+  const changed = () => (about.live ? app.run() : store.set({ stale: true }));
+  store.on(["levels"], ({ levels }) => store.set({ image: normalised(levels, about.input) }));
+  store.on(["image", "switches"], changed);
+}
+
+/** @param {Document} document @param {App} app */
+function startBar(document, app) {
+  const { store, about, say } = app;
+  const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+  const [theme, language, freeze] = ["theme", "language", "freeze"].map(find);
+  find("name").textContent = about.name;
+  document.title = about.name;
+  const themes = /** @type {const} */ (["auto", "light", "dark"]);
+  theme.addEventListener("click", () => {
+    store.set({ theme: themes[(themes.indexOf(store.get().theme) + 1) % 3] });
+  });
+  language.addEventListener("click", () => {
+    store.set({ lang: store.get().lang === "en" ? "zh" : "en" });
+  });
+  freeze.addEventListener("click", () => store.set({ frozen: !store.get().frozen }));
+  store.on(["frozen"], ({ frozen }) => freeze.setAttribute("aria-pressed", String(frozen)));
+  const words = () => {
+    const { lang, theme: chosen } = store.get();
+    document.documentElement.lang = lang === "zh" ? "zh-Hans" : "en";
+    translate(document, say);
+    const count = (/** @type {number} */ n) => n.toLocaleString("en");
+    const values = { parameters: count(about.parameters), operations: count(about.multiplyAdds) };
+    find("facts").textContent = say("facts", values);
+    theme.textContent = say(`theme${chosen[0].toUpperCase()}${chosen.slice(1)}`);
+    theme.title = say("themeTitle");
+  };
+  store.on(["lang", "theme"], words);
+  store.on(["theme"], (state) => applyTheme(document, state.theme));
+  words();
+  applyTheme(document, store.get().theme);
+}
+
+/** Panes are tabs: arrows go along them, the chosen one alone is shown. */
+/** @param {Document} document @param {App} app */
+function startTabs(document, app) {
+  const tabs = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-pane]")]);
+  const shown = () => tabs.filter((tab) => !tab.hidden);
+  const choose = () => {
+    for (const tab of tabs) {
+      const chosen = tab.dataset.pane === app.store.get().pane;
+      tab.setAttribute("aria-selected", String(chosen));
+      tab.tabIndex = chosen ? 0 : -1;
+      const pane = document.getElementById(tab.dataset.pane ?? "");
+      if (pane) pane.hidden = !chosen;
+    }
+  };
+  for (const tab of tabs) {
+    tab.hidden = !document.getElementById(tab.dataset.pane ?? "")?.hasChildNodes();
+    tab.addEventListener("click", () => app.store.set({ pane: tab.dataset.pane }));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const all = shown();
+      const next = all[(all.indexOf(tab) + step + all.length) % all.length];
+      app.store.set({ pane: next.dataset.pane });
+      next.focus();
+    });
+  }
+  const { pane } = app.store.get();
+  if (!shown().some((tab) => tab.dataset.pane === pane) && shown().length) {
+    app.store.set({ pane: shown()[0].dataset.pane });
+  }
+  app.store.on(["pane"], choose);
+  choose();
+}
+
+/**
+ * Mounts all panels upon an engine and runs it once.
+ * @param {Document} document
+ * @param {Engine} engine
+ * @returns {App}
+ */
+export function openPage(document, engine) {
+  const about = engine.about;
+  const store = createStore(firstState(about, globalThis.navigator?.language ?? "en"));
+  /** @type {App} */
+  const app = {
+    engine, about, store,
+    say: (key, values) => wordsOf(store.get().lang, key, values),
+    announce(text) {
+      const said = document.getElementById("said");
+      if (said) said.textContent = text;
+    },
+    fail(message) {
+      const banner = /** @type {HTMLElement} */ (document.getElementById("banner"));
+      banner.textContent = message;
+      banner.hidden = false;
+    },
+    run() {},
+  };
+  startAddress(app); // before the panels, which are mounted with the state that it holds
+  for (const [id, mount] of Object.entries(PANELS)) {
+    const element = document.getElementById(id);
+    if (element) mount(element, app);
+  }
+  for (const section of document.querySelectorAll("section.panel")) {
+    const mounted = section.querySelector("h2 + div");
+    /** @type {HTMLElement} */ (section).hidden = !mounted?.hasChildNodes();
+  }
+  startTabs(document, app);
+  startBar(document, app);
+  startKeys(document, app);
+  startRuns(app);
+  if (about.live) app.run();
+  else store.set({ stale: true });
+  return app;
+}

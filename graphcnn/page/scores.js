@@ -1,0 +1,99 @@
+// The answer of the network, and a bar for every class.
+// @ts-check
+
+import { make } from "./dom.js";
+
+/** @typedef {import("./page.d.ts").App} App */
+
+/** Classes that have rows: all of them where they are few, the best otherwise. */
+const MOST_ROWS = 12;
+
+/**
+ * Probabilities exp(s - max) / Σ exp(s - max) of scores.
+ * @param {ArrayLike<number>} scores
+ */
+export function probabilities(scores) {
+  const most = Math.max(...Array.from(scores));
+  const powers = Float64Array.from(scores, (score) => Math.exp(score - most));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** A share with one decimal that never says 100 where it is less. @param {number} share */
+export function percent(share) {
+  const shown = share < 1 && share > 0.9994 ? 99.9 : share * 100;
+  return `${shown.toFixed(1)} %`;
+}
+
+/** @param {HTMLElement} element @param {App} app */
+export function mountScores(element, app) {
+  const { about, store, say } = app;
+  const ranked = about.classes.length > MOST_ROWS;
+  const longest = Math.min(14, Math.max(...about.classes.map((one) => one.length)) + 1);
+  const count = ranked ? 10 : about.classes.length;
+  const name = make("strong", {});
+  const share = make("span", { class: "number muted" });
+  const time = make("span", { class: "number muted small spent" });
+  const run = make("button", { class: "main", say: "run", hidden: about.live, click: () => app.run() });
+  const verdict = make("output", { class: "verdict", id: "verdict" }, name, share);
+  const rows = Array.from({ length: count }, (_, i) => makeRow(i));
+  element.append(
+    make("div", { class: "row spread" }, verdict, run),
+    make("ol", { class: "scores", style: `--label: ${longest}ch` }, ...rows.map((row) => row.element)),
+    make("p", { class: "row spread" }, time),
+  );
+
+  /** @param {number} i */
+  function makeRow(i) {
+    const label = make("span", { class: "name" });
+    const bar = make("span", { class: "fill" });
+    const text = make("span", { class: "number" });
+    const track = make("span", { class: "track", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1 }, bar);
+    const row = { channel: i, label, bar, text, track, element: make("li", {}) };
+    const choose = () => {
+      store.set({ layer: about.scores, unit: { layer: about.scores, channel: row.channel, y: 0, x: 0 } });
+    };
+    row.element.append(make("button", { click: choose }, label, track, text));
+    return row;
+  }
+
+  let announced = -1;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let waiting;
+  function paint() {
+    const { maps, stale, spent } = store.get();
+    element.classList.toggle("stale", stale);
+    const scores = maps?.[about.scores];
+    if (!scores) {
+      name.textContent = say("readsNothing");
+      return;
+    }
+    const values = about.softmax ? probabilities(scores) : Float64Array.from(scores);
+    const most = about.softmax ? 1 : Math.max(1e-12, ...values.map(Math.abs));
+    const show = (/** @type {number} */ v) => (about.softmax ? percent(v) : v.toPrecision(3));
+    const order = Array.from(values.keys());
+    const best = order.reduce((a, b) => (values[b] > values[a] ? b : a), 0);
+    if (ranked) order.sort((a, b) => values[b] - values[a]);
+    rows.forEach((row, i) => {
+      const channel = order[i];
+      row.channel = channel;
+      row.label.textContent = row.label.title = about.classes[channel];
+      row.text.textContent = show(values[channel]);
+      row.bar.style.transform = `scaleX(${Math.max(0, values[channel]) / most})`;
+      row.element.classList.toggle("best", channel === best);
+      row.track.setAttribute("aria-valuenow", values[channel].toFixed(3));
+      row.track.setAttribute("aria-label", about.classes[channel]);
+    });
+    name.textContent = about.classes[best];
+    share.textContent = show(values[best]);
+    time.textContent = say("spent", { time: spent.toFixed(spent < 10 ? 1 : 0) });
+    if (best === announced) return;
+    announced = best;
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      app.announce(say("reads", { name: about.classes[best], share: show(values[best]) }));
+    }, 600);
+  }
+  store.on(["maps", "stale", "lang"], paint);
+  paint();
+}

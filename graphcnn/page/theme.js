@@ -1,0 +1,24 @@
+// Light, dark, or as the system has it, for the page and for the drawings in it.
+// @ts-check
+
+/** What the medium of a rule was before a reader chose. @type {WeakMap<CSSMediaRule, string>} */
+const written = new WeakMap();
+
+/**
+ * Rules for the dark are in `@media … (prefers-color-scheme: dark)`, in the page's style and in the
+ * style of every drawing: a choice turns all of them on (for the screen: paper stays white) or off.
+ * @param {Document} document
+ * @param {"auto" | "light" | "dark"} theme
+ */
+export function applyTheme(document, theme) {
+  for (const sheet of document.styleSheets) {
+    for (const rule of sheet.cssRules) {
+      if (!(rule instanceof CSSMediaRule)) continue;
+      const medium = written.get(rule) ?? rule.media.mediaText;
+      if (!medium.includes("prefers-color-scheme")) continue;
+      written.set(rule, medium);
+      const own = medium.includes("dark") ? "dark" : "light";
+      rule.media.mediaText = theme === "auto" ? medium : theme === own ? "screen" : "not all";
+    }
+  }
+}
