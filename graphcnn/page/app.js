@@ -4,10 +4,12 @@
 import { startAddress } from "./address.js";
 import { translate } from "./dom.js";
 import { startKeys } from "./keys.js";
+import { mountLab } from "./lab.js";
 import { mountScores } from "./scores.js";
 import { createStore } from "./store.js";
 import { applyTheme } from "./theme.js";
 import { wordsOf } from "./words.js";
+import { mountStory } from "./xo.js";
 
 /** @typedef {import("./page.d.ts").About} About */
 /** @typedef {import("./page.d.ts").App} App */
@@ -18,6 +20,8 @@ import { wordsOf } from "./words.js";
 /** @type {{ [id: string]: (element: HTMLElement, app: App) => void }} */
 const PANELS = {
   scores: mountScores,
+  lab: mountLab,
+  story: mountStory,
 };
 
 /**
