@@ -3,6 +3,7 @@
 
 import { startAddress } from "./address.js";
 import { translate } from "./dom.js";
+import { mountInput } from "./input.js";
 import { startKeys } from "./keys.js";
 import { mountLab } from "./lab.js";
 import { mountScores } from "./scores.js";
@@ -19,6 +20,7 @@ import { mountStory } from "./xo.js";
 /** The panels by the id of the element that they are mounted into. */
 /** @type {{ [id: string]: (element: HTMLElement, app: App) => void }} */
 const PANELS = {
+  input: mountInput,
   scores: mountScores,
   lab: mountLab,
   story: mountStory,
