@@ -33,15 +33,14 @@ export function mountScores(element, app) {
   const count = ranked ? 10 : about.classes.length;
   const name = make("strong", {});
   const share = make("span", { class: "number muted" });
-  const time = make("span", { class: "number muted small spent" });
+  const time = make("p", { class: "number muted small spent" });
   const run = make("button", { class: "main", say: "run", hidden: about.live, click: () => app.run() });
   const verdict = make("output", { class: "verdict", id: "verdict" }, name, share);
   const rows = Array.from({ length: count }, (_, i) => makeRow(i));
-  element.append(
-    make("div", { class: "row spread" }, verdict, run),
-    make("ol", { class: "scores", style: `--label: ${longest}ch` }, ...rows.map((row) => row.element)),
-    make("p", { class: "row spread" }, time),
-  );
+  const style = `--label: ${longest}ch; --rows: ${Math.ceil(count / 2)}`;
+  element.append(make("div", { class: "answers" },
+    make("div", {}, verdict, time, run),
+    make("ol", { class: "scores", style }, ...rows.map((row) => row.element))));
 
   /** @param {number} i */
   function makeRow(i) {

@@ -17,7 +17,7 @@ export const XO = {
 const FEATURES = ["#...#...#", "..#.#.#..", "#.#.#.#.#"];
 /** A class listens to an answer that its own picture makes larger than the other one by this. */
 const LISTENS = 0.3;
-const [SIZE, WINDOW, PLACES, POOLED] = [9, 3, 7, 4];
+const [BOARD, WINDOW, MATCHES, POOLED] = [9, 3, 7, 4];
 
 /** @param {string} drawing */
 export function drawingPixels(drawing) {
@@ -27,7 +27,7 @@ export function drawingPixels(drawing) {
 /** The pixels under the window at (y, x). @param {Float32Array} picture @param {number} y @param {number} x */
 function under(picture, y, x) {
   return Float32Array.from({ length: WINDOW * WINDOW }, (_, i) =>
-    picture[(y + Math.floor(i / WINDOW)) * SIZE + x + (i % WINDOW)]);
+    picture[(y + Math.floor(i / WINDOW)) * BOARD + x + (i % WINDOW)]);
 }
 
 /**
@@ -36,8 +36,8 @@ function under(picture, y, x) {
  * @param {Float32Array} feature
  */
 export function matched(picture, feature) {
-  return Float32Array.from({ length: PLACES * PLACES }, (_, at) => {
-    const patch = under(picture, Math.floor(at / PLACES), at % PLACES);
+  return Float32Array.from({ length: MATCHES * MATCHES }, (_, at) => {
+    const patch = under(picture, Math.floor(at / MATCHES), at % MATCHES);
     return patch.reduce((sum, value, i) => sum + value * feature[i], 0) / (WINDOW * WINDOW);
   });
 }
@@ -46,7 +46,7 @@ export function matched(picture, feature) {
 export function pooledOf(map) {
   const pooled = new Float32Array(POOLED * POOLED);
   map.forEach((value, at) => {
-    const to = Math.floor(at / PLACES / 2) * POOLED + Math.floor((at % PLACES) / 2);
+    const to = Math.floor(at / MATCHES / 2) * POOLED + Math.floor((at % MATCHES) / 2);
     pooled[to] = Math.max(pooled[to], value);
   });
   return pooled;
@@ -78,10 +78,10 @@ export function agreement(picture) {
 
 /** The picture moved by rows and columns; what comes in is ground. */
 /** @param {Float32Array} picture @param {number} rows @param {number} columns */
-function shifted(picture, rows, columns) {
+function movedBy(picture, rows, columns) {
   return picture.map((_, i) => {
-    const [y, x] = [Math.floor(i / SIZE) - rows, (i % SIZE) - columns];
-    return y < 0 || x < 0 || y >= SIZE || x >= SIZE ? -1 : picture[y * SIZE + x];
+    const [y, x] = [Math.floor(i / BOARD) - rows, (i % BOARD) - columns];
+    return y < 0 || x < 0 || y >= BOARD || x >= BOARD ? -1 : picture[y * BOARD + x];
   });
 }
 
@@ -114,7 +114,7 @@ export function mountStory(element, app) {
   const pixelTrack = make("span", { class: "track", role: "meter", sayLabel: "storyPixels", "aria-valuemin": 0, "aria-valuemax": 1 }, pixelFill);
   const set = (/** @type {Float32Array} */ to) => { picture = to; paint(); };
   const arrow = (/** @type {string} */ sign, /** @type {number} */ rows, /** @type {number} */ columns) =>
-    make("button", { sayLabel: "storyMove", click: () => set(shifted(picture, rows, columns)) }, sign);
+    make("button", { sayLabel: "storyMove", click: () => set(movedBy(picture, rows, columns)) }, sign);
   element.append(
     make("p", { class: "lead", say: "storyLead" }),
     make("div", { class: "story" },
@@ -136,17 +136,17 @@ export function mountStory(element, app) {
     if (store.get().pane !== "story") return;
     const own = drawingPixels(FEATURES[feature]);
     const matches = matched(picture, own);
-    const [y, x] = [Math.floor(place / PLACES), place % PLACES];
+    const [y, x] = [Math.floor(place / MATCHES), place % MATCHES];
     const sign = (/** @type {number} */ v) => (v > 0 ? "+" : "−");
 
-    const onBoard = sharpContext(board, SIZE * cell, SIZE * cell);
-    const grid = { values: picture, height: SIZE, width: SIZE, left: 0, top: 0, cell, most: 2, write: sign };
+    const onBoard = sharpContext(board, BOARD * cell, BOARD * cell);
+    const grid = { values: picture, height: BOARD, width: BOARD, left: 0, top: 0, cell, most: 2, write: sign };
     drawGrid(onBoard, grid);
     frameCells(onBoard, grid, [y, x, WINDOW, WINDOW]);
     if (document.activeElement === board) frameCells(onBoard, grid, [row, column, 1, 1]);
 
-    const onMap = sharpContext(map, PLACES * 33, PLACES * 33);
-    const matchGrid = { values: matches, height: PLACES, width: PLACES, left: 0, top: 0, cell: 33, most: 1.6 };
+    const onMap = sharpContext(map, MATCHES * 33, MATCHES * 33);
+    const matchGrid = { values: matches, height: MATCHES, width: MATCHES, left: 0, top: 0, cell: 33, most: 1.6 };
     drawGrid(onMap, matchGrid);
     frameCells(onMap, matchGrid, [y, x, 1, 1]);
 
@@ -184,7 +184,7 @@ export function mountStory(element, app) {
     pictureSays.textContent = say("storyHint");
     const winner = votes[0] === votes[1] ? say("storyNobody") : votes[0] > votes[1] ? "X" : "O";
     votesSay.textContent = say("storyWinner", { name: winner });
-    board.setAttribute("aria-label", say("storyBoard", { y: row, x: column, mark: sign(picture[row * SIZE + column]), name: winner }));
+    board.setAttribute("aria-label", say("storyBoard", { y: row, x: column, mark: sign(picture[row * BOARD + column]), name: winner }));
     map.setAttribute("aria-label", featureSays.textContent);
     rest.setAttribute("aria-label", say("storyRest"));
     work.setAttribute("aria-label", featureSays.textContent);
@@ -194,8 +194,8 @@ export function mountStory(element, app) {
   let ink = null;
   /** @param {PointerEvent} event */
   function touch(event) {
-    [row, column] = [event.offsetY, event.offsetX].map((v) => Math.min(Math.max(Math.floor(v / cell), 0), SIZE - 1));
-    const at = row * SIZE + column;
+    [row, column] = [event.offsetY, event.offsetX].map((v) => Math.min(Math.max(Math.floor(v / cell), 0), BOARD - 1));
+    const at = row * BOARD + column;
     ink ??= -picture[at];
     set(picture.map((value, i) => (i === at ? /** @type {number} */ (ink) : value)));
   }
@@ -208,16 +208,16 @@ export function mountStory(element, app) {
   for (const name of ["focus", "blur"]) board.addEventListener(name, paint);
   board.addEventListener("keydown", (event) => {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    if (step) [row, column] = [row + step[0], column + step[1]].map((v) => (v + SIZE) % SIZE);
-    else if (event.key === " " || event.key === "Enter") picture[row * SIZE + column] *= -1;
+    if (step) [row, column] = [row + step[0], column + step[1]].map((v) => (v + BOARD) % BOARD);
+    else if (event.key === " " || event.key === "Enter") picture[row * BOARD + column] *= -1;
     else return;
     event.preventDefault();
     paint();
   });
   for (const name of /** @type {const} */ (["pointermove", "pointerdown"])) {
     map.addEventListener(name, (event) => {
-      const [y, x] = [event.offsetY, event.offsetX].map((v) => Math.min(Math.max(Math.floor(v / 33), 0), PLACES - 1));
-      place = y * PLACES + x;
+      const [y, x] = [event.offsetY, event.offsetX].map((v) => Math.min(Math.max(Math.floor(v / 33), 0), MATCHES - 1));
+      place = y * MATCHES + x;
       paint();
     });
   }
