@@ -2,13 +2,16 @@
 // @ts-check
 
 import { startAddress } from "./address.js";
+import { mountDiagram } from "./diagram.js";
 import { translate } from "./dom.js";
 import { mountInput } from "./input.js";
 import { startKeys } from "./keys.js";
 import { mountLab } from "./lab.js";
+import { mountMaps } from "./maps.js";
 import { mountScores } from "./scores.js";
 import { createStore } from "./store.js";
 import { applyTheme } from "./theme.js";
+import { mountTrace } from "./trace.js";
 import { wordsOf } from "./words.js";
 import { mountStory } from "./xo.js";
 
@@ -24,6 +27,9 @@ const PANELS = {
   scores: mountScores,
   lab: mountLab,
   story: mountStory,
+  maps: mountMaps,
+  trace: mountTrace,
+  graph: mountDiagram,
 };
 
 /**

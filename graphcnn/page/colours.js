@@ -4,7 +4,7 @@
 const DIVERGING = ["053061", "2166ac", "92c5de", "ffffff", "f4a582", "b2182b", "67001f"];
 
 /** 256 colours as bytes red, green, blue, 255 from blue (below 0) over white (0) to red. */
-const SIGNED = table(DIVERGING);
+export const SIGNED = table(DIVERGING);
 
 /** @param {string[]} colours */
 function table(colours) {

@@ -1,0 +1,61 @@
+// Every feature map of every layer, and on them the field of the unit under the mouse: what it sees
+// before it and what sees it after.
+// @ts-check
+
+import { make, slider } from "./dom.js";
+import { fieldAfter, fieldBefore } from "./field.js";
+import { layerView } from "./layer.js";
+
+/** @typedef {import("./page.d.ts").App} App */
+
+/** @param {HTMLElement} element @param {App} app */
+export function mountMaps(element, app) {
+  const { about, say, store } = app;
+  /** @type {import("./layer.js").Shared} */
+  const shared = { each: false, tile: 64, before: new Map(), after: new Map() };
+  const scale = make("button", { say: "mapsEach", sayTitle: "mapsEachTitle", "aria-pressed": "false" });
+  scale.addEventListener("click", () => {
+    shared.each = !shared.each;
+    scale.setAttribute("aria-pressed", String(shared.each));
+    for (const view of views) view.spoil();
+  });
+  const range = { min: 32, max: 160, step: 16, value: shared.tile };
+  const size = slider(say, "mapsSize", range, (value) => {
+    shared.tile = value;
+    for (const view of views) view.layOut();
+  });
+  const legend = ["ramp", "before", "after"].flatMap((part) => [
+    make("span", { class: `key-${part}` }), make("span", { say: `maps-${part}` }),
+  ]);
+  const views = about.layers.map((layer) => layerView(layer, app, shared));
+  element.append(
+    make("div", { class: "row map-tools" }, scale, size.element),
+    make("p", { class: "legend" }, ...legend),
+    ...views.map((view) => view.element),
+  );
+
+  // Only what is on the screen is painted.
+  const watch = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      views.find((view) => view.element === target)?.show(isIntersecting);
+    }
+  }, { rootMargin: "100px" });
+  for (const view of views) watch.observe(view.element);
+  globalThis.addEventListener("beforeprint", () => views.forEach((view) => view.show(true)));
+  let width = 0;
+  new ResizeObserver(() => {
+    if (element.clientWidth === width) return;
+    width = element.clientWidth;
+    for (const view of views) view.layOut();
+  }).observe(element);
+
+  store.on(["maps", "gamma"], () => views.forEach((view) => view.spoil()));
+  store.on(["unit", "pins", "theme", "lang"], ({ unit }) => {
+    shared.before = unit ? fieldBefore(about, unit) : new Map();
+    shared.after = unit ? fieldAfter(about, unit) : new Map();
+    for (const view of views) view.mark();
+  });
+  const choose = () => views.forEach((view) => view.choose(view.layer.name === store.get().layer));
+  store.on(["layer"], choose);
+  choose();
+}
