@@ -16,7 +16,7 @@ _CLOSE_FIRST = os.name == "nt"
 Pieces = Iterable[bytes | memoryview]
 
 
-def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> Path:
+def atomic_write(path: str | os.PathLike[str], data: bytes | memoryview | str) -> Path:
     """Write `data` (text as UTF-8) to `path`, so that a reader sees the old file or the new one.
 
     The bytes go to a temporary file in the same folder, reach the disk, and take the name of

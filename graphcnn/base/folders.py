@@ -18,7 +18,7 @@ except ImportError:  # Windows
 
 
 def atomic_folder(
-    path: str | os.PathLike[str], files: Mapping[str, bytes], *, new: bool = False
+    path: str | os.PathLike[str], files: Mapping[str, bytes | memoryview], *, new: bool = False
 ) -> Path:
     """Write a folder of files. A new folder appears whole, by one rename. In one that exists, each
     of the files is replaced whole, in the order given, and all others stay; unless it is to be

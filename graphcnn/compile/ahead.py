@@ -17,14 +17,13 @@ from graphcnn.ir.node import Array, Node
 from graphcnn.ops.own.operator import is_own
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.ahead import wasm
-from graphcnn.runtime.native.ahead.module import module_of
-from graphcnn.runtime.native.ahead.objects import Object, mark_of, object_of, object_of_kernel
+from graphcnn.runtime.native.ahead.module import Program, Weights, module_of
+from graphcnn.runtime.native.ahead.objects import Object, object_of, object_of_kernel
 from graphcnn.runtime.native.ahead.places import Places, places_of
 from graphcnn.runtime.native.ahead.shared_library import shared_library
 from graphcnn.runtime.native.ahead.symbols import undefined
 from graphcnn.runtime.native.ahead.targets import Machine
 from graphcnn.runtime.native.code.kernel import Kernel
-from graphcnn.runtime.native.memory.arena import READABLE
 from graphcnn.runtime.reference import Reference
 
 
@@ -58,7 +57,8 @@ class Ahead:
             spaces["weights"] = len(self.places.weights)
         spaces["arena"] = self.places.arena
         # The last space is the arena, whose end may be read.
-        return wasm.link(self.object.code, [self.function], spaces, self.object.stack)
+        weights = self.places.weights if self.inside else None
+        return wasm.link(self.object.code, [self.function], spaces, self.object.stack, weights)
 
     def shared_library(self) -> bytes:
         """The shared library."""
@@ -78,6 +78,7 @@ def ahead(
 
     Raises:
         GraphCnnError: an operator has no code for the machine; the message names it and its line.
+            Or its addresses do not reach the memory that the network takes.
     """
     graph = inference_graph(graph)
     for node in graph.nodes:
@@ -94,27 +95,29 @@ def ahead(
     if found.plan.graph.updates:
         raise GraphCnnError(f"{graph.name} changes states while it runs, which no build keeps")
     places = places_of(found.plan, values, f"{name}_run")
-    weights = places.weights if inside else None
-    args = found.plan, found.kernels, places, machine.target, name, inside
-    with module_of(*args, mark_of(places.weights)) as module:
-        made = object_of(module, machine.target, name, weights)
-    result = Ahead(name, graph, machine, precision, places, inside, made)
-    missing = _missing(made.code, machine.format)
+    _check_memory(name, places, machine)
+    weights: Weights = (
+        "argument" if not inside else "symbol" if machine.format == "wasm" else "inside"
+    )
+    program = Program(name, found.plan, found.kernels, places, machine.target, weights)
+    with module_of(program) as module:
+        made = object_of(module, program)
+    missing = undefined(made.code, machine.format)
     if missing:
         nodes = [step.node for step in found.plan.steps]
         raise GraphCnnError(_refusal(nodes, found.kernels, machine, missing))
-    return result
+    return Ahead(name, graph, machine, precision, places, inside, made)
 
 
-def _missing(code: bytes, format: str) -> list[str]:
-    """What the code calls and does not hold."""
-    if format != "wasm":
-        return undefined(code, format)
-    try:
-        wasm.link(code, [], {}, READABLE)
-    except wasm.Undefined as error:
-        return [str(error)]
-    return []
+def _check_memory(name: str, places: Places, machine: Machine) -> None:
+    """Raises `GraphCnnError` where addresses do not reach all of it."""
+    ports = sum(port.bytes for port in (*places.inputs, *places.outputs))
+    needed, most = places.arena + len(places.weights) + ports, 1 << 8 * machine.target.pointer_bytes
+    if needed > most - (1 << 20):
+        raise GraphCnnError(
+            f"{name} takes {needed / 2**30:.1f} GiB of memory, and addresses of {machine.name} "
+            f"reach {most >> 30} GiB; a smaller batch takes less"
+        )
 
 
 def _refusal(
@@ -122,7 +125,7 @@ def _refusal(
 ) -> str:
     """Which operators call functions of a C library: each is compiled by itself to know."""
     for node, kernel in zip(nodes, kernels, strict=True):
-        calls = _missing(object_of_kernel(kernel, machine.target), machine.format)
+        calls = undefined(object_of_kernel(kernel, machine.target), machine.format)
         if calls:
             return (
                 f"{_told(node)}: there is no code of it for {machine.name} that calls nothing: it "

@@ -26,6 +26,7 @@ from graphcnn.runtime.reference import Reference
 
 #: Numbers of each output that the example in C compares.
 _COMPARED = 1000
+Files = dict[str, bytes | memoryview]
 
 
 @dataclass(frozen=True)
@@ -172,9 +173,10 @@ def _bound(graph: Graph, batch: int) -> Graph:
     return bound
 
 
-def _files(made: Ahead, contract: Contract, want: Mapping[str, Array]) -> dict[str, bytes]:
+def _files(made: Ahead, contract: Contract, want: Mapping[str, Array]) -> Files:
     """The files, by name; what others refer to comes first."""
-    name, machine, found = made.name, made.machine, dict[str, bytes]()
+    name, machine = made.name, made.machine
+    found: Files = {}
     if not made.inside:
         found[f"{name}.weights"] = made.places.weights
     if machine.format == "wasm":

@@ -80,11 +80,13 @@ def contract_of(made: Ahead, model: Network, levels: bool) -> Contract:
         tuple(Tensor(p.name, p.shape, p.type.dtype) for p in ports)
         for ports in (places.inputs, places.outputs)
     )  # fmt: skip
-    digest = hashlib.sha256(made.object.code + places.weights).hexdigest()
+    digest = hashlib.sha256(made.object.code)
+    digest.update(places.weights)
     return Contract(
         made.name, made.machine.name, inputs, outputs, places.arena, made.object.stack,
         len(places.weights), made.inside, made.precision, model.classes,
-        None if levels else model.normalisation, levels, digest,
+        None if levels else model.normalisation, levels,
+        digest.hexdigest(),
     )  # fmt: skip
 
 

@@ -6,9 +6,12 @@ only part. Kernels stay functions: those of equal steps are one, and engines tha
 it runs (JavaScript's) do it function by function.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 from graphcnn.ir.plan import ALIGN, Buffer, Plan
 from graphcnn.runtime.native.ahead.places import Places, Port
@@ -19,6 +22,9 @@ from graphcnn.runtime.native.code.target import Target, llvm_lock, machine
 
 #: Bytes at the begin of the weights in object code that are put there to be found again.
 MARK = 64
+#: How the code has its weights: in it; as the symbol `weights`, which a linker places; or their
+#: address is an argument.
+Weights = Literal["inside", "symbol", "argument"]
 
 _COPY = """
 define internal void @"copy.{name}"(ptr noalias %to, ptr noalias %from, {word} %count)
@@ -40,36 +46,49 @@ end:
 """
 
 
-@contextmanager
-def module_of(
-    plan: Plan,
-    kernels: Sequence[Kernel],
-    places: Places,
-    target: Target,
-    name: str,
-    inside: bool,
-    mark: bytes,
-) -> Iterator[Any]:
-    """The module of a network, for the length of a block: LLVM's memory is given back at its end,
-    and not by the search for garbage, which knows no order.
+@dataclass(frozen=True)
+class Program:
+    """What becomes a module: a plan with its kernels, a step each, for a processor."""
 
-    Args:
-        inside: the weights are part of it: `mark`, zeros in their place. Else their address is an
-            argument.
-        mark: the first `MARK` bytes of what stands for the weights.
-    """
-    bodies = {entry_of(k): k for k in kernels}
+    name: str
+    plan: Plan
+    kernels: Sequence[Kernel]
+    places: Places
+    target: Target
+    weights: Weights
+
+    @property
+    def function(self) -> str:
+        return f"{self.name}_run"
+
+    @cached_property
+    def mark(self) -> bytes:
+        """The first bytes of what stands for weights inside, which occur nowhere else."""
+        return mark_of(self.places.weights)
+
+
+def mark_of(weights: memoryview) -> bytes:
+    digest = hashlib.sha512(b"the place of weights ")
+    digest.update(weights)
+    return digest.digest()[:MARK]
+
+
+@contextmanager
+def module_of(program: Program) -> Iterator[Any]:
+    """The module of a network, for the length of a block: LLVM's memory is given back at its end,
+    and not by the search for garbage, which knows no order."""
+    bodies = {entry_of(k): k for k in program.kernels}
     with llvm_lock:
         context = llvm.create_context()
-        texts = [kernel_text(k, target, entry=False) for k in bodies.values()]
-        text = _Main(plan, kernels, places, target, name, inside, mark).text()
+        texts = [kernel_text(k, program.target, entry=False) for k in bodies.values()]
+        text = _Main(program).text()
         with parsed(text, context) as found:
             for each in texts:
                 found.link_in(parsed(each, context))
             for function in found.functions:
-                if not function.is_declaration and function.name != f"{name}_run":
+                if not function.is_declaration and function.name != program.function:
                     function.linkage = llvm.Linkage.internal
-            _tidy(found, target)
+            _tidy(found, program.target)
             yield found
 
 
@@ -85,20 +104,12 @@ def _tidy(module: Any, target: Target) -> None:
 class _Main:
     """The text around the kernels."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        kernels: Sequence[Kernel],
-        places: Places,
-        target: Target,
-        name: str,
-        inside: bool,
-        mark: bytes,
-    ) -> None:
-        self.plan, self.kernels, self.places, self.target = plan, kernels, places, target
-        self.name, self.inside, self.mark = name, inside, mark
+    def __init__(self, program: Program) -> None:
+        self.program, self.places = program, program.places
+        self.target = target = program.target
         self.word = f"i{8 * target.pointer_bytes}"
         self.attributes = " ".join(("noinline", *target.attributes))
+        self.argued = program.weights == "argument"
         self.pointers = 0
 
     def text(self) -> str:
@@ -114,18 +125,21 @@ class _Main:
         return "\n".join(lines)
 
     def _weights(self) -> Iterator[str]:
-        rest = len(self.places.weights) - MARK
-        if self.inside and self.places.weights:
+        size = len(self.places.weights)
+        if size and self.program.weights == "symbol":
+            yield f"@weights = external constant [{size} x i8], align {ALIGN}"
+        if size and self.program.weights == "inside":
+            rest = size - MARK
             kind = f"<{{ [{MARK} x i8], [{rest} x i8] }}>"
-            mark = "".join(f"\\{b:02x}" for b in self.mark)
+            mark = "".join(f"\\{b:02x}" for b in self.program.mark)
             # Nobody may conclude from what stands there now what will stand there.
             yield (
                 f"@weights = internal externally_initialized constant {kind} "
-                f'<{{ [{MARK} x i8] c"{mark}", [{rest} x i8] zeroinitializer }}>, align 64'
+                f'<{{ [{MARK} x i8] c"{mark}", [{rest} x i8] zeroinitializer }}>, align {ALIGN}'
             )
 
     def _declared(self) -> Iterator[str]:
-        found = {entry_of(k): k.operands for k in self.kernels}
+        found = {entry_of(k): k.operands for k in self.program.kernels}
         for entry, operands in found.items():
             kinds = ", ".join([*["ptr"] * operands, self.word, self.word])
             yield f"declare void @{entry}({kinds}) {self.attributes}"
@@ -141,15 +155,15 @@ class _Main:
         inputs, outputs = self.places.inputs, self.places.outputs
         arguments = [f"ptr %in.{i}" for i in range(len(inputs))]
         arguments += [f"ptr %out.{i}" for i in range(len(outputs))]
-        arguments += [] if self.inside else ["ptr %weights"]
+        arguments += ["ptr %weights"] if self.argued else []
         attributes = " ".join(self.target.attributes)
         given = ", ".join([*arguments, "ptr %arena"])
-        yield f"define i32 @{self.name}_run({given}) {attributes} {{"
+        yield f"define i32 @{self.program.function}({given}) {attributes} {{"
         yield "entry:"
         yield from self._checked()
         for i, port in enumerate(inputs):
             yield from self._copy(port, f"%in.{i}", into=True)
-        for step, kernel in zip(self.plan.steps, self.kernels, strict=True):
+        for step, kernel in zip(self.program.plan.steps, self.program.kernels, strict=True):
             operands = [*step.reads, *step.writes, *([step.scratch] if step.scratch else [])]
             found = []
             for buffer in operands:
@@ -167,7 +181,7 @@ class _Main:
         """Ends with 1 where the arena, or the weights, do not lie as kernels want them."""
         yield f"  %arena.at = ptrtoint ptr %arena to {self.word}"
         both = "%arena.at"
-        if not self.inside:
+        if self.argued:
             yield f"  %weights.at = ptrtoint ptr %weights to {self.word}"
             yield f"  %both = or {self.word} %arena.at, %weights.at"
             both = "%both"
@@ -182,7 +196,7 @@ class _Main:
         """The line that makes the address of a buffer, and the name of that."""
         base, distance = "%arena", self.places.in_arena.get(buffer)
         if distance is None:
-            base = "@weights" if self.inside else "%weights"
+            base = "%weights" if self.argued else "@weights"
             distance = self.places.in_weights[buffer]
         self.pointers += 1
         name = f"%p{self.pointers}"

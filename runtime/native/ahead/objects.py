@@ -1,6 +1,5 @@
 """From a module to object code with the weights in it."""
 
-import hashlib
 import os
 import re
 import tempfile
@@ -10,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from graphcnn.runtime.native.ahead.module import MARK
+import numpy as np
+
+from graphcnn.runtime.native.ahead.module import MARK, Program
 from graphcnn.runtime.native.code.codegen import kernel_text, parsed
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.target import Target, llvm_lock, machine
@@ -33,24 +34,20 @@ class Object:
     stack: int
 
 
-def mark_of(weights: bytes) -> bytes:
-    """Bytes that occur nowhere else, by which the place of the weights is found."""
-    return hashlib.sha512(b"the place of weights " + weights).digest()[:MARK]
-
-
-def object_of(module: Any, target: Target, name: str, weights: bytes | None) -> Object:
+def object_of(module: Any, program: Program) -> Object:
     """The object code of a network.
 
-    The weights never pass through LLVM, which takes seconds for millions of numbers: it lays down
-    zeros behind a mark, and here the weights take their place.
+    The weights never pass through LLVM, which takes seconds for millions of numbers: where they are
+    inside, it lays down zeros behind a mark, and here the weights take their place.
     """
     with llvm_lock:
         with _errors() as told:
-            code = bytes(machine(target).emit_object(module))
+            code = bytes(machine(program.target).emit_object(module))
     frames = {found[2].decode(): int(found[1]) for found in _FRAME.finditer(told())}
-    own = frames.pop(f"{name}_run", 0)
+    own = frames.pop(program.function, 0)
     stack = own + max(frames.values(), default=0) + 2 * _CALL
-    return Object(_filled(code, weights) if weights else code, stack)
+    filled = program.weights == "inside" and program.places.weights
+    return Object(_filled(code, program) if filled else code, stack)
 
 
 def object_of_kernel(kernel: Kernel, target: Target) -> bytes:
@@ -59,14 +56,16 @@ def object_of_kernel(kernel: Kernel, target: Target) -> bytes:
         return bytes(machine(target).emit_object(parsed(kernel_text(kernel, target))))
 
 
-def _filled(code: bytes, weights: bytes) -> bytes:
-    mark = mark_of(weights)
+def _filled(code: bytes, program: Program) -> bytes:
+    mark, weights = program.mark, program.places.weights
     if code.count(mark) != 1:
         raise AssertionError(f"the place of the weights is found {code.count(mark)} times")
     start = code.index(mark)
-    if any(code[start + MARK : start + len(weights)]):
+    end = start + len(weights)
+    if np.frombuffer(code, np.uint8)[start + MARK : end].any():
         raise AssertionError("something else lies where the weights are to lie")
-    return code[:start] + weights + code[start + len(weights) :]
+    whole = memoryview(code)
+    return b"".join((whole[:start], weights, whole[end:]))
 
 
 _capturing = threading.Lock()

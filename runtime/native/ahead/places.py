@@ -64,14 +64,14 @@ class Places:
 
     Attributes:
         arena: bytes of the arena, which begins at a multiple of `ALIGN`.
-        weights: all weights, as they lie in memory.
+        weights: all weights, as they lie in memory: hundreds of megabytes of some networks.
         in_arena, in_weights: where each buffer lies.
     """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     arena: int
-    weights: bytes
+    weights: memoryview
     in_arena: Mapping[Buffer, int]
     in_weights: Mapping[Buffer, int]
 
@@ -106,16 +106,19 @@ def places_of(plan: Plan, values: Mapping[str, Array], function: str) -> Places:
     return Places(tuple(inputs), tuple(outputs), top + READABLE, weights, in_arena, in_weights)
 
 
-def _laid(plan: Plan, values: Mapping[str, Array]) -> tuple[bytes, dict[Buffer, int]]:
+def _laid(plan: Plan, values: Mapping[str, Array]) -> tuple[memoryview, dict[Buffer, int]]:
     """The weights one after the other, and where each begins."""
     given = [(v, plan.at[v], values[state_of(v).key]) for v in plan.graph.states]
     given += [(v, buffer, constant_array(v)) for v, buffer in plan.constants.items()]
-    blob, found = bytearray(), dict[Buffer, int]()
+    end, found = 0, dict[Buffer, int]()
+    for value, buffer, _ in given:
+        found[buffer] = round_up(end, ALIGN)
+        end = found[buffer] + storage_bytes(value.type)
+    room = np.zeros(end + READABLE if found else 0, np.uint8)
     for value, buffer, array in given:
-        blob += bytes(-len(blob) % ALIGN)
-        found[buffer] = len(blob)
-        blob += pack(np.asarray(array), value.type).tobytes()
-    return bytes(blob) + bytes(READABLE * bool(found)), found
+        packed = pack(np.asarray(array), value.type).view(np.uint8)
+        room[found[buffer] : found[buffer] + packed.size] = packed
+    return room.data.toreadonly(), found
 
 
 def _name(key: str, taken: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""What object code leaves undefined, in the formats of Linux, Windows and macOS.
+"""What object code leaves undefined, in the formats of Linux, Windows, macOS and WebAssembly.
 
 Sources: System V ABI, chapter 4, "Symbol Table"; Microsoft, "PE Format", "COFF Symbol Table";
 Apple, `mach-o/nlist.h`.
@@ -7,12 +7,14 @@ Apple, `mach-o/nlist.h`.
 import struct
 from collections.abc import Iterator
 
+from graphcnn.runtime.native.ahead import wasm
 from graphcnn.runtime.native.ahead.elf import ElfObject
 
 
 def undefined(code: bytes, format: str) -> list[str]:
-    """The names that others would have to define; of WebAssembly the linker says so (`wasm`)."""
-    found = {"elf": _elf, "coff": _coff, "macho": _macho}[format](code)
+    """The names that others would have to define."""
+    kinds = {"elf": _elf, "coff": _coff, "macho": _macho, "wasm": wasm.undefined}
+    found = kinds[format](code)
     return sorted(set(found))
 
 

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 PAGE = 1 << 16
+#: The name of data that an object may leave undefined.
+WEIGHTS = "weights"
 #: Bytes that no data lies in, and of the stack, as a multiple of these.
 NOTHING = 1024
 _TYPE, _IMPORT, _FUNCTION, _MEMORY, _GLOBAL, _EXPORT, _CODE, _DATA = 1, 2, 3, 5, 6, 7, 10, 11
@@ -28,17 +30,35 @@ class Undefined(Exception):
     """The code calls what it does not hold; the argument is the name of that."""
 
 
-def link(code: bytes, functions: Sequence[str], spaces: Mapping[str, int], stack: int) -> bytes:
+def undefined(code: bytes) -> list[str]:
+    """What an object needs of others to be linked, but for data of ours: the first such name."""
+    try:
+        parts = _Parts(code)
+        _imports(parts)
+        _Data(parts, {WEIGHTS: memoryview(b"")})
+    except Undefined as error:
+        return [str(error)]
+    return []
+
+
+def link(
+    code: bytes,
+    functions: Sequence[str],
+    spaces: Mapping[str, int],
+    stack: int,
+    weights: memoryview | None = None,
+) -> bytes:
     """The module.
 
     Args:
         functions: names of those that are exported.
         spaces: bytes of zeroed memory by name, whose addresses are exported as globals.
         stack: bytes that are enough for it.
+        weights: what the code knows as `WEIGHTS`.
     """
     parts = _Parts(code)
-    stacked = _imports(parts.sections.get(_IMPORT, b"\0"))
-    data = _Data(parts)
+    stacked = _imports(parts)
+    data = _Data(parts, {} if weights is None else {WEIGHTS: weights})
     top = _up(NOTHING + stack, 64) if stacked else NOTHING
     bottom = top
     for segment in data.segments:
@@ -56,20 +76,21 @@ def link(code: bytes, functions: Sequence[str], spaces: Mapping[str, int], stack
     pages = _number(-(-top // PAGE))
     exports.append(_text("memory") + b"\2\0")
     filled = [s for s in data.segments if any(s.content)]
-    sections = {
-        _TYPE: parts.sections[_TYPE],
-        _FUNCTION: parts.sections[_FUNCTION],
-        _MEMORY: b"\1\1" + pages + pages,
-        _GLOBAL: _vector(made),
-        _EXPORT: _vector(exports),
-        _CODE: bytes(text),
-        _DATA: _vector(
-            b"\0" + _constant(s.place) + _number(len(s.content)) + bytes(s.content) for s in filled
-        ),
+    sections: dict[int, list[bytes | bytearray | memoryview]] = {
+        _TYPE: [parts.sections[_TYPE]],
+        _FUNCTION: [parts.sections[_FUNCTION]],
+        _MEMORY: [b"\1\1" + pages + pages],
+        _GLOBAL: [_vector(made)],
+        _EXPORT: [_vector(exports)],
+        _CODE: [text],
+        _DATA: [_number(len(filled))],
     }
-    return b"\0asm\1\0\0\0" + b"".join(
-        bytes([kind]) + _number(len(body)) + body for kind, body in sections.items()
-    )
+    for s in filled:
+        sections[_DATA] += [b"\0" + _constant(s.place) + _number(len(s.content)), s.content]
+    pieces: list[bytes | bytearray | memoryview] = [b"\0asm\1\0\0\0"]
+    for kind, body in sections.items():
+        pieces += [bytes([kind]) + _number(sum(map(len, body))), *body]
+    return b"".join(pieces)
 
 
 class _Reader:
@@ -123,9 +144,9 @@ class _Parts:
             reader.at = end
 
 
-def _imports(section: bytes) -> bool:
+def _imports(parts: _Parts) -> bool:
     """Whether a stack pointer is imported. All else but the memory is refused."""
-    reader, found = _Reader(section), False
+    reader, found = _Reader(parts.sections.get(_IMPORT, b"\0")), False
     for _ in range(reader.number()):
         _, name, kind = reader.text(), reader.text(), reader.byte()
         if kind == 2:
@@ -143,10 +164,11 @@ def _imports(section: bytes) -> bool:
 
 @dataclass
 class _Segment:
-    """Constants, where they begin in the section of data, and at what they are to be aligned."""
+    """Constants, where they begin in the section of data, and at what they are to be aligned.
+    Those that are given from outside begin nowhere there."""
 
-    content: bytearray
-    start: int
+    content: bytearray | memoryview
+    start: int | None
     align: int = 16
     place: int = 0
 
@@ -160,10 +182,11 @@ class _Symbol:
 
 
 class _Data:
-    """The segments of an object, and what refers to places in them."""
+    """The segments of an object, and what refers to places in them; `given` is data by name that
+    it leaves undefined."""
 
-    def __init__(self, parts: _Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: _Parts, given: Mapping[str, memoryview]) -> None:
+        self._parts, self._given = parts, given
         self.segments: list[_Segment] = []
         self.functions: dict[str, int] = {}
         self._symbols: list[_Symbol | None] = []
@@ -198,10 +221,14 @@ class _Data:
         found = None
         if kind == 1:  # data
             name = reader.text()
-            if undefined:
+            if not undefined:
+                found = _Symbol(reader.number(), reader.number())
+                reader.number()
+            elif name in self._given:
+                found = _Symbol(len(self.segments), 0)
+                self.segments.append(_Segment(self._given[name], None, 64))
+            else:
                 raise Undefined(name)
-            found = _Symbol(reader.number(), reader.number())
-            reader.number()
         elif kind == 3:  # a section
             reader.number()
         else:
@@ -235,8 +262,11 @@ class _Data:
 
     def _within(self, at: int) -> tuple[bytearray, int]:
         """The segment in which a place of the section of data lies, and where there."""
-        segment = max((s for s in self.segments if s.start <= at), key=lambda s: s.start)
-        return segment.content, at - segment.start
+        for segment in reversed(self.segments):
+            if segment.start is not None and segment.start <= at:
+                assert isinstance(segment.content, bytearray)
+                return segment.content, at - segment.start
+        raise AssertionError(f"no data at {at}")
 
 
 def _number(n: int) -> bytes:
