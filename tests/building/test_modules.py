@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import samples
 from native.run_kernel import node_of
-from support.built import NODE, checked, network, run, values
+from support.built import NODE, checked, joined, network, run, values
 from support.cases import each
+from support.exported_networks import NETWORKS
 from support.random_models import random_model
 
 import graphcnn as cnn
 from graphcnn.errors import GraphCnnError, GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.models import MODELS
+from graphcnn.onnx.importing.importer import import_graph
 from graphcnn.runtime.native.ahead.targets import MACHINES
+from graphcnn.tools.bench.light import NAMES, light_model
 
 SAME = "run as WebAssembly: the bits of this process for sse2"
 
@@ -32,6 +35,23 @@ def test_every_network_has_the_bits_of_sse2(name: str) -> None:
     assert checked(graph, values(model, graph)) == SAME
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_imported_networks_have_the_bits_of_sse2(name: str) -> None:
+    found = import_graph(NETWORKS[name]().model().SerializeToString())
+    graph = found.graph if found.graph.is_bound else found.graph.bind(N=2)
+    assert checked(graph, found.states) == SAME
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in NAMES[:2] else pytest.param(n, marks=pytest.mark.sweep) for n in NAMES],
+)
+def test_known_networks_of_onnx_have_the_bits_of_sse2(name: str) -> None:
+    model, _ = light_model(name)
+    found = import_graph(model.SerializeToString())
+    assert checked(found.graph.bind(N=1), found.states) == SAME
+
+
 def test_batches_are_built_too() -> None:
     model = network("lenet5")
     graph = model.graph.bind(N=3)
@@ -45,33 +65,41 @@ INSIDE = {"all_reduce", "fused", "placed", "relayout"}
 @pytest.mark.parametrize("op", sorted(samples.library().keys() - INSIDE))
 def test_every_operator_runs_or_is_refused_by_name(op: str) -> None:
     """Samples of all operators as networks of one: in WebAssembly the bits of SSE2."""
+    graphs, feeds = [], []
     for sample in samples.all_samples():
-        if sample.op.name != op:
-            continue
-        node, arrays = node_of(sample)
-        keys = [v.node.op.attributes["key"] for v in node.inputs]
-        feeds = dict(zip(keys, arrays, strict=True))
-        graph = Graph.of(node.inputs, {f"y{i}": v for i, v in enumerate(node.outputs)})
+        if sample.op.name == op:
+            node, arrays = node_of(sample)
+            keys = [v.node.op.attributes["key"] for v in node.inputs]
+            feeds.append(dict(zip(keys, arrays, strict=True)))
+            outputs = {f"y{i}": v for i, v in enumerate(node.outputs)}
+            graphs.append(Graph.of(node.inputs, outputs))
+    together = {f"{i}.{key}": x for i, fed in enumerate(feeds) for key, x in fed.items()}
+    try:
+        assert checked(joined(graphs), {}, feeds=together) == SAME
+        return
+    except GraphCnnError:  # some may be refused; those that are not run
+        pass
+    for graph, fed in zip(graphs, feeds, strict=True):
         try:
-            assert checked(graph, {}, feeds=feeds) == SAME
+            assert checked(graph, {}, feeds=fed) == SAME
         except GraphCnnError as error:
             assert op in str(error) or "has no native code" in str(error), error
 
 
 @each(range(200), of=lambda seed: f"{seed // 20}x")
 def test_random_networks_have_the_bits_of_sse2(seed: int) -> None:
-    random_case(seed)
+    random_case(seed, size=3)
 
 
 @pytest.mark.sweep
 @each(range(1000, 3000), of=lambda seed: f"{seed // 100}xx")
 def test_random_networks_have_the_bits_of_sse2_sweep(seed: int) -> None:
-    random_case(seed)
+    random_case(seed, size=5)
 
 
-def random_case(seed: int) -> None:
+def random_case(seed: int, size: int) -> None:
     random = Random(seed)
-    model = random_model(random).initialize(seed)
+    model = random_model(random, size).initialize(seed)
     graph = model.graph.bind(N=random.randint(1, 2))
     precision = random.choice(("fast", "strict"))
     assert checked(graph, values(model, graph), precision=precision) == SAME

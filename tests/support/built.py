@@ -2,15 +2,16 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from graphcnn.compile.ahead import Ahead, ahead
 from graphcnn.exchange.building.trial import tried
-from graphcnn.ir.graph import Graph, state_of
-from graphcnn.ir.node import Array
+from graphcnn.ir.graph import Graph, rebuilt, state_of
+from graphcnn.ir.node import Array, Value
+from graphcnn.ir.sources import Input
 from graphcnn.models import build
 from graphcnn.network.network import Network
 from graphcnn.runtime.native.ahead.targets import MACHINES
@@ -22,8 +23,8 @@ WASM, SSE2 = MACHINES["wasm"], MACHINES["linux-x86-64-sse2"]
 
 def network(name: str) -> Network:
     """A built-in network with seeded weights, as small as it can be."""
-    small = {"squeezenet": {"size": 64}, "resnet18": {"size": 32}, "vgg16": {"size": 32},
-             "mobilenet_v2": {"size": 32}}  # fmt: skip
+    small = {"squeezenet": {"size": 64}, "resnet18": {"size": 32}, "mobilenet_v2": {"size": 32},
+             "vgg16": {"size": 32, "hidden": 64}}  # fmt: skip
     return build(name, **small.get(name, {})).initialize(0)
 
 
@@ -53,6 +54,21 @@ def checked(
     """Build a bound graph and try it; `tried` raises where a bit differs."""
     made = ahead(graph, states, MACHINES[machine], "net", precision)
     return tried(made, feeds or drawn(made), states)
+
+
+def joined(graphs: Sequence[Graph]) -> Graph:
+    """Graphs without states side by side as one, whose keys begin with the number of each and a
+    dot: what a build takes for itself is taken once."""
+    new: dict[Value, Value] = {}
+    outputs: dict[str, Value] = {}
+    for i, graph in enumerate(graphs):
+        for value in graph.inputs:
+            key = f"{i}.{value.node.op.attributes['key']}"
+            new[value] = Input(key, value.type)(name=key)
+        outputs |= {f"{i}.{key}": value for key, value in graph.outputs.items()}
+    inputs = list(new.values())
+    values = rebuilt(outputs.values(), new)
+    return Graph.of(inputs, dict(zip(outputs, values, strict=True)))
 
 
 def run(*command: object, folder: Path) -> str:
