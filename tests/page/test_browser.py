@@ -1,0 +1,305 @@
+"""The page in a browser: opened from disk, without a network, by mouse, by touch, by keys alone."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphcnn as cnn
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
+page_of: Any = pytest.importorskip("graphcnn.page.page").page
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
+#: A 7 in shares of the drawing surface.
+SEVEN = ((0.28, 0.25), (0.7, 0.25), (0.6, 0.5), (0.47, 0.8))
+PANES = ("graph", "lab", "story", "learn")
+
+
+def lenet5() -> cnn.Model:
+    """As it is when it has learned from a part of MNIST, or from noise where that is missing."""
+    image = cnn.input("image", (1, 28, 28))
+    x = cnn.conv2d(image, 6, 5, padding=2, activation="relu", name="C1")
+    x = cnn.conv2d(cnn.max_pool2d(x, 2, name="S2"), 16, 5, activation="relu", name="C3")
+    x = cnn.flatten(cnn.max_pool2d(x, 2, name="S4"))
+    x = cnn.dense(cnn.dense(x, 120, activation="relu"), 84, activation="relu")
+    model = cnn.Model(image, cnn.dense(x, 10, name="logits"), name="lenet5").initialize(0)
+    if MNIST.is_dir():
+        train = cnn.data.mnist(str(MNIST))[0]
+        small = cnn.data.Dataset(train.images[:12000], train.labels[:12000], train.classes)
+        model.fit(small, epochs=2, batch_size=64, optimizer=cnn.Adam(0.002), seed=0)
+    return model
+
+
+@dataclass(frozen=True)
+class Case:
+    """A page, and what the network itself says of its samples."""
+
+    url: str
+    path: Path
+    shares: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    path = tmp_path_factory.mktemp("page") / "lenet5.html"
+    model = lenet5()
+    images = np.random.default_rng(0).integers(0, 256, (3, 1, 28, 28), np.uint8)
+    if MNIST.is_dir():
+        images = cnn.data.mnist(str(MNIST))[1].images[:3]
+    page_of(model, path, samples=images, labels=["a", "b", "c"])
+    return Case(path.as_uri(), path, model.predict(images))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@dataclass
+class Visit:
+    """An open page, what it asked for and what it complained of."""
+
+    page: Any
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def verdict(self) -> str:
+        return str(self.page.locator("#verdict strong").inner_text())
+
+    def has_address(self, *parts: str) -> None:
+        """Waits until all of these stand in the address."""
+        script = "(parts) => parts.every((p) => decodeURIComponent(location.hash).includes(p))"
+        self.page.wait_for_function(script, arg=list(parts))
+
+    def settled(self) -> None:
+        self.page.wait_for_timeout(400)
+
+
+@pytest.fixture
+def visit(browser: Any, case: Case) -> Iterator[Any]:
+    contexts = []
+
+    def opened(url: str = case.url, **options: Any) -> Visit:
+        context = browser.new_context(offline=True, **options)
+        contexts.append(context)
+        found = Visit(context.new_page())
+        found.page.on("request", lambda request: found.requests.append(request.url))
+        found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        found.page.on("console", lambda said: found.complaints.append(f"{said.type}: {said.text}"))
+        found.page.goto(url)
+        found.page.wait_for_selector(".scores .best")
+        return found
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def surface(visit: Visit) -> Any:
+    return visit.page.locator("#input canvas[role=application]")
+
+
+def cleared(visit: Visit) -> dict[str, float]:
+    visit.page.locator("#input button", has_text=re.compile("^Clear$")).click()
+    surface(visit).scroll_into_view_if_needed()
+    box: dict[str, float] = surface(visit).bounding_box()
+    return box
+
+
+def draw_with_mouse(visit: Visit) -> None:
+    box = cleared(visit)
+    mouse = visit.page.mouse
+    for i, (x, y) in enumerate(SEVEN):
+        mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=8)
+        if i == 0:
+            mouse.down()
+    mouse.up()
+    visit.settled()
+
+
+def draw_with_finger(visit: Visit) -> None:
+    box = cleared(visit)
+    session = visit.page.context.new_cdp_session(visit.page)
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
+    for i in range(8 * (len(places) - 1) + 1):
+        (x0, y0), (x1, y1) = places[min(i // 8, 2)], places[min(i // 8, 2) + 1]
+        share = i / 8 - min(i // 8, 2)
+        point = {"x": x0 + share * (x1 - x0), "y": y0 + share * (y1 - y0)}
+        kind = "touchStart" if i == 0 else "touchMove"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    visit.settled()
+
+
+def test_it_opens_from_disk_without_a_request_or_a_complaint(visit: Any, case: Case) -> None:
+    seen = visit()
+    seen.settled()
+    for pane in PANES:
+        tab = seen.page.locator(f"#tab-{pane}")
+        if tab.is_visible():
+            tab.click()
+            seen.settled()
+            assert seen.page.locator(f"#{pane}").is_visible()
+    assert seen.requests == [case.url]
+    assert seen.complaints == []
+    assert seen.page.locator("#banner").is_hidden()
+    addresses = set(re.findall(r"https?://[^\s\"<]+", case.path.read_text()))
+    assert all(address.startswith("http://www.w3.org/") for address in addresses)
+
+
+def test_its_shares_are_those_of_the_network(visit: Any, case: Case) -> None:
+    page = visit().page
+    found = [float(m.get_attribute("aria-valuenow")) for m in page.locator(".scores .track").all()]
+    assert np.abs(np.array(found) - case.shares[0]).max() <= 0.0006  # as many decimals are told
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason=f"no MNIST in {MNIST}")
+def test_a_drawn_seven_is_read(visit: Any) -> None:
+    seen = visit(viewport={"width": 1440, "height": 900})
+    draw_with_mouse(seen)
+    assert seen.verdict() == "7"
+    seen.has_address("image=")
+    # The address brings the same drawing to somebody else.
+    again = visit(seen.page.url)
+    again.settled()
+    assert again.verdict() == "7"
+    assert seen.complaints == again.complaints == []
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason=f"no MNIST in {MNIST}")
+def test_a_finger_draws_too(visit: Any) -> None:
+    seen = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    draw_with_finger(seen)
+    assert seen.verdict() == "7"
+
+
+def test_keys_alone_reach_everything(visit: Any) -> None:
+    page = (seen := visit()).page
+    keyboard = page.keyboard
+    keyboard.press("?")
+    assert page.locator("#key-sheet").is_visible()
+    keyboard.press("Escape")
+    keyboard.press("/")
+    keyboard.type("C3:7")
+    keyboard.press("Enter")
+    seen.has_address("unit=C3:7:5:5")
+    keyboard.press("ArrowLeft")
+    keyboard.press("Shift+ArrowRight")
+    keyboard.press("p")
+    keyboard.press("]")
+    keyboard.press("f")
+    seen.has_address("pins=C3:8:5:4", "layer=S4", "unit=S4:8:2:2", "frozen=1")
+    keyboard.press("Escape")
+    page.wait_for_function("() => !/pins|frozen/.test(location.hash)")
+    # Tab goes round all that can be used: until the bar is there again.
+    reached: list[str] = []
+    while len(reached) < 400:
+        keyboard.press("Tab")
+        name = page.evaluate(FOCUSED)
+        if name == "search-key" and name in reached:
+            break
+        reached.append(name)
+    assert any(name == "CANVAS application" for name in reached)
+    assert any(name.startswith("tab-") for name in reached)
+    assert {"search-key", "freeze", "language", "theme", "help-key"} <= set(reached)
+    assert seen.complaints == []
+
+
+FOCUSED = """(() => { const e = document.activeElement;
+    return e.id || `${e.tagName} ${e.getAttribute("role") ?? ""}`; })()"""
+
+
+def test_the_keyboard_draws(visit: Any) -> None:
+    page = (seen := visit()).page
+    cleared(seen)
+    before = page.locator("#verdict").inner_text()
+    surface(seen).focus()
+    for key in (" ", *["ArrowRight"] * 6, *["ArrowDown"] * 20, " "):
+        page.keyboard.press(key)
+    seen.has_address("image=")
+    assert page.locator("#verdict").inner_text() != before
+
+
+def test_an_address_restores_what_was_seen(visit: Any, case: Case) -> None:
+    state = "layer=C3&unit=C3:3:2:1&pins=C1:0:4:5&lang=zh&theme=dark&pane=story&switches=C1:2:0"
+    seen = visit(f"{case.url}#{state}")
+    page = seen.page
+    assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    assert page.locator("#input-title").inner_text() == "输入"
+    assert page.locator("#story").is_visible()
+    assert luminance(page) < 0.1
+    page.locator("#language").click()
+    seen.has_address(*state.replace("lang=zh&", "").split("&"))
+    assert page.locator("#input-title").inner_text() == "Input"
+    # What does not belong to this network is passed over.
+    other = visit(f"{case.url}#layer=none&unit=C3:99:0:0&image=AAAA&pane=x")
+    assert other.complaints == []
+
+
+def luminance(page: Any) -> float:
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 765
+
+
+def test_light_and_dark_follow_the_system_or_the_reader(visit: Any) -> None:
+    dark, light = visit(color_scheme="dark").page, visit(color_scheme="light").page
+    assert luminance(dark) < 0.15 and luminance(light) > 0.85
+    text = "getComputedStyle(document.querySelector('#graph svg text')).fill"
+    unlike = dark.evaluate(text), light.evaluate(text)
+    assert unlike[0] != unlike[1]
+    light.locator("#theme").click()  # from auto to light
+    light.locator("#theme").click()
+    light.wait_for_timeout(200)
+    assert luminance(light) < 0.15
+    assert light.evaluate(text) == unlike[0]  # the drawing of the graph, too
+    light.emulate_media(media="print")
+    assert luminance(light) > 0.99  # paper stays white
+
+
+#: Controls in sight that are lower than a finger is wide.
+SMALL = """() => [...document.querySelectorAll("button, select, summary, input[type=range]")]
+    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 43.5)
+    .map((e) => e.outerHTML.slice(0, 80))"""
+
+
+def test_a_telephone_shows_all_of_it(visit: Any) -> None:
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).page
+    for pane in PANES:
+        tab = page.locator(f"#tab-{pane}")
+        if tab.is_visible():
+            tab.click()
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        small = page.evaluate(SMALL)
+        assert small == []
+
+
+def test_a_page_whose_numbers_are_wrong_says_so_and_stops(
+    browser: Any, case: Case, tmp_path: Path
+) -> None:
+    text = case.path.read_text()
+    bias = re.search(r'"outputs":\{"\w+":"([^"]{8})', text)
+    assert bias is not None
+    place = bias.start(1)
+    broken = tmp_path / "broken.html"
+    broken.write_text(text[:place] + "AACAQAAA" + text[place + 8 :])  # a 4 that was another number
+    page = browser.new_page()
+    page.goto(broken.as_uri())
+    page.wait_for_selector("#banner:visible")
+    assert page.locator("#banner").inner_text()
+    assert page.locator("#maps").count() == 0
+    page.close()
