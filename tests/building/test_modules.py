@@ -128,9 +128,13 @@ def test_node_computes_the_same_bits(tmp_path, weights: str) -> None:
         const network = await load();
         const images = JSON.parse(process.argv[2]);
         const found = images.map((x) => Array.from(network.run(x)));
-        let error = "";
-        try { network.run([1, 2]); } catch (e) { error = e.message; }
-        console.log(JSON.stringify({ about, found, error }));
+        const errors = [];
+        for (const wrong of [[[1, 2]], ["7".repeat(64)], [new BigInt64Array(64)], []])
+          try { network.run(...wrong); } catch (e) { errors.push(`${e.name}: ${e.message}`); }
+        for (const wrong of [null, "none.wasm", new Uint8Array(8)])
+          await load(wrong).catch((e) => errors.push(`${e.name}: ${e.message}`));
+        await load(undefined, new Uint8Array(8)).catch((e) => errors.push(e.message));
+        console.log(JSON.stringify({ about, found, errors }));
         """
     )
     numbers = json.dumps(images.reshape(4, -1).tolist())
@@ -143,7 +147,17 @@ def test_node_computes_the_same_bits(tmp_path, weights: str) -> None:
         {"name": "image", "shape": [1, 1, 8, 8], "count": 64, "type": "float32"}
     ]
     assert told["about"]["classes"] == list(model.classes)
-    assert told["error"] == "image: expected 64 numbers, found 2"
+    assert told["errors"][:4] == [
+        "RangeError: image: expected 64 numbers, found 2",
+        "TypeError: image: expected an array of numbers, found string",
+        "TypeError: image, of float32: Cannot mix BigInt and other types, use explicit conversions",
+        "TypeError: expected 1 inputs, found 0",
+    ]
+    assert told["errors"][4] == "TypeError: expected a URL, a Response or bytes, found null"
+    assert "none.wasm" in told["errors"][5] and "WebAssembly" in told["errors"][6]
+    if weights == "file":
+        size = (tmp_path / "digits.weights").stat().st_size
+        assert told["errors"][7] == f"digits.weights: expected {size} bytes, found 8"
 
 
 def test_fused_multiply_adds_are_opt_in() -> None:

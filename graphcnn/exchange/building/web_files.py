@@ -23,6 +23,7 @@ export const about = {about};
 // `source`: where the module is, a URL, a Response, or its bytes.
 export async function load(source = new URL("./{name}.wasm", import.meta.url){weights_argument}) {{
   const {{ exports }} = (await WebAssembly.instantiate(await bytesOf(source))).instance;
+  if (!exports.{name}_run) throw new Error("{name}: the module is that of another network");
   const {{ memory, arena }} = exports;
   const view = ({{ name, count }}, Kind) => new Kind(memory.buffer, exports[name].value, count);
 {fill}  const inputs = [{inputs}];
@@ -30,11 +31,19 @@ export async function load(source = new URL("./{name}.wasm", import.meta.url){we
   const at = [...about.inputs, ...about.outputs].map(({{ name }}) => exports[name].value);
   return {{
     run(...numbers) {{
-      about.inputs.forEach(({{ name, count }}, i) => {{
-        const found = numbers[i]?.length;
-        if (found !== count)
-          throw new RangeError(`${{name}}: expected ${{count}} numbers, found ${{found}}`);
-        inputs[i].set(numbers[i]);
+      if (numbers.length !== inputs.length)
+        throw new TypeError(`expected ${{inputs.length}} inputs, found ${{numbers.length}}`);
+      about.inputs.forEach(({{ name, count, type }}, i) => {{
+        const given = numbers[i];
+        if (!Array.isArray(given) && !(ArrayBuffer.isView(given) && "length" in given))
+          throw new TypeError(`${{name}}: expected an array of numbers, found ${{typeof given}}`);
+        if (given.length !== count)
+          throw new RangeError(`${{name}}: expected ${{count}} numbers, found ${{given.length}}`);
+        try {{
+          inputs[i].set(given);
+        }} catch (error) {{
+          throw new TypeError(`${{name}}, of ${{type}}: ${{error.message}}`);
+        }}
       }});
       exports.{name}_run(...at, {weights_value}arena.value);
       {result}
@@ -42,9 +51,12 @@ export async function load(source = new URL("./{name}.wasm", import.meta.url){we
   }};
 }}
 
-async function bytesOf(source) {{
+async function bytesOf(given) {{
+  let source = await given;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return source;
   if (!(source instanceof Response)) {{
+    if (typeof source !== "string" && !(source instanceof URL))
+      throw new TypeError(`expected a URL, a Response or bytes, found ${{source}}`);
     const url = new URL(source, import.meta.url);
     if (url.protocol === "file:") return (await import("node:fs/promises")).readFile(url);
     source = await fetch(url);
@@ -52,6 +64,15 @@ async function bytesOf(source) {{
   if (!source.ok) throw new Error(`${{source.url}}: ${{source.status}} ${{source.statusText}}`);
   return source.arrayBuffer();
 }}
+"""
+
+#: The weights of a file into the memory of the module.
+_FILL = """\
+  const given = await bytesOf(weights);
+  if (given.byteLength !== {bytes})
+    throw new RangeError(`{name}.weights: expected {bytes} bytes, found ${{given.byteLength}}`);
+  const bytes = ArrayBuffer.isView(given) ? [given.buffer, given.byteOffset] : [given, 0];
+  new Uint8Array(memory.buffer, exports.weights.value).set(new Uint8Array(...bytes, {bytes}));
 """
 
 _TYPES = """\
@@ -77,7 +98,7 @@ export interface Network {{
   run({inputs}): {result};
 }}
 export type Source = string | URL | Response | ArrayBuffer | ArrayBufferView;
-export function load(source?: Source{weights}): Promise<Network>;
+export function load(source?: Source | Promise<Source>{weights}): Promise<Network>;
 """
 
 
@@ -101,10 +122,7 @@ def loader(of: Contract) -> str:
         weights_argument=""
         if of.inside
         else f', weights = new URL("./{of.name}.weights", import.meta.url)',
-        fill=""
-        if of.inside
-        else "  new Uint8Array(memory.buffer, exports.weights.value)"
-        ".set(new Uint8Array(await bytesOf(weights)));\n",
+        fill="" if of.inside else _FILL.format(name=of.name, bytes=of.weights),
         weights_value="" if of.inside else "exports.weights.value, ",
     )
 
@@ -122,7 +140,7 @@ def types(of: Contract) -> str:
         inputs=inputs,
         inputs_told=", ".join(f"{t.name} {list(t.shape)}" for t in of.inputs) or "none",
         result=array_of(of.outputs[0].dtype) if one else f"{{ {pairs} }}",
-        weights="" if of.inside else ", weights?: Source",
+        weights="" if of.inside else ", weights?: Source | Promise<Source>",
     )
 
 
