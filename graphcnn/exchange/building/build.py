@@ -191,10 +191,9 @@ def _files(made: Ahead, contract: Contract, want: Mapping[str, Array]) -> Files:
         found[f"lib{name}.a"] = archive(f"{name}.o", made.object.code, [made.function])
         found[f"lib{name}.so"] = made.shared_library()
         found[f"{name}.pc"] = c_files.package(contract).encode()
-    command = machine.linker.replace("NAME", name)
-    if machine.firmware:
-        found["main.c"] = firmware.program(contract, want, command).encode()
-        found["link.ld"] = firmware.LINKER.encode()
+    if machine.emulator:
+        found["main.c"] = firmware.program(contract, want, machine).encode()
+        found["link.ld"] = firmware.linker_file(machine).encode()
     else:
-        found["main.c"] = c_files.example(contract, want, command).encode()
+        found["main.c"] = c_files.example(contract, want, machine.command(name)).encode()
     return found

@@ -18,6 +18,9 @@ C_TYPES = {
 }
 #: How a number of such a type is printed.
 _FORMATS = {"float": "%g", "double": "%g", "int64_t": "%lld", "uint64_t": "%llu"}
+#: How far a float may lie from what it has to be, as a share of the largest: sums in another order,
+#: and Winograd's algorithm, differ by less, and a fault by more.
+_NEAR = 1e-3
 
 
 def c_type(dtype: DType) -> str:
@@ -125,6 +128,10 @@ def example(of: Contract, want: Mapping[str, Array], command: str) -> str:
         f'#include "{of.name}.h"',
         "",
         *declared(of, want),
+        *(
+            f"static _Alignas({up}_ALIGN) unsigned char {name}[{up}_WEIGHTS_BYTES];"
+            for name in weights
+        ),
         "",
         "static int load(const char *name, void *to, size_t size) {",
         '  FILE *file = fopen(name, "rb");',
@@ -138,6 +145,7 @@ def example(of: Contract, want: Mapping[str, Array], command: str) -> str:
         "",
         "int main(int argc, char **argv) {",
         "  double worst = 0;",
+        "  unsigned wrong = 0;",
         "  int given = 1;",
     ]
     if weights:
@@ -160,14 +168,32 @@ def example(of: Contract, want: Mapping[str, Array], command: str) -> str:
         lines += [
             f"  for (int i = 0; i < {count} && i < 20; i++)",
             f'    printf("{t.name}[%d] = {_FORMATS.get(kind, "%d")}\\n", i, {cast}{t.name}[i]);',
-            f"  for (int i = 0; i < {len(want[t.name])}; i++) {{",
-            f"    double d = (double){t.name}[i] - (double)want_{t.name}[i];",
+            compared(t, want[t.name], "double"),
+        ]
+    lines += [
+        "  if (!known) return 0;",
+        '  printf("worst difference %g  wrong numbers: %u\\n", worst, wrong);',
+        "  return wrong != 0;",
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def compared(t: Tensor, want: Array, kind: str) -> str:
+    """Statements that compare numbers of an output, as those of a type of floats, with what they
+    have to be: `worst` is the largest difference, `wrong` how many are too large."""
+    limit = _NEAR * float(np.abs(want).max(initial=0)) if t.dtype.is_float else 0.0
+    return "\n".join(
+        [
+            f"  for (int i = 0; i < {want.size}; i++) {{",
+            f"    {kind} d = ({kind}){t.name}[i] - ({kind})want_{t.name}[i];",
             "    if (d < 0) d = -d;",
-            "    if (!(d <= worst)) worst = d;",
+            "    if (d > worst) worst = d;",
+            f"    wrong += !(d <= ({kind}){limit:.3g});",
             "  }",
         ]
-    lines += ['  if (known) printf("worst difference %g\\n", worst);', "  return 0;", "}", ""]
-    return "\n".join(lines)
+    )
 
 
 def declared(of: Contract, want: Mapping[str, Array]) -> Iterator[str]:
@@ -175,8 +201,6 @@ def declared(of: Contract, want: Mapping[str, Array]) -> Iterator[str]:
     up = of.name.upper()
     for t in (*of.inputs, *of.outputs):
         yield f"static {c_type(t.dtype)} {t.name}[{up}_{t.name.upper()}_COUNT];"
-    if not of.inside:
-        yield f"static _Alignas({up}_ALIGN) unsigned char weights[{up}_WEIGHTS_BYTES];"
     yield f"static _Alignas({up}_ALIGN) unsigned char arena[{up}_ARENA_BYTES];"
     for t in of.outputs:
         numbers = ", ".join(_number(x, t.dtype) for x in want[t.name].tolist())

@@ -1,104 +1,212 @@
-"""For a microcontroller without a system: a trial of the network in an emulator.
+"""For a processor without a system: a program that tries the network in an emulator.
 
-    arm-none-eabi-gcc … main.c NAME.o -T link.ld -nostdlib -o NAME.elf
-    qemu-system-arm -M mps2-an386 -nographic -semihosting -icount shift=0 -kernel NAME.elf
-
-With `-icount shift=0` an instruction takes a nanosecond, of which the timer, at 25 MHz, counts
-every fortieth: so instructions are counted without hardware. Words go out by semihosting.
+With `-icount shift=0` an instruction takes a nanosecond of QEMU's time. The timer of a Cortex-M,
+at 25 MHz, counts every fortieth; a RISC-V counts its instructions itself. Words go out by
+semihosting: a debugger, or QEMU, does what is asked for.
 
 Sources: Arm, "Armv7-M Architecture Reference Manual", B1.5 (vector table), B3.3 (SysTick) and
-B3.2.20 (CPACR); "Semihosting for AArch32 and AArch64"; QEMU's documentation of mps2-an386.
+B3.2.20 (CPACR); "Semihosting for AArch32 and AArch64"; RISC-V, "Semihosting" and "The Instruction
+Set Manual, Volume II", 3.1.6 (mstatus) and 3.1.10 (minstret); QEMU's documentation of mps2-an386,
+mps2-an500 and virt.
 """
 
+import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from graphcnn.exchange.building.c_files import declared
+from graphcnn.exchange.building.c_files import compared, declared
 from graphcnn.exchange.building.contract import Contract
 from graphcnn.ir.node import Array
+from graphcnn.runtime.native.ahead.targets import Machine
 
-LINKER = """\
-/* The memory of QEMU's mps2-an386 and -an500. */
-ENTRY(reset)
-MEMORY {
-  FLASH (rx) : ORIGIN = 0x00000000, LENGTH = 4M
-  RAM (rwx) : ORIGIN = 0x20000000, LENGTH = 4M
+
+@dataclass(frozen=True)
+class _Board:
+    """What differs between families of processors.
+
+    Attributes:
+        memory: parts of it, as the linker has them; `code` is where code goes.
+        start: C and assembler that call `run` with the floating-point unit on, which its first
+            instructions may need, and say what `host`, `begin` and `ticks` are.
+        stack: the instruction that copies the stack pointer.
+    """
+
+    memory: str
+    code: str
+    start: str
+    stack: str
+
+
+_CORTEX = _Board(
+    "FLASH (rx) : ORIGIN = 0x00000000, LENGTH = 4M\n  RAM (rwx) : ORIGIN = 0x20000000, LENGTH = 4M",
+    "FLASH",
+    """\
+void reset(void) {
+  *(volatile unsigned *)0xE000ED88 |= 0xF << 20; /* the floating-point unit on */
+  __asm__ volatile("dsb\\n isb");
+  run();
 }
-SECTIONS {
-  .text : { KEEP(*(.vectors)) *(.text*) *(.rodata*) } > FLASH
-  .ARM.exidx : { *(.ARM.exidx*) } > FLASH
-  .data : { *(.data*) } > RAM
-  .bss : { *(.bss*) *(COMMON) } > RAM
-  stack_top = ORIGIN(RAM) + LENGTH(RAM);
-}
-"""
 
-_PROGRAM = """\
-/* Runs {name} on a microcontroller or in QEMU, without a C library, and compares the result:
-{build}
-     {run} */
-#include "{name}.h"
+static void tick(void);
+__attribute__((section(".first"), used))
+static void *const vectors[16] = {stack_top, (void *)reset, [15] = (void *)tick};
 
-void reset(void);
-extern unsigned char stack_top[];
-__attribute__((section(".vectors"), used))
-static void *const vectors[2] = {{stack_top, (void *)reset}};
-
-{declared}
-
-/* Semihosting: the debugger, or QEMU, does what is asked for. */
-static int host(int call, const void *argument) {{
+static int host(int call, const void *argument) {
   register int r0 __asm__("r0") = call;
   register const void *r1 __asm__("r1") = argument;
   __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
   return r0;
+}
+
+/* The timer counts 24 bits down, again and again, and calls `tick` at 0. */
+static volatile unsigned *const timer = (unsigned *)0xE000E010;
+static volatile unsigned turns;
+static void tick(void) { turns++; }
+
+static void begin(void) {
+  turns = 0, timer[1] = 0xFFFFFF, timer[2] = 0, timer[0] = 7;
+}
+
+/* In QEMU 40 instructions; on most boards a cycle. */
+enum { TICK = 40 };
+static unsigned ticks(void) {
+  unsigned high, low;
+  do high = turns, low = timer[2]; while (high != turns);
+  return (high << 24) - ((low - 1) & 0xFFFFFF);
+}
+""",
+    "mov %0, sp",
+)
+
+_RISCV = _Board(
+    "CODE (rx) : ORIGIN = 0x80000000, LENGTH = 64M\n  RAM (rwx) : ORIGIN = 0x84000000, LENGTH = 8M",
+    "CODE",
+    """\
+__asm__(
+    ".section .first, \\"ax\\"\\n"
+    ".option push\\n.option norelax\\n.option norvc\\n"
+    ".globl reset\\n"
+    "reset: la sp, stack_top\\n"
+    "  li t0, 0x2000\\n" /* the floating-point unit on */
+    "  csrs mstatus, t0\\n"
+    "  j run\\n"
+    ".balign 16\\n"
+    "host: slli zero, zero, 0x1f\\n"
+    "  ebreak\\n"
+    "  srai zero, zero, 7\\n"
+    "  ret\\n"
+    ".option pop\\n"
+    ".text\\n");
+int host(int call, const void *argument);
+
+static void begin(void) {}
+
+enum { TICK = 1 };
+static unsigned ticks(void) {
+  unsigned count;
+  __asm__ volatile("csrr %0, minstret" : "=r"(count));
+  return count;
+}
+""",
+    "mv %0, sp",
+)
+
+#: By what triples begin with.
+_BOARDS = {"thumbv7em": _CORTEX, "riscv32": _RISCV}
+
+_LINKER = """\
+/* The memory of QEMU's {name}. */
+ENTRY(reset)
+MEMORY {{
+  {memory}
 }}
+SECTIONS {{
+  .text : {{ KEEP(*(.first)) *(.text*) *(.rodata* .srodata*) }} > {code}
+  .ARM.exidx : {{ *(.ARM.exidx*) }} > {code}
+  .data : {{ *(.data* .sdata*) }} > RAM
+  .bss : {{ *(.bss* .sbss*) *(COMMON) . = ALIGN(16); }} > RAM
+  memory_end = .;
+  stack_top = ORIGIN(RAM) + LENGTH(RAM);
+}}
+"""
 
-static void put(const char *text) {{ host(4, text); }}
+_PROGRAM = """\
+/* Runs {name} without a system and without a C library, and compares the result:
+{build}
+{run} */
+#include "{name}.h"
 
-static void put_number(unsigned number) {{
+extern unsigned stack_top[], memory_end[];
+{weights}
+{declared}
+
+__attribute__((noinline, used)) void run(void);
+{start}
+static void put(const char *text, unsigned number) {{
   char digits[12];
   int i = 11;
   for (digits[i] = 0; number || i == 11; number /= 10) digits[--i] = '0' + number % 10;
-  put(digits + i);
+  host(4, text), host(4, digits + i);
 }}
 
-void reset(void) {{
-  *(volatile unsigned *)0xE000ED88 |= 0xF << 20; /* the floating-point unit on */
-  __asm__ volatile("dsb\\n isb");
-  volatile unsigned *timer = (unsigned *)0xE000E010;
-  timer[1] = 0xFFFFFF, timer[2] = 0, timer[0] = 5;
-  fill();
-  unsigned before = timer[2];
-  int failed = {name}_run({arguments});
-  unsigned after = timer[2];
+void run(void) {{
+  unsigned *top, *p;
   float worst = 0;
-{compare}  put("worst difference (1e-9): "), put_number((unsigned)(worst * 1e9f));
-  put("  instructions: "), put_number(((before - after) & 0xFFFFFF) * 40);
-  put(failed ? "  refused\\n" : "\\n");
-  host(0x18, (void *)0x20026);
+  unsigned wrong = 0;
+  begin();
+  fill();
+  /* What of this a run overwrites is its stack. */
+  __asm__ volatile("{stack}" : "=r"(top));
+  for (p = memory_end; p < top; p++) *p = 0x5A5A5A5A;
+  unsigned before = ticks();
+  int refused = {name}_run({arguments});
+  unsigned spent = ticks() - before;
+  for (p = memory_end; p < top && *p == 0x5A5A5A5A;) p++;
+{compare}
+  put("worst difference (1e-9): ", (unsigned)(worst * 1e9f));
+  put("  wrong numbers: ", wrong);
+  put("  instructions: ", spent * TICK);
+  put("  bytes of stack: ", 4 * (unsigned)(top - p));
+  host(4, refused ? "  refused\\n" : "\\n");
+  host(0x18, (void *)(refused || wrong ? 0x20023 : 0x20026)); /* the end, a failure or not */
   for (;;);
 }}
 """
 
+#: The weights in a file of their own become memory that is only read.
+_WEIGHTS = """
+__asm__(
+    ".section .rodata.weights, \\"a\\"\\n"
+    ".balign 64\\n"
+    "weights: .incbin \\"{name}.weights\\"\\n"
+    ".previous\\n");
+extern const unsigned char weights[];
+"""
 
-def program(of: Contract, want: Mapping[str, Array], compiler: str) -> str:
-    """`main.c` for a Cortex-M: vectors, what starts it, a run, and what came of it."""
-    arguments = ", ".join([*(t.name for t in (*of.inputs, *of.outputs)), "arena"])
-    compare = "".join(
-        f"  for (int i = 0; i < {len(want[t.name])}; i++) {{\n"
-        f"    float d = (float){t.name}[i] - (float)want_{t.name}[i];\n"
-        "    if (d < 0) d = -d;\n"
-        "    if (!(d <= worst)) worst = d;\n"
-        "  }\n"
-        for t in of.outputs
-    )
-    board = "mps2-an500" if of.machine == "cortex-m7" else "mps2-an386"
+
+def program(of: Contract, want: Mapping[str, Array], machine: Machine) -> str:
+    """`main.c`: what starts the processor, a run, and what came of it."""
+    board, name = _board(machine), of.name
+    given = [t.name for t in (*of.inputs, *of.outputs)] + ["weights"] * (not of.inside)
+    lines = textwrap.wrap(machine.command(name), 84, break_long_words=False, break_on_hyphens=False)
     return _PROGRAM.format(
-        name=of.name,
-        build=f"     {compiler} \\\n       -T link.ld -ffreestanding -nostdlib",
-        run=f"qemu-system-arm -M {board} -nographic -semihosting -icount shift=0 "
-        f"-kernel {of.name}.elf",
+        name=name,
+        build=" \\\n".join(f"     {'  ' * (i > 0)}{line}" for i, line in enumerate(lines)),
+        run=f"     {machine.emulator} {name}.elf",
+        weights="" if of.inside else _WEIGHTS.format(name=name),
         declared="\n".join(declared(of, want)),
-        arguments=arguments,
-        compare=compare,
+        start=board.start,
+        stack=board.stack,
+        arguments=", ".join([*given, "arena"]),
+        compare="\n".join(compared(t, want[t.name], "float") for t in of.outputs),
     )
+
+
+def linker_file(machine: Machine) -> str:
+    """`link.ld`: where things lie in memory."""
+    board, emulated = _board(machine), machine.emulator.split(" -M ")[1].split()[0]
+    return _LINKER.format(name=emulated, memory=board.memory, code=board.code)
+
+
+def _board(machine: Machine) -> _Board:
+    return _BOARDS[machine.target.triple.split("-")[0]]

@@ -26,8 +26,9 @@ class Machine:
         target: the processor.
         format: of the object code: "elf", "wasm", "coff" or "macho".
         loadable: there is a shared library, made without a linker.
-        firmware: there is no system; an example brings what starts it.
         linker: the command with which a program is made of the object; NAME is the network.
+        emulator: the command that runs such a program where there is no system, but for its name:
+            an example brings what starts it.
     """
 
     name: str
@@ -35,8 +36,12 @@ class Machine:
     target: Target
     format: str = "elf"
     loadable: bool = False
-    firmware: bool = False
     linker: str = "cc main.c NAME.o -o NAME"
+    emulator: str = ""
+
+    def command(self, name: str) -> str:
+        """The command with which a program is made of the object of a network."""
+        return self.linker.replace("NAME", name)
 
 
 def _bare(name: str, triple: str, cpu: str, features: str, **fields: Any) -> Target:
@@ -53,7 +58,14 @@ _WASM = _bare("wasm", "wasm32-unknown-unknown", "generic", _SIMD, registers=16, 
 #: Four single registers stand for a vector: half the instructions of code for one number each.
 _CORTEX = {"registers": 8, "pointer_bytes": 4, "l1": 16 << 10, "l2": 64 << 10}
 _THUMB = "thumbv7em-unknown-none-eabihf"
-_ARM_GCC = "arm-none-eabi-gcc -mthumb -mfloat-abi=hard main.c NAME.o -o NAME.elf"
+#: The command of a compiler for what has no system; libgcc is no library of C, and part of it.
+_ALONE = "{} -ffreestanding -nostdlib -Wl,-z,noexecstack -T link.ld main.c NAME.o -lgcc -o NAME.elf"
+_ARM_GCC = _ALONE.format("arm-none-eabi-gcc -mcpu={} -mfpu={} -mthumb -mfloat-abi=hard")
+_RISCV_GCC = _ALONE.format("riscv64-unknown-elf-gcc -march=rv32imafc -mabi=ilp32f")
+_ARM_QEMU = "qemu-system-arm -M {} -nographic -semihosting -icount shift=0 -kernel"
+_RISCV_QEMU = (
+    "qemu-system-riscv32 -M virt -bios none -nographic -semihosting -icount shift=0 -kernel"
+)
 
 
 def _linux(level: str) -> Target:
@@ -88,12 +100,14 @@ def _machines() -> list[Machine]:
         Machine(
             "cortex-m4", "microcontrollers with a Cortex-M4F",
             _bare("cortex-m4", _THUMB, "cortex-m4", "", **_CORTEX),
-            firmware=True, linker=f"{_ARM_GCC} -mcpu=cortex-m4 -mfpu=fpv4-sp-d16",
+            linker=_ARM_GCC.format("cortex-m4", "fpv4-sp-d16"),
+            emulator=_ARM_QEMU.format("mps2-an386"),
         ),
         Machine(
             "cortex-m7", "microcontrollers with a Cortex-M7 of double precision",
             _bare("cortex-m7", _THUMB, "cortex-m7", "", **_CORTEX),
-            firmware=True, linker=f"{_ARM_GCC} -mcpu=cortex-m7 -mfpu=fpv5-d16",
+            linker=_ARM_GCC.format("cortex-m7", "fpv5-d16"),
+            emulator=_ARM_QEMU.format("mps2-an500"),
         ),
         Machine(
             "riscv64", "64-bit RISC-V with floats, RV64GC",
@@ -105,7 +119,7 @@ def _machines() -> list[Machine]:
             "riscv32", "32-bit RISC-V with floats, RV32IMFC",
             _bare("riscv32", "riscv32-unknown-none-elf", "generic-rv32", "+m,+f,+c",
                   pointer_bytes=4, **riscv),
-            linker="riscv32-unknown-elf-gcc -march=rv32imfc -mabi=ilp32f main.c NAME.o -o NAME.elf",
+            linker=_RISCV_GCC, emulator=_RISCV_QEMU,
         ),
         Machine(
             "windows-x86-64", "Windows on 64-bit PCs, SSE2",

@@ -84,8 +84,9 @@ class Target:
 
     @functools.cached_property
     def fused(self) -> bool:
-        """Whether a · b + c is one instruction. Without it a fused one calls the C library."""
-        return self.relaxed or "fma" not in _calls(self)
+        """Whether a · b + c is one instruction, of float32. Without it a fused one calls the C
+        library; a processor whose float64 alone lacks it computes no float64 at all."""
+        return self.relaxed or "fmaf" not in _calls(self)
 
     @functools.cached_property
     def rounds(self) -> bool:
@@ -244,7 +245,7 @@ def _calls(target: Target) -> frozenset[str]:
     with llvm_lock:
         module = llvm.parse_assembly(text, llvm.create_context())
         code = machine(target).emit_object(module)
-    return frozenset(name for name in operands if name.encode() in code)
+    return frozenset(name for name in ("fmaf", "floor", "ceil", "rint") if name.encode() in code)
 
 
 def _cache_bytes(level: int, default: int) -> int:
