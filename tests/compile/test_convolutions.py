@@ -68,7 +68,7 @@ def test_gradients_have_lines_too() -> None:
         (32, (7, 7), "1×7×2 whole rows: 7 of 7 pixels of a row; 14 sums, 28 fit"),
         (32, (8, 4), "2×4×2 whole rows: 2 of 8 rows of 4 pixels; 16 sums, 28 fit"),
         (48, (6, 21), "1×7×3 rows without a rest: 7 of 21 pixels of a row; 21 sums, 27 fit"),
-        (32, (14, 17), "1×9×2 smallest rest: 9 of 17 pixels of a row, then 8; 18 sums, 28 fit"),
+        (32, (14, 21), "1×11×2 smallest rest: 11 of 21 pixels of a row, then 10; 22 sums, 28"),
         (16, (2, 2), "2×2×1 few pixels: 2 of 2 rows of 2 pixels; 4 sums, 30 fit"),
     ],
 )

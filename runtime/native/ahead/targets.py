@@ -55,8 +55,10 @@ def _bare(name: str, triple: str, cpu: str, features: str, **fields: Any) -> Tar
 
 _SIMD = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint"
 _WASM = _bare("wasm", "wasm32-unknown-unknown", "generic", _SIMD, registers=16, pointer_bytes=4)
-#: Four single registers stand for a vector: half the instructions of code for one number each.
-_CORTEX = {"registers": 8, "pointer_bytes": 4, "l1": 16 << 10, "l2": 64 << 10}
+#: Four single registers stand for a vector: half the instructions of code for one number each. What
+#: is broadcast is loaded once for its four multiply-adds.
+_SINGLE = {"broadcast": 0.25, "l1": 16 << 10}
+_CORTEX = {**_SINGLE, "registers": 8, "pointer_bytes": 4, "l2": 64 << 10}
 _THUMB = "thumbv7em-unknown-none-eabihf"
 #: The command of a compiler for what has no system; libgcc is no library of C, and part of it.
 _ALONE = "{} -ffreestanding -nostdlib -Wl,-z,noexecstack -T link.ld main.c NAME.o -lgcc -o NAME.elf"
@@ -73,7 +75,7 @@ def _linux(level: str) -> Target:
 
 
 def _machines() -> list[Machine]:
-    riscv = {"registers": 16, "l1": 16 << 10, "l2": 128 << 10}
+    riscv = {**_SINGLE, "registers": 16, "l2": 128 << 10}
     return [
         Machine(
             "wasm", "browsers, Node, Deno and other WebAssembly, vectors of 128 bits", _WASM,

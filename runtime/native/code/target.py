@@ -17,6 +17,10 @@ from graphcnn.errors import GraphCnnError
 from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.llvm import ROOM, llvm, require_room
 
+#: What a number in every lane costs beside a multiply-add of vectors, as measured: as an operand in
+#: memory of the multiply-add itself, as a load of its own, as a load and a shuffle.
+EMBEDDED, LOADED, SHUFFLED = 0.1, 0.5, 0.6
+
 #: LLVM is entered by one thread at a time.
 llvm_lock = threading.RLock()
 
@@ -39,6 +43,7 @@ class Target:
         vector_bytes, registers: width and number of vector registers.
         l1, l2, l3: bytes of the caches, per core.
         spare: vector registers that are left for operands, beside those of sums.
+        broadcast: what a number from memory in every lane costs, in multiply-adds of vectors.
         masks: comparisons give a bit for each lane, in registers of their own.
         pointer_bytes: the size of an address, and of a word of a table of operands.
         relocation: LLVM's model of it, "pic" or "static".
@@ -59,6 +64,7 @@ class Target:
     l2: int = 1 << 20
     l3: int = 8 << 20
     spare: int = 4
+    broadcast: float = SHUFFLED
     masks: bool = False
     pointer_bytes: int = 8
     relocation: str = "pic"
@@ -109,11 +115,13 @@ class Target:
         return _architecture(self.triple) == _architecture(llvm.get_default_triple())
 
 
-#: Targets by instruction set: LLVM features, bytes of a vector, vector registers, masks.
+_AVX512 = "+avx512f,+avx512vl,+avx512dq,+avx512bw,-prefer-256-bit"
+#: Targets by instruction set: LLVM's processor and features, bytes of a vector, vector registers,
+#: what a broadcast costs, masks.
 _X86 = {
-    "sse2": ("x86-64", "+sse2", 16, 16, False),
-    "avx2": ("x86-64-v3", "+avx2,+fma", 32, 16, False),
-    "avx512": ("x86-64-v4", "+avx512f,+avx512vl,+avx512dq,+avx512bw,-prefer-256-bit", 64, 32, True),
+    "sse2": ("x86-64", "+sse2", 16, 16, SHUFFLED, False),
+    "avx2": ("x86-64-v3", "+avx2,+fma", 32, 16, LOADED, False),
+    "avx512": ("x86-64-v4", _AVX512, 64, 32, EMBEDDED, True),
 }
 
 #: How a processor is told that a loop only waits, and the number of Linux' system call futex.
@@ -141,12 +149,12 @@ def named(name: str) -> Target:
     """A generic processor of an instruction set: "sse2", "avx2", "avx512" or "neon"."""
     if name == "neon":
         triple = "aarch64-unknown-linux-gnu"
-        return _surrounded(Target(name, triple, "generic", "+neon", 16, 32))
+        return _surrounded(Target(name, triple, "generic", "+neon", 16, 32, broadcast=LOADED))
     if name not in _X86:
         raise GraphCnnError(f"unknown target {name!r}; known are {', '.join(_X86)}, neon")
-    cpu, features, width, registers, masks = _X86[name]
-    triple = "x86_64-unknown-linux-gnu"
-    return _surrounded(Target(name, triple, cpu, features, width, registers, masks=masks))
+    cpu, features, width, registers, broadcast, masks = _X86[name]
+    made = Target(name, "x86_64-unknown-linux-gnu", cpu, features, width, registers)
+    return _surrounded(replace(made, broadcast=broadcast, masks=masks))
 
 
 @functools.cache
@@ -172,15 +180,16 @@ def described(
     )
     fused, masks = features.get("fma", False), False
     if triple.startswith(("aarch64", "arm64")):
-        width, registers = 16, 32
+        width, registers, broadcast = 16, 32, LOADED
     elif features.get("avx512f") and fused:
-        width, registers, masks = 64, 32, True
+        width, registers, broadcast, masks = 64, 32, EMBEDDED, True
         text += ",-prefer-256-bit"  # or LLVM splits our 512-bit vectors in two
     else:
         width, registers = (32 if features.get("avx2") and fused else 16), 16
+        broadcast = LOADED if features.get("avx") else SHUFFLED
     sizes: dict[str, Any] = dict(zip(("l1", "l2", "l3"), caches, strict=False))
     return _surrounded(
-        replace(Target(name, triple, cpu, text, width, registers, masks=masks), **sizes)
+        Target(name, triple, cpu, text, width, registers, broadcast=broadcast, masks=masks, **sizes)
     )
 
 

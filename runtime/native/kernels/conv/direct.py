@@ -18,11 +18,11 @@ import llvmlite.ir as ir
 from graphcnn.ir.geometry import Pair
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
-from graphcnn.runtime.native.kernels.conv.schedule import LATENCY, Tiling
+from graphcnn.runtime.native.kernels.conv.schedule import Tiling
 from graphcnn.runtime.native.kernels.conv.taps import BlockedPart, Strips, strips_of
 from graphcnn.runtime.native.kernels.parts.blocked import Epilogue, Place
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
-from graphcnn.runtime.native.kernels.parts.tiles import blocks, multiply_step, table, zero
+from graphcnn.runtime.native.kernels.parts.tiles import LATENCY, blocks, multiply_step, table, zero
 
 Table = Callable[[Int], Int]
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
-
-#: Vectors of one turn of the innermost loop: what the processor has room for.
-LATENCY = 8
+from graphcnn.runtime.native.kernels.parts.tiles import LATENCY, step_cost
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,11 @@ def choose_schedule(g: ConvGeometry, target: Target, vectors: int | None = None)
             columns = min(width, pixels)
             if rows > 1 and columns != width:
                 continue
-            tile = max(rows * columns * b, LATENCY) + 0.1 * rows * columns + 0.5 * b + 0.5
+            tile = step_cost(target, rows * columns, b) + 0.5
             rest = (height % rows > 0) + (width % columns > 0)
             count = (height / rows + 0.5 * (height % rows > 0)) * -(-width // columns)
             if width % columns:  # the rest is a smaller tile
-                small = max(rows * (width % columns) * b, LATENCY) + 0.5 * b + 0.5
+                small = step_cost(target, rows * (width % columns), b) + 0.5
                 count = (height / rows) * (width // columns + small / tile)
             cost = count * tile * (g.y.blocks // b) * (1 + 0.02 * rest)
             if best is None or cost < best[0] * 0.999:

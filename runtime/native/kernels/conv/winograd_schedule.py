@@ -8,7 +8,7 @@ from math import ceil
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
-from graphcnn.runtime.native.kernels.parts.tiles import choose_tile
+from graphcnn.runtime.native.kernels.parts.tiles import choose_tile, step_cost
 
 #: What the time on so many threads counts when a schedule is chosen.
 _THREADS = {1: 1.0, 2: 2.0, 4: 0.8, 8: 0.8}
@@ -55,10 +55,10 @@ def choose_winograd(
         block = ceil(block / rows) * rows
         found += [WinogradSchedule(m, block, rows, b, split) for split in sorted(splits)]
     fetch = 1 if kernels < target.l2 // 2 else 3
-    return min(found, key=lambda s: _time(g, s, fetch))
+    return min(found, key=lambda s: _time(g, s, target, fetch))
 
 
-def _time(g: ConvGeometry, s: WinogradSchedule, fetch: int) -> float:
+def _time(g: ConvGeometry, s: WinogradSchedule, target: Target, fetch: int) -> float:
     """Vector steps per tile of the thread that has most to do, of one and of several.
 
     `fetch` are those that a vector of the kernels costs before it is used. Of very many blocks of
@@ -66,7 +66,7 @@ def _time(g: ConvGeometry, s: WinogradSchedule, fetch: int) -> float:
     """
     tiles = min(tile_count(g, s.m), _ENOUGH * s.block)
     points, panels = (s.m + 2) ** 2, g.y.blocks // s.vectors
-    step = max(s.rows * s.vectors, 8) + 0.1 * s.rows + 0.5 * s.vectors  # as `choose_tile` has it
+    step = step_cost(target, s.rows, s.vectors)
     reading, writing, done = [], [], [0.0]
     for first in range(0, tiles, s.block):
         count = min(s.block, tiles - first)

@@ -22,7 +22,7 @@ from graphcnn.runtime.native.kernels.parts.numbers import Numbers
 Values = list[ir.Value]
 
 #: Steps of latency of a multiply-add: fewer independent sums than this leave the unit idle.
-_LATENCY = 8
+LATENCY = 8
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class Tile:
         return f"{self.rows}×{self.vectors}"
 
 
+def step_cost(target: Target, rows: int, vectors: int) -> float:
+    """What one step of a tile costs: its multiply-adds, at least as many as hide their latency, and
+    in the same unit the numbers that are broadcast and the vectors that are loaded."""
+    return max(rows * vectors, LATENCY) + target.broadcast * rows + 0.5 * vectors
+
+
 def choose_tile(target: Target, rows: int, vectors: int) -> Tile:
     """The tile that covers rows × vectors with the least work: multiply-adds, loads and tails."""
     limit = target.sums
@@ -44,7 +50,7 @@ def choose_tile(target: Target, rows: int, vectors: int) -> Tile:
         total = 0.0
         for r, n in _cover(rows, tile.rows):
             for v, m in _cover(vectors, tile.vectors):
-                total += n * m * (max(r * v, _LATENCY) + 0.1 * r + 0.5 * v + 0.3)
+                total += n * m * (step_cost(target, r, v) + 0.3)
         kinds = len(_cover(rows, tile.rows)) * len(_cover(vectors, tile.vectors))
         return total * (1 + 0.03 * kinds)
 
