@@ -191,6 +191,7 @@ function relaid(layer, other, box) {
 function byFields(layer, source, box, all) {
   const [mine, its] = [layer.field, source.field];
   if (!mine || !its || layer.from.length > 1) return [all[1], all[2]];
+  if (![...mine.step, ...its.step].every((step) => step > 0)) return [all[1], all[2]]; // vectors
   const sides = [0, 1].map((axis) => {
     const from = mine.start[axis] + box[axis + 1][0] * mine.step[axis];
     const to = mine.start[axis] + (box[axis + 1][1] - 1) * mine.step[axis] + mine.size[axis];

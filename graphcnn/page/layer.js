@@ -4,9 +4,9 @@
 import { make } from "./dom.js";
 import { sameUnit } from "./keys.js";
 import { paintMarks } from "./marks.js";
-import { indexOf, isVector, sizesOf } from "./places.js";
+import { isVector, sizesOf } from "./places.js";
 import { paintSheet, sheetOf, underPoint } from "./sheet.js";
-import { short, togglePin, unitWords } from "./units.js";
+import { short, togglePin, unitWords, valueOf } from "./units.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Layer} Layer */
@@ -84,8 +84,7 @@ export function layerView(layer, app, shared) {
     const [first, last] = [sheet.channels[0], sheet.channels[1] - 1];
     pages.textContent = say("pageOf", { first, last, count: channels });
     const here = unit?.layer === name ? unit : null;
-    const value = here && maps ? maps[name][indexOf(layer, here)] : 0;
-    cell.textContent = here ? `${unitWords(app, here)}: ${short(value)}` : "";
+    cell.textContent = here && maps ? `${unitWords(app, here)}: ${short(valueOf(app, maps, here))}` : "";
     row.setAttribute("aria-rowindex", String((here?.y ?? 0) + 1));
     cell.setAttribute("aria-colindex", String((here?.x ?? 0) + 1));
   }
@@ -137,11 +136,11 @@ export function layerView(layer, app, shared) {
       paint();
       mark();
     },
-    /** @param {boolean} current */
-    choose(current) {
+    /** @param {boolean} current @param {boolean} follow */
+    choose(current, follow) {
       element.classList.toggle("current", current);
       chosen.setAttribute("aria-current", String(current));
-      if (current && !element.matches(":hover")) element.scrollIntoView({ block: "nearest" });
+      if (current && follow && !element.matches(":hover")) element.scrollIntoView({ block: "nearest" });
     },
   };
 }

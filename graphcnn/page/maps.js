@@ -5,6 +5,7 @@
 import { make, slider } from "./dom.js";
 import { fieldAfter, fieldBefore } from "./field.js";
 import { layerView } from "./layer.js";
+import { short, unitWords, valueOf } from "./units.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 
@@ -27,11 +28,15 @@ export function mountMaps(element, app) {
   const legend = ["ramp", "before", "after"].flatMap((part) => [
     make("span", { class: `key-${part}` }), make("span", { say: `maps-${part}` }),
   ]);
+  // Where the parts of a number stand below, what is chosen is told here, and leads there.
+  const jump = make("button", { class: "jump", hidden: true });
+  jump.addEventListener("click", () => document.getElementById("trace")?.scrollIntoView({ block: "start" }));
   const views = about.layers.map((layer) => layerView(layer, app, shared));
   element.append(
     make("div", { class: "row map-tools" }, scale, size.element),
     make("p", { class: "legend" }, ...legend),
     ...views.map((view) => view.element),
+    jump,
   );
 
   // Only what is on the screen is painted.
@@ -55,7 +60,14 @@ export function mountMaps(element, app) {
     shared.after = unit ? fieldAfter(about, unit) : new Map();
     for (const view of views) view.mark();
   });
-  const choose = () => views.forEach((view) => view.choose(view.layer.name === store.get().layer));
-  store.on(["layer"], choose);
-  choose();
+  store.on(["unit", "maps", "lang"], ({ unit, maps }) => {
+    jump.hidden = !unit || !maps;
+    if (unit && maps) jump.textContent = `${unitWords(app, unit)}: ${short(valueOf(app, maps, unit))} ↓`;
+  });
+  /** @param {boolean} follow whether the page scrolls to the layer */
+  const choose = (follow) => {
+    for (const view of views) view.choose(view.layer.name === store.get().layer, follow);
+  };
+  store.on(["layer"], () => choose(true));
+  choose(false);
 }

@@ -3,8 +3,7 @@
 
 import { isPale, largest, paintImage, signedColour } from "./colours.js";
 import { make } from "./dom.js";
-import { indexOf, layerNamed } from "./places.js";
-import { paintSeen, short, togglePin, unitButton, unitWords } from "./units.js";
+import { paintSeen, short, togglePin, unitButton, unitWords, valueOf } from "./units.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Unit} Unit */
@@ -40,7 +39,7 @@ export function mountPins(element, app) {
     if (!missing.length) return;
     const maps = engine.run(input.image, store.get().switches);
     for (const pin of missing) {
-      input.values.set(JSON.stringify(pin), maps[pin.layer][indexOf(layerNamed(about, pin.layer), pin)]);
+      input.values.set(JSON.stringify(pin), valueOf(app, maps, pin));
     }
   }
 
@@ -62,7 +61,7 @@ export function mountPins(element, app) {
     const columns = [{ levels, name: say("pinsNow") }, ...kept.map((input, at) => ({ levels: input.levels, name: String(at + 1) }))];
     table.append(make("tr", {}, make("td"), ...columns.map((column) => make("th", { scope: "col" }, thumb(column.levels), column.name))));
     pins.forEach((pin, at) => {
-      const values = [maps[pin.layer][indexOf(layerNamed(about, pin.layer), pin)],
+      const values = [valueOf(app, maps, pin),
         ...kept.map((input) => input.values.get(JSON.stringify(pin)) ?? NaN)];
       const most = largest(values);
       const cells = values.map((value, column) => make("td", {}, thumb(columns[column].levels, pin),

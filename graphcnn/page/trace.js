@@ -25,7 +25,7 @@ function cellTable(app, title, patch, values, first, winner) {
   const start = first * rows * columns;
   const most = largest(values);
   const numbers = Math.max(rows, columns) <= MOST.numbers;
-  const size = numbers ? 32 : Math.max(5, Math.floor(300 / Math.max(rows, columns)));
+  const size = numbers ? (columns > 5 ? 28 : 31) : Math.max(5, Math.floor(300 / Math.max(rows, columns)));
   const body = make("tbody");
   for (let row = 0; row < Math.min(rows, MOST.side); row += 1) {
     const line = make("tr");
@@ -43,7 +43,7 @@ function cellTable(app, title, patch, values, first, winner) {
     }
     body.append(line);
   }
-  const table = make("table", { class: "cells", style: `--cell:${size}px` }, make("caption", {}, title), body);
+  const table = make("table", { class: "cells", style: `--cell:${size}px;width:${size * Math.min(columns, MOST.side)}px` }, make("caption", {}, title), body);
   table.addEventListener("click", (event) => {
     const tap = /** @type {HTMLElement} */ (event.target).dataset.tap;
     if (!tap) return;
@@ -134,6 +134,7 @@ export function mountTrace(element, app) {
   function paintShares(parts) {
     const { plus, minus, rest } = largestShares(parts, MOST.shares);
     const most = Math.max(...[...plus, ...minus].map((share) => Math.abs(share.product)), 1e-30);
+    if (!plus.length && !minus.length) return;
     const list = make("ol", { class: "shares" });
     for (const share of [...plus, ...minus]) {
       const bar = make("span", { class: `part ${share.product < 0 ? "minus" : "plus"}`, style: `--part:${Math.abs(share.product) / most}` });

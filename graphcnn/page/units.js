@@ -5,7 +5,7 @@ import { paintImage } from "./colours.js";
 import { make } from "./dom.js";
 import { fieldBefore } from "./field.js";
 import { sameUnit } from "./keys.js";
-import { isVector, layerNamed } from "./places.js";
+import { indexOf, isVector, layerNamed } from "./places.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Unit} Unit */
@@ -17,6 +17,11 @@ export function short(value) {
   return size >= 1000 || size < 0.001
     ? value.toExponential(1)
     : value.toPrecision(size >= 1 ? 3 : 2);
+}
+
+/** @param {App} app @param {import("./page.d.ts").Maps} maps @param {Unit} unit */
+export function valueOf(app, maps, unit) {
+  return maps[unit.layer][indexOf(layerNamed(app.about, unit.layer), unit)];
 }
 
 /** Where a unit is, in words. @param {App} app @param {Unit} unit */

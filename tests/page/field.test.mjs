@@ -91,4 +91,8 @@ test("what an operator sees that the page does not know follows from fields on t
     [0, 2],
     [3, 6],
   ]);
+  const vectors = [1, 2].map((at) => ({ ...odd.layers[1], name: `vector${at}`, shape: [6], field: field(9, 0, 0),
+    from: [["plain", "vector1"][at - 1]] }));
+  const after = fieldBefore({ ...odd, layers: [...odd.layers, ...vectors] }, { layer: "vector2", channel: 1, y: 0, x: 0 });
+  assert.deepEqual([after.get("vector1"), after.get("image")], [[[0, 6], [0, 1], [0, 1]], [[0, 2], [0, 9], [0, 8]]]);
 });
