@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from graphcnn.base.words import printable
-from graphcnn.compile.engine import Arrays, Engine, make_engine
+from graphcnn.compile.engine import Arrays, Asked, Engine, make_engine
 from graphcnn.compile.pipelines import update_graph
 from graphcnn.errors import TrainingError
 from graphcnn.ir.graph import Graph, state_of
@@ -71,6 +71,6 @@ class Update:
         else:
             self._engine.load(states)
         own = {key: array for key, array in settings.items() if key in states}
-        self._engine.step(feeds, own, lambda _: True)
+        self._engine.step(Asked(feeds, own, lambda _: True))
         moved = [state_of(s).key for s in self.graph.updates]
         whole.load({**settings, **{key: self._engine.state(key) for key in moved}})

@@ -47,25 +47,37 @@ class Form:
 Forms = Callable[[Form], Graph]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A step as it is asked for.
+
+    Attributes:
+        settings: states that are set from outside before it.
+        accept: whether the states take their updates.
+        ready: is called between backward and update with the gradients, by the names of their
+            parameters, which it may change in place. They are no outputs then.
+        resting: parameters that stay as they are.
+    """
+
+    feeds: Arrays
+    settings: Arrays
+    accept: Accept
+    ready: Ready | None = None
+    resting: frozenset[str] = frozenset()
+
+    @property
+    def form(self) -> Form:
+        return Form(self.ready is not None, self.resting)
+
+
 class Engine(Protocol):
     """Runs a training graph on states of its own."""
 
-    def step(
-        self,
-        feeds: Arrays,
-        settings: Arrays,
-        accept: Accept,
-        ready: Ready | None = None,
-        resting: frozenset[str] = frozenset(),
-    ) -> dict[str, Array]:
-        """Outputs of one step with some states set from outside; the others take their updates,
-        but for the parameters that are `resting`.
+    def step(self, asked: Asked) -> dict[str, Array]:
+        """The outputs of one step. A graph of several shards has its batch cut into them.
 
-        `ready` is called between backward and update with the gradients, by the names of their
-        parameters, which it may change in place. They are no outputs then. Raises `GraphError`
-        where neither the graph keeps them nor another form of it.
-
-        A graph of several shards has its batch cut into them.
+        Raises `GraphError` where gradients are to be looked at that neither the graph keeps nor
+        another form of it.
         """
 
     def state(self, key: str) -> Array:
@@ -86,28 +98,21 @@ class ReferenceEngine:
         self._references: dict[tuple[Form, int], Reference] = {}
         self._states = dict(states)
 
-    def step(
-        self,
-        feeds: Arrays,
-        settings: Arrays,
-        accept: Accept,
-        ready: Ready | None = None,
-        resting: frozenset[str] = frozenset(),
-    ) -> dict[str, Array]:
-        form = Form(ready is not None, resting)
+    def step(self, asked: Asked) -> dict[str, Array]:
+        form = asked.form
         graph = formed(self._graph, form, self._forms)
-        self._states.update(settings)
-        parts = cut_batch(graph, feeds, shards(graph))
+        self._states.update(asked.settings)
+        parts = cut_batch(graph, asked.feeds, shards(graph))
         references = [self._reference(graph, form, part.items) for part in parts]
         if len(parts) == 1:
-            outputs, updates = references[0].run(feeds, self._states, ready=ready)
+            outputs, updates = references[0].run(asked.feeds, self._states, ready=asked.ready)
         else:
             states = [{**self._states, **part.settings} for part in parts]
             fed = [part.feeds for part in parts]
-            outputs, updates = ShardedReference(references).run(fed, states, ready)
+            outputs, updates = ShardedReference(references).run(fed, states, asked.ready)
         if form.keep:
             outputs = {k: a for k, a in outputs.items() if not k.startswith(GRADIENT)}
-        if accept(outputs):
+        if asked.accept(outputs):
             self._states.update(updates)
         return outputs
 
@@ -149,22 +154,15 @@ class NativeEngine:
         #: What only a shard is told, and is nobody's after it.
         self._of_shards = {key: a for key, a in states.items() if key in (SHARE, FIRST)}
 
-    def step(
-        self,
-        feeds: Arrays,
-        settings: Arrays,
-        accept: Accept,
-        ready: Ready | None = None,
-        resting: frozenset[str] = frozenset(),
-    ) -> dict[str, Array]:
-        form = Form(ready is not None, resting)
+    def step(self, asked: Asked) -> dict[str, Array]:
+        form = asked.form
         step = self._step(form)
         if step.shards == 1:
-            executable = self._activate(form, batch_size(self._graph, feeds))
-            executable.write_states(settings)
-            return executable.step(feeds, accept, ready)
-        parts = cut_batch(self._graph, feeds, step.shards)
-        settings = {**settings, **step.totals_of(parts)}
+            executable = self._activate(form, batch_size(self._graph, asked.feeds))
+            executable.write_states(asked.settings)
+            return executable.step(asked.feeds, asked.accept, asked.ready)
+        parts = cut_batch(self._graph, asked.feeds, step.shards)
+        settings = {**asked.settings, **step.totals_of(parts)}
         last = self._executable(form, parts[-1].items)
         self._activate(form, parts[0].items).write_states(settings)
 
@@ -185,7 +183,7 @@ class NativeEngine:
             last.sums.add(row)
 
         add_up(0, len(parts), 0)
-        return last.finish(accept, ready)
+        return last.finish(asked.accept, asked.ready)
 
     def _step(self, form: Form) -> SplitStep:
         """The step as it is compiled."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from graphcnn.compile.engine import Engine, ReferenceEngine, make_engine
+from graphcnn.compile.engine import Asked, Engine, ReferenceEngine, make_engine
 from graphcnn.errors import VerifyError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Array, Value
@@ -226,11 +226,11 @@ class _Sides:
         results = dict(zip(self._names, found, strict=True))
         self._states = {key: results.get(key + NEW, a) for key, a in self._states.items()}
         ours = [
-            float(engine.step(feeds, settings, _always)["loss"])
+            float(engine.step(Asked(feeds, settings, _always))["loss"])
             for engine in (self._reference, self._native)
         ]
         if self._exact is not None:
-            self._exact.step(wide(feeds), wide(settings), _always)
+            self._exact.step(Asked(wide(feeds), wide(settings), _always))
         return Losses(number, float(results["loss"]), *ours)
 
     def meet(self) -> None:

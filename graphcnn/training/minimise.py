@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from graphcnn.compile.engine import Arrays, make_engine
+from graphcnn.compile.engine import Arrays, Asked, make_engine
 from graphcnn.compile.pipelines import minimising_graph
 from graphcnn.errors import DataError, GradientError, GraphError, TrainingError
 from graphcnn.ir.cells import Cell
@@ -156,7 +156,7 @@ class Minimisation:
                 for step in range(taken + 1, taken + steps + 1):
                     now = settings_at(self.optimizer, step, self.optimizer.rate(step))
                     new = {} if now == before else now
-                    outputs, before = engine.step(fed, new, _is_finite), now
+                    outputs, before = engine.step(Asked(fed, new, _is_finite)), now
                     for name, noted in history.items():
                         noted.append(outputs[name])
                     if not math.isfinite(outputs[LOSS]):

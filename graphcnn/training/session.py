@@ -25,7 +25,7 @@ from typing import Any, Never, Self
 
 import numpy as np
 
-from graphcnn.compile.engine import Arrays, Engine, Form
+from graphcnn.compile.engine import Arrays, Asked, Engine, Form
 from graphcnn.data.batch_parts import source_of
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.normalisation import as_numbers
@@ -259,7 +259,9 @@ class Session:
             step = self.steps + 1
             self.last_rate = rate = self._schedule.at(step)
             settings = settings_at(self.optimizer, step, rate)
-            outputs = built.engine.step(feeds, settings, _is_finite, ready, self._resting(step))
+            outputs = built.engine.step(
+                Asked(feeds, settings, _is_finite, ready, self._resting(step))
+            )
             if not _is_finite(outputs):
                 raise TrainingError(self._explained(feeds, outputs))
         return outputs
@@ -283,7 +285,7 @@ class Session:
                 found[name] = gradients[first].copy()  # one array in the step
 
         with built.loan.stepping(), np.errstate(all="ignore"):
-            outputs = built.engine.step(feeds, {}, lambda _: False, look, resting)
+            outputs = built.engine.step(Asked(feeds, {}, lambda _: False, look, resting))
             if not _is_finite(outputs):
                 raise TrainingError(self._explained(feeds, outputs))
         return found

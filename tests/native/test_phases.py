@@ -7,7 +7,7 @@ import pytest
 
 import graphcnn as cnn
 from graphcnn.compile import native
-from graphcnn.compile.engine import make_engine
+from graphcnn.compile.engine import Asked, make_engine
 from graphcnn.compile.native import planned
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.errors import GraphError, VerifyError
@@ -56,7 +56,7 @@ def batches(count=3, n=4):
 
 def run(engine, ready=None):
     """The bits of some steps: outputs and states."""
-    outputs = [engine.step(feeds, {}, lambda _: True, ready) for feeds in batches()]
+    outputs = [engine.step(Asked(feeds, {}, lambda _: True, ready)) for feeds in batches()]
     return [{k: a.tobytes() for k, a in found.items()} for found in (*outputs, engine.states())]
 
 
@@ -116,18 +116,20 @@ def test_gradients_of_two_halves_make_the_step_of_the_whole(execution):
     """As processes do that have a part of the batch each."""
     (feeds,) = batches(1, 8)
     whole, _ = made(CLIPPED, execution, batch_norm=False)
-    expected = whole.step(feeds, {}, lambda _: True)
+    expected = whole.step(Asked(feeds, {}, lambda _: True))
     halves = [{k: a[i : i + 4] for k, a in feeds.items()} for i in (0, 4)]
     told = {}
     other, _ = made(CLIPPED, execution, batch_norm=False)
-    other.step(halves[1], {}, lambda _: False, lambda g: told.update({k: g[k].copy() for k in g}))
+    other.step(
+        Asked(halves[1], {}, lambda _: False, lambda g: told.update({k: g[k].copy() for k in g}))
+    )
 
     def mean(gradients):
         for name, array in gradients.items():
             array[...] = (array + told[name]) / 2
 
     engine, _ = made(CLIPPED, execution, batch_norm=False)
-    found = engine.step(halves[0], {}, lambda _: True, mean)
+    found = engine.step(Asked(halves[0], {}, lambda _: True, mean))
     assert found["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=1e-5)
     for key in network(False).parameters:
         np.testing.assert_allclose(engine.state(key), whole.state(key), rtol=0, atol=1e-4)
@@ -200,7 +202,7 @@ def test_gradients_that_nobody_keeps(runtime):
     engine, _ = made(CLIPPED, Execution(runtime), keep=False)
     (feeds,) = batches(1)
     with pytest.raises(GraphError, match="'phases' keeps no gradients"):
-        engine.step(feeds, {}, lambda _: True, lambda gradients: None)
+        engine.step(Asked(feeds, {}, lambda _: True, lambda gradients: None))
 
 
 def test_an_error_between_leaves_everything_as_it_was():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.compile.engine import make_engine
+from graphcnn.compile.engine import Asked, make_engine
 from graphcnn.compile.native import planned
 from graphcnn.compile.pipelines import training_graph, training_pipeline
 from graphcnn.compile.sharding import split_step
@@ -59,7 +59,7 @@ def trained(
         if loss is ignoring:
             labels[rng.random(n) < 0.5] = 255
         images = rng.normal(size=(n, *image.shape[1:])).astype(image.dtype.numpy)
-        outputs.append(engine.step({"image": images, "target": labels}, {}, lambda _: True))
+        outputs.append(engine.step(Asked({"image": images, "target": labels}, {}, lambda _: True)))
     return outputs, engine.states()
 
 
@@ -178,7 +178,7 @@ def test_weights_of_items_count_in_the_mean_over_those_that_count():
             for k, s in own.items()
         }
         engine = make_engine(graph, states, execution)
-        found.append(([engine.step(feeds, {}, lambda _: True)], engine.states()))
+        found.append(([engine.step(Asked(feeds, {}, lambda _: True))], engine.states()))
     assert max(apart(each, found[0]) for each in found[1:]) < 40
 
 
