@@ -117,13 +117,17 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
         assert subprocess.run(["bash", "-n", str(ROOT / ".ci" / name)]).returncode == 0
 
 
+#: Extras for what is done by hand, which CI does not install.
+ALONE = ("browser", "mutation")
+
+
 def test_the_lock_has_what_the_project_asks_for() -> None:
     """`.ci/lock` renews it after a change of a bound."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project = settings["project"]
     extras = project["optional-dependencies"]
     asked = [*project["dependencies"], *settings["build-system"]["requires"]]
-    asked += [r for name in extras if name != "mutation" for r in extras[name]]
+    asked += [r for name in extras if name not in ALONE for r in extras[name]]
     text = (ROOT / ".ci" / "requirements.txt").read_text(encoding="utf-8")
     pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
     for requirement in map(Requirement, asked):
