@@ -8,7 +8,7 @@
 
 /** Values of an image that still goes into an address. */
 const MOST_VALUES = 4096;
-/** Parts of the state that the address holds, besides the image. */
+/** Parts of the state that the address holds, besides the image. @type {(keyof State)[]} */
 const KEYS = ["layer", "unit", "pins", "frozen", "rule", "gamma", "switches", "overlay", "lang", "theme", "pane"];
 const PLAIN = /** @type {const} */ (["layer", "rule", "overlay", "lang", "theme", "pane"]);
 

@@ -6,7 +6,7 @@ const written = new WeakMap();
 
 /**
  * Rules for the dark are in `@media … (prefers-color-scheme: dark)`, in the page's style and in the
- * style of every drawing: a choice turns all of them on (for the screen: paper stays white) or off.
+ * style of every drawing: a choice turns all of them on or off, for the screen; paper stays white.
  * @param {Document} document
  * @param {"auto" | "light" | "dark"} theme
  */
@@ -18,7 +18,8 @@ export function applyTheme(document, theme) {
       if (!medium.includes("prefers-color-scheme")) continue;
       written.set(rule, medium);
       const own = medium.includes("dark") ? "dark" : "light";
-      rule.media.mediaText = theme === "auto" ? medium : theme === own ? "screen" : "not all";
+      const system = `screen and (prefers-color-scheme: ${own})`;
+      rule.media.mediaText = theme === "auto" ? system : theme === own ? "screen" : "not all";
     }
   }
 }

@@ -88,6 +88,7 @@ function movedBy(picture, rows, columns) {
 /** @param {HTMLElement} element @param {App} app */
 export function mountStory(element, app) {
   const { store, say } = app;
+  /** @type {Float32Array} */
   let picture = drawingPixels(XO.X);
   let feature = 0;
   let place = 8; // where the falling stroke fits the X

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { channelsOf, convolved, KERNELS, outputSize, sizeFormula, weightsOf } from "../../graphcnn/page/convolution.js";
 import { shortNumber } from "../../graphcnn/page/grid.js";
 import { asGrey } from "../../graphcnn/page/lab.js";
+import { createCourse, drawnMark, randomNumbers } from "../../graphcnn/page/learn.js";
 import { agreement, drawingPixels, matched, votesFor, XO } from "../../graphcnn/page/xo.js";
 
 const PLAIN = { kernel: 3, stride: 1, padding: 0, dilation: 1, groups: 1, channels: 1, transposed: false };
@@ -85,4 +86,57 @@ test("the story has the numbers of graphcnn's own figure", () => {
 
 test("numbers are short", () => {
   assert.deepEqual([0.333, -0.111, 1, -12.4, 0, -0.001, 2.5].map(shortNumber), [".33", "−.11", "1", "−12", "0", "0", "2.5"]);
+});
+
+/** A trainer of a mean of pixels: enough for the course, which brings the pictures. */
+function fakeTrainer() {
+  const learning = { input: [1, 16, 16], classes: ["O", "X"], batch: 16, states: { weight: "", bias: "" } };
+  let weights = new Float32Array(2);
+  const score = (image) => {
+    const sum = image.reduce((a, b) => a + b, 0) / image.length;
+    return Float32Array.of(0, weights[0] * sum + weights[1]);
+  };
+  return {
+    learning,
+    reset: () => (weights = new Float32Array(2)),
+    weights: () => weights,
+    run: (image) => ({ scores: score(image) }),
+    step(images, targets) {
+      let loss = 0;
+      Array.from(targets).forEach((target, i) => {
+        const image = images.subarray(256 * i, 256 * i + 256);
+        const p = 1 / (1 + Math.exp(-score(image)[1]));
+        loss -= Math.log(target ? p : 1 - p) / 16;
+        weights[0] += (target - p) * 0.1;
+        weights[1] += (target - p) * 0.01;
+      });
+      return loss;
+    },
+  };
+}
+
+test("the pictures to learn from are those of the seed: an X or an O, not much alike", () => {
+  const [a, b, c] = [1, 1, 2].map((seed) => drawnMark(randomNumbers(seed), 1, 16));
+  assert.deepEqual(a, b);
+  assert.notDeepEqual(a, c);
+  for (let seed = 0; seed < 50; seed++) {
+    for (const kind of [0, 1]) {
+      const picture = drawnMark(randomNumbers(seed), kind, 16);
+      assert.equal(picture.length, 256);
+      assert.ok(picture.every((v) => v >= 0 && v <= 1));
+      const ink = picture.filter((v) => v > 0.5).length;
+      assert.ok(ink > 10 && ink < 110, `${ink} pixels of ink`);
+    }
+  }
+});
+
+test("a course is the same for the same seed, from the start again too", () => {
+  const losses = [0, 0, 7].map((seed) => {
+    const course = createCourse(fakeTrainer(), seed);
+    for (let i = 0; i < 20; i++) course.step();
+    assert.equal(course.exam().length, 64);
+    return course.losses;
+  });
+  assert.deepEqual(losses[0], losses[1]);
+  assert.notDeepEqual(losses[0], losses[2]);
 });
