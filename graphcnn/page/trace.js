@@ -25,7 +25,9 @@ function cellTable(app, title, patch, values, first, winner) {
   const start = first * rows * columns;
   const most = largest(values);
   const numbers = Math.max(rows, columns) <= MOST.numbers;
-  const size = numbers ? (columns > 5 ? 28 : 31) : Math.max(5, Math.floor(300 / Math.max(rows, columns)));
+  const wide = columns > 5 ? 28 : patch.size[0] === 1 && columns < 5 ? 44 : 31;
+  const size = numbers ? wide : Math.max(5, Math.floor(300 / Math.max(rows, columns)));
+  const [text, times] = cellTexts(largest(values));
   const body = make("tbody");
   for (let row = 0; row < Math.min(rows, MOST.side); row += 1) {
     const line = make("tr");
@@ -37,13 +39,13 @@ function cellTable(app, title, patch, values, first, winner) {
         style: `background-color:${signedColour(values[tap], most)};color:${ink}`,
         title: short(values[tap]),
       });
-      if (numbers) cell.textContent = cellText(values[tap]);
+      if (numbers) cell.textContent = text(values[tap]);
       if (patch.inside[tap]) cell.dataset.tap = String(tap);
       line.append(cell);
     }
     body.append(line);
   }
-  const table = make("table", { class: "cells", style: `--cell:${size}px;width:${size * Math.min(columns, MOST.side)}px` }, make("caption", {}, title), body);
+  const table = make("table", { class: "cells", style: `--cell:${size}px;width:${size * Math.min(columns, MOST.side)}px` }, make("caption", {}, numbers ? title + times : title), body);
   table.addEventListener("click", (event) => {
     const tap = /** @type {HTMLElement} */ (event.target).dataset.tap;
     if (!tap) return;
@@ -53,10 +55,18 @@ function cellTable(app, title, patch, values, first, winner) {
   return table;
 }
 
-/** @param {number} value */
-function cellText(value) {
-  const text = Math.abs(value) < 9.95 ? value.toFixed(2) : value.toPrecision(2);
-  return text.replace(/^(-?)0\./, "$1.").replace(/^-?\.00$/, "0");
+/** Numbers up to `most` as short as cells are, and the power of ten that they are divided by.
+ * @param {number} most @returns {[(value: number) => string, string]} */
+function cellTexts(most) {
+  const power = most > 0 ? Math.floor(Math.log10(most)) : 0;
+  const apart = power < -1 || power > 2;
+  const digits = apart || power < 1 ? 2 : power === 1 ? 1 : 0;
+  const text = (/** @type {number} */ value) => {
+    const fixed = (apart ? value / 10 ** power : value).toFixed(digits);
+    return Number(fixed) === 0 ? "0" : fixed.replace(/^(-?)0\./, "$1.");
+  };
+  const raised = [...String(power)].map((letter) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(letter)] ?? "⁻");
+  return [text, apart ? ` · 10${raised.join("")}` : ""];
 }
 
 /** @param {HTMLElement} element @param {App} app */
@@ -91,6 +101,9 @@ export function mountTrace(element, app) {
   /** @param {string} key @param {string | Node} value @param {string} [kind] */
   const line = (key, value, kind = "") =>
     sum.append(make("dt", {}, key), make("dd", { class: `number ${kind}` }, value));
+  /** @param {string} key @param {Unit} unit @param {number} value */
+  const lead = (key, unit, value) =>
+    sum.append(make("dt", {}, key, unitButton(app, unit)), make("dd", { class: "number" }, short(value)));
 
   /** @param {Parts} parts */
   function paintSum(parts) {
@@ -103,11 +116,11 @@ export function mountTrace(element, app) {
       line(`Σ / ${parts.count}`, `${short(parts.sum * parts.count)} / ${parts.count}`);
     }
     if (how === "max" && parts.patch && parts.winner !== undefined) {
-      line(say("traceWinner"), unitButton(app, tapUnit(parts.patch, parts.winner)));
+      lead(`${say("traceWinner")}: `, tapUnit(parts.patch, parts.winner), parts.sum);
     }
     if (how === "join" || how === "copy") {
       const sign = SIGNS[/** @type {keyof SIGNS} */ (layerNamed(about, parts.unit.layer).kind)] ?? "";
-      parts.terms?.forEach(({ unit, x }, at) => line(at ? sign : "", make("span", {}, unitButton(app, unit), ` ${short(x)}`)));
+      parts.terms?.forEach(({ unit, x }, at) => lead(at ? `${sign} ` : "", unit, x));
     }
     if (how === "image") {
       const { levels } = store.get();
@@ -119,7 +132,7 @@ export function mountTrace(element, app) {
       const of = (/** @type {number[]} */ numbers) => short(numbers[Math.min(plane, numbers.length - 1)]);
       if (all) line(say("traceNormal"), `(${short(level * all.scale)} - ${of(all.mean)}) / ${of(all.std)}`);
     } else if (how === "unknown") line(say("traceUnknown"), layerNamed(about, parts.unit.layer).kind);
-    else if (steps.length || how !== "copy") line(steps.length ? "= z" : "=", short(parts.sum));
+    else if (steps.length && how !== "copy" && how !== "max") line("= z", short(parts.sum));
     for (const { op, numbers, after } of steps) {
       const [a, b] = numbers.map(short);
       line(op === "scale" ? `× ${a} + ${b}` : op === "switch" ? `× ${a} (${say("traceSwitch")})` : op, short(after));
@@ -167,11 +180,12 @@ export function mountTrace(element, app) {
     more.append(table);
   }
 
-  /** A bar for the sum of products of each channel; the one that is shown is framed. @param {Parts} parts */
-  function paintBars(parts) {
+  /** A bar for the sum of products of each channel; the one that is shown has another ground.
+   * @param {Parts} parts @param {number} room */
+  function paintBars(parts, room) {
     const sums = channelSums(parts);
     const most = largest(sums);
-    const [width, height] = [bars.parentElement?.clientWidth || 300, 44];
+    const [width, height] = [room, 44];
     const context = sharpContext(bars, width, height);
     const each = width / sums.length;
     sums.forEach((value, at) => {
@@ -185,6 +199,7 @@ export function mountTrace(element, app) {
 
   function paint() {
     const { unit, maps, levels, pins, switches } = store.get();
+    const room = element.clientWidth || 300; // before anything is changed
     const inside = element.contains(document.activeElement) && !stepper.contains(document.activeElement) && document.activeElement !== pin;
     for (const part of [head, stepper, tables, sum, more]) part.hidden = !unit || !maps;
     hint.hidden = Boolean(unit && maps);
@@ -209,7 +224,7 @@ export function mountTrace(element, app) {
       step.input.max = String(patch.size[0] - 1);
       step.set(channel);
       const from = say("traceFrom", { layer: patch.from, channel: patch.first + channel });
-      if (!stepper.hidden) paintBars(parts);
+      if (!stepper.hidden) paintBars(parts, room);
       tables.append(cellTable(app, from, patch, patch.x, channel, parts.winner));
       if (weights && products) {
         tables.append("×", cellTable(app, say("traceWeight"), patch, weights, channel), "=",

@@ -10,13 +10,11 @@ import { indexOf, isVector, layerNamed } from "./places.js";
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Unit} Unit */
 
-/** A number as people read it. @param {number} value */
+/** A number as people read it, with three digits. @param {number} value */
 export function short(value) {
   const size = Math.abs(value);
   if (size === 0) return "0";
-  return size >= 1000 || size < 0.001
-    ? value.toExponential(1)
-    : value.toPrecision(size >= 1 ? 3 : 2);
+  return size >= 1000 || size < 0.001 ? value.toExponential(2) : String(Number(value.toPrecision(3)));
 }
 
 /** @param {App} app @param {import("./page.d.ts").Maps} maps @param {Unit} unit */
