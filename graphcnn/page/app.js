@@ -7,6 +7,7 @@ import { translate } from "./dom.js";
 import { mountInput } from "./input.js";
 import { startKeys } from "./keys.js";
 import { mountLab } from "./lab.js";
+import { mountLook } from "./look.js";
 import { mountMaps } from "./maps.js";
 import { mountScores } from "./scores.js";
 import { createStore } from "./store.js";
@@ -29,6 +30,7 @@ const PANELS = {
   story: mountStory,
   maps: mountMaps,
   trace: mountTrace,
+  look: mountLook,
   graph: mountDiagram,
 };
 

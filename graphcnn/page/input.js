@@ -74,6 +74,7 @@ export function mountInput(element, app) {
   /** The hand has drawn, or something else has changed: new levels at once. */
   function changed() {
     untouched = false;
+    problem.hidden = true;
     const seen = disturbed(seenOf(drawing, shape, fitted ? digits : null), how);
     own = seen.data;
     store.set({ levels: own });
@@ -85,7 +86,6 @@ export function mountInput(element, app) {
     const act = /** @type {Placed} */ ({ kind: "picture", planes: whole, photo });
     if (instead) performInstead(drawing, act);
     else perform(drawing, act);
-    problem.hidden = true;
     changed();
   }
 
@@ -197,9 +197,9 @@ export function mountInput(element, app) {
   element.append(make("div", { class: "stack" },
     make("div", { class: "surface" }, canvas, ring),
     make("p", { id: "draw-help", class: "hidden-visually", say: "drawHelp" }),
-    make("div", { class: "row tight" }, penKey, eraser, undoKey, redoKey, button("clear", () => command("clear")),
+    make("div", { class: "row tight" }, penKey, eraser, undoKey, redoKey, button("clear", () => command("clear"))),
+    make("div", { class: "width" }, slider(say, "width", thick, (value) => (pen.width = value * factor)).element,
       ...(channels === 3 ? [colour] : [])),
-    slider(say, "width", thick, (value) => (pen.width = value * factor)).element,
     make("div", { class: "sees" }, sees,
       make("div", { class: "stack" }, make("h3", { say: "sees" }), facts, ...(digits ? [fits] : []))),
     make("div", { class: "samples", role: "group", sayLabel: "samples" }, ...samples),

@@ -33,6 +33,7 @@ test("undo and redo go through strokes, pictures and clearing, and end in the sa
   const keep = () => seen.push(drawing.surface.data.slice());
   line(drawing, ink, [2, 2], [12, 9]), keep();
   line(drawing, { ...ink, erase: true }, [6, 0], [6, 15]), keep();
+  line(drawing, ink, [14, 1], [14, 6]), keep();
   picture(drawing, 0.25), keep();
   line(drawing, ink, [3, 3]), keep();
   draw.perform(drawing, { kind: "clear" }), keep();

@@ -1,0 +1,199 @@
+// The image that a unit answers most grows while one looks at the unit: activation maximisation.
+// @ts-check
+
+import { largest, paintImage } from "./colours.js";
+import { make } from "./dom.js";
+import { imageOf, levelsOf, nameOf, predicted, seedOf } from "./evidence.js";
+import { clipped, normalNumbers, uniformNumbers } from "./fit.js";
+
+/** @typedef {import("./page.d.ts").App} App */
+/** @typedef {import("./page.d.ts").Engine} Engine */
+/** @typedef {import("./page.d.ts").Unit} Unit */
+/**
+ * An image that grows, as the network takes it. `reach`: a gradient reaches it.
+ * @typedef {{ unit: Unit, whole: boolean, image: Float32Array, steps: number, scores: number[],
+ *   reach: boolean }} Growth
+ */
+
+/** Ascent steps of a frame, its milliseconds at most, and the steps of an image. */
+const FRAME = 30, BUDGET = 12, ENOUGH = 600;
+/** Starts that are tried for a unit without a gradient. */
+const STARTS = 8;
+/** How far a step goes at first, and at last. */
+const RATE = [0.03, 0.008];
+
+/** A channel, or one place of it. @param {Unit} unit @param {boolean} whole */
+function asked({ channel, y, x }, whole) {
+  return whole ? { channel } : { channel, y, x };
+}
+
+/**
+ * Noise around grey, from which the image of a unit grows. Where nothing reaches the image other
+ * seeds are tried; `reach` is false where none helps.
+ * @param {Engine} engine @param {Unit} unit @param {boolean} whole the mean of the channel's map
+ * @param {number} seed
+ * @returns {Growth}
+ */
+export function beginGrowth(engine, unit, whole, seed) {
+  const { about } = engine, count = about.input.shape.reduce((a, b) => a * b, 1);
+  const seeds = { [unit.layer]: seedOf(about, unit, whole) };
+  const growth = { unit, whole, image: new Float32Array(count), steps: 0, reach: false,
+    scores: /** @type {number[]} */ ([]) };
+  for (let start = 0; start < STARTS && !growth.reach; start++) {
+    const noise = normalNumbers(1000 * seed + start, count), size = 0.05 * (1 + start);
+    growth.image = imageOf(noise.map((v) => clipped(0.5 + size * v)), about.input);
+    growth.reach = largest(engine.gradient(growth.image, seeds, "plain").image) > 0;
+  }
+  growth.scores.push(growthScore(engine, growth));
+  return growth;
+}
+
+/** @param {Engine} engine @param {Growth} growth */
+export function growthScore(engine, { unit, whole, image }) {
+  const seed = seedOf(engine.about, unit, whole);
+  return engine.run(image)[unit.layer].reduce((sum, value, i) => sum + seed[i] * value, 0);
+}
+
+/**
+ * A step of ascent from the image moved at random by a pixel, so that the steps do not write their
+ * own grid into it. The n-th step of a seed is the same in every run.
+ * @param {Engine} engine @param {Growth} growth @param {number} seed
+ */
+export function growthStep(engine, growth, seed) {
+  const { unit, whole, steps } = growth, { shape } = engine.about.input;
+  const next = uniformNumbers(7919 * seed + steps);
+  const [dy, dx] = [next(), next()].map((v) => (whole ? Math.floor(3 * v) - 1 : 0));
+  const rate = RATE[0] + Math.min(1, steps / ENOUGH) * (RATE[1] - RATE[0]);
+  const moved = rolled(growth.image, shape, dy, dx), how = { rate, decay: 0.002, blur: 0.06 };
+  const made = engine.maximiseStep(moved, unit.layer, asked(unit, whole), how);
+  growth.image = rolled(made, shape, -dy, -dx);
+  growth.steps++;
+}
+
+/** @param {Float32Array} image @param {number[]} shape @param {number} dy @param {number} dx */
+function rolled(image, [channels, height, width], dy, dx) {
+  const result = new Float32Array(image.length);
+  for (let c = 0, i = 0; c < channels; c++) {
+    for (let y = 0; y < height; y++) {
+      const row = (c * height + ((y + dy + height) % height)) * width;
+      for (let x = 0; x < width; x++, i++) result[i] = image[row + ((x + dx + width) % width)];
+    }
+  }
+  return result;
+}
+
+/** @param {HTMLElement} element @param {App} app */
+export function mountGrow(element, app) {
+  const { about, engine, store, say } = app;
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let on = about.live && !still.matches, whole = false, seed = 1, running = false;
+  let rest = false; // somebody draws: this frame is theirs
+  /** @type {Growth | null} */
+  let growth = null;
+
+  const canvas = make("canvas", { class: "pixels", role: "img", sayLabel: "growTitle" });
+  const curve = make("canvas", { class: "curve", width: 240, height: 48, "aria-hidden": "true" });
+  const text = make("p", { class: "number" }), note = make("p", { class: "muted small" });
+  const go = make("button", { click: () => {
+    on = !on;
+    if (on && growth && growth.steps >= ENOUGH) growth = null;
+    follow();
+  } });
+  const channel = make("button", { say: "growChannel", "aria-pressed": "false", click: () => {
+    whole = !whole;
+    channel.setAttribute("aria-pressed", String(whole));
+    growth = null;
+    follow();
+  } });
+  const hold = make("button", { say: "freeze", click: () => store.set({ frozen: !store.get().frozen }) });
+  const other = make("button", { say: "growAgain", click: () => {
+    seed++;
+    growth = null;
+    follow();
+  } });
+  const use = make("button", { say: "growUse", click: () => growth && store.set({ levels: levelsOf(growth.image, about.input) }) });
+  const body = make("div", { class: "looking" }, make("div", { class: "stage" }, canvas),
+    make("div", { class: "stack" }, text, curve, note));
+  element.append(body, make("div", { class: "row tight" }, go, channel, other, hold, use));
+
+  /** The unit that is looked at; before there is one the class that is predicted. @returns {Unit} */
+  function looked() {
+    const { unit, maps } = store.get();
+    if (unit && unit.layer !== about.layers[0].name) return unit;
+    return { layer: about.scores, channel: predicted(maps, about), y: 0, x: 0 };
+  }
+
+  /** @param {Unit} unit */
+  function isGrown(unit) {
+    if (!growth || growth.unit.layer !== unit.layer || growth.unit.channel !== unit.channel) return false;
+    return whole || (growth.unit.y === unit.y && growth.unit.x === unit.x);
+  }
+
+  /** Another unit is looked at: its image begins. */
+  function follow() {
+    const unit = looked();
+    if (on && !isGrown(unit)) growth = beginGrowth(engine, unit, whole, seed);
+    paint();
+    if (on && !running) {
+      running = true;
+      requestAnimationFrame(frame);
+    }
+  }
+
+  function frame() {
+    running = false;
+    if (!on || !growth?.reach || growth.steps >= ENOUGH || element.offsetParent === null) return paint();
+    const began = performance.now();
+    let spent = 0;
+    const steps = rest ? 0 : FRAME;
+    rest = false;
+    for (let i = 0; i < steps && growth.steps < ENOUGH && growth.reach; i++) {
+      growthStep(engine, growth, seed);
+      spent = performance.now() - began;
+      if (spent + spent / (i + 1) > BUDGET) break; // another step would be too much
+    }
+    if (steps) growth.scores.push(growthScore(engine, growth));
+    paint();
+    running = true;
+    const again = () => requestAnimationFrame(frame);
+    if (spent > BUDGET) setTimeout(again, 2 * spent); // large networks leave the page time
+    else again();
+  }
+
+  function paint() {
+    go.textContent = say(on ? "growStop" : "growStart");
+    hold.setAttribute("aria-pressed", String(store.get().frozen));
+    body.hidden = !growth;
+    use.disabled = !growth?.reach;
+    if (!growth) return;
+    const { unit, scores, steps, reach } = growth;
+    const of = nameOf(about, unit, whole);
+    paintImage(canvas, levelsOf(growth.image, about.input), about.input.shape);
+    const [first, last] = [scores[0], scores[scores.length - 1]].map((v) => v.toPrecision(3));
+    text.textContent = reach ? say("growScore", { of, first, last, steps }) : say("growDead", { of, starts: STARTS });
+    note.textContent = reach && unit.layer !== about.scores ? say(whole ? "growWhole" : "growOne") : "";
+    paintCurve(scores);
+  }
+
+  /** @param {number[]} scores */
+  function paintCurve(scores) {
+    const context = /** @type {CanvasRenderingContext2D} */ (curve.getContext("2d"));
+    const low = Math.min(...scores), high = Math.max(...scores);
+    context.clearRect(0, 0, 240, 48);
+    context.strokeStyle = getComputedStyle(curve).color;
+    context.lineWidth = 2;
+    context.beginPath();
+    scores.forEach((score, i) => context.lineTo(
+      2 + (236 * i) / Math.max(1, scores.length - 1), 45 - (42 * (score - low)) / (high - low || 1)));
+    context.stroke();
+  }
+
+  store.on(["unit", "maps"], () => on && follow());
+  store.on(["image"], () => void (rest = true));
+  store.on(["lang", "frozen", "theme"], paint);
+  still.addEventListener("change", () => {
+    on = on && !still.matches;
+    paint();
+  });
+  paint();
+}
