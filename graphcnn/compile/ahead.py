@@ -5,7 +5,7 @@ What is computed from the weights alone, such as kernels packed for the processo
 by the reference.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphcnn.base.garbage import kept
@@ -14,6 +14,7 @@ from graphcnn.compile.pipelines import inference_graph
 from graphcnn.errors import GraphCnnError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node
+from graphcnn.ir.plan import Step
 from graphcnn.ops.own.operator import is_own
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.ahead import wasm
@@ -81,12 +82,7 @@ def ahead(
             Or its addresses do not reach the memory that the network takes.
     """
     graph = inference_graph(graph)
-    for node in graph.nodes:
-        if is_own(node.op):
-            raise GraphCnnError(
-                f"{_told(node)}: an operator of your own is computed by Python, which a network "
-                "that is built runs without"
-            )
+    refuse_own(graph)
     execution = Execution("native", 1, precision, False, machine.target)
     found = native_compiled(graph, execution, inputs_inside=True)
     values = dict(states)
@@ -102,11 +98,26 @@ def ahead(
     program = Program(name, found.plan, found.kernels, places, machine.target, weights)
     with module_of(program) as module:
         made = object_of(module, program)
-    missing = undefined(made.code, machine.format)
-    if missing:
-        nodes = [step.node for step in found.plan.steps]
-        raise GraphCnnError(_refusal(nodes, found.kernels, machine, missing))
+    refuse_missing(made.code, [program], machine)
     return Ahead(name, graph, machine, precision, places, inside, made)
+
+
+def refuse_own(graph: Graph) -> None:
+    """Raise `GraphCnnError` for an operator that the user wrote in Python."""
+    for node in graph.nodes:
+        if is_own(node.op):
+            raise GraphCnnError(
+                f"{_told(node)}: an operator of your own is computed by Python, which a network "
+                "that is built runs without"
+            )
+
+
+def refuse_missing(code: bytes, programs: Sequence[Program], machine: Machine) -> None:
+    """Raise `GraphCnnError` where the code of these programs calls what it does not hold."""
+    missing = undefined(code, machine.format)
+    if missing:
+        steps = [pair for p in programs for pair in zip(p.plan.steps, p.kernels, strict=True)]
+        raise GraphCnnError(_refusal(steps, machine, missing))
 
 
 def _check_memory(name: str, places: Places, machine: Machine) -> None:
@@ -120,15 +131,13 @@ def _check_memory(name: str, places: Places, machine: Machine) -> None:
         )
 
 
-def _refusal(
-    nodes: list[Node], kernels: tuple[Kernel, ...], machine: Machine, missing: list[str]
-) -> str:
+def _refusal(steps: Sequence[tuple[Step, Kernel]], machine: Machine, missing: list[str]) -> str:
     """Which operators call functions of a C library: each is compiled by itself to know."""
-    for node, kernel in zip(nodes, kernels, strict=True):
+    for step, kernel in steps:
         calls = undefined(object_of_kernel(kernel, machine.target), machine.format)
         if calls:
             return (
-                f"{_told(node)}: there is no code of it for {machine.name} that calls nothing: it "
+                f"{_told(step.node)}: there is no code of it for {machine.name} that calls nothing: it "
                 f"needs {', '.join(calls)} of a C library"
             )
     return f"the code for {machine.name} needs {', '.join(missing)} of a C library"

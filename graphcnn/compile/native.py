@@ -75,10 +75,10 @@ def native_pipeline(execution: Execution = NATIVE) -> Pipeline:
 
 def native_plan(graph: Graph, execution: Execution = NATIVE) -> Plan:
     """Order and memory of a graph that went through `native_pipeline`."""
-    return _compiled(graph, execution).plan
+    return planned_and_lowered(graph, execution).plan
 
 
-def _compiled(
+def planned_and_lowered(
     graph: Graph, execution: Execution, prepare: Graph | None = None, inputs_inside: bool = False
 ) -> Compiled:
     """Plan and kernels of a graph that went through `native_pipeline`."""
@@ -138,7 +138,7 @@ def native_compiled(graph: Graph, execution: Execution, inputs_inside: bool = Fa
     """What runs for a bound graph, made now; see `plan_memory` for the inputs."""
     placed = native_pipeline(execution).run(graph, observers())
     prepare, run = (None, placed) if graph.updates else split_states(placed, constants=True)
-    return _compiled(run, execution, prepare, inputs_inside)
+    return planned_and_lowered(run, execution, prepare, inputs_inside)
 
 
 @kept()

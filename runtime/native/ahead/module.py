@@ -1,9 +1,9 @@
-"""A plan as one function in LLVM IR: `int NAME_run(in…, out…, [weights,] arena)`.
+"""Plans as functions in LLVM IR: `int NAME_run(in…, out…, [weights,] arena)`.
 
 What the driver does with records and tables in this process is written out here: a buffer is a
 distance in the arena or in the weights, a step a direct call of the body of its kernel, as the
-only part. Kernels stay functions: those of equal steps are one, and engines that compile code while
-it runs (JavaScript's) do it function by function.
+only part. Kernels stay functions: those of equal steps are one, of several plans too, and engines
+that compile code while it runs (JavaScript's) do it function by function.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ end:
 
 @dataclass(frozen=True)
 class Program:
-    """What becomes a module: a plan with its kernels, a step each, for a processor."""
+    """What becomes a function: a plan with its kernels, a step each, for a processor."""
 
     name: str
     plan: Plan
@@ -74,21 +74,25 @@ def mark_of(weights: memoryview) -> bytes:
 
 
 @contextmanager
-def module_of(program: Program) -> Iterator[Any]:
-    """The module of a network, for the length of a block: LLVM's memory is given back at its end,
-    and not by the search for garbage, which knows no order."""
-    bodies = {entry_of(k): k for k in program.kernels}
+def module_of(*programs: Program) -> Iterator[Any]:
+    """The module of these programs, for the length of a block: LLVM's memory is given back at its
+    end, and not by the search for garbage, which knows no order.
+
+    They are for one processor. Of several, all take their weights as an argument.
+    """
+    target, exported = programs[0].target, {program.function for program in programs}
+    bodies = {entry_of(k): k for program in programs for k in program.kernels}
     with llvm_lock:
         context = llvm.create_context()
-        texts = [kernel_text(k, program.target, entry=False) for k in bodies.values()]
-        text = _Main(program).text()
-        with parsed(text, context) as found:
-            for each in texts:
+        texts = [_Main(program).text() for program in programs]
+        texts += [kernel_text(k, target, entry=False) for k in bodies.values()]
+        with parsed(texts[0], context) as found:
+            for each in texts[1:]:
                 found.link_in(parsed(each, context))
             for function in found.functions:
-                if not function.is_declaration and function.name != program.function:
+                if not function.is_declaration and function.name not in exported:
                     function.linkage = llvm.Linkage.internal
-            _tidy(found, program.target)
+            _tidy(found, target)
             yield found
 
 

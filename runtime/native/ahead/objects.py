@@ -34,17 +34,18 @@ class Object:
     stack: int
 
 
-def object_of(module: Any, program: Program) -> Object:
-    """The object code of a network.
+def object_of(module: Any, *programs: Program) -> Object:
+    """The object code of the module of these programs.
 
     The weights never pass through LLVM, which takes seconds for millions of numbers: where they are
     inside, it lays down zeros behind a mark, and here the weights take their place.
     """
+    program = programs[0]
     with llvm_lock:
         with _errors() as told:
             code = bytes(machine(program.target).emit_object(module))
     frames = {found[2].decode(): int(found[1]) for found in _FRAME.finditer(told())}
-    own = frames.pop(program.function, 0)
+    own = max(frames.pop(each.function, 0) for each in programs)
     stack = own + max(frames.values(), default=0) + 2 * _CALL
     filled = program.weights == "inside" and program.places.weights
     return Object(_filled(code, program) if filled else code, stack)
