@@ -10,6 +10,7 @@ import numpy as np
 from graphcnn.analysis.summary import Summary, summarize
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.errors import GraphCnnError, ImportModelError, OutOfMemoryError
+from graphcnn.exchange.exportable import Exportable
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Op
 from graphcnn.ir.tensor_type import TensorType
@@ -30,15 +31,12 @@ from graphcnn.training.transfer.transferable import Transferable
 if TYPE_CHECKING:
     from graphcnn.doctor.diagnosis import Diagnosis
     from graphcnn.doctor.overfit import Overfit
-    from graphcnn.exchange.building.build import Built
-    from graphcnn.exchange.training_parity import TrainingParity
     from graphcnn.lens.lens import Lens
     from graphcnn.network.feeding import Data
-    from graphcnn.onnx.comparing.parity import Parity
     from graphcnn.onnx.importing.file.given import Inputs
 
 
-class Model(Trainable, Transferable):
+class Model(Trainable, Transferable, Exportable):
     """A network: its graph (in inference form) and the values of its states.
 
     Args:
@@ -297,41 +295,6 @@ class Model(Trainable, Transferable):
 
         check_known(overfit_one_batch, options)
         return overfit_one_batch(self, data, targets, **options)
-
-    # Exporting
-
-    def export_onnx(self, path: str | Path, **options: Any) -> "Parity | None":
-        """Write an ONNX file, checked, and compared with ONNX Runtime where it is installed.
-
-        The options (opset, target, float16, fold_batch_norm, external_data, verify) are those of
-        `graphcnn.exchange.export.export_onnx`, explained there. Returns the comparison, if there
-        was one.
-        """
-        from graphcnn.exchange.export import export_onnx
-
-        return export_onnx(self, path, **options)
-
-    def export_onnx_training(self, folder: str | Path, **options: Any) -> "TrainingParity | None":
-        """Write a folder with which ONNX Runtime trains this model, from Python or JavaScript.
-
-        The options (loss, optimizer, seed, verify, ...) are those of
-        `graphcnn.exchange.export_training.export_onnx_training`, explained there. Returns the
-        comparison of some training steps with ours, if there was one.
-        """
-        from graphcnn.exchange.export_training import export_onnx_training
-
-        return export_onnx_training(self, folder, **options)
-
-    def build(self, target: str, folder: str | Path | None = None, **options: Any) -> "Built":
-        """Write files with which this model, with the weights that it has now, runs elsewhere:
-        `model.build("wasm", "web")`, a WebAssembly module, a library, an object file.
-
-        The options (name, batch, accept, optimize, weights, npm, wheel, version) are those of
-        `graphcnn.exchange.building.build.build`, explained there.
-        """
-        from graphcnn.exchange.building.build import build
-
-        return build(self, target, folder, **options)
 
 
 def load(path: str | Path) -> Model:
