@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from graphcnn.lens.lens import Lens
     from graphcnn.network.feeding import Data
     from graphcnn.onnx.importing.file.given import Inputs
+    from graphcnn.page.page import Page
 
 
 class Model(Trainable, Transferable, Exportable):
@@ -132,6 +133,19 @@ class Model(Trainable, Transferable, Exportable):
         from graphcnn.lens.lens import Lens
 
         return Lens(self, **options)
+
+    def page(self, path: str | Path, **options: Any) -> "Page":
+        """Write one HTML file that runs this network in any browser, offline: draw, and see every
+        map, what each number is made of, gradients, what excites a unit.
+
+            model.page("page.html", samples=images, labels=labels)
+
+        The options (samples, labels, most, title, float16, language) are those of
+        `graphcnn.page.page.page`, explained there.
+        """
+        from graphcnn.page.page import page
+
+        return page(self, path, **options)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: the graph."""

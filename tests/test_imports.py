@@ -35,7 +35,7 @@ LAYERS = [
     {"network"},
     {"onnx", "training"},
     {"exchange", "lens"},
-    {"doctor"},
+    {"doctor", "page"},
     {"model"},
     {"testing"},
     {""},  # the package itself, which gathers what users see

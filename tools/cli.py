@@ -25,6 +25,7 @@ from graphcnn.tools.commands.lens import lens
 from graphcnn.tools.commands.lesson import lesson
 from graphcnn.tools.commands.look import models, passes, summary
 from graphcnn.tools.commands.ops import ops
+from graphcnn.tools.commands.page import page
 from graphcnn.tools.commands.pictures import diff, draw, plan, volume
 from graphcnn.tools.commands.profile import profile
 from graphcnn.tools.commands.rates import lr_find_command
@@ -142,7 +143,8 @@ def cli() -> None:
       graphcnn doctor lenet5 --data mnist:DIR       what is wrong where it does not learn
       graphcnn predict lenet5.safetensors picture.png
       graphcnn lens lenet5.safetensors picture.png -o report.html
-      graphcnn build lenet5.safetensors --target wasm      run it in a browser
+      graphcnn page lenet5.safetensors -o lenet5.html      play with it in a browser
+      graphcnn build lenet5.safetensors --target wasm      run it elsewhere
 
     \b
     MODEL, where a command takes one, is
@@ -181,6 +183,7 @@ COMMANDS = (
     draw,
     volume,
     lens,
+    page,
     lesson,
     export,
     build,

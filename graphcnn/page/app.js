@@ -2,8 +2,10 @@
 // @ts-check
 
 import { startAddress } from "./address.js";
+import { selfCheck } from "./check.js";
 import { mountDiagram } from "./diagram.js";
 import { translate } from "./dom.js";
+import { loadEngine } from "./engine.js";
 import { mountInput } from "./input.js";
 import { startKeys } from "./keys.js";
 import { mountLab } from "./lab.js";
@@ -197,4 +199,29 @@ export function openPage(document, engine) {
   if (about.live) app.run();
   else store.set({ stale: true });
   return app;
+}
+
+/**
+ * The whole page: the network is unpacked and compares itself with the reference; only where it
+ * computes the same is anything else shown.
+ * @param {Document} document
+ */
+export async function start(document) {
+  const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+  const language = (globalThis.navigator?.language ?? "en").startsWith("zh") ? "zh" : "en";
+  try {
+    const engine = await loadEngine(document);
+    const { worst, layer, good } = selfCheck(engine);
+    const difference = worst.toExponential(1);
+    if (!good) throw new Error(wordsOf(language, "checkFailed", { difference, layer }));
+    const app = openPage(document, engine);
+    const told = () => (find("check").textContent = app.say("checkPassed", { difference }));
+    app.store.on(["lang"], told);
+    told();
+  } catch (error) {
+    find("banner").textContent = /** @type {Error} */ (error).message;
+    find("banner").hidden = false;
+    find("banner").nextElementSibling?.remove();
+    throw error;
+  }
 }

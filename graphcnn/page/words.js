@@ -47,6 +47,13 @@ export const WORDS = {
   zoomFit: ["Fit", "适应窗口"],
   graphHint: ["drag to move, Ctrl and wheel to zoom, a card chooses its layer", "拖动平移，Ctrl 加滚轮缩放，点卡片选择层"],
 
+  // spine: the self-check
+  checkPassed: ["self-check {difference}", "自检 {difference}"],
+  checkFailed: [
+    "Stopped: this browser computes something else than the network that was put in this page. The largest difference is {difference}, in {layer}.",
+    "已停止：浏览器的计算结果与页面所含网络不一致。最大差异为 {difference}，位于 {layer}。",
+  ],
+
   // shell: the bar, the panels' titles
   skip: ["Skip to the feature maps", "跳到特征图"],
   facts: ["{parameters} parameters · {operations} multiply-adds", "{parameters} 个参数 · {operations} 次乘加"],

@@ -1,0 +1,187 @@
+"""What the page is told of the maps that it shows: enough to compute a number of them by hand."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from graphcnn.analysis.counts import node_windows
+from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.sources import Constant, State
+from graphcnn.ops.norm import BatchNorm
+from graphcnn.page.shown import IMAGE, Shown
+
+Layer = dict[str, Any]
+States = Mapping[str, Array]
+
+#: Operators that leave a number as it is when a network predicts.
+_NOTHING = {"dropout", "stop_gradient"}
+#: Those of one number that the page computes, with the names of their settings (steps.js).
+_EFFECTS: dict[str, tuple[str, ...]] = {
+    "leaky_relu": ("alpha",), "elu": ("alpha",), "clip": ("low", "high"),
+    "hard_sigmoid": ("alpha", "beta"),
+    **dict.fromkeys(
+        ("relu", "sigmoid", "tanh", "softplus", "silu", "mish", "gelu", "hard_swish", "neg", "abs",
+         "exp", "log", "sqrt"),
+        (),
+    ),
+}  # fmt: skip
+#: Maps that the page computes a number of from those before, without weights (cell.js).
+_BY_HAND = {"max_pool2d", "avg_pool2d", "global_avg_pool2d", "flatten", "reshape", "softmax"}
+_JOINS = {"add", "sub", "mul", "maximum", "minimum"}
+
+
+def described(graph: Graph, maps: list[Shown], states: States) -> list[Layer]:
+    """A record for each map, in order; page.d.ts says what stands in it."""
+    fields = receptive_fields(graph, graph.inputs[0])
+    return [_layer(each, maps[0].shape, states, fields.get(each.value)) for each in maps]
+
+
+def _layer(
+    of: Shown, image: tuple[int, ...], states: States, field: ReceptiveField | None
+) -> Layer:
+    node = of.node
+    steps = [s for each in of.then for s in _step(each, states)]
+    return {
+        "name": of.name,
+        "kind": IMAGE if of.name == IMAGE else node.op.name,
+        "shape": list(of.shape),
+        "from": [s.name for s in of.sources],
+        "window": _window(node),
+        "weight": _key(node, "weight"),
+        "bias": _key(node, "bias"),
+        "then": steps,
+        "exact": _is_exact(of, steps),
+        "field": _field(of, image, field),
+        "origin": node.origin.location,
+    }
+
+
+def _window(node: Node) -> dict[str, Any] | None:
+    both = node_windows(node)
+    if both is None or node.op.name not in ("conv2d", "max_pool2d", "avg_pool2d"):
+        return None
+    rows, columns = both
+    found = {
+        "kernel": [w.kernel for w in both],
+        "stride": [w.stride for w in both],
+        "pads": [rows.before, columns.before, rows.after, columns.after],
+        "dilation": [w.dilation for w in both],
+        "groups": int(node.op.attributes.get("groups", 1)),
+    }
+    if node.op.name == "avg_pool2d":
+        found["countPad"] = bool(node.op.attributes["count_include_pad"])
+    return found
+
+
+def _operand(node: Node, name: str) -> Value | None:
+    for index, value in enumerate(node.inputs):
+        if node.op.operand_name(index) == name:
+            return value
+    return None
+
+
+def _key(node: Node, operand: str) -> str | None:
+    value = _operand(node, operand)
+    return value.node.op.key if value is not None and isinstance(value.node.op, State) else None
+
+
+def _step(node: Node, states: States) -> list[dict[str, Any]]:
+    """What an operator does to each number, as the page computes it."""
+    op = node.op
+    if op.name in _NOTHING:
+        return []
+    if isinstance(op, BatchNorm):
+        gamma, beta, mean, variance = (_array(v, states) for v in node.inputs[1:])
+        if gamma is None or beta is None or mean is None or variance is None:
+            return [{"op": op.name}]
+        scale = gamma / np.sqrt(variance + np.float32(op.epsilon))
+        return [_scaled(scale, beta - mean * scale)]
+    if op.name in ("add", "sub", "mul", "div") and len(node.inputs) == 2:
+        return [_arithmetic(node, states) or {"op": op.name}]
+    if op.name in _EFFECTS:
+        numbers = [float(op.attributes[name]) for name in _EFFECTS[op.name]]
+        largest = float(np.finfo(np.float32).max)  # JSON has no infinity
+        return [{"op": op.name, "numbers": [min(max(n, -largest), largest) for n in numbers]}]
+    return [{"op": op.name}]
+
+
+def _arithmetic(node: Node, states: States) -> dict[str, Any] | None:
+    """x + b, x - b, x · b or x / b for numbers b of each channel, or one for all."""
+    x, b = node.inputs
+    array = _array(b, states)
+    if array is None:
+        if node.op.name not in ("add", "mul"):
+            return None
+        x, array = b, _array(x, states)
+    if array is None:
+        return None
+    rank = x.type.rank
+    channels = int(x.shape[1]) if rank > 1 and isinstance(x.shape[1], int) else 1
+    shape = (1,) * (rank - array.ndim) + array.shape
+    if any(size != 1 for axis, size in enumerate(shape) if axis != 1):
+        return None
+    each = np.broadcast_to(array.reshape(-1), (channels,)).astype(np.float64)
+    one, zero = np.ones_like(each), np.zeros_like(each)
+    return {
+        "add": lambda: _scaled(one, each),
+        "sub": lambda: _scaled(one, -each),
+        "mul": lambda: _scaled(each, zero),
+        "div": lambda: _scaled(1 / each, zero),
+    }[node.op.name]()
+
+
+def _scaled(scale: Array, shift: Array) -> dict[str, Any]:
+    return {"op": "scale", "scale": _short(scale), "shift": _short(shift)}
+
+
+def _short(numbers: Array) -> list[float]:
+    """With the digits that tell numbers of float32 apart."""
+    return [float(f"{x:.9g}") for x in numbers]
+
+
+def _array(value: Value, states: States) -> Array | None:
+    op = value.node.op
+    if isinstance(op, State):
+        return np.asarray(states[op.key])
+    return np.asarray(op.array) if isinstance(op, Constant) else None
+
+
+def _is_exact(of: Shown, steps: list[dict[str, Any]]) -> bool:
+    """Whether the page can compute a number of the map from those before."""
+    if of.name == IMAGE:
+        return True
+    node = of.node
+    if not all(step["op"] == "scale" or step["op"] in _EFFECTS for step in steps):
+        return False
+    live = [v for v in node.inputs if not isinstance(v.node.op, State | Constant)]
+    if [s.value for s in of.sources] != live:
+        return False
+    name = node.op.name
+    if name in ("conv2d", "dense"):
+        keyed = all(_key(node, n) for n in ("weight", "bias") if _operand(node, n) is not None)
+        return keyed and not node.op.attributes.get("flip_kernel", False)
+    if name in _JOINS:
+        return len(live) == 2 and all(s.shape == of.shape for s in of.sources)
+    if name == "concat":
+        return bool(node.op.attributes["axis"] == 1)
+    return name in _BY_HAND and len(live) == 1
+
+
+def _field(
+    of: Shown, image: tuple[int, ...], field: ReceptiveField | None
+) -> dict[str, list[float]] | None:
+    if field is None:
+        return None
+    if len(of.shape) < 3:  # all that is before a vector
+        return {"size": [*image[1:]], "step": [0, 0], "start": [0, 0]}
+    found = {"size": field.size, "step": field.jump, "start": field.start}
+    return {key: [_plain(x) for x in pair] for key, pair in found.items()}
+
+
+def _plain(x: Any) -> float:
+    number = float(x)
+    return int(number) if math.isfinite(number) and number == int(number) else number

@@ -1,0 +1,13 @@
+// Puts the script of the page in its place: it is stored deflated, which is a quarter.
+// @ts-check
+(async () => {
+  const text = document.getElementById("script")?.textContent ?? "";
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const script = document.createElement("script");
+  script.type = "module";
+  script.textContent = await new Response(stream).text();
+  document.body.append(script);
+})().catch((error) => {
+  document.body.prepend(`This page needs a browser of 2023 or newer: ${error.message}`);
+});

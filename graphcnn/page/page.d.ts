@@ -1,0 +1,209 @@
+/** What the parts of the page tell each other. */
+
+/** Everything about the network that is not its weights: `<script type="application/json" id="about">`. */
+export interface About {
+  name: string;
+  madeBy: string;
+  /** Of the code and the weights. */
+  hash: string;
+  parameters: number;
+  multiplyAdds: number;
+  input: {
+    /** Channels, height, width. */
+    shape: [number, number, number];
+    /** (level * scale - mean) / std for levels 0 to 255; one number each, or one a channel. */
+    normalisation: { mean: number[]; std: number[]; scale: number } | null;
+    /** Of grey digits: strokes are fitted into box × box pixels; `centred`: centre of mass in the middle. */
+    drawing: { centred: boolean; box: number } | null;
+  };
+  /** Their names; "0", "1", … where none are known; [] where the output is no list of scores. */
+  classes: string[];
+  /** The first is "image", the last one the scores. */
+  layers: Layer[];
+  /** Name of the last layer. */
+  scores: string;
+  /** Probabilities are softmax(scores). */
+  softmax: boolean;
+  /** In the order of the block of weights; of float32, whatever they are stored as. */
+  states: { key: string; shape: number[] }[];
+  weightsAs: "float32" | "float16";
+  programs: Programs;
+  /** Ways back through rectifiers: "plain", "guided", "deconv"; those that the network has. */
+  rules: string[];
+  golden: Golden[];
+  samples: Sample[];
+  /** Small enough to run while one draws; else there is a "run" button. */
+  live: boolean;
+  learning: Learning | null;
+}
+
+export interface Layer {
+  name: string;
+  /** Name of the operator: "conv2d", "dense", "max_pool2d", "add", …; "image" of the first. */
+  kind: string;
+  /** [C, H, W], or [F] of a vector. */
+  shape: number[];
+  from: string[];
+  window: Window | null;
+  /** Keys of states. */
+  weight: string | null;
+  bias: string | null;
+  /** What follows inside the same map, in order. */
+  then: Then[];
+  /** A number of it can be computed from `from` by window, weight, bias and then. */
+  exact: boolean;
+  /** Receptive field on the image, rows and columns: from start + y * step on, size pixels. */
+  field: { size: [number, number]; step: [number, number]; start: [number, number] } | null;
+  /** The user's line, "lenet.py:12". */
+  origin: string;
+}
+
+export interface Window {
+  kernel: [number, number];
+  stride: [number, number];
+  /** Top, left, bottom, right. */
+  pads: [number, number, number, number];
+  dilation: [number, number];
+  groups: number;
+  /** Of an average: padding counts as zeros. */
+  countPad?: boolean;
+}
+
+/** "scale" has a number for each channel: scale * x + shift. Others are operators with their settings. */
+export type Then =
+  | { op: "scale"; scale: number[]; shift: number[] }
+  | { op: string; numbers?: number[] };
+
+/** Numbers of the reference; `outputs` holds those at the places floor(i * n / k) of the n of a layer. */
+export interface Golden {
+  /** base64 of float32; "" is the pattern of `patternImage`. */
+  image: string;
+  outputs: { [layer: string]: string };
+  /** Of the sum of the scores, by the image; "" where it is not checked. */
+  gradient: string;
+}
+
+export interface Sample {
+  label: string;
+  /** base64 of C*H*W bytes. */
+  levels: string;
+}
+
+/** Where things lie in the memory of the module, in bytes from its global `space` on. */
+export interface Programs {
+  states: { [key: string]: number };
+  /** Raw states that a function reads as they are: [from, to, bytes]. */
+  copies: [number, number, number][];
+  constants: [number, string][];
+  /** Run in this order when states changed; then the others can be called. */
+  prepare: string[];
+  /** The arguments of each function. */
+  functions: { [name: string]: number[] };
+  /** Of single numbers and maps: "image", "floor", "open", "factor L", "seed L", "map L", "gradient L". */
+  ports: { [port: string]: [begin: number, count: number] };
+}
+
+/** A small network with its training step. */
+export interface Learning {
+  code: string;
+  programs: Programs;
+  /** First values of the states, base64 of float32, by key. */
+  states: { [key: string]: string };
+  input: [number, number, number];
+  classes: string[];
+  batch: number;
+}
+
+/** A map for each layer; of a run views, which the next call overwrites. */
+export interface Maps {
+  [layer: string]: Float32Array;
+}
+
+export interface Unit {
+  layer: string;
+  channel: number;
+  y: number;
+  x: number;
+}
+
+export interface Ascent {
+  /** Length of the step, in standard deviations of the image's range. */
+  rate?: number;
+  /** How much of the distance from grey is taken off in each step. */
+  decay?: number;
+  /** How much each pixel takes of its neighbours, 0 to 1. */
+  blur?: number;
+  rule?: string;
+}
+
+export interface Engine {
+  about: About;
+  weights(key: string): Float32Array;
+  setWeights(key: string, values: Float32Array): void;
+  /** `switches`: a factor for each channel of a layer; what follows computes with the product. */
+  run(image: Float32Array, switches?: Maps): Maps;
+  /** Of the sum of seeds · layers: the derivative by every layer that it depends on, and "image". */
+  gradient(image: Float32Array, seeds: Maps, rule?: string): Maps;
+  /** The image a step further: one number, or the mean of a channel where y and x are not given. */
+  maximiseStep(
+    image: Float32Array,
+    layer: string,
+    unit: { channel: number; y?: number; x?: number },
+    options?: Ascent,
+  ): Float32Array;
+}
+
+export interface Trainer {
+  learning: Learning;
+  /** One step: images of the batch one after the other, their class numbers. */
+  step(images: Float32Array, targets: Int32Array | number[]): number;
+  /** Scores of one image. */
+  run(image: Float32Array): Maps;
+  weights(key: string): Float32Array;
+  reset(): void;
+}
+
+export interface State {
+  /** What the network sees, C*H*W in 0..1, before normalisation. */
+  levels: Float32Array;
+  /** The same normalised: what the engine is given. */
+  image: Float32Array;
+  /** Copies of the last run. */
+  maps: Maps | null;
+  /** The maps are older than the image. */
+  stale: boolean;
+  /** Milliseconds of the last run. */
+  spent: number;
+  layer: string;
+  /** Under the mouse, or chosen by keys; y = x = 0 of a vector. */
+  unit: Unit | null;
+  pins: Unit[];
+  /** The mouse does not move `unit`. */
+  frozen: boolean;
+  rule: string;
+  gamma: number;
+  switches: Maps;
+  overlay: "none" | "occlusion" | "cam" | "gradient";
+  lang: "en" | "zh";
+  theme: "auto" | "light" | "dark";
+  pane: string;
+}
+
+export interface Store {
+  get(): State;
+  set(patch: Partial<State>): void;
+  /** Told once per frame at most; returns what ends it. */
+  on(keys: (keyof State)[], listener: (state: State) => void): () => void;
+}
+
+export interface App {
+  engine: Engine;
+  about: About;
+  store: Store;
+  say(key: string, values?: { [name: string]: string | number }): string;
+  /** Reads a text aloud. */
+  announce(text: string): void;
+  /** Shows the red banner. */
+  fail(message: string): void;
+  run(): void;
+}

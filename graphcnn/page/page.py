@@ -1,0 +1,191 @@
+"""A network to the file that runs it."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphcnn.analysis.cost import total_multiply_adds
+from graphcnn.analysis.counts import count_parameters
+from graphcnn.base.files import atomic_write
+from graphcnn.compile.together import together
+from graphcnn.errors import OutputError
+from graphcnn.ir.graph import state_of
+from graphcnn.ir.node import Array
+from graphcnn.lens.target import has_sigmoids
+from graphcnn.network.network import Network
+from graphcnn.page.assemble import assembled
+from graphcnn.page.description import described
+from graphcnn.page.drawing import drawn
+from graphcnn.page.golden import golden
+from graphcnn.page.memory import deflated, planes_of, programs_of
+from graphcnn.page.programs import FACTOR, SEED, forward_graph, gradient_graph
+from graphcnn.page.samples import samples_of
+from graphcnn.page.shown import Shown, page_graph, shown_maps
+from graphcnn.passes.simplify.fold_states import freeze_states
+from graphcnn.runtime.native.ahead.targets import MACHINES
+
+#: Multiply-adds up to which a network runs while somebody draws.
+LIVE = 30_000_000
+#: Bytes of a file from which on it is told that it is large.
+LARGE = 10_000_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that was written.
+
+    Attributes:
+        size: bytes of the file.
+        code, weights: of these, the module and the weights as they stand in it.
+    """
+
+    path: Path
+    size: int
+    code: int
+    weights: int
+    layers: int
+    samples: int
+    live: bool
+
+    def __str__(self) -> str:
+        runs = "runs while you draw" if self.live else "runs when you press its button"
+        lines = [
+            f"{self.path}: {self.size:,} bytes, {self.layers} layers, {self.samples} samples; "
+            f"it {runs}",
+            f"  weights {self.weights:,} bytes, code {self.code:,}",
+        ]
+        if self.size > LARGE:
+            lines.append(
+                f"  note: more than {LARGE / 1e6:.0f} MB take a while to open; float16 weights "
+                "are half of these"
+            )
+        return "\n".join(lines)
+
+
+def page(
+    model: Network,
+    path: str | Path,
+    *,
+    samples: Any = None,
+    labels: Any = None,
+    most: int = 12,
+    title: str | None = None,
+    float16: bool = False,
+    language: str = "en",
+) -> Page:
+    """Write one HTML file that runs the model, with the weights that it has now, in any browser.
+
+    The file opens from disk and makes no request. It shows every map while one draws, what each
+    number is made of, gradients, and images that excite a unit; all of it is computed by the
+    network itself, as WebAssembly. It holds numbers of the reference and compares itself with
+    them when it opens: where they differ by more than 1e-4 it says so in red and stops. The same
+    model and samples give the same bytes.
+
+    Args:
+        path: ends in .html.
+        samples: images to choose from, as `predict` takes them: an array (n, C, H, W) of uint8 or
+            of floats in [0, 1], a data set, or a pair (images, labels).
+        labels: what the samples are, one text or class number each.
+        most: of the images of a data set so many are taken: the first of each class, the second.
+        title: of the page; by default the model's name.
+        float16: store the weights in half of the bytes; the page computes with their rounded
+            values in float32, and is compared with the reference for these.
+
+    Raises:
+        GraphCnnError: the model is no network of one image that runs alone, or an operator has no
+            code for WebAssembly; the message names it and its line.
+        DataError: the samples do not fit the model.
+        OutputError: the file is no .html, or cannot be written.
+    """
+    target = _checked(Path(path))
+    graph = page_graph(model)
+    states = {state_of(s).key: np.asarray(model.states[state_of(s).key]) for s in graph.states}
+    states = {key: _rounded(array, float16) for key, array in states.items()}
+    fixed = {k: a for k, a in states.items() if a.dtype != np.float32}
+    graph = freeze_states(graph, fixed) if fixed else graph
+    states = {state_of(s).key: states[state_of(s).key] for s in graph.states}
+    maps = shown_maps(graph)
+    found = samples_of(model, maps[0].shape, samples, labels, most)
+    forward = forward_graph(graph, maps)
+    backward, rectifies = gradient_graph(graph, maps)
+    machine = MACHINES["wasm"]
+    made = together({"run": forward, "gradient": backward}, machine)
+    sizes = {key: array.nbytes for key, array in states.items()}
+    programs = programs_of(made, sizes, _named, model.name)
+    numbers = np.concatenate([*(a.ravel() for a in states.values()), np.empty(0, np.float32)])
+    weights = planes_of(numbers.astype(np.float16 if float16 else np.float32))
+    cost = total_multiply_adds(graph)
+    live = cost <= LIVE
+    about = {
+        "name": model.name,
+        "madeBy": f"graphcnn {version('graphcnn')}",
+        "hash": hashlib.sha256(programs.code + weights).hexdigest(),
+        "parameters": count_parameters(graph.parameters).total,
+        "multiplyAdds": cost,
+        "input": _input(model, maps[0]),
+        "classes": _classes(model, maps[-1]),
+        "layers": described(graph, maps, states),
+        "scores": maps[-1].name,
+        "softmax": len(maps[-1].shape) == 1 and not has_sigmoids(model),
+        "states": [{"key": k, "shape": list(a.shape)} for k, a in states.items()],
+        "weightsAs": "float16" if float16 else "float32",
+        "programs": programs.told,
+        "rules": ["plain", "guided", "deconv"] if rectifies else ["plain"],
+        "golden": golden(graph, backward, maps, states, found, live),
+        "samples": found.told(),
+        "live": live,
+        "learning": None,
+    }
+    name = model.name if title is None else title
+    blocks = {"code": programs.text, "weights": deflated(weights)}
+    text = assembled(name, language, about, blocks, drawn(model.graph, maps))
+    content = text.encode()
+    atomic_write(target, content)
+    return Page(
+        target, len(content), len(blocks["code"]), len(blocks["weights"]), len(maps),
+        len(found.levels), live,
+    )  # fmt: skip
+
+
+def _checked(path: Path) -> Path:
+    if path.suffix.lower() not in (".html", ".htm"):
+        kind = f"file type {path.suffix!r}" if path.suffix else "no file type"
+        raise OutputError(f"cannot write the page to {path}: {kind}; a page is .html")
+    return path
+
+
+def _rounded(array: Array, float16: bool) -> Array:
+    """As the page has it."""
+    if not float16 or array.dtype != np.float32:
+        return array
+    limit = np.finfo(np.float16).max
+    return np.clip(array, -limit, limit).astype(np.float16).astype(np.float32)
+
+
+def _named(function: str, key: str, is_input: bool) -> str:
+    """What a port is called in the page: one name is one place."""
+    if is_input:
+        plain = not key.startswith((FACTOR, SEED)) and key not in ("floor", "open")
+        return "image" if plain else key
+    return f"gradient {key}" if function == "gradient" else f"map {key}"
+
+
+def _input(model: Network, image: Shown) -> dict[str, Any]:
+    channels, height, width = image.shape
+    by = model.normalisation
+    known = None if by is None else {"mean": by.mean, "std": by.std, "scale": by.scale}
+    drawing = None
+    if channels == 1 and height == width:  # digits of MNIST: 20 of 28 pixels, centred by their mass
+        drawing = {"centred": height == 28, "box": round(height * 20 / 28)}
+    return {"shape": list(image.shape), "normalisation": known, "drawing": drawing}
+
+
+def _classes(model: Network, scores: Shown) -> list[str]:
+    if len(scores.shape) != 1:
+        return list(model.classes)
+    named = len(model.classes) == scores.shape[0]
+    return list(model.classes) if named else [str(i) for i in range(scores.shape[0])]
