@@ -16,7 +16,7 @@ import click
 from graphcnn import __version__
 from graphcnn.base.words import printable
 from graphcnn.errors import CrashError, GraphCnnError, GraphCnnWarning, WrongUseError
-from graphcnn.tools.commands.build import build
+from graphcnn.tools.commands.build import build, page
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.convert import convert
 from graphcnn.tools.commands.doctor import doctor
@@ -25,7 +25,6 @@ from graphcnn.tools.commands.lens import lens
 from graphcnn.tools.commands.lesson import lesson
 from graphcnn.tools.commands.look import models, passes, summary
 from graphcnn.tools.commands.ops import ops
-from graphcnn.tools.commands.page import page
 from graphcnn.tools.commands.pictures import diff, draw, plan, volume
 from graphcnn.tools.commands.profile import profile
 from graphcnn.tools.commands.rates import lr_find_command

@@ -137,8 +137,8 @@ def _refusal(steps: Sequence[tuple[Step, Kernel]], machine: Machine, missing: li
         calls = undefined(object_of_kernel(kernel, machine.target), machine.format)
         if calls:
             return (
-                f"{_told(step.node)}: there is no code of it for {machine.name} that calls nothing: "
-                f"it needs {', '.join(calls)} of a C library"
+                f"{_told(step.node)}: there is no code of it for {machine.name} that calls "
+                f"nothing: it needs {', '.join(calls)} of a C library"
             )
     return f"the code for {machine.name} needs {', '.join(missing)} of a C library"
 
