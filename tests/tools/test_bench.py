@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import shutil
 import subprocess
 import sys
 from itertools import islice
@@ -12,7 +14,8 @@ import pytest
 from support.command_line import done, refused
 from support.data_files import idx
 
-from graphcnn.tools.bench import torch_nets, web
+from graphcnn.errors import GraphCnnError
+from graphcnn.tools.bench import embedded, torch_nets, web
 from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
 from graphcnn.tools.bench.light import NAMES
 from graphcnn.tools.bench.processes import alone, compilation
@@ -20,6 +23,7 @@ from graphcnn.tools.bench.report import (
     CASES,
     Result,
     run_augment,
+    run_embedded,
     run_epoch,
     run_lens,
     run_shards,
@@ -137,6 +141,33 @@ def test_webassembly_is_timed_in_node(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result.net == "digits_cnn" and result.values["graphcnn"] > 0
     (told,) = result.told
     assert told.startswith("digits_cnn: weights ") and "code " in told
+
+
+@pytest.mark.skipif(
+    not shutil.which("arm-none-eabi-gcc") or not shutil.which("qemu-system-arm"),
+    reason="needs arm-none-eabi-gcc and qemu-system-arm",
+)
+def test_a_microcontroller_is_counted(tmp_path: Path, monkeypatch) -> None:
+    """Small weights have less code; a peer whose numbers are others is an error."""
+    monkeypatch.setattr(embedded, "NETS", ("digits_cnn",))
+    rows = list(run_embedded(Options(("embedded",))))
+    assert [(row.net, row.work, row.unit) for row in rows] == [
+        ("digits_cnn", "instructions", "1000"), ("digits_cnn", "ram", "kB"),
+        ("digits_cnn", "flash", "kB"),
+    ]  # fmt: skip
+    instructions, _, flash = (row.values for row in rows)
+    assert instructions["graphcnn"] < instructions["graphcnn size"]
+    assert flash["graphcnn size"] < flash["graphcnn"]
+    peer = tmp_path / embedded.PEER
+    peer.write_text("#!/bin/sh\necho 'void peer(const void *x, void *y) {}' > peer.c\n")
+    peer.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(GraphCnnError, match=r"qemu-system-arm: .*wrong numbers: 10"):
+        list(run_embedded(Options(("embedded",), peers=True)))
+    monkeypatch.setenv("PATH", "")
+    assert [row.skipped for row in run_embedded(Options(("embedded",)))] == [
+        {"embedded": "needs arm-none-eabi-gcc"}
+    ]
 
 
 def test_an_epoch(mnist: str) -> None:

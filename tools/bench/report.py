@@ -38,6 +38,8 @@ CASES = {
     "epoch": "seconds for an epoch of MNIST, from the files on",
     "cifar": "seconds to train on CIFAR-10 by the recipe cifar10, compilation included",
     "web": "milliseconds per image as WebAssembly in Node, one thread",
+    "embedded": "a run on a Cortex-M4 in QEMU: thousands of instructions, kB of memory (arena and "
+    "stack) and of code with weights",
     "memory": "MiB at the peak, the whole process",
     "compile": "seconds to import the package, and to compile a training step, loading LLVM "
     "and the native runtime included (load: this part)",
@@ -163,6 +165,18 @@ def run_web(options: Options) -> Iterator[Result]:
         yield Result("web", "", "single", 1, 1, "ms", skipped={"web": str(reason)})
 
 
+def run_embedded(options: Options) -> Iterator[Result]:
+    """Single images on a microcontroller."""
+    from graphcnn.tools.bench.embedded import contests, timings
+
+    try:
+        for net, found in contests(options):
+            for what, unit, numbers in timings(found):
+                yield Result("embedded", net, what, 1, 1, unit).take(numbers)
+    except Unavailable as reason:
+        yield Result("embedded", "", "single", 1, 1, "", skipped={"embedded": str(reason)})
+
+
 def run_here(options: Options, threads: int) -> Iterator[Result]:
     """All cases in this process (but for what needs its own), with `threads` for everybody."""
     from graphcnn.tools.bench import processes
@@ -187,6 +201,8 @@ def run_here(options: Options, threads: int) -> Iterator[Result]:
         yield run_cifar(options, threads)
     if "web" in options.cases and threads == 1:
         yield from run_web(options)
+    if "embedded" in options.cases and threads == 1:
+        yield from run_embedded(options)
     if "memory" in options.cases:
         result = Result("memory", "resnet18", "train", NETS["resnet18"], threads, "MiB")
         yield result.take(processes.memory(options, threads))

@@ -24,7 +24,10 @@ def _listed(known: tuple[str, ...]) -> Any:
 
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
-CASES = ("nets", "lens", "augment", "shards", "light", "epoch", "cifar", "web", "memory", "compile")
+CASES = (
+    "nets", "lens", "augment", "shards", "light", "epoch", "cifar", "web", "embedded", "memory",
+    "compile",
+)  # fmt: skip
 
 
 @click.command()
@@ -93,6 +96,8 @@ def bench(
       cifar    the recipe cifar10: an epoch, or --whole, and the accuracy on the test images
       web      single images as WebAssembly in Node, beside onnxruntime-web where the current
                folder has it (npm install onnxruntime-web)
+      embedded instructions, memory and code of small networks on a Cortex-M4 in QEMU, made by
+               arm-none-eabi-gcc, with emx-onnx-cgen as the peer
       memory   the peak of a process that trains resnet18, batch 8
       compile  the training step of each network, with an empty cache and again
 
@@ -103,6 +108,7 @@ def bench(
       graphcnn bench --peers --precision fast --precision strict
       graphcnn bench --peers --case lens --nets lenet5,mnist_cnn,resnet18
       graphcnn bench --case augment --threads 2
+      graphcnn bench --peers --case web,embedded
       graphcnn bench --peers --case cifar --data cifar10:FILE --curves cifar.svg
       graphcnn bench --peers --case epoch,memory,compile,light --data mnist:DIR
     """
