@@ -58,7 +58,7 @@ _WASM = _bare("wasm", "wasm32-unknown-unknown", "generic", _SIMD, registers=16, 
 #: Four single registers stand for a vector: half the instructions of code for one number each. What
 #: is broadcast is loaded once for its four multiply-adds.
 _SINGLE = {"broadcast": 0.25, "l1": 16 << 10}
-_CORTEX = {**_SINGLE, "registers": 8, "pointer_bytes": 4, "l2": 64 << 10}
+_CORTEX = {**_SINGLE, "registers": 8, "pointer_bytes": 4, "l2": 64 << 10, "tight": True}
 _THUMB = "thumbv7em-unknown-none-eabihf"
 #: The command of a compiler for what has no system; libgcc is no library of C, and part of it.
 _ALONE = "{} -ffreestanding -nostdlib -Wl,-z,noexecstack -T link.ld main.c NAME.o -lgcc -o NAME.elf"
@@ -120,7 +120,7 @@ def _machines() -> list[Machine]:
         Machine(
             "riscv32", "32-bit RISC-V with floats, RV32IMFC",
             _bare("riscv32", "riscv32-unknown-none-elf", "generic-rv32", "+m,+f,+c",
-                  pointer_bytes=4, **riscv),
+                  pointer_bytes=4, tight=True, **riscv),
             linker=_RISCV_GCC, emulator=_RISCV_QEMU,
         ),
         Machine(

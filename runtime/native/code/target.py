@@ -48,6 +48,7 @@ class Target:
         pointer_bytes: the size of an address, and of a word of a table of operands.
         relocation: LLVM's model of it, "pic" or "static".
         relaxed: a · b + c of vectors is rounded once or twice, as the processor likes it.
+        tight: memory is short: an algorithm that takes much of it beside images is not chosen.
         attributes: those of every function, as LLVM IR: without a C library `"no-builtins"`.
         pause: the instruction by which a processor is told that a loop only waits, as LLVM IR.
         futex: the number of the system call by which threads wait, where there is one.
@@ -69,6 +70,7 @@ class Target:
     pointer_bytes: int = 8
     relocation: str = "pic"
     relaxed: bool = False
+    tight: bool = False
     attributes: tuple[str, ...] = ()
     pause: str = ""
     futex: int | None = None

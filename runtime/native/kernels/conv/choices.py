@@ -10,7 +10,7 @@ from graphcnn.ir.node import Node
 from graphcnn.ir.storage import PLAIN, Choice, DepthwiseKernels, Images, Kernels, Vectors
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
-from graphcnn.runtime.native.code.registry import offers
+from graphcnn.runtime.native.code.registry import lower, offers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.geometry import (
     ConvGeometry,
@@ -22,7 +22,12 @@ from graphcnn.runtime.native.kernels.conv.geometry import (
 from graphcnn.runtime.native.kernels.conv.schedule import choose_schedule
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weight_gradient
 from graphcnn.runtime.native.kernels.conv.winograd import applies, in_order
-from graphcnn.runtime.native.kernels.conv.winograd_schedule import choose_winograd, tile_count
+from graphcnn.runtime.native.kernels.conv.winograd_schedule import (
+    choose_winograd,
+    scratch_size,
+    spare_bytes,
+    tile_count,
+)
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
 from graphcnn.runtime.native.kernels.parts.numbers import BLOCKED_TYPES, Numbers
 
@@ -48,7 +53,11 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     kernel = cast(Pair, _ints(weight)[2:])
     pixels = n * h * w if isinstance(op, ConvTranspose2d) else n * oh * ow
     steps = pixels * c * o // op.groups * prod(kernel) / lanes
-    found = [_plain(node, steps * 1.2 * _wasted(op, group, lanes))]
+    g = geometry(op, n, (c, (h, w)), (o, (oh, ow)), kernel, lanes)
+    dear = 1.0
+    if target.tight:
+        dear = max(dear, lower(node, target).scratch / spare_bytes(g, numbers))
+    found = [_plain(node, steps * 1.2 * _wasted(op, group, lanes) * dear)]
     others = _others(group)
     groups = block_groups(op, c, o, lanes)
     if groups is None or not numbers.are(BLOCKED_TYPES) or others is None:
@@ -69,7 +78,6 @@ def convolution(node: Node, target: Target) -> list[Choice]:
 
     if isinstance(op, Conv2d) and c <= FIRST and op.groups == 1 and not again:
         add([PLAIN], PLAIN, "first", steps * fill_o * 1.1)
-    g = geometry(op, n, (c, (h, w)), (o, (oh, ow)), kernel, lanes)
     read = [str(Images(lanes, halo)) for halo in _read_halos(op, g)]
     if is_depthwise(op, c, o):
         add(read, str(DepthwiseKernels(lanes)), "depthwise", steps * fill_o * 1.5)
@@ -78,6 +86,10 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     kernels = str(Kernels(lanes, choose_schedule(g, target).vectors, transposed))
     add(read, kernels, "direct", steps * fill_o * fill_c * 1.07)
     for m in (4, 2) if in_order(numbered_back(g) if transposed else g) else ():
+        if target.tight:
+            schedule = choose_winograd(g, numbers, target, m)
+            if scratch_size(g, numbers, schedule) > spare_bytes(g, numbers):
+                continue
         add(read, f"w{m}{kernels}", f"winograd{m}", winograd_cost(g, numbers, m, target))
     return found
 

@@ -18,7 +18,12 @@ from graphcnn.ir.geometry import Pair
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
 from graphcnn.runtime.native.kernels.conv.packing import scratch_bytes
-from graphcnn.runtime.native.kernels.conv.winograd_schedule import WinogradSchedule, tile_count
+from graphcnn.runtime.native.kernels.conv.winograd_schedule import (
+    WinogradSchedule,
+    depths,
+    scratch_size,
+    tile_count,
+)
 from graphcnn.runtime.native.kernels.parts.blocked import Epilogue, Place
 from graphcnn.runtime.native.kernels.parts.math import constant
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
@@ -129,20 +134,18 @@ class WinogradConv:
 
     @property
     def depth(self) -> int:
-        """Elements from tile to tile of the transformed input: a line more than its channels, so
-        that the rows of a product do not fall on the same places of the cache."""
-        return (self.g.x.blocks + 1) * self.g.x.lanes
+        """Elements from tile to tile of the transformed input."""
+        return depths(self.g, self.s)[0]
 
     @property
     def width(self) -> int:
         """Elements from tile to tile of the products."""
-        panels = self.g.y.blocks // self.s.vectors
-        return (-(-panels // self.s.split) * self.s.vectors + 1) * self.g.y.lanes
+        return depths(self.g, self.s)[1]
 
     @property
     def scratch(self) -> int:
-        size = self.points * self.s.block * (self.depth + self.width) + self.g.y.lanes
-        return scratch_bytes(size * self.numbers.sums.bytes)
+        line = self.g.y.lanes * self.numbers.sums.bytes
+        return scratch_bytes(scratch_size(self.g, self.numbers, self.s) + line)
 
     def emit(
         self,

@@ -5,6 +5,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import ceil
 
+from graphcnn.ir.geometry import Pair
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.geometry import ConvGeometry
 from graphcnn.runtime.native.kernels.parts.numbers import Numbers
@@ -54,8 +55,35 @@ def choose_winograd(
         rows = ceil(block / ceil(block / limit))
         block = ceil(block / rows) * rows
         found += [WinogradSchedule(m, block, rows, b, split) for split in sorted(splits)]
+    if target.tight:  # as many tiles at a time as there is memory for
+        found = []
+        for split in sorted(splits):
+            one = scratch_size(g, numbers, WinogradSchedule(m, 1, 1, b, split))
+            block = min(most, max(1, spare_bytes(g, numbers) // one))
+            rows = ceil(block / ceil(block / limit))
+            found.append(WinogradSchedule(m, block // rows * rows, rows, b, split))
     fetch = 1 if kernels < target.l2 // 2 else 3
     return min(found, key=lambda s: _time(g, s, target, fetch))
+
+
+def scratch_size(g: ConvGeometry, numbers: Numbers, s: WinogradSchedule) -> int:
+    """Bytes of a block of transformed tiles and of their products."""
+    depth, width = depths(g, s)
+    return (s.m + 2) ** 2 * s.block * (depth + width) * numbers.sums.bytes
+
+
+def depths(g: ConvGeometry, s: WinogradSchedule) -> Pair:
+    """Elements from tile to tile, of the transformed input and of the products: a line more than
+    the channels, so that the rows of a product do not fall on the same places of the cache."""
+    panels = g.y.blocks // s.vectors
+    width = (-(-panels // s.split) * s.vectors + 1) * g.y.lanes
+    return (g.x.blocks + 1) * g.x.lanes, width
+
+
+def spare_bytes(g: ConvGeometry, numbers: Numbers) -> int:
+    """Of scratch, at most, where memory is short: the mean of what is read and written."""
+    x, y = (b.channels * b.sizes[0] * b.sizes[1] for b in (g.x, g.y))
+    return g.batch * (x + y) * numbers.sums.bytes // 2
 
 
 def _time(g: ConvGeometry, s: WinogradSchedule, target: Target, fetch: int) -> float:
