@@ -211,6 +211,17 @@ def test_the_memory_of_an_image_is_used_again() -> None:
                offset < made.places.in_arena[b] + b.bytes for b in others)  # fmt: skip
 
 
+def test_where_memory_is_short_scratch_is_small() -> None:
+    """Winograd's algorithm works on fewer tiles at a time than where it is not."""
+    model = network("digits_cnn")
+    graph = model.graph.bind(N=1)
+    small, large = (
+        ahead(graph, values(model, graph), MACHINES[name], "net").places.arena
+        for name in ("riscv32", "riscv64")
+    )
+    assert small < 0.8 * large
+
+
 def test_names_are_those_of_c_and_differ(tmp_path) -> None:
     names = ("x", "X", "double", "a b", "a-b", "run", "7th")
     inputs = [cnn.input(name, (2,)) for name in names]
