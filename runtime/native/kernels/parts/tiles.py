@@ -48,10 +48,10 @@ def choose_tile(target: Target, rows: int, vectors: int) -> Tile:
 
     def cost(tile: Tile) -> float:
         total = 0.0
-        for r, n in _cover(rows, tile.rows):
-            for v, m in _cover(vectors, tile.vectors):
+        for r, n in cover(rows, tile.rows):
+            for v, m in cover(vectors, tile.vectors):
                 total += n * m * (step_cost(target, r, v) + 0.3)
-        kinds = len(_cover(rows, tile.rows)) * len(_cover(vectors, tile.vectors))
+        kinds = len(cover(rows, tile.rows)) * len(cover(vectors, tile.vectors))
         return total * (1 + 0.03 * kinds)
 
     candidates = [
@@ -69,7 +69,7 @@ def tile_rule(target: Target, tile: Tile) -> str:
     return f"{rule}: {tile.rows * tile.vectors} sums, {fit} fit"
 
 
-def _cover(total: int, size: int) -> list[tuple[int, int]]:
+def cover(total: int, size: int) -> list[tuple[int, int]]:
     """(size, count) of the blocks that cover `total`: full ones, and the rest."""
     return [(s, n) for s, n in ((size, total // size), (total % size, 1)) if s and n]
 
