@@ -50,22 +50,21 @@ export function stepsAfter(layer, channel, sum, switches) {
   /** @type {Step[]} */
   const steps = [];
   let value = sum;
-  const add = (
-    /** @type {string} */ op,
-    /** @type {number} */ after,
-    /** @type {number[]} */ numbers,
-  ) => {
+  /** @param {string} op @param {number} after @param {number[]} numbers */
+  function add(op, after, numbers) {
     steps.push({ op, before: value, after, numbers });
     value = after;
-  };
+  }
+  /** @type {Layer["then"]} */
   const own = isEffect(layer.kind) && layer.then[0]?.op !== layer.kind ? [{ op: layer.kind }] : [];
   for (const step of [...own, ...layer.then]) {
-    const numbers = "numbers" in step && step.numbers ? step.numbers : [];
-    if ("scale" in step) {
+    if ("scale" in step && "shift" in step) {
       const pair = [step.scale, step.shift].map((all) => all[all.length > 1 ? channel : 0]);
       add("scale", value * pair[0] + pair[1], pair);
-    } else if (isEffect(step.op)) add(step.op, EFFECTS[step.op](value, numbers), numbers);
-    else add(step.op, NaN, numbers);
+      continue;
+    }
+    const numbers = ("numbers" in step && step.numbers) || [];
+    add(step.op, isEffect(step.op) ? EFFECTS[step.op](value, numbers) : NaN, numbers);
   }
   const factor = switches[layer.name]?.[channel] ?? 1;
   if (factor !== 1) add("switch", value * factor, [factor]);

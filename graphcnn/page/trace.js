@@ -15,6 +15,7 @@ import { paintSeen, short, togglePin, unitButton, unitWords } from "./units.js";
 
 /** Contributions of either sign, classes of a softmax, taps of a side that have room for numbers. */
 const MOST = { shares: 4, classes: 10, numbers: 7, side: 32 };
+/** @type {{ [kind: string]: string }} */
 const SIGNS = { add: "+", sub: "-", mul: "×", maximum: "max", minimum: "min" };
 
 /** Numbers as coloured cells: of a patch the padding is hatched, and a cell leads to what it reads.
@@ -119,7 +120,7 @@ export function mountTrace(element, app) {
       lead(`${say("traceWinner")}: `, tapUnit(parts.patch, parts.winner), parts.sum);
     }
     if (how === "join" || how === "copy") {
-      const sign = SIGNS[/** @type {keyof SIGNS} */ (layerNamed(about, parts.unit.layer).kind)] ?? "";
+      const sign = SIGNS[layerNamed(about, parts.unit.layer).kind] ?? "";
       parts.terms?.forEach(({ unit, x }, at) => lead(at ? `${sign} ` : "", unit, x));
     }
     if (how === "image") {
