@@ -18,9 +18,14 @@ export function mountDiagram(element, app) {
   const frame = make("div", { class: "diagram", tabindex: 0, role: "group", sayLabel: "graphTitle" });
   const button = (/** @type {string} */ text, /** @type {string} */ key, /** @type {() => void} */ click) =>
     make("button", { sayLabel: key, sayTitle: key, click }, text);
-  const tools = make("div", { class: "row" }, button("+", "zoomIn", () => zoom(ZOOM)),
-    button("−", "zoomOut", () => zoom(1 / ZOOM)), make("button", { say: "zoomFit", click: () => fit(true) }),
-    make("span", { class: "muted small", say: "graphHint" }));
+  const tools = make(
+    "div",
+    { class: "row" },
+    button("+", "zoomIn", () => zoom(ZOOM)),
+    button("−", "zoomOut", () => zoom(1 / ZOOM)),
+    make("button", { say: "zoomFit", click: () => fit(true) }),
+    make("span", { class: "muted small", say: "graphHint" }),
+  );
   element.append(tools, frame);
   frame.append(svg);
   svg.removeAttribute("width");
@@ -29,7 +34,8 @@ export function mountDiagram(element, app) {
   function place() {
     const [wide, high] = [frame.clientWidth, frame.clientHeight].map((length) => length / view.scale);
     view.x = wide >= size.width ? (size.width - wide) / 2 : Math.min(Math.max(view.x, 0), size.width - wide);
-    view.y = high >= size.height ? (size.height - high) / 2 : Math.min(Math.max(view.y, 0), size.height - high);
+    view.y =
+      high >= size.height ? (size.height - high) / 2 : Math.min(Math.max(view.y, 0), size.height - high);
     svg?.setAttribute("viewBox", [whole.x + view.x, whole.y + view.y, wide, high].join(" "));
   }
 
@@ -50,12 +56,20 @@ export function mountDiagram(element, app) {
     place();
   }
 
-  frame.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const box = frame.getBoundingClientRect();
-    zoom(Math.exp(-event.deltaY / 200), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-  }, { passive: false });
+  frame.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const box = frame.getBoundingClientRect();
+      zoom(
+        Math.exp(-event.deltaY / 200),
+        (event.clientX - box.left) / box.width,
+        (event.clientY - box.top) / box.height,
+      );
+    },
+    { passive: false },
+  );
 
   /** @type {Map<number, { x: number, y: number }>} */
   const fingers = new Map();
@@ -98,7 +112,9 @@ export function mountDiagram(element, app) {
   }
   frame.addEventListener("keydown", (event) => {
     const far = 40 / view.scale;
-    const step = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[event.key];
+    const step = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[
+      event.key
+    ];
     if (step) [view.x, view.y] = [view.x + step[0], view.y + step[1]];
     else if (event.key === "+" || event.key === "=") zoom(ZOOM);
     else if (event.key === "-") zoom(1 / ZOOM);
@@ -122,5 +138,6 @@ export function mountDiagram(element, app) {
     width = frame.clientWidth;
     fit(false);
   }).observe(frame);
+  globalThis.addEventListener("beforeprint", () => fit(true));
   mark();
 }

@@ -29,8 +29,13 @@ export function layerView(layer, app, shared) {
   const cell = make("span", { role: "gridcell", id: `cell ${name}`.replace(/\s/g, "-") });
   const row = make("span", { role: "row", class: "hidden-visually" }, cell);
   const size = { "aria-rowcount": height, "aria-colcount": width };
-  const grid = make("div", { role: "grid", class: "sheet", tabindex: 0, "aria-activedescendant": cell.id, ...size },
-    pixels, marks, row);
+  const grid = make(
+    "div",
+    { role: "grid", class: "sheet", tabindex: 0, "aria-activedescendant": cell.id, ...size },
+    pixels,
+    marks,
+    row,
+  );
   const range = make("span", { class: "muted number" });
   const pages = make("span", { class: "number" });
   const back = make("button", { sayLabel: "pageBack", click: () => turn(-1) }, "‹");
@@ -39,7 +44,14 @@ export function layerView(layer, app, shared) {
   const chosen = make("button", { class: "layer-name", click: () => store.set({ layer: name }) }, name);
   const kind = [layer.kind, layer.window?.kernel.join("×"), ...layer.then.map((step) => step.op)];
   const facts = `${kind.filter(Boolean).join(" ")} · ${layer.shape.join("×")}`;
-  const head = make("h3", { class: "row" }, chosen, make("span", { class: "muted number" }, facts), range, pager);
+  const head = make(
+    "h3",
+    { class: "row" },
+    chosen,
+    make("span", { class: "muted number" }, facts),
+    range,
+    pager,
+  );
   const element = make("section", { class: "layer", "data-layer": name }, head, grid);
 
   let sheet = sheetOf(layer, 300, shared.tile, 0, named);
@@ -92,7 +104,8 @@ export function layerView(layer, app, shared) {
   function mark() {
     const { unit, pins } = store.get();
     const own = unit?.layer === name;
-    if (own && (unit.channel < sheet.channels[0] || unit.channel >= sheet.channels[1])) return layOut(unit.channel);
+    if (own && (unit.channel < sheet.channels[0] || unit.channel >= sheet.channels[1]))
+      return layOut(unit.channel);
     if (!shown) return;
     describe();
     paintMarks(marks, sheet, {
@@ -128,7 +141,11 @@ export function layerView(layer, app, shared) {
   grid.addEventListener("focus", () => grid.matches(":focus-visible") && store.set({ layer: name }));
 
   return {
-    element, layer, layOut, spoil, mark,
+    element,
+    layer,
+    layOut,
+    spoil,
+    mark,
     /** @param {boolean} visible */
     show(visible) {
       if (visible === shown) return;

@@ -26,7 +26,8 @@ export function mountMaps(element, app) {
     for (const view of views) view.layOut();
   });
   const legend = ["ramp", "before", "after"].flatMap((part) => [
-    make("span", { class: `key-${part}` }), make("span", { say: `maps-${part}` }),
+    make("span", { class: `key-${part}` }),
+    make("span", { say: `maps-${part}` }),
   ]);
   // Where the parts of a number stand below, what is chosen is told here, and leads there.
   const jump = make("button", { class: "jump", hidden: true });
@@ -40,11 +41,14 @@ export function mountMaps(element, app) {
   );
 
   // Only what is on the screen is painted.
-  const watch = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      views.find((view) => view.element === target)?.show(isIntersecting);
-    }
-  }, { rootMargin: "100px" });
+  const watch = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        views.find((view) => view.element === target)?.show(isIntersecting);
+      }
+    },
+    { rootMargin: "100px" },
+  );
   for (const view of views) watch.observe(view.element);
   globalThis.addEventListener("beforeprint", () => views.forEach((view) => view.show(true)));
   let width = 0;

@@ -40,7 +40,10 @@ export function paintMarks(canvas, sheet, { label, before, after, own, pins }) {
   function frame([left, top, width, height], colour, line) {
     const more = Math.max(0, (5 - Math.min(width, height)) / 2); // so that one sees small cells
     const place = /** @type {const} */ ([left - more, top - more, width + 2 * more, height + 2 * more]);
-    for (const [thick, paint] of /** @type {const} */ ([[line + 2, "#fff"], [line, colour]])) {
+    for (const [thick, paint] of /** @type {const} */ ([
+      [line + 2, "#fff"],
+      [line, colour],
+    ])) {
       context.lineWidth = thick;
       context.strokeStyle = paint;
       context.strokeRect(...place);

@@ -18,18 +18,29 @@ export function mountPins(element, app) {
   /** @type {Kept[]} */
   let kept = [];
   const table = make("table", { class: "pins" });
-  const keep = make("button", { say: "pinsKeep", click: () => {
-    const { levels, image } = store.get();
-    kept = [...kept, { levels, image, values: new Map() }].slice(-MOST_KEPT);
-    paint();
-  } });
-  const clear = make("button", { say: "pinsClear", click: () => {
-    kept = [];
-    store.set({ pins: [] });
-    paint();
-  } });
-  const panel = make("div", { class: "stack pins-panel" }, make("h3", { say: "pinsTitle" }),
-    make("div", { class: "row" }, keep, clear), make("div", { class: "scroll" }, table));
+  const keep = make("button", {
+    say: "pinsKeep",
+    click: () => {
+      const { levels, image } = store.get();
+      kept = [...kept, { levels, image, values: new Map() }].slice(-MOST_KEPT);
+      paint();
+    },
+  });
+  const clear = make("button", {
+    say: "pinsClear",
+    click: () => {
+      kept = [];
+      store.set({ pins: [] });
+      paint();
+    },
+  });
+  const panel = make(
+    "div",
+    { class: "stack pins-panel" },
+    make("h3", { say: "pinsTitle" }),
+    make("div", { class: "row" }, keep, clear),
+    make("div", { class: "scroll" }, table),
+  );
   element.append(panel);
 
   /** The value of a unit for an input that was kept; runs the network where it is not known yet.
@@ -53,22 +64,65 @@ export function mountPins(element, app) {
 
   function paint() {
     const { pins, maps, levels } = store.get();
+    const inside = table.contains(document.activeElement);
     panel.hidden = !pins.length || !maps;
     table.replaceChildren();
     if (!maps || !pins.length) return;
     for (const input of kept) fill(input, pins);
     keep.disabled = kept.length >= MOST_KEPT;
-    const columns = [{ levels, name: say("pinsNow") }, ...kept.map((input, at) => ({ levels: input.levels, name: String(at + 1) }))];
-    table.append(make("tr", {}, make("td"), ...columns.map((column) => make("th", { scope: "col" }, thumb(column.levels), column.name))));
+    const columns = [
+      { levels, name: say("pinsNow") },
+      ...kept.map((input, at) => ({ levels: input.levels, name: String(at + 1) })),
+    ];
+    table.append(
+      make(
+        "tr",
+        {},
+        make("td"),
+        ...columns.map((column) => make("th", { scope: "col" }, thumb(column.levels), column.name)),
+      ),
+    );
     pins.forEach((pin, at) => {
-      const values = [valueOf(app, maps, pin),
-        ...kept.map((input) => input.values.get(JSON.stringify(pin)) ?? NaN)];
+      const values = [
+        valueOf(app, maps, pin),
+        ...kept.map((input) => input.values.get(JSON.stringify(pin)) ?? NaN),
+      ];
       const most = largest(values);
-      const cells = values.map((value, column) => make("td", {}, thumb(columns[column].levels, pin),
-        make("span", { class: "number", style: `background:${signedColour(value, most)};color:${isPale(value, most) ? "#111" : "#fff"}` }, short(value))));
-      const off = make("button", { class: "link", title: say("unpin"), "aria-label": `${say("unpin")}: ${unitWords(app, pin)}`, click: () => togglePin(app, pin) }, "×");
-      table.append(make("tr", {}, make("th", { scope: "row" }, `${at + 1} `, unitButton(app, pin), off), ...cells));
+      const cells = values.map((value, column) =>
+        make(
+          "td",
+          {},
+          thumb(columns[column].levels, pin),
+          make(
+            "span",
+            {
+              class: "number",
+              style: `background:${signedColour(value, most)};color:${isPale(value, most) ? "#111" : "#fff"}`,
+            },
+            short(value),
+          ),
+        ),
+      );
+      const off = make(
+        "button",
+        {
+          class: "link",
+          title: say("unpin"),
+          "aria-label": `${say("unpin")}: ${unitWords(app, pin)}`,
+          click: () => togglePin(app, pin),
+        },
+        "×",
+      );
+      table.append(
+        make(
+          "tr",
+          {},
+          make("th", { scope: "row" }, make("span", {}, `${at + 1}`, off, unitButton(app, pin))),
+          ...cells,
+        ),
+      );
     });
+    if (inside) keep.focus({ preventScroll: true });
   }
   store.on(["pins", "maps", "lang"], paint);
   paint();

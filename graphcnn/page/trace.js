@@ -6,6 +6,7 @@ import { isPale, largest, signedColour } from "./colours.js";
 import { make, sharpContext, slider } from "./dom.js";
 import { behind, layerNamed } from "./places.js";
 import { mountPins } from "./pins.js";
+import { percent } from "./scores.js";
 import { paintSeen, short, togglePin, unitButton, unitWords } from "./units.js";
 
 /** @typedef {import("./page.d.ts").App} App */
@@ -46,7 +47,12 @@ function cellTable(app, title, patch, values, first, winner) {
     }
     body.append(line);
   }
-  const table = make("table", { class: "cells", style: `--cell:${size}px;width:${size * Math.min(columns, MOST.side)}px` }, make("caption", {}, numbers ? title + times : title), body);
+  const table = make(
+    "table",
+    { class: "cells", style: `--cell:${size}px;width:${size * Math.min(columns, MOST.side)}px` },
+    make("caption", {}, numbers ? title + times : title),
+    body,
+  );
   table.addEventListener("click", (event) => {
     const tap = /** @type {HTMLElement} */ (event.target).dataset.tap;
     if (!tap) return;
@@ -74,13 +80,19 @@ function cellTexts(most) {
 export function mountTrace(element, app) {
   const { about, engine, say, store } = app;
   let channel = 0;
+  /** The unit that was shown last. @type {Unit | null} */
+  let told = null;
   const seen = make("canvas", { class: "pixels seen", role: "img" });
   const name = make("strong", { tabindex: -1 });
   const place = make("p", { class: "muted small" });
-  const pin = make("button", { say: "pin", "aria-pressed": "false", click: () => {
-    const { unit } = store.get();
-    if (unit) togglePin(app, unit);
-  } });
+  const pin = make("button", {
+    say: "pin",
+    "aria-pressed": "false",
+    click: () => {
+      const { unit } = store.get();
+      if (unit) togglePin(app, unit);
+    },
+  });
   const head = make("div", { class: "trace-head" }, seen, make("div", {}, name, place), pin);
   const step = slider(say, "traceChannel", { min: 0, max: 0, value: 0 }, (value) => {
     channel = value;
@@ -136,12 +148,19 @@ export function mountTrace(element, app) {
     else if (steps.length && how !== "copy" && how !== "max") line("= z", short(parts.sum));
     for (const { op, numbers, after } of steps) {
       const [a, b] = numbers.map(short);
-      line(op === "scale" ? `× ${a} + ${b}` : op === "switch" ? `× ${a} (${say("traceSwitch")})` : op, short(after));
+      line(
+        op === "scale" ? `× ${a} + ${b}` : op === "switch" ? `× ${a} (${say("traceSwitch")})` : op,
+        short(after),
+      );
     }
     line(say("traceValue"), short(value), "value");
     if (how === "unknown" || how === "image") return;
     const fits = difference <= 1e-4 * Math.max(1, Math.abs(wanted));
-    line(say("traceEngine"), `${wanted.toPrecision(7)} · Δ ${difference.toExponential(0)} ${fits ? "✓" : "✗"}`, fits ? "good" : "bad");
+    line(
+      say("traceEngine"),
+      `${wanted.toPrecision(7)} · Δ ${difference.toExponential(0)} ${fits ? "✓" : "✗"}`,
+      fits ? "good" : "bad",
+    );
   }
 
   /** The largest contributions with where they come from. @param {Parts} parts */
@@ -151,15 +170,30 @@ export function mountTrace(element, app) {
     if (!plus.length && !minus.length) return;
     const list = make("ol", { class: "shares" });
     for (const share of [...plus, ...minus]) {
-      const bar = make("span", { class: `part ${share.product < 0 ? "minus" : "plus"}`, style: `--part:${Math.abs(share.product) / most}` });
+      const bar = make("span", {
+        class: `part ${share.product < 0 ? "minus" : "plus"}`,
+        style: `--part:${Math.abs(share.product) / most}`,
+      });
       const from = behind(about, share.unit);
       const through = from === share.unit ? "" : ` (${share.unit.layer} ${share.unit.channel})`;
-      list.append(make("li", {}, unitButton(app, from, unitWords(app, from) + through), bar,
-        make("span", { class: "number" }, `${short(share.x)} × ${short(share.weight)} = ${short(share.product)}`)));
+      list.append(
+        make(
+          "li",
+          {},
+          unitButton(app, from, unitWords(app, from) + through),
+          bar,
+          make(
+            "span",
+            { class: "number" },
+            `${short(share.x)} × ${short(share.weight)} = ${short(share.product)}`,
+          ),
+        ),
+      );
     }
     more.append(make("h3", {}, say("traceShares")), list);
     const others = (parts.products?.length ?? 0) - plus.length - minus.length;
-    if (others) more.append(make("p", { class: "muted small" }, say("traceRest", { count: others, sum: short(rest) })));
+    if (others)
+      more.append(make("p", { class: "muted small" }, say("traceRest", { count: others, sum: short(rest) })));
   }
 
   /** e^s of every class, their sum, and the shares. @param {ArrayLike<number>} scores @param {number} own
@@ -171,12 +205,24 @@ export function mountTrace(element, app) {
     const shown = order.slice(0, MOST.classes);
     if (!shown.includes(own)) shown.push(own);
     const most = scores[order[0]];
-    const table = make("table", { class: "powers number" }, make("caption", {}, `softmax: e^(s - ${short(most)}) / ${short(total)}`));
-    table.append(make("tr", {}, ...["", "s", "e^(s - max)", "p"].map((text) => make("th", { scope: "col" }, text))));
+    const table = make(
+      "table",
+      { class: "powers number" },
+      make("caption", {}, `softmax: e^(s - ${short(most)}) / ${short(total)}`),
+    );
+    table.append(
+      make("tr", {}, ...["", "s", "e^(s - max)", "p"].map((text) => make("th", { scope: "col" }, text))),
+    );
     for (const at of shown) {
-      const cells = [short(scores[at]), short(powers[at]), `${((100 * powers[at]) / total).toFixed(1)} %`];
-      table.append(make("tr", { class: at === own ? "own" : "" }, make("th", { scope: "row" }, labels[at] ?? String(at)),
-        ...cells.map((text) => make("td", {}, text))));
+      const cells = [short(scores[at]), short(powers[at]), percent(powers[at] / total)];
+      table.append(
+        make(
+          "tr",
+          { class: at === own ? "own" : "" },
+          make("th", { scope: "row" }, labels[at] ?? String(at)),
+          ...cells.map((text) => make("td", {}, text)),
+        ),
+      );
     }
     more.append(table);
   }
@@ -191,17 +237,26 @@ export function mountTrace(element, app) {
     const each = width / sums.length;
     sums.forEach((value, at) => {
       const high = most > 0 ? (Math.abs(value) / most) * (height / 2 - 1) : 0;
-      context.fillStyle = at === channel ? getComputedStyle(element).getPropertyValue("--accent-soft") : "transparent";
+      context.fillStyle =
+        at === channel ? getComputedStyle(element).getPropertyValue("--accent-soft") : "transparent";
       context.fillRect(at * each, 0, each, height);
       context.fillStyle = signedColour(Math.sign(value) * 0.7, 1);
-      context.fillRect(at * each + each * 0.1, value > 0 ? height / 2 - high : height / 2, Math.max(1, each * 0.8), high);
+      context.fillRect(
+        at * each + each * 0.1,
+        value > 0 ? height / 2 - high : height / 2,
+        Math.max(1, each * 0.8),
+        high,
+      );
     });
   }
 
   function paint() {
     const { unit, maps, levels, pins, switches } = store.get();
     const room = element.clientWidth || 300; // before anything is changed
-    const inside = element.contains(document.activeElement) && !stepper.contains(document.activeElement) && document.activeElement !== pin;
+    const inside =
+      element.contains(document.activeElement) &&
+      !stepper.contains(document.activeElement) &&
+      document.activeElement !== pin;
     for (const part of [head, stepper, tables, sum, more]) part.hidden = !unit || !maps;
     hint.hidden = Boolean(unit && maps);
     for (const part of [tables, sum, more]) part.replaceChildren();
@@ -217,7 +272,10 @@ export function mountTrace(element, app) {
       place.textContent = say("traceSees", { rows, columns }) + (layer.origin ? ` · ${layer.origin}` : "");
       seen.setAttribute("aria-label", place.textContent);
     }
-    pin.setAttribute("aria-pressed", String(pins.some((each) => JSON.stringify(each) === JSON.stringify(unit))));
+    pin.setAttribute(
+      "aria-pressed",
+      String(pins.some((each) => JSON.stringify(each) === JSON.stringify(unit))),
+    );
     const spatial = patch && patch.size[1] * patch.size[2] > 1;
     stepper.hidden = how !== "sum" || !spatial || !patch || patch.size[0] === 1;
     if (patch && spatial) {
@@ -228,15 +286,26 @@ export function mountTrace(element, app) {
       if (!stepper.hidden) paintBars(parts, room);
       tables.append(cellTable(app, from, patch, patch.x, channel, parts.winner));
       if (weights && products) {
-        tables.append("×", cellTable(app, say("traceWeight"), patch, weights, channel), "=",
-          cellTable(app, say("traceProduct"), patch, products, channel));
+        tables.append(
+          "×",
+          cellTable(app, say("traceWeight"), patch, weights, channel),
+          "=",
+          cellTable(app, say("traceProduct"), patch, products, channel),
+        );
       }
     }
     paintSum(parts);
     if (how === "sum") paintShares(parts);
-    if (how === "softmax") paintPowers((parts.terms ?? []).map((term) => term.x), unit.channel, about.classes);
-    else if (layer.name === about.scores && about.softmax) paintPowers(maps[layer.name], unit.channel, about.classes);
-    if (inside) name.focus();
+    if (how === "softmax")
+      paintPowers(
+        (parts.terms ?? []).map((term) => term.x),
+        unit.channel,
+        about.classes,
+      );
+    else if (layer.name === about.scores && about.softmax)
+      paintPowers(maps[layer.name], unit.channel, about.classes);
+    if (inside) name.focus({ preventScroll: told === unit });
+    told = unit;
   }
   store.on(["unit", "maps", "pins", "lang", "theme"], paint);
   paint();

@@ -13,7 +13,7 @@ export const WORDS = {
   pageBack: ["maps before", "前面的图"],
   pageOn: ["more maps", "后面的图"],
   pageOf: ["{first}–{last} of {count}", "{first}–{last}，共 {count}"],
-  gridLabel: ["{layer}: {count} maps of {height} × {width}", "{layer}：{count} 张 {height} × {width} 的图"],
+  gridLabel: ["{layer}: maps: {count}, each {height} × {width}", "{layer}：{count} 张 {height} × {width} 的图"],
   unitPlace: ["{layer}, map {channel}, row {y}, column {x}", "{layer}，第 {channel} 张图，第 {y} 行第 {x} 列"],
   unitOne: ["{layer}, unit {channel}", "{layer}，第 {channel} 个单元"],
   unitClass: ["{layer}, {class}", "{layer}，{class}"],
