@@ -109,8 +109,10 @@ test("an image grows towards its unit, the same each time; a dead unit is told",
   near([grown[2].image[2] < -0.5, grown[2].image[0] > -0.5].map(Number), [1, 1]); // its place alone
   const idle = { ...network, maximiseStep: (image) => image }; // what is moved is moved back
   const unmoved = beginGrowth(idle, unit, true, 3), { image } = unmoved;
-  for (let i = 0; i < 9; i++) growthStep(idle, unmoved, 3);
-  assert.deepEqual(unmoved.image, image);
+  for (let i = 0; i < 9; i++) {
+    growthStep(idle, unmoved, 3);
+    assert.deepEqual(unmoved.image, image);
+  }
   const dead = { ...network, gradient: (image) => ({ image: image.map(() => 0) }) };
   assert.equal(beginGrowth(dead, unit, true, 3).reach, false);
   assert.equal(evidence.nameOf(network.about, unit), "maps:1 (0, 1)");
