@@ -163,15 +163,3 @@ export function nameOf(about, { layer, channel, y, x }, whole = false) {
   const maps = about.layers.some(({ name, shape }) => name === layer && shape.length === 3);
   return named ?? `${layer}:${channel}${maps && !whole ? ` (${y}, ${x})` : ""}`;
 }
-
-/**
- * What chooses a unit out of its layer, and with `whole` the mean of its channel.
- * @param {About} about @param {Unit} unit @param {boolean} [whole]
- */
-export function seedOf(about, { layer, channel, y, x }, whole = false) {
-  const [channels, height = 1, width = 1] = about.layers.find(({ name }) => name === layer)?.shape ?? [1];
-  const size = height * width, seed = new Float32Array(channels * size);
-  if (whole) seed.fill(1 / size, channel * size, (channel + 1) * size);
-  else seed[channel * size + y * width + x] = 1;
-  return seed;
-}

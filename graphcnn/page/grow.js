@@ -3,7 +3,8 @@
 
 import { largest, paintImage } from "./colours.js";
 import { make } from "./dom.js";
-import { imageOf, levelsOf, nameOf, predicted, seedOf } from "./evidence.js";
+import { unitSeed } from "./engine.js";
+import { imageOf, levelsOf, nameOf, predicted } from "./evidence.js";
 import { clipped, normalNumbers, uniformNumbers } from "./fit.js";
 
 /** @typedef {import("./page.d.ts").App} App */
@@ -36,7 +37,7 @@ function asked({ channel, y, x }, whole) {
  */
 export function beginGrowth(engine, unit, whole, seed) {
   const { about } = engine, count = about.input.shape.reduce((a, b) => a * b, 1);
-  const seeds = { [unit.layer]: seedOf(about, unit, whole) };
+  const seeds = { [unit.layer]: unitSeed(about, unit.layer, asked(unit, whole)) };
   const growth = { unit, whole, image: new Float32Array(count), steps: 0, reach: false,
     scores: /** @type {number[]} */ ([]) };
   for (let start = 0; start < STARTS && !growth.reach; start++) {
@@ -50,7 +51,7 @@ export function beginGrowth(engine, unit, whole, seed) {
 
 /** @param {Engine} engine @param {Growth} growth */
 export function growthScore(engine, { unit, whole, image }) {
-  const seed = seedOf(engine.about, unit, whole);
+  const seed = unitSeed(engine.about, unit.layer, asked(unit, whole));
   return engine.run(image)[unit.layer].reduce((sum, value, i) => sum + seed[i] * value, 0);
 }
 

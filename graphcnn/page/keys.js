@@ -11,7 +11,7 @@ import { make, translate } from "./dom.js";
 /** The sheet: keys, and the words that say what they do. @type {[string, string][]} */
 const SHEET = [
   ["← → ↑ ↓", "keyArrows"], ["⇧ ← →", "keyShift"], ["[ ]", "keyLayers"], ["⏎ p", "keyPin"],
-  ["f", "keyFreeze"], ["b", "keyRule"], ["g", "keyGamma"], ["o", "keyOverlay"], ["/", "keyFind"],
+  ["f", "keyFreeze"], ["b", "keyRule"], ["g", "keyGamma"], ["o", "keyOverlay"], ["x", "keySwitch"], ["/", "keyFind"],
   ["?", "keySheet"], ["Esc", "keyEscape"],
 ];
 const GAMMAS = [1, 0.6, 0.35];

@@ -3,7 +3,8 @@
 
 import { largest, paintImage } from "./colours.js";
 import { make, slider } from "./dom.js";
-import { chanceOf, covered, gradCam, layersWithMaps, levelScale, occlusion, overChannels, nameOf, predicted, seedOf, silence } from "./evidence.js";
+import { unitSeed } from "./engine.js";
+import { chanceOf, covered, gradCam, layersWithMaps, levelScale, occlusion, overChannels, nameOf, predicted, silence } from "./evidence.js";
 import { percent } from "./scores.js";
 
 /** @typedef {import("./page.d.ts").App} App */
@@ -154,7 +155,7 @@ export function mountOverlay(element, app) {
     if (cam && target === traced) return say("camClass");
     if (!cam && !about.rules.includes(state.rule)) return say("ruleNone", { rule: say(`rule_${state.rule}`) });
     const began = performance.now();
-    const slopes = engine.gradient(state.image, { [unit.layer]: seedOf(about, unit) }, cam ? "plain" : state.rule);
+    const slopes = engine.gradient(state.image, { [unit.layer]: unitSeed(about, unit.layer, unit) }, cam ? "plain" : state.rule);
     cost = performance.now() - began;
     const of = nameOf(about, unit);
     if (!cam) {

@@ -98,6 +98,7 @@ export const WORDS = {
   keyGamma: ["show small numbers stronger", "让小的数更明显"],
   keyPin: ["pin the unit, or take the pin off", "固定或取消固定单元"],
   keyOverlay: ["next overlay", "下一种叠加图"],
+  keySwitch: ["switch the channel of the unit off or on", "关闭或打开单元所在的通道"],
   keyFind: ["search a layer", "查找层"],
   keySheet: ["this sheet", "本说明"],
   keyEscape: ["close, unfreeze, take all pins off", "关闭、解冻、取消全部固定"],
