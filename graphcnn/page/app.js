@@ -61,9 +61,10 @@ export function sampleLevels(text) {
 
 /** @param {About} about @param {string} language @returns {State} */
 function firstState(about, language) {
+  const paper = about.input.drawing || about.input.shape[0] !== 3 ? 0 : 1;
   const levels = about.samples.length
     ? sampleLevels(about.samples[0].levels)
-    : new Float32Array(about.input.shape.reduce((a, b) => a * b, 1));
+    : new Float32Array(about.input.shape.reduce((a, b) => a * b, 1)).fill(paper);
   const shown = about.layers.find((layer) => layer.shape.length === 3 && layer.kind !== "image");
   return {
     levels, image: normalised(levels, about.input), maps: null, stale: false, spent: 0,
@@ -75,7 +76,7 @@ function firstState(about, language) {
 
 /**
  * The run loop: levels are normalised, and the network runs in the frame in which they changed;
- * where it is too large for that it runs when it is asked to (`app.run`).
+ * where it is too large for that it runs when it is asked to (`app.run`), and once at first.
  * @param {App} app
  */
 function startRuns(app) {
@@ -196,8 +197,7 @@ export function openPage(document, engine) {
   startBar(document, app);
   startKeys(document, app);
   startRuns(app);
-  if (about.live) app.run();
-  else store.set({ stale: true });
+  app.run();
   return app;
 }
 

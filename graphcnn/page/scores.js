@@ -25,12 +25,23 @@ export function percent(share) {
   return `${shown.toFixed(1)} %`;
 }
 
+/** What the scores are of: classes, or their numbers; nothing where the output is a map. */
+/** @param {App["about"]} about @returns {string[]} */
+function namesOf(about) {
+  const shape = about.layers[about.layers.length - 1].shape;
+  const count = shape.reduce((a, b) => a * b, 1);
+  if (about.classes.length === count) return about.classes;
+  return count === shape[0] ? Array.from({ length: count }, (_, i) => String(i)) : [];
+}
+
 /** @param {HTMLElement} element @param {App} app */
 export function mountScores(element, app) {
   const { about, store, say } = app;
-  const ranked = about.classes.length > MOST_ROWS;
-  const longest = Math.min(14, Math.max(...about.classes.map((one) => one.length)) + 1);
-  const count = ranked ? 10 : about.classes.length;
+  const names = namesOf(about);
+  const shares = about.softmax || about.layers[about.layers.length - 1].kind === "softmax";
+  const ranked = names.length > MOST_ROWS;
+  const longest = Math.min(14, Math.max(0, ...names.map((one) => one.length)) + 1);
+  const count = ranked ? 10 : names.length;
   const name = make("strong", {});
   const share = make("span", { class: "number muted" });
   const time = make("p", { class: "number muted small spent" });
@@ -64,33 +75,36 @@ export function mountScores(element, app) {
     element.classList.toggle("stale", stale);
     const scores = maps?.[about.scores];
     if (!scores) {
-      name.textContent = say("readsNothing");
+      name.textContent = names.length ? say("readsNothing") : "";
+      name.classList.add("long");
       return;
     }
     const values = about.softmax ? probabilities(scores) : Float64Array.from(scores);
-    const most = about.softmax ? 1 : Math.max(1e-12, ...values.map(Math.abs));
-    const show = (/** @type {number} */ v) => (about.softmax ? percent(v) : v.toPrecision(3));
+    time.textContent = say("spent", { time: spent.toFixed(spent < 10 ? 1 : 0) });
+    if (!names.length) return;
+    const most = shares ? 1 : Math.max(1e-12, ...values.map(Math.abs));
+    const show = (/** @type {number} */ v) => (shares ? percent(v) : v.toPrecision(3));
     const order = Array.from(values.keys());
     const best = order.reduce((a, b) => (values[b] > values[a] ? b : a), 0);
     if (ranked) order.sort((a, b) => values[b] - values[a]);
     rows.forEach((row, i) => {
       const channel = order[i];
       row.channel = channel;
-      row.label.textContent = row.label.title = about.classes[channel];
+      row.label.textContent = row.label.title = names[channel];
       row.text.textContent = show(values[channel]);
       row.bar.style.transform = `scaleX(${Math.max(0, values[channel]) / most})`;
       row.element.classList.toggle("best", channel === best);
       row.track.setAttribute("aria-valuenow", values[channel].toFixed(3));
-      row.track.setAttribute("aria-label", about.classes[channel]);
+      row.track.setAttribute("aria-label", names[channel]);
     });
-    name.textContent = about.classes[best];
+    name.textContent = name.title = names[best];
+    name.classList.toggle("long", names[best].length > 4);
     share.textContent = show(values[best]);
-    time.textContent = say("spent", { time: spent.toFixed(spent < 10 ? 1 : 0) });
     if (best === announced) return;
     announced = best;
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      app.announce(say("reads", { name: about.classes[best], share: show(values[best]) }));
+      app.announce(say("reads", { name: names[best], share: show(values[best]) }));
     }, 600);
   }
   store.on(["maps", "stale", "lang"], paint);
