@@ -96,9 +96,11 @@ def test_pins_compare_inputs(opened: Any) -> None:
     page.get_by_role("button", name="Keep this input").click()
     page.locator("#input button", has_text="b").last.click()
     page.wait_for_timeout(300)
+    sheet(page, "scores").click(position={"x": 140, "y": 24})  # also of the input that was kept
+    page.locator(".pins tr").nth(2).wait_for()
     found = [float(text) for text in page.locator(".pins td .number").all_inner_texts()]
-    logits = joined().initialize(1).predict(IMAGES[::-1])[:, 1]
-    assert found == [pytest.approx(value, rel=0.01) for value in logits]
+    logits = joined().initialize(1).predict(IMAGES[::-1])[:, 1:]
+    assert found == [pytest.approx(value, rel=0.01) for value in logits.T.ravel()]
 
 
 def test_a_finger_chooses_and_pins(opened: Any) -> None:
