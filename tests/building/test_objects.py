@@ -107,6 +107,20 @@ def test_several_inputs_and_outputs_of_all_types() -> None:
         assert checked(model.graph.bind(N=2), {}, machine).startswith("run as")
 
 
+@pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
+def test_an_example_in_c_compares_numbers_of_all_types(tmp_path) -> None:
+    """Also infinite ones, what is no number, and the bits of what C has no type for."""
+    types = ("float16", "bfloat16", "float64", "int4", "int8", "int64", "uint64", "bool")
+    inputs = {kind: cnn.input(f"in_{kind}", (4,), kind) for kind in types}
+    x = cnn.input("x", (4,))
+    outputs = {f"to_{kind}": cnn.cast(x * 3.0, kind) for kind in types}
+    outputs |= {f"of_{kind}": cnn.cast(v, "float32") * 3.0 for kind, v in inputs.items()}
+    outputs |= {"nan": cnn.sqrt(x), "infinite": cnn.abs(x) / 0.0, "least": -cnn.abs(x) / 0.0}
+    cnn.Model([x, *inputs.values()], outputs).build("linux-x86-64", tmp_path, name="net")
+    run(COMPILER, "-Wall", "-Werror", "-O1", "main.c", "net.o", "-o", "net", folder=tmp_path)
+    assert "worst difference 0  wrong numbers: 0" in run("./net", folder=tmp_path)
+
+
 def test_levels_are_normalised_to_the_bit(tmp_path) -> None:
     model = network("lenet5")
     model.normalisation = cnn.Normalisation((0.1307,), (0.3081,))

@@ -1,5 +1,6 @@
 """For C: the header of a network, a program that calls it, and its description for pkg-config."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -183,14 +184,21 @@ def example(of: Contract, want: Mapping[str, Array], command: str) -> str:
 def compared(t: Tensor, want: Array, kind: str) -> str:
     """Statements that compare numbers of an output, as those of a type of floats, with what they
     have to be: `worst` is the largest difference, `wrong` how many are too large."""
-    limit = _NEAR * float(np.abs(want).max(initial=0)) if t.dtype.is_float else 0.0
+    limit = 0.0
+    if t.dtype.is_float:
+        finite = want[np.isfinite(want)].astype(np.float64)
+        known = t.dtype in C_TYPES  # or its bits are compared, of which the last is rounded
+        limit = _NEAR * float(np.abs(finite).max(initial=0)) if known else 1.0
+    same = "found == right"  # also where both are infinite, or neither is a number
+    same += " || (found != found && right != right)" * t.dtype.is_float
     return "\n".join(
         [
             f"  for (int i = 0; i < {want.size}; i++) {{",
-            f"    {kind} d = ({kind}){t.name}[i] - ({kind})want_{t.name}[i];",
+            f"    {kind} found = ({kind}){t.name}[i], right = ({kind})want_{t.name}[i];",
+            f"    {kind} d = found - right;",
             "    if (d < 0) d = -d;",
             "    if (d > worst) worst = d;",
-            f"    wrong += !(d <= ({kind}){limit:.3g});",
+            f"    wrong += !(d <= ({kind}){limit:.3g} || {same});",
             "  }",
         ]
     )
@@ -203,31 +211,39 @@ def declared(of: Contract, want: Mapping[str, Array]) -> Iterator[str]:
         yield f"static {c_type(t.dtype)} {t.name}[{up}_{t.name.upper()}_COUNT];"
     yield f"static _Alignas({up}_ALIGN) unsigned char arena[{up}_ARENA_BYTES];"
     for t in of.outputs:
-        numbers = ", ".join(_number(x, t.dtype) for x in want[t.name].tolist())
+        values = want[t.name]
+        if t.dtype not in C_TYPES:
+            values = values.view(f"u{t.dtype.bytes}")
+        numbers = ", ".join(_number(x, c_type(t.dtype)) for x in values.tolist())
         yield f"static const {c_type(t.dtype)} want_{t.name}[] = {{{numbers}}};"
     yield ""
     yield "static void fill(void) {"
     for t in of.inputs:
         yield f"  for (uint32_t i = 0; i < {up}_{t.name.upper()}_COUNT; i++)"
-        yield f"    {t.name}[i] = {_PATTERNS.get(c_type(t.dtype), '(i & 1)')};"
+        yield f"    {t.name}[i] = {_pattern(t.dtype)};"
     yield "}"
 
 
-#: What the element i of an input is, as `pattern` has it.
-_PATTERNS = {
-    "float": "(float)((i * 2654435761u) >> 16) / 65536.0f - 0.5f",
-    "double": "(double)((i * 2654435761u) >> 16) / 65536.0 - 0.5",
-    "uint8_t": "(uint8_t)((i * 2654435761u) >> 24)",
-}
+def _pattern(dtype: DType) -> str:
+    """What the element i of an input is, as `pattern` has it."""
+    made = "((i * 2654435761u) >> {})".format
+    if dtype is DType.FLOAT32:
+        return f"(float){made(16)} / 65536.0f - 0.5f"
+    if dtype is DType.FLOAT64:
+        return f"(double){made(16)} / 65536.0 - 0.5"
+    if dtype is DType.UINT8:
+        return f"(uint8_t){made(24)}"
+    one = np.ones(1, dtype.numpy).view(f"u{dtype.bytes}")[0]
+    return f"(i & 1) * {one}u"
 
 
 def pattern(t: Tensor) -> Array:
     """Made up numbers for an input, which every language makes alike: floats in [-0.5, 0.5), bytes
-    of all sizes, of other integers 0 and 1."""
+    of all sizes, of other types 0 and 1."""
     i = np.arange(t.count, dtype=np.uint32)
     mixed = i * np.uint32(2654435761)
     found: Array
-    if t.dtype.is_float:
+    if t.dtype in (DType.FLOAT32, DType.FLOAT64):
         found = (mixed >> np.uint32(16)).astype(np.float64) / 65536 - 0.5
     elif t.dtype is DType.UINT8:
         found = mixed >> np.uint32(24)
@@ -236,10 +252,16 @@ def pattern(t: Tensor) -> Array:
     return np.asarray(found).astype(t.dtype.numpy).reshape(t.shape)
 
 
-def _number(x: float | int, dtype: DType) -> str:
-    if not dtype.is_float:
-        return str(int(x))
-    return f"{x!r}f" if c_type(dtype) == "float" else repr(x)
+def _number(x: float | int, kind: str) -> str:
+    """A number as C writes it, in an expression that is constant."""
+    if kind not in ("float", "double"):
+        x = int(x)
+        return f"{x}u" if kind.startswith("u") else f"{x + 1} - 1" if x < 0 else str(x)
+    end, large = ("f", "1e30f") if kind == "float" else ("", "1e300")
+    if math.isfinite(x):
+        return f"{x!r}{end}"
+    infinite = f"{large} * {large}"
+    return f"{infinite} - {infinite}" if math.isnan(x) else infinite if x > 0 else f"-{infinite}"
 
 
 def package(of: Contract) -> str:

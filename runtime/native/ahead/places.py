@@ -25,9 +25,9 @@ _TAKEN = frozenset(keyword.kwlist) | frozenset(
     "nullptr operator package private protected public register restrict short signed sizeof "
     "static struct super switch template this throw typedef typeid typename typeof undefined union "
     "unsigned using var virtual void volatile "
-    "about arena argc argv at before begin d fill given host i known load main memory "
-    "memory_end p printf put refused reset run spent stack_top tick ticks timer top turns vectors "
-    "weights worst wrong".split()
+    "about arena argc argv at before begin d fill found given host i known load main memory "
+    "memory_end p printf put refused reset right run spent stack_top tick ticks timer top turns "
+    "vectors weights worst wrong".split()
 )
 
 
