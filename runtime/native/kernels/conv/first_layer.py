@@ -240,4 +240,5 @@ def _tile(y: Blocked, target: Target) -> Tile:
         steps = (n * step_cost(target, r, tile.vectors) for r, n in cover(width, tile.rows))
         return sum(steps) / tile.vectors * (1 + 0.1 * tile.vectors)
 
-    return min((fitting(v) for v in range(1, 5) if y.blocks % v == 0), key=cost)
+    most = min(4, target.sums // 2)  # a vector of the kernel for each, beside the sums
+    return min((fitting(v) for v in range(1, most + 1) if y.blocks % v == 0), key=cost)
