@@ -48,7 +48,8 @@ def atomic_write_together(files: Mapping[Path, Pieces]) -> None:
     try:
         _replace(files)
     except OSError as error:
-        target = next(iter(files))
+        named = Path(error.filename) if isinstance(error.filename, str) else Path()
+        target = named if named in files else next(iter(files))
         raise OutputError(f"cannot write {target}: {reason(error, target)}") from error
 
 
@@ -83,9 +84,9 @@ def _replace(files: Mapping[Path, Pieces]) -> None:
 def _check_replaceable(target: Path) -> None:
     """A folder cannot be replaced by a file; a pipe or device must not be."""
     if is_folder(target):
-        raise IsADirectoryError("it is a folder")
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(target))
     if kind := kind_of(target):
-        raise OSError(errno.EINVAL, f"it is {kind}, expected a regular file")
+        raise OSError(errno.EINVAL, f"it is {kind}, expected a regular file", str(target))
 
 
 def _permissions(target: Path) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from graphcnn.base.files import atomic_write, reason
+from graphcnn.base.files import atomic_write, atomic_write_together, reason
 from graphcnn.base.regular_files import is_folder, is_regular, kind_of
 from graphcnn.base.temporary import remove_abandoned, temporary_folder
 from graphcnn.errors import OutputError
@@ -20,16 +20,17 @@ except ImportError:  # Windows
 def atomic_folder(
     path: str | os.PathLike[str], files: Mapping[str, bytes | memoryview], *, new: bool = False
 ) -> Path:
-    """Write a folder of files. A new folder appears whole, by one rename. In one that exists, each
-    of the files is replaced whole, in the order given, and all others stay; unless it is to be
-    `new`.
+    """Write a folder of files. A new folder appears whole, by one rename. In one that exists, the
+    files are replaced, in the order given, once all of them have reached the disk, and all others
+    stay; unless it is to be `new`.
 
     Raises `OutputError` where that is impossible; a new folder is not left half done.
     """
     target = Path(path)
     if not new and is_folder(target):
-        for name, data in files.items():
-            atomic_write(target / name, data)
+        atomic_write_together(
+            {Path(os.path.realpath(target / name)): (data,) for name, data in files.items()}
+        )
         return target
     if is_regular(target) or kind_of(target):
         raise OutputError(f"cannot write {target}: it is a file, expected a folder")

@@ -90,7 +90,7 @@ def ahead(
         values |= Reference(found.prepare).run({}, states)[0]
     if found.plan.graph.updates:
         raise GraphCnnError(f"{graph.name} changes states while it runs, which no build keeps")
-    places = places_of(found.plan, values, f"{name}_run")
+    places = places_of(found.plan, values, name)
     _check_memory(name, places, machine)
     weights: Weights = (
         "argument" if not inside else "symbol" if machine.format == "wasm" else "inside"

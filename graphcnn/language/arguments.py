@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -138,9 +138,9 @@ def check_function(
 
 def choose(table: Mapping[str, T], key: str, what: str) -> T:
     """`table[key]`. Raises `GraphError` with the nearest known name."""
-    if key in table:
+    if isinstance(key, Hashable) and key in table:
         return table[key]
-    near = difflib.get_close_matches(key, table, 1)
+    near = difflib.get_close_matches(key, table, 1) if isinstance(key, str) else []
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise GraphError(f"unknown {what} {key!r}; {hint}known are {', '.join(table)}")
 

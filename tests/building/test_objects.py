@@ -10,6 +10,7 @@ from support.built import COMPILER, checked, network, run, values
 import graphcnn as cnn
 from graphcnn.compile.ahead import ahead
 from graphcnn.exchange.building import build as building
+from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.ahead import module
 from graphcnn.runtime.native.ahead.elf import ElfObject
 from graphcnn.runtime.native.ahead.symbols import undefined
@@ -110,14 +111,16 @@ def test_several_inputs_and_outputs_of_all_types() -> None:
 @pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
 def test_an_example_in_c_compares_numbers_of_all_types(tmp_path) -> None:
     """Also infinite ones, what is no number, and the bits of what C has no type for."""
-    types = ("float16", "bfloat16", "float64", "int4", "int8", "int64", "uint64", "bool")
+    types = [d.name.lower() for d in DType]
     inputs = {kind: cnn.input(f"in_{kind}", (4,), kind) for kind in types}
     x = cnn.input("x", (4,))
     outputs = {f"to_{kind}": cnn.cast(x * 3.0, kind) for kind in types}
     outputs |= {f"of_{kind}": cnn.cast(v, "float32") * 3.0 for kind, v in inputs.items()}
-    outputs |= {"nan": cnn.sqrt(x), "infinite": cnn.abs(x) / 0.0, "least": -cnn.abs(x) / 0.0}
+    outputs |= {"nan": cnn.sqrt(x), "infinite": cnn.abs(x) / 0.0, "least": -cnn.abs(x) / 0.0,
+                "ends": cnn.constant(np.asarray([-(2**63), 2**63 - 1]))}  # fmt: skip
     cnn.Model([x, *inputs.values()], outputs).build("linux-x86-64", tmp_path, name="net")
-    run(COMPILER, "-Wall", "-Werror", "-O1", "main.c", "net.o", "-o", "net", folder=tmp_path)
+    options = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1")
+    run(COMPILER, *options, "main.c", "net.o", "-o", "net", folder=tmp_path)
     assert "worst difference 0  wrong numbers: 0" in run("./net", folder=tmp_path)
 
 
@@ -237,14 +240,42 @@ def test_where_memory_is_short_scratch_is_small() -> None:
 
 
 def test_names_are_those_of_c_and_differ(tmp_path) -> None:
-    names = ("x", "X", "double", "a b", "a-b", "run", "7th")
+    names = ("x", "X", "double", "a b", "a-b", "run", "7th", "errno", "and", "int8_t", "NET_ALIGN",
+             "printf", "worst", "i", "größe", "ß")  # fmt: skip
     inputs = [cnn.input(name, (2,)) for name in names]
     total = inputs[0]
     for x in inputs[1:]:
         total = total + x
     made = cnn.Model(inputs, {"main": total}).build("linux-x86-64", tmp_path, name="net")
     found = [t.name for t in made.contract.inputs]
-    assert found == ["x", "X_2", "double_2", "a_b", "a_b_2", "run_2", "_7th"]
+    assert found == ["x", "X_2", "double_2", "a_b", "a_b_2", "run_2", "_7th", "errno_2", "and_2",
+                     "int8_t_2", "net_align", "printf", "worst", "i", "gr__e", "x_3"]  # fmt: skip
     if COMPILER is not None:
         run(COMPILER, "-Wall", "-Werror", "main.c", "net.o", "-o", "net", folder=tmp_path)
-        assert "worst difference 0" in run("./net", folder=tmp_path)
+        assert "wrong numbers: 0" in run("./net", folder=tmp_path)
+        (tmp_path / "use.cpp").write_text('#include <cerrno>\n#include "net.h"\n#include "net.h"\n')
+        run(COMPILER, "-std=c++20", "-Wall", "-Werror", "-c", "use.cpp", folder=tmp_path)
+
+
+def test_names_and_sizes_that_cannot_be_are_refused(tmp_path) -> None:
+    model = network("digits_cnn")
+    for options, words in (
+        ({"name": "stdio"}, "a header, a library or a file of others, .* 'stdio_net' is one"),
+        ({"name": "m"}, "'m_net' is one"),
+        ({"name": "x" * 300}, "up to 64 letters"),
+        ({"name": 3}, "found 3"),
+        ({"target": None}, "unknown target None"),
+        ({"accept": None}, "unknown accept None"),
+        ({"version": 1}, "found 1"),
+        ({"folder": 3}, "folder must be a path"),
+        ({"batch": 10**9}, "A smaller batch"),
+        ({"batch": 10**9, "target": "wasm"}, "addresses of wasm reach 4 GiB"),
+        ({"name": "json", "wheel": True}, "Python has a 'json' of its own"),
+        ({"name": "net", "npm": True, "target": "wasm"}, "Node has a module 'net'"),
+    ):
+        with pytest.raises(cnn.GraphCnnError, match=words):
+            model.build(**{"target": "linux-x86-64", "folder": tmp_path / "no", **options})
+    half = cnn.input("half", (2,), "bfloat16")
+    with pytest.raises(cnn.GraphCnnError, match="bfloat16, which NumPy does not know"):
+        cnn.Model(half, half).build("linux-x86-64", tmp_path / "no", wheel=True)
+    assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ import graphcnn as cnn
 
 def test_a_wheel_runs_without_graphcnn(tmp_path) -> None:
     model = network("lenet5")
-    model.classes = [str(i) for i in range(10)]
+    model.classes = ["a: null", "größe", *"23456789"]
     made = model.build("linux-x86-64", tmp_path, wheel=True, version="1.2.0")
     (wheel,) = (tmp_path / name for name in made.files if name.endswith(".whl"))
     assert wheel.name.startswith("lenet5-1.2.0-py3-none-manylinux_2_5_x86_64")
@@ -32,8 +32,11 @@ def one(i): results[i] = lenet5.run(x)
 threads = [threading.Thread(target=one, args=(i,)) for i in range(4)]
 [t.start() for t in threads]; [t.join() for t in threads]
 assert all((r == results[0]).all() for r in results) and "graphcnn" not in sys.modules
-try: lenet5.run(x[0])
-except ValueError as error: print(error)
+for wrong in (x[0], x.astype(complex), "7"):
+    try: lenet5.run(wrong)
+    except (ValueError, TypeError) as error: print(error)
+assert (lenet5.run(np.asfortranarray(x.astype(">f8"))) == results[0]).all()
+print(lenet5.about["classes"][:2])
 np.save("y.npy", results[0])
 """
     done = subprocess.run(
@@ -41,7 +44,12 @@ np.save("y.npy", results[0])
         env={"PYTHONPATH": str(tmp_path / "site"), "PATH": ""},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "image: expected (1, 1, 28, 28), found (1, 28, 28)\n"
+    assert done.stdout.splitlines() == [
+        "image: expected (1, 1, 28, 28), found (1, 28, 28)",
+        "image: expected float32, found complex128",
+        "image: expected (1, 1, 28, 28), found ()",
+        "['a: null', 'größe']",
+    ]
     found = np.load(tmp_path / "y.npy")
     assert np.allclose(found, model.predict(images), rtol=1e-4, atol=1e-5)
 

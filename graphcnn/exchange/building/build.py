@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,16 @@ from graphcnn.exchange.building import c_files, firmware, packages, web_files
 from graphcnn.exchange.building.accepting import taking_levels
 from graphcnn.exchange.building.choices import ACCEPTED, MANNERS, WEIGHTS
 from graphcnn.exchange.building.contract import Contract, contract_of
-from graphcnn.exchange.building.packages import check_version
+from graphcnn.exchange.building.naming import network_name
+from graphcnn.exchange.building.packages import check_importable, check_version
 from graphcnn.exchange.building.trial import tried
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
-from graphcnn.language.arguments import choose
+from graphcnn.language.arguments import choose, positive
 from graphcnn.network.network import Network
-from graphcnn.runtime.native.ahead.places import identifier
 from graphcnn.runtime.native.ahead.shared_library import archive
 from graphcnn.runtime.native.ahead.targets import Machine, machine_named
+from graphcnn.runtime.native.memory.arena import require_memory
 from graphcnn.runtime.reference import Reference
 
 #: Numbers of each output that the example in C compares.
@@ -102,9 +104,11 @@ def build(
     choose(dict.fromkeys(MANNERS), optimize, "optimize")
     choose(dict.fromkeys(WEIGHTS), weights, "weights")
     choose(dict.fromkeys(ACCEPTED), accept, "accept")
-    own = _name(name, model.name)
+    if folder is not None and not isinstance(folder, str | PathLike):
+        raise GraphCnnError(f"folder must be a path, found {folder!r}")
+    own = network_name(name, model.name)
     check_version(version)
-    _check_packages(machine, npm, wheel, weights)
+    _check_packages(machine, own, npm, wheel, weights)
     levels = accept == "uint8"
     graph = taking_levels(model.graph, model.normalisation) if levels else model.graph
     bound = _bound(graph, batch)
@@ -112,6 +116,9 @@ def build(
     inside = weights == "inside"
     made = ahead(bound, states, machine, own, MANNERS[optimize], inside)
     contract = contract_of(made, model, levels)
+    if wheel:
+        packages.check_types(contract)
+    _check_memory(made)
     feeds = {
         port.key: c_files.pattern(t)
         for port, t in zip(made.places.inputs, contract.inputs, strict=True)
@@ -138,7 +145,14 @@ def build(
     )  # fmt: skip
 
 
-def _check_packages(machine: Machine, npm: bool, wheel: bool, weights: str) -> None:
+def _check_memory(made: Ahead) -> None:
+    """Raises `GraphCnnError` where this machine has no memory to try it."""
+    ports = [(f"{port.key!r}", port.bytes) for port in (*made.places.inputs, *made.places.outputs)]
+    buffers = [*ports, ("arena", made.places.arena), ("weights", len(made.places.weights))]
+    require_memory(2 * sum(size for _, size in buffers), lambda: buffers)
+
+
+def _check_packages(machine: Machine, name: str, npm: bool, wheel: bool, weights: str) -> None:
     if npm and machine.format != "wasm":
         raise GraphCnnError(f"npm is for WebAssembly, --target wasm, and not for {machine.name}")
     if wheel and not machine.loadable:
@@ -147,25 +161,15 @@ def _check_packages(machine: Machine, npm: bool, wheel: bool, weights: str) -> N
         )
     if wheel and weights == "file":
         raise GraphCnnError("a wheel has the weights inside; leave weights='file' out")
-
-
-def _name(given: str | None, model: str) -> str:
-    if given is None:
-        return identifier(model)
-    if identifier(given) != given:
-        raise GraphCnnError(
-            f"name must be one that C knows, letters, digits and underscores, found {given!r}; "
-            f"{identifier(given)!r} is one"
-        )
-    return given
+    if npm or wheel:
+        check_importable(name, packages=npm)
 
 
 def _bound(graph: Graph, batch: int) -> Graph:
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise GraphCnnError(f"batch must be an int of at least 1, found {batch!r}")
+    size = positive(batch, "batch")
     if graph.is_bound:
         return graph
-    bound = graph.bind(N=batch)
+    bound = graph.bind(N=size)
     if not bound.is_bound:
         raise GraphCnnError(
             f"{graph.name} has sizes that are not known; import it with shapes of its inputs"

@@ -82,7 +82,7 @@ def _about(of: Contract) -> Iterator[str]:
 
 
 def _meaning(of: Contract, t: Tensor) -> str:
-    if t is of.inputs[0] and len(t.shape) == 4:
+    if t in of.inputs[:1] and len(t.shape) == 4:
         levels = ", levels 0 to 255" if of.levels else ""
         return f"  batch, channels, rows from the top, columns{levels}"
     if t is of.outputs[0] and of.classes:
@@ -112,14 +112,28 @@ def _quoted(text: str) -> str:
     return f'"{plain}"'
 
 
+#: Reads a file into memory.
+_LOAD = (
+    "static int load(const char *name, void *to, size_t size) {",
+    '  FILE *file = fopen(name, "rb");',
+    "  size_t read = file ? fread(to, 1, size, file) : 0;",
+    "  if (file) fclose(file);",
+    "  if (read != size)",
+    '    fprintf(stderr, "%s: %lu of %lu bytes\\n", name, (unsigned long)read,',
+    "            (unsigned long)size);",
+    "  return read == size;",
+    "}",
+    "",
+)
+
+
 def example(of: Contract, want: Mapping[str, Array], command: str) -> str:
     """`main.c`: computes the outputs for the numbers of `pattern`, or for those in files, and
     compares the former with what `want` has of them. `command` makes a program of it."""
     up = of.name.upper()
-    files = [t.name for t in of.inputs]
     weights = [] if of.inside else ["weights"]
-    arguments = [t.name for t in (*of.inputs, *of.outputs)] + weights
-    usage = " ".join(name.upper() for name in (*weights, *files))
+    read = bool(weights or of.inputs)
+    usage = " ".join(name.upper() for name in (*weights, *(t.name for t in of.inputs)))
     lines = [
         f"/* Runs {of.name}: without inputs on made up numbers, whose result is known.",
         f"       {command}",
@@ -134,17 +148,9 @@ def example(of: Contract, want: Mapping[str, Array], command: str) -> str:
             for name in weights
         ),
         "",
-        "static int load(const char *name, void *to, size_t size) {",
-        '  FILE *file = fopen(name, "rb");',
-        "  size_t read = file ? fread(to, 1, size, file) : 0;",
-        "  if (file) fclose(file);",
-        "  if (read != size)",
-        '    fprintf(stderr, "%s: %lu of %lu bytes\\n", name, (unsigned long)read,',
-        "            (unsigned long)size);",
-        "  return read == size;",
-        "}",
-        "",
+        *(_LOAD if read else ()),
         "int main(int argc, char **argv) {",
+        *(() if read else ("  (void)argv;",)),
         "  double worst = 0;",
         "  unsigned wrong = 0;",
         "  int given = 1;",
@@ -157,18 +163,20 @@ def example(of: Contract, want: Mapping[str, Array], command: str) -> str:
         "  int known = argc == given;",
         "  fill();",
         *(
-            f"  if (argc > given && !load(argv[given++], {name}, sizeof {name})) return 1;"
-            for name in files
+            f"  if (argc > given && !load(argv[given++], in_{t.name}, sizeof in_{t.name})) "
+            "return 1;"
+            for t in of.inputs
         ),
-        f"  if ({of.name}_run({', '.join([*arguments, 'arena'])})) return 1;",
+        f"  if ({call(of)}) return 1;",
     ]
     for t in of.outputs:
         kind = c_type(t.dtype)
         cast = {"int64_t": "(long long)", "uint64_t": "(unsigned long long)"}.get(kind, "")
+        shape = _FORMATS.get(kind, "%d")
         count = f"{up}_{t.name.upper()}_COUNT"
         lines += [
             f"  for (int i = 0; i < {count} && i < 20; i++)",
-            f'    printf("{t.name}[%d] = {_FORMATS.get(kind, "%d")}\\n", i, {cast}{t.name}[i]);',
+            f'    printf("{t.name}[%d] = {shape}\\n", i, {cast}out_{t.name}[i]);',
             compared(t, want[t.name], "double"),
         ]
     lines += [
@@ -194,7 +202,7 @@ def compared(t: Tensor, want: Array, kind: str) -> str:
     return "\n".join(
         [
             f"  for (int i = 0; i < {want.size}; i++) {{",
-            f"    {kind} found = ({kind}){t.name}[i], right = ({kind})want_{t.name}[i];",
+            f"    {kind} found = ({kind})out_{t.name}[i], right = ({kind})want_{t.name}[i];",
             f"    {kind} d = found - right;",
             "    if (d < 0) d = -d;",
             "    if (d > worst) worst = d;",
@@ -207,8 +215,10 @@ def compared(t: Tensor, want: Array, kind: str) -> str:
 def declared(of: Contract, want: Mapping[str, Array]) -> Iterator[str]:
     """The memory of an example, what its result has to be, and what fills its inputs."""
     up = of.name.upper()
-    for t in (*of.inputs, *of.outputs):
-        yield f"static {c_type(t.dtype)} {t.name}[{up}_{t.name.upper()}_COUNT];"
+    for kind, tensors in (("in", of.inputs), ("out", of.outputs)):
+        for t in tensors:
+            count = f"{up}_{t.name.upper()}_COUNT"
+            yield f"static {c_type(t.dtype)} {kind}_{t.name}[{count}];"
     yield f"static _Alignas({up}_ALIGN) unsigned char arena[{up}_ARENA_BYTES];"
     for t in of.outputs:
         values = want[t.name]
@@ -220,8 +230,15 @@ def declared(of: Contract, want: Mapping[str, Array]) -> Iterator[str]:
     yield "static void fill(void) {"
     for t in of.inputs:
         yield f"  for (uint32_t i = 0; i < {up}_{t.name.upper()}_COUNT; i++)"
-        yield f"    {t.name}[i] = {_pattern(t.dtype)};"
+        yield f"    in_{t.name}[i] = {_pattern(t.dtype)};"
     yield "}"
+
+
+def call(of: Contract) -> str:
+    """A run on the memory that is `declared`, and on `weights` where they are in a file."""
+    arguments = [f"in_{t.name}" for t in of.inputs] + [f"out_{t.name}" for t in of.outputs]
+    arguments += [] if of.inside else ["weights"]
+    return f"{of.name}_run({', '.join([*arguments, 'arena'])})"
 
 
 def _pattern(dtype: DType) -> str:
@@ -233,8 +250,8 @@ def _pattern(dtype: DType) -> str:
         return f"(double){made(16)} / 65536.0 - 0.5"
     if dtype is DType.UINT8:
         return f"(uint8_t){made(24)}"
-    one = np.ones(1, dtype.numpy).view(f"u{dtype.bytes}")[0]
-    return f"(i & 1) * {one}u"
+    zero, one = np.asarray([0, 1]).astype(dtype.numpy).view(f"u{dtype.bytes}")
+    return f"i & 1 ? {one} : {zero}" if zero else f"(i & 1) * {one}u"
 
 
 def pattern(t: Tensor) -> Array:

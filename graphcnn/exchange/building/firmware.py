@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphcnn.exchange.building.c_files import compared, declared
+from graphcnn.exchange.building.c_files import call, compared, declared
 from graphcnn.exchange.building.contract import Contract
 from graphcnn.ir.node import Array
 from graphcnn.runtime.native.ahead.targets import Machine
@@ -159,7 +159,7 @@ void run(void) {{
   __asm__ volatile("{stack}" : "=r"(top));
   for (p = memory_end; p < top; p++) *p = 0x5A5A5A5A;
   unsigned before = ticks();
-  int refused = {name}_run({arguments});
+  int refused = {call};
   unsigned spent = ticks() - before;
   for (p = memory_end; p < top && *p == 0x5A5A5A5A;) p++;
 {compare}
@@ -187,7 +187,6 @@ extern const unsigned char weights[];
 def program(of: Contract, want: Mapping[str, Array], machine: Machine) -> str:
     """`main.c`: what starts the processor, a run, and what came of it."""
     board, name = _board(machine), of.name
-    given = [t.name for t in (*of.inputs, *of.outputs)] + ["weights"] * (not of.inside)
     lines = textwrap.wrap(machine.command(name), 84, break_long_words=False, break_on_hyphens=False)
     return _PROGRAM.format(
         name=name,
@@ -197,7 +196,7 @@ def program(of: Contract, want: Mapping[str, Array], machine: Machine) -> str:
         declared="\n".join(declared(of, want)),
         start=board.start,
         stack=board.stack,
-        arguments=", ".join([*given, "arena"]),
+        call=call(of),
         compare="\n".join(compared(t, want[t.name], "float") for t in of.outputs),
     )
 

@@ -7,9 +7,14 @@ import base64
 import hashlib
 import io
 import json
+import keyword
+import pprint
 import re
+import sys
 import zipfile
 from collections.abc import Mapping
+
+import numpy as np
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.exchange.building.contract import Contract, Tensor, about_of
@@ -21,6 +26,13 @@ TAGS = {
 }
 #: Files in a wheel are as old as those of a zip can be: equal networks are equal bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
+
+#: Modules that Node has itself, which no package replaces.
+_NODE = frozenset(
+    "assert buffer cluster console constants crypto dgram dns domain events fs http http2 https "
+    "inspector module net os path process punycode querystring readline repl stream sys timers tls "
+    "tty url util v8 vm wasi zlib".split()
+)
 
 _MODULE = '''\
 """{name}, built by {made_by} for {machine} ({precision} precision).
@@ -55,28 +67,57 @@ def _arena():
 def run({inputs}):
     """One batch: {shapes}.
 
-    Raises `ValueError` for an array of another shape.
+    Raises `ValueError` for an array of another shape, `TypeError` for one of no such numbers.
     """
+    made = _computed([{inputs}])
+    return {result}
+
+
+def _computed(inputs):
     given = []
-    for x, kind in zip(({inputs},), about["inputs"]):
-        array = np.ascontiguousarray(x, kind["type"])
+    for x, kind in zip(inputs, about["inputs"]):
+        array, wanted = np.asarray(x), np.dtype(kind["type"])
         if array.shape != tuple(kind["shape"]):
             expected = tuple(kind["shape"])
             raise ValueError(f"{{kind['name']}}: expected {{expected}}, found {{array.shape}}")
-        given.append(array)
+        if array.dtype.kind not in ("fiub" if wanted.kind == "f" else "iub"):
+            raise TypeError(f"{{kind['name']}}: expected {{wanted}}, found {{array.dtype}}")
+        given.append(np.ascontiguousarray(array, wanted).reshape(array.shape))
     made = [np.empty(kind["shape"], kind["type"]) for kind in about["outputs"]]
     arrays = (*given, *made, _arena())
     if _run(*(ctypes.c_void_p(a.ctypes.data) for a in arrays)):
         raise MemoryError("memory that does not begin at a multiple of 64 bytes")
-    return {result}
+    return made
 '''
 
 
 def check_version(version: str) -> str:
     """Raises `GraphCnnError` for what is no version to both npm and pip."""
-    if not re.fullmatch(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", version):
+    if not isinstance(version, str) or not re.fullmatch(
+        r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", version
+    ):
         raise GraphCnnError(f"version must be three numbers as in 1.0.2, found {version!r}")
     return version
+
+
+def check_types(of: Contract) -> None:
+    """Raises `GraphCnnError` for types of elements that NumPy alone does not have."""
+    for t in (*of.inputs, *of.outputs):
+        if t.dtype.numpy.kind == "V" or not hasattr(np, t.dtype.numpy.name.rstrip("_")):
+            raise GraphCnnError(
+                f"{t.name} of {of.name} is {t.dtype.numpy.name}, which NumPy does not know: a "
+                "wheel needs nothing else"
+            )
+
+
+def check_importable(name: str, packages: bool) -> None:
+    """Raises `GraphCnnError` for a name under which Python imports something else, or, of
+    `packages` of npm, Node does."""
+    if packages:
+        if name.lower() in _NODE:
+            raise GraphCnnError(f"Node has a module {name.lower()!r} of its own; choose a name")
+    elif name in keyword.kwlist or name in sys.stdlib_module_names or name == "numpy":
+        raise GraphCnnError(f"Python has a {name!r} of its own; choose a name")
 
 
 def npm(of: Contract, version: str) -> dict[str, bytes]:
@@ -154,7 +195,7 @@ def module(of: Contract) -> str:
         made_by=of.made_by,
         machine=of.machine,
         precision=of.precision,
-        about=json.dumps(about_of(of), indent=4).replace(": null", ": None"),
+        about=pprint.pformat(about_of(of), sort_dicts=False, width=98),
         arena=of.arena,
         inputs=inputs,
         outputs=of.outputs[0].name if one else "outputs",

@@ -104,6 +104,7 @@ def run_module(made: Ahead, module: bytes, feeds: Arrays) -> dict[str, Array]:
 
     config: Any = wasmtime.Config()
     config.wasm_relaxed_simd = True
+    config.parallel_compilation = False  # whose threads no fork of this process would have
     store = wasmtime.Store(wasmtime.Engine(config))
     instance = wasmtime.Instance(store, wasmtime.Module(store.engine, module), [])
     exports: Any = instance.exports(store)

@@ -16,18 +16,20 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.runtime.native.memory.arena import READABLE, round_up
 from graphcnn.runtime.native.memory.places import constant_array
 
-#: Words that are no names in Python, C, C++ or JavaScript, and those of our loaders, headers and
-#: examples.
+#: Words that are no names in Python, C, C++ or JavaScript; macros and types of headers of C; what
+#: else a module exports, and its loader.
 _TAKEN = frozenset(keyword.kwlist) | frozenset(
-    "alignas alignof arguments auto bool case catch char const constexpr debugger decltype default "
-    "delete do double enum eval explicit export extends extern float friend function goto "
-    "implements inline instanceof int interface let long mutable namespace new noexcept null "
-    "nullptr operator package private protected public register restrict short signed sizeof "
-    "static struct super switch template this throw typedef typeid typename typeof undefined union "
-    "unsigned using var virtual void volatile "
-    "about arena argc argv at before begin d fill found given host i known load main memory "
-    "memory_end p printf put refused reset right run spent stack_top tick ticks timer top turns "
-    "vectors weights worst wrong".split()
+    "alignas alignof and_eq arguments asm auto bitand bitor bool case catch char char16_t char32_t "
+    "char8_t co_await co_return co_yield compl concept const const_cast consteval constexpr "
+    "constinit debugger decltype default delete do double dynamic_cast enum eval explicit export "
+    "extends extern float friend function goto implements inline instanceof int interface let long "
+    "mutable namespace new noexcept not_eq null nullptr operator or_eq package private protected "
+    "public register reinterpret_cast requires restrict short signed sizeof static static_assert "
+    "static_cast struct super switch template this thread_local throw typedef typeid typename "
+    "typeof undefined union unsigned using var virtual void volatile wchar_t xor xor_eq "
+    "bufsiz eof errno far infinity linux nan near small stderr stdin stdout unix "
+    "int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t "
+    "about arena load memory network run weights".split()
 )
 
 
@@ -77,9 +79,9 @@ class Places:
     in_weights: Mapping[Buffer, int]
 
 
-def places_of(plan: Plan, values: Mapping[str, Array], function: str) -> Places:
-    """The places for a plan of inference; `values` are those of its states, and `function` is what
-    no input or output may be called.
+def places_of(plan: Plan, values: Mapping[str, Array], network: str) -> Places:
+    """The places for a plan of inference; `values` are those of its states, and `network` is the
+    name of what is built: no input or output is called as its function, or a macro of its header.
 
     Kernels may read up to `READABLE` bytes past the end of a buffer: after the last one of the
     arena and of the weights so many are left free. Inputs are copied in, so that this holds of
@@ -87,14 +89,18 @@ def places_of(plan: Plan, values: Mapping[str, Array], function: str) -> Places:
     """
     weights, in_weights = _laid(plan, values)
     in_arena = {b: b.offset for b in plan.buffers if b.offset is not None}
-    top, names = round_up(plan.arena_bytes, ALIGN), {*map(str.lower, _TAKEN), function.lower()}
+    top, names = (
+        round_up(plan.arena_bytes, ALIGN),
+        {*map(str.lower, _TAKEN), f"{network}_run".lower()},
+    )
 
     def port(key: str, value: Value, buffer: Buffer) -> Port:
         nonlocal top
         if buffer not in in_arena and buffer not in in_weights:
             in_arena[buffer] = top
             top = round_up(top + buffer.bytes, ALIGN)
-        return Port(key, _name(key, names), value.type, buffer)
+        macro = identifier(key).startswith(f"{network.upper()}_")
+        return Port(key, _name(key.lower() if macro else key, names), value.type, buffer)
 
     inputs = [port(v.node.op.attributes["key"], v, plan.at[v]) for v in plan.graph.inputs]
     copied = {c.target: c.source for c in plan.copies if c.target.role is BufferRole.OUTPUT}

@@ -145,7 +145,7 @@ def machine_named(name: str) -> Machine:
     """Raises `GraphCnnError` for a name that is none, with the nearest."""
     known = [*MACHINES, *SHORT]
     if name not in known:
-        near = get_close_matches(name, known, 1, 0.4)
+        near = get_close_matches(name.lower(), known, 1, 0.5) if isinstance(name, str) else []
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise GraphCnnError(f"unknown target {name!r}; {hint}known are {', '.join(MACHINES)}")
     return MACHINES[SHORT.get(name, name)]
