@@ -61,9 +61,10 @@ export function growthScore(engine, { unit, whole, image }) {
  * @param {Engine} engine @param {Growth} growth @param {number} seed
  */
 export function growthStep(engine, growth, seed) {
-  const { unit, whole, steps } = growth, { shape } = engine.about.input;
+  const { unit, whole, steps } = growth, { about } = engine, { shape } = about.input;
   const next = uniformNumbers(7919 * seed + steps);
-  const [dy, dx] = [next(), next()].map((v) => (whole ? Math.floor(3 * v) - 1 : 0));
+  const free = whole || about.layers.some((layer) => layer.name === unit.layer && layer.shape.length === 1);
+  const [dy, dx] = [next(), next()].map((v) => (free ? Math.floor(3 * v) - 1 : 0));
   const rate = RATE[0] + Math.min(1, steps / ENOUGH) * (RATE[1] - RATE[0]);
   const moved = rolled(growth.image, shape, dy, dx), how = { rate, decay: 0.002, blur: 0.06 };
   const made = engine.maximiseStep(moved, unit.layer, asked(unit, whole), how);
