@@ -27,6 +27,16 @@ export function fieldBefore(about, unit) {
       first += sizesOf(source)[0];
     }
   }
+  // Where an operator is not known the layers between have more than it sees, but not the image.
+  const image = boxes.get(about.layers[0].name);
+  const { field } = layerNamed(about, unit.layer);
+  if (image && field) {
+    for (const axis of [0, 1]) {
+      const from = field.start[axis] + [unit.y, unit.x][axis] * field.step[axis];
+      const [low, high] = image[axis + 1];
+      image[axis + 1] = [Math.max(low, Math.floor(from)), Math.min(high, Math.ceil(from + field.size[axis]))];
+    }
+  }
   return boxes;
 }
 
@@ -185,8 +195,9 @@ function relaid(layer, other, box) {
   return [inside[0], inside[1], [first % wide, (last % wide) + 1]];
 }
 
-/** Rows and columns of the source whose fields on the image lie within those of the box: what an
- * operator sees that the page does not know. Without fields it sees everything.
+/** Rows and columns of the source whose fields on the image lie within those of the box, and one more
+ * where they lie between: what an operator sees that the page does not know, or more. Without fields
+ * it sees everything.
  * @param {Layer} layer @param {Layer} source @param {Box} box @param {Box} all @returns {[Range, Range]} */
 function byFields(layer, source, box, all) {
   const [mine, its] = [layer.field, source.field];
@@ -195,8 +206,8 @@ function byFields(layer, source, box, all) {
   const sides = [0, 1].map((axis) => {
     const from = mine.start[axis] + box[axis + 1][0] * mine.step[axis];
     const to = mine.start[axis] + (box[axis + 1][1] - 1) * mine.step[axis] + mine.size[axis];
-    const first = Math.ceil((from - its.start[axis]) / its.step[axis]);
-    return [first, Math.floor((to - its.size[axis] - its.start[axis]) / its.step[axis]) + 1];
+    const first = Math.floor((from - its.start[axis]) / its.step[axis]);
+    return [first, Math.ceil((to - its.size[axis] - its.start[axis]) / its.step[axis]) + 1];
   });
   return /** @type {[Range, Range]} */ (sides);
 }
