@@ -2,7 +2,7 @@
 no request of any kind.
 
 The script stands in it deflated; a few lines put it in its place. The policy knows both by their
-hashes, and runs no other.
+hashes, and runs no other. Comments and indentation stay in the sources.
 """
 
 import base64
@@ -23,8 +23,10 @@ _FIRST_STYLE, _LAST_MODULE = "page.css", "app.js"
 #: The element that the diagram stands in.
 _GRAPH = re.compile(r'<\w+[^>]*\sid="graph"[^>]*>')
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
-#: Lines that are comments alone: they stay in the files, and are a fifth of the script in the page.
-_COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)\n", re.MULTILINE)
+#: Comments that are whole lines, types of expressions, indentation: for readers of the sources.
+_COMMENT = re.compile(r"^\s*(?://.*|/\*(?:(?!\*/)[\s\S])*\*/)\n", re.MULTILINE)
+_TYPED = re.compile(r"/\*\* @(?:(?!\*/).)*\*/ ?")
+_INDENTED = re.compile(r"^\s+", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|let|class)", re.MULTILINE)
 
 
@@ -88,15 +90,19 @@ def script_text() -> str:
             order.append(name)
 
     visit(_LAST_MODULE)
-    without = (_COMMENT.sub("", _IMPORT.sub("", sources[name])) for name in order)
-    parts = [_EXPORT.sub("", text) for text in without]
-    return "\n" + "\n".join(parts) + "\nstart(document);\n"
+    parts = [_EXPORT.sub("", _IMPORT.sub("", sources[name])) for name in order]
+    return _lean("\n".join(parts)) + "start(document);\n"
 
 
 @cache
 def style_text() -> str:
     names = sorted(_names(".css"), key=lambda name: (name != _FIRST_STYLE, name))
-    return "".join(map(_source, names))
+    return _lean("".join(map(_source, names)))
+
+
+def _lean(code: str) -> str:
+    """Code as a browser needs it; no string of ours begins a line like a comment or an indent."""
+    return _INDENTED.sub("", _TYPED.sub("", _COMMENT.sub("", code)))
 
 
 def _names(suffix: str) -> list[str]:
