@@ -18,14 +18,14 @@ from graphcnn.compile.native import native_compiled, planned_and_lowered
 from graphcnn.ir.graph import Graph, rebuilt, state_of
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Input
-from graphcnn.ir.storage import storage_bytes
+from graphcnn.ir.storage import PLAIN, plain, storage_bytes
+from graphcnn.ops.layout import Relayout
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.ahead.module import Program, module_of
 from graphcnn.runtime.native.ahead.objects import Object, object_of
 from graphcnn.runtime.native.ahead.places import Port, places_of
 from graphcnn.runtime.native.ahead.targets import Machine
 from graphcnn.runtime.native.stored_plan import Compiled
-from graphcnn.runtime.reference import Reference
 
 PREPARE = "_prepare"
 
@@ -76,11 +76,10 @@ def together(graphs: Mapping[str, Graph], machine: Machine, precision: str = "st
     for name, graph in graphs.items():
         refuse_own(graph)
         found = native_compiled(graph, execution, inputs_inside=True)
-        prepares = None
-        if found.prepare is not None:
-            prepares = name + PREPARE
-            pure = with_states_as_inputs(found.prepare)  # went through the passes with its graph
-            made = planned_and_lowered(pure, execution, inputs_inside=True)
+        preparing = _preparing(found)
+        prepares = None if preparing is None else name + PREPARE
+        if preparing is not None and prepares is not None:
+            made = planned_and_lowered(preparing, execution, inputs_inside=True)
             parts[prepares], program = _part(prepares, made, machine)
             programs.append(program)
         parts[name], program = _part(name, found, machine, prepares)
@@ -93,7 +92,6 @@ def together(graphs: Mapping[str, Graph], machine: Machine, precision: str = "st
 
 def with_states_as_inputs(graph: Graph) -> Graph:
     """The graph as a function: its states are inputs, their new values outputs, by their keys."""
-
     keys = {s: state_of(s).key for s in graph.states}
     given = {s: Input(key, s.type)(name=key) for s, key in keys.items()}
     results = {**graph.outputs, **{keys[s]: v for s, v in graph.updates.items()}}
@@ -102,33 +100,51 @@ def with_states_as_inputs(graph: Graph) -> Graph:
     return Graph.of((*graph.inputs, *given.values()), outputs, name=graph.name)
 
 
+def _preparing(found: Compiled) -> Graph | None:
+    """From the raw states, as they are written in files, to those that `found` reads: what it has
+    prepared, and what lies in memory otherwise. It went through the passes with `found`."""
+    run = found.plan.graph
+    sources: dict[str, Value] = {}
+
+    def laid(state: Value) -> Value:
+        key = state_of(state).key
+        if key not in sources:
+            sources[key] = Input(key, plain(state.type))(name=key)
+        relaid = state.type.layout != PLAIN
+        return Relayout(state.type.layout)(sources[key]) if relaid else sources[key]
+
+    outputs: dict[str, Value] = {}
+    if found.prepare is not None:
+        given = {state: laid(state) for state in found.prepare.states}
+        made = rebuilt(found.prepare.outputs.values(), given)
+        outputs |= zip(found.prepare.outputs, made, strict=True)
+    for state in run.states:
+        key = state_of(state).key
+        if key not in outputs and state.type.layout != PLAIN:
+            outputs[key] = laid(state)
+    if not outputs:
+        return None
+    return Graph.of(sources.values(), outputs, name=f"{run.name} prepare")
+
+
 def _part(
     name: str, found: Compiled, machine: Machine, prepares: str | None = None
 ) -> tuple[Part, Program]:
     plan = found.plan
     values: dict[str, Array] = {}
-    if prepares is None and found.prepare is not None:  # of constants alone
-        values |= Reference(found.prepare).run({}, {})[0]
-    known = set(values)
     for state in plan.graph.states:
         shape = tuple(int(d) for d in state.shape if isinstance(d, int))
-        values.setdefault(state_of(state).key, np.zeros(shape, state.dtype.numpy))
+        values[state_of(state).key] = np.zeros(shape, state.dtype.numpy)
     places = places_of(plan, values, f"{name}_run")
-    states: dict[str, tuple[int, int]] = {}
+    states = {
+        state_of(s).key: (places.in_weights[plan.at[s]], storage_bytes(s.type))
+        for s in plan.graph.states
+    }
     constants: list[tuple[int, bytes]] = []
-
-    def content(value: Value, begin: int) -> bytes:
-        return bytes(places.weights[begin : begin + storage_bytes(value.type)])
-
-    for state in plan.graph.states:
-        key, begin = state_of(state).key, places.in_weights[plan.at[state]]
-        if key in known:
-            constants.append((begin, content(state, begin)))
-        else:
-            states[key] = begin, storage_bytes(state.type)
     for value, buffer in plan.constants.items():
         begin = places.in_weights[buffer]
-        constants.append((begin, content(value, begin)))
+        end = begin + storage_bytes(value.type)
+        constants.append((begin, bytes(places.weights[begin:end])))
     part = Part(
         name, places.inputs, places.outputs, places.arena, len(places.weights), states,
         tuple(constants), prepares,

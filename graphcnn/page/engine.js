@@ -27,6 +27,11 @@ export function createMachine(module, programs) {
       const [begin, count] = programs.ports[port];
       return new Float32Array(buffer, base + begin, count);
     },
+    /** @param {string} port */
+    words(port) {
+      const [begin, count] = programs.ports[port];
+      return new Int32Array(buffer, base + begin, count);
+    },
     /** @param {string} name */
     call(name) {
       const places = programs.functions[name].map((begin) => base + begin);

@@ -21,6 +21,7 @@ from graphcnn.page.assemble import assembled
 from graphcnn.page.description import described
 from graphcnn.page.drawing import drawn
 from graphcnn.page.golden import golden
+from graphcnn.page.learning import learning
 from graphcnn.page.memory import deflated, planes_of, programs_of
 from graphcnn.page.programs import FACTOR, SEED, forward_graph, gradient_graph
 from graphcnn.page.samples import samples_of
@@ -138,7 +139,7 @@ def page(
         "golden": golden(graph, backward, maps, states, found, live),
         "samples": found.told(),
         "live": live,
-        "learning": None,
+        "learning": learning(),
     }
     name = model.name if title is None else title
     blocks = {"code": programs.text, "weights": deflated(weights)}
