@@ -187,7 +187,7 @@ extern const unsigned char weights[];
 def program(of: Contract, want: Mapping[str, Array], machine: Machine) -> str:
     """`main.c`: what starts the processor, a run, and what came of it."""
     board, name = _board(machine), of.name
-    lines = textwrap.wrap(machine.command(name), 84, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(machine.command(name), 90, break_long_words=False, break_on_hyphens=False)
     return _PROGRAM.format(
         name=name,
         build=" \\\n".join(f"     {'  ' * (i > 0)}{line}" for i, line in enumerate(lines)),
