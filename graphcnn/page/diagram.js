@@ -12,8 +12,8 @@ export function mountDiagram(element, app) {
   const svg = element.querySelector("svg");
   if (!svg) return;
   const { store } = app;
-  const whole = svg.viewBox.baseVal;
-  const size = { width: whole.width || svg.clientWidth, height: whole.height || svg.clientHeight };
+  const now = svg.viewBox.baseVal; // changes with the view
+  const size = { x: now.x, y: now.y, width: now.width, height: now.height };
   const view = { x: 0, y: 0, scale: 1 };
   const frame = make("div", { class: "diagram", tabindex: 0, role: "group", sayLabel: "graphTitle" });
   const button = (/** @type {string} */ text, /** @type {string} */ key, /** @type {() => void} */ click) =>
@@ -36,7 +36,7 @@ export function mountDiagram(element, app) {
     view.x = wide >= size.width ? (size.width - wide) / 2 : Math.min(Math.max(view.x, 0), size.width - wide);
     view.y =
       high >= size.height ? (size.height - high) / 2 : Math.min(Math.max(view.y, 0), size.height - high);
-    svg?.setAttribute("viewBox", [whole.x + view.x, whole.y + view.y, wide, high].join(" "));
+    svg?.setAttribute("viewBox", [size.x + view.x, size.y + view.y, wide, high].join(" "));
   }
 
   /** Everything, or as wide as the pane. @param {boolean} all */

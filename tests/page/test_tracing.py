@@ -112,3 +112,20 @@ def test_a_finger_chooses_and_pins(opened: Any) -> None:
     assert page.locator(".jump").inner_text().startswith("join, map 0")
     sheet(page, "join").tap(position=place)
     page.locator(".pins tr").nth(1).wait_for()
+
+
+def test_the_graph_is_moved_and_comes_back(opened: Any) -> None:
+    page = opened()
+    drawing = page.locator(".diagram svg")
+    drawing.scroll_into_view_if_needed()
+    box = drawing.bounding_box()
+    page.get_by_role("button", name="Fit").click()
+    whole = drawing.get_attribute("viewBox")
+    page.get_by_role("button", name="larger").click(click_count=6)
+    page.mouse.move(box["x"] + 200, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100, box["y"] + 90, steps=4)
+    page.mouse.up()
+    assert drawing.get_attribute("viewBox") != whole
+    page.get_by_role("button", name="Fit").click()
+    assert drawing.get_attribute("viewBox") == whole
