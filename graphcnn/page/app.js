@@ -9,6 +9,7 @@ import { loadEngine } from "./engine.js";
 import { mountInput } from "./input.js";
 import { startKeys } from "./keys.js";
 import { mountLab } from "./lab.js";
+import { mountLearn } from "./learn.js";
 import { mountLook } from "./look.js";
 import { mountMaps } from "./maps.js";
 import { mountScores } from "./scores.js";
@@ -29,6 +30,7 @@ const PANELS = {
   input: mountInput,
   scores: mountScores,
   lab: mountLab,
+  learn: mountLearn,
   story: mountStory,
   maps: mountMaps,
   trace: mountTrace,

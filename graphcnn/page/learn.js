@@ -4,6 +4,7 @@
 import { largest, paintImage, paintSigned } from "./colours.js";
 import { make, sharpContext, slider, translate } from "./dom.js";
 import { percent, probabilities } from "./scores.js";
+import { loadTrainer } from "./trainer.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Trainer} Trainer */
@@ -90,8 +91,28 @@ export function createCourse(trainer, seed) {
   };
 }
 
+/**
+ * The pane; its network is unpacked when it is opened for the first time.
+ * @param {HTMLElement} element
+ * @param {App} app
+ */
+export function mountLearn(element, app) {
+  const { about, store } = app;
+  const learning = about.learning;
+  if (!learning) return;
+  element.append(make("p", { class: "muted", say: "learnWaits" }));
+  let asked = false;
+  store.on(["pane"], async ({ pane }) => {
+    if (pane !== "learn" || asked) return;
+    asked = true;
+    const trainer = await loadTrainer(learning);
+    element.replaceChildren();
+    mountTrainer(element, app, trainer);
+  });
+}
+
 /** @param {HTMLElement} element @param {App} app @param {Trainer} trainer */
-export function mountTrainer(element, app, trainer) {
+function mountTrainer(element, app, trainer) {
   const { store, say } = app;
   const { input, classes } = trainer.learning;
   const side = input[1];

@@ -155,6 +155,7 @@ export const WORDS = {
     "A network of one convolution, pooling and a dense layer starts from random numbers. Each step shows it {batch} new pictures, computes the gradient of the loss and changes its weights a little: the same compiled training step that graphcnn trains with.",
     "一个由卷积、池化和全连接层组成的网络从随机数开始。每一步看 {batch} 幅新图像，计算损失的梯度，并稍微改变权重：与 graphcnn 训练时所用的编译训练步骤相同。",
   ],
+  learnWaits: ["The network is unpacked …", "正在解包网络 …"],
   start: ["Start", "开始"],
   oneStep: ["One step", "一步"],
   restart: ["Reset", "重置"],
