@@ -10,7 +10,8 @@ from support.built import COMPILER, checked, network, run, values
 import graphcnn as cnn
 from graphcnn.compile.ahead import ahead
 from graphcnn.exchange.building import build as building
-from graphcnn.ir.tensor_type import DType
+from graphcnn.ir.sources import Input
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.runtime.native.ahead import module
 from graphcnn.runtime.native.ahead.elf import ElfObject
 from graphcnn.runtime.native.ahead.symbols import undefined
@@ -275,6 +276,9 @@ def test_names_and_sizes_that_cannot_be_are_refused(tmp_path) -> None:
     ):
         with pytest.raises(cnn.GraphCnnError, match=words):
             model.build(**{"target": "linux-x86-64", "folder": tmp_path / "no", **options})
+    fixed = Input("x", TensorType((4, 2)))(name="x")
+    with pytest.raises(cnn.GraphCnnError, match="no open batch; leave batch=2 out"):
+        cnn.Model(fixed, fixed * 2).build("linux-x86-64", tmp_path / "no", batch=2)
     half = cnn.input("half", (2,), "bfloat16")
     with pytest.raises(cnn.GraphCnnError, match="bfloat16, which NumPy does not know"):
         cnn.Model(half, half).build("linux-x86-64", tmp_path / "no", wheel=True)

@@ -168,6 +168,9 @@ def _check_packages(machine: Machine, name: str, npm: bool, wheel: bool, weights
 def _bound(graph: Graph, batch: int) -> Graph:
     size = positive(batch, "batch")
     if graph.is_bound:
+        firsts = {v.shape[0] for v in graph.inputs if v.shape}
+        if size != 1 and firsts != {size}:
+            raise GraphCnnError(f"{graph.name} has no open batch; leave batch={size} out")
         return graph
     bound = graph.bind(N=size)
     if not bound.is_bound:
