@@ -1,7 +1,7 @@
 // From the blocks of data in the page to numbers.
 // @ts-check
 
-/** @param {string} text base64 @returns {Uint8Array<ArrayBuffer>} */
+/** @param {string} text base64 @returns {Uint8Array} */
 export function bytesOf(text) {
   const binary = atob(text.trim());
   const bytes = new Uint8Array(binary.length);
@@ -15,7 +15,7 @@ export function floatsOf(text) {
 }
 
 /** What is deflated in a block of the page.
- * @param {string} text base64 @returns {Promise<Uint8Array<ArrayBuffer>>} */
+ * @param {string} text base64 @returns {Promise<Uint8Array>} */
 export async function inflated(text) {
   const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -33,7 +33,7 @@ export function numbersOf(planes, type) {
   return size === 4 ? new Float32Array(bytes.buffer, 0, count) : halvesOf(bytes);
 }
 
-/** @param {Uint8Array<ArrayBuffer>} bytes of float16 @returns {Float32Array} */
+/** @param {Uint8Array} bytes of float16 @returns {Float32Array} */
 function halvesOf(bytes) {
   return Float32Array.from(new Uint16Array(bytes.buffer), (half) => {
     const sign = half & 0x8000 ? -1 : 1;
