@@ -18,8 +18,8 @@ from graphcnn.ir.tensor_type import DType
 from graphcnn.runtime.native.code.llvm import ROOM, llvm, require_room
 
 #: What a number in every lane costs beside a multiply-add of vectors, as measured: as an operand in
-#: memory of the multiply-add itself, as a load of its own, as a load and a shuffle.
-EMBEDDED, LOADED, SHUFFLED = 0.1, 0.5, 0.6
+#: memory of the multiply-add itself, as an instruction of its own.
+EMBEDDED, LOADED = 0.1, 0.5
 
 #: LLVM is entered by one thread at a time.
 llvm_lock = threading.RLock()
@@ -65,7 +65,7 @@ class Target:
     l2: int = 1 << 20
     l3: int = 8 << 20
     spare: int = 4
-    broadcast: float = SHUFFLED
+    broadcast: float = LOADED
     masks: bool = False
     pointer_bytes: int = 8
     relocation: str = "pic"
@@ -121,7 +121,7 @@ _AVX512 = "+avx512f,+avx512vl,+avx512dq,+avx512bw,-prefer-256-bit"
 #: Targets by instruction set: LLVM's processor and features, bytes of a vector, vector registers,
 #: what a broadcast costs, masks.
 _X86 = {
-    "sse2": ("x86-64", "+sse2", 16, 16, SHUFFLED, False),
+    "sse2": ("x86-64", "+sse2", 16, 16, LOADED, False),
     "avx2": ("x86-64-v3", "+avx2,+fma", 32, 16, LOADED, False),
     "avx512": ("x86-64-v4", _AVX512, 64, 32, EMBEDDED, True),
 }
@@ -151,7 +151,7 @@ def named(name: str) -> Target:
     """A generic processor of an instruction set: "sse2", "avx2", "avx512" or "neon"."""
     if name == "neon":
         triple = "aarch64-unknown-linux-gnu"
-        return _surrounded(Target(name, triple, "generic", "+neon", 16, 32, broadcast=LOADED))
+        return _surrounded(Target(name, triple, "generic", "+neon", 16, 32))
     if name not in _X86:
         raise GraphCnnError(f"unknown target {name!r}; known are {', '.join(_X86)}, neon")
     cpu, features, width, registers, broadcast, masks = _X86[name]
@@ -180,15 +180,14 @@ def described(
     text = ",".join(
         f"{'-+'[features[f]]}{f}" for f in sorted(features, key=lambda f: not features[f])
     )
-    fused, masks = features.get("fma", False), False
+    fused, broadcast, masks = features.get("fma", False), LOADED, False
     if triple.startswith(("aarch64", "arm64")):
-        width, registers, broadcast = 16, 32, LOADED
+        width, registers = 16, 32
     elif features.get("avx512f") and fused:
         width, registers, broadcast, masks = 64, 32, EMBEDDED, True
         text += ",-prefer-256-bit"  # or LLVM splits our 512-bit vectors in two
     else:
         width, registers = (32 if features.get("avx2") and fused else 16), 16
-        broadcast = LOADED if features.get("avx") else SHUFFLED
     sizes: dict[str, Any] = dict(zip(("l1", "l2", "l3"), caches, strict=False))
     return _surrounded(
         Target(name, triple, cpu, text, width, registers, broadcast=broadcast, masks=masks, **sizes)
