@@ -1,0 +1,62 @@
+"""The file of a page: its policy, that it asks nobody for anything, its bytes, its samples."""
+
+import base64
+import hashlib
+import re
+import zlib
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.built import network
+
+import graphcnn as cnn
+from graphcnn.errors import DataError, OutputError
+
+
+def block(text: str, name: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text.partition(f'id="{name}">')[2].partition("<")[0]))
+
+
+def test_a_page_is_the_same_bytes_and_asks_nobody(tmp_path: Path) -> None:
+    model, files = network("digits_cnn"), [tmp_path / name for name in ("a.html", "b.html")]
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8)
+    for file in files:
+        model.page(file, samples=images, labels=["one", "<two>", "三"])
+    text = files[0].read_text(encoding="utf-8")
+    assert files[0].read_bytes() == files[1].read_bytes()
+    policy = unescape(re.findall(r'Content-Security-Policy" content="([^"]*)"', text)[0])
+    assert policy.startswith("default-src 'none'; ") and "'unsafe-eval'" not in policy
+    loader = text.rpartition("<script>")[2].partition("</script>")[0]
+    script = block(text, "script").decode()
+    for each in (loader, script):
+        digest = base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    links = re.findall(r"https?://[^\s\"'`)]*", text + script)
+    assert set(links) <= {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"\b(?:fetch|XMLHttpRequest|WebSocket|eval|importScripts)\(", script)
+    assert "<two>" not in text and "三" in text
+
+
+def test_float16_is_smaller_and_other_files_are_refused(tmp_path: Path) -> None:
+    model = network("lenet5")
+    whole = model.page(tmp_path / "whole.html")
+    half = model.page(tmp_path / "half.html", float16=True)
+    assert half.weights < 0.55 * whole.weights and half.code == whole.code
+    with pytest.raises(OutputError, match=r"a page is \.html"):
+        model.page(tmp_path / "page.txt")
+    with pytest.raises(DataError, match=r"samples are images \(n, 1, 28, 28\)"):
+        model.page(tmp_path / "no.html", samples=np.zeros((2, 3, 28, 28), np.uint8))
+    with pytest.raises(DataError, match="2 samples and 1 labels"):
+        model.page(tmp_path / "no.html", samples=np.zeros((2, 28, 28), np.uint8), labels=["a"])
+
+
+def test_an_imported_network_is_shown_with_its_scores_before_softmax(tmp_path: Path) -> None:
+    image = cnn.input("image", (3, 10, 10))
+    x = cnn.conv2d(image, 4, 3, activation="relu", name="first")
+    x = cnn.dense(cnn.flatten(x), 3, name="last")
+    model = cnn.Model(image, cnn.softmax(x), name="small").initialize(0)
+    model.export_onnx(tmp_path / "small.onnx", verify=False)
+    made = cnn.import_onnx(tmp_path / "small.onnx").page(tmp_path / "small.html")
+    assert made.layers == 4 and made.live  # image, first, flatten, last
