@@ -30,7 +30,7 @@ from graphcnn.passes.simplify.fold_states import freeze_states
 from graphcnn.runtime.native.ahead.targets import MACHINES
 
 #: Multiply-adds up to which a network runs while somebody draws.
-LIVE = 30_000_000
+LIVE = 150_000_000
 #: Bytes of a file from which on it is told that it is large.
 LARGE = 10_000_000
 
