@@ -6,6 +6,7 @@ import { selfCheck } from "./check.js";
 import { mountDiagram } from "./diagram.js";
 import { translate } from "./dom.js";
 import { loadEngine } from "./engine.js";
+import { mountGrow } from "./grow.js";
 import { mountInput } from "./input.js";
 import { startKeys } from "./keys.js";
 import { mountLab } from "./lab.js";
@@ -34,6 +35,7 @@ const PANELS = {
   story: mountStory,
   maps: mountMaps,
   trace: mountTrace,
+  grow: mountGrow,
   look: mountLook,
   graph: mountDiagram,
 };

@@ -6,20 +6,22 @@ import { make } from "./dom.js";
 import { unitSeed } from "./engine.js";
 import { imageOf, levelsOf, nameOf, predicted } from "./evidence.js";
 import { clipped, normalNumbers, uniformNumbers } from "./fit.js";
+import { sampleOf } from "./sources.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Engine} Engine */
 /** @typedef {import("./page.d.ts").Unit} Unit */
 /**
- * An image that grows, as the network takes it. `reach`: a gradient reaches it.
+ * An image that grows, as the network takes it. `reach`: a gradient reaches it; `sampled`: it began
+ * from a sample.
  * @typedef {{ unit: Unit, whole: boolean, image: Float32Array, steps: number, scores: number[],
- *   reach: boolean }} Growth
+ *   reach: boolean, sampled: boolean }} Growth
  */
 
 /** Ascent steps of a frame, its milliseconds at most, and the steps of an image. */
 const FRAME = 30, BUDGET = 12, ENOUGH = 600;
-/** Starts that are tried for a unit without a gradient. */
-const STARTS = 8;
+/** Starts from noise that are tried for a unit without a gradient. */
+const STARTS = 4;
 /** How far a step goes at first, and at last. */
 const RATE = [0.03, 0.008];
 
@@ -30,7 +32,7 @@ function asked({ channel, y, x }, whole) {
 
 /**
  * Noise around grey, from which the image of a unit grows. Where nothing reaches the image other
- * seeds are tried; `reach` is false where none helps.
+ * seeds are tried, then the samples; `reach` is false where nothing helps.
  * @param {Engine} engine @param {Unit} unit @param {boolean} whole the mean of the channel's map
  * @param {number} seed
  * @returns {Growth}
@@ -38,12 +40,17 @@ function asked({ channel, y, x }, whole) {
 export function beginGrowth(engine, unit, whole, seed) {
   const { about } = engine, count = about.input.shape.reduce((a, b) => a * b, 1);
   const seeds = { [unit.layer]: unitSeed(about, unit.layer, asked(unit, whole)) };
-  const growth = { unit, whole, image: new Float32Array(count), steps: 0, reach: false,
+  const growth = { unit, whole, image: new Float32Array(count), steps: 0, reach: false, sampled: false,
     scores: /** @type {number[]} */ ([]) };
+  const reached = () => largest(engine.gradient(growth.image, seeds, "plain").image) > 0;
   for (let start = 0; start < STARTS && !growth.reach; start++) {
     const noise = normalNumbers(1000 * seed + start, count), size = 0.05 * (1 + start);
     growth.image = imageOf(noise.map((v) => clipped(0.5 + size * v)), about.input);
-    growth.reach = largest(engine.gradient(growth.image, seeds, "plain").image) > 0;
+    growth.reach = reached();
+  }
+  for (let i = 0; i < about.samples.length && !growth.reach; i++) {
+    growth.image = imageOf(sampleOf(about, i).data, about.input);
+    growth.reach = growth.sampled = reached();
   }
   growth.scores.push(growthScore(engine, growth));
   return growth;
@@ -107,16 +114,16 @@ export function mountGrow(element, app) {
     growth = null;
     follow();
   } });
-  const hold = make("button", { say: "freeze", click: () => store.set({ frozen: !store.get().frozen }) });
   const other = make("button", { say: "growAgain", click: () => {
     seed++;
     growth = null;
     follow();
   } });
   const use = make("button", { say: "growUse", click: () => growth && store.set({ levels: levelsOf(growth.image, about.input) }) });
-  const body = make("div", { class: "looking" }, make("div", { class: "stage" }, canvas),
+  const body = make("div", { class: "looking grown" }, make("div", { class: "stage" }, canvas),
     make("div", { class: "stack" }, text, curve, note));
-  element.append(body, make("div", { class: "row tight" }, go, channel, other, hold, use));
+  element.classList.add("stack");
+  element.append(body, make("div", { class: "row tight" }, go, channel, other, use));
 
   /** The unit that is looked at; before there is one the class that is predicted. @returns {Unit} */
   function looked() {
@@ -164,16 +171,15 @@ export function mountGrow(element, app) {
 
   function paint() {
     go.textContent = say(on ? "growStop" : "growStart");
-    hold.setAttribute("aria-pressed", String(store.get().frozen));
     body.hidden = !growth;
     use.disabled = !growth?.reach;
     if (!growth) return;
-    const { unit, scores, steps, reach } = growth;
+    const { unit, scores, steps, reach, sampled } = growth;
     const of = nameOf(about, unit, whole);
     paintImage(canvas, levelsOf(growth.image, about.input), about.input.shape);
     const [first, last] = [scores[0], scores[scores.length - 1]].map((v) => v.toPrecision(3));
     text.textContent = reach ? say("growScore", { of, first, last, steps }) : say("growDead", { of, starts: STARTS });
-    note.textContent = reach && unit.layer !== about.scores ? say(whole ? "growWhole" : "growOne") : "";
+    note.textContent = sampled ? say("growSampled") : reach && unit.layer !== about.scores ? say(whole ? "growWhole" : "growOne") : "";
     paintCurve(scores);
   }
 
@@ -192,7 +198,7 @@ export function mountGrow(element, app) {
 
   store.on(["unit", "maps"], () => on && follow());
   store.on(["image"], () => void (rest = true));
-  store.on(["lang", "frozen", "theme"], paint);
+  store.on(["lang", "theme"], paint);
   still.addEventListener("change", () => {
     on = on && !still.matches;
     paint();

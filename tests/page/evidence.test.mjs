@@ -11,7 +11,7 @@ const LAYERS = [["image", "image", [1, 4, 4]], ["early", "conv2d", [1, 4, 4]], [
 
 /** maps: means of 2 × 2 pixels, and what is below 0 of them; scores: the corner, and all below 0. */
 function engine(softmax = false) {
-  const about = { layers: LAYERS, scores: "scores", softmax, classes: ["corner", "below"],
+  const about = { layers: LAYERS, scores: "scores", softmax, samples: [{ label: "", levels: btoa("\xff".repeat(16)) }], classes: ["corner", "below"],
     input: { shape: [1, 4, 4], normalisation: { mean: [0.5], std: [0.5], scale: 1 / 255 } } };
   const block = (i) => 2 * Math.floor(i / 8) + (Math.floor((i % 4) / 2));
   return {
@@ -113,6 +113,10 @@ test("an image grows towards its unit, the same each time; a dead unit is told",
     growthStep(idle, unmoved, 3);
     assert.deepEqual(unmoved.image, image);
   }
+  // Noise around grey lets nothing through, the white sample does.
+  const shut = { ...network, gradient: (x) => ({ image: x.map(() => Number(x.every((v) => v > 0.9))) }) };
+  const sampled = beginGrowth(shut, unit, true, 3);
+  assert.ok(sampled.reach && sampled.sampled && !grown[0].sampled);
   const dead = { ...network, gradient: (image) => ({ image: image.map(() => 0) }) };
   assert.equal(beginGrowth(dead, unit, true, 3).reach, false);
   assert.equal(evidence.nameOf(network.about, unit), "maps:1 (0, 1)");
