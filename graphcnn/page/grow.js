@@ -120,7 +120,8 @@ export function mountGrow(element, app) {
     follow();
   } });
   const use = make("button", { say: "growUse", click: () => growth && store.set({ levels: levelsOf(growth.image, about.input) }) });
-  const body = make("div", { class: "looking grown" }, make("div", { class: "stage" }, canvas),
+  const stage = make("div", { class: "stage" }, canvas);
+  const body = make("div", { class: "looking grown" }, stage,
     make("div", { class: "stack" }, text, curve, note));
   element.classList.add("stack");
   element.append(body, make("div", { class: "row tight" }, go, channel, other, use));
@@ -172,7 +173,7 @@ export function mountGrow(element, app) {
   function paint() {
     go.textContent = say(on ? "growStop" : "growStart");
     body.hidden = !growth;
-    use.disabled = !growth?.reach;
+    use.disabled = stage.hidden = curve.hidden = !growth?.reach; // what did not grow is not shown
     if (!growth) return;
     const { unit, scores, steps, reach, sampled } = growth;
     const of = nameOf(about, unit, whole);

@@ -268,7 +268,7 @@ export const WORDS = {
   growStart: ["Grow", "生长"],
   growStop: ["Stop", "停止"],
   growChannel: ["Whole channel", "整个通道"],
-  growAgain: ["Another start", "换起点"],
+  growAgain: ["New start", "换起点"],
   growUse: ["As input", "作输入"],
   growScore: ["{of}: {first} → {last} after {steps} steps", "{of}：{steps} 步后 {first} → {last}"],
   growWhole: ["The mean of its map is made large, from noise.", "从噪声开始，使其特征图的均值增大。"],
