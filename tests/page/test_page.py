@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 import zlib
 from html import unescape
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.built import network
+from support.command_line import done
 
 import graphcnn as cnn
 from graphcnn.errors import DataError, OutputError
@@ -19,10 +21,13 @@ def block(text: str, name: str) -> bytes:
     return zlib.decompress(base64.b64decode(text.partition(f'id="{name}">')[2].partition("<")[0]))
 
 
-def test_a_page_is_the_same_bytes_and_asks_nobody(tmp_path: Path) -> None:
+def test_a_page_is_the_same_bytes_and_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, files = network("digits_cnn"), [tmp_path / name for name in ("a.html", "b.html")]
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8)
-    for file in files:
+    for threads, file in enumerate(files, 1):
+        monkeypatch.setenv("GRAPHCNN_THREADS", str(threads))
         model.page(file, samples=images, labels=["one", "<two>", "三"])
     text = files[0].read_text(encoding="utf-8")
     assert files[0].read_bytes() == files[1].read_bytes()
@@ -50,6 +55,19 @@ def test_float16_is_smaller_and_other_files_are_refused(tmp_path: Path) -> None:
         model.page(tmp_path / "no.html", samples=np.zeros((2, 3, 28, 28), np.uint8))
     with pytest.raises(DataError, match="2 samples and 1 labels"):
         model.page(tmp_path / "no.html", samples=np.zeros((2, 28, 28), np.uint8), labels=["a"])
+
+
+def test_the_command_offers_one_sample_of_every_class(tmp_path: Path) -> None:
+    file = tmp_path / "xo.html"
+    model = cnn.Model(image := cnn.input("image", (1, 16, 16)), cnn.dense(cnn.flatten(image), 2))
+    model.initialize(0).save(tmp_path / "xo.safetensors")
+    data = ("--data", "xo:n=40,size=16", "--samples", 3, "--title", "X & O")
+    told = done("page", tmp_path / "xo.safetensors", "-o", file, *data)
+    text = file.read_text(encoding="utf-8")
+    assert "3 samples" in told and "<title>X &amp; O</title>" in text
+    about = json.loads(text.partition('id="about">')[2].partition("</script>")[0])
+    labels = [sample["label"] for sample in about["samples"]]
+    assert labels[0] != labels[1] and labels[2] == labels[0]
 
 
 def test_an_imported_network_is_shown_with_its_scores_before_softmax(tmp_path: Path) -> None:
