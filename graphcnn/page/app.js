@@ -145,7 +145,11 @@ function startTabs(document, app) {
   };
   for (const tab of tabs) {
     tab.hidden = !document.getElementById(tab.dataset.pane ?? "")?.hasChildNodes();
-    tab.addEventListener("click", () => app.store.set({ pane: tab.dataset.pane }));
+    tab.addEventListener("click", () => {
+      app.store.set({ pane: tab.dataset.pane });
+      // The tabs stand at the lower edge of a wide screen: what was asked for has to be seen.
+      tab.parentElement?.scrollIntoView({ block: "start" });
+    });
     tab.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
