@@ -12,12 +12,16 @@ import pytest
 from support.built import network
 
 import graphcnn as cnn
+from graphcnn.compile.native import Prepared
 from graphcnn.errors import GraphCnnError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Array
 from graphcnn.page.learning import small_network
 from graphcnn.page.page import page
+from graphcnn.page.programs import forward_graph
 from graphcnn.page.shown import page_graph, shown_maps
+from graphcnn.runtime.execution import Execution
+from graphcnn.runtime.native.code.target import can_run, named
 from graphcnn.runtime.reference import Reference
 
 HERE = Path(__file__).parent
@@ -95,6 +99,28 @@ def test_networks_agree_with_the_reference_and_the_lens(tmp_path, name: str) -> 
         for rule in told["rules"]:
             expected = model.lens().gradient(image, target=3, rule=rule).array
             assert near(floats(found["gradients"][rule]["image"]), expected)
+
+
+@needs_node
+@pytest.mark.skipif(not can_run(named("sse2")), reason="needs SSE2")
+@pytest.mark.parametrize("name", ["lenet5", "digits_cnn"])
+def test_maps_have_the_bits_of_this_process_for_sse2(tmp_path, name: str) -> None:
+    model = network(name)
+    model.page(tmp_path / "page.html")
+    graph = page_graph(model)
+    forward = forward_graph(graph, shown_maps(graph))
+    rng, feeds = np.random.default_rng(0), {}
+    for value in forward.inputs:
+        shape = tuple(int(d) for d in value.shape if isinstance(d, int))
+        feeds[value.node.op.attributes["key"]] = np.ones(shape, np.float32)
+    feeds["image"] = rng.normal(size=feeds["image"].shape).astype(np.float32)
+    prepared = Prepared(forward, Execution("native", 1, "strict", False, named("sse2")))
+    prepared.bind_states({state_of(v).key: np.asarray(model.states[state_of(v).key])
+                          for v in forward.states})  # fmt: skip
+    expected, _ = prepared.run(feeds)
+    found = asked(tmp_path / "page.html", image=text(feeds["image"]), unit=0)["after"]
+    for key, array in expected.items():
+        assert floats(found[key]).tobytes() == np.ascontiguousarray(array).tobytes(), key
 
 
 @needs_node
