@@ -26,6 +26,7 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
 #: Comments that are whole lines, types of expressions, indentation: for readers of the sources.
 _COMMENT = re.compile(r"^\s*(?://.*|/\*(?:(?!\*/)[\s\S])*\*/)\n", re.MULTILINE)
 _TYPED = re.compile(r"/\*\* @(?:(?!\*/).)*\*/ ?")
+_APART = re.compile(r"\s*([{};,])\s*|(?<=:)\s+")  # of styles
 _INDENTED = re.compile(r"^\s+", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|let|class)", re.MULTILINE)
 
@@ -97,7 +98,7 @@ def script_text() -> str:
 @cache
 def style_text() -> str:
     names = sorted(_names(".css"), key=lambda name: (name != _FIRST_STYLE, name))
-    return _lean("".join(map(_source, names)))
+    return _APART.sub(r"\1", _lean("".join(map(_source, names))))
 
 
 def _lean(code: str) -> str:
