@@ -206,6 +206,8 @@ export function openPage(document, engine) {
   startKeys(document, app);
   startRuns(app);
   app.run();
+  // Hidden until now: what is not whole yet is neither laid out nor painted.
+  document.querySelector("main")?.removeAttribute("hidden");
   return app;
 }
 

@@ -66,12 +66,13 @@ export function paintSigned(canvas, values, height, width, most, gamma = 1) {
   }
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const pixels = context.createImageData(width, height);
+  const { data } = pixels;
   const scale = most > 0 ? 1 / most : 0;
   for (let i = 0; i < height * width; i++) {
     const share = values[i] * scale;
     const bent = gamma === 1 ? share : Math.sign(share) * Math.abs(share) ** gamma;
     const at = place(bent);
-    for (let k = 0; k < 4; k++) pixels.data[4 * i + k] = SIGNED[at + k];
+    for (let k = 0; k < 4; k++) data[4 * i + k] = SIGNED[at + k];
   }
   context.putImageData(pixels, 0, 0);
 }
@@ -88,12 +89,14 @@ export function paintImage(canvas, levels, [channels, height, width]) {
   }
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const pixels = context.createImageData(width, height);
+  const { data } = pixels;
   const size = height * width;
-  for (let i = 0; i < size; i++) {
-    for (let k = 0; k < 3; k++) {
-      pixels.data[4 * i + k] = 255 * levels[channels === 3 ? k * size + i : i];
-    }
-    pixels.data[4 * i + 3] = 255;
+  const [green, blue] = channels === 3 ? [size, 2 * size] : [0, 0];
+  for (let i = 0, at = 0; i < size; i++, at += 4) {
+    data[at] = 255 * levels[i];
+    data[at + 1] = 255 * levels[green + i];
+    data[at + 2] = 255 * levels[blue + i];
+    data[at + 3] = 255;
   }
   context.putImageData(pixels, 0, 0);
 }

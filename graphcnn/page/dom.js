@@ -47,6 +47,20 @@ export function translate(root, say) {
 }
 
 /**
+ * Writes text where it is another: the browser lays out anew whatever is written, the same too.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Sets an attribute where it is another. @param {Element} element @param {string} name @param {string} value */
+export function put(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/**
  * The context of a canvas that is `width` × `height` CSS pixels on a screen of any density.
  * @param {HTMLCanvasElement} canvas
  * @param {number} width

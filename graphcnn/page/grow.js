@@ -20,6 +20,9 @@ import { sampleOf } from "./sources.js";
 
 /** Ascent steps of a frame, its milliseconds at most, and the steps of an image. */
 const FRAME = 30, BUDGET = 12, ENOUGH = 600;
+/** Milliseconds that unit and picture have stood still before an image grows: until then the frames
+ * are of whoever draws or points. */
+const PAUSE = 120;
 /** Starts from noise that are tried for a unit without a gradient. */
 const STARTS = 4;
 /** How far a step goes at first, and at last. */
@@ -96,7 +99,7 @@ export function mountGrow(element, app) {
   const { about, engine, store, say } = app;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let on = about.live && !still.matches, whole = false, seed = 1, running = false;
-  let rest = false; // somebody draws: this frame is theirs
+  let quiet = 0; // from then on
   /** @type {Growth | null} */
   let growth = null;
 
@@ -139,35 +142,38 @@ export function mountGrow(element, app) {
     return whole || (growth.unit.y === unit.y && growth.unit.x === unit.x);
   }
 
-  /** Another unit is looked at: its image begins. */
+  /** What is looked at, or how, is another: the image grows or begins. */
   function follow() {
-    const unit = looked();
-    if (on && !isGrown(unit)) growth = beginGrowth(engine, unit, whole, seed);
     paint();
-    if (on && !running) {
-      running = true;
-      requestAnimationFrame(frame);
-    }
+    if (on) next(quiet - performance.now());
+  }
+
+  /** @param {number} wait milliseconds */
+  function next(wait) {
+    if (running) return;
+    running = true;
+    if (wait > 0) setTimeout(() => requestAnimationFrame(frame), wait);
+    else requestAnimationFrame(frame);
   }
 
   function frame() {
     running = false;
-    if (!on || !growth?.reach || growth.steps >= ENOUGH || element.offsetParent === null) return paint();
+    if (!on) return paint();
     const began = performance.now();
+    if (quiet > began) return next(quiet - began);
+    if (element.offsetParent === null) return;
+    const unit = looked();
+    if (!growth || !isGrown(unit)) growth = beginGrowth(engine, unit, whole, seed);
+    if (!growth.reach || growth.steps >= ENOUGH) return paint();
     let spent = 0;
-    const steps = rest ? 0 : FRAME;
-    rest = false;
-    for (let i = 0; i < steps && growth.steps < ENOUGH && growth.reach; i++) {
+    for (let i = 0; i < FRAME && growth.steps < ENOUGH; i++) {
       growthStep(engine, growth, seed);
       spent = performance.now() - began;
       if (spent + spent / (i + 1) > BUDGET) break; // another step would be too much
     }
-    if (steps) growth.scores.push(growthScore(engine, growth));
+    growth.scores.push(growthScore(engine, growth));
     paint();
-    running = true;
-    const again = () => requestAnimationFrame(frame);
-    if (spent > BUDGET) setTimeout(again, 2 * spent); // large networks leave the page time
-    else again();
+    next(spent > BUDGET ? 2 * spent : 0); // large networks leave the page time
   }
 
   function paint() {
@@ -197,8 +203,10 @@ export function mountGrow(element, app) {
     context.stroke();
   }
 
-  store.on(["unit", "maps"], () => on && follow());
-  store.on(["image"], () => void (rest = true));
+  store.on(["unit", "maps"], () => {
+    quiet = performance.now() + PAUSE;
+    if (on) next(PAUSE);
+  });
   store.on(["lang", "theme"], paint);
   still.addEventListener("change", () => {
     on = on && !still.matches;

@@ -1,7 +1,7 @@
 // One layer on the page: its head, its maps, and a grid that mouse, touch and keys choose units in.
 // @ts-check
 
-import { make } from "./dom.js";
+import { make, put, write } from "./dom.js";
 import { sameUnit } from "./keys.js";
 import { paintMarks } from "./marks.js";
 import { isVector, sizesOf } from "./places.js";
@@ -13,8 +13,9 @@ import { short, togglePin, unitWords, valueOf } from "./units.js";
 /** @typedef {import("./page.d.ts").Unit} Unit */
 /** @typedef {import("./field.js").Box} Box */
 
-/** What all layers have in common: a scale for each map, the width of maps, and the fields.
- * @typedef {{ each: boolean, tile: number, before: Map<string, Box>, after: Map<string, Box> }} Shared */
+/** What all layers have in common: a scale for each map, the width of maps, that of all, the fields.
+ * @typedef {{ each: boolean, tile: number, room: number, before: Map<string, Box>,
+ *   after: Map<string, Box> }} Shared */
 
 /** @param {Layer} layer @param {App} app @param {Shared} shared */
 export function layerView(layer, app, shared) {
@@ -54,14 +55,13 @@ export function layerView(layer, app, shared) {
   );
   const element = make("section", { class: "layer", "data-layer": name }, head, grid);
 
-  let sheet = sheetOf(layer, 300, shared.tile, 0, named);
+  let sheet = sheetOf(layer, shared.room, shared.tile, 0, named);
   let shown = false;
   let spoilt = true;
 
   /** @param {number} [channel] that is on the page then */
   function layOut(channel = sheet.channels[0]) {
-    const room = Math.max(120, (element.parentElement?.clientWidth ?? 300) - 16);
-    sheet = sheetOf(layer, room, shared.tile, channel, named);
+    sheet = sheetOf(layer, shared.room, shared.tile, channel, named);
     const [high, wide] = sheet.pixels.map((length, axis) => `${length * sheet.scale[axis]}px`);
     [pixels.style.height, pixels.style.width] = [high, wide];
     pixels.classList.toggle("smooth", sheet.scale[0] < 1);
@@ -86,19 +86,19 @@ export function layerView(layer, app, shared) {
     const values = maps?.[name];
     if (!shown || !spoilt || !values) return;
     spoilt = false;
-    range.textContent = `±${short(paintSheet(pixels, sheet, values, shared.each, gamma))}`;
+    write(range, `±${short(paintSheet(pixels, sheet, values, shared.each, gamma))}`);
     describe();
   }
 
   function describe() {
     const { unit, maps } = store.get();
-    grid.setAttribute("aria-label", say("gridLabel", { layer: name, count: channels, height, width }));
+    put(grid, "aria-label", say("gridLabel", { layer: name, count: channels, height, width }));
     const [first, last] = [sheet.channels[0], sheet.channels[1] - 1];
-    pages.textContent = say("pageOf", { first, last, count: channels });
+    write(pages, say("pageOf", { first, last, count: channels }));
     const here = unit?.layer === name ? unit : null;
-    cell.textContent = here && maps ? `${unitWords(app, here)}: ${short(valueOf(app, maps, here))}` : "";
-    row.setAttribute("aria-rowindex", String((here?.y ?? 0) + 1));
-    cell.setAttribute("aria-colindex", String((here?.x ?? 0) + 1));
+    write(cell, here && maps ? `${unitWords(app, here)}: ${short(valueOf(app, maps, here))}` : "");
+    put(row, "aria-rowindex", String((here?.y ?? 0) + 1));
+    put(cell, "aria-colindex", String((here?.x ?? 0) + 1));
   }
 
   function mark() {

@@ -13,7 +13,7 @@ import { short, unitWords, valueOf } from "./units.js";
 export function mountMaps(element, app) {
   const { about, say, store } = app;
   /** @type {import("./layer.js").Shared} */
-  const shared = { each: false, tile: 64, before: new Map(), after: new Map() };
+  const shared = { each: false, tile: 64, room: 300, before: new Map(), after: new Map() };
   const scale = make("button", { say: "mapsEach", sayTitle: "mapsEachTitle", "aria-pressed": "false" });
   scale.addEventListener("click", () => {
     shared.each = !shared.each;
@@ -55,7 +55,11 @@ export function mountMaps(element, app) {
   new ResizeObserver(() => {
     if (element.clientWidth === width) return;
     width = element.clientWidth;
+    shared.room = Math.max(120, width - 16);
     for (const view of views) view.layOut();
+    // The watch tells a frame later: what is seen at once is in the first one.
+    const seen = (/** @type {Element} */ layer) => layer.getBoundingClientRect().top < innerHeight;
+    for (const view of views) if (seen(view.element)) view.show(true);
   }).observe(element);
 
   store.on(["maps", "gamma"], () => views.forEach((view) => view.spoil()));

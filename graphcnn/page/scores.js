@@ -1,7 +1,7 @@
 // The answer of the network, and a bar for every class.
 // @ts-check
 
-import { make } from "./dom.js";
+import { make, put, write } from "./dom.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 
@@ -80,7 +80,7 @@ export function mountScores(element, app) {
       return;
     }
     const values = about.softmax ? probabilities(scores) : Float64Array.from(scores);
-    time.textContent = say("spent", { time: spent.toFixed(spent < 10 ? 1 : 0) });
+    write(time, say("spent", { time: spent.toFixed(spent < 10 ? 1 : 0) }));
     if (!names.length) return;
     const most = shares ? 1 : Math.max(1e-12, ...values.map(Math.abs));
     const show = (/** @type {number} */ v) => (shares ? percent(v) : v.toPrecision(3));
@@ -90,16 +90,19 @@ export function mountScores(element, app) {
     rows.forEach((row, i) => {
       const channel = order[i];
       row.channel = channel;
-      row.label.textContent = row.label.title = names[channel];
-      row.text.textContent = show(values[channel]);
+      if (row.label.textContent !== names[channel]) {
+        row.label.textContent = row.label.title = names[channel];
+        row.track.setAttribute("aria-label", names[channel]);
+      }
+      write(row.text, show(values[channel]));
       row.bar.style.transform = `scaleX(${Math.max(0, values[channel]) / most})`;
       row.element.classList.toggle("best", channel === best);
-      row.track.setAttribute("aria-valuenow", values[channel].toFixed(3));
-      row.track.setAttribute("aria-label", names[channel]);
+      put(row.track, "aria-valuenow", values[channel].toFixed(3));
     });
-    name.textContent = name.title = names[best];
+    write(name, names[best]);
+    name.title = names[best];
     name.classList.toggle("long", names[best].length > 4);
-    share.textContent = show(values[best]);
+    write(share, show(values[best]));
     if (best === announced) return;
     announced = best;
     clearTimeout(waiting);

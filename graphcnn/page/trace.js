@@ -80,6 +80,7 @@ function cellTexts(most) {
 export function mountTrace(element, app) {
   const { about, engine, say, store } = app;
   let channel = 0;
+  let room = 0; // measured when it changes: who asks while painting has all laid out anew
   /** The unit that was shown last. @type {Unit | null} */
   let told = null;
   const seen = make("canvas", { class: "pixels seen", role: "img" });
@@ -106,6 +107,7 @@ export function mountTrace(element, app) {
   const hint = make("p", { class: "muted", say: "traceHint" });
   element.append(hint, head, stepper, tables, sum, more);
 
+  new ResizeObserver(() => void (room = element.clientWidth)).observe(element);
   bars.addEventListener("click", (event) => {
     channel = Math.floor((event.offsetX / bars.clientWidth) * (Number(step.input.max) + 1));
     paint();
@@ -252,7 +254,6 @@ export function mountTrace(element, app) {
 
   function paint() {
     const { unit, maps, levels, pins, switches } = store.get();
-    const room = element.clientWidth || 300; // before anything is changed
     const inside =
       element.contains(document.activeElement) &&
       !stepper.contains(document.activeElement) &&
@@ -283,7 +284,7 @@ export function mountTrace(element, app) {
       step.input.max = String(patch.size[0] - 1);
       step.set(channel);
       const from = say("traceFrom", { layer: patch.from, channel: patch.first + channel });
-      if (!stepper.hidden) paintBars(parts, room);
+      if (!stepper.hidden) paintBars(parts, (room ||= element.clientWidth || 300));
       tables.append(cellTable(app, from, patch, patch.x, channel, parts.winner));
       if (weights && products) {
         tables.append(
