@@ -245,8 +245,8 @@ def test_an_address_restores_what_was_seen(visit: Any, case: Case) -> None:
     assert page.locator("#story").is_visible()
     assert luminance(page) < 0.1
     page.locator("#language").click()
+    sync_api.expect(page.locator("#input-title")).to_have_text("Input")  # in the next frame
     seen.has_address(*state.replace("lang=zh&", "").split("&"))
-    assert page.locator("#input-title").inner_text() == "Input"
     # What does not belong to this network is passed over.
     other = visit(f"{case.url}#layer=none&unit=C3:99:0:0&image=AAAA&pane=x")
     assert other.complaints == []
