@@ -8,6 +8,8 @@
 
 /** Values of an image that still goes into an address. */
 const MOST_VALUES = 4096;
+/** The largest factor of a channel: what the page offers is 0 and 1, and maps stay finite. */
+const MOST_FACTOR = 100;
 /** Parts of the state that the address holds, besides the image. @type {(keyof State)[]} */
 const KEYS = ["layer", "unit", "pins", "frozen", "rule", "gamma", "switches", "overlay", "lang", "theme", "pane"];
 const PLAIN = /** @type {const} */ (["layer", "rule", "overlay", "lang", "theme", "pane"]);
@@ -110,7 +112,7 @@ export function stateOf(text, about) {
     const pieces = part.split(":");
     const factor = Number(pieces.pop());
     const unit = unitOf(`${pieces.join(":")}:0:0`, about);
-    if (!unit || !Number.isFinite(factor)) continue;
+    if (!unit || !(Math.abs(factor) <= MOST_FACTOR)) continue;
     const { shape } = /** @type {About["layers"][0]} */ (about.layers.find((l) => l.name === unit.layer));
     state.switches ??= {};
     state.switches[unit.layer] ??= new Float32Array(shape[0]).fill(1);

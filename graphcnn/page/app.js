@@ -5,7 +5,7 @@ import { startAddress } from "./address.js";
 import { selfCheck } from "./check.js";
 import { mountDiagram } from "./diagram.js";
 import { translate } from "./dom.js";
-import { loadEngine } from "./engine.js";
+import { DAMAGED, loadEngine } from "./engine.js";
 import { mountGrow } from "./grow.js";
 import { mountInput } from "./input.js";
 import { startKeys } from "./keys.js";
@@ -229,7 +229,8 @@ export async function start(document) {
     app.store.on(["lang"], told);
     told();
   } catch (error) {
-    find("banner").textContent = /** @type {Error} */ (error).message;
+    const { message } = /** @type {Error} */ (error);
+    find("banner").textContent = message === DAMAGED ? wordsOf(language, "damaged") : message;
     find("banner").hidden = false;
     find("banner").nextElementSibling?.remove();
     throw error;

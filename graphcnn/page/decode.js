@@ -14,6 +14,16 @@ export function floatsOf(text) {
   return new Float32Array(bytesOf(text).buffer);
 }
 
+/** Adler-32 of a text: what its block in the page says, where it is not damaged. @param {string} text */
+export function checksum(text) {
+  let low = 1, high = 0;
+  for (const byte of new TextEncoder().encode(text)) {
+    low = (low + byte) % 65521;
+    high = (high + low) % 65521;
+  }
+  return high * 65536 + low;
+}
+
 /** What is deflated in a block of the page.
  * @param {string} text base64 @returns {Promise<Uint8Array>} */
 export async function inflated(text) {

@@ -1,6 +1,6 @@
 // The network itself: functions of a WebAssembly module, called with places in its memory.
 // @ts-check
-import { bytesOf, inflated, numbersOf } from "./decode.js";
+import { bytesOf, checksum, inflated, numbersOf } from "./decode.js";
 
 /** @typedef {import("./page.d.ts").About} About */
 /** @typedef {import("./page.d.ts").Ascent} Ascent */
@@ -174,11 +174,18 @@ function ascended(about, image, slope, { rate = 0.1, decay = 0.01, blur = 0.05 }
   return made;
 }
 
+/** What an error says where a byte of the file is not what was written. */
+export const DAMAGED = "damaged";
+
 /** The engine of the page. @param {Document} document @returns {Promise<Engine>} */
 export async function loadEngine(document) {
   const text = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? "";
+  const damaged = () => {
+    throw new Error(DAMAGED);
+  };
+  if (checksum(text("about")) !== Number(text("sum"))) damaged();
   /** @type {About} */
   const about = JSON.parse(text("about"));
-  const [code, weights] = await Promise.all([inflated(text("code")), inflated(text("weights"))]);
+  const [code, weights] = await Promise.all(["code", "weights"].map((id) => inflated(text(id)))).catch(damaged);
   return createEngine(await WebAssembly.compile(code), about, weights);
 }

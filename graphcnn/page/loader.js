@@ -10,6 +10,7 @@
   script.type = "module";
   script.textContent = await new Response(stream).text();
   document.body.append(script);
-})().catch((error) => {
-  document.body.prepend(`This page needs a browser of 2023 or newer: ${error.message}`);
+})().catch(() => {
+  const old = typeof DecompressionStream === "undefined";
+  document.body.textContent = old ? "This page needs a browser of 2023 or newer." : "This file is damaged.";
 });

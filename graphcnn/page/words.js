@@ -49,6 +49,7 @@ export const WORDS = {
 
   // spine: the self-check
   checkPassed: ["self-check {difference}", "自检 {difference}"],
+  damaged: ["Stopped: this file is damaged. Ask for it again.", "已停止：此文件已损坏，请重新获取。"],
   checkFailed: [
     "Stopped: this browser computes something else than the network that was put in this page. The largest difference is {difference}, in {layer}.",
     "已停止：浏览器的计算结果与页面所含网络不一致。最大差异为 {difference}，位于 {layer}。",
@@ -203,7 +204,7 @@ export const WORDS = {
   width: ["Width", "粗细"],
   colour: ["Colour of the pen", "画笔颜色"],
   sees: ["What the network sees", "网络所见"],
-  asTrained: ["As the training set", "按训练集"],
+  asTrained: ["Scale and centre strokes", "缩放并居中笔画"],
   seesFacts: ["{size}, ink {tall} × {wide}, centre of mass ({x}, {y})", "{size}，墨迹 {tall} × {wide}，质心（{x}，{y}）"],
   samples: ["Samples", "样本"],
   open: ["Open…", "打开…"],

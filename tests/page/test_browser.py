@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -321,15 +322,26 @@ def test_a_telephone_shows_all_of_it(visit: Any) -> None:
 def test_a_page_whose_numbers_are_wrong_says_so_and_stops(
     browser: Any, case: Case, tmp_path: Path
 ) -> None:
-    text = case.path.read_text()
+    text = case.path.read_text(encoding="utf-8")
     bias = re.search(r'"outputs":\{"\w+":"([^"]{8})', text)
     assert bias is not None
     place = bias.start(1)
+    wrong = text[:place] + "AACAQAAA" + text[place + 8 :]  # a 4 that was another number
+    about = wrong.partition('id="about">')[2].partition("</script>")[0]
+    summed = re.sub(r'(?<=id="sum">)\d+', str(zlib.adler32(about.encode())), wrong)
+    sample = text.index('"levels":"') + 20
+    weights = text.index('id="weights">') + 50
+    cases = (
+        (summed, "The largest difference"), (wrong, "damaged"),
+        *((f"{text[:at]}{'B' if text[at] == 'A' else 'A'}{text[at + 1 :]}", "damaged")
+          for at in (sample, weights)),
+    )  # fmt: skip
     broken = tmp_path / "broken.html"
-    broken.write_text(text[:place] + "AACAQAAA" + text[place + 8 :])  # a 4 that was another number
-    page = browser.new_page()
-    page.goto(broken.as_uri())
-    page.wait_for_selector("#banner:visible")
-    assert page.locator("#banner").inner_text()
-    assert page.locator("#maps").count() == 0
-    page.close()
+    for content, words in cases:
+        broken.write_text(content, encoding="utf-8")
+        page = browser.new_page()
+        page.goto(broken.as_uri())
+        page.wait_for_selector("#banner:visible")
+        assert words in page.locator("#banner").inner_text()
+        assert page.locator("#maps").count() == 0
+        page.close()
