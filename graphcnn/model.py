@@ -140,7 +140,7 @@ class Model(Trainable, Transferable, Exportable):
 
             model.page("page.html", samples=images, labels=labels)
 
-        The options (samples, labels, most, title, float16, language) are those of
+        The options (samples, labels, most, title, float16, drawing, language) are those of
         `graphcnn.page.page.page`, explained there.
         """
         from graphcnn.page.page import page

@@ -2,6 +2,7 @@
 // @ts-check
 
 import { enlargedSmoothly, newPlanes } from "./fit.js";
+import { read } from "./scores.js";
 
 /** @typedef {import("./page.d.ts").About} About */
 /** @typedef {import("./page.d.ts").Engine} Engine */
@@ -54,14 +55,10 @@ export function covered(image, [channels, height, width], cover, top, left, size
   return result;
 }
 
-/** The probability of a class, or its score where the network has no softmax. */
+/** The probability of a class, or its score where the network has none. */
 /** @param {Maps} maps @param {About} about @param {number} channel */
 export function chanceOf(maps, about, channel) {
-  const scores = maps[about.scores];
-  if (!about.softmax) return scores[channel];
-  let sum = 0;
-  for (const score of scores) sum += Math.exp(score - scores[channel]);
-  return 1 / sum;
+  return read(maps[about.scores], about)[channel];
 }
 
 /**

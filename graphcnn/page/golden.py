@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from graphcnn.errors import GraphCnnError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array
 from graphcnn.page.memory import text_of
@@ -28,7 +29,10 @@ def golden(
     live: bool,
 ) -> list[dict[str, Any]]:
     """The maps of a made up image, and of the first sample where it is small; of a network that
-    is `live` the gradient of the sum of its scores as well."""
+    is `live` the gradient of the sum of its scores as well.
+
+    Raises `GraphCnnError` where a map is not finite: nothing could be compared with it.
+    """
     (image,) = graph.inputs
     key = image.node.op.attributes["key"]
     shape = tuple(int(d) for d in image.shape if isinstance(d, int))
@@ -39,6 +43,7 @@ def golden(
     found = []
     for text, x in images:
         made, _ = Reference(plain).run({key: x}, states)
+        _check_finite(made, maps, graph.name)
         outputs = {s.name: text_of(_some(made[s.name], s is maps[-1])) for s in maps[1:]}
         gradient = ""
         if live:
@@ -46,6 +51,16 @@ def golden(
             gradient = text_of(_some(slope, False)) if slope is not None else ""
         found.append({"image": text, "outputs": outputs, "gradient": gradient})
     return found
+
+
+def _check_finite(made: Mapping[str, Array], maps: list[Shown], who: str) -> None:
+    for s in maps[1:]:
+        if not np.isfinite(made[s.name]).all():
+            found = "NaN" if np.isnan(made[s.name]).any() else "inf"
+            raise GraphCnnError(
+                f"a page shows numbers, and {s.name} of {who} is {found} somewhere for an image "
+                "between -1 and 1; every map before it is finite"
+            )
 
 
 def pattern(shape: tuple[int, ...]) -> Array:

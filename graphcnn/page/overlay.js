@@ -173,7 +173,7 @@ export function mountOverlay(element, app) {
     const channel = classOf(state), name = about.classes[channel];
     const value = (/** @type {import("./page.d.ts").Maps} */ found) => {
       const chance = chanceOf(found, about, channel);
-      return about.softmax ? percent(chance) : chance.toPrecision(3);
+      return about.readable ? percent(chance) : chance.toPrecision(3);
     };
     if (!state.maps || !traced) return;
     if (!patch) return void (text.textContent = say("uncovered", { name, share: value(state.maps) }));

@@ -16,14 +16,14 @@ export interface About {
     /** Of grey digits: strokes are fitted into box × box pixels; `centred`: centre of mass in the middle. */
     drawing: { centred: boolean; box: number } | null;
   };
-  /** Their names; "0", "1", … where none are known; [] where the output is no list of scores. */
+  /** Their names; "0", "1", … where none are known; [] where the output is no list of classes. */
   classes: string[];
   /** The first is "image", the last one the scores. */
   layers: Layer[];
   /** Name of the last layer. */
   scores: string;
-  /** Probabilities are softmax(scores). */
-  softmax: boolean;
+  /** What makes probabilities of the scores; null where they are numbers. */
+  readable: "softmax" | "sigmoid" | null;
   /** In the order of the block of weights; of float32, whatever they are stored as. */
   states: { key: string; shape: number[] }[];
   weightsAs: "float32" | "float16";

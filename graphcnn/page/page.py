@@ -12,10 +12,9 @@ from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.analysis.counts import count_parameters
 from graphcnn.base.files import atomic_write
 from graphcnn.compile.together import together
-from graphcnn.errors import OutputError
+from graphcnn.errors import GraphCnnError, OutputError
 from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Array
-from graphcnn.lens.target import has_sigmoids
 from graphcnn.network.network import Network
 from graphcnn.page.assemble import assembled
 from graphcnn.page.description import described
@@ -24,6 +23,7 @@ from graphcnn.page.golden import golden
 from graphcnn.page.learning import learning
 from graphcnn.page.memory import deflated, planes_of, programs_of
 from graphcnn.page.programs import FACTOR, SEED, forward_graph, gradient_graph
+from graphcnn.page.reading import class_names, drawing_of, readable
 from graphcnn.page.samples import samples_of
 from graphcnn.page.shown import Shown, page_graph, shown_maps
 from graphcnn.passes.simplify.fold_states import freeze_states
@@ -76,6 +76,7 @@ def page(
     most: int = 12,
     title: str | None = None,
     float16: bool = False,
+    drawing: str | None = None,
     language: str = "en",
 ) -> Page:
     """Write one HTML file that runs the model, with the weights that it has now, in any browser.
@@ -95,17 +96,22 @@ def page(
         title: of the page; by default the model's name.
         float16: store the weights in half of the bytes; the page computes with their rounded
             values in float32, and is compared with the reference for these.
+        drawing: what becomes of strokes: "digits" are fitted into the box of the training set and
+            centred by their mass, as those of MNIST; "plain" are taken as they are drawn. By
+            default they are digits where the ten classes are named "0" to "9" and the image is
+            grey, 8×8, 28×28 or 32×32.
 
     Raises:
         GraphCnnError: the model is no network of one image that runs alone, or an operator has no
-            code for WebAssembly; the message names it and its line.
+            code for WebAssembly, and the message names it and its line; or a weight or a map holds
+            NaN or infinity, or a weight is too large for float16.
         DataError: the samples do not fit the model.
         OutputError: the file is no .html, or cannot be written.
     """
     target = _checked(Path(path))
     graph = page_graph(model)
     states = {state_of(s).key: np.asarray(model.states[state_of(s).key]) for s in graph.states}
-    states = {key: _rounded(array, float16) for key, array in states.items()}
+    states = {key: _stored(key, array, float16, model.name) for key, array in states.items()}
     fixed = {k: a for k, a in states.items() if a.dtype != np.float32}
     graph = freeze_states(graph, fixed) if fixed else graph
     states = {state_of(s).key: states[state_of(s).key] for s in graph.states}
@@ -127,11 +133,11 @@ def page(
         "hash": hashlib.sha256(programs.code + weights).hexdigest(),
         "parameters": count_parameters(graph.parameters).total,
         "multiplyAdds": cost,
-        "input": _input(model, maps[0]),
-        "classes": _classes(model, maps[-1]),
+        "input": _input(model, maps[0], drawing),
+        "classes": class_names(model, maps[-1]),
         "layers": described(graph, maps, states),
         "scores": maps[-1].name,
-        "softmax": len(maps[-1].shape) == 1 and not has_sigmoids(model),
+        "readable": readable(model, maps[-1]),
         "states": [{"key": k, "shape": list(a.shape)} for k, a in states.items()],
         "weightsAs": "float16" if float16 else "float32",
         "programs": programs.told,
@@ -159,12 +165,21 @@ def _checked(path: Path) -> Path:
     return path
 
 
-def _rounded(array: Array, float16: bool) -> Array:
-    """As the page has it."""
-    if not float16 or array.dtype != np.float32:
+def _stored(key: str, array: Array, float16: bool, who: str) -> Array:
+    """As the page has it. Raises `GraphCnnError` for what is no number, or none of float16."""
+    if array.dtype != np.float32:
         return array
-    limit = np.finfo(np.float16).max
-    return np.clip(array, -limit, limit).astype(np.float16).astype(np.float32)
+    if not np.isfinite(array).all():
+        found = "NaN" if np.isnan(array).any() else "inf"
+        raise GraphCnnError(f"a page shows numbers, and {key} of {who} holds {found}")
+    if not float16:
+        return array
+    limit, most = np.finfo(np.float16).max, np.abs(array).max(initial=0)
+    if most > limit:
+        raise GraphCnnError(
+            f"{key} of {who} reaches {most:g}, and float16 ends at {limit:g}: store float32"
+        )
+    return array.astype(np.float16).astype(np.float32)
 
 
 def _named(function: str, key: str, is_input: bool) -> str:
@@ -175,18 +190,8 @@ def _named(function: str, key: str, is_input: bool) -> str:
     return f"gradient {key}" if function == "gradient" else f"map {key}"
 
 
-def _input(model: Network, image: Shown) -> dict[str, Any]:
-    channels, height, width = image.shape
+def _input(model: Network, image: Shown, drawing: str | None) -> dict[str, Any]:
     by = model.normalisation
     known = None if by is None else {"mean": by.mean, "std": by.std, "scale": by.scale}
-    drawing = None
-    if channels == 1 and height == width:  # digits of MNIST: 20 of 28 pixels, centred by their mass
-        drawing = {"centred": height == 28, "box": round(height * 20 / 28)}
-    return {"shape": list(image.shape), "normalisation": known, "drawing": drawing}
-
-
-def _classes(model: Network, scores: Shown) -> list[str]:
-    if len(scores.shape) != 1:
-        return list(model.classes)
-    named = len(model.classes) == scores.shape[0]
-    return list(model.classes) if named else [str(i) for i in range(scores.shape[0])]
+    fitted = drawing_of(model, image, drawing)
+    return {"shape": list(image.shape), "normalisation": known, "drawing": fitted}

@@ -19,6 +19,16 @@ export function probabilities(scores) {
   return powers.map((power) => power / sum);
 }
 
+/**
+ * Scores as people read them: probabilities where the network has such.
+ * @param {ArrayLike<number>} scores @param {App["about"]} about
+ */
+export function read(scores, about) {
+  if (about.readable === "softmax") return probabilities(scores);
+  const sigmoid = (/** @type {number} */ score) => 1 / (1 + Math.exp(-score));
+  return about.readable ? Float64Array.from(scores, sigmoid) : Float64Array.from(scores);
+}
+
 /** A share with one decimal that never says 100 where it is less. @param {number} share */
 export function percent(share) {
   const shown = share < 1 && share > 0.9994 ? 99.9 : share * 100;
@@ -38,7 +48,7 @@ function namesOf(about) {
 export function mountScores(element, app) {
   const { about, store, say } = app;
   const names = namesOf(about);
-  const shares = about.softmax || about.layers[about.layers.length - 1].kind === "softmax";
+  const shares = about.readable !== null;
   const ranked = names.length > MOST_ROWS;
   const longest = Math.min(14, Math.max(0, ...names.map((one) => one.length)) + 1);
   const count = ranked ? 10 : names.length;
@@ -79,7 +89,7 @@ export function mountScores(element, app) {
       name.classList.add("long");
       return;
     }
-    const values = about.softmax ? probabilities(scores) : Float64Array.from(scores);
+    const values = read(scores, about);
     write(time, say("spent", { time: spent.toFixed(spent < 10 ? 1 : 0) }));
     if (!names.length) return;
     const most = shares ? 1 : Math.max(1e-12, ...values.map(Math.abs));
@@ -96,14 +106,17 @@ export function mountScores(element, app) {
       }
       write(row.text, show(values[channel]));
       row.bar.style.transform = `scaleX(${Math.max(0, values[channel]) / most})`;
-      row.element.classList.toggle("best", channel === best);
+      row.element.classList.toggle("best", channel === best && about.classes.length > 0);
       put(row.track, "aria-valuenow", values[channel].toFixed(3));
     });
-    write(name, names[best]);
-    name.title = names[best];
-    name.classList.toggle("long", names[best].length > 4);
-    write(share, show(values[best]));
-    if (best === announced) return;
+    // One score has no rival, and numbers that are of no classes have no best.
+    const rivals = names.length > 1, answer = rivals ? names[best] : show(values[0]);
+    verdict.hidden = rivals && !about.classes.length;
+    write(name, answer);
+    name.title = answer;
+    name.classList.toggle("long", answer.length > 4);
+    write(share, rivals ? show(values[best]) : "");
+    if (best === announced || !about.classes.length) return;
     announced = best;
     clearTimeout(waiting);
     waiting = setTimeout(() => {

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from graphcnn.errors import GraphCnnError, LensError
-from graphcnn.ir.graph import Graph
+from graphcnn.ir.graph import Graph, rebuilt
 from graphcnn.ir.node import Node, Value
+from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType
 from graphcnn.lens.target import class_scores
 from graphcnn.network.network import Network
@@ -15,6 +16,12 @@ from graphcnn.ops.norm import BatchNorm
 from graphcnn.ops.shape import StopGradient
 
 IMAGE = "image"
+#: Names that every object of JavaScript knows already, in which the page looks for those of maps.
+_OBJECT = (
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString",
+    "toString", "valueOf", "__proto__", "__defineGetter__", "__defineSetter__",
+    "__lookupGetter__", "__lookupSetter__",
+)  # fmt: skip
 
 
 @dataclass
@@ -82,7 +89,10 @@ def page_graph(model: Network) -> Graph:
             f"a page runs one image at a time, and {model.name} takes {image.shape[0]} at once; "
             "import it with one, or with an open batch"
         )
-    return bound
+    # Under a name of its own, since inputs of the programs are named after maps.
+    own = Input(IMAGE, image.type)(name=image.node.name)
+    (made,) = rebuilt(tuple(bound.outputs.values()), {image: own})
+    return Graph.of((own,), {"scores": made}, name=bound.name)
 
 
 def shown_maps(graph: Graph) -> list[Shown]:
@@ -91,7 +101,7 @@ def shown_maps(graph: Graph) -> list[Shown]:
     (image,) = graph.inputs
     (scores,) = graph.outputs.values()
     found = [Shown(IMAGE, image.node, image)]
-    names = {IMAGE}
+    names = {IMAGE, *_OBJECT}
     #: What values that depend on the image are made of: the map that ends in them, or, of what is
     #: not shown, several.
     made: dict[Value, list[Shown]] = {image: [found[0]]}

@@ -3,7 +3,7 @@
 
 import { make } from "./dom.js";
 import { nameOf } from "./evidence.js";
-import { percent, probabilities } from "./scores.js";
+import { percent, read } from "./scores.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").About} About */
@@ -110,12 +110,12 @@ export function mountSwitching(element, app) {
 
   /** @param {Float32Array} scores */
   function shares(scores) {
-    return about.softmax ? probabilities(scores) : Float64Array.from(scores);
+    return read(scores, about);
   }
 
   /** @param {number} value */
   function shown(value) {
-    return about.softmax ? percent(value) : value.toPrecision(3);
+    return about.readable ? percent(value) : value.toPrecision(3);
   }
 
   document.addEventListener("keydown", (event) => {

@@ -303,7 +303,7 @@ export function mountTrace(element, app) {
         unit.channel,
         about.classes,
       );
-    else if (layer.name === about.scores && about.softmax)
+    else if (layer.name === about.scores && about.readable === "softmax")
       paintPowers(maps[layer.name], unit.channel, about.classes);
     if (inside) name.focus({ preventScroll: told === unit });
     told = unit;

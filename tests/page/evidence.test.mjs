@@ -11,7 +11,7 @@ const LAYERS = [["image", "image", [1, 4, 4]], ["early", "conv2d", [1, 4, 4]], [
 
 /** maps: means of 2 × 2 pixels, and what is below 0 of them; scores: the corner, and all below 0. */
 function engine(softmax = false) {
-  const about = { layers: LAYERS, scores: "scores", softmax, samples: [{ label: "", levels: btoa("\xff".repeat(16)) }], classes: ["corner", "below"],
+  const about = { layers: LAYERS, scores: "scores", readable: softmax ? "softmax" : null, samples: [{ label: "", levels: btoa("\xff".repeat(16)) }], classes: ["corner", "below"],
     input: { shape: [1, 4, 4], normalisation: { mean: [0.5], std: [0.5], scale: 1 / 255 } } };
   const block = (i) => 2 * Math.floor(i / 8) + (Math.floor((i % 4) / 2));
   return {

@@ -108,7 +108,7 @@ export const about = {
   name: "fake",
   layers,
   scores: "scores",
-  softmax: true,
+  readable: "softmax",
   classes: ["a", "b", "c", "d", "e"],
 };
 

@@ -21,7 +21,7 @@ export function fakeAbout(changes = {}) {
     name: "fake", madeBy: "tests", hash: "0", parameters: 114, multiplyAdds: 384,
     input: { shape: [1, 6, 6], normalisation: { mean: [0.5], std: [0.25], scale: 1 / 255 },
              drawing: { centred: true, box: 4 } },
-    classes: ["a", "b", "c"], layers: LAYERS, scores: "scores", softmax: true,
+    classes: ["a", "b", "c"], layers: LAYERS, scores: "scores", readable: "softmax",
     states: [{ key: "conv1.weight", shape: [2, 1, 3, 3] }, { key: "dense.weight", shape: [3, 32] }],
     weightsAs: "float32", rules: ["plain", "guided"], golden: [], live: true,
     samples: [{ label: "a", levels: btoa(String.fromCharCode(...new Uint8Array(36).fill(51))) }],

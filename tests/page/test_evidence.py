@@ -16,6 +16,7 @@ SCRIPT = Path(__file__).parent / "evidence_of.mjs"
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_gradients_maps_and_occlusion_are_those_of_the_lens(tmp_path: Path) -> None:
     model = cnn.models.lenet5()
+    model.loss = "cross_entropy"  # so that both look at probabilities
     image = np.random.default_rng(5).integers(0, 256, (1, 1, 28, 28), np.uint8)
     model.page(tmp_path / "page.html", samples=image)
     done = subprocess.run(

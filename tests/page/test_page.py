@@ -7,6 +7,7 @@ import re
 import zlib
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from support.built import network
 from support.command_line import done
 
 import graphcnn as cnn
-from graphcnn.errors import DataError, OutputError
+from graphcnn.errors import DataError, GraphCnnError, OutputError
 
 
 def block(text: str, name: str) -> bytes:
@@ -78,3 +79,61 @@ def test_an_imported_network_is_shown_with_its_scores_before_softmax(tmp_path: P
     model.export_onnx(tmp_path / "small.onnx", verify=False)
     made = cnn.import_onnx(tmp_path / "small.onnx").page(tmp_path / "small.html")
     assert made.layers == 4 and made.live  # image, first, flatten, last
+
+
+def about_of(model: cnn.Model, path: Path, **options: Any) -> dict[str, Any]:
+    model.page(path, **options)
+    text = path.read_text(encoding="utf-8").partition('id="about">')[2].partition("</script>")[0]
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def headed(*shape: int, end: Any = lambda x: x, count: int = 3, name: str = "last") -> cnn.Model:
+    image = cnn.input("seed last", shape)  # named as an input of the programs would be
+    scores = cnn.dense(cnn.flatten(image), count, name=name)
+    return cnn.Model(image, end(scores), name="small").initialize(0)
+
+
+def test_only_what_is_known_is_taken_for_granted(tmp_path: Path) -> None:
+    file, digits = tmp_path / "a.html", [str(i) for i in range(10)]
+    for end, loss, readable in (
+        (lambda x: x, None, None), (lambda x: x, "mse", None), (lambda x: x, "hinge", None),
+        (lambda x: x, "cross_entropy", "softmax"), (lambda x: x, "focal", "softmax"),
+        (lambda x: x, "binary_dice", "sigmoid"), (cnn.softmax, None, "softmax"),
+        (cnn.sigmoid, None, "sigmoid"), (cnn.log_softmax, None, "softmax"),
+    ):  # fmt: skip
+        model = headed(1, 4, 4, end=end)
+        model.loss = loss
+        about = about_of(model, file)
+        assert about["readable"] == readable, (loss, readable)
+        assert about["classes"] == ([] if loss == "mse" else ["0", "1", "2"])
+    for side, classes, said, box in (
+        (28, digits, None, 20), (32, digits, None, 20), (8, digits, None, 8), (28, [], None, None),
+        (28, digits, "plain", None), (30, digits, None, None), (28, [], "digits", 20),
+    ):  # fmt: skip
+        model = headed(1, side, side, count=10)
+        model.classes = tuple(classes)
+        drawing = about_of(model, file, drawing=said)["input"]["drawing"]
+        assert (drawing and drawing["box"]) == box, (side, said)
+    with pytest.raises(GraphCnnError, match="takes 3 channels"):
+        headed(3, 8, 8).page(file, drawing="digits")
+
+
+def test_what_is_no_number_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "a.html"
+    for value, options, words in (
+        (np.nan, {}, "last.weight of small holds NaN"),
+        (np.inf, {}, "last.weight of small holds inf"),
+        (3e38, {}, "last of small is (NaN|inf) somewhere"),
+        (1e5, {"float16": True}, "reaches 100000, and float16 ends at 65504"),
+    ):  # fmt: skip
+        model = headed(1, 4, 4)
+        model.update_states({"last.weight": np.full((3, 16), value, np.float32)})
+        with pytest.raises(GraphCnnError, match=words):
+            model.page(file, **options)
+        assert not file.exists()
+
+
+def test_no_name_is_one_that_javascript_knows(tmp_path: Path) -> None:
+    about = about_of(headed(1, 4, 4, name="__proto__"), tmp_path / "a.html")
+    assert about["scores"] == "__proto__ 2"

@@ -146,6 +146,11 @@ def build(
     "--float16", is_flag=True,
     help="Store the weights in half of the bytes, rounded; the page computes in float32.",
 )  # fmt: skip
+@click.option(
+    "--drawing", type=click.Choice(["digits", "plain"]),
+    help="Fit strokes as digits of MNIST are, or leave them as they are drawn. [default: digits "
+    "where the classes are named 0 to 9 and the image has the size of a set of digits]",
+)  # fmt: skip
 @click.option("--open", "show", is_flag=True, help="Show the page in the browser too.")
 def page(
     model: ModelName,
@@ -158,6 +163,7 @@ def page(
     count: int,
     title: str | None,
     float16: bool,
+    drawing: str | None,
     show: bool,
 ) -> None:
     """Write one HTML file in which MODEL runs, in any browser, without a connection.
@@ -181,7 +187,9 @@ def page(
     built = model.build(settings, fitting(chosen) if chosen is not None else None)
     note_untrained(model, built)
     built.initialize_missing(0)
-    made = built.page(output, samples=chosen, most=count, title=title, float16=float16)
+    made = built.page(
+        output, samples=chosen, most=count, title=title, float16=float16, drawing=drawing
+    )
     click.echo(str(made))
     if show:
         webbrowser.open(output.resolve().as_uri())
