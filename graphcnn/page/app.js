@@ -1,4 +1,4 @@
-// The page put together: the state, the run loop, and the panels, each mounted into its own element.
+// The page put together: the state, the run loop, and the panels, each in its own element.
 // @ts-check
 
 import { startAddress } from "./address.js";
@@ -14,6 +14,7 @@ import { mountLearn } from "./learn.js";
 import { mountLook } from "./look.js";
 import { mountMaps } from "./maps.js";
 import { mountScores } from "./scores.js";
+import { sampleOf } from "./sources.js";
 import { createStore } from "./store.js";
 import { applyTheme } from "./theme.js";
 import { mountTrace } from "./trace.js";
@@ -55,26 +56,30 @@ export function normalised(levels, input) {
   });
 }
 
-/**
- * The levels 0..1 of a sample.
- * @param {string} text base64 of bytes
- */
-export function sampleLevels(text) {
-  return Float32Array.from(atob(text), (byte) => byte.charCodeAt(0) / 255);
-}
-
 /** @param {About} about @param {string} language @returns {State} */
 function firstState(about, language) {
   const paper = about.input.drawing || about.input.shape[0] !== 3 ? 0 : 1;
   const levels = about.samples.length
-    ? sampleLevels(about.samples[0].levels)
+    ? sampleOf(about, 0).data
     : new Float32Array(about.input.shape.reduce((a, b) => a * b, 1)).fill(paper);
   const shown = about.layers.find((layer) => layer.shape.length === 3 && layer.kind !== "image");
   return {
-    levels, image: normalised(levels, about.input), maps: null, stale: false, spent: 0,
-    layer: (shown ?? about.layers[0]).name, unit: null, pins: [], frozen: false,
-    rule: about.rules[0] ?? "plain", gamma: 1, switches: {}, overlay: "none",
-    lang: language.startsWith("zh") ? "zh" : "en", theme: "auto", pane: "graph",
+    levels,
+    image: normalised(levels, about.input),
+    maps: null,
+    stale: false,
+    spent: 0,
+    layer: (shown ?? about.layers[0]).name,
+    unit: null,
+    pins: [],
+    frozen: false,
+    rule: about.rules[0] ?? "plain",
+    gamma: 1,
+    switches: {},
+    overlay: "none",
+    lang: language.startsWith("zh") ? "zh" : "en",
+    theme: "auto",
+    pane: "graph",
   };
 }
 
@@ -89,7 +94,9 @@ function startRuns(app) {
     const { image, switches } = store.get();
     const began = performance.now();
     const views = engine.run(image, switches);
-    const maps = Object.fromEntries(Object.entries(views).map(([name, map]) => [name, map.slice()]));
+    const maps = Object.fromEntries(
+      Object.entries(views).map(([name, map]) => [name, map.slice()]),
+    );
     store.set({ maps, stale: false, spent: performance.now() - began });
   };
   const changed = () => (about.live ? app.run() : store.set({ stale: true }));
@@ -100,7 +107,8 @@ function startRuns(app) {
 /** @param {Document} document @param {App} app */
 function startBar(document, app) {
   const { store, about, say } = app;
-  const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+  const find = (/** @type {string} */ id) =>
+    /** @type {HTMLElement} */ (document.getElementById(id));
   const [theme, language, freeze] = ["theme", "language", "freeze"].map(find);
   find("name").textContent = about.name;
   document.title = about.name;
@@ -117,7 +125,8 @@ function startBar(document, app) {
     const { lang, theme: chosen } = store.get();
     document.documentElement.lang = lang === "zh" ? "zh-Hans" : "en";
     translate(document, say);
-    const count = (/** @type {number} */ n) => n.toLocaleString("en");
+    // 1,234,567 by hand: the first number that a browser formats by language costs milliseconds.
+    const count = (/** @type {number} */ n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
     const values = { parameters: count(about.parameters), operations: count(about.multiplyAdds) };
     find("facts").textContent = say("facts", values);
     theme.textContent = say(`theme${chosen[0].toUpperCase()}${chosen.slice(1)}`);
@@ -179,7 +188,9 @@ export function openPage(document, engine) {
   const store = createStore(firstState(about, globalThis.navigator?.language ?? "en"));
   /** @type {App} */
   const app = {
-    engine, about, store,
+    engine,
+    about,
+    store,
     say: (key, values) => wordsOf(store.get().lang, key, values),
     announce(text) {
       const said = document.getElementById("said");
@@ -217,7 +228,8 @@ export function openPage(document, engine) {
  * @param {Document} document
  */
 export async function start(document) {
-  const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+  const find = (/** @type {string} */ id) =>
+    /** @type {HTMLElement} */ (document.getElementById(id));
   const language = (globalThis.navigator?.language ?? "en").startsWith("zh") ? "zh" : "en";
   try {
     const engine = await loadEngine(document);

@@ -2,6 +2,7 @@
 // @ts-check
 
 import { make, translate } from "./dom.js";
+import { sizesOf } from "./places.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Layer} Layer */
@@ -19,12 +20,6 @@ const OVERLAYS = /** @type {const} */ (["none", "occlusion", "cam", "gradient"])
 /** @type {{ [key: string]: [number, number] }} */
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-/** Channels, height and width of a layer; a vector has channels alone. @param {Layer} layer */
-export function extents(layer) {
-  const [channels, height = 1, width = 1] = layer.shape;
-  return { channels, height, width };
-}
-
 /**
  * The unit that an arrow leads to: the next cell of the map, or with `far` (or in a vector) the next
  * channel; the first press chooses the middle of the layer.
@@ -35,7 +30,7 @@ export function extents(layer) {
  * @returns {Unit}
  */
 export function moved(layer, unit, [rows, columns], far) {
-  const { channels, height, width } = extents(layer);
+  const [channels, height, width] = sizesOf(layer);
   const clip = (/** @type {number} */ v, /** @type {number} */ n) => Math.min(Math.max(v, 0), n - 1);
   if (!unit || unit.layer !== layer.name) {
     const channel = clip(unit?.channel ?? 0, channels);
@@ -72,7 +67,7 @@ export function startKeys(document, app) {
   /** @param {Unit} unit */
   function chosen(unit) {
     store.set({ unit, layer: unit.layer });
-    const { width, height } = extents(layerOf(unit.layer));
+    const [, height, width] = sizesOf(layerOf(unit.layer));
     const at = (unit.channel * height + unit.y) * width + unit.x;
     const value = store.get().maps?.[unit.layer]?.[at];
     app.announce(say("atUnit", { ...unit, value: value === undefined ? "" : value.toPrecision(4) }));
@@ -122,7 +117,7 @@ export function startKeys(document, app) {
     store.set({ layer: layer.name });
     if (channel === null) return;
     const near = moved(layer, null, [0, 0], false);
-    chosen({ ...near, channel: Math.min(channel, extents(layer).channels - 1) });
+    chosen({ ...near, channel: Math.min(channel, sizesOf(layer)[0] - 1) });
   });
   document.body.append(sheet, search.dialog);
   translate(sheet, say);

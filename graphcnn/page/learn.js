@@ -3,6 +3,7 @@
 
 import { largest, paintImage, paintSigned } from "./colours.js";
 import { make, sharpContext, slider, translate } from "./dom.js";
+import { uniformNumbers } from "./fit.js";
 import { percent, probabilities } from "./scores.js";
 import { loadTrainer } from "./trainer.js";
 
@@ -12,20 +13,6 @@ import { loadTrainer } from "./trainer.js";
 /** Pictures that the network never learns from: these show what it knows. */
 const HELD_OUT = 64;
 const SHOWN = 16;
-
-/**
- * Random numbers of [0, 1), the same for the same seed (mulberry32).
- * @param {number} seed
- */
-export function randomNumbers(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /**
  * An O (0) or an X (1) somewhere in a picture of side × side pixels, 0..1, turned, large or small,
@@ -69,8 +56,8 @@ function drawnMarks(random, count, side) {
 export function createCourse(trainer, seed) {
   const { input, batch } = trainer.learning;
   const side = input[1];
-  const random = randomNumbers(seed);
-  const held = drawnMarks(randomNumbers(seed ^ 0x5eed), HELD_OUT, side);
+  const random = uniformNumbers(seed);
+  const held = drawnMarks(uniformNumbers(seed ^ 0x5eed), HELD_OUT, side);
   trainer.reset();
   /** @type {number[]} */
   const losses = [];

@@ -1,6 +1,7 @@
 // The answer of the network, and a bar for every class.
 // @ts-check
 
+import { powersOf } from "./cell.js";
 import { make, put, write } from "./dom.js";
 
 /** @typedef {import("./page.d.ts").App} App */
@@ -13,8 +14,7 @@ const MOST_ROWS = 12;
  * @param {ArrayLike<number>} scores
  */
 export function probabilities(scores) {
-  const most = Math.max(...Array.from(scores));
-  const powers = Float64Array.from(scores, (score) => Math.exp(score - most));
+  const powers = powersOf(scores);
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);
 }
@@ -55,23 +55,40 @@ export function mountScores(element, app) {
   const name = make("strong", {});
   const share = make("span", { class: "number muted" });
   const time = make("p", { class: "number muted small spent" });
-  const run = make("button", { class: "main", say: "run", hidden: about.live, click: () => app.run() });
+  const run = make("button", {
+    class: "main",
+    say: "run",
+    hidden: about.live,
+    click: () => app.run(),
+  });
   const verdict = make("output", { class: "verdict", id: "verdict" }, name, share);
   const rows = Array.from({ length: count }, (_, i) => makeRow(i));
   const style = `--label: ${longest}ch; --rows: ${Math.ceil(count / 2)}`;
-  element.append(make("div", { class: "answers" },
-    make("div", {}, verdict, time, run),
-    make("ol", { class: "scores", style }, ...rows.map((row) => row.element))));
+  element.append(
+    make(
+      "div",
+      { class: "answers" },
+      make("div", {}, verdict, time, run),
+      make("ol", { class: "scores", style }, ...rows.map((row) => row.element)),
+    ),
+  );
 
   /** @param {number} i */
   function makeRow(i) {
     const label = make("span", { class: "name" });
     const bar = make("span", { class: "fill" });
     const text = make("span", { class: "number" });
-    const track = make("span", { class: "track", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1 }, bar);
+    const track = make(
+      "span",
+      { class: "track", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1 },
+      bar,
+    );
     const row = { channel: i, label, bar, text, track, element: make("li", {}) };
     const choose = () => {
-      store.set({ layer: about.scores, unit: { layer: about.scores, channel: row.channel, y: 0, x: 0 } });
+      store.set({
+        layer: about.scores,
+        unit: { layer: about.scores, channel: row.channel, y: 0, x: 0 },
+      });
     };
     row.element.append(make("button", { click: choose }, label, track, text));
     return row;

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { channelsOf, convolved, KERNELS, outputSize, sizeFormula, weightsOf } from "../../graphcnn/page/convolution.js";
 import { shortNumber } from "../../graphcnn/page/grid.js";
 import { asGrey } from "../../graphcnn/page/lab.js";
-import { createCourse, drawnMark, randomNumbers } from "../../graphcnn/page/learn.js";
+import { uniformNumbers } from "../../graphcnn/page/fit.js";
+import { createCourse, drawnMark } from "../../graphcnn/page/learn.js";
 import { agreement, drawingPixels, matched, votesFor, XO } from "../../graphcnn/page/xo.js";
 
 const PLAIN = { kernel: 3, stride: 1, padding: 0, dilation: 1, groups: 1, channels: 1, transposed: false };
@@ -116,12 +117,12 @@ function fakeTrainer() {
 }
 
 test("the pictures to learn from are those of the seed: an X or an O, not much alike", () => {
-  const [a, b, c] = [1, 1, 2].map((seed) => drawnMark(randomNumbers(seed), 1, 16));
+  const [a, b, c] = [1, 1, 2].map((seed) => drawnMark(uniformNumbers(seed), 1, 16));
   assert.deepEqual(a, b);
   assert.notDeepEqual(a, c);
   for (let seed = 0; seed < 50; seed++) {
     for (const kind of [0, 1]) {
-      const picture = drawnMark(randomNumbers(seed), kind, 16);
+      const picture = drawnMark(uniformNumbers(seed), kind, 16);
       assert.equal(picture.length, 256);
       assert.ok(picture.every((v) => v >= 0 && v <= 1));
       const ink = picture.filter((v) => v > 0.5).length;
