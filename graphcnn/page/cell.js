@@ -229,7 +229,7 @@ function pooled(layer, source, maps, unit) {
   return { how: "max", patch, winner, sum: patch.x[winner] };
 }
 
-/** e^x over the sum of all e^x along the channels; the largest is taken off, so that none overflows.
+/** e^x over the sum of all e^x along the channels; the largest is taken off: none overflows.
  * @param {Layer} layer @param {Layer} source @param {Maps} maps @param {Unit} unit
  * @returns {Pick<Parts, "how"|"sum"> & Partial<Parts>} */
 function softmaxed(layer, source, maps, unit) {

@@ -1,4 +1,4 @@
-// Numbers as colours: those of the pictures that graphcnn draws (ColorBrewer's RdBu, linear between).
+// Numbers as colours, those of graphcnn's pictures (ColorBrewer's RdBu, linear between).
 // @ts-check
 
 const DIVERGING = ["053061", "2166ac", "92c5de", "ffffff", "f4a582", "b2182b", "67001f"];
@@ -13,7 +13,9 @@ function table(colours) {
     const place = (i / 255) * (colours.length - 1);
     const left = Math.min(Math.floor(place), colours.length - 2);
     for (let k = 0; k < 3; k++) {
-      const [a, b] = [left, left + 1].map((at) => parseInt(colours[at].slice(2 * k, 2 * k + 2), 16));
+      const [a, b] = [left, left + 1].map((at) =>
+        parseInt(colours[at].slice(2 * k, 2 * k + 2), 16),
+      );
       bytes[4 * i + k] = Math.round(a + (b - a) * (place - left));
     }
     bytes[4 * i + 3] = 255;
@@ -36,7 +38,8 @@ export function signedColour(value, most) {
   return `rgb(${SIGNED[at]} ${SIGNED[at + 1]} ${SIGNED[at + 2]})`;
 }
 
-/** Whether dark text reads on `signedColour(value, most)`. @param {number} value @param {number} most */
+/** Whether dark text reads on `signedColour(value, most)`.
+ * @param {number} value @param {number} most */
 export function isPale(value, most) {
   return !(Math.abs(value) > 0.62 * most);
 }

@@ -66,10 +66,13 @@ export function weightsOf(name, { kernel: k, channels, groups }) {
   const place = (/** @type {number} */ i) => (k === 1 ? 0 : (2 * i) / (k - 1) - 1);
   for (let f = 0; f < channels; f++) {
     const form = KERNELS[names[(names.indexOf(name) + f) % names.length]];
-    const window = Array.from({ length: k * k }, (_, i) => form(place(Math.floor(i / k)), place(i % k)));
+    const window = Array.from({ length: k * k }, (_, i) =>
+      form(place(Math.floor(i / k)), place(i % k)),
+    );
     if (k === 1) window[0] = 1;
     const sum = window.reduce((a, v) => a + Math.abs(v), 0) * each || 1;
-    for (let i = 0; i < each * k * k; i++) weights[f * each * k * k + i] = window[i % (k * k)] / sum;
+    for (let i = 0; i < each * k * k; i++)
+      weights[f * each * k * k + i] = window[i % (k * k)] / sum;
   }
   return weights;
 }

@@ -1,4 +1,4 @@
-// The graph pane: the diagram that graphcnn draws, to be panned and zoomed; a card chooses its layer.
+// The graph pane: graphcnn's diagram, to be panned and zoomed; a card chooses its layer.
 // @ts-check
 
 import { make } from "./dom.js";
@@ -15,9 +15,17 @@ export function mountDiagram(element, app) {
   const now = svg.viewBox.baseVal; // changes with the view
   const size = { x: now.x, y: now.y, width: now.width, height: now.height };
   const view = { x: 0, y: 0, scale: 1 };
-  const frame = make("div", { class: "diagram", tabindex: 0, role: "group", sayLabel: "graphTitle" });
-  const button = (/** @type {string} */ text, /** @type {string} */ key, /** @type {() => void} */ click) =>
-    make("button", { sayLabel: key, sayTitle: key, click }, text);
+  const frame = make("div", {
+    class: "diagram",
+    tabindex: 0,
+    role: "group",
+    sayLabel: "graphTitle",
+  });
+  const button = (
+    /** @type {string} */ text,
+    /** @type {string} */ key,
+    /** @type {() => void} */ click,
+  ) => make("button", { sayLabel: key, sayTitle: key, click }, text);
   const tools = make(
     "div",
     { class: "row" },
@@ -32,10 +40,17 @@ export function mountDiagram(element, app) {
   svg.removeAttribute("height");
 
   function place() {
-    const [wide, high] = [frame.clientWidth, frame.clientHeight].map((length) => length / view.scale);
-    view.x = wide >= size.width ? (size.width - wide) / 2 : Math.min(Math.max(view.x, 0), size.width - wide);
+    const [wide, high] = [frame.clientWidth, frame.clientHeight].map(
+      (length) => length / view.scale,
+    );
+    view.x =
+      wide >= size.width
+        ? (size.width - wide) / 2
+        : Math.min(Math.max(view.x, 0), size.width - wide);
     view.y =
-      high >= size.height ? (size.height - high) / 2 : Math.min(Math.max(view.y, 0), size.height - high);
+      high >= size.height
+        ? (size.height - high) / 2
+        : Math.min(Math.max(view.y, 0), size.height - high);
     svg?.setAttribute("viewBox", [size.x + view.x, size.y + view.y, wide, high].join(" "));
   }
 
@@ -88,14 +103,17 @@ export function mountDiagram(element, app) {
     const apart = fingers.size === 2 ? spread() : 0;
     fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     moved += Math.hypot(event.clientX - old.x, event.clientY - old.y);
-    if (moved > 6 && !frame.hasPointerCapture(event.pointerId)) frame.setPointerCapture(event.pointerId);
+    if (moved > 6 && !frame.hasPointerCapture(event.pointerId))
+      frame.setPointerCapture(event.pointerId);
     view.x -= (event.clientX - old.x) / view.scale / fingers.size;
     view.y -= (event.clientY - old.y) / view.scale / fingers.size;
     if (apart) zoom(spread() / apart);
     else place();
   });
   for (const end of ["pointerup", "pointercancel"]) {
-    frame.addEventListener(end, (event) => fingers.delete(/** @type {PointerEvent} */ (event).pointerId));
+    frame.addEventListener(end, (event) =>
+      fingers.delete(/** @type {PointerEvent} */ (event).pointerId),
+    );
   }
 
   const cards = /** @type {SVGElement[]} */ ([...svg.querySelectorAll("[data-layer]")]);
@@ -112,9 +130,12 @@ export function mountDiagram(element, app) {
   }
   frame.addEventListener("keydown", (event) => {
     const far = 40 / view.scale;
-    const step = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[
-      event.key
-    ];
+    const step = {
+      ArrowLeft: [-far, 0],
+      ArrowRight: [far, 0],
+      ArrowUp: [0, -far],
+      ArrowDown: [0, far],
+    }[event.key];
     if (step) [view.x, view.y] = [view.x + step[0], view.y + step[1]];
     else if (event.key === "+" || event.key === "=") zoom(ZOOM);
     else if (event.key === "-") zoom(1 / ZOOM);

@@ -55,7 +55,8 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Sets an attribute where it is another. @param {Element} element @param {string} name @param {string} value */
+/** Sets an attribute where it is another.
+ * @param {Element} element @param {string} name @param {string} value */
 export function put(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }

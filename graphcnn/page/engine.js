@@ -8,7 +8,8 @@ import { bytesOf, checksum, inflated, numbersOf } from "./decode.js";
 /** @typedef {import("./page.d.ts").Maps} Maps */
 /** @typedef {import("./page.d.ts").Programs} Programs */
 
-/** What chooses a way back through rectifiers: [floor, open]. @type {{ [rule: string]: [number, number] }} */
+/** What chooses a way back through rectifiers: [floor, open].
+ * @type {{ [rule: string]: [number, number] }} */
 const RULES = { plain: [-Infinity, 0], guided: [0, 0], deconv: [0, 1] };
 
 /** A module with its memory: numbers by the names of their places.
@@ -102,7 +103,10 @@ export function createEngine(module, about, weights) {
       put("image", image, machine.port("image"));
       Object.keys(switches).forEach(known);
       const own = switches.image;
-      if (own) machine.port("image").forEach((x, i, all) => (all[i] = x * own[Math.floor((i * own.length) / size)]));
+      if (own)
+        machine
+          .port("image")
+          .forEach((x, i, all) => (all[i] = x * own[Math.floor((i * own.length) / size)]));
       for (const layer of switched) machine.port(`factor ${layer}`).fill(1);
       switched = new Set(Object.keys(switches).filter((layer) => layer !== "image"));
       for (const layer of switched) put(layer, switches[layer], machine.port(`factor ${layer}`));
@@ -164,7 +168,8 @@ function ascended(about, image, slope, { rate = 0.1, decay = 0.01, blur = 0.05 }
         const at = (c * height + y) * width + x;
         const up = at - (y > 0 ? width : 0);
         const down = at + (y < height - 1 ? width : 0);
-        const around = (image[up] + image[down] + image[at - +(x > 0)] + image[at + +(x < width - 1)]) / 4;
+        const around =
+          (image[up] + image[down] + image[at - +(x > 0)] + image[at + +(x < width - 1)]) / 4;
         const smooth = image[at] + blur * (around - image[at]);
         const next = smooth + decay * (grey - smooth) + step * slope[at];
         made[at] = Math.min(Math.max(next, low), high);

@@ -33,10 +33,14 @@ export function levelsOf(image, input) {
  */
 export function levelScale({ shape, normalisation }) {
   const { mean, std, scale } = normalisation ?? { mean: [0], std: [1], scale: 1 / 255 };
-  const of = (/** @type {number[]} */ all, /** @type {number} */ c) => all[Math.min(c, all.length - 1)];
+  const of = (/** @type {number[]} */ all, /** @type {number} */ c) =>
+    all[Math.min(c, all.length - 1)];
   const channels = [...Array(shape[0]).keys()];
-  return { size: shape[1] * shape[2], scale: channels.map((c) => (255 * scale) / of(std, c)),
-    shift: channels.map((c) => -of(mean, c) / of(std, c)) };
+  return {
+    size: shape[1] * shape[2],
+    scale: channels.map((c) => (255 * scale) / of(std, c)),
+    shift: channels.map((c) => -of(mean, c) / of(std, c)),
+  };
 }
 
 /**
@@ -49,7 +53,11 @@ export function covered(image, [channels, height, width], cover, top, left, size
   for (let c = 0; c < channels; c++) {
     for (let y = Math.max(0, top); y < Math.min(height, top + size); y++) {
       const row = (c * height + y) * width;
-      result.fill(cover[c], row + Math.max(0, left), row + Math.max(0, Math.min(width, left + size)));
+      result.fill(
+        cover[c],
+        row + Math.max(0, left),
+        row + Math.max(0, Math.min(width, left + size)),
+      );
     }
   }
   return result;
@@ -69,14 +77,18 @@ export function chanceOf(maps, about, channel) {
  * @returns {Generator<number, Float32Array>} yields the share that is done
  */
 export function* occlusion(engine, image, channel, size, cover, switches) {
-  const { about } = engine, shape = about.input.shape, [, height, width] = shape;
+  const { about } = engine,
+    shape = about.input.shape,
+    [, height, width] = shape;
   const [rows, columns] = [height, width].map((length) => {
-    const step = Math.max(1, Math.ceil((length - size) / (MOST_PLACES - 1))), places = [];
+    const step = Math.max(1, Math.ceil((length - size) / (MOST_PLACES - 1))),
+      places = [];
     for (let at = 0; at < length - size + step; at += step) places.push(at);
     return places;
   });
   const whole = chanceOf(engine.run(image, switches), about, channel);
-  const sums = new Float64Array(height * width), counts = new Float64Array(height * width);
+  const sums = new Float64Array(height * width),
+    counts = new Float64Array(height * width);
   for (const [i, top] of rows.entries()) {
     for (const [j, left] of columns.entries()) {
       const maps = engine.run(covered(image, shape, cover, top, left, size), switches);
@@ -98,8 +110,9 @@ export function* occlusion(engine, image, channel, size, cover, switches) {
  * @param {About} about
  */
 export function layersWithMaps(about) {
-  const all = about.layers.filter(({ kind, shape }) =>
-    kind !== "image" && shape.length === 3 && shape[1] * shape[2] > 1);
+  const all = about.layers.filter(
+    ({ kind, shape }) => kind !== "image" && shape.length === 3 && shape[1] * shape[2] > 1,
+  );
   const last = [...all].reverse().find(({ kind }) => !/pool|dropout|flatten/.test(kind));
   return { all, last: last ?? all[all.length - 1] ?? null };
 }
@@ -111,14 +124,19 @@ export function layersWithMaps(about) {
  * @param {number} height @param {number} width of the image
  */
 export function gradCam(maps, slopes, [channels, rows, columns], height, width) {
-  const size = rows * columns, raw = newPlanes(1, rows, columns);
+  const size = rows * columns,
+    raw = newPlanes(1, rows, columns);
   for (let c = 0; c < channels; c++) {
     let weight = 0;
     for (let i = 0; i < size; i++) weight += slopes[c * size + i] / size;
     for (let i = 0; i < size; i++) raw.data[i] += weight * maps[c * size + i];
   }
   const best = raw.data.reduce((a, b) => Math.max(a, b), -Infinity);
-  const map = enlargedSmoothly({ ...raw, data: raw.data.map((v) => Math.max(v, 0)) }, height, width);
+  const map = enlargedSmoothly(
+    { ...raw, data: raw.data.map((v) => Math.max(v, 0)) },
+    height,
+    width,
+  );
   return { map: map.data, best };
 }
 
@@ -137,7 +155,8 @@ export function overChannels(map, size) {
  * @param {ArrayLike<number>} map
  */
 export function silence(map) {
-  let low = Infinity, high = -Infinity;
+  let low = Infinity,
+    high = -Infinity;
   for (let i = 0; i < map.length; i++) {
     if (!Number.isFinite(map[i])) return "mapNotFinite";
     low = Math.min(low, map[i]);

@@ -34,7 +34,10 @@ export function fieldBefore(about, unit) {
     for (const axis of [0, 1]) {
       const from = field.start[axis] + [unit.y, unit.x][axis] * field.step[axis];
       const [low, high] = image[axis + 1];
-      image[axis + 1] = [Math.max(low, Math.floor(from)), Math.min(high, Math.ceil(from + field.size[axis]))];
+      image[axis + 1] = [
+        Math.max(low, Math.floor(from)),
+        Math.min(high, Math.ceil(from + field.size[axis])),
+      ];
     }
   }
   return boxes;
@@ -91,13 +94,16 @@ function isByPlace(layer) {
   );
 }
 
-/** @param {Layer} layer @param {Layer} source @param {Box} box @param {number} first @returns {Box} */
+/** @param {Layer} layer @param {Layer} source @param {Box} box @param {number} first
+ * @returns {Box} */
 function seenBy(layer, source, box, first) {
   const all = wholeOf(source);
   if (isLaidDown(layer)) return relaid(layer, source, box);
   const pool = isAverage(layer) || isMaximum(layer);
   const channels =
-    pool || layer.kind === "concat" || isByPlace(layer) ? channelsBy(box[0], -first, layer) : all[0];
+    pool || layer.kind === "concat" || isByPlace(layer)
+      ? channelsBy(box[0], -first, layer)
+      : all[0];
   if (layer.window) {
     const groups = layer.window.groups;
     const grouped = pool
@@ -114,7 +120,8 @@ function seenBy(layer, source, box, first) {
   return [all[0], ...byFields(layer, source, box, all)];
 }
 
-/** @param {Layer} layer @param {Layer} source @param {Box} box @param {number} first @returns {Box} */
+/** @param {Layer} layer @param {Layer} source @param {Box} box @param {number} first
+ * @returns {Box} */
 function seeing(layer, source, box, first) {
   const all = wholeOf(layer);
   if (isLaidDown(layer)) return relaid(source, layer, box);
@@ -166,7 +173,8 @@ function scaled(channels, from, to) {
 }
 
 /** The same places of a layer of other sizes, where 1 stands for everywhere.
- * @param {Range} channels @param {Box} box @param {number[]} sizes @param {number[]} others @returns {Box} */
+ * @param {Range} channels @param {Box} box @param {number[]} sizes @param {number[]} others
+ * @returns {Box} */
 function spread(channels, box, sizes, others) {
   const at = [channels, box[1], box[2]].map(([from, to], axis) => {
     if (sizes[axis] === others[axis] || (axis === 0 && sizes[0] !== 1 && others[0] !== 1))
@@ -198,7 +206,8 @@ function relaid(layer, other, box) {
 /** Rows and columns of the source whose fields on the image lie within those of the box, and one more
  * where they lie between: what an operator sees that the page does not know, or more. Without fields
  * it sees everything.
- * @param {Layer} layer @param {Layer} source @param {Box} box @param {Box} all @returns {[Range, Range]} */
+ * @param {Layer} layer @param {Layer} source @param {Box} box @param {Box} all
+ * @returns {[Range, Range]} */
 function byFields(layer, source, box, all) {
   const [mine, its] = [layer.field, source.field];
   if (!mine || !its || layer.from.length > 1) return [all[1], all[2]];

@@ -6,7 +6,10 @@ import { isPale, signedColour } from "./colours.js";
 /** A number in few characters: .33, −.11, 1, 12. @param {number} value */
 export function shortNumber(value) {
   const rounded = Math.abs(value) >= 10 ? value.toFixed(0) : value.toFixed(2).replace(/\.?0+$/, "");
-  return rounded.replace(/^(-?)0\./, "$1.").replace("-", "−").replace(/^−0?$/, "0");
+  return rounded
+    .replace(/^(-?)0\./, "$1.")
+    .replace("-", "−")
+    .replace(/^−0?$/, "0");
 }
 
 /**
@@ -37,7 +40,8 @@ export function drawGrid(context, grid) {
   for (let i = 0; i < height * width; i++) {
     const [x, y] = [left + (i % width) * cell, top + Math.floor(i / width) * cell];
     context.globalAlpha = i < known ? 1 : 0.3;
-    context.fillStyle = i < values.length ? signedColour(values[i], most) : "rgb(128 128 128 / 0.5)";
+    context.fillStyle =
+      i < values.length ? signedColour(values[i], most) : "rgb(128 128 128 / 0.5)";
     context.fillRect(x, y, cell - gap, cell - gap);
     context.globalAlpha = 1;
     if (cell < 19 || i >= known) continue;
@@ -53,7 +57,10 @@ export function drawGrid(context, grid) {
  * @param {number[]} box y, x, height, width in cells
  */
 export function frameCells(context, { left, top, cell }, [y, x, height, width]) {
-  for (const [thickness, colour] of /** @type {const} */ ([[4, "#ffffff"], [2, "#15191e"]])) {
+  for (const [thickness, colour] of /** @type {const} */ ([
+    [4, "#ffffff"],
+    [2, "#15191e"],
+  ])) {
     context.lineWidth = thickness;
     context.strokeStyle = colour;
     context.strokeRect(left + x * cell, top + y * cell, width * cell - 1, height * cell - 1);

@@ -13,7 +13,7 @@ import { short, togglePin, unitWords, valueOf } from "./units.js";
 /** @typedef {import("./page.d.ts").Unit} Unit */
 /** @typedef {import("./field.js").Box} Box */
 
-/** What all layers have in common: a scale for each map, the width of maps, that of all, the fields.
+/** What all layers have in common: a scale for each map, the width of maps, of all, the fields.
  * @typedef {{ each: boolean, tile: number, room: number, before: Map<string, Box>,
  *   after: Map<string, Box> }} Shared */
 
@@ -42,7 +42,11 @@ export function layerView(layer, app, shared) {
   const back = make("button", { sayLabel: "pageBack", click: () => turn(-1) }, "‹");
   const on = make("button", { sayLabel: "pageOn", click: () => turn(1) }, "›");
   const pager = make("span", { class: "pager" }, back, pages, on);
-  const chosen = make("button", { class: "layer-name", click: () => store.set({ layer: name }) }, name);
+  const chosen = make(
+    "button",
+    { class: "layer-name", click: () => store.set({ layer: name }) },
+    name,
+  );
   const kind = [layer.kind, layer.window?.kernel.join("×"), ...layer.then.map((step) => step.op)];
   const facts = `${kind.filter(Boolean).join(" ")} · ${layer.shape.join("×")}`;
   const head = make(
@@ -109,7 +113,8 @@ export function layerView(layer, app, shared) {
     if (!shown) return;
     describe();
     paintMarks(marks, sheet, {
-      label: (channel) => (named ? about.classes[channel] : dense && channel % 10 ? "" : String(channel)),
+      label: (channel) =>
+        named ? about.classes[channel] : dense && channel % 10 ? "" : String(channel),
       before: shared.before.get(name),
       after: shared.after.get(name),
       own,
@@ -138,7 +143,10 @@ export function layerView(layer, app, shared) {
     if (found && isNow(found)) togglePin(app, found);
     else if (found) store.set({ unit: found, layer: name });
   });
-  grid.addEventListener("focus", () => grid.matches(":focus-visible") && store.set({ layer: name }));
+  grid.addEventListener(
+    "focus",
+    () => grid.matches(":focus-visible") && store.set({ layer: name }),
+  );
 
   return {
     element,
@@ -157,7 +165,8 @@ export function layerView(layer, app, shared) {
     choose(current, follow) {
       element.classList.toggle("current", current);
       chosen.setAttribute("aria-current", String(current));
-      if (current && follow && !element.matches(":hover")) element.scrollIntoView({ block: "nearest" });
+      if (current && follow && !element.matches(":hover"))
+        element.scrollIntoView({ block: "nearest" });
     },
   };
 }

@@ -14,7 +14,11 @@ export function mountMaps(element, app) {
   const { about, say, store } = app;
   /** @type {import("./layer.js").Shared} */
   const shared = { each: false, tile: 64, room: 300, before: new Map(), after: new Map() };
-  const scale = make("button", { say: "mapsEach", sayTitle: "mapsEachTitle", "aria-pressed": "false" });
+  const scale = make("button", {
+    say: "mapsEach",
+    sayTitle: "mapsEachTitle",
+    "aria-pressed": "false",
+  });
   scale.addEventListener("click", () => {
     shared.each = !shared.each;
     scale.setAttribute("aria-pressed", String(shared.each));
@@ -31,7 +35,9 @@ export function mountMaps(element, app) {
   ]);
   // Where the parts of a number stand below, what is chosen is told here, and leads there.
   const jump = make("button", { class: "jump", hidden: true });
-  jump.addEventListener("click", () => document.getElementById("trace")?.scrollIntoView({ block: "start" }));
+  jump.addEventListener("click", () =>
+    document.getElementById("trace")?.scrollIntoView({ block: "start" }),
+  );
   const views = about.layers.map((layer) => layerView(layer, app, shared));
   element.append(
     make("div", { class: "row map-tools" }, scale, size.element),
@@ -70,7 +76,8 @@ export function mountMaps(element, app) {
   });
   store.on(["unit", "maps", "lang"], ({ unit, maps }) => {
     jump.hidden = !unit || !maps;
-    if (unit && maps) jump.textContent = `${unitWords(app, unit)}: ${short(valueOf(app, maps, unit))} ↓`;
+    if (unit && maps)
+      jump.textContent = `${unitWords(app, unit)}: ${short(valueOf(app, maps, unit))} ↓`;
   });
   /** @param {boolean} follow whether the page scrolls to the layer */
   const choose = (follow) => {

@@ -39,7 +39,12 @@ export function paintMarks(canvas, sheet, { label, before, after, own, pins }) {
   /** @param {number[]} box @param {string} colour @param {number} line */
   function frame([left, top, width, height], colour, line) {
     const more = Math.max(0, (5 - Math.min(width, height)) / 2); // so that one sees small cells
-    const place = /** @type {const} */ ([left - more, top - more, width + 2 * more, height + 2 * more]);
+    const place = /** @type {const} */ ([
+      left - more,
+      top - more,
+      width + 2 * more,
+      height + 2 * more,
+    ]);
     for (const [thick, paint] of /** @type {const} */ ([
       [line + 2, "#fff"],
       [line, colour],
@@ -59,7 +64,12 @@ export function paintMarks(canvas, sheet, { label, before, after, own, pins }) {
   context.textBaseline = "middle";
   pins.forEach((pin, index) => {
     if (!pin || pin.channel < sheet.channels[0] || pin.channel >= sheet.channels[1]) return;
-    const [left, top, width] = boxOnSheet(sheet, pin.channel, [pin.y, pin.y + 1], [pin.x, pin.x + 1]);
+    const [left, top, width] = boxOnSheet(
+      sheet,
+      pin.channel,
+      [pin.y, pin.y + 1],
+      [pin.x, pin.x + 1],
+    );
     context.fillStyle = ink("--accent");
     context.beginPath();
     context.arc(left + width / 2, top, 7, 0, 2 * Math.PI);

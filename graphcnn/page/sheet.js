@@ -59,7 +59,8 @@ export function sheetOf(layer, width, tile, channel, named) {
   };
 }
 
-/** Top and left of a map. @param {Sheet} sheet @param {number} channel @returns {[number, number]} */
+/** Top and left of a map. @param {Sheet} sheet @param {number} channel
+ * @returns {[number, number]} */
 export function cornerOf(sheet, channel) {
   const place = channel - sheet.channels[0];
   return [

@@ -38,7 +38,8 @@ export async function readFile(file, receiver) {
   if (file.type && !file.type.startsWith("image/")) {
     return receiver.refused("noPicture", { name, type: file.type });
   }
-  const address = URL.createObjectURL(file), image = new Image();
+  const address = URL.createObjectURL(file),
+    image = new Image();
   image.src = address;
   try {
     await image.decode();
@@ -83,8 +84,12 @@ export function listenForPictures(document, element, receiver) {
 
 /** What a refusal of the camera means, as keys of words.js. @type {{ [name: string]: string }} */
 const CAMERA_PROBLEMS = {
-  NotAllowedError: "cameraDenied", SecurityError: "cameraDenied", NotFoundError: "cameraNone",
-  OverconstrainedError: "cameraNone", NotReadableError: "cameraBusy", AbortError: "cameraBusy",
+  NotAllowedError: "cameraDenied",
+  SecurityError: "cameraDenied",
+  NotFoundError: "cameraNone",
+  OverconstrainedError: "cameraNone",
+  NotReadableError: "cameraBusy",
+  AbortError: "cameraBusy",
 };
 
 /**
@@ -94,7 +99,8 @@ const CAMERA_PROBLEMS = {
  * @returns {() => void} stops it
  */
 export function startCamera(receiver, stopped) {
-  const video = document.createElement("video"), canvas = document.createElement("canvas");
+  const video = document.createElement("video"),
+    canvas = document.createElement("canvas");
   let running = true;
   /** @type {MediaStream | null} */
   let stream = null;
@@ -109,7 +115,8 @@ export function startCamera(receiver, stopped) {
 
   function look() {
     if (!running) return;
-    if (video.videoWidth) receiver.took(readPixels(video, video.videoWidth, video.videoHeight, canvas));
+    if (video.videoWidth)
+      receiver.took(readPixels(video, video.videoWidth, video.videoHeight, canvas));
     requestAnimationFrame(look);
   }
 
@@ -127,7 +134,8 @@ export function startCamera(receiver, stopped) {
   }
 
   start().catch((error) => {
-    if (running) receiver.refused(CAMERA_PROBLEMS[error.name] ?? "cameraFailed", { name: error.name });
+    if (running)
+      receiver.refused(CAMERA_PROBLEMS[error.name] ?? "cameraFailed", { name: error.name });
     stop();
   });
   addEventListener("pagehide", stop, { once: true });
@@ -140,7 +148,8 @@ export function startCamera(receiver, stopped) {
  */
 export function sampleOf(about, index) {
   const [channels, height, width] = about.input.shape;
-  const planes = newPlanes(channels, height, width), bytes = atob(about.samples[index].levels);
+  const planes = newPlanes(channels, height, width),
+    bytes = atob(about.samples[index].levels);
   for (let i = 0; i < planes.data.length; i++) planes.data[i] = bytes.charCodeAt(i) / 255;
   return planes;
 }

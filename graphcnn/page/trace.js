@@ -1,4 +1,4 @@
-// How a number comes about: what the unit reads, by which weights, and the sum, beside the engine's.
+// How a number comes about: what the unit reads, by which weights; the sum beside the engine's.
 // @ts-check
 
 import { channelSums, explainCell, largestShares, powersOf, tapUnit } from "./cell.js";
@@ -14,7 +14,7 @@ import { paintSeen, short, togglePin, unitButton, unitWords } from "./units.js";
 /** @typedef {import("./cell.js").Parts} Parts */
 /** @typedef {import("./cell.js").Patch} Patch */
 
-/** Contributions of either sign, classes of a softmax, taps of a side that have room for numbers. */
+/** Contributions of a sign, classes of a softmax, taps of a side that have room for numbers. */
 const MOST = { shares: 4, classes: 10, numbers: 7, side: 32 };
 /** @type {{ [kind: string]: string }} */
 const SIGNS = { add: "+", sub: "-", mul: "×", maximum: "max", minimum: "min" };
@@ -72,7 +72,9 @@ function cellTexts(most) {
     const fixed = (apart ? value / 10 ** power : value).toFixed(digits);
     return Number(fixed) === 0 ? "0" : fixed.replace(/^(-?)0\./, "$1.");
   };
-  const raised = [...String(power)].map((letter) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(letter)] ?? "⁻");
+  const raised = [...String(power)].map(
+    (letter) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(letter)] ?? "⁻",
+  );
   return [text, apart ? ` · 10${raised.join("")}` : ""];
 }
 
@@ -118,7 +120,10 @@ export function mountTrace(element, app) {
     sum.append(make("dt", {}, key), make("dd", { class: `number ${kind}` }, value));
   /** @param {string} key @param {Unit} unit @param {number} value */
   const lead = (key, unit, value) =>
-    sum.append(make("dt", {}, key, unitButton(app, unit)), make("dd", { class: "number" }, short(value)));
+    sum.append(
+      make("dt", {}, key, unitButton(app, unit)),
+      make("dd", { class: "number" }, short(value)),
+    );
 
   /** @param {Parts} parts */
   function paintSum(parts) {
@@ -144,9 +149,15 @@ export function mountTrace(element, app) {
       const level = levels[(plane * height + y) * width + x] * 255;
       line(say("traceLevel"), short(level));
       const all = about.input.normalisation;
-      const of = (/** @type {number[]} */ numbers) => short(numbers[Math.min(plane, numbers.length - 1)]);
-      if (all) line(say("traceNormal"), `(${short(level * all.scale)} - ${of(all.mean)}) / ${of(all.std)}`);
-    } else if (how === "unknown") line(say("traceUnknown"), layerNamed(about, parts.unit.layer).kind);
+      const of = (/** @type {number[]} */ numbers) =>
+        short(numbers[Math.min(plane, numbers.length - 1)]);
+      if (all)
+        line(
+          say("traceNormal"),
+          `(${short(level * all.scale)} - ${of(all.mean)}) / ${of(all.std)}`,
+        );
+    } else if (how === "unknown")
+      line(say("traceUnknown"), layerNamed(about, parts.unit.layer).kind);
     else if (steps.length && how !== "copy" && how !== "max") line("= z", short(parts.sum));
     for (const { op, numbers, after } of steps) {
       const [a, b] = numbers.map(short);
@@ -195,11 +206,13 @@ export function mountTrace(element, app) {
     more.append(make("h3", {}, say("traceShares")), list);
     const others = (parts.products?.length ?? 0) - plus.length - minus.length;
     if (others)
-      more.append(make("p", { class: "muted small" }, say("traceRest", { count: others, sum: short(rest) })));
+      more.append(
+        make("p", { class: "muted small" }, say("traceRest", { count: others, sum: short(rest) })),
+      );
   }
 
-  /** e^s of every class, their sum, and the shares. @param {ArrayLike<number>} scores @param {number} own
-   * @param {string[]} labels */
+  /** e^s of every class, their sum, and the shares.
+   * @param {ArrayLike<number>} scores @param {number} own @param {string[]} labels */
   function paintPowers(scores, own, labels) {
     const powers = powersOf(scores);
     const total = powers.reduce((a, b) => a + b, 0);
@@ -213,7 +226,11 @@ export function mountTrace(element, app) {
       make("caption", {}, `softmax: e^(s - ${short(most)}) / ${short(total)}`),
     );
     table.append(
-      make("tr", {}, ...["", "s", "e^(s - max)", "p"].map((text) => make("th", { scope: "col" }, text))),
+      make(
+        "tr",
+        {},
+        ...["", "s", "e^(s - max)", "p"].map((text) => make("th", { scope: "col" }, text)),
+      ),
     );
     for (const at of shown) {
       const cells = [short(scores[at]), short(powers[at]), percent(powers[at] / total)];
@@ -240,7 +257,9 @@ export function mountTrace(element, app) {
     sums.forEach((value, at) => {
       const high = most > 0 ? (Math.abs(value) / most) * (height / 2 - 1) : 0;
       context.fillStyle =
-        at === channel ? getComputedStyle(element).getPropertyValue("--accent-soft") : "transparent";
+        at === channel
+          ? getComputedStyle(element).getPropertyValue("--accent-soft")
+          : "transparent";
       context.fillRect(at * each, 0, each, height);
       context.fillStyle = signedColour(Math.sign(value) * 0.7, 1);
       context.fillRect(
@@ -270,7 +289,8 @@ export function mountTrace(element, app) {
     seen.hidden = !box;
     if (box) {
       const [, rows, columns] = box.map(([from, to]) => `${from}–${to - 1}`);
-      place.textContent = say("traceSees", { rows, columns }) + (layer.origin ? ` · ${layer.origin}` : "");
+      place.textContent =
+        say("traceSees", { rows, columns }) + (layer.origin ? ` · ${layer.origin}` : "");
       seen.setAttribute("aria-label", place.textContent);
     }
     pin.setAttribute(

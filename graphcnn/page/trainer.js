@@ -20,7 +20,8 @@ export function createTrainer(module, learning) {
       for (const [key, text] of Object.entries(states)) machine.port(key).set(floatsOf(text));
     },
     step(images, targets) {
-      if (targets.length !== batch) throw new Error(`expected ${batch} targets, found ${targets.length}`);
+      if (targets.length !== batch)
+        throw new Error(`expected ${batch} targets, found ${targets.length}`);
       machine.port("step image").set(images);
       const words = machine.words("step target"); // integers of 64 bits, the low word first
       words.fill(0);

@@ -14,7 +14,9 @@ import { indexOf, isVector, layerNamed } from "./places.js";
 export function short(value) {
   const size = Math.abs(value);
   if (size === 0) return "0";
-  return size >= 1000 || size < 0.001 ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+  return size >= 1000 || size < 0.001
+    ? value.toExponential(2)
+    : String(Number(value.toPrecision(3)));
 }
 
 /** @param {App} app @param {import("./page.d.ts").Maps} maps @param {Unit} unit */
@@ -31,7 +33,8 @@ export function unitWords(app, { layer: name, channel, y, x }) {
 }
 
 /** Paints the part of an image that a unit sees, as it looks, on a canvas.
- * @param {HTMLCanvasElement} canvas @param {App} app @param {Unit} unit @param {Float32Array} levels
+ * @param {HTMLCanvasElement} canvas @param {App} app @param {Unit} unit
+ * @param {Float32Array} levels
  * @returns {import("./field.js").Box | null} where it is */
 export function paintSeen(canvas, app, unit, levels) {
   const box = fieldBefore(app.about, unit).get("image");
