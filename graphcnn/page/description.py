@@ -12,6 +12,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant, State
 from graphcnn.ops.norm import BatchNorm
+from graphcnn.page.by_hand import COMPUTED, EFFECTS, SCALINGS, WINDOWS, key_of, live
 from graphcnn.page.shown import IMAGE, Shown
 
 Layer = dict[str, Any]
@@ -19,19 +20,6 @@ States = Mapping[str, Array]
 
 #: Operators that leave a number as it is when a network predicts.
 _NOTHING = {"dropout", "stop_gradient"}
-#: Those of one number that the page computes, with the names of their settings (steps.js).
-_EFFECTS: dict[str, tuple[str, ...]] = {
-    "leaky_relu": ("alpha",), "elu": ("alpha",), "clip": ("low", "high"),
-    "hard_sigmoid": ("alpha", "beta"),
-    **dict.fromkeys(
-        ("relu", "sigmoid", "tanh", "softplus", "silu", "mish", "gelu", "hard_swish", "neg", "abs",
-         "exp", "log", "sqrt"),
-        (),
-    ),
-}  # fmt: skip
-#: Maps that the page computes a number of from those before, without weights (cell.js).
-_BY_HAND = {"max_pool2d", "avg_pool2d", "global_avg_pool2d", "flatten", "reshape", "softmax"}
-_JOINS = {"add", "sub", "mul", "maximum", "minimum"}
 
 
 def described(graph: Graph, maps: list[Shown], states: States) -> list[Layer]:
@@ -51,8 +39,8 @@ def _layer(
         "shape": list(of.shape),
         "from": [s.name for s in of.sources],
         "window": _window(node),
-        "weight": _key(node, "weight"),
-        "bias": _key(node, "bias"),
+        "weight": key_of(node, "weight"),
+        "bias": key_of(node, "bias"),
         "then": steps,
         "exact": _is_exact(of, steps),
         "field": _field(of, image, field),
@@ -61,32 +49,18 @@ def _layer(
 
 
 def _window(node: Node) -> dict[str, Any] | None:
-    both = node_windows(node)
-    if both is None or node.op.name not in ("conv2d", "max_pool2d", "avg_pool2d"):
+    both, rest = node_windows(node), WINDOWS.get(node.op.name)
+    if both is None or rest is None:
         return None
     rows, columns = both
-    found = {
+    return {
         "kernel": [w.kernel for w in both],
         "stride": [w.stride for w in both],
         "pads": [rows.before, columns.before, rows.after, columns.after],
         "dilation": [w.dilation for w in both],
         "groups": int(node.op.attributes.get("groups", 1)),
+        **rest(node.op),
     }
-    if node.op.name == "avg_pool2d":
-        found["countPad"] = bool(node.op.attributes["count_include_pad"])
-    return found
-
-
-def _operand(node: Node, name: str) -> Value | None:
-    for index, value in enumerate(node.inputs):
-        if node.op.operand_name(index) == name:
-            return value
-    return None
-
-
-def _key(node: Node, operand: str) -> str | None:
-    value = _operand(node, operand)
-    return value.node.op.key if value is not None and isinstance(value.node.op, State) else None
 
 
 def _step(node: Node, states: States) -> list[dict[str, Any]]:
@@ -100,10 +74,10 @@ def _step(node: Node, states: States) -> list[dict[str, Any]]:
             return [{"op": op.name}]
         scale = gamma / np.sqrt(variance + np.float32(op.epsilon))
         return [_scaled(scale, beta - mean * scale)]
-    if op.name in ("add", "sub", "mul", "div") and len(node.inputs) == 2:
+    if op.name in SCALINGS and len(node.inputs) == 2:
         return [_arithmetic(node, states) or {"op": op.name}]
-    if op.name in _EFFECTS:
-        numbers = [float(op.attributes[name]) for name in _EFFECTS[op.name]]
+    if op.name in EFFECTS:
+        numbers = [float(number) for number in EFFECTS[op.name](op)]
         largest = float(np.finfo(np.float32).max)  # JSON has no infinity
         return [{"op": op.name, "numbers": [min(max(n, -largest), largest) for n in numbers]}]
     return [{"op": op.name}]
@@ -125,13 +99,7 @@ def _arithmetic(node: Node, states: States) -> dict[str, Any] | None:
     if any(size != 1 for axis, size in enumerate(shape) if axis != 1):
         return None
     each = np.broadcast_to(array.reshape(-1), (channels,)).astype(np.float64)
-    one, zero = np.ones_like(each), np.zeros_like(each)
-    return {
-        "add": lambda: _scaled(one, each),
-        "sub": lambda: _scaled(one, -each),
-        "mul": lambda: _scaled(each, zero),
-        "div": lambda: _scaled(1 / each, zero),
-    }[node.op.name]()
+    return _scaled(*SCALINGS[node.op.name](each))
 
 
 def _scaled(scale: Array, shift: Array) -> dict[str, Any]:
@@ -154,21 +122,10 @@ def _is_exact(of: Shown, steps: list[dict[str, Any]]) -> bool:
     """Whether the page can compute a number of the map from those before."""
     if of.name == IMAGE:
         return True
-    node = of.node
-    if not all(step["op"] == "scale" or step["op"] in _EFFECTS for step in steps):
+    if not all(step["op"] == "scale" or step["op"] in EFFECTS for step in steps):
         return False
-    live = [v for v in node.inputs if not isinstance(v.node.op, State | Constant)]
-    if [s.value for s in of.sources] != live:
-        return False
-    name = node.op.name
-    if name in ("conv2d", "dense"):
-        keyed = all(_key(node, n) for n in ("weight", "bias") if _operand(node, n) is not None)
-        return keyed and not node.op.attributes.get("flip_kernel", False)
-    if name in _JOINS:
-        return len(live) == 2 and all(s.shape == of.shape for s in of.sources)
-    if name == "concat":
-        return bool(node.op.attributes["axis"] == 1)
-    return name in _BY_HAND and len(live) == 1
+    rule = COMPUTED.get(of.node.op.name)
+    return rule is not None and [s.value for s in of.sources] == live(of.node) and rule(of)
 
 
 def _field(

@@ -1,0 +1,128 @@
+"""What the page computes by hand, and what it must be told of an operator for that.
+
+`steps.js` computes the effects, `cell.js` a number of a map; a rule here stands for code there.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.sources import Constant, State
+from graphcnn.page.shown import Shown
+
+Settings = Callable[[Op], tuple[float, ...]]
+Scaling = Callable[[Array], tuple[Array, Array]]
+Window = Callable[[Op], dict[str, Any]]
+Computed = Callable[[Shown], bool]
+Rule = TypeVar("Rule")
+
+#: The numbers that go with an operator which maps each number alone.
+EFFECTS: dict[str, Settings] = {}
+#: x ∘ b as scale · x + shift: the two of the numbers b.
+SCALINGS: dict[str, Scaling] = {}
+#: What the page is told of a window beside its sizes.
+WINDOWS: dict[str, Window] = {}
+#: Whether the page can compute a number of this map from those of the maps before.
+COMPUTED: dict[str, Computed] = {}
+
+
+def _registered(table: dict[str, Rule], *names: str) -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        table.update(dict.fromkeys(names, rule))
+        return rule
+
+    return register
+
+
+@_registered(EFFECTS, "relu", "sigmoid", "tanh", "softplus", "silu", "mish", "gelu", "hard_swish")
+@_registered(EFFECTS, "neg", "abs", "exp", "log", "sqrt")
+def _no_numbers(op: Op) -> tuple[float, ...]:
+    return ()
+
+
+@_registered(EFFECTS, "leaky_relu", "elu")
+def _alpha(op: Op) -> tuple[float, ...]:
+    return (op.attributes["alpha"],)
+
+
+@_registered(EFFECTS, "hard_sigmoid")
+def _alpha_and_beta(op: Op) -> tuple[float, ...]:
+    return op.attributes["alpha"], op.attributes["beta"]
+
+
+@_registered(EFFECTS, "clip")
+def _bounds(op: Op) -> tuple[float, ...]:
+    return op.attributes["low"], op.attributes["high"]
+
+
+@_registered(SCALINGS, "add")
+def _added(b: Array) -> tuple[Array, Array]:
+    return np.ones_like(b), b
+
+
+@_registered(SCALINGS, "sub")
+def _subtracted(b: Array) -> tuple[Array, Array]:
+    return np.ones_like(b), -b
+
+
+@_registered(SCALINGS, "mul")
+def _multiplied(b: Array) -> tuple[Array, Array]:
+    return b, np.zeros_like(b)
+
+
+@_registered(SCALINGS, "div")
+def _divided(b: Array) -> tuple[Array, Array]:
+    return 1 / b, np.zeros_like(b)
+
+
+@_registered(WINDOWS, "conv2d", "max_pool2d")
+def _window_alone(op: Op) -> dict[str, Any]:
+    return {}
+
+
+@_registered(WINDOWS, "avg_pool2d")
+def _counting(op: Op) -> dict[str, Any]:
+    return {"countPad": bool(op.attributes["count_include_pad"])}
+
+
+@_registered(COMPUTED, "conv2d", "dense")
+def _with_weights(of: Shown) -> bool:
+    given = [n for n in ("weight", "bias") if operand(of.node, n) is not None]
+    flipped = of.node.op.attributes.get("flip_kernel", False)
+    return not flipped and all(key_of(of.node, n) for n in given)
+
+
+@_registered(COMPUTED, "add", "sub", "mul", "maximum", "minimum")
+def _of_two_maps(of: Shown) -> bool:
+    return len(live(of.node)) == 2 and all(s.shape == of.shape for s in of.sources)
+
+
+@_registered(COMPUTED, "concat")
+def _along_channels(of: Shown) -> bool:
+    return bool(of.node.op.attributes["axis"] == 1)
+
+
+@_registered(COMPUTED, "max_pool2d", "avg_pool2d", "global_avg_pool2d")
+@_registered(COMPUTED, "flatten", "reshape", "softmax")
+def _of_one_map(of: Shown) -> bool:
+    return len(live(of.node)) == 1
+
+
+def live(node: Node) -> list[Value]:
+    """The inputs that a network computes: neither weights nor constants."""
+    return [v for v in node.inputs if not isinstance(v.node.op, State | Constant)]
+
+
+def operand(node: Node, name: str) -> Value | None:
+    for index, value in enumerate(node.inputs):
+        if node.op.operand_name(index) == name:
+            return value
+    return None
+
+
+def key_of(node: Node, name: str) -> str | None:
+    """The name of the weights that are this operand; None where it is no weights."""
+    value = operand(node, name)
+    return value.node.op.key if value is not None and isinstance(value.node.op, State) else None
