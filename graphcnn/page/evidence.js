@@ -2,6 +2,7 @@
 // @ts-check
 
 import { enlargedSmoothly, newPlanes } from "./fit.js";
+import { isVector, layerNamed } from "./places.js";
 import { read } from "./scores.js";
 
 /** @typedef {import("./page.d.ts").About} About */
@@ -176,6 +177,6 @@ export function predicted(maps, about) {
 /** @param {About} about @param {Unit} unit @param {boolean} [whole] */
 export function nameOf(about, { layer, channel, y, x }, whole = false) {
   const named = layer === about.scores ? about.classes[channel] : undefined;
-  const maps = about.layers.some(({ name, shape }) => name === layer && shape.length === 3);
+  const maps = !isVector(layerNamed(about, layer));
   return named ?? `${layer}:${channel}${maps && !whole ? ` (${y}, ${x})` : ""}`;
 }

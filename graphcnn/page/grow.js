@@ -6,6 +6,7 @@ import { make } from "./dom.js";
 import { unitSeed } from "./engine.js";
 import { imageOf, levelsOf, nameOf, predicted } from "./evidence.js";
 import { clipped, normalNumbers, uniformNumbers } from "./fit.js";
+import { isVector, layerNamed } from "./places.js";
 import { sampleOf } from "./sources.js";
 
 /** @typedef {import("./page.d.ts").App} App */
@@ -73,7 +74,7 @@ export function growthScore(engine, { unit, whole, image }) {
 export function growthStep(engine, growth, seed) {
   const { unit, whole, steps } = growth, { about } = engine, { shape } = about.input;
   const next = uniformNumbers(7919 * seed + steps);
-  const free = whole || about.layers.some((layer) => layer.name === unit.layer && layer.shape.length === 1);
+  const free = whole || isVector(layerNamed(about, unit.layer));
   const [dy, dx] = [next(), next()].map((v) => (free ? Math.floor(3 * v) - 1 : 0));
   const rate = RATE[0] + Math.min(1, steps / ENOUGH) * (RATE[1] - RATE[0]);
   const moved = rolled(growth.image, shape, dy, dx), how = { rate, decay: 0.002, blur: 0.06 };

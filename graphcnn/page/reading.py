@@ -4,11 +4,12 @@ from typing import Any
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import Dim
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import behind_views, is_probability
 from graphcnn.network.network import Network
-from graphcnn.ops.softmax import LogSoftmax
-from graphcnn.page.shown import Shown
+from graphcnn.ops.softmax import LogSoftmax, Softmax
+from graphcnn.page.shown import Shown, answer_of
 
 #: Known sets of grey digits by their side: the box that these fill, and whether their centre of
 #: mass is in the middle. MNIST, the same on the field of LeNet, and the digits of scikit-learn.
@@ -21,10 +22,12 @@ def readable(model: Network, scores: Shown) -> str | None:
     """What makes probabilities of the scores that are shown, "softmax" or "sigmoid": what the
     network ends in, or what its loss applies; None where the numbers are read as they are, which
     is what `predict` does too."""
-    prediction = next(iter(model.graph.outputs.values()))
-    by_loss = LOSSES[model.loss].readable if model.loss in LOSSES else None
+    prediction = answer_of(model)
     if not _is_vector(scores):
         return None
+    by_loss = LOSSES[model.loss].readable if model.loss in LOSSES else None
+    if isinstance(by_loss, Softmax) and _along(model, by_loss.axis) != scores.shape[0]:
+        by_loss = None  # of another axis than that of the scores
     for name, loss in (("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy")):
         op = LOSSES[loss].readable
         if by_loss == op or is_probability(prediction, op):
@@ -33,14 +36,23 @@ def readable(model: Network, scores: Shown) -> str | None:
     return "softmax" if _is_log_softmax(prediction) else None
 
 
+def _along(model: Network, axis: int) -> Dim | None:
+    """The size of an axis of what the network gives."""
+    shape = next(iter(model.graph.outputs.values())).shape
+    return shape[axis] if axis < len(shape) else None
+
+
 def _is_vector(of: Shown) -> bool:
     """Whether there is one number for each channel, in maps of one pixel too."""
     return all(size == 1 for size in of.shape[1:])
 
 
 def _is_log_softmax(prediction: Value) -> bool:
-    op = behind_views(prediction)[1].node.op
-    return isinstance(op, LogSoftmax) and op.axis == 1
+    found = behind_views(prediction)[1]
+    op = found.node.op
+    return isinstance(op, LogSoftmax) and (
+        op.axis == 1 or all(d == 1 for a, d in enumerate(found.shape) if a not in (0, op.axis))
+    )
 
 
 def class_names(model: Network, scores: Shown) -> list[str]:

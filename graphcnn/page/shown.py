@@ -4,16 +4,17 @@ activation that follow it alone."""
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from graphcnn.errors import GraphCnnError, LensError
+from graphcnn.errors import GraphCnnError
 from graphcnn.ir.graph import Graph, rebuilt
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType
-from graphcnn.lens.target import class_scores
+from graphcnn.learning.losses import LOSSES
+from graphcnn.learning.probabilities import source_of
 from graphcnn.network.network import Network
 from graphcnn.ops.activation import PRelu
 from graphcnn.ops.norm import BatchNorm
-from graphcnn.ops.shape import StopGradient
+from graphcnn.ops.shape import Reshape, StopGradient
 
 IMAGE = "image"
 #: Names that every object of JavaScript knows already, in which the page looks for those of maps.
@@ -69,10 +70,7 @@ def page_graph(model: Network) -> Graph:
             f"a page shows a network of one image, f32[N,C,H,W]; the inputs of {model.name} are: "
             f"{found}. Of several, make a model of the image in which the others are constants"
         )
-    try:
-        scores = class_scores(model)
-    except LensError:
-        scores = next(iter(model.graph.outputs.values()))
+    scores = _scores_of(answer_of(model))
     if not scores.dtype.is_float:
         raise GraphCnnError(
             f"a page shows maps of floats; the output of {model.name} is {scores.type}"
@@ -93,6 +91,32 @@ def page_graph(model: Network) -> Graph:
     own = Input(IMAGE, image.type)(name=image.node.name)
     (made,) = rebuilt(tuple(bound.outputs.values()), {image: own})
     return Graph.of((own,), {"scores": made}, name=bound.name)
+
+
+def answer_of(model: Network) -> Value:
+    """What the network predicts: where its numbers lie along one axis, all others being 1, that is
+    the one of channels, as in (N, K) and (N, K, 1, 1)."""
+    return _along_channels(next(iter(model.graph.outputs.values())))
+
+
+def _along_channels(value: Value) -> Value:
+    """(N, 1, 1, K), (N, K, 1) and (K,), which is of one image, as (N, K); others as they are."""
+    first, inner = value.shape[:1], value.shape[1:]
+    if not inner and isinstance(first[0] if first else None, int) and first != (1,):
+        return Reshape((1, *first))(value)
+    several = [d for d in inner if d != 1]
+    if len(several) != 1 or (inner[0] != 1 and len(inner) != 2):
+        return value
+    return Reshape((*first, *several))(value)
+
+
+def _scores_of(answer: Value) -> Value:
+    """What the softmax or the sigmoids that an answer is proven to be are made of, or the answer."""
+    for loss in ("cross_entropy", "binary_cross_entropy"):
+        found = source_of(answer, LOSSES[loss].readable)
+        if found is not answer:
+            return _along_channels(found)
+    return answer
 
 
 def shown_maps(graph: Graph) -> list[Shown]:

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { selfCheck } from "../../graphcnn/page/check.js";
 import { bytesOf, inflated } from "../../graphcnn/page/decode.js";
 import { createEngine, unitSeed } from "../../graphcnn/page/engine.js";
+import { read } from "../../graphcnn/page/scores.js";
 import { loadTrainer } from "../../graphcnn/page/trainer.js";
 
 const page = readFileSync(process.argv[2], "utf8");
@@ -26,7 +27,9 @@ const found = { check: selfCheck(engine) };
 if (asked.image) {
   const image = floats(asked.image);
   found.maps = text(engine.run(image, all(asked.switches)));
-  found.after = text(engine.run(image));
+  const after = engine.run(image);
+  found.after = text(after);
+  found.read = [...read(after[about.scores], about)];
   found.gradients = {};
   for (const rule of about.rules) {
     const seed = unitSeed(about, about.scores, { channel: asked.unit });

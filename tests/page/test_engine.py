@@ -124,6 +124,30 @@ def test_maps_have_the_bits_of_this_process_for_sse2(tmp_path, name: str) -> Non
 
 
 @needs_node
+@pytest.mark.parametrize("end", ["none", "softmax", "sigmoid", "log_softmax"])
+@pytest.mark.parametrize(
+    "shape", [(5,), (5, 1), (1, 5), (5, 1, 1), (1, 5, 1), (1, 1, 5), (5, 1, 1, 1), (1, 1, 1)]
+)
+def test_scores_along_any_axis_are_read_as_predict_says(tmp_path, shape, end: str) -> None:
+    image = cnn.input("image", (2, 8, 8))
+    x = cnn.reshape(cnn.dense(cnn.flatten(image), int(np.prod(shape)), name="last"), shape)
+    axis = 1 + int(np.argmax(shape))
+    ends = {"softmax": cnn.softmax, "log_softmax": cnn.log_softmax}
+    x = ends[end](x, axis=axis) if end in ends else cnn.sigmoid(x) if end == "sigmoid" else x
+    model = cnn.Model(image, x, name="ends").initialize(1)
+    page(model, tmp_path / "page.html")
+    told = about_of(tmp_path / "page.html")
+    assert told["classes"] == [str(i) for i in range(max(shape))]
+    readable = {"log_softmax": "softmax"}.get(end, end)
+    assert told["readable"] == (None if end == "none" else readable)
+    pixels = np.random.default_rng(0).normal(size=(1, 2, 8, 8)).astype(np.float32)
+    predicted = model.predict(pixels, runtime="reference").ravel()
+    expected = np.exp(predicted) if end == "log_softmax" else predicted
+    found = asked(tmp_path / "page.html", image=text(pixels), unit=0)["read"]
+    assert np.abs(np.array(found) - expected).max() < 1e-5
+
+
+@needs_node
 def test_a_broken_byte_is_seen(tmp_path) -> None:
     file = tmp_path / "page.html"
     page(network("lenet5"), file)
