@@ -1,6 +1,6 @@
 // The network itself: functions of a WebAssembly module, called with places in its memory.
 // @ts-check
-import { bytesOf, checksum, inflated, numbersOf } from "./decode.js";
+import { checksum, inflated, numbersOf } from "./decode.js";
 
 /** @typedef {import("./page.d.ts").About} About */
 /** @typedef {import("./page.d.ts").Ascent} Ascent */
@@ -13,13 +13,16 @@ import { bytesOf, checksum, inflated, numbersOf } from "./decode.js";
 const RULES = { plain: [-Infinity, 0], guided: [0, 0], deconv: [0, 1] };
 
 /** A module with its memory: numbers by the names of their places.
- * @param {WebAssembly.Module} module @param {Programs} programs */
-export function createMachine(module, programs) {
+ * @param {WebAssembly.Module} module @param {Programs} programs
+ * @param {Uint8Array} constants as they stand in the page */
+export function createMachine(module, programs, constants) {
   const { exports } = new WebAssembly.Instance(module, {});
   const { buffer } = /** @type {WebAssembly.Memory} */ (exports.memory);
   const base = /** @type {WebAssembly.Global} */ (exports.space).value;
   const bytes = new Uint8Array(buffer, base);
-  for (const [begin, text] of programs.constants) bytes.set(bytesOf(text), begin);
+  for (const [to, from, size] of programs.constants) {
+    bytes.set(constants.subarray(from, from + size), to);
+  }
   return {
     /** @param {number} begin @param {number} count */
     at: (begin, count) => new Float32Array(buffer, base + begin, count),
@@ -48,10 +51,11 @@ export function createMachine(module, programs) {
 }
 
 /** @param {WebAssembly.Module} module @param {About} about
- * @param {Uint8Array} weights all states, as they stand in the page @returns {Engine} */
-export function createEngine(module, about, weights) {
+ * @param {Uint8Array} weights all states, as they stand in the page
+ * @param {Uint8Array} constants @returns {Engine} */
+export function createEngine(module, about, weights, constants) {
   const { programs } = about;
-  const machine = createMachine(module, programs);
+  const machine = createMachine(module, programs, constants);
   const layers = about.layers.map((layer) => layer.name);
   const later = layers.slice(1);
   const size = about.input.shape.reduce((a, b) => a * b, 1);
@@ -191,6 +195,7 @@ export async function loadEngine(document) {
   if (checksum(text("about")) !== Number(text("sum"))) damaged();
   /** @type {About} */
   const about = JSON.parse(text("about"));
-  const [code, weights] = await Promise.all(["code", "weights"].map((id) => inflated(text(id)))).catch(damaged);
-  return createEngine(await WebAssembly.compile(code), about, weights);
+  const blocks = ["code", "weights", "constants"].map((id) => inflated(text(id)));
+  const [code, weights, constants] = await Promise.all(blocks).catch(damaged);
+  return createEngine(await WebAssembly.compile(code), about, weights, constants);
 }

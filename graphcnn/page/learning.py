@@ -57,6 +57,7 @@ def learning() -> dict[str, Any]:
     return {
         "code": deflated(programs.code),
         "programs": programs.told,
+        "constants": programs.constants,
         "states": {key: text_of(np.float32(array).tobytes()) for key, array in first.items()},
         "input": [1, _SIZE, _SIZE],
         "classes": list(_CLASSES),

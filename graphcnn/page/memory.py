@@ -26,15 +26,22 @@ SPACE = "space"
 
 @dataclass(frozen=True)
 class Programs:
-    """A finished module, and what the page is told of its memory; page.d.ts has the form."""
+    """A finished module, what the page is told of its memory, as page.d.ts has it, and the bytes of
+    its constants, which `told` says the places of."""
 
     code: bytes
     told: Mapping[str, Any]
+    content: bytes
 
     @property
     def text(self) -> str:
         """The module for a block of the page, deflated."""
         return deflated(self.code)
+
+    @property
+    def constants(self) -> str:
+        """The bytes of constants for a block of the page, deflated."""
+        return deflated(self.content)
 
 
 def text_of(content: bytes) -> str:
@@ -72,6 +79,20 @@ class _Space:
         return self.ports[name][0]
 
 
+class _Content:
+    """Bytes that are stored one after the other, equal ones once."""
+
+    def __init__(self) -> None:
+        self.top = 0
+        self.places: dict[bytes, int] = {}
+
+    def place(self, content: bytes) -> int:
+        if content not in self.places:
+            self.places[content] = self.top
+            self.top += len(content)
+        return self.places[content]
+
+
 def programs_of(
     made: Together,
     states: Mapping[str, int],
@@ -91,12 +112,14 @@ def programs_of(
     weights = {name: space.take(part.weights) for name, part in made.parts.items()}
     arena_bytes = max(part.arena for part in made.parts.values())
     copies: list[tuple[int, int, int]] = []
-    constants: list[tuple[int, str]] = []
+    constants: list[tuple[int, int, int]] = []
+    content = _Content()
     arguments: dict[str, list[int]] = {}
     results: dict[str, dict[str, int]] = {}
     for name, part in made.parts.items():
         begin = weights[name]
-        constants += [(begin + at, text_of(content)) for at, content in part.constants]
+        for at, array in part.constants:
+            constants.append((begin + at, content.place(array), len(array)))
         packed = {key: begin + at for key, (at, _) in part.states.items()}
         if part.prepares is not None:
             results[part.prepares] = packed
@@ -137,7 +160,7 @@ def programs_of(
         "functions": arguments,
         "ports": space.ports,
     }
-    return Programs(code, told)
+    return Programs(code, told, b"".join(content.places))
 
 
 def _outputs(made: Together, function: str | None) -> Iterable[str]:

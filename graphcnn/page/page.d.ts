@@ -94,7 +94,8 @@ export interface Programs {
   states: { [key: string]: number };
   /** Raw states that a function reads as they are: [from, to, bytes]. */
   copies: [number, number, number][];
-  constants: [number, string][];
+  /** Of the block of constants: [to, from, bytes]. */
+  constants: [number, number, number][];
   /** Run in this order when states changed; then the others can be called. */
   prepare: string[];
   /** The arguments of each function. */
@@ -107,6 +108,8 @@ export interface Programs {
 export interface Learning {
   code: string;
   programs: Programs;
+  /** Deflated bytes, base64. */
+  constants: string;
   /** First values of the states, base64 of float32, by key. */
   states: { [key: string]: string };
   input: [number, number, number];

@@ -17,6 +17,7 @@ from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Array
 from graphcnn.network.network import Network
 from graphcnn.page.assemble import assembled
+from graphcnn.page.constants import with_constants_as_weights
 from graphcnn.page.description import described
 from graphcnn.page.drawing import drawn
 from graphcnn.page.golden import golden
@@ -111,6 +112,8 @@ def page(
     target = _checked(Path(path))
     graph = page_graph(model)
     states = {state_of(s).key: np.asarray(model.states[state_of(s).key]) for s in graph.states}
+    graph, constants = with_constants_as_weights(graph)
+    states |= constants
     states = {key: _stored(key, array, float16, model.name) for key, array in states.items()}
     fixed = {k: a for k, a in states.items() if a.dtype != np.float32}
     graph = freeze_states(graph, fixed) if fixed else graph
@@ -130,7 +133,7 @@ def page(
     about = {
         "name": model.name,
         "madeBy": f"graphcnn {version('graphcnn')}",
-        "hash": hashlib.sha256(programs.code + weights).hexdigest(),
+        "hash": hashlib.sha256(programs.code + weights + programs.content).hexdigest(),
         "parameters": count_parameters(graph.parameters).total,
         "multiplyAdds": cost,
         "input": _input(model, maps[0], drawing),
@@ -148,7 +151,9 @@ def page(
         "learning": learning(),
     }
     name = model.name if title is None else title
-    blocks = {"code": programs.text, "weights": deflated(weights)}
+    blocks = {
+        "code": programs.text, "weights": deflated(weights), "constants": programs.constants
+    }  # fmt: skip
     text = assembled(name, language, about, blocks, drawn(model.graph, maps))
     content = text.encode()
     atomic_write(target, content)

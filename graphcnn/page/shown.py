@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from graphcnn.errors import GraphCnnError
 from graphcnn.ir.graph import Graph, rebuilt
 from graphcnn.ir.node import Node, Value
+from graphcnn.ir.origin import inherit
 from graphcnn.ir.sources import Input
-from graphcnn.ir.tensor_type import DType
+from graphcnn.ir.tensor_type import DType, Shape
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import source_of
 from graphcnn.network.network import Network
@@ -88,7 +89,8 @@ def page_graph(model: Network) -> Graph:
             "import it with one, or with an open batch"
         )
     # Under a name of its own, since inputs of the programs are named after maps.
-    own = Input(IMAGE, image.type)(name=image.node.name)
+    with inherit(image.node.origin, "page"):
+        own = Input(IMAGE, image.type)(name=image.node.name)
     (made,) = rebuilt(tuple(bound.outputs.values()), {image: own})
     return Graph.of((own,), {"scores": made}, name=bound.name)
 
@@ -102,16 +104,19 @@ def answer_of(model: Network) -> Value:
 def _along_channels(value: Value) -> Value:
     """(N, 1, 1, K), (N, K, 1) and (K,), which is of one image, as (N, K); others as they are."""
     first, inner = value.shape[:1], value.shape[1:]
-    if not inner and isinstance(first[0] if first else None, int) and first != (1,):
-        return Reshape((1, *first))(value)
     several = [d for d in inner if d != 1]
-    if len(several) != 1 or (inner[0] != 1 and len(inner) != 2):
+    if not inner and isinstance(first[0] if first else None, int) and first != (1,):
+        shape: Shape = (1, *first)
+    elif len(several) == 1 and (inner[0] == 1 or len(inner) == 2):
+        shape = (*first, *several)
+    else:
         return value
-    return Reshape((*first, *several))(value)
+    with inherit(value.node.origin, "page"):
+        return Reshape(shape)(value)
 
 
 def _scores_of(answer: Value) -> Value:
-    """What the softmax or the sigmoids that an answer is proven to be are made of, or the answer."""
+    """What stands before the softmax or sigmoids that an answer proves to be; else the answer."""
     for loss in ("cross_entropy", "binary_cross_entropy"):
         found = source_of(answer, LOSSES[loss].readable)
         if found is not answer:

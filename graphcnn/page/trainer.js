@@ -7,10 +7,11 @@ import { createMachine } from "./engine.js";
 /** @typedef {import("./page.d.ts").Maps} Maps */
 /** @typedef {import("./page.d.ts").Trainer} Trainer */
 
-/** @param {WebAssembly.Module} module @param {Learning} learning @returns {Trainer} */
-export function createTrainer(module, learning) {
+/** @param {WebAssembly.Module} module @param {Learning} learning @param {Uint8Array} constants
+ * @returns {Trainer} */
+export function createTrainer(module, learning, constants) {
   const { programs, states, batch } = learning;
-  const machine = createMachine(module, programs);
+  const machine = createMachine(module, programs, constants);
   const maps = Object.keys(programs.ports).filter((port) => port.startsWith("map "));
   /** @type {Trainer} */
   const trainer = {
@@ -41,5 +42,6 @@ export function createTrainer(module, learning) {
 
 /** @param {Learning} learning @returns {Promise<Trainer>} */
 export async function loadTrainer(learning) {
-  return createTrainer(await WebAssembly.compile(await inflated(learning.code)), learning);
+  const [code, constants] = await Promise.all([learning.code, learning.constants].map(inflated));
+  return createTrainer(await WebAssembly.compile(code), learning, constants);
 }

@@ -10,9 +10,11 @@ const page = readFileSync(process.argv[2], "utf8");
 const asked = JSON.parse(readFileSync(0, "utf8"));
 const block = (id) => page.match(new RegExp(`<script type="[^"]*" id="${id}">([^<]*)</script>`))[1];
 const about = JSON.parse(block("about"));
-const [code, weights] = [await inflated(block("code")), await inflated(block("weights"))];
+const [code, weights, constants] = await Promise.all(
+  ["code", "weights", "constants"].map((id) => inflated(block(id))),
+);
 if (asked.flip !== undefined) weights[asked.flip] ^= 0x55;
-const engine = createEngine(await WebAssembly.compile(code), about, weights);
+const engine = createEngine(await WebAssembly.compile(code), about, weights, constants);
 const floats = (text) => new Float32Array(bytesOf(text).buffer);
 const text = (maps) =>
   Object.fromEntries(
