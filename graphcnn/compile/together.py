@@ -32,7 +32,7 @@ PREPARE = "_prepare"
 
 @dataclass(frozen=True)
 class Part:
-    """A function of the module: `NAME_run(in…, out…, weights, arena)`.
+    """A function of the module: `NAME_run(table)`, with the addresses in…, out…, weights, arena.
 
     Attributes:
         weights: bytes of what it reads beside its inputs.
@@ -149,4 +149,4 @@ def _part(
         name, places.inputs, places.outputs, places.arena, len(places.weights), states,
         tuple(constants), prepares,
     )  # fmt: skip
-    return part, Program(name, plan, found.kernels, places, machine.target, "argument")
+    return part, Program(name, plan, found.kernels, places, machine.target, "table")

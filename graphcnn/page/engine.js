@@ -23,6 +23,10 @@ export function createMachine(module, programs, constants) {
   for (const [to, from, size] of programs.constants) {
     bytes.set(constants.subarray(from, from + size), to);
   }
+  for (const [table, places] of Object.values(programs.functions)) {
+    const addresses = new Int32Array(buffer, base + table, places.length);
+    addresses.set(places.map((begin) => base + begin));
+  }
   return {
     /** @param {number} begin @param {number} count */
     at: (begin, count) => new Float32Array(buffer, base + begin, count),
@@ -38,9 +42,8 @@ export function createMachine(module, programs, constants) {
     },
     /** @param {string} name */
     call(name) {
-      const places = programs.functions[name].map((begin) => base + begin);
-      const run = /** @type {(...places: number[]) => number} */ (exports[`${name}_run`]);
-      if (run(...places)) throw new Error(`${name} refuses its memory`);
+      const run = /** @type {(table: number) => number} */ (exports[`${name}_run`]);
+      if (run(base + programs.functions[name][0])) throw new Error(`${name} refuses its memory`);
     },
     /** After states changed: what is computed from them alone. */
     prepare() {

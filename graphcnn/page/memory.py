@@ -21,6 +21,8 @@ from graphcnn.runtime.native.memory.arena import READABLE, round_up
 
 #: Bytes that 32-bit pointers of engines surely reach.
 _MOST = 2 << 30
+#: Of a pointer in WebAssembly.
+_POINTER = 4
 SPACE = "space"
 
 
@@ -144,6 +146,7 @@ def programs_of(
     arena = space.take(arena_bytes)
     for places in arguments.values():
         places.append(arena)
+    tables = {name: space.take(_POINTER * len(places)) for name, places in arguments.items()}
     total = space.top + READABLE
     if total > _MOST:
         raise GraphCnnError(
@@ -157,7 +160,7 @@ def programs_of(
         "copies": copies,
         "constants": constants,
         "prepare": [name for name in made.parts if name in prepared],
-        "functions": arguments,
+        "functions": {name: (tables[name], places) for name, places in arguments.items()},
         "ports": space.ports,
     }
     return Programs(code, told, b"".join(content.places))

@@ -98,8 +98,8 @@ export interface Programs {
   constants: [number, number, number][];
   /** Run in this order when states changed; then the others can be called. */
   prepare: string[];
-  /** The arguments of each function. */
-  functions: { [name: string]: number[] };
+  /** Of each function the place of its table, its one argument, and the places that stand in it. */
+  functions: { [name: string]: [table: number, places: number[]] };
   /** Of single numbers and maps: "image", "floor", "open", "factor L", "seed L", "map L", "gradient L". */
   ports: { [port: string]: [begin: number, count: number] };
 }

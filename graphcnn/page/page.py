@@ -1,6 +1,7 @@
 """A network to the file that runs it."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ from graphcnn.analysis.counts import count_parameters
 from graphcnn.base.files import atomic_write
 from graphcnn.compile.together import together
 from graphcnn.errors import GraphCnnError, OutputError
-from graphcnn.ir.graph import state_of
+from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
 from graphcnn.network.network import Network
 from graphcnn.page.assemble import assembled
@@ -32,8 +33,12 @@ from graphcnn.runtime.native.ahead.targets import MACHINES
 
 #: Multiply-adds up to which a network runs while somebody draws.
 LIVE = 150_000_000
+#: Multiply-adds up to which it runs when a button is pressed: 4 billion take half a second.
+MOST = 10_000_000_000
 #: Bytes of a file from which on it is told that it is large.
 LARGE = 10_000_000
+#: Letters of a block that every browser reads: V8, of Chromium, has no longer strings.
+LONGEST = (1 << 29) - 24
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,14 @@ def page(
     Raises:
         GraphCnnError: the model is no network of one image that runs alone, or an operator has no
             code for WebAssembly, and the message names it and its line; or a weight or a map holds
-            NaN or infinity, or a weight is too large for float16.
+            NaN or infinity, or a weight is too large for float16; or it takes more than 10 billion
+            multiply-adds, 2 GiB of memory, or 537 million letters of weights.
         DataError: the samples do not fit the model.
         OutputError: the file is no .html, or cannot be written.
     """
     target = _checked(Path(path))
     graph = page_graph(model)
+    cost = _affordable(graph, model.name)
     states = {state_of(s).key: np.asarray(model.states[state_of(s).key]) for s in graph.states}
     graph, constants = with_constants_as_weights(graph)
     states |= constants
@@ -128,7 +135,6 @@ def page(
     programs = programs_of(made, sizes, _named, model.name)
     numbers = np.concatenate([*(a.ravel() for a in states.values()), np.empty(0, np.float32)])
     weights = planes_of(numbers.astype(np.float16 if float16 else np.float32))
-    cost = total_multiply_adds(graph)
     live = cost <= LIVE
     about = {
         "name": model.name,
@@ -154,6 +160,7 @@ def page(
     blocks = {
         "code": programs.text, "weights": deflated(weights), "constants": programs.constants
     }  # fmt: skip
+    _check_readable(blocks, model.name, float16)
     text = assembled(name, language, about, blocks, drawn(model.graph, maps))
     content = text.encode()
     atomic_write(target, content)
@@ -168,6 +175,28 @@ def _checked(path: Path) -> Path:
         kind = f"file type {path.suffix!r}" if path.suffix else "no file type"
         raise OutputError(f"cannot write the page to {path}: {kind}; a page is .html")
     return path
+
+
+def _affordable(graph: Graph, who: str) -> int:
+    """The multiply-adds of one image. Raises `GraphCnnError` where nobody would wait for them."""
+    cost = total_multiply_adds(graph)
+    if cost > MOST:
+        raise GraphCnnError(
+            f"{who} takes {cost / 1e9:.1f} billion multiply-adds for {graph.inputs[0].type}, and a "
+            f"page runs at most {MOST / 1e9:.0f} billion, in a second or two: give it a smaller "
+            "image, or build a program of it (graphcnn build)"
+        )
+    return cost
+
+
+def _check_readable(blocks: Mapping[str, str], who: str, float16: bool) -> None:
+    for name, text in blocks.items():
+        if len(text) > LONGEST:
+            instead = "" if float16 else "; float16 weights are half of these"
+            raise GraphCnnError(
+                f"the {name} of {who} take {len(text):,} letters in a page, and browsers read "
+                f"{LONGEST:,} at once{instead}"
+            )
 
 
 def _stored(key: str, array: Array, float16: bool, who: str) -> Array:

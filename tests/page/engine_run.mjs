@@ -14,7 +14,8 @@ const [code, weights, constants] = await Promise.all(
   ["code", "weights", "constants"].map((id) => inflated(block(id))),
 );
 if (asked.flip !== undefined) weights[asked.flip] ^= 0x55;
-const engine = createEngine(await WebAssembly.compile(code), about, weights, constants);
+const module = await WebAssembly.compile(code);
+const engine = createEngine(module, about, weights, constants);
 const floats = (text) => new Float32Array(bytesOf(text).buffer);
 const text = (maps) =>
   Object.fromEntries(
@@ -25,7 +26,9 @@ const text = (maps) =>
   );
 const all = (maps) => Object.fromEntries(Object.entries(maps ?? {}).map(([k, v]) => [k, floats(v)]));
 
-const found = { check: selfCheck(engine) };
+const { exports } = new WebAssembly.Instance(module, {});
+const functions = Object.values(exports).filter((each) => typeof each === "function");
+const found = { check: selfCheck(engine), counts: functions.map((each) => each.length) };
 if (asked.image) {
   const image = floats(asked.image);
   found.maps = text(engine.run(image, all(asked.switches)));

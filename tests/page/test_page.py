@@ -16,6 +16,7 @@ from support.command_line import done
 
 import graphcnn as cnn
 from graphcnn.errors import DataError, GraphCnnError, OutputError
+from graphcnn.models import build
 
 
 def block(text: str, name: str) -> bytes:
@@ -137,3 +138,18 @@ def test_what_is_no_number_is_refused_by_name(tmp_path: Path) -> None:
 def test_no_name_is_one_that_javascript_knows(tmp_path: Path) -> None:
     about = about_of(headed(1, 4, 4, name="__proto__"), tmp_path / "a.html")
     assert about["scores"] == "__proto__ 2"
+
+
+def test_what_no_browser_could_run_is_refused_with_its_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.html"
+    large = build("vgg16")
+    with pytest.raises(GraphCnnError, match=r"15\.5 billion .* at most 10 billion.*smaller image"):
+        large.page(file)
+    monkeypatch.setattr("graphcnn.page.page.LONGEST", 100_000)
+    with pytest.raises(
+        GraphCnnError, match=r"weights of lenet5 take [0-9,]+ letters .* 100,000 .*float16"
+    ):
+        network("lenet5").page(file)
+    assert not file.exists()

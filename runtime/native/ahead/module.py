@@ -1,4 +1,5 @@
-"""Plans as functions in LLVM IR: `int NAME_run(in…, out…, [weights,] arena)`.
+"""Plans as functions in LLVM IR: `int NAME_run(in…, out…, [weights,] arena)`, or of the address of
+a table of these, since engines limit the number of arguments (those of JavaScript to 1000).
 
 What the driver does with records and tables in this process is written out here: a buffer is a
 distance in the arena or in the weights, a step a direct call of the body of its kernel, as the
@@ -23,8 +24,8 @@ from graphcnn.runtime.native.code.target import Target, llvm_lock, machine
 #: Bytes at the begin of the weights in object code that are put there to be found again.
 MARK = 64
 #: How the code has its weights: in it; as the symbol `weights`, which a linker places; or their
-#: address is an argument.
-Weights = Literal["inside", "symbol", "argument"]
+#: address is an argument, or stands in a table with those of all that is read and written.
+Weights = Literal["inside", "symbol", "argument", "table"]
 
 _COPY = """
 define internal void @"copy.{name}"(ptr noalias %to, ptr noalias %from, {word} %count)
@@ -78,7 +79,7 @@ def module_of(*programs: Program) -> Iterator[Any]:
     """The module of these programs, for the length of a block: LLVM's memory is given back at its
     end, and not by the search for garbage, which knows no order.
 
-    They are for one processor. Of several, all take their weights as an argument.
+    They are for one processor. Of several, all are told where their weights are.
     """
     target, exported = programs[0].target, {program.function for program in programs}
     bodies = {entry_of(k): k for program in programs for k in program.kernels}
@@ -113,7 +114,7 @@ class _Main:
         self.target = target = program.target
         self.word = f"i{8 * target.pointer_bytes}"
         self.attributes = " ".join(("noinline", *target.attributes))
-        self.argued = program.weights == "argument"
+        self.argued = program.weights in ("argument", "table")
         self.pointers = 0
 
     def text(self) -> str:
@@ -157,13 +158,17 @@ class _Main:
 
     def _run(self) -> Iterator[str]:
         inputs, outputs = self.places.inputs, self.places.outputs
-        arguments = [f"ptr %in.{i}" for i in range(len(inputs))]
-        arguments += [f"ptr %out.{i}" for i in range(len(outputs))]
-        arguments += ["ptr %weights"] if self.argued else []
+        names = [f"%in.{i}" for i in range(len(inputs))]
+        names += [f"%out.{i}" for i in range(len(outputs))]
+        names += ["%weights", "%arena"] if self.argued else ["%arena"]
         attributes = " ".join(self.target.attributes)
-        given = ", ".join([*arguments, "ptr %arena"])
+        tabled = self.program.weights == "table"
+        given = ", ".join(f"ptr {name}" for name in (["%table"] if tabled else names))
         yield f"define i32 @{self.program.function}({given}) {attributes} {{"
         yield "entry:"
+        for i, name in enumerate(names if tabled else []):
+            yield f"  %slot.{i} = getelementptr ptr, ptr %table, {self.word} {i}"
+            yield f"  {name} = load ptr, ptr %slot.{i}"
         yield from self._checked()
         for i, port in enumerate(inputs):
             yield from self._copy(port, f"%in.{i}", into=True)
