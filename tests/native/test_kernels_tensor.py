@@ -36,6 +36,7 @@ from graphcnn.ops.random import RandomUniform
 from graphcnn.ops.reduce import ArgMax, Max, Mean
 from graphcnn.ops.shape import Concat, Embed, Flatten, OneHot, Positions, Slice, Transpose
 from graphcnn.ops.softmax import LogSoftmax, Softmax
+from graphcnn.runtime.native.code.codegen import kernel_text
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import host, named
 
@@ -262,3 +263,14 @@ def test_every_operator_compiles_for_another_architecture(family: Any) -> None:
         if sample.op.name not in seen and sample in SAMPLES:
             seen.add(sample.op.name)
             check_sample(sample, np.float32, 1, named("neon"))
+
+
+def test_results_that_may_lie_where_an_operand_does_are_not_promised_apart() -> None:
+    """LLVM may move a read of an operand behind a write through a pointer that is `noalias`."""
+    inputs = [Input(f"x{i}", TensorType((33,)))() for i in range(2)]
+    sums = {"a": inputs[0] + inputs[1], "b": inputs[0] * inputs[1]}
+    kernel = lower(build(fused(Graph.of(inputs, sums)), inputs), host())
+    assert set(kernel.inplace) == {(i, j) for i in (0, 1) for j in (0, 1)}
+    lines = kernel_text(kernel, host()).splitlines()
+    (signature,) = (line for line in lines if line.startswith("define internal"))
+    assert signature.count("ptr ") == 4 and "noalias" not in signature

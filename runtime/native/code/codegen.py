@@ -22,10 +22,17 @@ def code_key(kernel: Kernel) -> str:
 def kernel_text(kernel: Kernel, target: Target, entry: bool = True) -> str:
     """Its function; without `entry` the body alone, which takes the operands and not a table."""
     e = Emitter(entry_of(kernel), target, kernel.operands, entry=entry)
-    for operand in {i for pair in kernel.inplace for i in pair}:
+    for operand in overlapping(kernel):
         e.operands[operand].attributes.discard("noalias")
     kernel.emit(e)
     return str(e.finish())
+
+
+def overlapping(kernel: Kernel) -> set[int]:
+    """The operands that LLVM may not take for memory of their own: the inputs that may lie where a
+    result does, and all operands behind the last of them, among which the results are."""
+    inputs = {i for i, _ in kernel.inplace}
+    return inputs | set(range(max(inputs, default=kernel.operands) + 1, kernel.operands))
 
 
 def parsed(text: str, context: Any = None) -> Any:
