@@ -114,6 +114,7 @@ from graphcnn.language.image import (
     upsample2d,
     zero_insert2d,
 )
+from graphcnn.language.loops import scan
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.norm import batch_norm, dropout, group_norm, instance_norm, layer_norm
@@ -137,6 +138,7 @@ from graphcnn.language.sources import (
     parameter,
     random_normal,
     random_uniform,
+    zeros,
 )
 from graphcnn.learning import losses, metrics, optimizers, penalties, schedules
 from graphcnn.learning.optimizers import SGD, Optimizer
@@ -362,6 +364,7 @@ __all__ = [
     "replace_head",
     "reshape",
     "round",
+    "scan",
     "scatter",
     "schedules",
     "scope",
@@ -387,4 +390,5 @@ __all__ = [
     "where",
     "whiten",
     "zero_insert2d",
+    "zeros",
 ]

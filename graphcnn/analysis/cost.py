@@ -17,6 +17,7 @@ from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.fused import Fused
 from graphcnn.ops.integer import ConvInteger, MatMulInteger
 from graphcnn.ops.layout import Placed
+from graphcnn.ops.loops import Scan
 from graphcnn.ops.pool import MaxPool2dGrad
 
 #: Multiply-adds of a node, by its operator. An operator that is not here costs none.
@@ -87,6 +88,14 @@ def _fused(node: Node) -> int:
     """The sum over the body."""
     body = node.op.attributes["body"]
     return sum(map(multiply_adds, body.nodes))
+
+
+@costs(Scan)
+def _scan(node: Node) -> int:
+    """At every step, the sum over what moves in the body; once that over all else of it."""
+    op: Scan = node.op  # type: ignore[assignment]
+    each = [multiply_adds(n) * (op.length if n.output in op.moving else 1) for n in op.body.nodes]
+    return sum(each)
 
 
 @costs(Placed)

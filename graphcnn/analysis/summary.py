@@ -18,6 +18,7 @@ from graphcnn.ir.geometry import Pair
 from graphcnn.ir.graph import Graph, unique_names
 from graphcnn.ir.node import Node
 from graphcnn.ir.tensor_type import Shape, format_shape
+from graphcnn.ops.parts.body import WithBody
 from graphcnn.text.literals import format_name, format_op
 
 _HEADS = (
@@ -141,6 +142,8 @@ def summarize(graph: Graph, notes: tuple[str, ...] = ()) -> Summary:
 def describe(node: Node) -> str:
     """An operator with its attributes in few words: `conv2d 5×5 /2 pad 2`."""
     op: Any = node.op
+    if isinstance(op, WithBody):
+        return op.words
     words = [op.name]
     kernel = _kernel(node)
     if kernel is None:

@@ -18,6 +18,7 @@ from graphcnn.ops.fused import Fused, is_fusible
 from graphcnn.ops.layout import Placed, Relayout
 from graphcnn.ops.norm import BatchNormGrad, BatchNormTrain
 from graphcnn.ops.own.operator import is_own
+from graphcnn.ops.parts.body import WithBody
 from graphcnn.ops.random import Dropout
 from graphcnn.text.literals import format_type
 
@@ -180,7 +181,7 @@ def _typed(node: Node) -> Iterator[str]:
     except GraphError as error:
         yield f"{describe(node)} has no types: {error}"
         return
-    if isinstance(op, Fused):
+    if isinstance(op, WithBody):
         for problem in _problems(op.body, [], set()):
             yield f"{describe(node)}, body: {problem}"
     if expected != node.types:

@@ -9,6 +9,7 @@ from graphcnn.ir.graph import state_of
 from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.sources import Constant, Role, State
 from graphcnn.ir.tensor_type import N, Shape, TensorType, known_size, size_words
+from graphcnn.ops.parts.body import WithBody
 
 _NOT_SHOWN: Final = {
     "kernel", "shape", "size", "type", "epsilon", "momentum", "stream", "dtype", "key",
@@ -28,6 +29,8 @@ _PLAIN_VALUE: Final[dict[str, Any]] = {
 def describe(node: Node) -> str:
     """The operator with the attributes that a reader looks for: `conv2d 5×5, padding 2`."""
     op = node.op
+    if isinstance(op, WithBody):
+        return op.words
     kernel = getattr(op, "kernel", None)
     if kernel is None and len(node.inputs) > 1 and op.family == "conv":
         kernel = node.inputs[1].shape[2:]

@@ -16,6 +16,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node
 from graphcnn.ir.plan import Step
 from graphcnn.ops.own.operator import is_own
+from graphcnn.ops.parts.body import all_nodes
 from graphcnn.runtime.execution import Execution
 from graphcnn.runtime.native.ahead import wasm
 from graphcnn.runtime.native.ahead.module import Program, Weights, module_of
@@ -104,7 +105,7 @@ def ahead(
 
 def refuse_own(graph: Graph) -> None:
     """Raise `GraphCnnError` for an operator that the user wrote in Python."""
-    for node in graph.nodes:
+    for node in all_nodes(graph):
         if is_own(node.op):
             raise GraphCnnError(
                 f"{_told(node)}: an operator of your own is computed by Python, which a network "

@@ -14,6 +14,7 @@ from graphcnn.ir.node import Array, Node
 from graphcnn.ir.plan import Plan
 from graphcnn.ir.storage import Choice
 from graphcnn.ops.own.operator import is_own
+from graphcnn.ops.parts.body import all_nodes
 from graphcnn.passes.driver.base import Applied, Pipeline
 from graphcnn.passes.layout.assign_layout import AssignLayout
 from graphcnn.passes.layout.cancel_relayout import CancelRelayout
@@ -121,7 +122,7 @@ def compiled(graph: Graph, execution: Execution = NATIVE) -> Compiled:
     """
     target, level = execution.machine, verify_level()
     execution = replace(execution, target=target)
-    own = any(is_own(node.op) for node in graph.nodes)
+    own = any(is_own(node.op) for node in all_nodes(graph))
     forget = execution.tune or level == "numbers" or own
     options = execution.precision, execution.parts, level
     entry = None if forget else stored_plan.entry_of(graph, target, *options)

@@ -21,6 +21,7 @@ from graphcnn.ir.item_places import count_items, fed_items, fill_items, take_ite
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.state_values import Snapshot, StateValues
 from graphcnn.ops.own.operator import is_own
+from graphcnn.ops.parts.body import all_nodes
 from graphcnn.runtime.execution import NATIVE, Execution
 from graphcnn.runtime.reference import Reference
 
@@ -107,7 +108,7 @@ class Runner:
     def may_fill(self) -> bool:
         """Whether batches may be filled up: what an operator of a user's own makes of an item, in
         NumPy, may be rounded otherwise beside others."""
-        return bool(self.joints) and not any(is_own(node.op) for node in self.graph.nodes)
+        return bool(self.joints) and not any(is_own(node.op) for node in all_nodes(self.graph))
 
     @cached_property
     def parts(self) -> "tuple[Self, BatchSplit]":

@@ -7,7 +7,7 @@ from typing import Any
 from graphcnn.errors import GraphError
 from graphcnn.ir.cells import Cell
 from graphcnn.ir.graph import Graph, rebuilt, topological_order, unique_names
-from graphcnn.ir.node import Node, Value, build
+from graphcnn.ir.node import Node, Op, Value, build
 from graphcnn.ir.sources import Constant, Input, State
 
 
@@ -129,6 +129,14 @@ def state_keys(graph: Graph, names: dict[Node, str]) -> dict[Value, str]:
             taken.add(key)
             keys[value] = key
     return keys
+
+
+def result_name(op: Op, index: int) -> str:
+    """Name of result `index` of an operator, also for repeated ones: `y0`, `y1`."""
+    fixed = len(op.results) - 1
+    if op.results[-1].startswith("*") and index >= fixed:
+        return f"{op.results[-1][1:]}{index - fixed}"
+    return op.results[index]
 
 
 class Names:

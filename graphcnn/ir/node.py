@@ -170,14 +170,14 @@ class Op:
         """Whether the class defines `method` itself instead of leaving it to `Op`."""
         return getattr(cls, method) is not getattr(Op, method)
 
-    @classmethod
-    def operand_name(cls, index: int) -> str:
+    def operand_name(self, index: int) -> str:
         """Name of input `index`, also for repeated operands: `x0`, `x1`."""
-        if cls.operands and cls.operands[-1].startswith("*"):
-            fixed = len(cls.operands) - 1
+        operands = self.operands
+        if operands and operands[-1].startswith("*"):
+            fixed = len(operands) - 1
             if index >= fixed:
-                return f"{cls.operands[-1][1:]}{index - fixed}"
-        return cls.operands[index].rstrip("?") if index < len(cls.operands) else f"input{index}"
+                return f"{operands[-1][1:]}{index - fixed}"
+        return operands[index].rstrip("?") if index < len(operands) else f"input{index}"
 
     def __call__(self, *inputs: "Value", name: str = "") -> "Value":
         """Build a node and return its (first) result."""

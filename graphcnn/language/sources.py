@@ -12,6 +12,7 @@ from graphcnn.ir.tensor_type import Dim, DType, N, Shape, TensorType
 from graphcnn.language.arguments import dims, ints, is_int, number, scoped
 from graphcnn.language.errors import located
 from graphcnn.ops.elementwise import as_type
+from graphcnn.ops.gather import filled
 from graphcnn.ops.random import normal_of_uniform, uniform_of_model
 
 
@@ -166,3 +167,9 @@ def _spread(x: Value, factor: float, base: float, dtype: Any, name: str) -> Valu
 def constant(value: Any, dtype: Any = None) -> Value:
     """A tensor that never changes, from an array or a number (floats default to float32)."""
     return constant_of(value, DType.of(dtype) if dtype is not None else None)
+
+
+@located
+def zeros(shape: tuple[Dim, ...], dtype: Any = "float32") -> Value:
+    """Zeros of a shape in which `N` may stand: `zeros((N, 64))`, with which a loop begins."""
+    return filled(_sizes(shape), 0, DType.of(dtype))

@@ -5,54 +5,29 @@ and checks follow from the body, the native runtime reads anchor and epilogue fr
 unfusing is putting the body in the operator's place.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import ClassVar
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.batch import Batches, Rule, Types
 from graphcnn.ir.batch_walk import follow
 from graphcnn.ir.evaluate import Evaluator, between
-from graphcnn.ir.graph import Graph, topological_order
-from graphcnn.ir.node import Array, Node, Op, Value, build
-from graphcnn.ir.sources import Constant, Input
+from graphcnn.ir.graph import Graph
+from graphcnn.ir.node import Array, Node, Op
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.broadcast import BroadcastTo
+from graphcnn.ops.parts.body import WithBody
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fused(Op):
+class Fused(WithBody):
     """The outputs of `body`, computed from its inputs in order.
 
     `anchor` is the place among `body.nodes` of the one heavy operator (a convolution or a matrix
     product) whose epilogue the other nodes are; None where all are elementwise, of one shape.
-    Names and origins inside the body do not count when two are compared, so that equal bodies
-    share one kernel. It has no derivative: a graph is differentiated before it is fused.
+    It has no derivative: a graph is differentiated before it is fused.
     """
 
-    body: Graph
     anchor: int | None = field(default=None, kw_only=True)  # type: ignore[misc,assignment]
-
-    operands: ClassVar = ("*inputs",)
-    results: ClassVar = ("*outputs",)
-    family: ClassVar = "several"
-
-    @cached_property
-    def signature(self) -> str:
-        """The body without names: equal for bodies that compute the same in the same way."""
-        return structure(self.body)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Fused):
-            return NotImplemented
-        return (self.anchor, self.signature) == (other.anchor, other.signature)
-
-    def __hash__(self) -> int:
-        return hash((self.anchor, self.signature))
-
-    def __repr__(self) -> str:
-        return f"Fused({self.signature}, anchor={self.anchor})"
 
     @property
     def anchor_node(self) -> Node | None:
@@ -105,34 +80,3 @@ def fused(body: Graph) -> Fused:
         names = ", ".join(body.nodes[i].op.name for i in anchors)
         raise GraphError(f"a body has at most one heavy operator, found {names}")
     return Fused(body, anchor=anchors[0] if anchors else None)
-
-
-def inlined(op: Fused, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
-    """The nodes of the body, reading `inputs`: what the operator stands for."""
-    new = dict(zip(op.body.inputs, inputs, strict=True))
-    for node in op.body.nodes:
-        if node.output not in new:
-            operands = tuple(new[v] for v in node.inputs)
-            made = build(node.op, operands, node.name, node.origin)
-            new.update(zip(node.outputs, made.outputs, strict=True))
-    return tuple(new[v] for v in op.body.outputs.values())
-
-
-def structure(graph: Graph) -> str:
-    """A text that is equal for graphs of the same structure: operators, wires and types.
-
-    Inputs and outputs are known by their order, constants by their digest; names do not count.
-    """
-    order = topological_order(v.node for v in (*graph.inputs, *graph.outputs.values()))
-    places = {node: i for i, node in enumerate(order)}
-
-    def wires(values: Iterable[Value]) -> str:
-        return ", ".join(f"%{places[v.node]}:{v.index}" for v in values)
-
-    lines = [wires(graph.inputs)]
-    for node in order:
-        op = node.op
-        what = "input" if isinstance(op, Input) else repr(op)
-        what = f"constant {op.digest}" if isinstance(op, Constant) else what
-        lines.append(f"{what}({wires(node.inputs)}) : {', '.join(map(str, node.types))}")
-    return "; ".join([*lines, wires(graph.outputs.values())])

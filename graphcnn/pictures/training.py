@@ -9,6 +9,7 @@ from graphcnn.analysis.phases import phases
 from graphcnn.analysis.words import describe
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, state_of
+from graphcnn.ir.naming import result_name
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.pictures.content.content import value_bytes
@@ -236,6 +237,5 @@ def _computes(node: Node) -> bool:
 
 def _label(value: Value) -> str:
     name = value.node.name or value.node.op.name
-    results = value.node.op.results
-    name += f".{results[value.index]}" if 0 < value.index < len(results) else ""
+    name += f".{result_name(value.node.op, value.index)}" if value.index else ""
     return name if len(name) <= _WIDEST_NAME else f"{name[:11]}…{name[-12:]}"

@@ -20,6 +20,7 @@ from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import Dim, DType, N, TensorType
 from graphcnn.ops.fused import Fused, fused
 from graphcnn.ops.layout import Placed
+from graphcnn.ops.loops import Scan
 from graphcnn.testing.samples import Sample, require
 
 
@@ -118,6 +119,12 @@ def written(op: Op, n: int, types: tuple[TensorType, ...]) -> Iterator[Op]:
         return
     if isinstance(op, Fused):
         yield from (fused(body) for body in bodies(op.body, n, types))
+        return
+    if isinstance(op, Scan):
+        carries, xs, given = op.parts(types)
+        slices = tuple(x.with_shape(x.shape[1:]) for x in xs)
+        for body in bodies(op.body, n, (*carries, *slices, *given)):
+            yield replace(op, body=body)
         return
     yield op
     named = [f.name for f in fields(op) if f.name in ("shape", "sizes", "starts")]

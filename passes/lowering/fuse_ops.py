@@ -29,7 +29,8 @@ from graphcnn.ir.node import Node, Value, build
 from graphcnn.ir.origin import inherit
 from graphcnn.ir.sources import Constant, Input
 from graphcnn.ops.broadcast import BroadcastTo
-from graphcnn.ops.fused import Fused, fused, inlined
+from graphcnn.ops.fused import Fused, fused
+from graphcnn.ops.parts.body import inlined
 from graphcnn.passes.driver.base import Pass, PassLog, Refusal
 from graphcnn.passes.training.closing import stages
 
@@ -305,6 +306,7 @@ def inline(graph: Graph) -> Graph:
         if not isinstance(node.op, Fused):
             return None
         with inherit(node.origin):
-            return inlined(node.op, inputs)
+            new = inlined(node.op.body.nodes, dict(zip(node.op.body.inputs, inputs, strict=True)))
+        return [new[v] for v in node.op.body.outputs.values()]
 
     return graph.transform(unfused)

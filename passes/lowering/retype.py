@@ -28,6 +28,7 @@ from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.elementwise import Cast, Floor
 from graphcnn.ops.integer import Dequantize, Quantize
+from graphcnn.ops.parts.body import WithBody
 from graphcnn.ops.random import RandomUniform, kept_bits
 from graphcnn.passes.driver.base import Pass, PassLog, States
 
@@ -110,6 +111,8 @@ class Retype(Pass):
         if isinstance(x, np.ndarray):
             found = self.array(x, name)
             return x if found is x else freeze(found)
+        if isinstance(x, Graph):  # a body: what it reads and gives changes with what is around it
+            return replace(self, keep="results" if self.keep == "results" else "nothing")(x)
         return x
 
     def operator(self, op: Op, name: str) -> Op:
@@ -177,6 +180,10 @@ class _Run:
         return made
 
     def made(self, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value]:
+        if self.results and isinstance(node.op, WithBody):  # whose operators round to their types
+            body = self.by.operator(node.op, node.name or node.op.name)
+            same = body is node.op and inputs == node.inputs
+            return node.outputs if same else build(body, inputs, node.name).outputs
         if self.stays(node):
             operands = [self.cast(*pair) for pair in self.as_before(node, inputs)]
             same = operands == [*node.inputs]

@@ -8,6 +8,7 @@ from samples import Sample, all_samples
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
+from graphcnn.ir.naming import result_name
 from graphcnn.ir.node import build
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, N
@@ -23,7 +24,7 @@ def one_node(sample):
     types = sample.types(np.float32)
     inputs = [Input(f"input{i}", t)() for i, t in enumerate(types)]
     node = build(sample.op, inputs, "node")
-    return Graph.of(inputs, dict(zip(sample.op.results, node.outputs, strict=False)))
+    return Graph.of(inputs, {result_name(node.op, i): y for i, y in enumerate(node.outputs)})
 
 
 def session(model, optimised=True):

@@ -20,7 +20,7 @@ from graphcnn.base.files import atomic_write, atomic_write_together
 from graphcnn.compile.pipelines import observers, onnx_pipeline
 from graphcnn.errors import ExportError
 from graphcnn.ir.graph import Graph, unique_names
-from graphcnn.ir.naming import Names
+from graphcnn.ir.naming import Names, result_name
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType
@@ -268,10 +268,10 @@ def value_names(graph: Graph, nodes: Mapping[Node, str]) -> dict[Value, str]:
             names.setdefault(value, key)
     unique = Names([*taken, *graph.outputs])
     for node in graph.nodes:
-        for value, result in zip(node.outputs, node.op.results, strict=False):
+        for i, value in enumerate(node.outputs):
             if value not in names:
                 name = nodes[node]
-                names[value] = unique.fresh(name if value.index == 0 else f"{name}.{result}")
+                names[value] = unique.fresh(f"{name}.{result_name(node.op, i)}" if i else name)
     return names
 
 

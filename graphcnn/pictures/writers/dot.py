@@ -10,6 +10,7 @@ from graphcnn.analysis.phases import phases
 from graphcnn.analysis.words import counted, describe, dimensions, is_parameter, parameters
 from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, unique_names
+from graphcnn.ir.naming import result_name
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType, known_size
@@ -162,9 +163,8 @@ class _Diagram:
         if isinstance(value.node.op, State | Constant):
             dot.edge(tail, head, style="dashed")
             return
-        results = value.node.op.results
-        several = len(value.node.outputs) > 1 and value.index < len(results)
-        text = f"{results[value.index]} " if several else ""
+        several = len(value.node.outputs) > 1
+        text = f"{result_name(value.node.op, value.index)} " if several else ""
         text = node_label(f"  {text}{dimensions(value.type)}") if self.shapes else ""
         # Heavy edges are drawn straight: the layers in a row, not the ways around them.
         chain = self.readers[value] <= 1
