@@ -98,6 +98,20 @@ export function createEngine(module, about, weights, constants) {
     return found;
   };
 
+  /** @param {Float32Array} image changed in place @param {Float32Array} factors by channel */
+  const scaleImage = (image, factors) =>
+    image.forEach((x, i) => (image[i] = x * factors[Math.floor((i * factors.length) / size)]));
+  /** The image, and the factors of all channels, where functions read them.
+   * @param {Float32Array} image @param {Maps} switches */
+  const place = (image, switches) => {
+    put("image", image, machine.port("image"));
+    Object.keys(switches).forEach(known);
+    if (switches.image) scaleImage(machine.port("image"), switches.image);
+    for (const layer of switched) machine.port(`factor ${layer}`).fill(1);
+    switched = new Set(Object.keys(switches).filter((layer) => layer !== "image"));
+    for (const layer of switched) put(layer, switches[layer], machine.port(`factor ${layer}`));
+  };
+
   /** @type {Engine} */
   const engine = {
     about,
@@ -107,36 +121,30 @@ export function createEngine(module, about, weights, constants) {
       machine.prepare();
     },
     run(image, switches = {}) {
-      put("image", image, machine.port("image"));
-      Object.keys(switches).forEach(known);
-      const own = switches.image;
-      if (own)
-        machine
-          .port("image")
-          .forEach((x, i, all) => (all[i] = x * own[Math.floor((i * own.length) / size)]));
-      for (const layer of switched) machine.port(`factor ${layer}`).fill(1);
-      switched = new Set(Object.keys(switches).filter((layer) => layer !== "image"));
-      for (const layer of switched) put(layer, switches[layer], machine.port(`factor ${layer}`));
+      place(image, switches);
       machine.call("run");
       return { image: machine.port("image"), ...views("map") };
     },
-    gradient(image, seeds, rule = "plain") {
-      put("image", image, machine.port("image"));
+    gradient(image, seeds, rule = "plain", switches = {}) {
+      place(image, switches);
       Object.keys(seeds).forEach(known);
       const [floor, open] = RULES[rule];
       machine.port("floor")[0] = floor;
       machine.port("open")[0] = open;
       for (const layer of later) {
-        const place = machine.port(`seed ${layer}`);
-        if (seeds[layer]) put(layer, seeds[layer], place);
-        else place.fill(0);
+        const own = machine.port(`seed ${layer}`);
+        if (seeds[layer]) put(layer, seeds[layer], own);
+        else own.fill(0);
       }
       machine.call("gradient");
-      return views("gradient");
+      const found = views("gradient");
+      if (switches.image && found.image) scaleImage(found.image, switches.image);
+      return found;
     },
     maximiseStep(image, layer, unit, options = {}) {
       const seed = unitSeed(about, layer, unit);
-      const slope = engine.gradient(image, { [layer]: seed }, options.rule).image;
+      const { rule, switches } = options;
+      const slope = engine.gradient(image, { [layer]: seed }, rule, switches).image;
       return ascended(about, image, slope, options);
     },
   };

@@ -9,7 +9,7 @@ from graphcnn.errors import GraphCnnError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array
 from graphcnn.page.memory import text_of
-from graphcnn.page.programs import FLOOR, OPEN, SEED
+from graphcnn.page.programs import FACTOR, FLOOR, OPEN, SEED
 from graphcnn.page.samples import Samples
 from graphcnn.page.shown import Shown
 from graphcnn.runtime.reference import Reference
@@ -82,6 +82,9 @@ def _slope(
     if "image" not in backward.outputs:
         return None
     feeds = {key: x, FLOOR: np.float32(-np.inf), OPEN: np.float32(0)}
+    for v in backward.inputs:
+        if (port := v.node.op.attributes["key"]).startswith(FACTOR):
+            feeds[port] = np.ones(tuple(int(d) for d in v.shape if isinstance(d, int)), np.float32)
     for s in maps[1:]:
         shape = tuple(int(d) for d in s.value.shape if isinstance(d, int))
         feeds[SEED + s.name] = np.full(shape, s is maps[-1], np.float32)

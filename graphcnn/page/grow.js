@@ -8,15 +8,17 @@ import { imageOf, levelsOf, nameOf, predicted } from "./evidence.js";
 import { clipped, normalNumbers, uniformNumbers } from "./fit.js";
 import { isVector, layerNamed } from "./places.js";
 import { sampleOf } from "./sources.js";
+import { isOff } from "./switching.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Engine} Engine */
+/** @typedef {import("./page.d.ts").Maps} Maps */
 /** @typedef {import("./page.d.ts").Unit} Unit */
 /**
  * An image that grows, as the network takes it. `reach`: a gradient reaches it; `sampled`: it began
  * from a sample.
- * @typedef {{ unit: Unit, whole: boolean, image: Float32Array, steps: number, scores: number[],
- *   reach: boolean, sampled: boolean }} Growth
+ * @typedef {{ unit: Unit, whole: boolean, switches: Maps, image: Float32Array, steps: number,
+ *   scores: number[], reach: boolean, sampled: boolean }} Growth
  */
 
 /** Ascent steps of a frame, its milliseconds at most, and the steps of an image. */
@@ -36,17 +38,19 @@ function asked({ channel, y, x }, whole) {
 
 /**
  * Noise around grey, from which the image of a unit grows. Where nothing reaches the image other
- * seeds are tried, then the samples; `reach` is false where nothing helps.
+ * seeds are tried, then the samples; `reach` is false where nothing helps. Channels that are off
+ * are off while it grows.
  * @param {Engine} engine @param {Unit} unit @param {boolean} whole the mean of the channel's map
- * @param {number} seed
+ * @param {number} seed @param {Maps} [switches]
  * @returns {Growth}
  */
-export function beginGrowth(engine, unit, whole, seed) {
+export function beginGrowth(engine, unit, whole, seed, switches = {}) {
   const { about } = engine, count = about.input.shape.reduce((a, b) => a * b, 1);
   const seeds = { [unit.layer]: unitSeed(about, unit.layer, asked(unit, whole)) };
-  const growth = { unit, whole, image: new Float32Array(count), steps: 0, reach: false, sampled: false,
+  const growth = { unit, whole, switches, image: new Float32Array(count), steps: 0, reach: false, sampled: false,
     scores: /** @type {number[]} */ ([]) };
-  const reached = () => largest(engine.gradient(growth.image, seeds, "plain").image) > 0;
+  const reached = () =>
+    largest(engine.gradient(growth.image, seeds, "plain", switches).image) > 0;
   for (let start = 0; start < STARTS && !growth.reach; start++) {
     const noise = normalNumbers(1000 * seed + start, count), size = 0.05 * (1 + start);
     growth.image = imageOf(noise.map((v) => clipped(0.5 + size * v)), about.input);
@@ -61,9 +65,10 @@ export function beginGrowth(engine, unit, whole, seed) {
 }
 
 /** @param {Engine} engine @param {Growth} growth */
-export function growthScore(engine, { unit, whole, image }) {
+export function growthScore(engine, { unit, whole, image, switches }) {
   const seed = unitSeed(engine.about, unit.layer, asked(unit, whole));
-  return engine.run(image)[unit.layer].reduce((sum, value, i) => sum + seed[i] * value, 0);
+  const map = engine.run(image, switches)[unit.layer];
+  return map.reduce((sum, value, i) => sum + seed[i] * value, 0);
 }
 
 /**
@@ -72,12 +77,13 @@ export function growthScore(engine, { unit, whole, image }) {
  * @param {Engine} engine @param {Growth} growth @param {number} seed
  */
 export function growthStep(engine, growth, seed) {
-  const { unit, whole, steps } = growth, { about } = engine, { shape } = about.input;
+  const { unit, whole, steps, switches } = growth, { about } = engine, { shape } = about.input;
   const next = uniformNumbers(7919 * seed + steps);
   const free = whole || isVector(layerNamed(about, unit.layer));
   const [dy, dx] = [next(), next()].map((v) => (free ? Math.floor(3 * v) - 1 : 0));
   const rate = RATE[0] + Math.min(1, steps / ENOUGH) * (RATE[1] - RATE[0]);
-  const moved = rolled(growth.image, shape, dy, dx), how = { rate, decay: 0.002, blur: 0.06 };
+  const moved = rolled(growth.image, shape, dy, dx);
+  const how = { rate, decay: 0.002, blur: 0.06, switches };
   const made = engine.maximiseStep(moved, unit.layer, asked(unit, whole), how);
   growth.image = rolled(made, shape, -dy, -dx);
   growth.steps++;
@@ -139,7 +145,9 @@ export function mountGrow(element, app) {
 
   /** @param {Unit} unit */
   function isGrown(unit) {
-    if (!growth || growth.unit.layer !== unit.layer || growth.unit.channel !== unit.channel) return false;
+    if (!growth || growth.switches !== store.get().switches) return false;
+    const { layer, channel } = growth.unit;
+    if (layer !== unit.layer || channel !== unit.channel) return false;
     return whole || (growth.unit.y === unit.y && growth.unit.x === unit.x);
   }
 
@@ -164,7 +172,8 @@ export function mountGrow(element, app) {
     if (quiet > began) return next(quiet - began);
     if (element.offsetParent === null) return;
     const unit = looked();
-    if (!growth || !isGrown(unit)) growth = beginGrowth(engine, unit, whole, seed);
+    if (!growth || !isGrown(unit))
+      growth = beginGrowth(engine, unit, whole, seed, store.get().switches);
     if (!growth.reach || growth.steps >= ENOUGH) return paint();
     let spent = 0;
     for (let i = 0; i < FRAME && growth.steps < ENOUGH; i++) {
@@ -182,12 +191,18 @@ export function mountGrow(element, app) {
     body.hidden = !growth;
     use.disabled = stage.hidden = curve.hidden = !growth?.reach; // what did not grow is not shown
     if (!growth) return;
-    const { unit, scores, steps, reach, sampled } = growth;
+    const { unit, scores, steps, reach, sampled, switches } = growth;
     const of = nameOf(about, unit, whole);
     paintImage(canvas, levelsOf(growth.image, about.input), about.input.shape);
     const [first, last] = [scores[0], scores[scores.length - 1]].map((v) => v.toPrecision(3));
-    text.textContent = reach ? say("growScore", { of, first, last, steps }) : say("growDead", { of, starts: STARTS });
-    note.textContent = sampled ? say("growSampled") : reach && unit.layer !== about.scores ? say(whole ? "growWhole" : "growOne") : "";
+    if (reach) text.textContent = say("growScore", { of, first, last, steps });
+    else if (isOff(switches, unit)) text.textContent = say("unitOff", { of });
+    else text.textContent = say("growDead", { of, starts: STARTS });
+    const notes = [];
+    if (sampled) notes.push("growSampled");
+    else if (reach && unit.layer !== about.scores) notes.push(whole ? "growWhole" : "growOne");
+    if (Object.keys(switches).length) notes.push("growWithout");
+    note.textContent = notes.map((key) => say(key)).join(" ");
     paintCurve(scores);
   }
 
@@ -204,7 +219,7 @@ export function mountGrow(element, app) {
     context.stroke();
   }
 
-  store.on(["unit", "maps"], () => {
+  store.on(["unit", "maps", "switches"], () => {
     quiet = performance.now() + PAUSE;
     if (on) next(PAUSE);
   });

@@ -6,6 +6,7 @@ import { make, slider } from "./dom.js";
 import { unitSeed } from "./engine.js";
 import { chanceOf, covered, gradCam, layersWithMaps, levelScale, occlusion, overChannels, nameOf, predicted, silence } from "./evidence.js";
 import { percent } from "./scores.js";
+import { isOff } from "./switching.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").State} State */
@@ -155,9 +156,12 @@ export function mountOverlay(element, app) {
     if (cam && target === traced) return say("camClass");
     if (!cam && !about.rules.includes(state.rule)) return say("ruleNone", { rule: say(`rule_${state.rule}`) });
     const began = performance.now();
-    const slopes = engine.gradient(state.image, { [unit.layer]: unitSeed(about, unit.layer, unit) }, cam ? "plain" : state.rule);
+    const seeds = { [unit.layer]: unitSeed(about, unit.layer, unit) };
+    const rule = cam ? "plain" : state.rule;
+    const slopes = engine.gradient(state.image, seeds, rule, state.switches);
     cost = performance.now() - began;
     const of = nameOf(about, unit);
+    if (isOff(state.switches, unit)) return say("unitOff", { of });
     if (!cam) {
       const map = overChannels(slopes.image, height * width), why = silence(slopes.image) ?? silence(map);
       return why ? say(why, { of, layer: unit.layer }) : { map, title: of };

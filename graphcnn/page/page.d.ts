@@ -137,6 +137,7 @@ export interface Ascent {
   /** How much each pixel takes of its neighbours, 0 to 1. */
   blur?: number;
   rule?: string;
+  switches?: Maps;
 }
 
 export interface Engine {
@@ -146,7 +147,7 @@ export interface Engine {
   /** `switches`: a factor for each channel of a layer; what follows computes with the product. */
   run(image: Float32Array, switches?: Maps): Maps;
   /** Of the sum of seeds · layers: the derivative by every layer that it depends on, and "image". */
-  gradient(image: Float32Array, seeds: Maps, rule?: string): Maps;
+  gradient(image: Float32Array, seeds: Maps, rule?: string, switches?: Maps): Maps;
   /** The image a step further: one number, or the mean of a channel where y and x are not given. */
   maximiseStep(
     image: Float32Array,

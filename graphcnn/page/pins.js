@@ -124,6 +124,7 @@ export function mountPins(element, app) {
     });
     if (inside) keep.focus({ preventScroll: true });
   }
+  store.on(["switches"], () => kept.forEach((input) => input.values.clear()));
   store.on(["pins", "maps", "lang"], paint);
   paint();
 }

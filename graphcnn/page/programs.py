@@ -1,8 +1,8 @@
 """A network as the functions that its page calls.
 
     run        from the image and a factor for each channel of each map: all maps
-    gradient   from the image and a seed for each map: of the sum of seeds · maps, the derivative
-               by the image and by every map
+    gradient   from these factors and a seed for each map too: of the sum of seeds · maps, the
+               derivative by the image and by every map
 
 The factors are 1 where nothing is switched off, which changes no bit. Three rules lead back through
 rectifiers, in one program, by two numbers: with dy what arrives,
@@ -37,8 +37,15 @@ FACTOR, SEED = "factor ", "seed "
 
 def forward_graph(graph: Graph, maps: list[Shown]) -> Graph:
     """All maps but the image, each times its factors; what follows is computed with the product."""
+    factors, products = _switched(maps)
+    outputs = {s.name: value for s, value in zip(maps[1:], products, strict=True)}
+    made = Graph.of((*graph.inputs, *factors), outputs, name=f"{graph.name} run")
+    return inference_graph(made)
+
+
+def _switched(maps: list[Shown]) -> tuple[list[Value], list[Value]]:
+    """Factors of all maps but the image, as inputs, and the products, each made of those before."""
     factors: list[Value] = []
-    values = [s.value for s in maps[1:]]
     new: dict[Value, Value] = {}
     for each in maps[1:]:
         (value,) = rebuilt([each.value], new)
@@ -46,9 +53,7 @@ def forward_graph(graph: Graph, maps: list[Shown]) -> Graph:
         factor = Input(key, TensorType(_factor_shape(each), DType.FLOAT32))(name=key)
         factors.append(factor)
         new[each.value] = value * factor
-    outputs = {s.name: new[v] for s, v in zip(maps[1:], values, strict=True)}
-    made = Graph.of((*graph.inputs, *factors), outputs, name=f"{graph.name} run")
-    return inference_graph(made)
+    return factors, [new[each.value] for each in maps[1:]]
 
 
 def _factor_shape(of: Shown) -> tuple[int, ...]:
@@ -62,14 +67,16 @@ def _factor_shape(of: Shown) -> tuple[int, ...]:
 
 
 def gradient_graph(graph: Graph, maps: list[Shown]) -> tuple[Graph, bool]:
-    """Derivatives by all maps, and whether the network has rectifiers, for which rules differ."""
+    """Derivatives by all maps, with what is switched off as `run` has it, and whether the network
+    has rectifiers, for which rules differ."""
     floor, opened = (Input(key, TensorType((), DType.FLOAT32))(name=key) for key in (FLOOR, OPEN))
     seeds = [Input(SEED + s.name, s.value.type)(name=SEED + s.name) for s in maps[1:]]
     fired: Counter[str] = Counter()
-    values = [s.value for s in maps]
-    found = vjp(values[1:], seeds, values, _rules(floor, opened), fired)
+    factors, products = _switched(maps)
+    found = vjp(products, seeds, [maps[0].value, *products], _rules(floor, opened), fired)
     outputs = {s.name: value for s, value in zip(maps, found, strict=True) if value is not None}
-    made = Graph.of((*graph.inputs, floor, opened, *seeds), outputs, name=f"{graph.name} gradient")
+    inputs = (*graph.inputs, *factors, floor, opened, *seeds)
+    made = Graph.of(inputs, outputs, name=f"{graph.name} gradient")
     return inference_graph(made), bool(fired)
 
 

@@ -36,6 +36,11 @@ export function switchedOff(switches, about) {
     Array.from(switches[name] ?? []).flatMap((factor, channel) => factor === 0 ? [{ layer: name, channel }] : []));
 }
 
+/** @param {Switches} switches @param {{ layer: string, channel: number }} unit */
+export function isOff(switches, { layer, channel }) {
+  return switches[layer]?.[channel] === 0;
+}
+
 /** The layers whose channels can be switched: all but the image and the scores. @param {About} about */
 export function switchable(about) {
   return about.layers.slice(1).filter(({ name, kind }) => name !== about.scores && kind !== "softmax");
@@ -67,7 +72,7 @@ export function mountSwitching(element, app) {
     if (!(channel >= 0 && channel < channels)) return;
     const switches = switched(store.get().switches, layer, channel, channels);
     store.set({ switches });
-    app.announce(say(switches[layer]?.[channel] === 0 ? "isOff" : "isOn", { layer, channel }));
+    app.announce(say(isOff(switches, { layer, channel }) ? "isOff" : "isOn", { layer, channel }));
   }
 
   function paint() {
@@ -82,11 +87,11 @@ export function mountSwitching(element, app) {
       grid.append(make("button", { click: () => toggle(choice.value, channel) }, String(channel)));
     }
     [...grid.children].forEach((key, i) => {
-      const isOff = switches[name]?.[i] === 0;
+      const out = isOff(switches, { layer: name, channel: i });
       /** @type {HTMLElement} */ (key).hidden = i >= channels;
-      key.classList.toggle("out", isOff);
-      key.setAttribute("aria-pressed", String(isOff));
-      key.setAttribute("aria-label", say(isOff ? "isOff" : "isOn", { layer: name, channel: i }));
+      key.classList.toggle("out", out);
+      key.setAttribute("aria-pressed", String(out));
+      key.setAttribute("aria-label", say(out ? "isOff" : "isOn", { layer: name, channel: i }));
     });
     none.hidden = list.length > 0;
     reset.hidden = table.hidden = list.length === 0;

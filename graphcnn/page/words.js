@@ -275,6 +275,8 @@ export const WORDS = {
   growWhole: ["The mean of its map is made large, from noise.", "从噪声开始，使其特征图的均值增大。"],
   growOne: ["This one number of its map is made large, from noise.", "从噪声开始，使特征图中这一个数增大。"],
   growSampled: ["It began from a sample: from noise no gradient reaches the image.", "它从一个样本开始：从噪声出发没有梯度到达图像。"],
+  growWithout: ["It grows without what is switched off.", "它在不使用已关闭通道的情况下生长。"],
+  unitOff: ["{of} is switched off: nothing excites it.", "{of} 已关闭：没有什么能激活它。"],
   growDead: ["{of} seems dead: no gradient reaches the image, neither from {starts} starts of noise nor from a sample.", "{of} 似乎已失活：无论从 {starts} 个噪声起点还是样本出发，都没有梯度到达图像。"],
   switchTitle: ["Switch channels off", "关闭通道"],
   switchHelp: ["What follows computes without them. Key x switches the channel that is looked at.", "其后各层不再使用它们。按 x 键开关所看的通道。"],

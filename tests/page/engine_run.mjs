@@ -35,10 +35,12 @@ if (asked.image) {
   const after = engine.run(image);
   found.after = text(after);
   found.read = [...read(after[about.scores], about)];
-  found.gradients = {};
+  [found.gradients, found.without] = [{}, {}];
   for (const rule of about.rules) {
     const seed = unitSeed(about, about.scores, { channel: asked.unit });
-    found.gradients[rule] = text(engine.gradient(image, { [about.scores]: seed }, rule));
+    const seeds = { [about.scores]: seed };
+    found.without[rule] = text(engine.gradient(image, seeds, rule, all(asked.switches)));
+    found.gradients[rule] = text(engine.gradient(image, seeds, rule));
   }
 }
 if (asked.learn) {

@@ -23,21 +23,25 @@ function engine(softmax = false) {
       for (let i = 0; i < 8; i++) maps[i] *= switches.maps?.[i >> 2] ?? 1;
       return { image, maps, scores: Float32Array.of(maps[0], maps[4] + maps[5] + maps[6] + maps[7]) };
     },
-    gradient(image, seeds) {
+    gradient(image, seeds, rule, switches = {}) {
       const { maps } = this.run(image), down = new Float32Array(8), seed = seeds.scores ?? [0, 0];
       for (let i = 0; i < 4; i++) {
         down[i] = seed[0] * LEFT_TOP[i] + (seeds.maps?.[i] ?? 0);
         down[4 + i] = seed[1] + (seeds.maps?.[4 + i] ?? 0);
       }
-      const back = image.map((_, i) => (down[block(i)] - (maps[block(i)] < 0 ? down[4 + block(i)] : 0)) / 4);
+      const [first, second] = switches.maps ?? [1, 1];
+      const back = image.map(
+        (_, i) =>
+          (first * down[block(i)] - (maps[block(i)] < 0 ? second * down[4 + block(i)] : 0)) / 4,
+      );
       return { image: back, maps: down };
     },
-    maximiseStep(image, layer, { channel, y, x }, { rate }) {
+    maximiseStep(image, layer, { channel, y, x }, { rate, switches }) {
       const seed = new Float32Array(layer === "scores" ? 2 : 8);
       if (layer === "scores") seed[channel] = 1;
       else if (y === undefined) seed.fill(0.25, 4 * channel, 4 * channel + 4);
       else seed[4 * channel + 2 * y + x] = 1;
-      const slope = this.gradient(image, { [layer]: seed }).image;
+      const slope = this.gradient(image, { [layer]: seed }, "plain", switches).image;
       return image.map((v, i) => Math.min(1, Math.max(-1, v + rate * slope[i])));
     },
   };
@@ -121,6 +125,21 @@ test("an image grows towards its unit, the same each time; a dead unit is told",
   assert.equal(beginGrowth(dead, unit, true, 3).reach, false);
   assert.equal(evidence.nameOf(network.about, unit), "maps:1 (0, 1)");
   assert.equal(evidence.nameOf(network.about, { layer: "scores", channel: 1, y: 0, x: 0 }), "below");
+});
+
+test("what is switched off is off while an image grows", () => {
+  const network = engine(), corner = { layer: "scores", channel: 0, y: 0, x: 0 };
+  const grown = (switches) => {
+    const growth = beginGrowth(network, corner, true, 3, switches);
+    for (let i = 0; i < 60; i++) growthStep(network, growth, 3);
+    return { ...growth, last: growthScore(network, growth) };
+  };
+  const whole = grown({}), other = grown({ maps: Float32Array.of(1, 0) });
+  assert.ok(whole.reach && whole.last > whole.scores[0] + 0.1);
+  assert.deepEqual(other.image, whole.image); // nothing of the corner was taken
+  const without = grown({ maps: Float32Array.of(0, 1) });
+  assert.equal(without.reach, false);
+  assert.equal(without.last, 0);
 });
 
 test("switches: off, on again, and what is off in the order of the layers", () => {

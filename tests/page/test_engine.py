@@ -61,11 +61,13 @@ def about_of(file: Path) -> dict[str, Any]:
     return found
 
 
-def several_operators() -> cnn.Model:
-    """Norm, a branch that is added and put beside, groups, averages, probabilities at the end."""
+def several_operators(factors: Array | None = None) -> cnn.Model:
+    """Factors of the first map, norm, a branch that is added and put beside, groups, averages,
+    probabilities at the end."""
     image = cnn.input("image", (3, 12, 10))
     x = cnn.conv2d(image, 8, 3, padding=1, activation=None, name="conv")
     x = cnn.leaky_relu(cnn.batch_norm(x, name="norm"), name="leaky")
+    x = x if factors is None else x * factors.reshape(-1, 1, 1)
     y = cnn.conv2d(x, 8, 3, padding=1, groups=8, activation="relu", name="apart")
     x = cnn.relu(x + y, name="sum")
     x = cnn.avg_pool2d(cnn.concat([x, y], name="both"), 2, name="averages")
@@ -100,6 +102,24 @@ def test_networks_agree_with_the_reference_and_the_lens(tmp_path, name: str) -> 
         for rule in told["rules"]:
             expected = model.lens().gradient(image, target=3, rule=rule).array
             assert near(floats(found["gradients"][rule]["image"]), expected)
+
+
+@needs_node
+def test_gradients_are_without_what_is_switched_off(tmp_path) -> None:
+    file = tmp_path / "page.html"
+    page(several_operators(), file)
+    image = np.random.default_rng(0).normal(size=(3, 12, 10)).astype(np.float32)
+    factors = np.array([0, 1, 0, 1, 1, 2, 1, 0.5], np.float32)
+    found = asked(file, image=text(image), switches={"conv": text(factors)}, unit=2)
+    switched, whole = several_operators(factors).lens(), several_operators().lens()
+    for rule in ("plain", "guided", "deconv"):
+        expected = switched.gradient(image, target=2, rule=rule).array
+        assert near(floats(found["without"][rule]["image"]), expected), rule
+        assert near(
+            floats(found["gradients"][rule]["image"]),
+            whole.gradient(image, target=2, rule=rule).array,
+        )
+        assert not np.allclose(floats(found["gradients"][rule]["image"]), expected.ravel())
 
 
 @needs_node

@@ -1,5 +1,6 @@
 """Maps, the parts of a number, pins and the graph in a browser, as a visitor uses them."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -112,6 +113,17 @@ def test_a_finger_chooses_and_pins(opened: Any) -> None:
     assert page.locator(".jump").inner_text().startswith("join, map 0")
     sheet(page, "join").tap(position=place)
     page.locator(".pins tr").nth(1).wait_for()
+
+
+def test_what_is_off_grows_nothing_and_says_so(opened: Any) -> None:
+    page = opened()
+    sheet(page, "second").hover(position={"x": 30, "y": 30})
+    growth = page.locator("#grow p.number")
+    sync_api.expect(growth).to_contain_text(re.compile("second.*→"))
+    page.keyboard.press("x")
+    sync_api.expect(growth).to_contain_text("is switched off")
+    page.keyboard.press("x")
+    sync_api.expect(growth).to_contain_text("→")
 
 
 def test_the_graph_is_moved_and_comes_back(opened: Any) -> None:
