@@ -36,6 +36,7 @@ from graphcnn.passes.simplify.fold_batch_norm import FoldBatchNorm
 from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.passes.simplify.fold_states import FoldStates
 from graphcnn.passes.simplify.fuse_pad import FusePad
+from graphcnn.passes.simplify.merge_loops import MergeLoops
 from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
 from graphcnn.passes.training.backward import Backward, Rules
 from graphcnn.passes.training.distribute import ShareBatch, ShareGradients
@@ -60,6 +61,7 @@ def inference_pipeline(states: Mapping[str, Array] | None = None) -> Pipeline:
             FoldConstants(),
             FusePad(),
             Eliminate(),
+            MergeLoops(),
         )
     )
 
@@ -87,6 +89,7 @@ def training_pipeline(
             Backward(
                 rules=rules
             ),  # before elimination, so that it sees every operator the user wrote
+            MergeLoops(),
             *((ShareGradients(shards),) if cut else ()),
             *(() if optimizer is None else (ApplyOptimizer(optimizer, keep_gradients, resting),)),
             Eliminate(),

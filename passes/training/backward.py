@@ -18,9 +18,11 @@ from graphcnn.ir.origin import inherit
 from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Input
 from graphcnn.ops.elementwise import Add
+from graphcnn.ops.loops import Scan
 from graphcnn.ops.shape import Reshape
 from graphcnn.passes.driver.base import Pass, PassLog
 from graphcnn.passes.training.backward_rules import NAMED, BackwardRules, Cotangents, Rule
+from graphcnn.passes.training.loop_gradient import loop_gradient
 
 #: What `rules=` accepts: a name of `backward_rules.NAMED`, a set, or a table of one's own.
 Rules = str | BackwardRules | Mapping[str, Rule]
@@ -204,6 +206,8 @@ def _node_gradients(
     op = node.op
     if op.piecewise_constant:
         return [None] * len(node.inputs)
+    if isinstance(op, Scan):
+        return loop_gradient(node, cotangents, lambda ys, cs, xs: vjp(ys, cs, xs, rules, fired))
     if op.has("gradient"):
         return op.gradient(node, *cotangents)
     if op.has("expand"):
