@@ -16,6 +16,7 @@ Settings = Callable[[Op], tuple[float, ...]]
 Scaling = Callable[[Array], tuple[Array, Array]]
 Window = Callable[[Op], dict[str, Any]]
 Computed = Callable[[Shown], bool]
+Told = Callable[[Node], dict[str, Any]]
 Rule = TypeVar("Rule")
 
 #: The numbers that go with an operator which maps each number alone.
@@ -24,6 +25,8 @@ EFFECTS: dict[str, Settings] = {}
 SCALINGS: dict[str, Scaling] = {}
 #: What the page is told of a window beside its sizes.
 WINDOWS: dict[str, Window] = {}
+#: What it is told of operators that read in another way than through a window; `apart.js` has them.
+SETTINGS: dict[str, Told] = {}
 #: Whether the page can compute a number of this map from those of the maps before.
 COMPUTED: dict[str, Computed] = {}
 
@@ -87,7 +90,65 @@ def _counting(op: Op) -> dict[str, Any]:
     return {"countPad": bool(op.attributes["count_include_pad"])}
 
 
-@_registered(COMPUTED, "conv2d", "dense")
+@_registered(SETTINGS, "conv_transpose2d")
+def _spreading(node: Node) -> dict[str, Any]:
+    told = node.op.attributes
+    top, bottom, left, right = told["padding"]
+    return {
+        "kernel": [int(d) for d in node.inputs[1].shape[2:] if isinstance(d, int)],
+        "stride": list(told["stride"]),
+        "pads": [top, left, bottom, right],
+        "dilation": list(told["dilation"]),
+        "groups": int(told["groups"]),
+    }
+
+
+@_registered(SETTINGS, "upsample2d")
+def _enlarging(node: Node) -> dict[str, Any]:
+    told = node.op.attributes
+    return {"scale": list(told["scale"]), "mode": told["mode"], "corners": told["align_corners"]}
+
+
+@_registered(SETTINGS, "group_norm")
+def _groups(node: Node) -> dict[str, Any]:
+    return {"groups": node.op.attributes["groups"], **_normalising(node)}
+
+
+@_registered(SETTINGS, "layer_norm")
+def _axes_of_norm(node: Node) -> dict[str, Any]:
+    return {**_axes(node), **_normalising(node)}
+
+
+def _normalising(node: Node) -> dict[str, Any]:
+    epsilon = node.op.attributes["epsilon"]
+    return {"epsilon": epsilon, "gamma": key_of(node, "gamma"), "beta": key_of(node, "beta")}
+
+
+@_registered(SETTINGS, "mean")
+def _axes(node: Node) -> dict[str, Any]:
+    return {"axes": page_axes(node)}
+
+
+@_registered(COMPUTED, "group_norm")
+def _of_groups(of: Shown) -> bool:
+    return of.value.type.rank != 3 and _has_scale(of.node)  # whose channels are rows in the page
+
+
+@_registered(COMPUTED, "layer_norm")
+def _along_axes(of: Shown) -> bool:
+    return page_axes(of.node) is not None and _has_scale(of.node)
+
+
+def _has_scale(node: Node) -> bool:
+    return key_of(node, "gamma") is not None and key_of(node, "beta") is not None
+
+
+@_registered(COMPUTED, "mean")
+def _over_axes(of: Shown) -> bool:
+    return page_axes(of.node) is not None
+
+
+@_registered(COMPUTED, "conv2d", "conv_transpose2d", "dense")
 def _with_weights(of: Shown) -> bool:
     given = [n for n in ("weight", "bias") if operand(of.node, n) is not None]
     flipped = of.node.op.attributes.get("flip_kernel", False)
@@ -105,9 +166,19 @@ def _along_channels(of: Shown) -> bool:
 
 
 @_registered(COMPUTED, "max_pool2d", "avg_pool2d", "global_avg_pool2d")
-@_registered(COMPUTED, "flatten", "reshape", "softmax")
+@_registered(COMPUTED, "flatten", "reshape", "softmax", "upsample2d")
 def _of_one_map(of: Shown) -> bool:
     return len(live(of.node)) == 1
+
+
+def page_axes(node: Node) -> list[int] | None:
+    """The axes of an operator as those of the map that it reads: 0 are channels, 1 rows, 2 columns;
+    None where the batch is one of them, or the map has other axes."""
+    rank, axes = node.inputs[0].type.rank, node.op.attributes["axes"]
+    if rank not in (2, 3, 4) or any(a % rank == 0 for a in axes):
+        return None
+    first = 0 if rank == 3 else 1  # (N, T, D) is one channel of T rows
+    return sorted(a % rank - first for a in axes)
 
 
 def live(node: Node) -> list[Value]:

@@ -1,5 +1,7 @@
 // One value of a layer, taken apart: what it reads, by which weights, and how they make the number.
 // @ts-check
+import { apart } from "./apart.js";
+import { patchOf, tapUnit } from "./patch.js";
 import { indexOf, isLaidDown, layerNamed, sizesOf, unitAt } from "./places.js";
 import { stepsAfter } from "./steps.js";
 
@@ -7,23 +9,14 @@ import { stepsAfter } from "./steps.js";
 /** @typedef {import("./page.d.ts").Layer} Layer */
 /** @typedef {import("./page.d.ts").Maps} Maps */
 /** @typedef {import("./page.d.ts").Unit} Unit */
+/** @typedef {import("./patch.js").Patch} Patch */
 /** @typedef {import("./steps.js").Step} Step */
-
-/** What a unit sees of one layer through its window.
- * @typedef {object} Patch
- * @property {string} from     the layer
- * @property {number} first    its first channel there
- * @property {[number, number, number]} size   channels, rows, columns of taps
- * @property {[number, number]} at             row and column of the first tap, < 0 in the padding
- * @property {[number, number]} dilation
- * @property {Float64Array} x                  what the taps read, 0 in the padding
- * @property {Uint8Array} inside               1 where a tap is inside the layer */
 
 /** @typedef {{ unit: Unit, x: number }} Term */
 
 /** How a value comes about; what does not concern it is left out.
  * @typedef {object} Parts
- * @property {"image"|"sum"|"max"|"average"|"softmax"|"join"|"copy"|"unknown"} how
+ * @property {"image"|"sum"|"max"|"average"|"norm"|"softmax"|"join"|"copy"|"unknown"} how
  * @property {Unit} unit
  * @property {Patch} [patch]
  * @property {Float64Array} [weights]   of a sum: one for each tap
@@ -32,6 +25,7 @@ import { stepsAfter } from "./steps.js";
  * @property {number} [winner]          of a maximum: its tap
  * @property {number} [count]           of an average: what it divides by
  * @property {Term[]} [terms]           of a join, a copy or a softmax: the values that meet
+ * @property {import("./apart.js").Norm} [norm]   of a normalisation: its numbers
  * @property {Float64Array} [powers]    of a softmax: e^(x - largest)
  * @property {number} sum               before the steps
  * @property {Step[]} steps
@@ -55,12 +49,12 @@ export function isJoin(kind) {
 
 /** @param {Layer} layer */
 export function isMaximum(layer) {
-  return layer.kind === "max_pool2d" || layer.kind === "max";
+  return layer.kind === "max_pool2d";
 }
 
 /** @param {Layer} layer */
 export function isAverage(layer) {
-  return ["avg_pool2d", "global_avg_pool2d", "mean"].includes(layer.kind);
+  return layer.kind === "avg_pool2d" || layer.kind === "global_avg_pool2d";
 }
 
 /** The parts of one value of a layer.
@@ -83,6 +77,7 @@ export function explainCell(about, maps, weights, unit, switches = {}) {
  * @returns {Pick<Parts, "how"|"sum"> & Partial<Parts> | null} */
 function made(about, layer, maps, weights, unit) {
   const source = layerNamed(about, layer.from[0]);
+  if (layer.settings) return apart(layer, source, maps, weights, unit);
   if (layer.weight) return weighted(layer, source, maps, weights, unit);
   if (isMaximum(layer) || isAverage(layer)) return pooled(layer, source, maps, unit);
   if (layer.kind === "softmax" || layer.kind === "log_softmax")
@@ -130,36 +125,6 @@ function partOf(about, layer, unit) {
     channel -= shape[0];
   }
   throw new Error(`${layer.name} has no channel ${unit.channel}`);
-}
-
-/** What a window reads at one place. @param {Layer} source @param {Float32Array} values
- * @param {[number, number, number]} size @param {number} first @param {[number, number]} at
- * @param {[number, number]} dilation @returns {Patch} */
-function patchOf(source, values, size, first, at, dilation) {
-  const [, rows, columns] = sizesOf(source);
-  const taps = size[0] * size[1] * size[2];
-  const x = new Float64Array(taps);
-  const inside = new Uint8Array(taps);
-  for (let tap = 0; tap < taps; tap += 1) {
-    const row = at[0] + (Math.floor(tap / size[2]) % size[1]) * dilation[0];
-    const column = at[1] + (tap % size[2]) * dilation[1];
-    if (row < 0 || row >= rows || column < 0 || column >= columns) continue;
-    inside[tap] = 1;
-    x[tap] =
-      values[((first + Math.floor(tap / (size[1] * size[2]))) * rows + row) * columns + column];
-  }
-  return { from: source.name, first, size, at, dilation, x, inside };
-}
-
-/** The unit that a tap of a patch reads. @param {Patch} patch @param {number} tap @returns {Unit} */
-export function tapUnit(patch, tap) {
-  const [, rows, columns] = patch.size;
-  return {
-    layer: patch.from,
-    channel: patch.first + Math.floor(tap / (rows * columns)),
-    y: patch.at[0] + (Math.floor(tap / columns) % rows) * patch.dilation[0],
-    x: patch.at[1] + (tap % columns) * patch.dilation[1],
-  };
 }
 
 /** Σ w·x + b of a convolution or a dense layer, which reads everything at once.

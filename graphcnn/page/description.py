@@ -12,7 +12,15 @@ from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant, State
 from graphcnn.ops.norm import BatchNorm
-from graphcnn.page.by_hand import COMPUTED, EFFECTS, SCALINGS, WINDOWS, key_of, live
+from graphcnn.page.by_hand import (
+    COMPUTED,
+    EFFECTS,
+    SCALINGS,
+    SETTINGS,
+    WINDOWS,
+    key_of,
+    live,
+)
 from graphcnn.page.shown import IMAGE, Shown
 
 Layer = dict[str, Any]
@@ -33,6 +41,8 @@ def _layer(
 ) -> Layer:
     node = of.node
     steps = [s for each in of.then for s in _step(each, states)]
+    why = _why_not(of, steps)
+    settings = SETTINGS.get(node.op.name)
     return {
         "name": of.name,
         "kind": IMAGE if of.name == IMAGE else node.op.name,
@@ -42,7 +52,9 @@ def _layer(
         "weight": key_of(node, "weight"),
         "bias": key_of(node, "bias"),
         "then": steps,
-        "exact": _is_exact(of, steps),
+        "settings": settings(node) if settings and why is None else None,
+        "exact": why is None,
+        "why": why,
         "field": _field(of, image, field),
         "origin": node.origin.location,
     }
@@ -118,14 +130,20 @@ def _array(value: Value, states: States) -> Array | None:
     return np.asarray(op.array) if isinstance(op, Constant) else None
 
 
-def _is_exact(of: Shown, steps: list[dict[str, Any]]) -> bool:
-    """Whether the page can compute a number of the map from those before."""
+def _why_not(of: Shown, steps: list[dict[str, Any]]) -> dict[str, str] | None:
+    """Why the page cannot compute a number of the map from those before: which operator, and the
+    end of a word in words.js; None where it can."""
     if of.name == IMAGE:
-        return True
-    if not all(step["op"] == "scale" or step["op"] in EFFECTS for step in steps):
-        return False
-    rule = COMPUTED.get(of.node.op.name)
-    return rule is not None and [s.value for s in of.sources] == live(of.node) and rule(of)
+        return None
+    for step in steps:
+        if step["op"] != "scale" and step["op"] not in EFFECTS:
+            return {"word": "Step", "op": step["op"]}
+    op = of.node.op.name
+    rule = COMPUTED.get(op)
+    if rule is None:
+        return {"word": "Operator", "op": op}
+    fits = [s.value for s in of.sources] == live(of.node) and rule(of)
+    return None if fits else {"word": "Operands", "op": op}
 
 
 def _field(

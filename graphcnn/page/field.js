@@ -94,6 +94,11 @@ function isByPlace(layer) {
   );
 }
 
+/** Whether a unit may read all of a map, along whatever axes. @param {Layer} layer */
+function isReduction(layer) {
+  return layer.kind === "mean" || layer.kind === "max";
+}
+
 /** @param {Layer} layer @param {Layer} source @param {Box} box @param {number} first
  * @returns {Box} */
 function seenBy(layer, source, box, first) {
@@ -117,7 +122,7 @@ function seenBy(layer, source, box, first) {
   }
   if (isByPlace(layer)) return spread(channels, box, sizesOf(layer), sizesOf(source));
   if (pool) return [channels, all[1], all[2]];
-  return [all[0], ...byFields(layer, source, box, all)];
+  return isReduction(layer) ? all : [all[0], ...byFields(layer, source, box, all)];
 }
 
 /** @param {Layer} layer @param {Layer} source @param {Box} box @param {number} first

@@ -52,6 +52,10 @@ export interface Layer {
   then: Then[];
   /** A number of it can be computed from `from` by window, weight, bias and then. */
   exact: boolean;
+  /** Else the operator that stands in the way, and which words of words.js say how. */
+  why?: { word: "Step" | "Operator" | "Operands"; op: string } | null;
+  /** Of operators that read in another way than through a window: their attributes. */
+  settings?: Settings | null;
   /** Receptive field on the image, rows and columns: from start + y * step on, size pixels. */
   field: { size: [number, number]; step: [number, number]; start: [number, number] } | null;
   /** The user's line, "lenet.py:12". */
@@ -68,6 +72,19 @@ export interface Window {
   /** Of an average: padding counts as zeros. */
   countPad?: boolean;
 }
+
+/** By operator: of conv_transpose2d the window that its convolution slides over the result, of
+ * upsample2d scale, mode and corners, of group_norm groups and of layer_norm axes, both with keys of
+ * states, of mean axes. Axes are 0 channels, 1 rows, 2 columns. */
+export type Settings = Partial<Window> & {
+  scale?: [number, number];
+  mode?: "nearest" | "bilinear";
+  corners?: boolean;
+  epsilon?: number;
+  gamma?: string;
+  beta?: string;
+  axes?: number[];
+};
 
 /** "scale" has a number for each channel: scale * x + shift. Others are operators with their settings. */
 export type Then =

@@ -1,9 +1,10 @@
 // How a number comes about: what the unit reads, by which weights; the sum beside the engine's.
 // @ts-check
 
-import { channelSums, explainCell, largestShares, powersOf, tapUnit } from "./cell.js";
+import { channelSums, explainCell, largestShares, powersOf } from "./cell.js";
 import { isPale, largest, signedColour } from "./colours.js";
 import { make, sharpContext, slider } from "./dom.js";
+import { tapUnit } from "./patch.js";
 import { behind, layerNamed } from "./places.js";
 import { mountPins } from "./pins.js";
 import { percent } from "./scores.js";
@@ -12,7 +13,7 @@ import { paintSeen, short, togglePin, unitButton, unitWords } from "./units.js";
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Unit} Unit */
 /** @typedef {import("./cell.js").Parts} Parts */
-/** @typedef {import("./cell.js").Patch} Patch */
+/** @typedef {import("./patch.js").Patch} Patch */
 
 /** Contributions of a sign, classes of a softmax, taps of a side that have room for numbers. */
 const MOST = { shares: 4, classes: 10, numbers: 7, side: 32 };
@@ -138,6 +139,15 @@ export function mountTrace(element, app) {
     if (how === "max" && parts.patch && parts.winner !== undefined) {
       lead(`${say("traceWinner")}: `, tapUnit(parts.patch, parts.winner), parts.sum);
     }
+    if (how === "norm" && parts.norm) {
+      const { mean, root, gamma, beta, count } = parts.norm;
+      const { unit, x } = /** @type {import("./cell.js").Term[]} */ (parts.terms)[0];
+      lead("x: ", unit, x);
+      line(say("traceMean", { count }), short(mean));
+      line("σ = √(E(x - μ)² + ε)", short(root));
+      line("(x - μ) / σ", short((x - mean) / root));
+      line(`× ${short(gamma)} + ${short(beta)}`, short(parts.sum));
+    }
     if (how === "join" || how === "copy") {
       const sign = SIGNS[layerNamed(about, parts.unit.layer).kind] ?? "";
       parts.terms?.forEach(({ unit, x }, at) => lead(at ? `${sign} ` : "", unit, x));
@@ -156,9 +166,11 @@ export function mountTrace(element, app) {
           say("traceNormal"),
           `(${short(level * all.scale)} - ${of(all.mean)}) / ${of(all.std)}`,
         );
-    } else if (how === "unknown")
-      line(say("traceUnknown"), layerNamed(about, parts.unit.layer).kind);
-    else if (steps.length && how !== "copy" && how !== "max") line("= z", short(parts.sum));
+    } else if (how === "unknown") {
+      const { kind, why } = layerNamed(about, parts.unit.layer);
+      line(say(`why${why?.word ?? "Operator"}`, { op: why?.op ?? kind }), "");
+    } else if (steps.length && how !== "copy" && how !== "max" && how !== "norm")
+      line("= z", short(parts.sum));
     for (const { op, numbers, after } of steps) {
       const [a, b] = numbers.map(short);
       line(
@@ -298,13 +310,14 @@ export function mountTrace(element, app) {
       String(pins.some((each) => JSON.stringify(each) === JSON.stringify(unit))),
     );
     const spatial = patch && patch.size[1] * patch.size[2] > 1;
-    stepper.hidden = how !== "sum" || !spatial || !patch || patch.size[0] === 1;
+    stepper.hidden = !spatial || !patch || patch.size[0] === 1;
+    bars.hidden = !products;
     if (patch && spatial) {
       channel = Math.min(channel, patch.size[0] - 1);
       step.input.max = String(patch.size[0] - 1);
       step.set(channel);
       const from = say("traceFrom", { layer: patch.from, channel: patch.first + channel });
-      if (!stepper.hidden) paintBars(parts, (room ||= element.clientWidth || 300));
+      if (!stepper.hidden && products) paintBars(parts, (room ||= element.clientWidth || 300));
       tables.append(cellTable(app, from, patch, patch.x, channel, parts.winner));
       if (weights && products) {
         tables.append(

@@ -39,7 +39,19 @@ export const WORDS = {
   traceSwitch: ["switched", "开关"],
   traceValue: ["value", "值"],
   traceEngine: ["the network has", "网络的值"],
-  traceUnknown: ["the page does not take this apart", "本页不拆解此算子"],
+  whyOperator: [
+    "{op} is not taken apart: the page knows no formula of single numbers for it.",
+    "不拆解 {op}：本页没有它的逐数公式。",
+  ],
+  whyStep: [
+    "Not taken apart: {op} follows in this map, and the page knows no formula for it.",
+    "不拆解：此图中随后有 {op}，本页没有它的公式。",
+  ],
+  whyOperands: [
+    "This {op} is not taken apart: what it reads is computed or lies otherwise than the page knows.",
+    "不拆解此 {op}：它读取的数由网络算出，或其排列为本页所不识。",
+  ],
+  traceMean: ["μ, the mean of {count} numbers", "μ，{count} 个数的均值"],
   traceShares: ["Largest contributions", "最大的贡献"],
   traceRest: ["{count} others add up to {sum}", "其余 {count} 项之和为 {sum}"],
   zoomIn: ["larger", "放大"],

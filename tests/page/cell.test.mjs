@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { channelSums, explainCell, largestShares, tapUnit } from "../../graphcnn/page/cell.js";
+import { channelSums, explainCell, largestShares } from "../../graphcnn/page/cell.js";
+import { tapUnit } from "../../graphcnn/page/patch.js";
 import { behind, layerNamed, unitAt } from "../../graphcnn/page/places.js";
 import { stepsAfter } from "../../graphcnn/page/steps.js";
 import { about, numbers, run, weights } from "./fake.mjs";

@@ -2,6 +2,7 @@
 // Prints for each layer how they come about and the largest difference, and how many fields
 // reach out of those of the analysis.
 
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
 const [code, file] = process.argv.slice(2);
@@ -25,10 +26,11 @@ const switches = Object.fromEntries(about.layers.slice(1).map((layer) => [layer.
  * channels and takes no notice of borders. */
 function strayed(layer, unit) {
   const { size, step, start } = layer.field;
-  const box = fieldBefore(about, unit).get("image");
+  const box = fieldBefore(about, unit).get("image") ?? assert.fail(`${layer.name} ${JSON.stringify(unit)} sees nothing`);
   return [unit.y, unit.x].some((at, axis) => {
-    const from = Math.max(start[axis] + at * step[axis], 0);
-    const to = Math.min(start[axis] + at * step[axis] + size[axis], about.input.shape[axis + 1]);
+    const first = start[axis] + at * step[axis]; // between pixels, where maps were enlarged
+    const from = Math.max(Math.floor(first), 0);
+    const to = Math.min(Math.ceil(first + size[axis]), about.input.shape[axis + 1]);
     return box[axis + 1][0] < from || box[axis + 1][1] > to;
   });
 }

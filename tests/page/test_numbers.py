@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import graphcnn as cnn
@@ -30,6 +31,70 @@ def every_kind() -> cnn.Model:
     x = cnn.flatten(cnn.max_pool2d(x, 2, ceil_mode=True, name="ceil"))
     x = cnn.dense(cnn.tanh(cnn.dense(x, 12, name="inner")), 5, name="scores")
     return cnn.Model(image, x, name="every_kind").initialize(3)
+
+
+def every_other_kind() -> cnn.Model:
+    """What reads otherwise than through a window, with numbers that are nothing plain."""
+    image = cnn.input("image", (4, 8, 7))
+    x = cnn.conv2d(image, 6, 3, padding=1, name="first")
+    x = cnn.relu(cnn.group_norm(x, 3, name="groups"))
+    x = cnn.conv_transpose2d(
+        x, 4, (3, 2), stride=(2, 3), padding=(1, 0), output_padding=(1, 1), name="spread"
+    )
+    x = cnn.conv_transpose2d(x, 6, 3, dilation=2, groups=2, padding=2, name="dilated")
+    x = cnn.instance_norm(x, name="instances")
+    x = cnn.layer_norm(x, 1, name="pixels")
+    x = cnn.layer_norm(cnn.conv2d(x, 4, 3, stride=2, name="less"), (1, 2, 3), name="whole")
+    x = cnn.concat([cnn.upsample2d(x, (2, 3)), cnn.upsample2d(x, (2, 3), mode="bilinear")])
+    x = cnn.upsample2d(x, 2, mode="bilinear", align_corners=True, name="corners")
+    y = cnn.mean(x, axes=(1,), name="over_channels")
+    z = cnn.mean(x, axes=(3,), name="over_columns")
+    means = [cnn.mean(x, axes=(2, 3), keepdims=True, name="means"), cnn.flatten(z), cnn.flatten(y)]
+    x = cnn.concat([cnn.flatten(part) for part in means])
+    x = cnn.layer_norm(cnn.dense(x, 12, name="inner"), name="vector")
+    return cnn.Model(image, cnn.dense(x, 5, name="scores"), name="others").initialize(4)
+
+
+def with_numbers(model: cnn.Model) -> cnn.Model:
+    """Scales and shifts of norms that are neither 1 nor 0."""
+    rng = np.random.default_rng(6)
+    model.update_states(
+        {
+            key: rng.normal(1, 0.5, np.shape(array)).astype(np.float32)
+            for key, array in model.states.items()
+            if key.endswith(("gamma", "beta"))
+        }
+    )
+    return model
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_what_reads_otherwise_is_taken_apart_too(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    with_numbers(every_other_kind()).page(path)
+    command = ["node", str(HERE / "numbers.mjs"), str(CODE), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {how for _, how, _, _ in found} == {"image", "sum", "average", "norm", "copy"}
+    for layer, how, worst, strayed in found:
+        assert worst < 2e-5, f"{layer} ({how}) differs by {worst}"
+        assert strayed == 0, f"{layer}: {strayed} units see another part of the image"
+
+
+def test_what_is_not_taken_apart_says_why(tmp_path: Path) -> None:
+    image = cnn.input("image", (3, 6, 6))
+    x = cnn.conv2d(image, 4, 3, padding=1, name="first")
+    x = cnn.prelu(cnn.conv2d(x, 4, 3, name="second"), name="slopes")
+    x = cnn.transpose(x, (0, 2, 1, 3))
+    model = cnn.Model(image, cnn.dense(cnn.flatten(x), 2, name="scores"), name="m").initialize(0)
+    model.page(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    about = json.loads(text.partition('id="about">')[2].partition("</script>")[0])
+    why = {layer["name"]: layer["why"] for layer in about["layers"] if layer["why"]}
+    kinds = [(each["word"], each["op"]) for each in why.values()]
+    assert kinds == [("Step", "prelu"), ("Operator", "transpose")]
+    assert all(layer["exact"] == (layer["name"] not in why) for layer in about["layers"])
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
