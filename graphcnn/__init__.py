@@ -114,7 +114,7 @@ from graphcnn.language.image import (
     upsample2d,
     zero_insert2d,
 )
-from graphcnn.language.loops import scan
+from graphcnn.language.loops import gru, lstm, rnn, scan
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.norm import batch_norm, dropout, group_norm, instance_norm, layer_norm
@@ -312,6 +312,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "group_norm",
+    "gru",
     "hard_sigmoid",
     "hard_swish",
     "import_onnx",
@@ -330,6 +331,7 @@ __all__ = [
     "logical_or",
     "losses",
     "lr_find",
+    "lstm",
     "matmul",
     "max",
     "max_pool2d",
@@ -363,6 +365,7 @@ __all__ = [
     "remainder",
     "replace_head",
     "reshape",
+    "rnn",
     "round",
     "scan",
     "scatter",

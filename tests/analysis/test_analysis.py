@@ -286,5 +286,5 @@ def test_who_sees_the_whole_image() -> None:
     others = {op.name for op in whole - losses - backward if op.operands}
     assert others == {
         "dense", "global_avg_pool2d", "matmul", "matmul_integer", "max_unpool2d", "one_hot",
-        "own_gradient", "random_uniform", "scatter", "top_k",
+        "own_gradient", "random_uniform", "scan", "scatter", "top_k",
     }  # fmt: skip

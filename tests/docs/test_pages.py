@@ -17,7 +17,10 @@ from graphcnn.tools.readme_pictures import WITHOUT_DATA
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
-TOLD = ("building.md", "page.md", "own-operators.md", "training.md", "doctor.md", "recipes.md")
+TOLD = (
+    "building.md", "page.md", "own-operators.md", "training.md", "doctor.md", "recipes.md",
+    "recurrence.md",
+)  # fmt: skip
 EXAMPLES = [*sorted(DOCS.glob("adding-*.md")), *(DOCS / name for name in TOLD)]
 PAGES = [*DOCS.glob("*.md"), ROOT / "CONTRIBUTING.md"]
 

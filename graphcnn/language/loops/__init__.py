@@ -1,5 +1,6 @@
-"""Loops over a sequence, as functions of the graph."""
+"""Loops over a sequence, as functions of the graph, and the layers that are made of them."""
 
+from graphcnn.language.loops.recurrent import gru, lstm, rnn
 from graphcnn.language.loops.scan import scan
 
-__all__ = ["scan"]
+__all__ = ["gru", "lstm", "rnn", "scan"]
