@@ -66,7 +66,7 @@ function summed(patch, weights, bias) {
 }
 
 /** The nearest pixel, or the mix of the two nearest of each axis by their distance: place j lies at
- * (j + 1/2) / scale - 1/2, cut to the image, or with corners that stay at j · (size - 1) / (all - 1).
+ * (j + 1/2) / scale - 1/2, cut to the image; with corners at j · (size - 1) / (all - 1).
  * @param {Layer} source @param {Maps} maps @param {Unit} unit @param {Settings} settings
  * @returns {Found} */
 function enlargedUnit(source, maps, unit, { scale = [1, 1], mode, corners }) {
@@ -122,10 +122,8 @@ function normalisedUnit(layer, source, maps, weights, unit) {
   const count = numbers.length;
   const mean = numbers.reduce((a, b) => a + b, 0) / count;
   const variance = numbers.reduce((a, b) => a + (b - mean) ** 2, 0) / count;
-  const norm = {
-    mean, count, root: Math.sqrt(variance + epsilon),
-    gamma: weights(gamma)[parameter], beta: weights(beta)[parameter],
-  };
+  const [scale, shift] = [gamma, beta].map((key) => weights(key)[parameter]);
+  const norm = { mean, count, root: Math.sqrt(variance + epsilon), gamma: scale, beta: shift };
   const x = values[index];
   const sum = ((x - mean) / norm.root) * norm.gamma + norm.beta;
   return { how: "norm", norm, terms: [{ unit: unitAt(source, index), x }], sum };

@@ -152,7 +152,8 @@ export function createEngine(module, about, weights, constants) {
 }
 
 /** What selects a number of a layer, or the mean of a channel.
- * @param {About} about @param {string} layer @param {{ channel: number, y?: number, x?: number }} unit */
+ * @param {About} about @param {string} layer
+ * @param {{ channel: number, y?: number, x?: number }} unit */
 export function unitSeed(about, layer, unit) {
   const found = about.layers.find((each) => each.name === layer);
   if (!found) throw new Error(`there is no layer ${layer}`);
@@ -166,7 +167,8 @@ export function unitSeed(about, layer, unit) {
 }
 
 /** A step uphill, inside what images can be.
- * @param {About} about @param {Float32Array} image @param {Float32Array} slope @param {Ascent} options */
+ * @param {About} about @param {Float32Array} image @param {Float32Array} slope
+ * @param {Ascent} options */
 function ascended(about, image, slope, { rate = 0.1, decay = 0.01, blur = 0.05 }) {
   const [channels, height, width] = about.input.shape;
   const { mean, std, scale } = about.input.normalisation ?? { mean: [0], std: [1], scale: 1 / 255 };

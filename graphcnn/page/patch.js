@@ -34,7 +34,8 @@ export function patchOf(source, values, size, first, at, dilation) {
   return { from: source.name, first, size, at, dilation, x, inside };
 }
 
-/** The unit that a tap of a patch reads. @param {Patch} patch @param {number} tap @returns {Unit} */
+/** The unit that a tap of a patch reads.
+ * @param {Patch} patch @param {number} tap @returns {Unit} */
 export function tapUnit(patch, tap) {
   const [, rows, columns] = patch.size;
   return {

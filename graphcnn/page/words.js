@@ -88,7 +88,6 @@ export const WORDS = {
   labTitle: ["Convolution lab", "卷积实验室"],
   storyTitle: ["X or O", "X 还是 O"],
   learnTitle: ["Watch it learn", "看它学习"],
-  failed: ["The page stopped: {message}", "页面已停止：{message}"],
   unreadable: ["The address holds a state that does not belong to this network: {message}", "地址中的状态不属于这个网络：{message}"],
 
   // shell: scores
@@ -96,8 +95,6 @@ export const WORDS = {
   readsNothing: ["nothing yet", "尚无结果"],
   run: ["Run", "运行"],
   spent: ["network {time} ms", "网络用时 {time} 毫秒"],
-  scoreOf: ["{name}: {share}", "{name}：{share}"],
-  others: ["{count} more classes share {share}", "其余 {count} 类共占 {share}"],
 
   // shell: keys
   keyHelp: ["Keys (?)", "按键（?）"],

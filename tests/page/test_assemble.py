@@ -28,3 +28,14 @@ def test_the_script_is_without_what_readers_alone_need() -> None:
     assert not re.search(r"^\s|/\*", style, re.MULTILINE)
     assert script.endswith("\nstart(document);\n")
     assert len(deflated(script.encode())) + len(style.encode()) <= MOST_BYTES
+
+
+def test_every_word_is_said_somewhere() -> None:
+    sources = {m.name: m.read_text(encoding="utf-8") for m in files("graphcnn.page").iterdir()
+               if m.name.endswith((".js", ".html"))}  # fmt: skip
+    words = re.findall(r'^  "?([\w-]+)"?: \[', sources.pop("words.js"), re.MULTILINE)
+    rest = "\n".join(sources.values())
+    beginnings = tuple(re.findall(r"`([a-z]\w*[_-]?)\$\{", rest))
+    said = {*re.findall(r"[\w-]+", rest)}
+    assert len(words) > 100
+    assert [w for w in words if w not in said and not w.startswith(beginnings)] == []
