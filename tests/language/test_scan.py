@@ -1,6 +1,7 @@
 """`cnn.scan`: a function called once, computed for every step; what it uses of outside."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,24 @@ def test_it_learns_with_the_same_bits_for_any_number_of_threads() -> None:
 def test_summary_says_what_is_in_the_loop() -> None:
     x = sequence()
     last, _ = cnn.scan(lambda c, v: (cnn.tanh(c + v), ()), cnn.zeros((cnn.N, 3)), x, reverse=True)
-    assert "scan (add, tanh) × 5, backwards" in str(cnn.Model(x, last).summary())
+    assert "scan × 5 backwards (add, tanh)" in str(cnn.Model(x, last).summary())
+
+
+def test_it_is_drawn_with_its_number_of_steps(tmp_path: Path) -> None:
+    x = sequence()
+    last, _ = cnn.scan(lambda c, v: (cnn.tanh(c + v), ()), cnn.zeros((cnn.N, 3)), x, name="loop")
+    cnn.Model(x, last).draw(tmp_path / "loop.svg")
+    assert "scan × 5 (add, tanh)" in (tmp_path / "loop.svg").read_text(encoding="utf-8")
+
+
+def test_it_is_saved_and_read_back(tmp_path: Path) -> None:
+    x = sequence()
+    last, _ = cnn.scan(
+        lambda c, v: (cnn.tanh(c + cnn.dense(v, 3)), ()), cnn.zeros((cnn.N, 3)), x, name="loop"
+    )
+    model = cnn.Model(x, last)
+    back = cnn.load(model.save(tmp_path / "loop"))
+    assert model.predict(X).tobytes() == back.predict(X).tobytes()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ class Scan(WithBody):
 
     @property
     def words(self) -> str:
-        return f"{super().words} × {self.length}{', backwards' * self.reverse}"
+        times = f"{self.name} × {self.length}{' backwards' * self.reverse}"
+        return super().words.replace(self.name, times, 1)
 
     @property
     def steps(self) -> range:
