@@ -31,7 +31,13 @@ export function packed(bytes) {
 
 /** What `packed` packed; null where it is not `count` bytes. @param {string} text @param {number} count */
 export function unpacked(text, count) {
-  const codes = Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  let letters;
+  try {
+    letters = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
+  } catch {
+    return null; // no base64
+  }
+  const codes = Array.from(letters, (c) => c.charCodeAt(0));
   const bytes = [];
   for (let i = 0; i < codes.length && bytes.length <= count; i++) {
     if (codes[i] !== 0) bytes.push(codes[i]);
@@ -41,7 +47,13 @@ export function unpacked(text, count) {
 }
 
 /** @param {Unit} unit */
-const unitText = ({ layer, channel, y, x }) => [layer, channel, y, x].join(":");
+const unitText = ({ layer, channel, y, x }) => [escaped(layer), channel, y, x].join(":");
+
+/** A name in which no "~" is, which stands between units. @param {string} name */
+const escaped = (name) => name.replace(/[%~]/g, (sign) => (sign === "%" ? "%25" : "%7E"));
+
+/** @param {string} text */
+const unescaped = (text) => text.replace(/%25|%7E/g, (code) => (code === "%25" ? "%" : "~"));
 
 /**
  * @param {string} text
@@ -51,7 +63,8 @@ const unitText = ({ layer, channel, y, x }) => [layer, channel, y, x].join(":");
 function unitOf(text, about) {
   const parts = text.split(":");
   const [channel, y, x] = parts.splice(-3).map(Number);
-  const layer = about.layers.find((one) => one.name === parts.join(":"));
+  const name = unescaped(parts.join(":"));
+  const layer = about.layers.find((one) => one.name === name);
   if (!layer) return null;
   const [channels, height = 1, width = 1] = layer.shape;
   const inside = (/** @type {number} */ v, /** @type {number} */ n) => Number.isInteger(v) && v >= 0 && v < n;
@@ -74,7 +87,7 @@ export function addressOf(state, first) {
   const factors = Object.entries(state.switches).flatMap(([layer, all]) =>
     Array.from(all, (factor, channel) => ({ factor, channel }))
       .filter(({ factor }) => factor !== 1)
-      .map(({ factor, channel }) => `${layer}:${channel}:${factor}`));
+      .map(({ factor, channel }) => `${escaped(layer)}:${channel}:${factor}`));
   if (factors.length) parts.set("switches", factors.join("~"));
   if (state.levels !== first.levels && state.levels.length <= MOST_VALUES) {
     parts.set("image", packed(Uint8Array.from(state.levels, (level) => Math.round(level * 255))));
@@ -125,6 +138,21 @@ export function stateOf(text, about) {
 }
 
 /**
+ * The state that an address stands for: what it does not hold is as in `first`. The picture stays
+ * where it is too large for an address.
+ * @param {string} text @param {About} about @param {State} first
+ * @returns {Partial<State>}
+ */
+export function wholeStateOf(text, about, first) {
+  const rest = Object.fromEntries(KEYS.map((key) => [key, first[key]]));
+  if (first.levels.length <= MOST_VALUES) rest.levels = first.levels;
+  return { ...rest, ...stateOf(text, about) };
+}
+
+/** Milliseconds between two writings of the address: browsers refuse more than 100 in 30 s. */
+const WRITING = 350;
+
+/**
  * Takes the state from the address, now and when it is changed by hand, and keeps it there.
  * @param {App} app
  */
@@ -136,11 +164,7 @@ export function startAddress(app) {
     const text = location.hash.slice(1);
     if (text === own) return;
     own = text;
-    try {
-      store.set(stateOf(text, about));
-    } catch (error) {
-      app.announce(app.say("unreadable", { message: String(error) }));
-    }
+    store.set(wholeStateOf(text, about, first));
   }
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
@@ -148,8 +172,13 @@ export function startAddress(app) {
     clearTimeout(waiting);
     waiting = setTimeout(() => {
       own = addressOf(store.get(), first);
-      if (location.hash.slice(1) !== own) history.replaceState(null, "", `#${own}`);
-    }, 250);
+      if (location.hash.slice(1) === own) return;
+      try {
+        history.replaceState(null, "", `#${own}`);
+      } catch {
+        // Inside another page that has no address of its own: there is none to keep.
+      }
+    }, WRITING);
   });
   globalThis.addEventListener("hashchange", read);
   read();

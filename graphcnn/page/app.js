@@ -185,7 +185,7 @@ function startTabs(document, app) {
  */
 export function openPage(document, engine) {
   const about = engine.about;
-  const store = createStore(firstState(about, globalThis.navigator?.language ?? "en"));
+  const store = createStore(firstState(about, about.language ?? globalThis.navigator?.language ?? "en"));
   /** @type {App} */
   const app = {
     engine,
@@ -203,6 +203,8 @@ export function openPage(document, engine) {
     },
     run() {},
   };
+  const [, height, width] = about.input.shape;
+  document.documentElement.style.setProperty("--aspect", String(width / height));
   startAddress(app); // before the panels, which are mounted with the state that it holds
   for (const [id, mount] of Object.entries(PANELS)) {
     const element = document.getElementById(id);
@@ -232,6 +234,7 @@ export async function start(document) {
     /** @type {HTMLElement} */ (document.getElementById(id));
   const language = (globalThis.navigator?.language ?? "en").startsWith("zh") ? "zh" : "en";
   try {
+    if (typeof WebAssembly === "undefined") throw new Error(wordsOf(language, "noWebAssembly"));
     const engine = await loadEngine(document);
     const { worst, layer, good } = selfCheck(engine);
     const difference = worst.toExponential(1);
@@ -242,7 +245,10 @@ export async function start(document) {
     told();
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
-    find("banner").textContent = message === DAMAGED ? wordsOf(language, "damaged") : message;
+    /** @type {{ [found: string]: string }} */
+    const known = { [DAMAGED]: wordsOf(language, "damaged") };
+    const short = error instanceof RangeError; // what browsers throw where memory is not given
+    find("banner").textContent = short ? wordsOf(language, "noMemory") : known[message] ?? message;
     find("banner").hidden = false;
     find("banner").nextElementSibling?.remove();
     throw error;

@@ -162,11 +162,16 @@ def _of_two_maps(of: Shown) -> bool:
 
 @_registered(COMPUTED, "concat")
 def _along_channels(of: Shown) -> bool:
-    return bool(of.node.op.attributes["axis"] == 1)
+    return bool(of.node.op.attributes["axis"] == of.channel_axis)
+
+
+@_registered(COMPUTED, "softmax")
+def _over_channels(of: Shown) -> bool:
+    return len(live(of.node)) == 1 and _along_channels(of)
 
 
 @_registered(COMPUTED, "max_pool2d", "avg_pool2d", "global_avg_pool2d")
-@_registered(COMPUTED, "flatten", "reshape", "softmax", "upsample2d")
+@_registered(COMPUTED, "flatten", "reshape", "upsample2d")
 def _of_one_map(of: Shown) -> bool:
     return len(live(of.node)) == 1
 

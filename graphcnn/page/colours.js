@@ -38,10 +38,16 @@ export function signedColour(value, most) {
   return `rgb(${SIGNED[at]} ${SIGNED[at + 1]} ${SIGNED[at + 2]})`;
 }
 
-/** Whether dark text reads on `signedColour(value, most)`.
+/** Whether black text reads better than white on `signedColour(value, most)`: contrasts with both by
+ * the luminance of WCAG 2 are equal at 0.179, and above 4.5 then.
  * @param {number} value @param {number} most */
 export function isPale(value, most) {
-  return !(Math.abs(value) > 0.62 * most);
+  const at = place(most > 0 ? value / most : 0);
+  const [r, g, b] = [0, 1, 2].map((k) => {
+    const level = SIGNED[at + k] / 255;
+    return level <= 0.04045 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179;
 }
 
 /**

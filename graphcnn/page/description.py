@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphcnn.analysis.counts import node_windows
-from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields
+from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields, seen_by
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Constant, State
@@ -33,11 +33,26 @@ _NOTHING = {"dropout", "stop_gradient"}
 def described(graph: Graph, maps: list[Shown], states: States) -> list[Layer]:
     """A record for each map, in order; page.d.ts says what stands in it."""
     fields = receptive_fields(graph, graph.inputs[0])
-    return [_layer(each, maps[0].shape, states, fields.get(each.value)) for each in maps]
+    all_of_it = _seeing_all(graph, fields)
+    return [
+        _layer(each, maps[0].shape, states, fields.get(each.value), each.value in all_of_it)
+        for each in maps
+    ]
+
+
+def _seeing_all(graph: Graph, fields: Mapping[Value, ReceptiveField]) -> set[Value]:
+    """Values each of whose elements can depend on the whole image, and those made of them: the
+    geometry of fields moves from element to element, and these do not."""
+    found: set[Value] = set()
+    for node in graph.nodes:
+        seen = [v for v in node.inputs if v in fields]
+        if seen and (found & {*seen} or seen_by(node, fields[seen[0]]) is None):
+            found.update(node.outputs)
+    return found
 
 
 def _layer(
-    of: Shown, image: tuple[int, ...], states: States, field: ReceptiveField | None
+    of: Shown, image: tuple[int, ...], states: States, field: ReceptiveField | None, whole: bool
 ) -> Layer:
     node = of.node
     steps = [s for each in of.then for s in _step(each, states)]
@@ -55,7 +70,7 @@ def _layer(
         "settings": settings(node) if settings and why is None else None,
         "exact": why is None,
         "why": why,
-        "field": _field(of, image, field),
+        "field": _field(of, image, field, whole),
         "origin": node.origin.location,
     }
 
@@ -147,11 +162,11 @@ def _why_not(of: Shown, steps: list[dict[str, Any]]) -> dict[str, str] | None:
 
 
 def _field(
-    of: Shown, image: tuple[int, ...], field: ReceptiveField | None
+    of: Shown, image: tuple[int, ...], field: ReceptiveField | None, whole: bool
 ) -> dict[str, list[float]] | None:
     if field is None:
         return None
-    if len(of.shape) < 3:  # all that is before a vector
+    if whole or len(of.shape) < 3:  # all that is before a vector
         return {"size": [*image[1:]], "step": [0, 0], "start": [0, 0]}
     found = {"size": field.size, "step": field.jump, "start": field.start}
     return {key: [_plain(x) for x in pair] for key, pair in found.items()}

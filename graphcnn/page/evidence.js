@@ -2,7 +2,7 @@
 // @ts-check
 
 import { enlargedSmoothly, newPlanes } from "./fit.js";
-import { isVector, layerNamed } from "./places.js";
+import { isVector, layerNamed, unitAt } from "./places.js";
 import { read } from "./scores.js";
 
 /** @typedef {import("./page.d.ts").About} About */
@@ -167,16 +167,28 @@ export function silence(map) {
   return low === 0 ? "mapZero" : "mapConstant";
 }
 
+/** The unit of the output with the largest number. @param {Maps | null} maps @param {About} about */
+export function strongest(maps, about) {
+  const scores = maps?.[about.scores] ?? new Float32Array(1);
+  const index = scores.reduce((best, score, i) => (score > scores[best] ? i : best), 0);
+  return unitAt(layerNamed(about, about.scores), index);
+}
+
 /** The class with the largest score. @param {Maps | null} maps @param {About} about */
 export function predicted(maps, about) {
-  const scores = maps?.[about.scores];
-  return scores ? scores.reduce((best, score, i) => (score > scores[best] ? i : best), 0) : 0;
+  return strongest(maps, about).channel;
+}
+
+/** Whether the network ends in one number for each class or target, and not in maps.
+ * @param {About} about */
+export function answersInNumbers(about) {
+  return isVector(layerNamed(about, about.scores));
 }
 
 /** What a unit is called, and with `whole` its channel. */
 /** @param {About} about @param {Unit} unit @param {boolean} [whole] */
 export function nameOf(about, { layer, channel, y, x }, whole = false) {
   const named = layer === about.scores ? about.classes[channel] : undefined;
-  const maps = !isVector(layerNamed(about, layer));
-  return named ?? `${layer}:${channel}${maps && !whole ? ` (${y}, ${x})` : ""}`;
+  const place = isVector(layerNamed(about, layer)) || whole ? "" : ` (${y}, ${x})`;
+  return `${named ?? `${layer}:${channel}`}${place}`;
 }

@@ -45,7 +45,7 @@ export function drawGrid(context, grid) {
     context.fillRect(x, y, cell - gap, cell - gap);
     context.globalAlpha = 1;
     if (cell < 19 || i >= known) continue;
-    context.fillStyle = isPale(values[i], most) ? "#15191e" : "#ffffff";
+    context.fillStyle = isPale(values[i], most) ? "#000000" : "#ffffff";
     context.fillText(write(values[i]), x + cell / 2, y + cell / 2);
   }
 }

@@ -4,7 +4,7 @@
 import { largest, paintImage } from "./colours.js";
 import { make } from "./dom.js";
 import { unitSeed } from "./engine.js";
-import { imageOf, levelsOf, nameOf, predicted } from "./evidence.js";
+import { imageOf, levelsOf, nameOf, strongest } from "./evidence.js";
 import { clipped, normalNumbers, uniformNumbers } from "./fit.js";
 import { isVector, layerNamed } from "./places.js";
 import { sampleOf } from "./sources.js";
@@ -140,7 +140,7 @@ export function mountGrow(element, app) {
   function looked() {
     const { unit, maps } = store.get();
     if (unit && unit.layer !== about.layers[0].name) return unit;
-    return { layer: about.scores, channel: predicted(maps, about), y: 0, x: 0 };
+    return strongest(maps, about);
   }
 
   /** @param {Unit} unit */

@@ -36,7 +36,8 @@ export function mountInput(element, app) {
   const digits = about.input.drawing, ink = digits || channels !== 3 ? 1 : 0;
   const drawing = createDrawing(channels, height * factor, width * factor, 1 - ink);
   const still = { noise: 0, seed: 1, x: 0, y: 0, turn: 0 };
-  const pen = { width: (2.2 * factor * Math.max(height, width)) / 28, erase: false,
+  const usual = Math.max(0.5, (2.2 * Math.min(height, width)) / 28); // pixels of the network
+  const pen = { width: usual * factor, erase: false,
     colour: new Array(channels).fill(ink) };
   let how = { ...still }, fitted = digits !== null;
   /** @type {Float32Array | null} */
@@ -125,6 +126,10 @@ export function mountInput(element, app) {
     penKey.setAttribute("aria-pressed", String(!pen.erase));
     eraser.setAttribute("aria-pressed", String(pen.erase));
     fits.setAttribute("aria-pressed", String(fitted));
+    samples.forEach((key, i) => { // those without a name have a number
+      const label = about.samples[i].label.trim() || say("sampleNumber", { number: i + 1 });
+      key.setAttribute("aria-label", label);
+    });
   }
 
   /** @param {boolean} on */
@@ -160,7 +165,7 @@ export function mountInput(element, app) {
   for (const name of ["pointerleave", "blur"]) canvas.addEventListener(name, () => (ring.hidden = true));
   listenForPictures(document, element, receiver);
 
-  const thick = { min: 0.5, max: 8, step: 0.1, value: pen.width / factor, show: (/** @type {number} */ v) => v.toFixed(1) };
+  const thick = { min: 0.5, max: Math.max(8, 2 * usual), step: 0.1, value: usual, show: (/** @type {number} */ v) => v.toFixed(1) };
   const colour = make("input", { type: "color", value: "#000000", sayLabel: "colour", input: () => {
     const value = parseInt(colour.value.slice(1), 16);
     pen.colour = [16, 8, 0].map((bits) => ((value >> bits) & 255) / 255);
@@ -169,16 +174,16 @@ export function mountInput(element, app) {
     const picture = make("canvas", { class: "pixels" });
     paintImage(picture, sampleOf(about, i).data, shape);
     const name = make("span", { class: "small" }, sample.label);
-    return make("button", { title: sample.label, click: () => {
+    return make("button", { title: sample.label || null, click: () => {
       stopCamera?.();
       place(sampleOf(about, i), false);
     } }, picture, name);
   });
 
-  const far = Math.max(1, Math.round(height / 4));
+  const [farY, farX] = [height, width].map((size) => Math.max(1, Math.round(size / 4)));
   /** @type {[string, "noise" | "x" | "y" | "turn", number, number, number][]} */
-  const ranges = [["noise", "noise", 0, 0.6, 0.01], ["shiftX", "x", -far, far, 1],
-    ["shiftY", "y", -far, far, 1], ["rotate", "turn", -180, 180, 1]];
+  const ranges = [["noise", "noise", 0, 0.6, 0.01], ["shiftX", "x", -farX, farX, 1],
+    ["shiftY", "y", -farY, farY, 1], ["rotate", "turn", -180, 180, 1]];
   const sliders = ranges.map(([key, name, min, max, step]) =>
     slider(say, key, { min, max, step, value: 0 }, (value) => {
       how = { ...how, [name]: value };

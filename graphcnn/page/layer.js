@@ -27,7 +27,7 @@ export function layerView(layer, app, shared) {
   const pixels = make("canvas", { class: "pixels", "aria-hidden": "true" });
   const marks = make("canvas", { class: "marks", "aria-hidden": "true" });
   // The grid has thousands of cells; a screen reader is told of the one that is chosen.
-  const cell = make("span", { role: "gridcell", id: `cell ${name}`.replace(/\s/g, "-") });
+  const cell = make("span", { role: "gridcell", id: `cell-${about.layers.indexOf(layer)}` });
   const row = make("span", { role: "row", class: "hidden-visually" }, cell);
   const size = { "aria-rowcount": height, "aria-colcount": width };
   const grid = make(

@@ -79,6 +79,15 @@ export function createCourse(trainer, seed) {
 }
 
 /**
+ * Places 0 to length - 1, or as many of them, evenly apart and with the last, as `most` points show.
+ * @param {number} length @param {number} most
+ */
+export function thinned(length, most) {
+  const count = Math.min(length, most);
+  return Array.from({ length: count }, (_, i) => Math.ceil(((i + 1) * length) / count) - 1);
+}
+
+/**
  * The pane; its network is unpacked when it is opened for the first time.
  * @param {HTMLElement} element
  * @param {App} app
@@ -109,7 +118,7 @@ function mountTrainer(element, app, trainer) {
   let course = createCourse(trainer, seed);
   let pace = 1;
   let frame = 0;
-  /** @type {number[]} shares of right answers, one for each painting that follows a step */
+  /** @type {[number, number][]} a step and the share of right answers after it, at each painting */
   let learned = [];
 
   const lead = make("p", { class: "lead" });
@@ -166,8 +175,8 @@ function mountTrainer(element, app, trainer) {
     if (store.get().pane !== "learn") return;
     const rights = course.exam();
     const share = rights.filter((p) => p > 0.5).length / rights.length;
-    learned[course.losses.length] = share;
     const { losses } = course;
+    learned.push([losses.length, share]);
     const last = losses.length ? losses[losses.length - 1].toFixed(3) : "–";
     numbers.textContent = say("learnNumbers", { steps: losses.length, loss: last, share: percent(share) });
     paintCurve();
@@ -199,7 +208,7 @@ function mountTrainer(element, app, trainer) {
     const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
     const { losses } = course;
     const count = Math.max(200, losses.length);
-    const top = Math.max(0.8, ...losses);
+    const top = losses.reduce((a, b) => Math.max(a, b), 0.8);
     const [left, bottom] = [30, height - 20];
     const place = (/** @type {number} */ i, /** @type {number} */ part) =>
       /** @type {[number, number]} */ ([left + (i / count) * (width - left - 4), bottom - part * (bottom - 6)]);
@@ -216,20 +225,21 @@ function mountTrainer(element, app, trainer) {
     context.fillText(String(count), width - 4, height - 4);
     context.fillStyle = colour("--good");
     context.fillText("100 %", width - 4, 16);
-    /** @param {(number | undefined)[]} values @param {string} line @param {number} thickness */
-    const draw = (values, line, thickness) => {
+    /** @param {number} length @param {(i: number) => [number, number]} point a step and its height
+     * @param {string} line @param {number} thickness */
+    const draw = (length, point, line, thickness) => {
       context.beginPath();
-      values.forEach((value, i) => value !== undefined && context.lineTo(...place(i, value)));
+      for (const i of thinned(length, width)) context.lineTo(...place(...point(i)));
       context.strokeStyle = colour(line);
       context.lineWidth = thickness;
       context.stroke();
     };
-    draw(losses.map((loss) => loss / top), "--faint", 1);
-    draw(losses.map((_, i) => {
+    draw(losses.length, (i) => [i, losses[i] / top], "--faint", 1);
+    draw(losses.length, (i) => {
       const recent = losses.slice(Math.max(0, i - 19), i + 1);
-      return recent.reduce((a, b) => a + b, 0) / recent.length / top;
-    }), "--accent", 2);
-    draw(learned, "--good", 1.5);
+      return [i, recent.reduce((a, b) => a + b, 0) / recent.length / top];
+    }, "--accent", 2);
+    draw(learned.length, (i) => learned[i], "--good", 1.5);
     curve.setAttribute("aria-label", numbers.textContent ?? "");
   }
 

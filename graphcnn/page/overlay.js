@@ -4,7 +4,7 @@
 import { largest, paintImage } from "./colours.js";
 import { make, slider } from "./dom.js";
 import { unitSeed } from "./engine.js";
-import { chanceOf, covered, gradCam, layersWithMaps, levelScale, occlusion, overChannels, nameOf, predicted, silence } from "./evidence.js";
+import { answersInNumbers, chanceOf, covered, gradCam, layersWithMaps, levelScale, occlusion, overChannels, nameOf, predicted, silence } from "./evidence.js";
 import { percent } from "./scores.js";
 import { isOff } from "./switching.js";
 
@@ -40,7 +40,8 @@ export function mountOverlay(element, app) {
   const { about, engine, store, say } = app;
   const shape = about.input.shape, [, height, width] = shape;
   const affine = levelScale(about.input), maps = layersWithMaps(about);
-  const traced = about.classes.length; // in the list of targets, behind the classes
+  const names = answersInNumbers(about) ? about.classes : [];
+  const traced = names.length; // in the list of targets, behind the classes
   let target = traced ? -1 : 0, size = Math.max(1, Math.round((Math.min(height, width) * 5) / 28)), mean = false;
   let layer = maps.last?.name ?? "", opacity = 0.8, cost = 0;
   /** @type {{ top: number, left: number } | null} */
@@ -261,8 +262,9 @@ export function mountOverlay(element, app) {
   });
 
   function words() {
-    const last = say("tracedUnit"), options = [say("predicted"), ...about.classes, last];
-    classes.replaceChildren(...options.map((name, i) => make("option", { value: i - 1 }, name)));
+    const options = [...(traced ? [say("predicted"), ...names] : []), say("tracedUnit")];
+    const first = traced ? -1 : 0;
+    classes.replaceChildren(...options.map((name, i) => make("option", { value: i + first }, name)));
     classes.value = String(target);
     for (const option of rules.options) option.textContent = say(`rule_${option.value}`);
     show();

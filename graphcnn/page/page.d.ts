@@ -2,7 +2,10 @@
 
 /** Everything about the network that is not its weights: `<script type="application/json" id="about">`. */
 export interface About {
+  /** The title: the model's name, or the one that was asked for. */
   name: string;
+  /** In which the page opens; null: the browser's. */
+  language: "en" | "zh" | null;
   madeBy: string;
   /** Of the code and the weights. */
   hash: string;
@@ -16,7 +19,8 @@ export interface About {
     /** Of grey digits: strokes are fitted into box × box pixels; `centred`: centre of mass in the middle. */
     drawing: { centred: boolean; box: number } | null;
   };
-  /** Their names; "0", "1", … where none are known; [] where the output is no list of classes. */
+  /** Their names; "0", "1", … where none are known; [] where the output is no list of classes. Of an
+   * output that is a map: the names of its channels, if any. */
   classes: string[];
   /** The first is "image", the last one the scores. */
   layers: Layer[];

@@ -12,6 +12,7 @@ import numpy as np
 from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.analysis.counts import count_parameters
 from graphcnn.base.files import atomic_write
+from graphcnn.base.words import printable
 from graphcnn.compile.together import together
 from graphcnn.errors import GraphCnnError, OutputError
 from graphcnn.ir.graph import Graph, state_of
@@ -83,7 +84,7 @@ def page(
     title: str | None = None,
     float16: bool = False,
     drawing: str | None = None,
-    language: str = "en",
+    language: str | None = None,
 ) -> Page:
     """Write one HTML file that runs the model, with the weights that it has now, in any browser.
 
@@ -106,6 +107,8 @@ def page(
             centred by their mass, as those of MNIST; "plain" are taken as they are drawn. By
             default they are digits where the ten classes are named "0" to "9" and the image is
             grey, 8×8, 28×28 or 32×32.
+        language: "en" or "zh", in which the page opens; by default that of the reader's browser
+            where it is one of these, else English.
 
     Raises:
         GraphCnnError: the model is no network of one image that runs alone, or an operator has no
@@ -116,6 +119,8 @@ def page(
         OutputError: the file is no .html, or cannot be written.
     """
     target = _checked(Path(path))
+    if language not in (None, "en", "zh"):
+        raise GraphCnnError(f"language is 'en' or 'zh', found {language!r}")
     graph = page_graph(model)
     cost = _affordable(graph, model.name)
     states = {state_of(s).key: np.asarray(model.states[state_of(s).key]) for s in graph.states}
@@ -136,8 +141,10 @@ def page(
     numbers = np.concatenate([*(a.ravel() for a in states.values()), np.empty(0, np.float32)])
     weights = planes_of(numbers.astype(np.float16 if float16 else np.float32))
     live = cost <= LIVE
+    name = title if title is not None and title.strip() else model.name
     about = {
-        "name": model.name,
+        "name": printable(name),
+        "language": language,
         "madeBy": f"graphcnn {version('graphcnn')}",
         "hash": hashlib.sha256(programs.code + weights + programs.content).hexdigest(),
         "parameters": count_parameters(graph.parameters).total,
@@ -156,12 +163,11 @@ def page(
         "live": live,
         "learning": learning(),
     }
-    name = model.name if title is None else title
     blocks = {
         "code": programs.text, "weights": deflated(weights), "constants": programs.constants
     }  # fmt: skip
     _check_readable(blocks, model.name, float16)
-    text = assembled(name, language, about, blocks, drawn(model.graph, maps))
+    text = assembled(name, language or "en", about, blocks, drawn(model.graph, maps))
     content = text.encode()
     atomic_write(target, content)
     return Page(

@@ -97,7 +97,7 @@ export function mountPins(element, app) {
             "span",
             {
               class: "number",
-              style: `background:${signedColour(value, most)};color:${isPale(value, most) ? "#111" : "#fff"}`,
+              style: `background:${signedColour(value, most)};color:${isPale(value, most) ? "#000" : "#fff"}`,
             },
             short(value),
           ),

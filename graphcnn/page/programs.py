@@ -58,12 +58,8 @@ def _switched(maps: list[Shown]) -> tuple[list[Value], list[Value]]:
 
 def _factor_shape(of: Shown) -> tuple[int, ...]:
     """One number for each channel, or each unit of a vector."""
-    rank = of.value.type.rank
-    if rank == 2:
-        return (1, of.shape[0])
-    if rank >= 4:
-        return (1, of.shape[0], *(1,) * (rank - 2))
-    return (1,) * rank
+    axis = of.channel_axis
+    return tuple(of.shape[0] if at == axis else 1 for at in range(of.value.type.rank))
 
 
 def gradient_graph(graph: Graph, maps: list[Shown]) -> tuple[Graph, bool]:

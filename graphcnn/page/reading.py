@@ -61,7 +61,7 @@ def class_names(model: Network, scores: Shown) -> list[str]:
     if not _is_vector(scores):
         return list(model.classes)
     if len(model.classes) == scores.shape[0]:
-        return list(model.classes)
+        return [name if name.strip() else str(i) for i, name in enumerate(model.classes)]
     loss = LOSSES.get(model.loss or "")
     if loss is not None and loss.readable is None and "accuracy" not in loss.metrics:
         return []

@@ -33,8 +33,10 @@ def samples_of(
     """Images of uint8, or of floats in [0, 1], which become the nearest of 256 levels; of a data
     set the first of each class, then the second, until there are `most`.
 
-    Raises `DataError` for other images, and for labels of another number.
+    Raises `DataError` for other images, for labels of another number, and for `most` below 0.
     """
+    if most < 0:
+        raise DataError(f"most is the number of images, 0 or more; found {most}")
     if given is None:
         return Samples(np.empty((0, *shape), np.uint8), ())
     if isinstance(given, Dataset):
@@ -42,7 +44,13 @@ def samples_of(
         given, labels = given.images[places], np.asarray(given.labels)[places]
     elif isinstance(given, tuple) and len(given) == 2 and labels is None:
         given, labels = given
-    images = np.asarray(given)
+    try:
+        images = np.asarray(given)
+        numbers = images.dtype.kind in "biuf"
+    except ValueError:  # rows of unlike lengths
+        numbers = False
+    if not numbers:
+        raise DataError(f"samples are an array of numbers, found {type(given).__name__}")
     if images.shape == shape:
         images = images[None]
     elif shape[0] == 1 and images.ndim == 3 and images.shape[1:] == shape[1:]:
@@ -86,6 +94,7 @@ def _labels(model: Network, labels: Any, count: int) -> tuple[str, ...]:
 def _label(model: Network, label: Any) -> str:
     if isinstance(label, str):
         return label
-    if np.ndim(label) == 0 and 0 <= int(label) < len(model.classes):
+    whole = np.ndim(label) == 0 and np.asarray(label).dtype.kind in "biu"
+    if whole and 0 <= int(label) < len(model.classes):
         return model.classes[int(label)]
     return str(label) if np.ndim(label) == 0 else ""

@@ -50,7 +50,7 @@ export function mountScores(element, app) {
   const names = namesOf(about);
   const shares = about.readable !== null;
   const ranked = names.length > MOST_ROWS;
-  const longest = Math.min(14, Math.max(0, ...names.map((one) => one.length)) + 1);
+  const longest = Math.min(14, names.reduce((most, one) => Math.max(most, one.length), 0) + 1);
   const count = ranked ? 10 : names.length;
   const name = make("strong", {});
   const share = make("span", { class: "number muted" });
@@ -62,13 +62,14 @@ export function mountScores(element, app) {
     click: () => app.run(),
   });
   const verdict = make("output", { class: "verdict", id: "verdict" }, name, share);
+  const elsewhere = make("p", { class: "muted small", say: "scoresMap", hidden: names.length > 0 });
   const rows = Array.from({ length: count }, (_, i) => makeRow(i));
   const style = `--label: ${longest}ch; --rows: ${Math.ceil(count / 2)}`;
   element.append(
     make(
       "div",
       { class: "answers" },
-      make("div", {}, verdict, time, run),
+      make("div", {}, verdict, elsewhere, time, run),
       make("ol", { class: "scores", style }, ...rows.map((row) => row.element)),
     ),
   );
@@ -94,7 +95,7 @@ export function mountScores(element, app) {
     return row;
   }
 
-  let announced = -1;
+  let announced = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
   function paint() {
@@ -109,11 +110,17 @@ export function mountScores(element, app) {
     const values = read(scores, about);
     write(time, say("spent", { time: spent.toFixed(spent < 10 ? 1 : 0) }));
     if (!names.length) return;
-    const most = shares ? 1 : Math.max(1e-12, ...values.map(Math.abs));
+    const most = shares ? 1 : values.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12);
     const show = (/** @type {number} */ v) => (shares ? percent(v) : v.toPrecision(3));
     const order = Array.from(values.keys());
     const best = order.reduce((a, b) => (values[b] > values[a] ? b : a), 0);
     if (ranked) order.sort((a, b) => values[b] - values[a]);
+    // Of sigmoids each class is a question of its own: all that are likelier than not are the answer.
+    const several = about.readable === "sigmoid" && names.length > 1;
+    const likely = several ? order.filter((channel) => values[channel] > 0.5) : [best];
+    if (!ranked) likely.sort((a, b) => values[b] - values[a]);
+    const isBest = (/** @type {number} */ channel) =>
+      about.classes.length > 0 && likely.includes(channel);
     rows.forEach((row, i) => {
       const channel = order[i];
       row.channel = channel;
@@ -123,21 +130,25 @@ export function mountScores(element, app) {
       }
       write(row.text, show(values[channel]));
       row.bar.style.transform = `scaleX(${Math.max(0, values[channel]) / most})`;
-      row.element.classList.toggle("best", channel === best && about.classes.length > 0);
+      row.element.classList.toggle("best", isBest(channel));
       put(row.track, "aria-valuenow", values[channel].toFixed(3));
     });
     // One score has no rival, and numbers that are of no classes have no best.
-    const rivals = names.length > 1, answer = rivals ? names[best] : show(values[0]);
+    const rivals = names.length > 1;
+    const named = likely.map((channel) => names[channel]).join(", ") || say("readsNone");
+    const answer = rivals ? named : show(values[0]);
     verdict.hidden = rivals && !about.classes.length;
     write(name, answer);
     name.title = answer;
     name.classList.toggle("long", answer.length > 4);
-    write(share, rivals ? show(values[best]) : "");
-    if (best === announced || !about.classes.length) return;
-    announced = best;
+    write(share, rivals && likely.length === 1 ? show(values[likely[0]]) : "");
+    const told = likely.join();
+    if (told === announced || !about.classes.length) return;
+    announced = told;
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      app.announce(say("reads", { name: names[best], share: show(values[best]) }));
+      const words = likely.length === 1 ? { name: answer, share: show(values[likely[0]]) } : null;
+      app.announce(words ? say("reads", words) : answer);
     }, 600);
   }
   store.on(["maps", "stale", "lang"], paint);

@@ -58,6 +58,15 @@ class Shown:
             rest *= size
         return (*inner[:2], rest)
 
+    @property
+    def channel_axis(self) -> int | None:
+        """The axis of the value that `shape` begins with; None where it begins with a 1 of its
+        own."""
+        sizes = self.value.shape
+        first = 1 if len(sizes) > 1 and sizes[0] == 1 else 0
+        inner = len(sizes) - first
+        return first if inner == 1 or inner >= 3 else None
+
 
 def page_graph(model: Network) -> Graph:
     """The network of one image, up to the scores of the classes where it ends in them.

@@ -2,7 +2,7 @@
 // @ts-check
 
 import { make } from "./dom.js";
-import { nameOf } from "./evidence.js";
+import { answersInNumbers, nameOf } from "./evidence.js";
 import { percent, read } from "./scores.js";
 
 /** @typedef {import("./page.d.ts").App} App */
@@ -69,7 +69,7 @@ export function mountSwitching(element, app) {
   /** @param {string} layer @param {number} channel */
   function toggle(layer, channel) {
     const channels = layers.find(({ name }) => name === layer)?.shape[0] ?? 0;
-    if (!(channel >= 0 && channel < channels)) return;
+    if (!Number.isInteger(channel) || channel < 0 || channel >= channels) return;
     const switches = switched(store.get().switches, layer, channel, channels);
     store.set({ switches });
     app.announce(say(isOff(switches, { layer, channel }) ? "isOff" : "isOn", { layer, channel }));
@@ -94,14 +94,17 @@ export function mountSwitching(element, app) {
       key.setAttribute("aria-label", say(out ? "isOff" : "isOn", { layer: name, channel: i }));
     });
     none.hidden = list.length > 0;
-    reset.hidden = table.hidden = list.length === 0;
+    reset.hidden = list.length === 0;
+    table.hidden = reset.hidden || !numbers;
     off.replaceChildren(...list.slice(0, 40).map(({ layer, channel }) =>
       make("button", { class: "out", title: say("switchBack"), click: () => toggle(layer, channel) }, `${layer}:${channel}`)),
       ...(list.length > 40 ? [`+ ${list.length - 40}`] : []));
   }
 
+  const numbers = answersInNumbers(about);
   /** The scores with all channels, beside those without. */
   function compare() {
+    if (!numbers) return;
     const { maps, image, switches } = store.get();
     if (!maps || !Object.keys(switches).length || element.offsetParent === null) return;
     const after = shares(maps[about.scores]), before = shares(engine.run(image)[about.scores]);

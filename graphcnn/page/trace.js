@@ -36,7 +36,7 @@ function cellTable(app, title, patch, values, first, winner) {
     const line = make("tr");
     for (let column = 0; column < Math.min(columns, MOST.side); column += 1) {
       const tap = start + row * columns + column;
-      const ink = isPale(values[tap], most) ? "#111" : "#fff";
+      const ink = isPale(values[tap], most) ? "#000" : "#fff";
       const cell = make("td", {
         class: `${patch.inside[tap] ? "" : "padding"} ${tap === winner ? "winner" : ""}`,
         style: `background-color:${signedColour(values[tap], most)};color:${ink}`,

@@ -67,6 +67,12 @@ export const WORDS = {
     "已停止：浏览器的计算结果与页面所含网络不一致。最大差异为 {difference}，位于 {layer}。",
   ],
 
+  noWebAssembly: [
+    "This page runs a network as WebAssembly, which is turned off in this browser, as in the lockdown mode of Apple's devices.",
+    "本页以 WebAssembly 运行网络，而此浏览器已关闭 WebAssembly（例如 Apple 设备的锁定模式）。",
+  ],
+  noMemory: ["Stopped: this browser has not enough memory for the network.", "已停止：此浏览器没有足够的内存运行该网络。"],
+
   // shell: the bar, the panels' titles
   skip: ["Skip to the feature maps", "跳到特征图"],
   facts: ["{parameters} parameters · {operations} multiply-adds", "{parameters} 个参数 · {operations} 次乘加"],
@@ -88,11 +94,12 @@ export const WORDS = {
   labTitle: ["Convolution lab", "卷积实验室"],
   storyTitle: ["X or O", "X 还是 O"],
   learnTitle: ["Watch it learn", "看它学习"],
-  unreadable: ["The address holds a state that does not belong to this network: {message}", "地址中的状态不属于这个网络：{message}"],
 
   // shell: scores
   reads: ["{name}, {share}", "{name}，{share}"],
   readsNothing: ["nothing yet", "尚无结果"],
+  readsNone: ["none", "无"],
+  scoresMap: ["The output is a map: the last one below.", "输出是一张图：下面的最后一层。"],
   run: ["Run", "运行"],
   spent: ["network {time} ms", "网络用时 {time} 毫秒"],
 
@@ -216,6 +223,7 @@ export const WORDS = {
   asTrained: ["Scale and centre strokes", "缩放并居中笔画"],
   seesFacts: ["{size}, ink {tall} × {wide}, centre of mass ({x}, {y})", "{size}，墨迹 {tall} × {wide}，质心（{x}，{y}）"],
   samples: ["Samples", "样本"],
+  sampleNumber: ["sample {number}", "样本 {number}"],
   open: ["Open…", "打开…"],
   camera: ["Camera", "摄像头"],
   cameraStop: ["Stop the camera", "停止摄像头"],

@@ -5,7 +5,7 @@ import { channelsOf, convolved, KERNELS, outputSize, sizeFormula, weightsOf } fr
 import { shortNumber } from "../../graphcnn/page/grid.js";
 import { asGrey } from "../../graphcnn/page/lab.js";
 import { uniformNumbers } from "../../graphcnn/page/fit.js";
-import { createCourse, drawnMark } from "../../graphcnn/page/learn.js";
+import { createCourse, drawnMark, thinned } from "../../graphcnn/page/learn.js";
 import { agreement, drawingPixels, matched, votesFor, XO } from "../../graphcnn/page/xo.js";
 
 const PLAIN = { kernel: 3, stride: 1, padding: 0, dilation: 1, groups: 1, channels: 1, transposed: false };
@@ -140,4 +140,11 @@ test("a course is the same for the same seed, from the start again too", () => {
   });
   assert.deepEqual(losses[0], losses[1]);
   assert.notDeepEqual(losses[0], losses[2]);
+});
+
+test("a long curve is drawn by few points, which reach its end", () => {
+  assert.deepEqual(thinned(0, 320), []);
+  assert.deepEqual(thinned(4, 320), [0, 1, 2, 3]);
+  const places = thinned(1e6, 320);
+  assert.deepEqual([places.length, places.at(-1)], [320, 999999]);
 });

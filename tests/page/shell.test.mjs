@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { addressOf, packed, stateOf, unpacked } from "../../graphcnn/page/address.js";
+import { addressOf, packed, stateOf, unpacked, wholeStateOf } from "../../graphcnn/page/address.js";
 import { normalised } from "../../graphcnn/page/app.js";
-import { largest, signedColour } from "../../graphcnn/page/colours.js";
+import { SIGNED, isPale, largest, signedColour } from "../../graphcnn/page/colours.js";
+import { predicted, strongest } from "../../graphcnn/page/evidence.js";
 import { found, moved } from "../../graphcnn/page/keys.js";
 import { percent, probabilities } from "../../graphcnn/page/scores.js";
 import { createStore } from "../../graphcnn/page/store.js";
@@ -82,6 +83,50 @@ test("an address of another network gives nothing that this one does not have", 
   const text = "layer=conv9&unit=conv1:9:0:0&pins=conv1:0:0:0~x:1:1:1&rule=lrp&switches=x:0:0&image=AAE&pane=no";
   const state = stateOf(text, fakeAbout());
   assert.deepEqual(state, { unit: null, pins: [{ layer: "conv1", channel: 0, y: 0, x: 0 }] });
+});
+
+test("a name may hold the signs that an address stands units apart by", () => {
+  const plain = fakeAbout();
+  for (const name of ["a~b:1", "%7E", "100 %", "c:0:0"]) {
+    const layers = plain.layers.map((layer) => (layer.name === "conv1" ? { ...layer, name } : layer));
+    const about = { ...plain, layers };
+    const unit = { layer: name, channel: 1, y: 2, x: 3 };
+    const state = { ...FIRST, unit, pins: [unit, { ...unit, channel: 0 }], switches: { [name]: Float32Array.of(1, 0) } };
+    const back = stateOf(addressOf(state, FIRST), about);
+    assert.deepEqual([back.unit, back.pins, back.switches], [unit, state.pins, state.switches], name);
+  }
+});
+
+test("an address that is gone back to takes away what it does not hold; a picture that is none too", () => {
+  const about = fakeAbout();
+  const state = wholeStateOf("layer=scores&image=%%%&unit=conv1:NaN:1e9:-1", about, FIRST);
+  const { image, maps, stale, spent, ...shown } = FIRST; // without what is computed
+  assert.deepEqual(state, { ...shown, layer: "scores" });
+  const large = { ...FIRST, levels: new Float32Array(5000) };
+  assert.ok(!("levels" in wholeStateOf("", about, large)));
+});
+
+test("of a map the strongest unit has its place, of a vector it is the class", () => {
+  const about = fakeAbout();
+  const map = { ...about, scores: "conv1" };
+  const values = new Float32Array(about.layers[1].shape.reduce((a, b) => a * b, 1));
+  values[values.length - 1] = 1;
+  const [channels, height, width] = about.layers[1].shape;
+  assert.deepEqual(strongest({ conv1: values }, map), { layer: "conv1", channel: channels - 1, y: height - 1, x: width - 1 });
+  assert.equal(predicted({ scores: Float32Array.of(0, 2, 1) }, about), 1);
+});
+
+test("text on every colour has a contrast of 4.5", () => {
+  const light = (at) => {
+    const [r, g, b] = [0, 1, 2].map((k) => ((level) =>
+      level <= 0.04045 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4)(SIGNED[at + k] / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  for (let i = 0; i < 256; i++) {
+    const back = light(4 * i) + 0.05;
+    const contrast = isPale((i / 255) * 2 - 1, 1) ? back / 0.05 : 1.05 / back;
+    assert.ok(contrast >= 4.5, `${i}: ${contrast}`);
+  }
 });
 
 test("bytes are packed and come back, long runs of zeros too", () => {

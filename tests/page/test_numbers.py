@@ -97,14 +97,44 @@ def test_what_is_not_taken_apart_says_why(tmp_path: Path) -> None:
     assert all(layer["exact"] == (layer["name"] not in why) for layer in about["layers"])
 
 
+def other_axes() -> cnn.Model:
+    """Softmax and concat along axes that are not those of the maps' channels, in maps of other
+    ranks; what follows a softmax of places sees all of them."""
+    image = cnn.input("image", (2, 6, 5))
+    x = cnn.conv2d(image, 4, 3, padding=1, activation="relu", name="conv")
+    x = cnn.softmax(x, axis=3, name="places")
+    x = cnn.reshape(cnn.conv2d(x, 4, 3, padding=1, name="behind"), (4, 30), name="flat")
+    x = cnn.concat([x, cnn.relu(x)], axis=1, name="longer")
+    x = cnn.softmax(cnn.softmax(x, axis=1, name="first"), axis=2, name="second")
+    return cnn.Model(image, cnn.dense(cnn.flatten(x), 3, name="scores"), name="axes").initialize(1)
+
+
+def taken_apart(path: Path) -> list[tuple[str, str, float, int]]:
+    command = ["node", str(HERE / "numbers.mjs"), str(CODE), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_what_is_not_taken_apart_is_not_taken_apart_wrongly(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    other_axes().page(path)
+    found = taken_apart(path)
+    unknown = {layer for layer, how, _, _ in found if how == "unknown"}
+    assert {"places", "longer", "first", "second"} <= unknown
+    assert all(worst < 1e-5 and strayed == 0 for _, _, worst, strayed in found), found
+    text = path.read_text(encoding="utf-8").partition('id="about">')[2].partition("</script>")[0]
+    fields = {layer["name"]: layer["field"] for layer in json.loads(text)["layers"]}
+    for name in ("places", "behind"):  # the whole image from everywhere
+        assert fields[name] == {"size": [6, 5], "step": [0, 0], "start": [0, 0]}
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_every_number_that_the_page_takes_apart_is_the_engines(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     every_kind().page(path)
-    command = ["node", str(HERE / "numbers.mjs"), str(CODE), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    found = taken_apart(path)
     assert {how for _, how, _, _ in found} == {"image", "sum", "max", "average", "join", "copy"}
     for layer, how, worst, strayed in found:
         assert worst < 1e-5, f"{layer} ({how}) differs by {worst}"

@@ -153,3 +153,30 @@ def test_what_no_browser_could_run_is_refused_with_its_numbers(
     ):
         network("lenet5").page(file)
     assert not file.exists()
+
+
+def test_names_are_told_whatever_they_are(tmp_path: Path) -> None:
+    file, model = tmp_path / "a.html", headed(1, 4, 4)
+    model.loss, model.classes = "cross_entropy", ("</script>", " ", "שלום")
+    images = np.zeros((2, 4, 4), np.uint8)
+    options = {"samples": images, "labels": ["<!--", "</script>"], "language": "zh"}
+    about = about_of(model, file, title="</title><!-- 1\u202e\n2", **options)
+    assert about["classes"] == ["</script>", "1", "שלום"]
+    assert about["name"] == "</title><!-- 1· 2"  # what the page writes where the title stood
+    assert about["language"] == "zh" and about_of(model, file)["language"] is None
+    assert about_of(model, file, title=" ")["name"] == "small"
+    with pytest.raises(GraphCnnError, match="'en' or 'zh', found 'de'"):
+        model.page(file, language="de")
+
+
+def test_labels_that_are_no_class_numbers_stay_what_they_are(tmp_path: Path) -> None:
+    file, model, images = tmp_path / "a.html", headed(1, 4, 4), np.zeros((4, 4, 4), np.uint8)
+    model.classes = ("a", "b", "c")
+    labels = [1, np.float64(1.5), float("nan"), -1]
+    told = about_of(model, file, samples=images, labels=labels)["samples"]
+    assert [sample["label"] for sample in told] == ["b", "1.5", "nan", "-1"]
+    for samples in ([[0, 1], [0]], "cat.png", [None]):
+        with pytest.raises(DataError, match="samples are an array of numbers"):
+            model.page(file, samples=samples)
+    with pytest.raises(DataError, match="0 or more; found -1"):
+        model.page(file, samples=images, most=-1)
