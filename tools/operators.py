@@ -18,6 +18,7 @@ from graphcnn.ir.node import OPS, Op
 from graphcnn.onnx.exporting.registry import EXCUSED, EXPORTERS, written_out
 from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.onnx.importing.context import RULES
+from graphcnn.ops.loops import Scan
 from graphcnn.ops.own.operator import OwnGradient
 from graphcnn.pictures.scene.colors import FAMILIES
 from graphcnn.runtime.native.code.registry import LOWERINGS, load_lowerings
@@ -124,6 +125,8 @@ def _gradient(op: type[Op]) -> str:
 def _native(op: type[Op]) -> str:
     if op.name in LOWERINGS:
         return "kernel"
+    if op is Scan:
+        return "loop"
     if op.has("expand"):
         return "by expansion"
     if op is OwnGradient:

@@ -16,6 +16,7 @@ from graphcnn.ir.node import OPS, Node, Op, Value, build
 from graphcnn.ir.sources import Input, State
 from graphcnn.ops.fused import Fused, is_fusible
 from graphcnn.ops.layout import Placed, Relayout
+from graphcnn.ops.loops import Scan
 from graphcnn.ops.norm import BatchNormGrad, BatchNormTrain
 from graphcnn.ops.own.operator import is_own
 from graphcnn.ops.parts.body import WithBody
@@ -63,9 +64,10 @@ def every_body_fusible(graph: Graph) -> Iterator[str]:
 
 
 def every_layout_placed(graph: Graph) -> Iterator[str]:
-    """Only states, relayouts and placed operators have other layouts than plain ones."""
+    """Only states, relayouts and placed operators have other layouts than plain ones, and loops,
+    which hand on what they are given."""
     for node in graph.nodes:
-        if isinstance(node.op, State | Relayout | Placed):
+        if isinstance(node.op, State | Relayout | Placed | Scan):
             continue
         for t in (*(v.type for v in node.inputs), *node.types):
             if t.layout != "plain":

@@ -85,7 +85,7 @@ def ahead(
     graph = inference_graph(graph)
     refuse_own(graph)
     execution = Execution("native", 1, precision, False, machine.target)
-    found = native_compiled(graph, execution, inputs_inside=True)
+    found = native_compiled(graph, execution, inputs_inside=True, loops=False)
     values = dict(states)
     if found.prepare is not None:
         values |= Reference(found.prepare).run({}, states)[0]

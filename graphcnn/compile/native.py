@@ -10,9 +10,10 @@ from graphcnn.base.config import verify_level
 from graphcnn.base.garbage import kept
 from graphcnn.compile.pipelines import observers
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Array, Node
-from graphcnn.ir.plan import Plan
+from graphcnn.ir.node import Array, Node, Op
+from graphcnn.ir.plan import Plan, is_all_reduce
 from graphcnn.ir.storage import Choice
+from graphcnn.ops.loops import Scan
 from graphcnn.ops.own.operator import is_own
 from graphcnn.ops.parts.body import all_nodes
 from graphcnn.passes.driver.base import Applied, Pipeline
@@ -20,6 +21,7 @@ from graphcnn.passes.layout.assign_layout import AssignLayout
 from graphcnn.passes.layout.cancel_relayout import CancelRelayout
 from graphcnn.passes.lowering.expand import Expand
 from graphcnn.passes.lowering.fuse_ops import FuseOps
+from graphcnn.passes.lowering.lower_loops import LowerLoops
 from graphcnn.passes.lowering.split_states import split_states
 from graphcnn.passes.lowering.widen_types import WidenTypes
 from graphcnn.passes.memory.plan_memory import plan_memory
@@ -38,14 +40,17 @@ from graphcnn.runtime.native.code.registry import (
     passes_on,
 )
 from graphcnn.runtime.native.comparison import Comparison
+from graphcnn.runtime.native.compiled import Compiled
 from graphcnn.runtime.native.executable import NativeExecutable
-from graphcnn.runtime.native.stored_plan import Compiled
+from graphcnn.runtime.native.loops import body_plan, loop_kernel
 from graphcnn.runtime.native.tuning import measured
 from graphcnn.runtime.reference import Reference
 
 
-def native_pipeline(execution: Execution = NATIVE) -> Pipeline:
+def native_pipeline(execution: Execution = NATIVE, loops: bool = True) -> Pipeline:
     """A bound graph to the form that becomes machine code for the target.
+
+    Without `loops` they are written out.
 
     In precision "strict" no convolution is computed by Winograd's algorithm; one that is to be
     exact never is. With `tune` the choices are timed on this machine, on as many threads as run
@@ -59,18 +64,30 @@ def native_pipeline(execution: Execution = NATIVE) -> Pipeline:
             found = [c for c in found if not c.algorithm.startswith("winograd")]
         return measured(node, found, target, execution.parts) if execution.tune else found
 
+    def has_code(op: Op) -> bool:
+        return has_lowering(op) or (loops and isinstance(op, Scan) and can_loop(op))
+
     return Pipeline(
         (
-            Expand(has_lowering),  # operators without a kernel become smaller ones
+            Expand(has_code),  # operators without a kernel become smaller ones
             WidenTypes(),  # types that are stored only are computed with in wider ones
             FoldConstants(),
             Eliminate(),
             FuseOps(),  # what is computed element by element joins what it reads
             AssignLayout(offered, passes_on),  # layout and algorithm of each operator, by its cost
             CancelRelayout(passes_on),
+            LowerLoops(lambda body: native_pipeline(execution).run(body, observers())),
             ReadGradients(),
             Schedule(),  # an order that needs little memory
         )
+    )
+
+
+def can_loop(op: Scan) -> bool:
+    """Whether a scan runs as a loop: Python computes nothing in it, no shard is added up, and it is
+    gone through more than once."""
+    return op.length > 1 and not any(
+        is_own(node.op) or is_all_reduce(node) for node in all_nodes(op.body)
     )
 
 
@@ -88,8 +105,12 @@ def planned_and_lowered(
 
     def kernel(node: Node) -> Kernel:
         if node not in kernels:
-            kernels[node] = lower(node, target)
+            kernels[node] = loop(node) if isinstance(node.op, Scan) else lower(node, target)
         return kernels[node]
+
+    def loop(node: Node) -> Kernel:
+        body = Schedule()(node.op.attributes["body"])  # without what has left it
+        return loop_kernel(node, planned_and_lowered(body, execution), execution.parts)
 
     plan = plan_memory(
         graph,
@@ -97,6 +118,7 @@ def planned_and_lowered(
         inplace=lambda node: kernel(node).inplace,
         parts=execution.parts,
         inputs_inside=inputs_inside,
+        body=lambda node: body_plan(kernel(node)),
     )
     return Compiled(plan, tuple(kernel(step.node) for step in plan.steps), prepare)
 
@@ -135,9 +157,11 @@ def compiled(graph: Graph, execution: Execution = NATIVE) -> Compiled:
     return made
 
 
-def native_compiled(graph: Graph, execution: Execution, inputs_inside: bool = False) -> Compiled:
+def native_compiled(
+    graph: Graph, execution: Execution, inputs_inside: bool = False, loops: bool = True
+) -> Compiled:
     """What runs for a bound graph, made now; see `plan_memory` for the inputs."""
-    placed = native_pipeline(execution).run(graph, observers())
+    placed = native_pipeline(execution, loops).run(graph, observers())
     prepare, run = (None, placed) if graph.updates else split_states(placed, constants=True)
     return planned_and_lowered(run, execution, prepare, inputs_inside)
 

@@ -25,7 +25,7 @@ from graphcnn.runtime.native.ahead.module import Program, module_of
 from graphcnn.runtime.native.ahead.objects import Object, object_of
 from graphcnn.runtime.native.ahead.places import Port, places_of
 from graphcnn.runtime.native.ahead.targets import Machine
-from graphcnn.runtime.native.stored_plan import Compiled
+from graphcnn.runtime.native.compiled import Compiled
 
 PREPARE = "_prepare"
 
@@ -75,7 +75,7 @@ def together(graphs: Mapping[str, Graph], machine: Machine, precision: str = "st
     programs: list[Program] = []
     for name, graph in graphs.items():
         refuse_own(graph)
-        found = native_compiled(graph, execution, inputs_inside=True)
+        found = native_compiled(graph, execution, inputs_inside=True, loops=False)
         preparing = _preparing(found)
         prepares = None if preparing is None else name + PREPARE
         if preparing is not None and prepares is not None:

@@ -90,6 +90,7 @@ class Step:
     """One kernel call: the node, and where its operands lie.
 
     `inplace` lists the pairs (input, output) that are the same memory, as the kernel allows.
+    Of a loop `body` is the plan of one iteration, whose arena lies in the scratch.
     """
 
     node: Node
@@ -97,6 +98,7 @@ class Step:
     writes: tuple[Buffer, ...]
     scratch: Buffer | None = None
     inplace: tuple[tuple[int, int], ...] = ()
+    body: "Plan | None" = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,6 +246,9 @@ def _table(plan: Plan) -> Iterator[str]:
         before = now
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
         yield f"{i:>5}  {'  '.join([*cells, row[3]])}".rstrip()
+        body = plan.steps[i].body if i < len(plan.steps) else None
+        if body is not None:
+            yield from ("       " + line for line in _table(body))
 
 
 def _place(buffer: Buffer) -> str:

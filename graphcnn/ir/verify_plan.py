@@ -34,7 +34,11 @@ def verify_plan(plan: Plan) -> None:
     memory that can be written, before anything comes of them, and parameters change by them alone.
     What is added up over shards lies in memory of its own, is all there before anything comes of
     it, and what runs once for the whole batch reads nothing else that a shard has for itself.
+    Bodies of loops are plans, too, with room for their arenas and for nothing that they keep.
     """
+    for step in plan.steps:
+        if step.body is not None:
+            verify_plan(step.body)
     for problem in _Replay(plan).problems():
         raise VerifyError(f"plan of {plan.graph.name!r}: {problem}")
 
@@ -181,6 +185,8 @@ class _Replay:
                     yield f"writes result {o} over input {i}, {read}, not declared as in place"
             if any(b.overlaps(other) for _, other in outputs[:o]):
                 yield f"result {o} overlaps another"
+        if step.body is not None:
+            yield from self.body(step, step.body)
         if step.scratch is not None:
             if step.scratch.role is not BufferRole.SCRATCH:
                 yield f"works in {step.scratch}, which is not scratch"
@@ -189,6 +195,17 @@ class _Replay:
             self.write(step.scratch, None)
         for value, b in outputs:
             self.write(b, value)
+
+    def body(self, step: Step, body: Plan) -> Iterator[str]:
+        """Whether a loop has room for an iteration, and finds all that this one reads."""
+        room = step.scratch.bytes if step.scratch else 0
+        if body.arena_bytes > room:
+            yield f"its body takes {body.arena_bytes} bytes, and it has scratch of {room}"
+        if body.states or body.constants:
+            yield f"its body keeps {len(body.states)} states, {len(body.constants)} constants"
+        sizes = len(body.graph.inputs), len(body.graph.outputs)
+        if sizes != (len(step.reads), len(step.writes)):
+            yield f"its body has {sizes[0]} inputs and {sizes[1]} results, as it has not"
 
     def updates(self, buffer: Buffer, value: Value) -> bool:
         """Whether `value` is, under whatever shape, the new value of a state in `buffer`."""

@@ -42,6 +42,7 @@ def plan_memory(
     inplace: Inplace = lambda node: (),
     parts: int = 1,
     inputs_inside: bool = False,
+    body: Callable[[Node], Plan | None] = lambda node: None,
 ) -> Plan:
     """The plan that runs the nodes of a bound graph in their order.
 
@@ -50,6 +51,7 @@ def plan_memory(
         inplace: pairs (input, output) that a node's kernel allows to be the same memory.
         parts: parts that a kernel may be cut into, each with its own scratch.
         inputs_inside: inputs lie in the arena, until they are read for the last time.
+        body: the plan of one iteration of a node that is a loop.
     """
     if not graph.is_bound:
         raise GraphError(f"graph {graph.name!r} has an unknown batch size; bind(N=...)")
@@ -59,7 +61,7 @@ def plan_memory(
     planner.place_outputs()
     planner.place_states()
     planner.place_activations()
-    plan = planner.plan(scratch, parts)
+    plan = planner.plan(scratch, parts, body)
     verify_plan(plan)
     return plan
 
@@ -210,7 +212,9 @@ class _Planner:
                 return True
         return False
 
-    def plan(self, scratch: Callable[[Node], int], parts: int) -> Plan:
+    def plan(
+        self, scratch: Callable[[Node], int], parts: int, body: Callable[[Node], Plan | None]
+    ) -> Plan:
         working: dict[Node, Slot] = {}
         for i, node in enumerate(self.nodes):
             if size := scratch(node) * parts:
@@ -233,6 +237,7 @@ class _Planner:
                 tuple(map(of, node.outputs)),
                 made[working[node]] if node in working else None,
                 tuple(self.pairs.get(node, ())),
+                body(node),
             )
             for node in self.nodes
         )

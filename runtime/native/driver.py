@@ -9,6 +9,13 @@ until all others have come as far. The flags also say which thread has the first
     work(box)                                     a worker: sleeps and runs until told to stop
     stop(box)                                     tells it
 
+A record may be a loop over other records: instead of a kernel it names how often, which, and by
+how many bytes each of their operands moves from one iteration to the next. Every thread has its own
+table of these operands, filled when the loop begins and moved when an iteration ends, so that
+nobody changes what another reads. The operands of a loop are those of all its records, in order;
+those of a loop in a loop are among them. Threads go through a loop together, or, where its share is
+one, one of them does it alone.
+
 A thread that waits spins for a while (the others are usually microseconds away), now and then
 giving way to one that may need this very processor; then it sleeps: on a futex on Linux, in short
 naps elsewhere. What is waited for is always that a word leaves a known value. Who sleeps first
@@ -28,8 +35,14 @@ from graphcnn.runtime.native.code.target import Target
 STEP_WORDS, WORD = 4, 8
 #: Flag of a step: wait for all threads before it.
 BARRIER = 1
+#: Flag of a step: it is a loop, and its first word points to what it is.
+LOOP = 2
 #: Times the number of the thread that has the first share, the next one having the second.
-FIRST = 2
+FIRST = 4
+
+#: A loop: iterations, records, their number, operands, strides of these in bytes, own tables of
+#: the threads, bytes of one such table.
+LOOP_WORDS = 7
 
 #: A barrier: threads that have come, epoch, sleepers, spins; i32, each in a cache line of its own.
 BARRIER_BYTES, BARRIER_SPINS = 256, 192
@@ -110,28 +123,26 @@ wait:
   ret void
 }}
 
-define void @run(ptr %steps, i64 %count, i64 %part, i64 %parts, ptr %barrier) {{
+define internal void @walk(ptr %steps, i64 %count, i64 %base, i64 %part, i64 %parts,
+                           ptr %barrier) {{
 entry:
   %alone = icmp eq i64 %parts, 1
   br label %head
 head:
   %i = phi i64 [ 0, %entry ], [ %next, %tail ]
   %more = icmp slt i64 %i, %count
-  br i1 %more, label %step, label %end
+  br i1 %more, label %step, label %done
 step:
   %record = getelementptr [4 x i64], ptr %steps, i64 %i
   %kernel = load ptr, ptr %record
   %table_at = getelementptr i64, ptr %record, i64 1
-  %table = load ptr, ptr %table_at
-  br i1 %alone, label %whole, label %shared
-whole:
-  call void %kernel(ptr %table, i64 0, i64 1)
-  br label %tail
-shared:
-  %units_at = getelementptr i64, ptr %record, i64 2
-  %units = load i64, ptr %units_at
+  %from = load i64, ptr %table_at
+  %place = add i64 %from, %base
+  %table = inttoptr i64 %place to ptr
   %flags_at = getelementptr i64, ptr %record, i64 3
   %flags = load i64, ptr %flags_at
+  br i1 %alone, label %free, label %shared
+shared:
   %flag = and i64 %flags, 1
   %must = icmp ne i64 %flag, 0
   br i1 %must, label %barred, label %free
@@ -139,9 +150,30 @@ barred:
   call void @meet(ptr %barrier, i64 %parts)
   br label %free
 free:
+  %kind = and i64 %flags, 2
+  %again = icmp ne i64 %kind, 0
+  br i1 %alone, label %whole, label %divided
+whole:
+  br i1 %again, label %loop_alone, label %once
+once:
+  call void %kernel(ptr %table, i64 0, i64 1)
+  br label %tail
+loop_alone:
+  call void @loop(ptr %kernel, ptr %table, i64 0, i64 1, ptr %barrier)
+  br label %tail
+divided:
+  %units_at = getelementptr i64, ptr %record, i64 2
+  %units = load i64, ptr %units_at
+  %together = icmp ne i64 %units, 1
+  %loops = and i1 %again, %together
+  br i1 %loops, label %loop_together, label %some
+loop_together:
+  call void @loop(ptr %kernel, ptr %table, i64 %part, i64 %parts, ptr %barrier)
+  br label %tail
+some:
   %fewer = icmp slt i64 %units, %parts
   %shares = select i1 %fewer, i64 %units, i64 %parts
-  %first = lshr i64 %flags, 1
+  %first = lshr i64 %flags, 2
   %after = sub i64 %part, %first
   %around = add i64 %after, %parts
   %before = icmp slt i64 %after, 0
@@ -149,12 +181,76 @@ free:
   %mine = icmp slt i64 %own, %shares
   br i1 %mine, label %share, label %tail
 share:
+  br i1 %again, label %loop_alone, label %part_of
+part_of:
   call void %kernel(ptr %table, i64 %own, i64 %shares)
   br label %tail
 tail:
   %next = add i64 %i, 1
   br label %head
-end:
+done:
+  ret void
+}}
+
+define internal void @loop(ptr %about, ptr %table, i64 %part, i64 %parts, ptr %barrier) {{
+entry:
+  %times = load i64, ptr %about
+  %records_at = getelementptr i64, ptr %about, i64 1
+  %records = load ptr, ptr %records_at
+  %count_at = getelementptr i64, ptr %about, i64 2
+  %count = load i64, ptr %count_at
+  %operands_at = getelementptr i64, ptr %about, i64 3
+  %operands = load i64, ptr %operands_at
+  %strides_at = getelementptr i64, ptr %about, i64 4
+  %strides = load ptr, ptr %strides_at
+  %tables_at = getelementptr i64, ptr %about, i64 5
+  %tables = load ptr, ptr %tables_at
+  %bytes_at = getelementptr i64, ptr %about, i64 6
+  %bytes = load i64, ptr %bytes_at
+  %skipped = mul i64 %bytes, %part
+  %own = getelementptr i8, ptr %tables, i64 %skipped
+  %base = ptrtoint ptr %own to i64
+  br label %fill
+fill:
+  %f = phi i64 [ 0, %entry ], [ %f_next, %fill_one ]
+  %unfilled = icmp slt i64 %f, %operands
+  br i1 %unfilled, label %fill_one, label %head
+fill_one:
+  %given_at = getelementptr i64, ptr %table, i64 %f
+  %given = load i64, ptr %given_at
+  %filled_at = getelementptr i64, ptr %own, i64 %f
+  store i64 %given, ptr %filled_at
+  %f_next = add i64 %f, 1
+  br label %fill
+head:
+  %t = phi i64 [ 0, %fill ], [ %t_next, %move ]
+  %more = icmp slt i64 %t, %times
+  br i1 %more, label %iteration, label %done
+iteration:
+  call void @walk(ptr %records, i64 %count, i64 %base, i64 %part, i64 %parts, ptr %barrier)
+  %t_next = add i64 %t, 1
+  br label %move
+move:
+  %m = phi i64 [ 0, %iteration ], [ %m_next, %move_one ]
+  %unmoved = icmp slt i64 %m, %operands
+  br i1 %unmoved, label %move_one, label %head
+move_one:
+  %stride_at = getelementptr i64, ptr %strides, i64 %m
+  %stride = load i64, ptr %stride_at
+  %moved_at = getelementptr i64, ptr %own, i64 %m
+  %old = load i64, ptr %moved_at
+  %new = add i64 %old, %stride
+  store i64 %new, ptr %moved_at
+  %m_next = add i64 %m, 1
+  br label %move
+done:
+  ret void
+}}
+
+define void @run(ptr %steps, i64 %count, i64 %part, i64 %parts, ptr %barrier) {{
+entry:
+  call void @walk(ptr %steps, i64 %count, i64 0, i64 %part, i64 %parts, ptr %barrier)
+  %alone = icmp eq i64 %parts, 1
   br i1 %alone, label %done, label %last
 last:
   call void @meet(ptr %barrier, i64 %parts)

@@ -11,7 +11,7 @@ from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.memory.arena import give_back
 from graphcnn.runtime.native.memory.places import Memory
-from graphcnn.runtime.native.program import program, work_of
+from graphcnn.runtime.native.program import coded, program, work_of
 
 #: Work after which Python may look for signals, in multiply-adds (20 to 200 ms).
 LONG = 1 << 30
@@ -44,8 +44,8 @@ class StepTable(Entries):
         self.kernels = tuple(kernels or (lower(step.node, target) for step in plan.steps))
         work = [work_of(step) for step in plan.steps]
         records = program(plan, self.kernels, work, parts)
-        codes = compile_kernels([record.kernel for record in records], target)
-        super().__init__(records, codes, memory.address)
+        codes = compile_kernels([*coded(records)], target)
+        super().__init__(records, codes, memory.address, parts)
         self.calls = calls(plan, self)
         ready = plan.begins[Phase.READY]
         self.pieces = self._pieces(work, 0, plan.commit)

@@ -10,7 +10,7 @@ whatever reason is made again, and every plan is verified before it runs, from h
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from graphcnn.errors import GraphCnnError
@@ -22,20 +22,13 @@ from graphcnn.runtime.native.code.emit import Emitter
 from graphcnn.runtime.native.code.kernel import Kernel
 from graphcnn.runtime.native.code.registry import lower
 from graphcnn.runtime.native.code.target import Target
+from graphcnn.runtime.native.compiled import Compiled
+from graphcnn.runtime.native.loops import Loop, body_plan, no_code
 from graphcnn.text.graph_json import Given, Json, Reader, Writer
 from graphcnn.text.write import fingerprint
 
 #: A graph with larger constants of its own is not stored.
 LARGEST = 16 << 20
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A plan with the kernels of its steps, and the graph that prepares its states, if any."""
-
-    plan: Plan
-    kernels: tuple[Kernel, ...]
-    prepare: Graph | None = None
 
 
 def entry_of(graph: Graph, target: Target, *options: object) -> str | None:
@@ -106,7 +99,7 @@ def _written(compiled: Compiled, given: Given) -> Json:
         ],
         "sizes": [plan.arena_bytes, plan.sum_bytes, plan.lower_bound],
         "kernels": [
-            [k.key, k.operands, k.units, k.scratch, k.inplace, k.algorithm, k.rule]
+            [k.key, k.operands, k.units, k.scratch, k.inplace, k.algorithm, k.rule, _loop(k)]
             for k in compiled.kernels
         ],
     }
@@ -134,6 +127,12 @@ def _read(found: Json, given: Given, target: Target | None) -> Compiled:
         )
         for i, reads, writes, scratch, inplace in found["steps"]
     )
+    kernels = tuple(
+        _kernel(step.node, target, row) for step, row in zip(steps, found["kernels"], strict=True)
+    )
+    steps = tuple(
+        replace(step, body=body_plan(kernel)) for step, kernel in zip(steps, kernels, strict=True)
+    )
     inputs, outputs, states = ({key: buffers[i] for key, i in pairs} for pairs in found["keys"])
     plan = Plan(
         graph,
@@ -147,9 +146,6 @@ def _read(found: Json, given: Given, target: Target | None) -> Compiled:
         {nodes[i].outputs[r]: buffers[b] for i, r, b in found["constants"]},
         *found["sizes"],
     )
-    kernels = tuple(
-        _kernel(step.node, target, row) for step, row in zip(steps, found["kernels"], strict=True)
-    )
     return Compiled(plan, kernels, rest[0] if rest else None)
 
 
@@ -159,9 +155,19 @@ def _pairs(found: Any) -> tuple[tuple[int, int], ...]:
 
 def _kernel(node: Node, target: Target | None, row: Any) -> Kernel:
     """A kernel that is lowered only if its code is not there."""
-    key, operands, units, scratch, inplace, algorithm, rule = row
+    key, operands, units, scratch, inplace, algorithm, rule, body = row
+    known = operands, units, scratch, _pairs(inplace), algorithm, rule
+    if body is not None:
+        return Loop(key, no_code, *known, _read(body, Given(node.op.attributes["body"]), target))
 
     def emit(e: Emitter) -> None:
         lower(node, target or e.target).emit(e)
 
-    return Kernel(key, emit, operands, units, scratch, _pairs(inplace), algorithm, rule)
+    return Kernel(key, emit, *known)
+
+
+def _loop(kernel: Kernel) -> Json | None:
+    """What runs in a kernel that is a loop."""
+    if not isinstance(kernel, Loop):
+        return None
+    return _written(kernel.inside, Given(kernel.inside.plan.graph))

@@ -29,6 +29,11 @@ def turns(plan: Plan, units: Sequence[int], work: Sequence[int], threads: int) -
     return _Turns(threads).of(plan, units, work)
 
 
+def worth_dividing(units: int, work: int) -> bool:
+    """Whether threads share a step of so many units."""
+    return units > 1 and work >= DIVIDED_FROM
+
+
 @dataclass
 class _Since:
     """What happened to a buffer since the threads met, and by which threads."""
@@ -50,7 +55,7 @@ class _Turns:
         ]
 
     def turn(self, step: Step, units: int, work: int) -> Turn:
-        shares = min(units, self.threads) if work >= DIVIDED_FROM else 1
+        shares = min(units, self.threads) if worth_dividing(units, work) else 1
         others = self.conflicting(step)
         meet = len(others) > 1 or (bool(others) and shares > 1)
         if meet:
