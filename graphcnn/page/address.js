@@ -117,7 +117,10 @@ export function stateOf(text, about) {
   const units = (/** @type {string} */ key) =>
     (parts.get(key) ?? "").split("~").flatMap((part) => unitOf(part, about) ?? []);
   if (parts.has("unit")) [state.unit = null] = units("unit");
-  if (parts.has("pins")) state.pins = units("pins");
+  if (parts.has("pins")) {
+    const each = new Map(units("pins").map((unit) => [unitText(unit), unit]));
+    state.pins = [...each.values()]; // a unit has one pin
+  }
   if (parts.has("frozen")) state.frozen = true;
   const gamma = Number(parts.get("gamma"));
   if (gamma > 0 && gamma <= 1) state.gamma = gamma;

@@ -80,7 +80,7 @@ test("an address holds what differs, and gives it back", () => {
 });
 
 test("an address of another network gives nothing that this one does not have", () => {
-  const text = "layer=conv9&unit=conv1:9:0:0&pins=conv1:0:0:0~x:1:1:1&rule=lrp&switches=x:0:0&image=AAE&pane=no";
+  const text = "layer=conv9&unit=conv1:9:0:0&pins=conv1:0:0:0~x:1:1:1~conv1:0:0:0&rule=lrp&switches=x:0:0&image=AAE&pane=no";
   const state = stateOf(text, fakeAbout());
   assert.deepEqual(state, { unit: null, pins: [{ layer: "conv1", channel: 0, y: 0, x: 0 }] });
 });

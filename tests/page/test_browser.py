@@ -94,7 +94,7 @@ class Visit:
 def visit(browser: Any, case: Case) -> Iterator[Any]:
     contexts = []
 
-    def opened(url: str = case.url, **options: Any) -> Visit:
+    def opened(url: str = case.url, waited: str = ".scores .best", **options: Any) -> Visit:
         context = browser.new_context(offline=True, **options)
         contexts.append(context)
         found = Visit(context.new_page())
@@ -102,7 +102,7 @@ def visit(browser: Any, case: Case) -> Iterator[Any]:
         found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
         found.page.on("console", lambda said: found.complaints.append(f"{said.type}: {said.text}"))
         found.page.goto(url)
-        found.page.wait_for_selector(".scores .best")
+        found.page.wait_for_selector(waited)
         return found
 
     yield opened
@@ -345,3 +345,34 @@ def test_a_page_whose_numbers_are_wrong_says_so_and_stops(
         assert words in page.locator("#banner").inner_text()
         assert page.locator("#maps").count() == 0
         page.close()
+
+
+def test_a_network_of_several_answers_a_map_and_a_narrow_image(visit: Any, tmp_path: Path) -> None:
+    path = tmp_path / "odd.html"
+    image = cnn.input("image", (1, 40, 4))
+    flat = cnn.flatten(image)
+    scores = cnn.sigmoid(cnn.dense(flat, 3, name="scores"))
+    several = cnn.Model(image, scores, name="several").initialize(0)
+    several.classes = ("a", "b" * 300, "c")
+    several.update_states({"scores.bias": np.array([1, -1, 2], np.float32)})
+    page_of(several, path, title="T <b> & " + "t" * 300)
+    seen = visit(path.as_uri(), viewport={"width": 1440, "height": 900})
+    assert seen.verdict() == "c, a"
+    assert seen.page.title().startswith("T <b> & ttt")
+    assert seen.page.locator("h1").inner_text().startswith("T <b> & ttt")
+    box = surface(seen).bounding_box()
+    assert box["height"] <= 0.61 * 900 and abs(box["width"] * 10 - box["height"]) < 12
+    for width in (1440, 390):
+        seen.page.set_viewport_size({"width": width, "height": 900})
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    maps = cnn.conv2d(image, 2, 3, padding=1, name="mask")
+    mapped = cnn.Model(image, maps, name="mapped").initialize(0)
+    mapped.classes = ("sky", "tree")
+    page_of(mapped, path)
+    page = visit(path.as_uri(), waited="#grow .number:not(:empty)").page
+    # A place of the map, which is there: it grows.
+    page.wait_for_function(
+        r"() => /^(sky|tree) \(\d+, \d+\): .* \d/.test("
+        "document.querySelector('#grow .number').textContent)"
+    )
+    assert page.locator("#scores").inner_text().startswith("The output is a map")
