@@ -5,6 +5,7 @@ import pytest
 from samples import library
 from support.cases import each
 from support.onnx_one_node import SAMPLES, float32, one_node, session, with_batch
+from support.whole_numbers import exact_here
 
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import build
@@ -75,8 +76,9 @@ def check_run(model, op, arrays):
         if op.name in LACKED_ONCE:
             pytest.skip(f"an older ONNX Runtime: {error}")
         raise
-    found = ready.run(None, {f"input{i}": a for i, a in enumerate(arrays)})
-    expected = op.evaluate(*arrays)
+    feeds = exact_here({f"input{i}": a for i, a in enumerate(arrays)})
+    found = ready.run(None, feeds)
+    expected = op.evaluate(*feeds.values())
     expected = expected if isinstance(expected, tuple) else (expected,)
     for theirs, ours in zip(found, expected, strict=True):
         ours = np.asarray(ours)

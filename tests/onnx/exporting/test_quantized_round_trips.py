@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from support.whole_numbers import exact_here
 
 from graphcnn.errors import ExportError
 from graphcnn.ir.graph import Graph
@@ -80,6 +81,7 @@ def kinds_of(model):
 
 def check(node, arrays, fed=("x",), opset=17, unoptimised=True):
     """The file and what becomes of it give the same numbers. Returns the latter's operators."""
+    arrays = exact_here(arrays)
     model = model_of(node, arrays, fed, opset)
     feeds = {name: arrays[name] for name in fed}
     expected = run(model, feeds, False)
