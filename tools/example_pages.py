@@ -5,7 +5,7 @@
 
 LeNet-5 is that of docs/lens, with digits that a pen of ours draws. vgg_cifar learned CIFAR-10
 (A. Krizhevsky, 2009), of which no picture is in its page: what it is shown first are images that it
-makes up itself, one for each class. It was trained to 86.8 % of the test images by
+makes up itself, one for each class. It was trained to 86.4 % of the test images by
 
     graphcnn train vgg_cifar --data cifar10:FILE --epochs 16 --schedule one_cycle \\
         --optimizer muon --augment "flip, crop(4)" --label-smoothing 0.1 -o vgg_cifar.safetensors
