@@ -11,7 +11,19 @@ const MOST_VALUES = 4096;
 /** The largest factor of a channel: what the page offers is 0 and 1, and maps stay finite. */
 const MOST_FACTOR = 100;
 /** Parts of the state that the address holds, besides the image. @type {(keyof State)[]} */
-const KEYS = ["layer", "unit", "pins", "frozen", "rule", "gamma", "switches", "overlay", "lang", "theme", "pane"];
+const KEYS = [
+  "layer",
+  "unit",
+  "pins",
+  "frozen",
+  "rule",
+  "gamma",
+  "switches",
+  "overlay",
+  "lang",
+  "theme",
+  "pane",
+];
 const PLAIN = /** @type {const} */ (["layer", "rule", "overlay", "lang", "theme", "pane"]);
 
 /** Bytes as text for an address; runs of zeros, which drawings have, are a zero and their length. */
@@ -26,7 +38,10 @@ export function packed(bytes) {
     out.push(run);
     i += run - 1;
   }
-  return btoa(String.fromCharCode(...out)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  return btoa(String.fromCharCode(...out))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=+$/, "");
 }
 
 /** What `packed` packed; null where it is not `count` bytes. @param {string} text @param {number} count */
@@ -67,7 +82,8 @@ function unitOf(text, about) {
   const layer = about.layers.find((one) => one.name === name);
   if (!layer) return null;
   const [channels, height = 1, width = 1] = layer.shape;
-  const inside = (/** @type {number} */ v, /** @type {number} */ n) => Number.isInteger(v) && v >= 0 && v < n;
+  const inside = (/** @type {number} */ v, /** @type {number} */ n) =>
+    Number.isInteger(v) && v >= 0 && v < n;
   if (!inside(channel, channels) || !inside(y, height) || !inside(x, width)) return null;
   return { layer: layer.name, channel, y, x };
 }
@@ -87,7 +103,8 @@ export function addressOf(state, first) {
   const factors = Object.entries(state.switches).flatMap(([layer, all]) =>
     Array.from(all, (factor, channel) => ({ factor, channel }))
       .filter(({ factor }) => factor !== 1)
-      .map(({ factor, channel }) => `${escaped(layer)}:${channel}:${factor}`));
+      .map(({ factor, channel }) => `${escaped(layer)}:${channel}:${factor}`),
+  );
   if (factors.length) parts.set("switches", factors.join("~"));
   if (state.levels !== first.levels && state.levels.length <= MOST_VALUES) {
     parts.set("image", packed(Uint8Array.from(state.levels, (level) => Math.round(level * 255))));
@@ -106,9 +123,12 @@ export function stateOf(text, about) {
   /** @type {any} */
   const state = {};
   const allowed = {
-    layer: about.layers.map((layer) => layer.name), rule: about.rules,
-    overlay: ["none", "occlusion", "cam", "gradient"], lang: ["en", "zh"],
-    theme: ["auto", "light", "dark"], pane: ["graph", "lab", "story", "learn"],
+    layer: about.layers.map((layer) => layer.name),
+    rule: about.rules,
+    overlay: ["none", "occlusion", "cam", "gradient"],
+    lang: ["en", "zh"],
+    theme: ["auto", "light", "dark"],
+    pane: ["graph", "lab", "story", "learn"],
   };
   for (const key of PLAIN) {
     const value = parts.get(key);
@@ -129,7 +149,9 @@ export function stateOf(text, about) {
     const factor = Number(pieces.pop());
     const unit = unitOf(`${pieces.join(":")}:0:0`, about);
     if (!unit || !(Math.abs(factor) <= MOST_FACTOR)) continue;
-    const { shape } = /** @type {About["layers"][0]} */ (about.layers.find((l) => l.name === unit.layer));
+    const { shape } = /** @type {About["layers"][0]} */ (
+      about.layers.find((l) => l.name === unit.layer)
+    );
     state.switches ??= {};
     state.switches[unit.layer] ??= new Float32Array(shape[0]).fill(1);
     state.switches[unit.layer][unit.channel] = factor;

@@ -91,9 +91,7 @@ function enlargedUnit(source, maps, unit, { scale = [1, 1], mode, corners }) {
   const size = [1, rows.shares.length, columns.shares.length];
   const at = /** @type {[number, number]} */ ([rows.from, columns.from]);
   const patch = patchOf(source, maps[source.name], size, unit.channel, at, [1, 1]);
-  const own = Float64Array.from(
-    rows.shares.flatMap((a) => columns.shares.map((b) => a * b)),
-  );
+  const own = Float64Array.from(rows.shares.flatMap((a) => columns.shares.map((b) => a * b)));
   return summed(patch, own, 0);
 }
 
@@ -101,9 +99,13 @@ function enlargedUnit(source, maps, unit, { scale = [1, 1], mode, corners }) {
  * channels, or along axes. @param {Layer} layer @param {Layer} source @param {Maps} maps
  * @param {(key: string) => Float32Array} weights @param {Unit} unit @returns {Found} */
 function normalisedUnit(layer, source, maps, weights, unit) {
-  const { gamma = "", beta = "", epsilon = 0, axes, groups = 1 } = /** @type {Settings} */ (
-    layer.settings
-  );
+  const {
+    gamma = "",
+    beta = "",
+    epsilon = 0,
+    axes,
+    groups = 1,
+  } = /** @type {Settings} */ (layer.settings);
   const values = maps[source.name];
   const index = indexOf(layer, unit);
   const sizes = sizesOf(layer);

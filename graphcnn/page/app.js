@@ -185,7 +185,9 @@ function startTabs(document, app) {
  */
 export function openPage(document, engine) {
   const about = engine.about;
-  const store = createStore(firstState(about, about.language ?? globalThis.navigator?.language ?? "en"));
+  const store = createStore(
+    firstState(about, about.language ?? globalThis.navigator?.language ?? "en"),
+  );
   /** @type {App} */
   const app = {
     engine,
@@ -248,7 +250,9 @@ export async function start(document) {
     /** @type {{ [found: string]: string }} */
     const known = { [DAMAGED]: wordsOf(language, "damaged") };
     const short = error instanceof RangeError; // what browsers throw where memory is not given
-    find("banner").textContent = short ? wordsOf(language, "noMemory") : known[message] ?? message;
+    find("banner").textContent = short
+      ? wordsOf(language, "noMemory")
+      : (known[message] ?? message);
     find("banner").hidden = false;
     find("banner").nextElementSibling?.remove();
     throw error;

@@ -16,7 +16,8 @@ export function floatsOf(text) {
 
 /** Adler-32 of a text: what its block in the page says, where it is not damaged. @param {string} text */
 export function checksum(text) {
-  let low = 1, high = 0;
+  let low = 1,
+    high = 0;
   for (const byte of new TextEncoder().encode(text)) {
     low = (low + byte) % 65521;
     high = (high + low) % 65521;

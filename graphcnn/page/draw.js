@@ -87,16 +87,23 @@ function paintAct(drawing, act) {
  * @param {number} i where the point is in `points`
  */
 function paintSegment({ surface, base, paper }, { pen, points }, i) {
-  const { width, height, channels, data } = surface, size = width * height;
-  const [x1, y1, thick] = points.slice(i, i + 3), [x0, y0] = points.slice(Math.max(0, i - 3), i || 2);
-  const dx = x1 - x0, dy = y1 - y0, long = dx * dx + dy * dy, radius = thick / 2;
+  const { width, height, channels, data } = surface,
+    size = width * height;
+  const [x1, y1, thick] = points.slice(i, i + 3),
+    [x0, y0] = points.slice(Math.max(0, i - 3), i || 2);
+  const dx = x1 - x0,
+    dy = y1 - y0,
+    long = dx * dx + dy * dy,
+    radius = thick / 2;
   const first = (/** @type {number} */ v) => Math.max(0, Math.floor(v - radius - 1));
   const last = (/** @type {number} */ v, /** @type {number} */ n) =>
     Math.min(n - 1, Math.ceil(v + radius + 1));
-  const right = last(Math.max(x0, x1), width), below = last(Math.max(y0, y1), height);
+  const right = last(Math.max(x0, x1), width),
+    below = last(Math.max(y0, y1), height);
   for (let y = first(Math.min(y0, y1)); y <= below; y++) {
     for (let x = first(Math.min(x0, x1)); x <= right; x++) {
-      const px = x + 0.5 - x0, py = y + 0.5 - y0;
+      const px = x + 0.5 - x0,
+        py = y + 0.5 - y0;
       const along = long > 0 ? Math.max(0, Math.min(1, (px * dx + py * dy) / long)) : 0;
       const away = radius + 0.5 - Math.hypot(px - along * dx, py - along * dy);
       if (away <= 0) continue;
@@ -122,7 +129,9 @@ export function attachHand(element, drawing, hand) {
   const { width, height } = drawing.surface;
   /** @type {Stroke | null} */
   let stroke = null;
-  let pointer = -1, x = width / 2, y = height / 2;
+  let pointer = -1,
+    x = width / 2,
+    y = height / 2;
 
   /** @param {PointerEvent} event */
   function point(event) {
@@ -182,9 +191,17 @@ export function attachHand(element, drawing, hand) {
   /** @type {{ [key: string]: [number, number] }} */
   const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   /** @type {{ [key: string]: string }} */
-  const commands = { Delete: "clear", Backspace: "clear", z: "undo", Z: "redo", y: "redo", e: "erase" };
+  const commands = {
+    Delete: "clear",
+    Backspace: "clear",
+    z: "undo",
+    Z: "redo",
+    y: "redo",
+    e: "erase",
+  };
   element.addEventListener("keydown", (event) => {
-    const way = ways[event.key], command = commands[event.key];
+    const way = ways[event.key],
+      command = commands[event.key];
     if (event.altKey || (pointer >= 0 && stroke)) return;
     if ((event.ctrlKey || event.metaKey) && command !== "undo" && command !== "redo") return;
     if (way) {

@@ -29,12 +29,20 @@ export function clipped(value) {
  * @returns {Planes}
  */
 export function areaAverage(planes, height, width, area) {
-  const { left, top, right, bottom } =
-    area || { left: 0, top: 0, right: planes.width, bottom: planes.height };
-  const across = spans(left, right, width, planes.width), down = spans(top, bottom, height, planes.height);
+  const { left, top, right, bottom } = area || {
+    left: 0,
+    top: 0,
+    right: planes.width,
+    bottom: planes.height,
+  };
+  const across = spans(left, right, width, planes.width),
+    down = spans(top, bottom, height, planes.height);
   const result = newPlanes(planes.channels, height, width);
-  const row = new Float64Array(planes.width), { data } = planes, size = planes.width;
-  const from = across.first[0], to = Math.min(size, across.first[width - 1] + across.most);
+  const row = new Float64Array(planes.width),
+    { data } = planes,
+    size = planes.width;
+  const from = across.first[0],
+    to = Math.min(size, across.first[width - 1] + across.most);
   for (let c = 0, i = 0; c < planes.channels; c++) {
     for (let y = 0; y < height; y++) {
       row.fill(0);
@@ -63,8 +71,10 @@ export function areaAverage(planes, height, width, area) {
  * @param {number} start @param {number} end @param {number} count @param {number} size
  */
 function spans(start, end, count, size) {
-  const step = (end - start) / count, most = Math.ceil(step) + 1;
-  const first = new Int32Array(count), shares = new Float64Array(count * most);
+  const step = (end - start) / count,
+    most = Math.ceil(step) + 1;
+  const first = new Int32Array(count),
+    shares = new Float64Array(count * most);
   for (let i = 0; i < count; i++) {
     const from = start + i * step;
     first[i] = Math.max(0, Math.floor(from));
@@ -84,7 +94,13 @@ function spans(start, end, count, size) {
  */
 export function massOf(planes) {
   const { width, height, data } = planes;
-  let left = width, right = -1, top = -1, bottom = -1, mass = 0, sumX = 0, sumY = 0;
+  let left = width,
+    right = -1,
+    top = -1,
+    bottom = -1,
+    mass = 0,
+    sumX = 0,
+    sumY = 0;
   for (let y = 0; y < height; y++) {
     let row = 0;
     for (let x = 0, i = y * width; x < width; x++, i++) {
@@ -116,14 +132,20 @@ export function massOf(planes) {
  * @returns {Planes}
  */
 export function fitDigit(ink, height, width, drawing) {
-  const result = newPlanes(1, height, width), found = massOf(ink);
+  const result = newPlanes(1, height, width),
+    found = massOf(ink);
   if (!found) return result;
-  const { area } = found, tall = area.bottom - area.top, wide = area.right - area.left;
+  const { area } = found,
+    tall = area.bottom - area.top,
+    wide = area.right - area.left;
   const scale = drawing.box / Math.max(tall, wide);
   const rows = Math.max(1, Math.ceil(tall * scale - 1e-6));
   const columns = Math.max(1, Math.ceil(wide * scale - 1e-6));
   const digit = areaAverage(ink, rows, columns, {
-    left: area.left, top: area.top, right: area.left + columns / scale, bottom: area.top + rows / scale,
+    left: area.left,
+    top: area.top,
+    right: area.left + columns / scale,
+    bottom: area.top + rows / scale,
   });
   const mass = massOf(digit);
   if (!mass) return result;
@@ -152,17 +174,22 @@ function beginning(middle, length, size) {
  * @returns {Planes}
  */
 export function inkOf(planes) {
-  const counts = new Float64Array(256), result = newPlanes(1, planes.height, planes.width);
+  const counts = new Float64Array(256),
+    result = newPlanes(1, planes.height, planes.width);
   for (const value of planes.data) counts[Math.round(255 * clipped(value))]++;
   const total = planes.data.length;
   let sum = 0;
   for (let i = 0; i < 256; i++) sum += i * counts[i];
-  let best = 0, below = 0, weight = 0, split = { low: 0, high: 0, share: 1 };
+  let best = 0,
+    below = 0,
+    weight = 0,
+    split = { low: 0, high: 0, share: 1 };
   for (let i = 0; i < 255; i++) {
     weight += counts[i];
     below += i * counts[i];
     if (weight === 0 || weight === total) continue;
-    const low = below / weight, high = (sum - below) / (total - weight);
+    const low = below / weight,
+      high = (sum - below) / (total - weight);
     const between = weight * (total - weight) * (high - low) ** 2;
     if (between > best) {
       best = between;
@@ -171,7 +198,8 @@ export function inkOf(planes) {
   }
   if (best === 0) return result; // one level everywhere: no ink
   const inkIsLight = split.share > 0.5;
-  const ink = inkIsLight ? split.high : split.low, middle = (split.low + split.high) / 2;
+  const ink = inkIsLight ? split.high : split.low,
+    middle = (split.low + split.high) / 2;
   for (let i = 0; i < total; i++) {
     result.data[i] = clipped((planes.data[i] - middle) / (ink - middle));
   }
@@ -199,7 +227,8 @@ export function fitPhoto(picture, channels, height, width) {
     } else whole.data[i] = 0.299 * r + 0.587 * g + 0.114 * b;
   }
   const scale = Math.min(picture.width / width, picture.height / height);
-  const left = (picture.width - scale * width) / 2, top = (picture.height - scale * height) / 2;
+  const left = (picture.width - scale * width) / 2,
+    top = (picture.height - scale * height) / 2;
   const area = { left, top, right: left + scale * width, bottom: top + scale * height };
   return repeated(areaAverage(whole, height, width, area), channels);
 }
@@ -254,9 +283,11 @@ export function uniformNumbers(seed) {
  * @returns {Float32Array}
  */
 export function normalNumbers(seed, count) {
-  const next = uniformNumbers(seed), result = new Float32Array(count);
+  const next = uniformNumbers(seed),
+    result = new Float32Array(count);
   for (let i = 0; i < count; i += 2) {
-    const size = Math.sqrt(-2 * Math.log(1 - next())), angle = 2 * Math.PI * next();
+    const size = Math.sqrt(-2 * Math.log(1 - next())),
+      angle = 2 * Math.PI * next();
     result[i] = size * Math.cos(angle);
     if (i + 1 < count) result[i + 1] = size * Math.sin(angle);
   }
@@ -288,15 +319,24 @@ export function disturbed(planes, how) {
 
 /** @param {Planes} planes @param {Disturbance} how */
 function turned(planes, how) {
-  const { channels, height, width } = planes, result = newPlanes(channels, height, width);
-  const angle = (how.turn * Math.PI) / 180, cos = Math.cos(angle), sin = Math.sin(angle);
-  const middleY = (height - 1) / 2, middleX = (width - 1) / 2;
+  const { channels, height, width } = planes,
+    result = newPlanes(channels, height, width);
+  const angle = (how.turn * Math.PI) / 180,
+    cos = Math.cos(angle),
+    sin = Math.sin(angle);
+  const middleY = (height - 1) / 2,
+    middleX = (width - 1) / 2;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const dy = y - middleY - how.y, dx = x - middleX - how.x;
+      const dy = y - middleY - how.y,
+        dx = x - middleX - how.x;
       for (let c = 0; c < channels; c++) {
-        result.data[(c * height + y) * width + x] =
-          between(planes, c, middleY - sin * dx + cos * dy, middleX + cos * dx + sin * dy);
+        result.data[(c * height + y) * width + x] = between(
+          planes,
+          c,
+          middleY - sin * dx + cos * dy,
+          middleX + cos * dx + sin * dy,
+        );
       }
     }
   }
@@ -308,12 +348,18 @@ function turned(planes, how) {
  * @param {Planes} planes @param {number} c @param {number} y @param {number} x
  */
 export function between(planes, c, y, x) {
-  const { height, width, data } = planes, from = c * height * width;
-  const row = Math.min(Math.max(y, 0), height - 1), column = Math.min(Math.max(x, 0), width - 1);
-  const top = Math.min(Math.floor(row), Math.max(height - 2, 0)), down = row - top;
-  const left = Math.min(Math.floor(column), Math.max(width - 2, 0)), right = column - left;
-  const below = Math.min(top + 1, height - 1), beside = Math.min(left + 1, width - 1);
-  const upper = data[from + top * width + left] * (1 - right) + data[from + top * width + beside] * right;
+  const { height, width, data } = planes,
+    from = c * height * width;
+  const row = Math.min(Math.max(y, 0), height - 1),
+    column = Math.min(Math.max(x, 0), width - 1);
+  const top = Math.min(Math.floor(row), Math.max(height - 2, 0)),
+    down = row - top;
+  const left = Math.min(Math.floor(column), Math.max(width - 2, 0)),
+    right = column - left;
+  const below = Math.min(top + 1, height - 1),
+    beside = Math.min(left + 1, width - 1);
+  const upper =
+    data[from + top * width + left] * (1 - right) + data[from + top * width + beside] * right;
   const lower =
     data[from + below * width + left] * (1 - right) + data[from + below * width + beside] * right;
   return upper * (1 - down) + lower * down;

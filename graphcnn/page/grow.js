@@ -22,7 +22,9 @@ import { isOff } from "./switching.js";
  */
 
 /** Ascent steps of a frame, its milliseconds at most, and the steps of an image. */
-const FRAME = 30, BUDGET = 12, ENOUGH = 600;
+const FRAME = 30,
+  BUDGET = 12,
+  ENOUGH = 600;
 /** Milliseconds that unit and picture have stood still before an image grows: until then the frames
  * are of whoever draws or points. */
 const PAUSE = 120;
@@ -45,15 +47,27 @@ function asked({ channel, y, x }, whole) {
  * @returns {Growth}
  */
 export function beginGrowth(engine, unit, whole, seed, switches = {}) {
-  const { about } = engine, count = about.input.shape.reduce((a, b) => a * b, 1);
+  const { about } = engine,
+    count = about.input.shape.reduce((a, b) => a * b, 1);
   const seeds = { [unit.layer]: unitSeed(about, unit.layer, asked(unit, whole)) };
-  const growth = { unit, whole, switches, image: new Float32Array(count), steps: 0, reach: false, sampled: false,
-    scores: /** @type {number[]} */ ([]) };
-  const reached = () =>
-    largest(engine.gradient(growth.image, seeds, "plain", switches).image) > 0;
+  const growth = {
+    unit,
+    whole,
+    switches,
+    image: new Float32Array(count),
+    steps: 0,
+    reach: false,
+    sampled: false,
+    scores: /** @type {number[]} */ ([]),
+  };
+  const reached = () => largest(engine.gradient(growth.image, seeds, "plain", switches).image) > 0;
   for (let start = 0; start < STARTS && !growth.reach; start++) {
-    const noise = normalNumbers(1000 * seed + start, count), size = 0.05 * (1 + start);
-    growth.image = imageOf(noise.map((v) => clipped(0.5 + size * v)), about.input);
+    const noise = normalNumbers(1000 * seed + start, count),
+      size = 0.05 * (1 + start);
+    growth.image = imageOf(
+      noise.map((v) => clipped(0.5 + size * v)),
+      about.input,
+    );
     growth.reach = reached();
   }
   for (let i = 0; i < about.samples.length && !growth.reach; i++) {
@@ -77,7 +91,9 @@ export function growthScore(engine, { unit, whole, image, switches }) {
  * @param {Engine} engine @param {Growth} growth @param {number} seed
  */
 export function growthStep(engine, growth, seed) {
-  const { unit, whole, steps, switches } = growth, { about } = engine, { shape } = about.input;
+  const { unit, whole, steps, switches } = growth,
+    { about } = engine,
+    { shape } = about.input;
   const next = uniformNumbers(7919 * seed + steps);
   const free = whole || isVector(layerNamed(about, unit.layer));
   const [dy, dx] = [next(), next()].map((v) => (free ? Math.floor(3 * v) - 1 : 0));
@@ -105,34 +121,54 @@ function rolled(image, [channels, height, width], dy, dx) {
 export function mountGrow(element, app) {
   const { about, engine, store, say } = app;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let on = about.live && !still.matches, whole = false, seed = 1, running = false;
+  let on = about.live && !still.matches,
+    whole = false,
+    seed = 1,
+    running = false;
   let quiet = 0; // from then on
   /** @type {Growth | null} */
   let growth = null;
 
   const canvas = make("canvas", { class: "pixels", role: "img", sayLabel: "growTitle" });
   const curve = make("canvas", { class: "curve", width: 240, height: 48, "aria-hidden": "true" });
-  const text = make("p", { class: "number" }), note = make("p", { class: "muted small" });
-  const go = make("button", { click: () => {
-    on = !on;
-    if (on && growth && growth.steps >= ENOUGH) growth = null;
-    follow();
-  } });
-  const channel = make("button", { say: "growChannel", "aria-pressed": "false", click: () => {
-    whole = !whole;
-    channel.setAttribute("aria-pressed", String(whole));
-    growth = null;
-    follow();
-  } });
-  const other = make("button", { say: "growAgain", click: () => {
-    seed++;
-    growth = null;
-    follow();
-  } });
-  const use = make("button", { say: "growUse", click: () => growth && store.set({ levels: levelsOf(growth.image, about.input) }) });
+  const text = make("p", { class: "number" }),
+    note = make("p", { class: "muted small" });
+  const go = make("button", {
+    click: () => {
+      on = !on;
+      if (on && growth && growth.steps >= ENOUGH) growth = null;
+      follow();
+    },
+  });
+  const channel = make("button", {
+    say: "growChannel",
+    "aria-pressed": "false",
+    click: () => {
+      whole = !whole;
+      channel.setAttribute("aria-pressed", String(whole));
+      growth = null;
+      follow();
+    },
+  });
+  const other = make("button", {
+    say: "growAgain",
+    click: () => {
+      seed++;
+      growth = null;
+      follow();
+    },
+  });
+  const use = make("button", {
+    say: "growUse",
+    click: () => growth && store.set({ levels: levelsOf(growth.image, about.input) }),
+  });
   const stage = make("div", { class: "stage" }, canvas);
-  const body = make("div", { class: "looking grown" }, stage,
-    make("div", { class: "stack" }, text, curve, note));
+  const body = make(
+    "div",
+    { class: "looking grown" },
+    stage,
+    make("div", { class: "stack" }, text, curve, note),
+  );
   element.classList.add("stack");
   element.append(body, make("div", { class: "row tight" }, go, channel, other, use));
 
@@ -209,13 +245,18 @@ export function mountGrow(element, app) {
   /** @param {number[]} scores */
   function paintCurve(scores) {
     const context = /** @type {CanvasRenderingContext2D} */ (curve.getContext("2d"));
-    const low = Math.min(...scores), high = Math.max(...scores);
+    const low = Math.min(...scores),
+      high = Math.max(...scores);
     context.clearRect(0, 0, 240, 48);
     context.strokeStyle = getComputedStyle(curve).color;
     context.lineWidth = 2;
     context.beginPath();
-    scores.forEach((score, i) => context.lineTo(
-      2 + (236 * i) / Math.max(1, scores.length - 1), 45 - (42 * (score - low)) / (high - low || 1)));
+    scores.forEach((score, i) =>
+      context.lineTo(
+        2 + (236 * i) / Math.max(1, scores.length - 1),
+        45 - (42 * (score - low)) / (high - low || 1),
+      ),
+    );
     context.stroke();
   }
 

@@ -11,9 +11,18 @@ import { sizesOf } from "./places.js";
 
 /** The sheet: keys, and the words that say what they do. @type {[string, string][]} */
 const SHEET = [
-  ["← → ↑ ↓", "keyArrows"], ["⇧ ← →", "keyShift"], ["[ ]", "keyLayers"], ["⏎ p", "keyPin"],
-  ["f", "keyFreeze"], ["b", "keyRule"], ["g", "keyGamma"], ["o", "keyOverlay"], ["x", "keySwitch"], ["/", "keyFind"],
-  ["?", "keySheet"], ["Esc", "keyEscape"],
+  ["← → ↑ ↓", "keyArrows"],
+  ["⇧ ← →", "keyShift"],
+  ["[ ]", "keyLayers"],
+  ["⏎ p", "keyPin"],
+  ["f", "keyFreeze"],
+  ["b", "keyRule"],
+  ["g", "keyGamma"],
+  ["o", "keyOverlay"],
+  ["x", "keySwitch"],
+  ["/", "keyFind"],
+  ["?", "keySheet"],
+  ["Esc", "keyEscape"],
 ];
 const GAMMAS = [1, 0.6, 0.35];
 const OVERLAYS = /** @type {const} */ (["none", "occlusion", "cam", "gradient"]);
@@ -31,7 +40,8 @@ const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], Arrow
  */
 export function moved(layer, unit, [rows, columns], far) {
   const [channels, height, width] = sizesOf(layer);
-  const clip = (/** @type {number} */ v, /** @type {number} */ n) => Math.min(Math.max(v, 0), n - 1);
+  const clip = (/** @type {number} */ v, /** @type {number} */ n) =>
+    Math.min(Math.max(v, 0), n - 1);
   if (!unit || unit.layer !== layer.name) {
     const channel = clip(unit?.channel ?? 0, channels);
     return { layer: layer.name, channel, y: height >> 1, x: width >> 1 };
@@ -48,7 +58,9 @@ export function moved(layer, unit, [rows, columns], far) {
  * @param {string} text
  */
 export function found(layers, text) {
-  const [, name, channel] = /** @type {RegExpMatchArray} */ (text.trim().match(/^(.*?)(?::(\d+))?$/));
+  const [, name, channel] = /** @type {RegExpMatchArray} */ (
+    text.trim().match(/^(.*?)(?::(\d+))?$/)
+  );
   const fits = layers.filter((layer) => layer.name.toLowerCase().includes(name.toLowerCase()));
   return { fits, channel: channel === undefined ? null : Number(channel) };
 }
@@ -70,7 +82,9 @@ export function startKeys(document, app) {
     const [, height, width] = sizesOf(layerOf(unit.layer));
     const at = (unit.channel * height + unit.y) * width + unit.x;
     const value = store.get().maps?.[unit.layer]?.[at];
-    app.announce(say("atUnit", { ...unit, value: value === undefined ? "" : value.toPrecision(4) }));
+    app.announce(
+      say("atUnit", { ...unit, value: value === undefined ? "" : value.toPrecision(4) }),
+    );
   }
 
   /** @param {number} step */
@@ -135,12 +149,17 @@ export function startKeys(document, app) {
 }
 
 function makeSheet() {
-  const rows = SHEET.map(([keys, words]) =>
-    [make("dt", {}, ...keys.split(" ").map((key) => make("kbd", {}, key))), make("dd", { say: words })]);
-  const sheet = make("dialog", { id: "key-sheet", "aria-labelledby": "keys-title" },
+  const rows = SHEET.map(([keys, words]) => [
+    make("dt", {}, ...keys.split(" ").map((key) => make("kbd", {}, key))),
+    make("dd", { say: words }),
+  ]);
+  const sheet = make(
+    "dialog",
+    { id: "key-sheet", "aria-labelledby": "keys-title" },
     make("h2", { id: "keys-title", say: "keysTitle" }),
     make("dl", { class: "keys" }, ...rows.flat()),
-    make("button", { say: "close", autofocus: true, click: () => sheet.close() }));
+    make("button", { say: "close", autofocus: true, click: () => sheet.close() }),
+  );
   return sheet;
 }
 
@@ -153,8 +172,13 @@ function makeSearch(about, taken) {
   const field = make("input", { type: "search", sayLabel: "searchLabel", autocomplete: "off" });
   const list = make("ul", { class: "found" });
   const none = make("p", { class: "muted", say: "searchNone" });
-  const dialog = make("dialog", { id: "search", sayLabel: "keySearch" },
-    make("label", { class: "stack" }, make("span", { say: "searchLabel" }), field), list, none);
+  const dialog = make(
+    "dialog",
+    { id: "search", sayLabel: "keySearch" },
+    make("label", { class: "stack" }, make("span", { say: "searchLabel" }), field),
+    list,
+    none,
+  );
   /** @param {Layer} layer */
   function take(layer) {
     dialog.close();
@@ -163,10 +187,22 @@ function makeSearch(about, taken) {
   function show() {
     const { fits } = found(about.layers, field.value);
     none.hidden = fits.length > 0;
-    list.replaceChildren(...fits.slice(0, 50).map((layer) =>
-      make("li", {}, make("button", { click: () => take(layer) },
-        make("span", {}, layer.name),
-        make("span", { class: "muted number" }, `${layer.kind} ${layer.shape.join("×")}`)))));
+    list.replaceChildren(
+      ...fits
+        .slice(0, 50)
+        .map((layer) =>
+          make(
+            "li",
+            {},
+            make(
+              "button",
+              { click: () => take(layer) },
+              make("span", {}, layer.name),
+              make("span", { class: "muted number" }, `${layer.kind} ${layer.shape.join("×")}`),
+            ),
+          ),
+        ),
+    );
   }
   field.addEventListener("input", show);
   field.addEventListener("keydown", (event) => {

@@ -2,9 +2,17 @@
 // @ts-check
 
 import { largest } from "./colours.js";
-import { channelsOf, convolved, KERNELS, outputSize, sizeFormula, weightsOf } from "./convolution.js";
+import {
+  channelsOf,
+  convolved,
+  KERNELS,
+  outputSize,
+  sizeFormula,
+  weightsOf,
+} from "./convolution.js";
 import { make, sharpContext, slider, translate } from "./dom.js";
 import { drawGrid, frameCells, shortNumber } from "./grid.js";
+import { asChannels, asGrey } from "./lab_images.js";
 import { drawingPixels, XO } from "./xo.js";
 
 /** @typedef {import("./page.d.ts").App} App */
@@ -12,44 +20,19 @@ import { drawingPixels, XO } from "./xo.js";
 /** Width and height of the two large grids, in pixels. */
 const SIDE = 304;
 
-/**
- * What the network sees as one channel of at most 28 pixels a side: mean of channels and of blocks.
- * @param {Float32Array} levels
- * @param {number[]} shape
- */
-export function asGrey(levels, [channels, height, width]) {
-  const block = Math.max(1, Math.ceil(Math.max(height, width) / 28));
-  const size = [Math.floor(height / block), Math.floor(width / block)];
-  const grey = new Float32Array(size[0] * size[1]);
-  grey.forEach((_, i) => {
-    const [top, left] = [Math.floor(i / size[1]) * block, (i % size[1]) * block];
-    for (let c = 0; c < channels; c++) {
-      for (let j = 0; j < block * block; j++) {
-        const [y, x] = [top + Math.floor(j / block), left + (j % block)];
-        grey[i] += levels[(c * height + y) * width + x] / (channels * block * block);
-      }
-    }
-  });
-  return { values: grey, size };
-}
-
-/** The image, its mirror images and its negative, as many channels as there are. */
-/** @param {Float32Array} values @param {number[]} size @param {number} channels */
-function asChannels(values, [height, width], channels) {
-  const all = new Float32Array(channels * values.length);
-  values.forEach((value, i) => {
-    const [y, x] = [Math.floor(i / width), i % width];
-    const places = [i, y * width + width - 1 - x, (height - 1 - y) * width + x, i];
-    for (let c = 0; c < channels; c++) all[c * values.length + places[c]] = c === 3 ? -value : value;
-  });
-  return all;
-}
-
 /** @param {HTMLElement} element @param {App} app */
 export function mountLab(element, app) {
   const { store, about, say } = app;
   /** @type {import("./convolution.js").Setting} */
-  const setting = { kernel: 3, stride: 1, padding: 0, dilation: 1, groups: 1, channels: 1, transposed: false };
+  const setting = {
+    kernel: 3,
+    stride: 1,
+    padding: 0,
+    dilation: 1,
+    groups: 1,
+    channels: 1,
+    transposed: false,
+  };
   let kernelName = "kernelFalling";
   let filter = 0;
   let step = 8; // where a falling stroke lies upon the X
@@ -58,20 +41,36 @@ export function mountLab(element, app) {
   let playing;
 
   const option = (/** @type {string} */ key) => make("option", { value: key, say: key });
-  const sources = make("select", { change: () => change(() => {}) },
-    option("sourceX"), option("sourceO"), option("sourceInput"));
-  const kernels = make("select", { change: () => change(() => (kernelName = kernels.value)) },
-    ...Object.keys(KERNELS).map(option));
+  const sources = make(
+    "select",
+    { change: () => change(() => {}) },
+    option("sourceX"),
+    option("sourceO"),
+    option("sourceInput"),
+  );
+  const kernels = make(
+    "select",
+    { change: () => change(() => (kernelName = kernels.value)) },
+    ...Object.keys(KERNELS).map(option),
+  );
   kernels.value = kernelName;
-  const range = (/** @type {"kernel" | "stride" | "padding" | "dilation"} */ key, /** @type {number} */ min, /** @type {number} */ max) =>
-    slider(say, key, { min, max, value: setting[key] }, (v) => change(() => (setting[key] = v))).element;
+  const range = (
+    /** @type {"kernel" | "stride" | "padding" | "dilation"} */ key,
+    /** @type {number} */ min,
+    /** @type {number} */ max,
+  ) =>
+    slider(say, key, { min, max, value: setting[key] }, (v) => change(() => (setting[key] = v)))
+      .element;
   const powers = (/** @type {"channels" | "groups"} */ key) =>
     slider(say, key, { min: 0, max: 2, value: 0, show: (v) => String(2 ** v) }, (v) => {
       change(() => {
         setting[key] = 2 ** v;
         if (key === "channels") setting.groups = Math.min(setting.groups, setting.channels);
         else setting.channels = Math.max(setting.groups, setting.channels);
-        for (const [name, one] of /** @type {const} */ ([["channels", channels], ["groups", groups]])) {
+        for (const [name, one] of /** @type {const} */ ([
+          ["channels", channels],
+          ["groups", groups],
+        ])) {
           one.set(Math.log2(setting[name]));
         }
         filter = Math.min(filter, setting.channels - 1);
@@ -79,7 +78,8 @@ export function mountLab(element, app) {
     });
   const [channels, groups] = [powers("channels"), powers("groups")];
   const transposed = make("input", {
-    type: "checkbox", change: () => change(() => (setting.transposed = transposed.checked)),
+    type: "checkbox",
+    change: () => change(() => (setting.transposed = transposed.checked)),
   });
   const field = (/** @type {string} */ key, /** @type {HTMLElement} */ control) =>
     make("label", { class: "field" }, make("span", { say: key }), control);
@@ -93,23 +93,52 @@ export function mountLab(element, app) {
   const formula = make("p", { class: "number formula" });
   const sum = make("p", { class: "number" });
   const scrub = slider(say, "position", { min: 0, max: 1, value: 0 }, (v) => go(v));
-  const pace = slider(say, "speed", { min: 1, max: 60, value: speed, show: (v) => `${v}/s` }, (v) => (speed = v));
+  const pace = slider(
+    say,
+    "speed",
+    { min: 1, max: 60, value: speed, show: (v) => `${v}/s` },
+    (v) => (speed = v),
+  );
   const play = make("button", { click: () => (playing ? pause() : resume()) });
-  element.append(make("div", { class: "lab" },
-    make("div", { class: "stack controls" },
-      field("source", sources), field("kernelName", kernels),
-      range("kernel", 1, 7), range("stride", 1, 4), range("padding", 0, 4), range("dilation", 1, 3),
-      channels.element, groups.element,
-      make("label", { class: "row" }, transposed, make("span", { say: "transposed" }))),
-    make("figure", {}, make("h3", { say: "labInput" }), inputSays, input),
-    make("div", { class: "stack" },
-      make("h3", { say: "labStep" }), worked, sum,
-      make("div", { class: "row" },
-        make("button", { sayLabel: "back", sayTitle: "back", click: () => go(step - 1) }, "‹"), play,
-        make("button", { sayLabel: "forth", sayTitle: "forth", click: () => go(step + 1) }, "›")),
-      scrub.element, pace.element,
-      make("h3", { say: "labSize" }), formula),
-    make("figure", {}, make("h3", { say: "labOutput" }), outputSays, output, filters)));
+  element.append(
+    make(
+      "div",
+      { class: "lab" },
+      make(
+        "div",
+        { class: "stack controls" },
+        field("source", sources),
+        field("kernelName", kernels),
+        range("kernel", 1, 7),
+        range("stride", 1, 4),
+        range("padding", 0, 4),
+        range("dilation", 1, 3),
+        channels.element,
+        groups.element,
+        make("label", { class: "row" }, transposed, make("span", { say: "transposed" })),
+      ),
+      make("figure", {}, make("h3", { say: "labInput" }), inputSays, input),
+      make(
+        "div",
+        { class: "stack" },
+        make("h3", { say: "labStep" }),
+        worked,
+        sum,
+        make(
+          "div",
+          { class: "row" },
+          make("button", { sayLabel: "back", sayTitle: "back", click: () => go(step - 1) }, "‹"),
+          play,
+          make("button", { sayLabel: "forth", sayTitle: "forth", click: () => go(step + 1) }, "›"),
+        ),
+        scrub.element,
+        pace.element,
+        make("h3", { say: "labSize" }),
+        formula,
+      ),
+      make("figure", {}, make("h3", { say: "labOutput" }), outputSays, output, filters),
+    ),
+  );
   translate(element, say);
 
   /** Another setting begins anew, at the end, where all is seen. @param {() => void} set */
@@ -153,7 +182,10 @@ export function mountLab(element, app) {
 
   function paint(anew = true) {
     if (store.get().pane !== "lab") return;
-    const { values, size: [height, width] } = image();
+    const {
+      values,
+      size: [height, width],
+    } = image();
     const { kernel: k, stride: s, padding: p, dilation: d } = setting;
     const [rows, columns] = [outputSize(height, setting), outputSize(width, setting)];
     const lines = height === width ? [height] : [height, width];
@@ -175,20 +207,49 @@ export function mountLab(element, app) {
     const shown = seen[0];
     const own = values.subarray(shown * height * width, (shown + 1) * height * width);
     const most = 1.6 * largest(values); // pale enough for numbers and frames
-    const kernel = weights.subarray(filter * seen.length * k * k, (filter * seen.length + 1) * k * k);
+    const kernel = weights.subarray(
+      filter * seen.length * k * k,
+      (filter * seen.length + 1) * k * k,
+    );
 
     // The padding is of the image, or of the transposed convolution what is cut off the output.
     const border = setting.transposed ? 0 : p;
     const cell = Math.floor(SIDE / Math.max(height + 2 * border, width + 2 * border));
     const left = sharpContext(input, SIDE, SIDE);
     const around = (height + 2 * border) * (width + 2 * border);
-    drawGrid(left, { values: [], known: 0, height: around / (width + 2 * border), width: width + 2 * border, left: 0, top: 0, cell, most: 1 });
-    const grid = { values: own, height, width, left: border * cell, top: border * cell, cell, most };
+    drawGrid(left, {
+      values: [],
+      known: 0,
+      height: around / (width + 2 * border),
+      width: width + 2 * border,
+      left: 0,
+      top: 0,
+      cell,
+      most: 1,
+    });
+    const grid = {
+      values: own,
+      height,
+      width,
+      left: border * cell,
+      top: border * cell,
+      cell,
+      most,
+    };
     drawGrid(left, grid);
     const outputCell = Math.max(2, Math.floor(SIDE / Math.max(rows, columns, 1)));
     const right = sharpContext(output, SIDE, SIDE);
     if (possible) {
-      const result = { values: done, height: rows, width: columns, left: 0, top: 0, cell: outputCell, most: 1.6 * largest(full), known: setting.transposed ? undefined : step + 1 };
+      const result = {
+        values: done,
+        height: rows,
+        width: columns,
+        left: 0,
+        top: 0,
+        cell: outputCell,
+        most: 1.6 * largest(full),
+        known: setting.transposed ? undefined : step + 1,
+      };
       drawGrid(right, result);
       /** @param {CanvasRenderingContext2D} context @param {typeof grid} on */
       const frameWindow = (context, on) => {
@@ -199,22 +260,57 @@ export function mountLab(element, app) {
         const span = d * (k - 1) + 1;
         frameCells(context, on, [y * s - p, x * s - p, span, span]);
       };
-      frameWindow(setting.transposed ? right : left, setting.transposed ? /** @type {any} */ (result) : grid);
-      frameCells(setting.transposed ? left : right, setting.transposed ? grid : result, [y, x, 1, 1]);
+      frameWindow(
+        setting.transposed ? right : left,
+        setting.transposed ? /** @type {any} */ (result) : grid,
+      );
+      frameCells(setting.transposed ? left : right, setting.transposed ? grid : result, [
+        y,
+        x,
+        1,
+        1,
+      ]);
     }
-    inputSays.textContent = say("labChannels", { size: `${height}×${width}`, count: setting.channels, seen: seen.map((c) => c + 1).join(", ") });
-    outputSays.textContent = possible ? say("labFilters", { size: `${rows}×${columns}`, count: setting.channels, filter: filter + 1 }) : say("labImpossible");
+    inputSays.textContent = say("labChannels", {
+      size: `${height}×${width}`,
+      count: setting.channels,
+      seen: seen.map((c) => c + 1).join(", "),
+    });
+    outputSays.textContent = possible
+      ? say("labFilters", {
+          size: `${rows}×${columns}`,
+          count: setting.channels,
+          filter: filter + 1,
+        })
+      : say("labImpossible");
     paintStep(own, height, width, kernel, y, x, most, possible);
     const total = setting.transposed ? values[shown * height * width + step] : full[step];
-    sum.textContent = !possible ? "" : setting.transposed
-      ? say("labStamp", { value: shortNumber(total) })
-      : say(seen.length > 1 ? "labSums" : "labSum", { value: shortNumber(total), count: seen.length });
-    scrub.input.setAttribute("aria-valuetext", say("labPlace", { y, x, value: shortNumber(total ?? 0) }));
+    sum.textContent = !possible
+      ? ""
+      : setting.transposed
+        ? say("labStamp", { value: shortNumber(total) })
+        : say(seen.length > 1 ? "labSums" : "labSum", {
+            value: shortNumber(total),
+            count: seen.length,
+          });
+    scrub.input.setAttribute(
+      "aria-valuetext",
+      say("labPlace", { y, x, value: shortNumber(total ?? 0) }),
+    );
     input.setAttribute("aria-label", `${say("labInput")}: ${inputSays.textContent}`);
     output.setAttribute("aria-label", `${say("labOutput")}: ${outputSays.textContent}`);
     if (filters.childElementCount !== (setting.channels > 1 ? setting.channels : 0) || anew) {
-      filters.replaceChildren(...(setting.channels > 1 ? Array.from({ length: setting.channels }, (_, f) =>
-        make("button", { "aria-pressed": String(f === filter), click: () => change(() => (filter = f)) }, `${say("filter")} ${f + 1}`)) : []));
+      filters.replaceChildren(
+        ...(setting.channels > 1
+          ? Array.from({ length: setting.channels }, (_, f) =>
+              make(
+                "button",
+                { "aria-pressed": String(f === filter), click: () => change(() => (filter = f)) },
+                `${say("filter")} ${f + 1}`,
+              ),
+            )
+          : []),
+      );
     }
   }
 
@@ -234,20 +330,40 @@ export function mountLab(element, app) {
     const text = getComputedStyle(worked).color;
     [patch, kernel, products].forEach((values, i) => {
       const at = i * 108;
-      drawGrid(context, { values, height: k, width: k, left: at, top: 2, cell, most: i === 0 ? most : i === 1 ? 1.6 * largest(kernel) : largest(kernel) * most });
+      drawGrid(context, {
+        values,
+        height: k,
+        width: k,
+        left: at,
+        top: 2,
+        cell,
+        most: i === 0 ? most : i === 1 ? 1.6 * largest(kernel) : largest(kernel) * most,
+      });
       context.fillStyle = text;
       context.font = "14px system-ui, sans-serif";
-      if (i < 2) context.fillText(i ? "=" : "×", at + k * cell + (108 - k * cell) / 2, 2 + (k * cell) / 2);
+      if (i < 2)
+        context.fillText(i ? "=" : "×", at + k * cell + (108 - k * cell) / 2, 2 + (k * cell) / 2);
     });
-    worked.setAttribute("aria-label", products.length > 25 ? "" : Array.from(products, (_, i) => `${shortNumber(patch[i])}×${shortNumber(kernel[i])}`).join(" + "));
+    worked.setAttribute(
+      "aria-label",
+      products.length > 25
+        ? ""
+        : Array.from(products, (_, i) => `${shortNumber(patch[i])}×${shortNumber(kernel[i])}`).join(
+            " + ",
+          ),
+    );
   }
 
   /** A click on the result goes there. @param {HTMLCanvasElement} canvas @param {boolean} ofResult */
   function pick(canvas, ofResult) {
     canvas.addEventListener("pointerdown", (event) => {
       if (ofResult === setting.transposed) return;
-      const { size: [height, width] } = image();
-      const [rows, columns] = ofResult ? [outputSize(height, setting), outputSize(width, setting)] : [height, width];
+      const {
+        size: [height, width],
+      } = image();
+      const [rows, columns] = ofResult
+        ? [outputSize(height, setting), outputSize(width, setting)]
+        : [height, width];
       const cell = Math.floor(SIDE / Math.max(rows, columns));
       const [y, x] = [event.offsetY, event.offsetX].map((v) => Math.floor(v / cell));
       if (y < rows && x < columns) go(y * columns + x);

@@ -33,7 +33,8 @@ export function drawnMark(random, kind, side) {
     const v = dy * Math.cos(turn) - dx * Math.sin(turn);
     const stroke = (/** @type {number} */ across, /** @type {number} */ along) =>
       Math.hypot(across, Math.max(Math.abs(along) - radius, 0));
-    const far = kind === 1 ? Math.min(stroke(u, v), stroke(v, u)) : Math.abs(Math.hypot(dx, dy) - radius);
+    const far =
+      kind === 1 ? Math.min(stroke(u, v), stroke(v, u)) : Math.abs(Math.hypot(dx, dy) - radius);
     const ink = Math.min(Math.max(thickness + 0.5 - far, 0), 1);
     return Math.min(Math.max(ink + between(-0.15, 0.15), 0), 1);
   });
@@ -62,7 +63,8 @@ export function createCourse(trainer, seed) {
   /** @type {number[]} */
   const losses = [];
   return {
-    losses, held,
+    losses,
+    held,
     step() {
       const { images, targets } = drawnMarks(random, batch, side);
       losses.push(trainer.step(images, targets));
@@ -112,7 +114,8 @@ function mountTrainer(element, app, trainer) {
   const { store, say } = app;
   const { input, classes } = trainer.learning;
   const side = input[1];
-  const weightKey = Object.keys(trainer.learning.states).find((key) => trainer.weights(key).length % 9 === 0) ?? "";
+  const weightKey =
+    Object.keys(trainer.learning.states).find((key) => trainer.weights(key).length % 9 === 0) ?? "";
   const filters = trainer.weights(weightKey).length / 9;
   let seed = 0;
   let course = createCourse(trainer, seed);
@@ -123,11 +126,19 @@ function mountTrainer(element, app, trainer) {
 
   const lead = make("p", { class: "lead" });
   const play = make("button", { class: "main", click: () => (frame ? pause() : resume()) });
-  const seedField = make("input", { type: "number", min: 0, value: 0, sayLabel: "seed", change: () => restart(Number(seedField.value)) });
+  const seedField = make("input", {
+    type: "number",
+    min: 0,
+    value: 0,
+    sayLabel: "seed",
+    change: () => restart(Number(seedField.value)),
+  });
   const speed = slider(say, "pace", { min: 1, max: 20, value: pace }, (v) => (pace = v));
   const curve = make("canvas", { role: "img" });
   const numbers = make("p", { class: "number" });
-  const squares = Array.from({ length: filters }, () => make("canvas", { class: "pixels filter", role: "img" }));
+  const squares = Array.from({ length: filters }, () =>
+    make("canvas", { class: "pixels filter", role: "img" }),
+  );
   const cards = Array.from({ length: SHOWN }, (_, i) => {
     const canvas = make("canvas", { class: "pixels mark" });
     const text = make("span", { class: "number small" });
@@ -135,14 +146,45 @@ function mountTrainer(element, app, trainer) {
   });
   element.append(
     lead,
-    make("div", { class: "learn" },
-      make("div", { class: "stack" }, make("div", { class: "row" }, play,
-        make("button", { say: "oneStep", click: () => { pause(); course.step(); paint(); } }),
-        make("button", { say: "restart", click: () => restart(seed) })),
-      speed.element, make("label", { class: "field" }, make("span", { say: "seed" }), seedField), numbers),
+    make(
+      "div",
+      { class: "learn" },
+      make(
+        "div",
+        { class: "stack" },
+        make(
+          "div",
+          { class: "row" },
+          play,
+          make("button", {
+            say: "oneStep",
+            click: () => {
+              pause();
+              course.step();
+              paint();
+            },
+          }),
+          make("button", { say: "restart", click: () => restart(seed) }),
+        ),
+        speed.element,
+        make("label", { class: "field" }, make("span", { say: "seed" }), seedField),
+        numbers,
+      ),
       make("figure", {}, make("h3", { say: "learnLoss" }), curve),
-      make("figure", {}, make("h3", { say: "learnFilters" }), make("div", { class: "row filters" }, ...squares)),
-      make("figure", {}, make("h3", { say: "learnExam" }), make("ul", { class: "row marks" }, ...cards.map((card) => card.element)))));
+      make(
+        "figure",
+        {},
+        make("h3", { say: "learnFilters" }),
+        make("div", { class: "row filters" }, ...squares),
+      ),
+      make(
+        "figure",
+        {},
+        make("h3", { say: "learnExam" }),
+        make("ul", { class: "row marks" }, ...cards.map((card) => card.element)),
+      ),
+    ),
+  );
   translate(element, say);
 
   function pause() {
@@ -178,7 +220,11 @@ function mountTrainer(element, app, trainer) {
     const { losses } = course;
     learned.push([losses.length, share]);
     const last = losses.length ? losses[losses.length - 1].toFixed(3) : "–";
-    numbers.textContent = say("learnNumbers", { steps: losses.length, loss: last, share: percent(share) });
+    numbers.textContent = say("learnNumbers", {
+      steps: losses.length,
+      loss: last,
+      share: percent(share),
+    });
     paintCurve();
     const weights = trainer.weights(weightKey);
     const most = largest(weights);
@@ -190,7 +236,11 @@ function mountTrainer(element, app, trainer) {
     for (const { canvas, text, element: card, i } of cards) {
       if (canvas.dataset.seed !== String(seed)) {
         const size = side * side;
-        paintImage(canvas, course.held.images.subarray(i * size, (i + 1) * size).map((v) => 1 - v), [1, side, side]);
+        paintImage(
+          canvas,
+          course.held.images.subarray(i * size, (i + 1) * size).map((v) => 1 - v),
+          [1, side, side],
+        );
         canvas.dataset.seed = String(seed);
       }
       const right = rights[i] > 0.5;
@@ -211,7 +261,10 @@ function mountTrainer(element, app, trainer) {
     const top = losses.reduce((a, b) => Math.max(a, b), 0.8);
     const [left, bottom] = [30, height - 20];
     const place = (/** @type {number} */ i, /** @type {number} */ part) =>
-      /** @type {[number, number]} */ ([left + (i / count) * (width - left - 4), bottom - part * (bottom - 6)]);
+      /** @type {[number, number]} */ ([
+        left + (i / count) * (width - left - 4),
+        bottom - part * (bottom - 6),
+      ]);
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "right";
     for (const value of [0, 0.25, 0.5, 0.75]) {
@@ -235,10 +288,15 @@ function mountTrainer(element, app, trainer) {
       context.stroke();
     };
     draw(losses.length, (i) => [i, losses[i] / top], "--faint", 1);
-    draw(losses.length, (i) => {
-      const recent = losses.slice(Math.max(0, i - 19), i + 1);
-      return [i, recent.reduce((a, b) => a + b, 0) / recent.length / top];
-    }, "--accent", 2);
+    draw(
+      losses.length,
+      (i) => {
+        const recent = losses.slice(Math.max(0, i - 19), i + 1);
+        return [i, recent.reduce((a, b) => a + b, 0) / recent.length / top];
+      },
+      "--accent",
+      2,
+    );
     draw(learned.length, (i) => learned[i], "--good", 1.5);
     curve.setAttribute("aria-label", numbers.textContent ?? "");
   }

@@ -12,5 +12,7 @@
   document.body.append(script);
 })().catch(() => {
   const old = typeof DecompressionStream === "undefined";
-  document.body.textContent = old ? "This page needs a browser of 2023 or newer." : "This file is damaged.";
+  document.body.textContent = old
+    ? "This page needs a browser of 2023 or newer."
+    : "This file is damaged.";
 });

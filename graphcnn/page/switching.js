@@ -33,7 +33,10 @@ export function switched(switches, layer, channel, channels) {
  */
 export function switchedOff(switches, about) {
   return about.layers.flatMap(({ name }) =>
-    Array.from(switches[name] ?? []).flatMap((factor, channel) => factor === 0 ? [{ layer: name, channel }] : []));
+    Array.from(switches[name] ?? []).flatMap((factor, channel) =>
+      factor === 0 ? [{ layer: name, channel }] : [],
+    ),
+  );
 }
 
 /** @param {Switches} switches @param {{ layer: string, channel: number }} unit */
@@ -43,7 +46,9 @@ export function isOff(switches, { layer, channel }) {
 
 /** The layers whose channels can be switched: all but the image and the scores. @param {About} about */
 export function switchable(about) {
-  return about.layers.slice(1).filter(({ name, kind }) => name !== about.scores && kind !== "softmax");
+  return about.layers
+    .slice(1)
+    .filter(({ name, kind }) => name !== about.scores && kind !== "softmax");
 }
 
 /** @param {HTMLElement} element @param {App} app */
@@ -51,20 +56,47 @@ export function mountSwitching(element, app) {
   const { about, engine, store, say } = app;
   const layers = switchable(about);
   if (!layers.length) return;
-  const choice = make("select", { sayLabel: "switchLayer", change: () => paint() },
-    ...layers.map(({ name, shape }) => make("option", { value: name }, `${name} · ${shape[0]}`)));
+  const choice = make(
+    "select",
+    { sayLabel: "switchLayer", change: () => paint() },
+    ...layers.map(({ name, shape }) => make("option", { value: name }, `${name} · ${shape[0]}`)),
+  );
   const grid = make("div", { class: "switches", role: "group", sayLabel: "switchChannels" });
   const number = make("input", { type: "number", min: 0, value: 0, sayLabel: "switchChannel" });
-  const press = make("button", { say: "switchOne", click: () => toggle(choice.value, Number(number.value)) });
+  const press = make("button", {
+    say: "switchOne",
+    click: () => toggle(choice.value, Number(number.value)),
+  });
   const field = make("div", { class: "row tight" }, number, press);
   const off = make("div", { class: "row tight" });
   const none = make("p", { class: "muted", say: "switchNone" });
   const reset = make("button", { say: "switchReset", click: () => store.set({ switches: {} }) });
   const rows = make("tbody");
-  const table = make("table", { class: "before" }, make("thead", {}, make("tr", {}, make("th", { say: "switchClass" }),
-    make("th", { say: "switchBefore" }), make("th", { say: "switchAfter" }))), rows);
-  element.append(make("p", { class: "muted small", say: "switchHelp" }), choice, grid, field, none,
-    make("div", { class: "row tight" }, off, reset), table);
+  const table = make(
+    "table",
+    { class: "before" },
+    make(
+      "thead",
+      {},
+      make(
+        "tr",
+        {},
+        make("th", { say: "switchClass" }),
+        make("th", { say: "switchBefore" }),
+        make("th", { say: "switchAfter" }),
+      ),
+    ),
+    rows,
+  );
+  element.append(
+    make("p", { class: "muted small", say: "switchHelp" }),
+    choice,
+    grid,
+    field,
+    none,
+    make("div", { class: "row tight" }, off, reset),
+    table,
+  );
 
   /** @param {string} layer @param {number} channel */
   function toggle(layer, channel) {
@@ -76,7 +108,8 @@ export function mountSwitching(element, app) {
   }
 
   function paint() {
-    const { switches } = store.get(), list = switchedOff(switches, about);
+    const { switches } = store.get(),
+      list = switchedOff(switches, about);
     const channels = layers.find(({ name }) => name === choice.value)?.shape[0] ?? 0;
     grid.hidden = channels > MOST_BUTTONS;
     field.hidden = !grid.hidden;
@@ -96,9 +129,18 @@ export function mountSwitching(element, app) {
     none.hidden = list.length > 0;
     reset.hidden = list.length === 0;
     table.hidden = reset.hidden || !numbers;
-    off.replaceChildren(...list.slice(0, 40).map(({ layer, channel }) =>
-      make("button", { class: "out", title: say("switchBack"), click: () => toggle(layer, channel) }, `${layer}:${channel}`)),
-      ...(list.length > 40 ? [`+ ${list.length - 40}`] : []));
+    off.replaceChildren(
+      ...list
+        .slice(0, 40)
+        .map(({ layer, channel }) =>
+          make(
+            "button",
+            { class: "out", title: say("switchBack"), click: () => toggle(layer, channel) },
+            `${layer}:${channel}`,
+          ),
+        ),
+      ...(list.length > 40 ? [`+ ${list.length - 40}`] : []),
+    );
   }
 
   const numbers = answersInNumbers(about);
@@ -107,13 +149,24 @@ export function mountSwitching(element, app) {
     if (!numbers) return;
     const { maps, image, switches } = store.get();
     if (!maps || !Object.keys(switches).length || element.offsetParent === null) return;
-    const after = shares(maps[about.scores]), before = shares(engine.run(image)[about.scores]);
-    const best = [...before.keys()].sort((a, b) => Math.max(before[b], after[b]) - Math.max(before[a], after[a]));
-    rows.replaceChildren(...best.slice(0, COMPARED).map((channel) => {
-      const gain = after[channel] - before[channel], kind = gain < 0 ? "fell" : gain > 0 ? "rose" : "";
-      return make("tr", {}, make("th", { scope: "row" }, nameOf(about, { layer: about.scores, channel, y: 0, x: 0 })), make("td", {}, shown(before[channel])),
-        make("td", { class: kind }, shown(after[channel])));
-    }));
+    const after = shares(maps[about.scores]),
+      before = shares(engine.run(image)[about.scores]);
+    const best = [...before.keys()].sort(
+      (a, b) => Math.max(before[b], after[b]) - Math.max(before[a], after[a]),
+    );
+    rows.replaceChildren(
+      ...best.slice(0, COMPARED).map((channel) => {
+        const gain = after[channel] - before[channel],
+          kind = gain < 0 ? "fell" : gain > 0 ? "rose" : "";
+        return make(
+          "tr",
+          {},
+          make("th", { scope: "row" }, nameOf(about, { layer: about.scores, channel, y: 0, x: 0 })),
+          make("td", {}, shown(before[channel])),
+          make("td", { class: kind }, shown(after[channel])),
+        );
+      }),
+    );
   }
 
   /** @param {Float32Array} scores */
@@ -127,8 +180,17 @@ export function mountSwitching(element, app) {
   }
 
   document.addEventListener("keydown", (event) => {
-    const { unit } = store.get(), at = event.target;
-    if (event.key !== "x" || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !unit) return;
+    const { unit } = store.get(),
+      at = event.target;
+    if (
+      event.key !== "x" ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.defaultPrevented ||
+      !unit
+    )
+      return;
     if (at instanceof HTMLElement && at.closest("input, select, textarea, dialog")) return;
     event.preventDefault();
     toggle(unit.layer, unit.channel);
@@ -140,6 +202,8 @@ export function mountSwitching(element, app) {
   });
   store.on(["switches", "lang"], paint);
   store.on(["maps", "lang"], compare);
-  choice.value = layers.some(({ name }) => name === store.get().layer) ? store.get().layer : layers[0].name;
+  choice.value = layers.some(({ name }) => name === store.get().layer)
+    ? store.get().layer
+    : layers[0].name;
   paint();
 }

@@ -1,11 +1,17 @@
 // Every string that people read, in English and Chinese: a line a key, `{name}` is a value.
 // @ts-check
 
+import { LESSON_WORDS } from "./lesson_words.js";
+
 /** @type {{ [key: string]: [string, string] }} */
 export const WORDS = {
+  ...LESSON_WORDS,
   // trace: maps, the parts of a number, pins, the graph
   mapsEach: ["a scale for each map", "每张图单独定标"],
-  mapsEachTitle: ["Each map has its own scale, and not the whole layer one", "每张图各用自己的色标，而不是整层共用"],
+  mapsEachTitle: [
+    "Each map has its own scale, and not the whole layer one",
+    "每张图各用自己的色标，而不是整层共用",
+  ],
   mapsSize: ["size", "大小"],
   "maps-ramp": ["below 0, 0, above 0", "小于 0、等于 0、大于 0"],
   "maps-before": ["what the unit sees", "该单元看到的部分"],
@@ -13,8 +19,14 @@ export const WORDS = {
   pageBack: ["maps before", "前面的图"],
   pageOn: ["more maps", "后面的图"],
   pageOf: ["{first}–{last} of {count}", "{first}–{last}，共 {count}"],
-  gridLabel: ["{layer}: maps: {count}, each {height} × {width}", "{layer}：{count} 张 {height} × {width} 的图"],
-  unitPlace: ["{layer}, map {channel}, row {y}, column {x}", "{layer}，第 {channel} 张图，第 {y} 行第 {x} 列"],
+  gridLabel: [
+    "{layer}: maps: {count}, each {height} × {width}",
+    "{layer}：{count} 张 {height} × {width} 的图",
+  ],
+  unitPlace: [
+    "{layer}, map {channel}, row {y}, column {x}",
+    "{layer}，第 {channel} 张图，第 {y} 行第 {x} 列",
+  ],
   unitOne: ["{layer}, unit {channel}", "{layer}，第 {channel} 个单元"],
   unitClass: ["{layer}, {class}", "{layer}，{class}"],
   pin: ["Pin", "固定"],
@@ -25,8 +37,14 @@ export const WORDS = {
   pinsKeep: ["Keep this input", "保留当前输入"],
   pinsClear: ["Clear", "清除"],
   pinsNow: ["now", "当前"],
-  traceHint: ["Point at any cell of a map, or press an arrow key.", "把鼠标移到任意图的一格上，或按方向键。"],
-  traceSees: ["sees rows {rows}, columns {columns} of the image", "看到图像的第 {rows} 行、第 {columns} 列"],
+  traceHint: [
+    "Point at any cell of a map, or press an arrow key.",
+    "把鼠标移到任意图的一格上，或按方向键。",
+  ],
+  traceSees: [
+    "sees rows {rows}, columns {columns} of the image",
+    "看到图像的第 {rows} 行、第 {columns} 列",
+  ],
   traceChannel: ["channel", "通道"],
   traceFrom: ["{layer} {channel}", "{layer} {channel}"],
   traceRead: ["input", "输入"],
@@ -57,11 +75,17 @@ export const WORDS = {
   zoomIn: ["larger", "放大"],
   zoomOut: ["smaller", "缩小"],
   zoomFit: ["Fit", "适应窗口"],
-  graphHint: ["drag to move, Ctrl and wheel to zoom, a card chooses its layer", "拖动平移，Ctrl 加滚轮缩放，点卡片选择层"],
+  graphHint: [
+    "drag to move, Ctrl and wheel to zoom, a card chooses its layer",
+    "拖动平移，Ctrl 加滚轮缩放，点卡片选择层",
+  ],
 
   // spine: the self-check
   checkPassed: ["self-check {difference}", "自检 {difference}"],
-  damaged: ["Stopped: this file is damaged. Ask for it again.", "已停止：此文件已损坏，请重新获取。"],
+  damaged: [
+    "Stopped: this file is damaged. Ask for it again.",
+    "已停止：此文件已损坏，请重新获取。",
+  ],
   checkFailed: [
     "Stopped: this browser computes something else than the network that was put in this page. The largest difference is {difference}, in {layer}.",
     "已停止：浏览器的计算结果与页面所含网络不一致。最大差异为 {difference}，位于 {layer}。",
@@ -71,13 +95,22 @@ export const WORDS = {
     "This page runs a network as WebAssembly, which is turned off in this browser, as in the lockdown mode of Apple's devices.",
     "本页以 WebAssembly 运行网络，而此浏览器已关闭 WebAssembly（例如 Apple 设备的锁定模式）。",
   ],
-  noMemory: ["Stopped: this browser has not enough memory for the network.", "已停止：此浏览器没有足够的内存运行该网络。"],
+  noMemory: [
+    "Stopped: this browser has not enough memory for the network.",
+    "已停止：此浏览器没有足够的内存运行该网络。",
+  ],
 
   // shell: the bar, the panels' titles
   skip: ["Skip to the feature maps", "跳到特征图"],
-  facts: ["{parameters} parameters · {operations} multiply-adds", "{parameters} 个参数 · {operations} 次乘加"],
+  facts: [
+    "{parameters} parameters · {operations} multiply-adds",
+    "{parameters} 个参数 · {operations} 次乘加",
+  ],
   freeze: ["Freeze", "冻结"],
-  freezeTitle: ["The mouse no longer moves the unit that is traced (f)", "鼠标不再移动所追踪的单元（f）"],
+  freezeTitle: [
+    "The mouse no longer moves the unit that is traced (f)",
+    "鼠标不再移动所追踪的单元（f）",
+  ],
   otherLanguage: ["中文", "English"],
   languageTitle: ["用中文显示", "Show in English"],
   themeAuto: ["Auto", "自动"],
@@ -111,7 +144,10 @@ export const WORDS = {
   keyShift: ["another channel", "换一个通道"],
   keyLayers: ["the layer before, the layer after", "上一层、下一层"],
   keyFreeze: ["freeze the unit: the mouse no longer moves it", "冻结单元：鼠标不再移动它"],
-  keyRule: ["next rule of the way back: plain, guided, deconvolution", "下一种反向规则：普通、导向、反卷积"],
+  keyRule: [
+    "next rule of the way back: plain, guided, deconvolution",
+    "下一种反向规则：普通、导向、反卷积",
+  ],
   keyGamma: ["show small numbers stronger", "让小的数更明显"],
   keyPin: ["pin the unit, or take the pin off", "固定或取消固定单元"],
   keyOverlay: ["next overlay", "下一种叠加图"],
@@ -122,96 +158,21 @@ export const WORDS = {
   close: ["Close", "关闭"],
   searchLabel: ["Layer, or layer:channel", "层，或 层:通道"],
   searchNone: ["no layer is called that", "没有这样的层"],
-  atUnit: ["{layer}, channel {channel}, row {y}, column {x}: {value}", "{layer}，通道 {channel}，第 {y} 行第 {x} 列：{value}"],
+  atUnit: [
+    "{layer}, channel {channel}, row {y}, column {x}: {value}",
+    "{layer}，通道 {channel}，第 {y} 行第 {x} 列：{value}",
+  ],
   atLayer: ["Layer {layer}", "层 {layer}"],
   ruleIs: ["Way back: {rule}", "反向规则：{rule}"],
   frozenOn: ["Frozen", "已冻结"],
   frozenOff: ["No longer frozen", "已解冻"],
 
-  // shell: the convolution lab
-  source: ["Image", "图像"],
-  sourceX: ["an X", "一个 X"],
-  sourceO: ["an O", "一个 O"],
-  sourceInput: ["the input above", "上面的输入"],
-  kernelName: ["Kernel", "卷积核"],
-  kernelVertical: ["vertical edges", "竖直边缘"],
-  kernelHorizontal: ["horizontal edges", "水平边缘"],
-  kernelFalling: ["falling stroke", "下降笔画"],
-  kernelBlur: ["mean", "均值"],
-  kernelSpot: ["spots", "斑点"],
-  kernelOne: ["the pixel itself", "像素本身"],
-  kernel: ["size k", "大小 k"],
-  stride: ["stride s", "步幅 s"],
-  padding: ["padding p", "填充 p"],
-  dilation: ["dilation d", "膨胀 d"],
-  channels: ["channels", "通道"],
-  groups: ["groups g", "分组 g"],
-  transposed: ["transposed", "转置"],
-  filter: ["filter", "滤波器"],
-  filters: ["Filter that is shown", "所显示的滤波器"],
-  labInput: ["Image", "图像"],
-  labStep: ["Window × kernel = products", "窗口 × 卷积核 = 乘积"],
-  labSize: ["Size of the output", "输出大小"],
-  labOutput: ["Output", "输出"],
-  labChannels: ["{size}, channels: {count}, this filter reads {seen}", "{size}，通道数 {count}，此滤波器读取 {seen}"],
-  labFilters: ["{size}, filter {filter} of {count}", "{size}，滤波器 {filter} / {count}"],
-  labImpossible: ["the window is larger than the image", "窗口比图像大"],
-  labSum: ["their sum: {value}", "乘积之和：{value}"],
-  labSums: ["the sum over {count} channels: {value}", "{count} 个通道之和：{value}"],
-  labStamp: ["the pixel {value} stamps the kernel on the output, where stamps overlap they add up", "像素 {value} 把卷积核印在输出上，重叠处相加"],
-  labPlace: ["row {y}, column {x}: {value}", "第 {y} 行第 {x} 列：{value}"],
-  position: ["position", "位置"],
-  speed: ["speed", "速度"],
-  play: ["Play", "播放"],
-  pause: ["Pause", "暂停"],
-  back: ["one step back", "后退一步"],
-  forth: ["one step on", "前进一步"],
-
-  // shell: watch it learn
-  learnLead: [
-    "A network of one convolution, pooling and a dense layer starts from random numbers. Each step shows it {batch} new pictures, computes the gradient of the loss and changes its weights a little: the same compiled training step that graphcnn trains with.",
-    "一个由卷积、池化和全连接层组成的网络从随机数开始。每一步看 {batch} 幅新图像，计算损失的梯度，并稍微改变权重：与 graphcnn 训练时所用的编译训练步骤相同。",
-  ],
-  learnWaits: ["The network is unpacked …", "正在解包网络 …"],
-  start: ["Start", "开始"],
-  oneStep: ["One step", "一步"],
-  restart: ["Reset", "重置"],
-  pace: ["steps a frame", "每帧步数"],
-  seed: ["seed", "种子"],
-  learnLoss: ["Loss, and right answers in green", "损失，绿色为正确率"],
-  learnFilters: ["Its filters", "它的滤波器"],
-  learnExam: ["Pictures that it never learns from", "从未学过的图像"],
-  learnNumbers: ["step {steps} · loss {loss} · {share} right", "第 {steps} 步 · 损失 {loss} · 正确率 {share}"],
-
-  // shell: X or O
-  storyLead: [
-    "A convolutional network never compares whole pictures. It looks for small features everywhere and asks where they were found. Draw in the picture, or move it, and see what stays.",
-    "卷积网络从不比较整幅图像：它到处寻找小特征，再看它们出现在哪里。在图中画画或移动它，看看什么保持不变。",
-  ],
-  storyPicture: ["1 The picture", "1 图像"],
-  storyFeature: ["2 A feature slides over it", "2 特征在上面滑动"],
-  storyRest: ["3 Pooled answers", "3 池化后的响应"],
-  storyVotes: ["4 The votes", "4 投票"],
-  storyPixels: ["Without features: pixel by pixel", "没有特征：逐像素比较"],
-  storyHint: ["click or drag to change pixels; keys: arrows and space", "点击或拖动改变像素；按键：方向键与空格"],
-  storyMean: ["at row {y}, column {x} the nine products average {value}; 1 is a perfect match", "第 {y} 行第 {x} 列，九个乘积的平均值为 {value}；1 表示完全匹配"],
-  storyRestSays: ["Below 0 becomes 0, and of each 2×2 places the largest is kept: a feature that moved by a pixel mostly stays where it was.", "小于 0 的变为 0，每 2×2 个位置保留最大值：移动一个像素的特征大多仍在原处。"],
-  storyWinner: ["Each of X and O averages the answers that it listens to. The winner: {name}.", "X 和 O 各自对所听取的响应取平均。获胜者：{name}。"],
-  storyNobody: ["nobody", "无"],
-  storyPixelsSays: ["The small X agrees with the plain X to .46, the O to .48: pixel by pixel the O would be the better X.", "小 X 与原来的 X 吻合度为 .46，而 O 为 .48：逐像素比较时 O 反而更像 X。"],
-  storyBoard: ["Picture of 9×9 pixels, row {y}, column {x}: {mark}. The votes say {name}.", "9×9 像素的图像，第 {y} 行第 {x} 列：{mark}。投票结果：{name}。"],
-  storyMove: ["Move the picture", "移动图像"],
-  story_X: ["X", "X"],
-  story_O: ["O", "O"],
-  story_moved: ["moved", "移动"],
-  story_bent: ["bent", "弯曲"],
-  story_small: ["small", "缩小"],
-  feature0: ["the falling stroke", "下降笔画"],
-  feature1: ["the rising stroke", "上升笔画"],
-  feature2: ["the crossing", "交叉"],
   // input: drawing, what the network sees, sources
   drawLabel: ["Drawing surface", "绘图区"],
-  drawHelp: ["Arrows move the pen, with shift by four; space puts it down and lifts it; e erases, Delete clears, z undoes, y redoes.", "方向键移动画笔，按住 Shift 时移动四格；空格键落笔与抬笔；e 切换橡皮，Delete 清空，z 撤销，y 重做。"],
+  drawHelp: [
+    "Arrows move the pen, with shift by four; space puts it down and lifts it; e erases, Delete clears, z undoes, y redoes.",
+    "方向键移动画笔，按住 Shift 时移动四格；空格键落笔与抬笔；e 切换橡皮，Delete 清空，z 撤销，y 重做。",
+  ],
   pen: ["Pen", "画笔"],
   eraser: ["Eraser", "橡皮"],
   undo: ["Undo (z)", "撤销（z）"],
@@ -221,7 +182,10 @@ export const WORDS = {
   colour: ["Colour of the pen", "画笔颜色"],
   sees: ["What the network sees", "网络所见"],
   asTrained: ["Scale and centre strokes", "缩放并居中笔画"],
-  seesFacts: ["{size}, ink {tall} × {wide}, centre of mass ({x}, {y})", "{size}，墨迹 {tall} × {wide}，质心（{x}，{y}）"],
+  seesFacts: [
+    "{size}, ink {tall} × {wide}, centre of mass ({x}, {y})",
+    "{size}，墨迹 {tall} × {wide}，质心（{x}，{y}）",
+  ],
   samples: ["Samples", "样本"],
   sampleNumber: ["sample {number}", "样本 {number}"],
   open: ["Open…", "打开…"],
@@ -230,10 +194,19 @@ export const WORDS = {
   dropHint: ["or drop or paste a picture", "也可拖放或粘贴图片"],
   noPicture: ["{name} is no picture ({type}).", "{name} 不是图片（{type}）。"],
   noSize: ["{name} has no size of its own; save it as PNG.", "{name} 没有自身尺寸，请另存为 PNG。"],
-  unreadablePicture: ["{name} is no picture that this browser reads.", "此浏览器无法读取图片 {name}。"],
-  droppedNoFile: ["Only files can be dropped here: save the picture first.", "只能拖放文件：请先保存图片。"],
+  unreadablePicture: [
+    "{name} is no picture that this browser reads.",
+    "此浏览器无法读取图片 {name}。",
+  ],
+  droppedNoFile: [
+    "Only files can be dropped here: save the picture first.",
+    "只能拖放文件：请先保存图片。",
+  ],
   pastedNoPicture: ["There is no picture in the clipboard.", "剪贴板中没有图片。"],
-  cameraDenied: ["The camera is not allowed for this page: allow it in the browser's settings.", "此页面未获准使用摄像头：请在浏览器设置中允许。"],
+  cameraDenied: [
+    "The camera is not allowed for this page: allow it in the browser's settings.",
+    "此页面未获准使用摄像头：请在浏览器设置中允许。",
+  ],
   cameraNone: ["No camera was found.", "未找到摄像头。"],
   cameraBusy: ["The camera is in use by another program.", "摄像头正被其他程序占用。"],
   cameraFailed: ["The camera does not start: {name}.", "摄像头无法启动：{name}。"],
@@ -264,22 +237,58 @@ export const WORDS = {
   allPlaces: ["Map of all places", "全部位置的图"],
   percentDone: ["{share} % done", "已完成 {share} %"],
   opacity: ["Opacity", "不透明度"],
-  means_occlusion: ["How far the probability of {of} falls where the patch covers: red falls, blue rises.", "遮挡后 {of} 的概率下降多少：红为下降，蓝为上升。"],
+  means_occlusion: [
+    "How far the probability of {of} falls where the patch covers: red falls, blue rises.",
+    "遮挡后 {of} 的概率下降多少：红为下降，蓝为上升。",
+  ],
   means_cam: ["Where the maps speak for {of}.", "特征图在何处支持 {of}。"],
-  means_gradient: ["{of} grows with brighter pixels (red), with darker ones (blue).", "像素变亮时 {of} 增大（红），变暗时增大（蓝）。"],
+  means_gradient: [
+    "{of} grows with brighter pixels (red), with darker ones (blue).",
+    "像素变亮时 {of} 增大（红），变暗时增大（蓝）。",
+  ],
   occlusionFlat: ["No patch of this size changes {of}.", "此大小的遮挡块不改变 {of}。"],
-  brushHelp: ["The image; the mouse or the arrows move a patch that covers it", "图像；用鼠标或方向键移动遮挡块"],
-  uncovered: ["{name}: {share}. Move over the image to cover a part of it.", "{name}：{share}。在图像上移动以遮住一部分。"],
+  brushHelp: [
+    "The image; the mouse or the arrows move a patch that covers it",
+    "图像；用鼠标或方向键移动遮挡块",
+  ],
+  uncovered: [
+    "{name}: {share}. Move over the image to cover a part of it.",
+    "{name}：{share}。在图像上移动以遮住一部分。",
+  ],
   coveredTo: ["{name}: {before} → {share}", "{name}：{before} → {share}"],
   noUnit: ["No unit is looked at yet: point at a feature map.", "尚未选择单元：请指向一个特征图。"],
-  noClasses: ["This network has no scores of classes; the gradient can be asked about a unit.", "该网络没有类别得分；可对单元求梯度。"],
-  camNone: ["Grad-CAM needs a layer with maps; this network has none.", "Grad-CAM 需要有特征图的层，而该网络没有。"],
-  camClass: ["Grad-CAM is asked about a class; for a unit there is the gradient.", "Grad-CAM 针对类别；单元请用梯度。"],
-  camAgainst: ["No place of {layer} speaks for {of}: ask about another class, or another layer.", "{layer} 中没有支持 {of} 的位置：请换一个类或一个层。"],
-  ruleNone: ["This network has nothing that the rule applies to: {rule}.", "该网络没有适用此规则之处：{rule}。"],
-  mapNotFinite: ["The map of {of} is not finite (at {layer}), so there is nothing to show.", "{of} 的图含非有限数（{layer}），无法显示。"],
-  mapZero: ["The map of {of} is 0 everywhere: no gradient passes {layer}.", "{of} 的图处处为 0：没有梯度通过 {layer}。"],
-  mapConstant: ["The map of {of} is the same everywhere: it tells no place of {layer} from another.", "{of} 的图处处相同：无法区分 {layer} 的位置。"],
+  noClasses: [
+    "This network has no scores of classes; the gradient can be asked about a unit.",
+    "该网络没有类别得分；可对单元求梯度。",
+  ],
+  camNone: [
+    "Grad-CAM needs a layer with maps; this network has none.",
+    "Grad-CAM 需要有特征图的层，而该网络没有。",
+  ],
+  camClass: [
+    "Grad-CAM is asked about a class; for a unit there is the gradient.",
+    "Grad-CAM 针对类别；单元请用梯度。",
+  ],
+  camAgainst: [
+    "No place of {layer} speaks for {of}: ask about another class, or another layer.",
+    "{layer} 中没有支持 {of} 的位置：请换一个类或一个层。",
+  ],
+  ruleNone: [
+    "This network has nothing that the rule applies to: {rule}.",
+    "该网络没有适用此规则之处：{rule}。",
+  ],
+  mapNotFinite: [
+    "The map of {of} is not finite (at {layer}), so there is nothing to show.",
+    "{of} 的图含非有限数（{layer}），无法显示。",
+  ],
+  mapZero: [
+    "The map of {of} is 0 everywhere: no gradient passes {layer}.",
+    "{of} 的图处处为 0：没有梯度通过 {layer}。",
+  ],
+  mapConstant: [
+    "The map of {of} is the same everywhere: it tells no place of {layer} from another.",
+    "{of} 的图处处相同：无法区分 {layer} 的位置。",
+  ],
 
   // look: growing an image, switching channels
   growTitle: ["The image that excites it most", "最能激活它的图像"],
@@ -289,14 +298,29 @@ export const WORDS = {
   growAgain: ["New start", "换起点"],
   growUse: ["As input", "作输入"],
   growScore: ["{of}: {first} → {last} after {steps} steps", "{of}：{steps} 步后 {first} → {last}"],
-  growWhole: ["The mean of its map is made large, from noise.", "从噪声开始，使其特征图的均值增大。"],
-  growOne: ["This one number of its map is made large, from noise.", "从噪声开始，使特征图中这一个数增大。"],
-  growSampled: ["It began from a sample: from noise no gradient reaches the image.", "它从一个样本开始：从噪声出发没有梯度到达图像。"],
+  growWhole: [
+    "The mean of its map is made large, from noise.",
+    "从噪声开始，使其特征图的均值增大。",
+  ],
+  growOne: [
+    "This one number of its map is made large, from noise.",
+    "从噪声开始，使特征图中这一个数增大。",
+  ],
+  growSampled: [
+    "It began from a sample: from noise no gradient reaches the image.",
+    "它从一个样本开始：从噪声出发没有梯度到达图像。",
+  ],
   growWithout: ["It grows without what is switched off.", "它在不使用已关闭通道的情况下生长。"],
   unitOff: ["{of} is switched off: nothing excites it.", "{of} 已关闭：没有什么能激活它。"],
-  growDead: ["{of} seems dead: no gradient reaches the image, neither from {starts} starts of noise nor from a sample.", "{of} 似乎已失活：无论从 {starts} 个噪声起点还是样本出发，都没有梯度到达图像。"],
+  growDead: [
+    "{of} seems dead: no gradient reaches the image, neither from {starts} starts of noise nor from a sample.",
+    "{of} 似乎已失活：无论从 {starts} 个噪声起点还是样本出发，都没有梯度到达图像。",
+  ],
   switchTitle: ["Switch channels off", "关闭通道"],
-  switchHelp: ["What follows computes without them. Key x switches the channel that is looked at.", "其后各层不再使用它们。按 x 键开关所看的通道。"],
+  switchHelp: [
+    "What follows computes without them. Key x switches the channel that is looked at.",
+    "其后各层不再使用它们。按 x 键开关所看的通道。",
+  ],
   switchLayer: ["Layer", "层"],
   switchChannels: ["Channels of the layer", "该层的通道"],
   switchChannel: ["Channel", "通道"],
@@ -321,5 +345,7 @@ export function wordsOf(language, key, values = {}) {
   const pair = WORDS[key];
   if (!pair) return key;
   const text = pair[language === "zh" ? 1 : 0];
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name) =>
+    name in values ? String(values[name]) : whole,
+  );
 }

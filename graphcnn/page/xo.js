@@ -26,8 +26,10 @@ export function drawingPixels(drawing) {
 
 /** The pixels under the window at (y, x). @param {Float32Array} picture @param {number} y @param {number} x */
 function under(picture, y, x) {
-  return Float32Array.from({ length: WINDOW * WINDOW }, (_, i) =>
-    picture[(y + Math.floor(i / WINDOW)) * BOARD + x + (i % WINDOW)]);
+  return Float32Array.from(
+    { length: WINDOW * WINDOW },
+    (_, i) => picture[(y + Math.floor(i / WINDOW)) * BOARD + x + (i % WINDOW)],
+  );
 }
 
 /**
@@ -96,41 +98,113 @@ export function mountStory(element, app) {
   const cell = 26;
 
   const canvases = ["board", "work", "map", "rest"].map((name) =>
-    make("canvas", { role: "img", class: name }));
+    make("canvas", { role: "img", class: name }),
+  );
   const [board, work, map, rest] = canvases;
   board.tabIndex = 0;
-  const texts = ["storyPicture", "storyFeature", "storyRest", "storyVotes"].map(() => make("p", { class: "small muted" }));
+  const texts = ["storyPicture", "storyFeature", "storyRest", "storyVotes"].map(() =>
+    make("p", { class: "small muted" }),
+  );
   const [pictureSays, featureSays, , votesSay] = texts;
   texts[2].dataset.say = "storyRestSays";
   const choices = FEATURES.map((_, i) =>
-    make("button", { sayLabel: `feature${i}`, sayTitle: `feature${i}`, click: () => ((feature = i), paint()) }, "╲╱╳"[i]));
+    make(
+      "button",
+      { sayLabel: `feature${i}`, sayTitle: `feature${i}`, click: () => ((feature = i), paint()) },
+      "╲╱╳"[i],
+    ),
+  );
   const bars = ["X", "O"].map((name) => {
     const fill = make("span", { class: "fill" });
     const number = make("span", { class: "number" });
-    const track = make("span", { class: "track", role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 1 }, fill);
-    return { fill, number, track, line: make("div", { class: "vote" }, make("strong", {}, name), track, number) };
+    const track = make(
+      "span",
+      { class: "track", role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 1 },
+      fill,
+    );
+    return {
+      fill,
+      number,
+      track,
+      line: make("div", { class: "vote" }, make("strong", {}, name), track, number),
+    };
   });
   const pixels = make("span", { class: "number" });
   const pixelFill = make("span", { class: "fill" });
-  const pixelTrack = make("span", { class: "track", role: "meter", sayLabel: "storyPixels", "aria-valuemin": 0, "aria-valuemax": 1 }, pixelFill);
-  const set = (/** @type {Float32Array} */ to) => { picture = to; paint(); };
-  const arrow = (/** @type {string} */ sign, /** @type {number} */ rows, /** @type {number} */ columns) =>
-    make("button", { sayLabel: "storyMove", click: () => set(movedBy(picture, rows, columns)) }, sign);
+  const pixelTrack = make(
+    "span",
+    {
+      class: "track",
+      role: "meter",
+      sayLabel: "storyPixels",
+      "aria-valuemin": 0,
+      "aria-valuemax": 1,
+    },
+    pixelFill,
+  );
+  const set = (/** @type {Float32Array} */ to) => {
+    picture = to;
+    paint();
+  };
+  const arrow = (
+    /** @type {string} */ sign,
+    /** @type {number} */ rows,
+    /** @type {number} */ columns,
+  ) =>
+    make(
+      "button",
+      { sayLabel: "storyMove", click: () => set(movedBy(picture, rows, columns)) },
+      sign,
+    );
   element.append(
     make("p", { class: "lead", say: "storyLead" }),
-    make("div", { class: "story" },
-      make("div", { class: "stack" }, make("h3", { say: "storyPicture" }), board,
-        make("div", { class: "row" }, ...Object.keys(XO).map((name) =>
-          make("button", { say: `story_${name}`, click: () => set(drawingPixels(XO[name])) }))),
-        make("div", { class: "row", role: "group", sayLabel: "storyMove" },
-          arrow("←", 0, -1), arrow("↑", -1, 0), arrow("↓", 1, 0), arrow("→", 0, 1)), pictureSays),
-      make("div", { class: "stack" }, make("h3", { say: "storyFeature" }),
-        make("div", { class: "row" }, ...choices), map, work, featureSays),
+    make(
+      "div",
+      { class: "story" },
+      make(
+        "div",
+        { class: "stack" },
+        make("h3", { say: "storyPicture" }),
+        board,
+        make(
+          "div",
+          { class: "row" },
+          ...Object.keys(XO).map((name) =>
+            make("button", { say: `story_${name}`, click: () => set(drawingPixels(XO[name])) }),
+          ),
+        ),
+        make(
+          "div",
+          { class: "row", role: "group", sayLabel: "storyMove" },
+          arrow("←", 0, -1),
+          arrow("↑", -1, 0),
+          arrow("↓", 1, 0),
+          arrow("→", 0, 1),
+        ),
+        pictureSays,
+      ),
+      make(
+        "div",
+        { class: "stack" },
+        make("h3", { say: "storyFeature" }),
+        make("div", { class: "row" }, ...choices),
+        map,
+        work,
+        featureSays,
+      ),
       make("div", { class: "stack" }, make("h3", { say: "storyRest" }), rest, texts[2]),
-      make("div", { class: "stack" }, make("h3", { say: "storyVotes" }), ...bars.map((bar) => bar.line),
-        votesSay, make("h3", { say: "storyPixels" }),
+      make(
+        "div",
+        { class: "stack" },
+        make("h3", { say: "storyVotes" }),
+        ...bars.map((bar) => bar.line),
+        votesSay,
+        make("h3", { say: "storyPixels" }),
         make("div", { class: "vote" }, make("strong", {}, "X"), pixelTrack, pixels),
-        make("p", { class: "small muted", say: "storyPixelsSays" }))));
+        make("p", { class: "small muted", say: "storyPixelsSays" }),
+      ),
+    ),
+  );
   translate(element, say);
 
   function paint() {
@@ -141,20 +215,46 @@ export function mountStory(element, app) {
     const sign = (/** @type {number} */ v) => (v > 0 ? "+" : "−");
 
     const onBoard = sharpContext(board, BOARD * cell, BOARD * cell);
-    const grid = { values: picture, height: BOARD, width: BOARD, left: 0, top: 0, cell, most: 2, write: sign };
+    const grid = {
+      values: picture,
+      height: BOARD,
+      width: BOARD,
+      left: 0,
+      top: 0,
+      cell,
+      most: 2,
+      write: sign,
+    };
     drawGrid(onBoard, grid);
     frameCells(onBoard, grid, [y, x, WINDOW, WINDOW]);
     if (document.activeElement === board) frameCells(onBoard, grid, [row, column, 1, 1]);
 
     const onMap = sharpContext(map, MATCHES * 33, MATCHES * 33);
-    const matchGrid = { values: matches, height: MATCHES, width: MATCHES, left: 0, top: 0, cell: 33, most: 1.6 };
+    const matchGrid = {
+      values: matches,
+      height: MATCHES,
+      width: MATCHES,
+      left: 0,
+      top: 0,
+      cell: 33,
+      most: 1.6,
+    };
     drawGrid(onMap, matchGrid);
     frameCells(onMap, matchGrid, [y, x, 1, 1]);
 
     const patch = under(picture, y, x);
     const onWork = sharpContext(work, 231, 66);
     [patch, own, patch.map((value, i) => value * own[i])].forEach((values, i) => {
-      drawGrid(onWork, { values, height: WINDOW, width: WINDOW, left: i * 84, top: 2, cell: 21, most: 2, write: sign });
+      drawGrid(onWork, {
+        values,
+        height: WINDOW,
+        width: WINDOW,
+        left: i * 84,
+        top: 2,
+        cell: 21,
+        most: 2,
+        write: sign,
+      });
       onWork.fillStyle = getComputedStyle(work).color;
       onWork.font = "14px system-ui, sans-serif";
       if (i < 2) onWork.fillText(i ? "=" : "×", i * 84 + 73, 34);
@@ -163,9 +263,18 @@ export function mountStory(element, app) {
     const onRest = sharpContext(rest, 132, 3 * 116 - 8);
     FEATURES.forEach((drawing, i) => {
       const values = pooledOf(matched(picture, drawingPixels(drawing)));
-      const pooledGrid = { values, height: POOLED, width: POOLED, left: 0, top: i * 116, cell: 27, most: 1.6 };
+      const pooledGrid = {
+        values,
+        height: POOLED,
+        width: POOLED,
+        left: 0,
+        top: i * 116,
+        cell: 27,
+        most: 1.6,
+      };
       drawGrid(onRest, pooledGrid);
-      if (i === feature) frameCells(onRest, pooledGrid, [Math.floor(y / 2), Math.floor(x / 2), 1, 1]);
+      if (i === feature)
+        frameCells(onRest, pooledGrid, [Math.floor(y / 2), Math.floor(x / 2), 1, 1]);
     });
 
     const votes = votesFor(picture);
@@ -185,7 +294,15 @@ export function mountStory(element, app) {
     pictureSays.textContent = say("storyHint");
     const winner = votes[0] === votes[1] ? say("storyNobody") : votes[0] > votes[1] ? "X" : "O";
     votesSay.textContent = say("storyWinner", { name: winner });
-    board.setAttribute("aria-label", say("storyBoard", { y: row, x: column, mark: sign(picture[row * BOARD + column]), name: winner }));
+    board.setAttribute(
+      "aria-label",
+      say("storyBoard", {
+        y: row,
+        x: column,
+        mark: sign(picture[row * BOARD + column]),
+        name: winner,
+      }),
+    );
     map.setAttribute("aria-label", featureSays.textContent);
     rest.setAttribute("aria-label", say("storyRest"));
     work.setAttribute("aria-label", featureSays.textContent);
@@ -195,7 +312,9 @@ export function mountStory(element, app) {
   let ink = null;
   /** @param {PointerEvent} event */
   function touch(event) {
-    [row, column] = [event.offsetY, event.offsetX].map((v) => Math.min(Math.max(Math.floor(v / cell), 0), BOARD - 1));
+    [row, column] = [event.offsetY, event.offsetX].map((v) =>
+      Math.min(Math.max(Math.floor(v / cell), 0), BOARD - 1),
+    );
     const at = row * BOARD + column;
     ink ??= -picture[at];
     set(picture.map((value, i) => (i === at ? /** @type {number} */ (ink) : value)));
@@ -208,7 +327,9 @@ export function mountStory(element, app) {
   for (const end of ["pointerup", "pointercancel"]) board.addEventListener(end, () => (ink = null));
   for (const name of ["focus", "blur"]) board.addEventListener(name, paint);
   board.addEventListener("keydown", (event) => {
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[
+      event.key
+    ];
     if (step) [row, column] = [row + step[0], column + step[1]].map((v) => (v + BOARD) % BOARD);
     else if (event.key === " " || event.key === "Enter") picture[row * BOARD + column] *= -1;
     else return;
@@ -217,7 +338,9 @@ export function mountStory(element, app) {
   });
   for (const name of /** @type {const} */ (["pointermove", "pointerdown"])) {
     map.addEventListener(name, (event) => {
-      const [y, x] = [event.offsetY, event.offsetX].map((v) => Math.min(Math.max(Math.floor(v / 33), 0), MATCHES - 1));
+      const [y, x] = [event.offsetY, event.offsetX].map((v) =>
+        Math.min(Math.max(Math.floor(v / 33), 0), MATCHES - 1),
+      );
       place = y * MATCHES + x;
       paint();
     });

@@ -14,7 +14,8 @@ function line(drawing, pen, ...points) {
 }
 
 function picture(drawing, level, photo = false) {
-  const { channels, height, width } = drawing.surface, planes = newPlanes(channels, height, width);
+  const { channels, height, width } = drawing.surface,
+    planes = newPlanes(channels, height, width);
   planes.data.fill(level);
   draw.perform(drawing, { kind: "picture", planes, photo });
 }
@@ -29,15 +30,16 @@ test("a line is as thick as the pen, round at its ends, and half at its edge", (
 });
 
 test("undo and redo go through strokes, pictures and clearing, and end in the same surface", () => {
-  const drawing = draw.createDrawing(1, 16, 16, 0), seen = [drawing.surface.data.slice()];
+  const drawing = draw.createDrawing(1, 16, 16, 0),
+    seen = [drawing.surface.data.slice()];
   const keep = () => seen.push(drawing.surface.data.slice());
-  line(drawing, ink, [2, 2], [12, 9]), keep();
-  line(drawing, { ...ink, erase: true }, [6, 0], [6, 15]), keep();
-  line(drawing, ink, [14, 1], [14, 6]), keep();
-  picture(drawing, 0.25), keep();
-  line(drawing, ink, [3, 3]), keep();
-  draw.perform(drawing, { kind: "clear" }), keep();
-  line(drawing, ink, [8, 8], [8, 2]), keep();
+  (line(drawing, ink, [2, 2], [12, 9]), keep());
+  (line(drawing, { ...ink, erase: true }, [6, 0], [6, 15]), keep());
+  (line(drawing, ink, [14, 1], [14, 6]), keep());
+  (picture(drawing, 0.25), keep());
+  (line(drawing, ink, [3, 3]), keep());
+  (draw.perform(drawing, { kind: "clear" }), keep());
+  (line(drawing, ink, [8, 8], [8, 2]), keep());
   for (let i = seen.length - 2; i >= 0; i--) {
     draw.undo(drawing);
     assert.deepEqual(drawing.surface.data, seen[i], `undone to ${i}`);
@@ -62,12 +64,20 @@ test("the eraser brings back what was drawn upon", () => {
 });
 
 test("strokes and photographs are fitted, samples are seen as they are", () => {
-  const drawing = draw.createDrawing(1, 80, 80, 0), how = { centred: true, box: 4 };
+  const drawing = draw.createDrawing(1, 80, 80, 0),
+    how = { centred: true, box: 4 };
   line(drawing, { ...ink, width: 10 }, [60, 20], [60, 40]);
   const box = ({ data }) => data.reduce((found, v, i) => (v > 0 ? [...found, i] : found), []);
-  const asDrawn = box(seenOf(drawing, [1, 8, 8], null)), fitted = box(seenOf(drawing, [1, 8, 8], how));
-  assert.ok(asDrawn.every((i) => i % 8 >= 5), `${asDrawn}`);
-  assert.ok(fitted.includes(4 * 8 + 4) && fitted.every((i) => i % 8 >= 3 && i % 8 <= 5), `${fitted}`);
+  const asDrawn = box(seenOf(drawing, [1, 8, 8], null)),
+    fitted = box(seenOf(drawing, [1, 8, 8], how));
+  assert.ok(
+    asDrawn.every((i) => i % 8 >= 5),
+    `${asDrawn}`,
+  );
+  assert.ok(
+    fitted.includes(4 * 8 + 4) && fitted.every((i) => i % 8 >= 3 && i % 8 <= 5),
+    `${fitted}`,
+  );
   picture(drawing, 0.5);
   assert.ok(seenOf(drawing, [1, 8, 8], how).data.every((level) => level === 0.5));
   picture(drawing, 1, true); // a photographed sheet with a dark stroke

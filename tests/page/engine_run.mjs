@@ -24,7 +24,8 @@ const text = (maps) =>
       Buffer.from(map.buffer, map.byteOffset, map.byteLength).toString("base64"),
     ]),
   );
-const all = (maps) => Object.fromEntries(Object.entries(maps ?? {}).map(([k, v]) => [k, floats(v)]));
+const all = (maps) =>
+  Object.fromEntries(Object.entries(maps ?? {}).map(([k, v]) => [k, floats(v)]));
 
 const { exports } = new WebAssembly.Instance(module, {});
 const functions = Object.values(exports).filter((each) => typeof each === "function");

@@ -91,13 +91,58 @@ test("what an operator sees that the page does not know follows from fields on t
     [0, 2],
     [3, 6],
   ]);
-  const vectors = [1, 2].map((at) => ({ ...odd.layers[1], name: `vector${at}`, shape: [6], field: field(9, 0, 0),
-    from: [["plain", "vector1"][at - 1]] }));
-  const after = fieldBefore({ ...odd, layers: [...odd.layers, ...vectors] }, { layer: "vector2", channel: 1, y: 0, x: 0 });
-  assert.deepEqual([after.get("vector1"), after.get("image")], [[[0, 6], [0, 1], [0, 1]], [[0, 2], [0, 9], [0, 8]]]);
+  const vectors = [1, 2].map((at) => ({
+    ...odd.layers[1],
+    name: `vector${at}`,
+    shape: [6],
+    field: field(9, 0, 0),
+    from: [["plain", "vector1"][at - 1]],
+  }));
+  const after = fieldBefore(
+    { ...odd, layers: [...odd.layers, ...vectors] },
+    { layer: "vector2", channel: 1, y: 0, x: 0 },
+  );
+  assert.deepEqual(
+    [after.get("vector1"), after.get("image")],
+    [
+      [
+        [0, 6],
+        [0, 1],
+        [0, 1],
+      ],
+      [
+        [0, 2],
+        [0, 9],
+        [0, 8],
+      ],
+    ],
+  );
   // One that makes a map larger: between two units of its source it may see both of them.
   const plain = { ...odd.layers[1], shape: [4, 2, 2], field: field(4, 4, 0) };
-  const larger = { ...plain, name: "larger", shape: [4, 4, 4], field: field(4, 2, 0), from: ["plain"] };
-  const boxes = fieldBefore({ ...odd, layers: [odd.layers[0], plain, larger] }, { layer: "larger", channel: 0, y: 1, x: 2 });
-  assert.deepEqual([boxes.get("plain"), boxes.get("image")], [[[0, 4], [0, 2], [1, 2]], [[0, 2], [2, 6], [4, 8]]]);
+  const larger = {
+    ...plain,
+    name: "larger",
+    shape: [4, 4, 4],
+    field: field(4, 2, 0),
+    from: ["plain"],
+  };
+  const boxes = fieldBefore(
+    { ...odd, layers: [odd.layers[0], plain, larger] },
+    { layer: "larger", channel: 0, y: 1, x: 2 },
+  );
+  assert.deepEqual(
+    [boxes.get("plain"), boxes.get("image")],
+    [
+      [
+        [0, 4],
+        [0, 2],
+        [1, 2],
+      ],
+      [
+        [0, 2],
+        [2, 6],
+        [4, 8],
+      ],
+    ],
+  );
 });

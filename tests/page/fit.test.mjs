@@ -11,14 +11,20 @@ const AS_MNIST = { centred: true, box: 20 };
 /** A picture from rows of digits 0 to 9. */
 function picture(...rows) {
   const planes = fit.newPlanes(1, rows.length, rows[0].length);
-  rows.join("").split("").forEach((digit, i) => (planes.data[i] = Number(digit) / 9));
+  rows
+    .join("")
+    .split("")
+    .forEach((digit, i) => (planes.data[i] = Number(digit) / 9));
   return planes;
 }
 
 function near(found, expected, tolerance = 1e-6) {
   assert.equal(found.length, expected.length);
   for (let i = 0; i < found.length; i++) {
-    assert.ok(Math.abs(found[i] - expected[i]) <= tolerance, `${i}: ${found[i]}, not ${expected[i]}`);
+    assert.ok(
+      Math.abs(found[i] - expected[i]) <= tolerance,
+      `${i}: ${found[i]}, not ${expected[i]}`,
+    );
   }
 }
 
@@ -52,19 +58,29 @@ test("a digit of any size and place fills the box, its centre of mass in the mid
 test("area averages, with fractions of pixels", () => {
   near(fit.areaAverage(picture("0963", "3600"), 1, 2).data, [0.5, 0.25]);
   const sums = [4.5, 13.5, 13.5, 10.5]; // of 1.5 × 1.5 pixels, in ninths
-  near(fit.areaAverage(picture("036", "369", "690"), 2, 2).data, sums.map((v) => v / 2.25 / 9));
+  near(
+    fit.areaAverage(picture("036", "369", "690"), 2, 2).data,
+    sums.map((v) => v / 2.25 / 9),
+  );
 });
 
 test("ink is what there is less of, dark on light paper or light on dark", () => {
-  const dark = picture("8888", "8118", "8888"), light = picture("1111", "1881", "1111");
+  const dark = picture("8888", "8118", "8888"),
+    light = picture("1111", "1881", "1111");
   near(fit.inkOf(dark).data, [0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0], 0.01);
   near(fit.inkOf(light).data, fit.inkOf(dark).data);
   near(fit.inkOf(picture("44", "44")).data, [0, 0, 0, 0]);
 });
 
 test("photographs: the middle, in colour or grey, what is transparent on white", () => {
-  const red = [255, 0, 0, 255], clear = [0, 0, 0, 0], blue = [0, 0, 255, 255];
-  const wide = { width: 4, height: 2, data: [blue, red, clear, blue, blue, red, clear, blue].flat() };
+  const red = [255, 0, 0, 255],
+    clear = [0, 0, 0, 0],
+    blue = [0, 0, 255, 255];
+  const wide = {
+    width: 4,
+    height: 2,
+    data: [blue, red, clear, blue, blue, red, clear, blue].flat(),
+  };
   near(fit.fitPhoto(wide, 3, 1, 1).data, [1, 0.5, 0.5]);
   near(fit.fitPhoto(wide, 1, 1, 2).data, [(0.114 + 0.299) / 2, 1.114 / 2]);
   const grey = fit.fitPhoto(wide, 1, 2, 1).data; // two channels that are no colours are both grey
@@ -74,12 +90,19 @@ test("photographs: the middle, in colour or grey, what is transparent on white",
 test("shifts by whole pixels and quarter turns are exact; noise depends on its seed alone", () => {
   const still = { noise: 0, seed: 0, x: 0, y: 0, turn: 0 };
   const some = picture("1230", "4560", "7890", "0000");
-  near(fit.disturbed(some, { ...still, x: 1, y: 1 }).data, picture("1123", "1123", "4456", "7789").data);
-  near(fit.disturbed(some, { ...still, turn: 90 }).data, picture("0741", "0852", "0963", "0000").data);
+  near(
+    fit.disturbed(some, { ...still, x: 1, y: 1 }).data,
+    picture("1123", "1123", "4456", "7789").data,
+  );
+  near(
+    fit.disturbed(some, { ...still, turn: 90 }).data,
+    picture("0741", "0852", "0963", "0000").data,
+  );
   const noisy = fit.disturbed(some, { ...still, noise: 0.2, seed: 3 }).data;
   assert.deepEqual(noisy, fit.disturbed(some, { ...still, noise: 0.2, seed: 3 }).data);
   assert.notDeepEqual(noisy, fit.disturbed(some, { ...still, noise: 0.2, seed: 4 }).data);
-  const many = fit.normalNumbers(1, 100001), mean = many.reduce((a, b) => a + b) / many.length;
+  const many = fit.normalNumbers(1, 100001),
+    mean = many.reduce((a, b) => a + b) / many.length;
   const spread = Math.sqrt(many.reduce((a, b) => a + (b - mean) ** 2, 0) / many.length);
   assert.ok(Math.abs(mean) < 0.01 && Math.abs(spread - 1) < 0.01, `${mean}, ${spread}`);
 });

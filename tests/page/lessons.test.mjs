@@ -1,14 +1,29 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { channelsOf, convolved, KERNELS, outputSize, sizeFormula, weightsOf } from "../../graphcnn/page/convolution.js";
+import {
+  channelsOf,
+  convolved,
+  KERNELS,
+  outputSize,
+  sizeFormula,
+  weightsOf,
+} from "../../graphcnn/page/convolution.js";
 import { shortNumber } from "../../graphcnn/page/grid.js";
-import { asGrey } from "../../graphcnn/page/lab.js";
+import { asGrey } from "../../graphcnn/page/lab_images.js";
 import { uniformNumbers } from "../../graphcnn/page/fit.js";
 import { createCourse, drawnMark, thinned } from "../../graphcnn/page/learn.js";
 import { agreement, drawingPixels, matched, votesFor, XO } from "../../graphcnn/page/xo.js";
 
-const PLAIN = { kernel: 3, stride: 1, padding: 0, dilation: 1, groups: 1, channels: 1, transposed: false };
+const PLAIN = {
+  kernel: 3,
+  stride: 1,
+  padding: 0,
+  dilation: 1,
+  groups: 1,
+  channels: 1,
+  transposed: false,
+};
 const numbers = (count) => Float32Array.from({ length: count }, (_, i) => ((i * 7919) % 13) - 6);
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
@@ -27,12 +42,19 @@ test("a convolution by hand: one window, its padding, one number at a time", () 
   const result = convolved(image, [4, 4], weights, 0, setting);
   assert.equal(result.length, 4);
   const corner = [4, 5, 7, 8].map((i, j) => weights[i] * image[[0, 1, 4, 5][j]]);
-  assert.equal(result[0], corner.reduce((a, b) => a + b));
+  assert.equal(
+    result[0],
+    corner.reduce((a, b) => a + b),
+  );
   assert.deepEqual([...convolved(image, [4, 4], weights, 0, setting, 1)], [result[0], 0, 0, 0]);
 });
 
 test("the transposed convolution is the adjoint of the plain one, dilated and in groups too", () => {
-  for (const [stride, padding, dilation, groups] of [[1, 0, 1, 1], [2, 1, 1, 2], [3, 2, 2, 4]]) {
+  for (const [stride, padding, dilation, groups] of [
+    [1, 0, 1, 1],
+    [2, 1, 1, 2],
+    [3, 2, 2, 4],
+  ]) {
     const setting = { ...PLAIN, stride, padding, dilation, groups, channels: 4 };
     const each = 4 / groups;
     const weights = numbers(4 * each * 9);
@@ -74,24 +96,45 @@ test("a large image becomes grey and small", () => {
 });
 
 test("the story has the numbers of graphcnn's own figure", () => {
-  const expected = { X: [0.91, 0.39, 1], O: [0.33, 1, 0.48], moved: [0.71, 0.5, 0.65], bent: [0.84, 0.44, 0.88], small: [0.73, 0.44, 0.46] };
+  const expected = {
+    X: [0.91, 0.39, 1],
+    O: [0.33, 1, 0.48],
+    moved: [0.71, 0.5, 0.65],
+    bent: [0.84, 0.44, 0.88],
+    small: [0.73, 0.44, 0.46],
+  };
   for (const [name, [x, o, same]] of Object.entries(expected)) {
     const picture = drawingPixels(XO[name]);
     assert.equal(picture.length, 81, name);
     const found = [...votesFor(picture), agreement(picture)];
-    [x, o, same].forEach((value, i) => assert.ok(Math.abs(found[i] - value) < 0.0051, `${name}: ${found}`));
+    [x, o, same].forEach((value, i) =>
+      assert.ok(Math.abs(found[i] - value) < 0.0051, `${name}: ${found}`),
+    );
   }
   const falling = matched(drawingPixels(XO.X), drawingPixels("#...#...#"));
   assert.equal(falling[8], 1);
 });
 
 test("numbers are short", () => {
-  assert.deepEqual([0.333, -0.111, 1, -12.4, 0, -0.001, 2.5].map(shortNumber), [".33", "−.11", "1", "−12", "0", "0", "2.5"]);
+  assert.deepEqual([0.333, -0.111, 1, -12.4, 0, -0.001, 2.5].map(shortNumber), [
+    ".33",
+    "−.11",
+    "1",
+    "−12",
+    "0",
+    "0",
+    "2.5",
+  ]);
 });
 
 /** A trainer of a mean of pixels: enough for the course, which brings the pictures. */
 function fakeTrainer() {
-  const learning = { input: [1, 16, 16], classes: ["O", "X"], batch: 16, states: { weight: "", bias: "" } };
+  const learning = {
+    input: [1, 16, 16],
+    classes: ["O", "X"],
+    batch: 16,
+    states: { weight: "", bias: "" },
+  };
   let weights = new Float32Array(2);
   const score = (image) => {
     const sum = image.reduce((a, b) => a + b, 0) / image.length;

@@ -13,9 +13,22 @@ import { WORDS, wordsOf } from "../../graphcnn/page/words.js";
 import { fakeAbout } from "./fake_engine.mjs";
 
 const FIRST = {
-  levels: new Float32Array(36), image: new Float32Array(36), maps: null, stale: false, spent: 0,
-  layer: "conv1", unit: null, pins: [], frozen: false, rule: "plain", gamma: 1, switches: {},
-  overlay: "none", lang: "en", theme: "auto", pane: "graph",
+  levels: new Float32Array(36),
+  image: new Float32Array(36),
+  maps: null,
+  stale: false,
+  spent: 0,
+  layer: "conv1",
+  unit: null,
+  pins: [],
+  frozen: false,
+  rule: "plain",
+  gamma: 1,
+  switches: {},
+  overlay: "none",
+  lang: "en",
+  theme: "auto",
+  pane: "graph",
 };
 
 test("listeners are told once a frame, and in the same frame of what another sets", () => {
@@ -50,7 +63,10 @@ test("every string has both languages, and the same values in both", () => {
     assert.equal(pair.length, 2, key);
     const values = pair.map((text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort());
     assert.deepEqual(values[0], values[1], key);
-    assert.ok(pair.every((text) => text.trim()), key);
+    assert.ok(
+      pair.every((text) => text.trim()),
+      key,
+    );
   }
   assert.equal(wordsOf("en", "reads", { name: "7", share: "98 %" }), "7, 98 %");
   assert.equal(wordsOf("zh", "inputTitle"), "输入");
@@ -68,8 +84,18 @@ test("an address holds what differs, and gives it back", () => {
   const levels = Float32Array.from({ length: 36 }, (_, i) => (i % 7 === 0 ? i / 51 : 0));
   const unit = { layer: "conv1", channel: 1, y: 2, x: 3 };
   const state = {
-    ...FIRST, levels, unit, pins: [unit, { ...unit, channel: 0 }], frozen: true, gamma: 0.6,
-    rule: "guided", lang: "zh", theme: "dark", pane: "lab", layer: "scores", overlay: "cam",
+    ...FIRST,
+    levels,
+    unit,
+    pins: [unit, { ...unit, channel: 0 }],
+    frozen: true,
+    gamma: 0.6,
+    rule: "guided",
+    lang: "zh",
+    theme: "dark",
+    pane: "lab",
+    layer: "scores",
+    overlay: "cam",
     switches: { conv1: Float32Array.of(1, 0) },
   };
   assert.equal(addressOf(FIRST, FIRST), "");
@@ -80,7 +106,8 @@ test("an address holds what differs, and gives it back", () => {
 });
 
 test("an address of another network gives nothing that this one does not have", () => {
-  const text = "layer=conv9&unit=conv1:9:0:0&pins=conv1:0:0:0~x:1:1:1~conv1:0:0:0&rule=lrp&switches=x:0:0&image=AAE&pane=no";
+  const text =
+    "layer=conv9&unit=conv1:9:0:0&pins=conv1:0:0:0~x:1:1:1~conv1:0:0:0&rule=lrp&switches=x:0:0&image=AAE&pane=no";
   const state = stateOf(text, fakeAbout());
   assert.deepEqual(state, { unit: null, pins: [{ layer: "conv1", channel: 0, y: 0, x: 0 }] });
 });
@@ -88,12 +115,23 @@ test("an address of another network gives nothing that this one does not have", 
 test("a name may hold the signs that an address stands units apart by", () => {
   const plain = fakeAbout();
   for (const name of ["a~b:1", "%7E", "100 %", "c:0:0"]) {
-    const layers = plain.layers.map((layer) => (layer.name === "conv1" ? { ...layer, name } : layer));
+    const layers = plain.layers.map((layer) =>
+      layer.name === "conv1" ? { ...layer, name } : layer,
+    );
     const about = { ...plain, layers };
     const unit = { layer: name, channel: 1, y: 2, x: 3 };
-    const state = { ...FIRST, unit, pins: [unit, { ...unit, channel: 0 }], switches: { [name]: Float32Array.of(1, 0) } };
+    const state = {
+      ...FIRST,
+      unit,
+      pins: [unit, { ...unit, channel: 0 }],
+      switches: { [name]: Float32Array.of(1, 0) },
+    };
     const back = stateOf(addressOf(state, FIRST), about);
-    assert.deepEqual([back.unit, back.pins, back.switches], [unit, state.pins, state.switches], name);
+    assert.deepEqual(
+      [back.unit, back.pins, back.switches],
+      [unit, state.pins, state.switches],
+      name,
+    );
   }
 });
 
@@ -112,14 +150,22 @@ test("of a map the strongest unit has its place, of a vector it is the class", (
   const values = new Float32Array(about.layers[1].shape.reduce((a, b) => a * b, 1));
   values[values.length - 1] = 1;
   const [channels, height, width] = about.layers[1].shape;
-  assert.deepEqual(strongest({ conv1: values }, map), { layer: "conv1", channel: channels - 1, y: height - 1, x: width - 1 });
+  assert.deepEqual(strongest({ conv1: values }, map), {
+    layer: "conv1",
+    channel: channels - 1,
+    y: height - 1,
+    x: width - 1,
+  });
   assert.equal(predicted({ scores: Float32Array.of(0, 2, 1) }, about), 1);
 });
 
 test("text on every colour has a contrast of 4.5", () => {
   const light = (at) => {
-    const [r, g, b] = [0, 1, 2].map((k) => ((level) =>
-      level <= 0.04045 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4)(SIGNED[at + k] / 255));
+    const [r, g, b] = [0, 1, 2].map((k) =>
+      ((level) => (level <= 0.04045 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4))(
+        SIGNED[at + k] / 255,
+      ),
+    );
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   for (let i = 0; i < 256; i++) {
@@ -140,9 +186,15 @@ test("bytes are packed and come back, long runs of zeros too", () => {
 });
 
 test("levels are normalised by channel", () => {
-  const input = { shape: [2, 1, 2], normalisation: { mean: [0.5, 10], std: [0.5, 5], scale: 1 / 255 } };
+  const input = {
+    shape: [2, 1, 2],
+    normalisation: { mean: [0.5, 10], std: [0.5, 5], scale: 1 / 255 },
+  };
   const image = normalised(Float32Array.of(0, 1, 0, 1), input);
-  assert.deepEqual([...image].map((v) => Math.round(v * 1e5) / 1e5), [-1, 1, -2, -1.8]);
+  assert.deepEqual(
+    [...image].map((v) => Math.round(v * 1e5) / 1e5),
+    [-1, 1, -2, -1.8],
+  );
 });
 
 test("arrows move in a map and stop at its border, in a vector they change the channel", () => {
@@ -151,12 +203,18 @@ test("arrows move in a map and stop at its border, in a vector they change the c
   assert.deepEqual(middle, { layer: "conv1", channel: 0, y: 2, x: 2 });
   assert.deepEqual(moved(conv, { ...middle, x: 3 }, [0, 1], false), { ...middle, x: 3 });
   assert.equal(moved(conv, middle, [0, -1], true).channel, 1);
-  assert.equal(moved(scores, { layer: "scores", channel: 2, y: 0, x: 0 }, [1, 0], false).channel, 0);
+  assert.equal(
+    moved(scores, { layer: "scores", channel: 2, y: 0, x: 0 }, [1, 0], false).channel,
+    0,
+  );
 });
 
 test("a search finds layers by a part of the name, and a channel", () => {
   const { layers } = fakeAbout();
-  assert.deepEqual(found(layers, "CONV:7").fits.map((layer) => layer.name), ["conv1"]);
+  assert.deepEqual(
+    found(layers, "CONV:7").fits.map((layer) => layer.name),
+    ["conv1"],
+  );
   assert.equal(found(layers, "conv1:7").channel, 7);
   assert.equal(found(layers, "conv1").channel, null);
 });

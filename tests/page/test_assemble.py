@@ -33,7 +33,8 @@ def test_the_script_is_without_what_readers_alone_need() -> None:
 def test_every_word_is_said_somewhere() -> None:
     sources = {m.name: m.read_text(encoding="utf-8") for m in files("graphcnn.page").iterdir()
                if m.name.endswith((".js", ".html"))}  # fmt: skip
-    words = re.findall(r'^  "?([\w-]+)"?: \[', sources.pop("words.js"), re.MULTILINE)
+    tables = sources.pop("words.js") + sources.pop("lesson_words.js")
+    words = re.findall(r'^  "?([\w-]+)"?: \[', tables, re.MULTILINE)
     rest = "\n".join(sources.values())
     beginnings = tuple(re.findall(r"`([a-z]\w*[_-]?)\$\{", rest))
     said = {*re.findall(r"[\w-]+", rest)}
