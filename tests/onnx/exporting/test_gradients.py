@@ -106,5 +106,6 @@ def test_gradients_at_every_batch_size(sample):
 
 def test_all_operators_with_a_gradient_are_tried():
     wanted = {s.op.name for s in all_samples() if is_differentiable(s)} - set(EXCUSED)
+    wanted -= {"scan"}  # its body has types of its own: test_loops.py
     assert {s.op.name for s in SAMPLES} == wanted
     assert {s.op.name for s in SYMBOLIC} == {s.op.name for s in SAMPLES}
