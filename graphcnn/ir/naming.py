@@ -132,11 +132,12 @@ def state_keys(graph: Graph, names: dict[Node, str]) -> dict[Value, str]:
 
 
 def result_name(op: Op, index: int) -> str:
-    """Name of result `index` of an operator, also for repeated ones: `y0`, `y1`."""
+    """Name of result `index` of an operator, also for repeated ones, `y0`, `y1`, and for those of
+    which there are more than have names."""
     fixed = len(op.results) - 1
     if op.results[-1].startswith("*") and index >= fixed:
         return f"{op.results[-1][1:]}{index - fixed}"
-    return op.results[index]
+    return op.results[index] if index <= fixed else f"output{index}"
 
 
 class Names:

@@ -11,16 +11,17 @@ from graphcnn.compile.runner import Runner
 from graphcnn.runtime.execution import Execution
 
 
-def rows_and_wide_rows() -> cnn.Model:
+def rows_and_wide_rows() -> list[cnn.Model]:
     """Of which one or two rows are multiplied in another way than three."""
     x = cnn.input("x", (400,))
-    return cnn.Model(x, cnn.dense(x, 120), "rows")
+    return [cnn.Model(x, cnn.dense(x, 120), "rows")]
 
 
-def few_pixels() -> cnn.Model:
-    """A convolution of which one image is computed by another algorithm than several."""
-    x = cnn.input("x", (256, 7, 7))
-    return cnn.Model(x, cnn.conv2d(x, 256, 3, padding=1), "pixels")
+def few_pixels() -> list[cnn.Model]:
+    """Convolutions of which one image is computed by another algorithm than several; how small it
+    must be for that depends on the processor."""
+    images = [cnn.input("x", (256, size, size)) for size in (7, 4)]
+    return [cnn.Model(x, cnn.conv2d(x, 256, 3, padding=1), "pixels") for x in images]
 
 
 def check(model: cnn.Model, seed: int) -> set[bool]:
@@ -42,7 +43,8 @@ def check(model: cnn.Model, seed: int) -> set[bool]:
 
 @pytest.mark.parametrize("make", [rows_and_wide_rows, few_pixels])
 def test_another_algorithm_is_not_filled_up_to(make) -> None:  # type: ignore[no-untyped-def]
-    assert check(make().initialize(0), 0) == {True, False}
+    found = [check(model.initialize(0), 0) for model in make()]
+    assert set.union(*found) == {True, False}
 
 
 @pytest.mark.parametrize("seed", range(4))

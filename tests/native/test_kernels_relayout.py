@@ -54,6 +54,9 @@ def test_kernels(shape, before, after):
 @pytest.mark.parametrize("before", KERNELS)
 @pytest.mark.parametrize("after", ["w4o16i16x2", "w2o16i16x1", "w4i16o16x1", "w2i16o16x2"])
 def test_transformed_kernels(shape, before, after):
+    """Blocks are as wide as the vectors of this processor."""
+    lanes = host().lanes(DType.FLOAT32)
+    before, after = (layout.replace("16", str(lanes)) for layout in (before, after))
     check(shape, before, after, share=1e-6)
 
 
