@@ -6,8 +6,8 @@ from random import Random
 
 import numpy as np
 import pytest
-import samples
 from native.run_kernel import node_of
+from samples import all_samples, library
 from support.built import NODE, checked, joined, network, run, values
 from support.cases import each
 from support.exported_networks import NETWORKS
@@ -62,11 +62,11 @@ def test_batches_are_built_too() -> None:
 INSIDE = {"all_reduce", "fused", "placed", "relayout"}
 
 
-@pytest.mark.parametrize("op", sorted(samples.library().keys() - INSIDE))
+@pytest.mark.parametrize("op", sorted(library().keys() - INSIDE))
 def test_every_operator_runs_or_is_refused_by_name(op: str) -> None:
     """Samples of all operators as networks of one: in WebAssembly the bits of SSE2."""
     graphs, feeds = [], []
-    for sample in samples.all_samples():
+    for sample in all_samples():
         if sample.op.name == op:
             node, arrays = node_of(sample)
             keys = [v.node.op.attributes["key"] for v in node.inputs]
