@@ -4,29 +4,30 @@ What the input contributes is one product for all steps, before the loop; in it 
 state contributes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir.node import Value, constant_of
-from graphcnn.ir.tensor_type import DType, merged_size
-from graphcnn.language.activations import activate
+from graphcnn.ir.node import Value
+from graphcnn.ir.tensor_type import DType
 from graphcnn.language.arguments import Activation, positive, scoped
 from graphcnn.language.errors import located
-from graphcnn.language.loops.scan import scan
+from graphcnn.language.loops.cells import (
+    Cell,
+    contribution,
+    counted,
+    gru_cell,
+    lstm_cell,
+    over_steps,
+    rnn_cell,
+    with_state,
+)
 from graphcnn.language.sources import learned
-from graphcnn.ops.activation import Sigmoid, Tanh
-from graphcnn.ops.comparison import Less, Where
-from graphcnn.ops.dense import Dense
 from graphcnn.ops.gather import filled
 from graphcnn.ops.parts.checks import check_float
-from graphcnn.ops.shape import Concat, Reshape, Transpose
-
-#: The new states from what the input gives at one step, from what the old state gives, and from
-#: the old states. The first state is what the layer shows.
-Cell = Callable[[Value, Value, tuple[Value, ...]], tuple[Value, ...]]
+from graphcnn.ops.shape import Concat, Transpose
 
 
 @located
@@ -59,11 +60,7 @@ def rnn(
         (ys, h): all states (N, T, H), and the last one (N, H).
     """
     size = positive(units, "units")
-
-    def cell(given: Value, before: Value, states: tuple[Value, ...]) -> tuple[Value, ...]:
-        return (activate(given + before, activation),)
-
-    layer = _Layer(cell, size, 1, 1, bias, False, 0.0, name or "rnn")
+    layer = _Layer(rnn_cell(activation), size, 1, 1, bias, False, 0.0, name or "rnn")
     ys, (last,) = layer.over(x, _given(start), lengths, reverse, bidirectional)
     return ys, last
 
@@ -99,13 +96,7 @@ def lstm(
         (ys, (h, c)): all h (N, T, H), and the last h and c (N, H).
     """
     size = positive(units, "units")
-
-    def cell(given: Value, before: Value, states: tuple[Value, ...]) -> tuple[Value, ...]:
-        i, f, g, o = _parts(given + before, 4)
-        c = Sigmoid()(f) * states[1] + Sigmoid()(i) * Tanh()(g)
-        return Sigmoid()(o) * Tanh()(c), c
-
-    layer = _Layer(cell, size, 4, 2, bias, False, float(forget_bias), name or "lstm")
+    layer = _Layer(lstm_cell, size, 4, 2, bias, False, float(forget_bias), name or "lstm")
     ys, (h, c) = layer.over(x, _given(start), lengths, reverse, bidirectional)
     return ys, (h, c)
 
@@ -135,14 +126,7 @@ def gru(
         (ys, h): all states (N, T, H), and the last one (N, H).
     """
     size = positive(units, "units")
-
-    def cell(given: Value, before: Value, states: tuple[Value, ...]) -> tuple[Value, ...]:
-        (r, z, n), (r2, z2, n2) = _parts(given, 3), _parts(before, 3)
-        new = Tanh()(n + Sigmoid()(r + r2) * n2)
-        share = Sigmoid()(z + z2)
-        return ((1.0 - share) * new + share * states[0],)
-
-    layer = _Layer(cell, size, 3, 1, bias, bias, 0.0, name or "gru")
+    layer = _Layer(gru_cell, size, 3, 1, bias, bias, 0.0, name or "gru")
     ys, (last,) = layer.over(x, _given(start), lengths, reverse, bidirectional)
     return ys, last
 
@@ -181,7 +165,7 @@ class _Layer:
     ) -> tuple[Value, tuple[Value, ...]]:
         """All results, and the last states."""
         self._check(x, start, lengths, bidirectional)
-        mask = None if lengths is None else _mask(lengths, int(x.shape[1]))  # type: ignore[arg-type]
+        mask = None if lengths is None else counted(lengths, int(x.shape[1]))  # type: ignore[arg-type]
         rows = Transpose((1, 0, 2))(x)
         if not bidirectional:
             ys, last = self._one_way(rows, start, mask, reverse, self.name)
@@ -202,28 +186,14 @@ class _Layer:
         reverse: bool,
         name: str,
     ) -> tuple[Value, tuple[Value, ...]]:
-        steps, items, features = rows.shape
         size, dtype = self.gates * self.units, rows.dtype
-        flat = Reshape((merged_size((steps, items)), features))(rows)
-        weight = learned((size, int(features)), "xavier", dtype)  # type: ignore[arg-type]
-        given = Dense()(flat, weight, *self._biases(dtype), name=scoped(f"{name}.input", ""))
-        given = Reshape((steps, items, size))(given)
+        weight = learned((size, int(rows.shape[2])), "xavier", dtype)  # type: ignore[arg-type]
+        given = contribution(rows, weight, *self._biases(dtype), name=scoped(f"{name}.input", ""))
         inner = learned((size, self.units), "orthogonal", dtype)
         more = [learned((size,), "zeros", dtype)] if self.inner_bias else []
-        zeros = [filled((items, self.units), 0.0, dtype)] * self.states
-
-        def step(carry: tuple[Value, ...], at: tuple[Value, ...]) -> Any:
-            before = Dense()(carry[0], inner, *more, name="recurrent")
-            new = self.cell(at[0], before, carry)
-            if mask is None:
-                return new, new[0]
-            on = at[1]
-            kept = tuple(Where()(on, n, old) for n, old in zip(new, carry, strict=True))
-            return kept, Where()(on, new[0], constant_of(0.0, dtype))
-
-        xs = (given,) if mask is None else (given, mask)
-        last, ys = scan(step, tuple(start or zeros), xs, axis=0, reverse=reverse, name=name)
-        return ys, last
+        zeros = [filled((rows.shape[1], self.units), 0.0, dtype)] * self.states
+        step = with_state(self.cell, inner, *more)
+        return over_steps(step, given, start or zeros, mask, reverse, name)
 
     def _biases(self, dtype: DType) -> list[Value]:
         if not self.bias:
@@ -268,16 +238,3 @@ def _given(start: Any) -> tuple[Value, ...] | None:
     if not all(isinstance(v, Value) for v in values):
         raise GraphError(f"start must be a tensor, or a pair of them for lstm, found {start!r}")
     return tuple(values)
-
-
-def _parts(x: Value, count: int) -> list[Value]:
-    """Equal parts along the last axis of (N, count·H)."""
-    size = int(x.shape[1]) // count  # type: ignore[arg-type]
-    return [x[:, k * size : (k + 1) * size] for k in range(count)]
-
-
-def _mask(lengths: Value, steps: int) -> Value:
-    """(T, N, 1): whether step t counts for item n."""
-    places = constant_of(np.arange(steps, dtype=np.int64)[:, None])
-    on = Less()(places, lengths)
-    return Reshape((*on.shape, 1))(on)
