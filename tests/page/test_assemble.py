@@ -30,6 +30,14 @@ def test_the_script_is_without_what_readers_alone_need() -> None:
     assert len(deflated(script.encode())) + len(style.encode()) <= MOST_BYTES
 
 
+def test_styles_and_the_body_have_no_line_longer_than_100_columns() -> None:
+    """Prettier sees to the scripts; nothing sees to these."""
+    long = [f"{m.name}: {line}" for m in files("graphcnn.page").iterdir()
+            if m.name.endswith((".css", ".html"))
+            for line in m.read_text(encoding="utf-8").splitlines() if len(line) > 100]  # fmt: skip
+    assert long == []
+
+
 def test_every_word_is_said_somewhere() -> None:
     sources = {m.name: m.read_text(encoding="utf-8") for m in files("graphcnn.page").iterdir()
                if m.name.endswith((".js", ".html"))}  # fmt: skip
