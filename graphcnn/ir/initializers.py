@@ -7,7 +7,7 @@ fan_out = O·H·W; a dense weight (units, features) has fan_in = features and fa
 import math
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -157,7 +157,7 @@ class Custom(Initializer):
     """Any function `f(shape) -> array`. Its name is printed; a parsed text cannot call it again."""
 
     label: str
-    function: Callable[[tuple[int, ...]], Any] | None = None
+    function: Callable[[tuple[int, ...]], Any] | None = field(default=None, repr=False)
 
     def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
         if self.function is None:

@@ -13,6 +13,7 @@ from graphcnn.pictures.content.coloring import Heat, coloring
 from graphcnn.pictures.content.content import (
     COMFORTABLE,
     DETAILS,
+    Card,
     Content,
     content,
     edge_text,
@@ -24,11 +25,13 @@ from graphcnn.pictures.parts.cards import Sheet, sheet, stepped
 from graphcnn.pictures.parts.engine import ENGINES, placed
 from graphcnn.pictures.parts.flow import LABEL, Flow, flow, ports, route
 from graphcnn.pictures.parts.frames import Band, bands, common_scope, draw_band, room
-from graphcnn.pictures.parts.layout import Edge, Size, rows_of
+from graphcnn.pictures.parts.layout import ANYWHERE, Edge, Ends, Size, rows_of
+from graphcnn.pictures.parts.loops import Drawn, lines_back, loop_sheet
 from graphcnn.pictures.parts.shared_weights import ties
 from graphcnn.pictures.picture import Picture
 from graphcnn.pictures.scene.fonts import elide, text_width
 from graphcnn.pictures.scene.scene import Box, Group, Item, Rect, Scene, Text
+from graphcnn.pictures.scene.scene import around as around_boxes
 from graphcnn.pictures.scene.units import counted
 
 _GAP: Final = 22.0
@@ -74,7 +77,7 @@ def graph_picture(
     if direction not in ("TB", "LR"):
         raise GraphError(f'direction must be "TB" or "LR", found {direction!r}')
     shown = _shown(graph, detail, unfold if fold else None)
-    heat = coloring(shown.cards, color, times)
+    heat = coloring(list(shown.every_card()), color, times)
     drawing = _Drawing(graph, shown, heat, direction == "LR", wrap, engine)
     return Picture(drawing.scene(graph.name if title is None else title), graph)
 
@@ -87,7 +90,8 @@ def _shown(graph: Graph, detail: str, unfold: Sequence[str] | None) -> Content:
         return found if unfold is None else folded(found, unfold)
 
     layers = at("layers" if detail == "auto" else detail)
-    return at("blocks") if detail == "auto" and len(layers.cards) > COMFORTABLE else layers
+    many = len(list(layers.every_card())) > COMFORTABLE
+    return at("blocks") if detail == "auto" and many else layers
 
 
 class _Drawing:
@@ -99,17 +103,21 @@ class _Drawing:
         turned: bool,
         wrap: bool,
         engine: str,
+        ends: Ends = ANYWHERE,
     ) -> None:
         self.graph, self.shown, self.heat, self.turned = graph, shown, heat, turned
+        self.engine = engine
         bundles: dict[Value, int] = {}
         for link in shown.links:
             bundles.setdefault(link.value, len(bundles))
         self.texts = _texts(shown)
         self.edges = [Edge(k.source, k.target, bundles[k.value]) for k in shown.links]
-        self.bands = bands(shown, rows_of(len(shown.cards), self.edges))
+        self.skips = False  # whether a line passes rows, here or in a loop
+        self.bands = bands(shown, rows_of(len(shown.cards), self.edges, ends))
         self.sheets = self._sheets()
         sizes = [self._size(i) for i in range(len(self.sheets))]
-        self.layout = placed(engine, sizes, self.edges, _GAP, _LANE)
+        self.layout = placed(engine, sizes, self.edges, _GAP, _LANE, ends)
+        self.skips |= any(len(way) > 2 for way in self.layout.ways)
         self.leaving: dict[int, list[list[int]]] = {}
         for way in self.layout.ways:
             self.leaving.setdefault(way[0], []).append(way)
@@ -121,10 +129,23 @@ class _Drawing:
         for band in self.bands:
             scope = common_scope(band.frame.cards)
             said.update({i: scope for i in band.cards if len(scope) > len(said.get(i, ""))})
-        return [
-            sheet(card, card.name[len(said[i]) :] if i in said else "")
+        titles = [
+            card.name[len(said[i]) :] if i in said else ""
             for i, card in enumerate(self.shown.cards)
         ]
+        return [
+            self._loop(card, title) if card.loop else sheet(card, title)
+            for card, title in zip(self.shown.cards, titles, strict=True)
+        ]
+
+    def _loop(self, card: Card, title: str) -> Sheet:
+        """The card of a loop, with its body drawn in one piece."""
+        loop = card.loop
+        assert loop is not None
+        ends = Ends(loop.entries, loop.exits)
+        body = _Drawing(self.graph, loop.inside, self.heat, self.turned, False, self.engine, ends)
+        self.skips |= body.skips
+        return loop_sheet(card, loop, body.drawn(0.0), title, self.turned)
 
     def _size(self, i: int) -> Size:
         one = self.sheets[i]
@@ -159,7 +180,32 @@ class _Drawing:
         )
 
     def scene(self, title: str) -> Scene:
-        shift = _TOP if self.turned else _MARGIN
+        drawn = self.drawn(_TOP if self.turned else _MARGIN)
+        right, bottom = drawn.box.right + _MARGIN, drawn.box.bottom + _MARGIN
+        subtitle = totals.subtitle(self.graph)
+        wide = max(text_width(title, 15, True), text_width(subtitle, 10)) * 1.06 + 28
+        width = math.ceil(max(right, min(wide, 720), 420))
+        bottom += self.flow.tracks
+        extra, bottom = self._below(width, bottom + 6, drawn.tied)
+        footer = totals.footer(self.graph, self.shown)
+        notes, bottom = around.notes(footer, width, bottom + 2)
+        height = math.ceil(bottom + 6)
+        items: tuple[Item, ...] = (
+            Rect(Box(0, 0, width, height), "ground"),
+            *around.heading(title, subtitle, width),
+            *drawn.items,
+            *extra,
+            *notes,
+        )
+        description = (
+            f"Diagram of {title}: {counted(len(self.sheets), 'card')}, "
+            f"{counted(len(self.edges), 'line')}. {subtitle}."
+        )
+        return Scene(width, height, items, title, description, tuple(footer),
+                     totals.data(self.graph, self.shown))  # fmt: skip
+
+    def drawn(self, shift: float) -> Drawn:
+        """Frames, lines, labels and cards, so far to the right, or down where it is turned."""
         self.flow.shift = [s + shift for s in self.flow.shift]
         self.flow.columns = [(a + shift, b + shift) for a, b in self.flow.columns]
         places = [self._place(i) for i in range(len(self.sheets))]
@@ -190,38 +236,16 @@ class _Drawing:
         ]
         columns = [self.flow.column[self.layout.row[i]] for i in range(len(places))]
         shared = ties(self.sheets, places, columns)
-        drawn: list[Group] = [*frames, *labels, *cards]
-        right = max(g.box.right for g in drawn if g.box) + _MARGIN
-        bottom = max([g.box.bottom for g in drawn if g.box]) + _MARGIN
+        boxes = [g.box for g in (*frames, *labels, *cards) if g.box]
+        # Lanes of lines may lie outside of all boxes.
+        low, high = min(a for a, _ in self.flow.columns), max(b for _, b in self.flow.columns)
         if self.turned:
-            right = max(right, max(self.flow.leave[:-1], default=0) + _MARGIN)
+            end = max(self.flow.leave[:-1], default=0)
+            hull = around_boxes([*boxes, Box(boxes[0].left, low, max(boxes[0].right, end), high)])
         else:
-            right = max(right, self.flow.columns[-1][1] + _MARGIN)
-        subtitle = totals.subtitle(self.graph)
-        wide = max(text_width(title, 15, True), text_width(subtitle, 10)) * 1.06 + 28
-        width = math.ceil(max(right, min(wide, 720), 420))
-        bottom += self.flow.tracks
-        extra, bottom = self._below(width, bottom + 6, bool(shared))
-        footer = totals.footer(self.graph, self.shown)
-        notes, bottom = around.notes(footer, width, bottom + 2)
-        height = math.ceil(bottom + 6)
-        items: tuple[Item, ...] = (
-            Rect(Box(0, 0, width, height), "ground"),
-            *around.heading(title, subtitle, width),
-            *frames,
-            *lines,
-            *shared,
-            *labels,
-            *cards,
-            *extra,
-            *notes,
-        )
-        description = (
-            f"Diagram of {title}: {counted(len(self.sheets), 'card')}, "
-            f"{counted(len(self.edges), 'line')}. {subtitle}."
-        )
-        return Scene(width, height, items, title, description, tuple(footer),
-                     totals.data(self.graph, self.shown))  # fmt: skip
+            hull = around_boxes([*boxes, Box(low, boxes[0].top, high, boxes[0].bottom)])
+        items = (*frames, *lines, *shared, *labels, *cards)
+        return Drawn(items, tuple(places), hull, bool(shared))
 
     def _place(self, i: int) -> Box:
         one = self.sheets[i]
@@ -284,11 +308,13 @@ class _Drawing:
             group, top = around.scale(self.heat.what, 0, max(values, default=0), self.heat.write,
                                       width, top)  # fmt: skip
             groups.append(group)
-        cards = self.shown.cards
+        cards = list(self.shown.every_card())
         entries = around.families((f for c in cards for f, _ in c.extra), (c.family for c in cards))
         entries.append(around.line_entry("edge", "value, wider for more bytes"))
-        if any(len(way) > 2 for way in self.layout.ways):
+        if self.skips:
             entries.append(around.line_entry("skip", "skips layers"))
+        if lines_back(cards):
+            entries.append(around.line_entry("carry", "carried to the next step"))
         if tied:
             entries.append(around.line_entry("tie", "shared weights"))
         group, top = around.legend(entries, width, top)

@@ -83,11 +83,15 @@ class _Links(HTMLParser):
 
 
 def check_places(scene: Scene) -> None:
-    """Cards and labels apart from each other, and what cards say inside them."""
+    """Cards and labels apart from each other, but for loops, which hold what is in them; and what
+    cards say inside them."""
     page = Box(0, 0, scene.width, scene.height)
     solid = [g for g in scene.groups() if g.kind in ("card", "label") and g.box]
     for one, other in combinations(solid, 2):
         assert one.box and other.box
+        if holds(one, other) or holds(other, one):
+            assert one.box.contains(other.box) or other.box.contains(one.box)
+            continue
         assert not one.box.overlaps(other.box), f"{name(one)} lies on {name(other)}"
     for group in scene.groups():
         if group.box is not None:
@@ -104,6 +108,15 @@ def check_places(scene: Scene) -> None:
             assert page.contains(shape.box, 2)
 
 
+def holds(loop: Group, other: Group) -> bool:
+    """Whether one is the card of a loop that the other stands in. Labels have no key: the loop has
+    them whole or not at all."""
+    if other.kind == "card":
+        return other.key.startswith(f"{loop.key}.")
+    inside = bool(loop.box and other.box and loop.box.contains(other.box))
+    return loop.kind == "card" and inside and loop.label.find(": loop of ") > 0
+
+
 def check_lines(scene: Scene) -> None:
     """No line runs through a label, nor through a card that it does not belong to."""
     labels = [g.box for g in scene.groups("label") if g.box]
@@ -115,9 +128,14 @@ def check_lines(scene: Scene) -> None:
             if not isinstance(path, Path) or path.steps[-1][0] == "Z":
                 continue
             for point in points(path):
-                for box in (*labels, *(box for key, box in cards if key not in edge.links)):
+                for box in (*labels, *(box for key, box in cards if not touches(edge, key))):
                     inside = box.left < point[0] < box.right and box.top < point[1] < box.bottom
                     assert not inside, f"the line {edge.links} runs through {box}"
+
+
+def touches(edge: Group, key: str) -> bool:
+    """Whether a line begins or ends at a card, or within the loop that it stands for."""
+    return key in edge.links or all(link.startswith(f"{key}.") for link in edge.links)
 
 
 def points(path: Path) -> Iterator[tuple[float, float]]:

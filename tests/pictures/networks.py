@@ -28,6 +28,38 @@ def residual(blocks: int) -> cnn.Model:
     return cnn.Model(image, x, name="residual")
 
 
+def recurrent() -> cnn.Model:
+    """One LSTM, and what is made of its last state."""
+    sequence = cnn.input("sequence", (12, 3))
+    _, (h, _) = cnn.lstm(sequence, 8, name="lstm")
+    return cnn.Model(sequence, cnn.dense(h, 2, name="out"), name="recurrent")
+
+
+def both_ways(layer: str = "lstm") -> cnn.Model:
+    """A recurrent layer that goes both ways, sequences of several lengths."""
+    sequence, count = cnn.input("sequence", (6, 3)), cnn.input("count", (), dtype="int64")
+    make = {"lstm": cnn.lstm, "gru": cnn.gru}[layer]
+    ys, _ = make(sequence, 4, lengths=count, bidirectional=True, name=layer)
+    return cnn.Model([sequence, count], {"ys": ys}, name="both ways")
+
+
+def nested() -> cnn.Model:
+    """A loop over rows, in it one over the columns of a row."""
+    x = cnn.input("x", (5, 4, 3))
+
+    def column(c: Value, pixel: Value) -> tuple[Value, tuple[()]]:
+        new = cnn.dense(pixel, 6, name="in") + cnn.dense(c, 6, bias=False, name="again")
+        return cnn.tanh(new), ()
+
+    def row(c: Value, pixels: Value) -> tuple[Value, Value]:
+        last, _ = cnn.scan(column, cnn.zeros((cnn.N, 6)), pixels, name="columns")
+        c = c + last
+        return c, cnn.max(c, axes=1)
+
+    last, best = cnn.scan(row, cnn.zeros((cnn.N, 6)), x, name="rows")
+    return cnn.Model(x, {"last": last, "best": best}, name="nested")
+
+
 def inception() -> cnn.Model:
     """Module 3a of GoogLeNet (C. Szegedy et al., arXiv:1409.4842, table 1)."""
     image = cnn.input("image", (192, 28, 28))

@@ -19,7 +19,16 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pictures.charts import charts
-from pictures.networks import alexnet, densenet, inception, residual, vgg16
+from pictures.networks import (
+    alexnet,
+    both_ways,
+    densenet,
+    inception,
+    nested,
+    recurrent,
+    residual,
+    vgg16,
+)
 from pictures.scene_text import scene_text
 
 import graphcnn as cnn
@@ -81,6 +90,10 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "difference": changed,
     "inception": lambda: graph_picture(inception().graph),
     "inception-right": lambda: graph_picture(inception().graph, direction="LR", color="macs"),
+    "loop": lambda: graph_picture(recurrent().graph),
+    "loop-right": lambda: graph_picture(recurrent().graph, direction="LR", color="macs"),
+    "loops-both-ways": lambda: graph_picture(both_ways().graph, detail="layers"),
+    "loops-nested": lambda: graph_picture(nested().graph),
     "repeated-twice": lambda: graph_picture(residual(2).graph),
     "repeated-twice-box": lambda: volume_picture(residual(2).graph),
     "repeated-twice-u": lambda: volume_picture(residual(2).graph, style="unet"),

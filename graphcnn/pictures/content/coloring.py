@@ -15,8 +15,8 @@ Write = Callable[[float], str]
 #: What a diagram can be coloured by: words, the number of a card, and how it is written.
 METRICS: Final[dict[str, tuple[str, Callable[[Card], float], Write]]] = {
     "params": ("parameters", lambda c: c.parameters, short),
-    "macs": ("multiply-adds", lambda c: c.multiply_adds, short),
-    "bytes": ("bytes of the output", lambda c: c.bytes, in_bytes),
+    "macs": ("multiply-adds", lambda c: c.multiply_adds * c.steps, short),
+    "bytes": ("bytes of the output", lambda c: c.bytes * c.steps, in_bytes),
     "field": (
         "receptive field in pixels",
         lambda c: max(c.field.size) if c.field else 0,
@@ -54,4 +54,4 @@ def coloring(cards: Sequence[Card], color: str, times: Mapping[str, float] | Non
         values = {c: sum(times.get(n.name, 0.0) for n in c.nodes) for c in cards}
         return Heat("measured time", values, seconds)
     what, number, write = METRICS[color]
-    return Heat(what, {c: number(c) for c in cards if c.nodes}, write)
+    return Heat(what, {c: number(c) for c in cards if c.nodes and not c.loop}, write)

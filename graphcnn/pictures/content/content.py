@@ -6,12 +6,13 @@ another reads.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from graphcnn.analysis.cost import multiply_adds
 from graphcnn.analysis.counts import count_parameters, unread_pixels
+from graphcnn.analysis.loop_body import loop_body
 from graphcnn.analysis.phases import phases
 from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields
 from graphcnn.analysis.words import describe
@@ -62,6 +63,24 @@ class Card:
     location: str = ""
     shared: tuple[str, ...] = ()
     tabs: tuple[Tab, ...] = ()
+    steps: int = 1  # how often the loops around it compute it
+    loop: "Loop | None" = None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What is in the card of a loop: its body, as a diagram of its own.
+
+    `entries` and `exits` are the numbers of its cards that stand for inputs and results of the
+    body, `back` has those from which and to which something is carried to the next step.
+    """
+
+    inside: "Content"
+    times: int
+    words: str
+    entries: tuple[int, ...]
+    exits: tuple[int, ...]
+    back: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -92,6 +111,13 @@ class Content:
     detail: str
     frames: list[Frame] = field(default_factory=list)
 
+    def every_card(self) -> Iterator[Card]:
+        """The cards, and behind each loop those of its body, however deep."""
+        for card in self.cards:
+            yield card
+            if card.loop is not None:
+                yield from card.loop.inside.every_card()
+
 
 def content(graph: Graph, detail: str) -> Content:
     """Cards and links of a graph.
@@ -102,16 +128,20 @@ def content(graph: Graph, detail: str) -> Content:
             (parameters and constants too).
     """
     facts = _Facts(graph)
-    if detail in ("ops", "all"):
-        given = _given(graph)
-        shown = [[n] for n in graph.nodes if detail == "all" or _shown(n) or n in given]
-        return facts.content(shown, detail)
-    chains = _chains(graph)
-    if detail == "layers":
-        return facts.content(chains, "layers")
+    chains = _groups(graph, "layers" if detail == "blocks" else detail)
+    if detail != "blocks":
+        return facts.content(chains, detail)
     depths = [_blocks(chains, facts.names, depth) for depth in (3, 2, 1)]
     small = [blocks for blocks in depths if len(blocks) <= min(COMFORTABLE, len(chains) - 1)]
     return facts.content(small[0] if small else min(depths, key=len), "blocks")
+
+
+def _groups(graph: Graph, detail: str) -> list[list[Node]]:
+    """What a card stands for, each: layers, or single operators."""
+    if detail == "layers":
+        return _chains(graph)
+    given = _given(graph)
+    return [[n] for n in graph.nodes if detail == "all" or _shown(n) or n in given]
 
 
 def _shown(node: Node) -> bool:
@@ -207,8 +237,9 @@ def _sorted(
 class _Facts:
     """Numbers of a graph, computed once."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, prefix: str = "", steps: int = 1, shared: Iterable[Value] = ()
+                 ) -> None:  # fmt: skip
+        self.graph, self.prefix, self.steps = graph, prefix, steps
         self.names = unique_names(graph)
         self.fields = receptive_fields(graph)
         # The backward pass and the updates read every weight again: that is no sharing.
@@ -219,10 +250,10 @@ class _Facts:
             for v in dict.fromkeys(n.inputs)
             if isinstance(v.node.op, State) and phase[n] == "forward"
         )
-        self.shared = {v for v, count in readers.items() if count > 1}
+        self.shared = {v for v, count in readers.items() if count > 1}.union(shared)
 
     def content(self, groups: list[list[Node]], detail: str) -> Content:
-        cards = [self._card(f"n{i}", group) for i, group in enumerate(groups)]
+        cards = [self._card(f"{self.prefix}n{i}", group, detail) for i, group in enumerate(groups)]
         if detail == "all":  # weights have cards of their own
             cards = [replace(card, tabs=()) for card in cards]
         at = {node: i for i, group in enumerate(groups) for node in group}
@@ -235,10 +266,10 @@ class _Facts:
         for n, (key, value) in enumerate(self.graph.outputs.items()):
             if value.node in at:
                 links[Link(at[value.node], len(cards), value)] = None
-                cards.append(Card(f"o{n}", key, "output", "end", (), output=value))
+                cards.append(Card(f"{self.prefix}o{n}", key, "output", "end", (), output=value))
         return Content(cards, list(links), detail)
 
-    def _card(self, key: str, nodes: list[Node]) -> Card:
+    def _card(self, key: str, nodes: list[Node], detail: str) -> Card:
         head, last = nodes[0], nodes[-1]
         families = {n.op.family for n in nodes}
         block = len(nodes) > 1 and not all(n.op.family in _FOLLOWS for n in nodes[1:])
@@ -260,6 +291,7 @@ class _Facts:
         output = (leaving or [last.output])[-1]
         rest = [] if block else nodes[1:]
         unread = [unread_pixels(n) for n in nodes]
+        loop = self._loop(key, head, detail) if len(nodes) == 1 else None
         return Card(
             key,
             name,
@@ -275,8 +307,27 @@ class _Facts:
             (max(u[0] for u in unread), max(u[1] for u in unread)),
             head.origin.location,
             tuple(dict.fromkeys(self.names[v.node] for v in states if v in self.shared)),
-            () if block else self._tabs(nodes),
+            () if block or loop else self._tabs(nodes),
+            self.steps,
+            loop,
         )
+
+    def _loop(self, key: str, node: Node, detail: str) -> Loop | None:
+        """What is in the card of a loop; None for other operators."""
+        found = loop_body(node, self.names, weights=detail != "all")
+        if found is None:
+            return None
+        op, graph = found.op, found.graph
+        facts = _Facts(graph, f"{key}.", self.steps * op.length, self.shared)
+        inside = facts.content(_groups(graph, "layers" if detail == "blocks" else detail), detail)
+        at = {card.nodes[0]: i for i, card in enumerate(inside.cards) if card.nodes}
+        entries = tuple(at[entry.inside.node] for entry in found.entries)
+        exits = tuple(range(len(inside.cards) - len(graph.outputs), len(inside.cards)))
+        words = (*(e.words for e in found.entries), *found.exits)
+        for i, what in zip((*entries, *exits), words, strict=True):
+            inside.cards[i] = replace(inside.cards[i], what=what)
+        back = tuple(zip(exits, entries, strict=False))[: op.carries]
+        return Loop(inside, op.length, found.times, entries, exits, back)
 
     def _tabs(self, nodes: list[Node]) -> tuple[Tab, ...]:
         found: dict[tuple[str, str], list[str]] = {}

@@ -7,12 +7,13 @@ is decided by graph isomorphism, so names play no part in it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from graphcnn.ir.node import Node
 from graphcnn.ir.sources import State
 from graphcnn.ir.tensor_type import known_size
+from graphcnn.ops.parts.body import WithBody
 from graphcnn.pictures.content.content import Card, Content, Frame, Link, _scope
 from graphcnn.pictures.scene.units import dimensions, in_bytes, short
 
@@ -44,6 +45,7 @@ def cuts(content: Content) -> list[int]:
 
 def fold(content: Content, unfold: Sequence[str] = ()) -> Content:
     """The content with every repeated block shown once; those in the scopes `unfold` stay."""
+    content = _inside(content, unfold)
     ends = cuts(content)
     if len(ends) < 2:
         return content
@@ -69,6 +71,27 @@ def fold(content: Content, unfold: Sequence[str] = ()) -> Content:
         dropped[last] = first
         at += period * times
     return _without(content, dropped, frames) if dropped else content
+
+
+def _inside(content: Content, unfold: Sequence[str]) -> Content:
+    """The content, the bodies of its loops folded. What stands for their inputs and results is
+    never left out: no two of these are alike."""
+    if not any(card.loop for card in content.cards):
+        return content
+    cards = []
+    for card in content.cards:
+        loop = card.loop
+        if loop is not None:
+            inside = fold(loop.inside, unfold)
+            old = [loop.inside.cards[i] for i in (*loop.entries, *loop.exits)]
+            at = {other.key: i for i, other in enumerate(inside.cards)}
+            places = tuple(at[other.key] for other in old)
+            entries, exits = places[: len(loop.entries)], places[len(loop.entries) :]
+            back = tuple(zip(exits, entries, strict=False))[: len(loop.back)]
+            loop = replace(loop, inside=inside, entries=entries, exits=exits, back=back)
+            card = replace(card, loop=loop)
+        cards.append(card)
+    return Content(cards, content.links, content.detail, content.frames)
 
 
 def _kept_open(copies: list[list[Card]], unfold: Sequence[str]) -> bool:
@@ -198,6 +221,8 @@ def signature(card: Card) -> tuple[Any, ...]:
 
 def _mark(node: Node) -> tuple[Any, ...]:
     op = node.op
+    if isinstance(op, WithBody):
+        return (repr(op), tuple(map(str, node.types)))
     attributes = tuple(repr(getattr(op, f.name)) for f in fields(op) if f.name not in _NAMES)
     weights = tuple(str(v.type) for v in node.inputs if isinstance(v.node.op, State))
     own = () if isinstance(op, State) else attributes

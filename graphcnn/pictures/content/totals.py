@@ -25,11 +25,12 @@ def subtitle(graph: Graph) -> str:
 
 def footer(graph: Graph, shown: Content) -> list[str]:
     batch = "per item (N = 1)" if not graph.is_bound else "for the whole batch"
+    operators, cards = len(graph.operations), len(list(shown.every_card()))
     repeats = [f for f in shown.frames if f.times > 1]
     return [
         joined(
             (
-                f"{counted(len(graph.operations), 'operator')} on {len(shown.cards)} cards",
+                f"{counted(operators, 'operator')} on {cards} cards",
                 counted(graph_parameters(graph).total, "parameter"),
                 f"{total_multiply_adds(graph):,} multiply-adds",
                 f"activations {in_bytes(activation_bytes(graph))}",
@@ -48,22 +49,32 @@ def data(graph: Graph, shown: Content) -> dict[str, Any]:
         "graph": graph.name,
         "digest": digest(graph),
         "detail": shown.detail,
-        "cards": [_facts(card) for card in shown.cards],
-        "edges": [
-            {
-                "from": shown.cards[k.source].key,
-                "to": shown.cards[k.target].key,
-                "type": str(k.value.type),
-                "bytes": value_bytes(k.value),
-            }
-            for k in shown.links
-        ],
+        "cards": [_facts(card) for card in shown.every_card()],
+        "edges": _edges(shown),
         "repeats": [
             {"title": f.title, "times": f.times, "cards": [c.key for c in f.cards]}
             for f in shown.frames
             if f.times > 1
         ],
     }
+
+
+def _edges(shown: Content) -> list[dict[str, Any]]:
+    """The links, and those in loops; what goes back to the next step says so."""
+    edges = [
+        {
+            "from": shown.cards[k.source].key,
+            "to": shown.cards[k.target].key,
+            "type": str(k.value.type),
+            "bytes": value_bytes(k.value),
+        }
+        for k in shown.links
+    ]
+    for loop in (card.loop for card in shown.cards if card.loop is not None):
+        cards = loop.inside.cards
+        edges += _edges(loop.inside)
+        edges += [{"from": cards[a].key, "to": cards[b].key, "carried": True} for a, b in loop.back]
+    return edges
 
 
 def _facts(card: Card) -> dict[str, Any]:
@@ -85,6 +96,7 @@ def _facts(card: Card) -> dict[str, Any]:
         "jump": [float(j) for j in card.field.jump] if card.field else None,
         "unread": list(card.unread),
         "source": card.location,
+        **({"steps": card.loop.times} if card.loop is not None else {}),
     }
 
 

@@ -12,7 +12,9 @@ from typing import Final
 from graphcnn.errors import OutputError
 from graphcnn.pictures.parts.graphviz import lay_out
 from graphcnn.pictures.parts.layout import (
+    ANYWHERE,
     Edge,
+    Ends,
     Layout,
     Size,
     add_lanes,
@@ -29,7 +31,12 @@ _MAIN: Final = 100
 
 
 def placed(
-    engine: str, sizes: Sequence[Size], edges: Sequence[Edge], gap: float, lane: float
+    engine: str,
+    sizes: Sequence[Size],
+    edges: Sequence[Edge],
+    gap: float,
+    lane: float,
+    ends: Ends = ANYWHERE,
 ) -> Layout:
     """A layout for boxes in topological order, as `arrange`, by one of `ENGINES`.
 
@@ -38,8 +45,8 @@ def placed(
         OutputError: Graphviz failed, or the graph is too large for the extra.
     """
     if engine == "built-in" or not sizes:
-        return arrange(sizes, edges, gap, lane)
-    layout = Layout(rows_of(len(sizes), edges), [], boxes=len(sizes))
+        return arrange(sizes, edges, gap, lane, ends)
+    layout = Layout(rows_of(len(sizes), edges, ends), [], boxes=len(sizes))
     add_lanes(layout, edges)
     plain = lay_out(_source(layout, sizes, edges, gap, lane))
     found: dict[int, float] = {}

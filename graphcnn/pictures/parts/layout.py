@@ -11,9 +11,9 @@ system structures", IEEE SMC 11(2), 1981) with four steps:
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 #: Sweeps of ordering and of placing.
 SWEEPS: Final = 8
@@ -39,6 +39,16 @@ class Edge:
     source: int
     target: int
     bundle: int
+
+
+class Ends(NamedTuple):
+    """Boxes without inputs that stand in the first row, and some without readers in the last."""
+
+    first: Collection[int] = ()
+    last: Collection[int] = ()
+
+
+ANYWHERE: Final = Ends()
 
 
 @dataclass
@@ -71,14 +81,17 @@ class Layout:
         return sum(map(_inversions, by_row))
 
 
-def arrange(sizes: Sequence[Size], edges: Sequence[Edge], gap: float, lane: float) -> Layout:
+def arrange(
+    sizes: Sequence[Size], edges: Sequence[Edge], gap: float, lane: float, ends: Ends = ANYWHERE
+) -> Layout:
     """A layout for boxes in topological order (every edge leads to a higher number).
 
     Args:
         gap: pixels between neighbours.
         lane: width of a lane.
+        ends: boxes of the first and of the last row.
     """
-    rows = rows_of(len(sizes), edges)
+    rows = rows_of(len(sizes), edges, ends)
     layout = Layout(rows, [], boxes=len(sizes))
     add_lanes(layout, edges)
     count = len(layout.row)
@@ -97,8 +110,9 @@ def arrange(sizes: Sequence[Size], edges: Sequence[Edge], gap: float, lane: floa
     return layout
 
 
-def rows_of(count: int, edges: Sequence[Edge]) -> list[int]:
-    """The row of each box: that of its last input, plus one; sources stand right above a reader."""
+def rows_of(count: int, edges: Sequence[Edge], ends: Ends = ANYWHERE) -> list[int]:
+    """The row of each box: that of its last input, plus one; sources stand right above a reader,
+    those of `ends` in the first row, or in the last one, below all others."""
     rows = [0] * count
     first = [count] * count
     fed = [False] * count
@@ -107,7 +121,11 @@ def rows_of(count: int, edges: Sequence[Edge]) -> list[int]:
         fed[edge.target] = True
     for edge in edges:
         first[edge.source] = min(first[edge.source], rows[edge.target])
-    return [first[i] - 1 if not fed[i] and first[i] < count else row for i, row in enumerate(rows)]
+    sources = {i for i in range(count) if not fed[i] and first[i] < count and i not in ends.first}
+    rows = [first[i] - 1 if i in sources else row for i, row in enumerate(rows)]
+    others = [row for i, row in enumerate(rows) if i not in ends.last]
+    last = max([*rows, *(row + 1 for row in others)], default=0)
+    return [last if i in ends.last else row for i, row in enumerate(rows)]
 
 
 def add_lanes(layout: Layout, edges: Sequence[Edge]) -> None:

@@ -81,6 +81,8 @@ PAINTS: Final[dict[str, Paint]] = {
     "head": Paint("#6a737d", None, "#8b949e", None),
     "skip": Paint(None, "#2b6cb0", None, "#6ea8e6", dash="6 3"),
     "skip_head": Paint("#2b6cb0", None, "#6ea8e6", None),
+    "carry": Paint(None, "#6b46a8", None, "#b094e6", width=1.8),
+    "carry_head": Paint("#6b46a8", None, "#b094e6", None),
     "gradient": Paint(None, "#b34700", None, "#f39a5b"),
     "gradient_head": Paint("#b34700", None, "#f39a5b", None),
     "update_line": Paint(None, "#8a3a8a", None, "#d98fd9"),

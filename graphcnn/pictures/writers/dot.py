@@ -2,10 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import graphviz
 
+from graphcnn.analysis.loop_body import LoopBody, loop_body
 from graphcnn.analysis.phases import phases
 from graphcnn.analysis.words import counted, describe, dimensions, is_parameter, parameters
 from graphcnn.errors import GraphError
@@ -15,10 +16,12 @@ from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import DType, known_size
 from graphcnn.pictures.writers.dot_style import (
+    BACK,
     BACKWARD,
     CLUSTER,
     EDGE,
     GRAPH,
+    LOOP,
     NODE,
     STATE,
     TERMINAL,
@@ -65,18 +68,27 @@ class _Scope:
     inside: dict[str, "_Scope"] = field(default_factory=dict)
 
 
+class _Loop(NamedTuple):
+    """A loop, and the drawing of its body."""
+
+    shown: LoopBody
+    inside: "_Diagram"
+
+
 class _Diagram:
     """One drawing: the nodes that are seen, their identifiers and texts."""
 
-    def __init__(self, graph: Graph, backward: bool, states: bool, shapes: bool) -> None:
-        self.graph, self.shapes = graph, shapes
+    def __init__(
+        self, graph: Graph, backward: bool, states: bool, shapes: bool, prefix: str = ""
+    ) -> None:
+        self.graph, self.shapes, self.prefix = graph, shapes, prefix
         self.phases = phases(graph)
         operations = set(graph.operations)
         if not any(self.phases[n] == "forward" for n in operations):
             backward = True  # nothing else to see
         seen = [n for n in graph.nodes if backward or self.phases[n] == "forward"]
         self.nodes = [n for n in seen if states or not isinstance(n.op, State | Constant)]
-        self.ids = {node: f"n{i}" for i, node in enumerate(self.nodes)}
+        self.ids = {node: f"{prefix}n{i}" for i, node in enumerate(self.nodes)}
         self.names = unique_names(graph)
         self.layers = [n for n in self.nodes if n in operations and self.phases[n] == "forward"]
         users = Counter(v for n in self.layers for v in dict.fromkeys(n.inputs) if is_parameter(v))
@@ -84,17 +96,37 @@ class _Diagram:
         self.total = sum(known_size(v.shape) for v in users)
         self.readers = Counter(v for n in self.nodes for v in n.inputs)
         self.clusters = 0
+        self.loops: dict[Node, _Loop] = {}
+        for node in self.nodes:
+            found = loop_body(node, self.names, weights=not states)
+            if found is not None:
+                inside = _Diagram(found.graph, True, states, shapes, f"{self.ids[node]}_")
+                self.loops[node] = _Loop(found, inside)
 
     def drawn(self, title: str, direction: str) -> graphviz.Digraph:
         dot = graphviz.Digraph(node_attr=NODE, edge_attr=EDGE)
         count = counted(self.total) if self.total else ""
         dot.attr("graph", label=node_label(title, count), rankdir=direction, **GRAPH)
+        self.fill(dot)
+        return dot
+
+    def fill(self, dot: graphviz.Digraph) -> None:
+        """Add the nodes, the lines between them, and the results."""
         self._add_scope(dot, self._scopes())
         for node in self.nodes:
-            for value in node.inputs:
-                self._add_edge(dot, value, self.ids[node])
+            loop = self.loops.get(node)
+            if loop is None:
+                for value in node.inputs:
+                    self._add_edge(dot, value, self.ids[node])
+                continue
+            for entry in loop.shown.entries:
+                self._add_edge(dot, entry.outside, loop.inside.ids[entry.inside.node])
         self._add_results(dot)
-        return dot
+
+    def _tail(self, value: Value) -> str | None:
+        """The node from which a value comes; for results of loops the one inside that shows it."""
+        loop = self.loops.get(value.node)
+        return self.ids.get(value.node) if loop is None else f"{loop.inside.prefix}o{value.index}"
 
     def _scopes(self) -> _Scope:
         """The nodes by the scopes in their names; each node's text is the rest of its name.
@@ -121,6 +153,9 @@ class _Diagram:
 
     def _add_scope(self, dot: graphviz.Digraph, scope: _Scope) -> None:
         for node in scope.nodes:
+            if node in self.loops:
+                self._add_loop(dot, node)
+                continue
             text, style = self._appearance(node)
             tooltip = (
                 node_label(str(node.origin)) if node.origin.file else node_label(self.names[node])
@@ -128,9 +163,21 @@ class _Diagram:
             dot.node(self.ids[node], label=text, tooltip=tooltip, **style)
         for inner in scope.inside.values():
             self.clusters += 1
-            with dot.subgraph(name=f"cluster_{self.clusters}") as box:
+            with dot.subgraph(name=f"cluster_{self.prefix}{self.clusters}") as box:
                 box.attr(label=node_label(inner.title), tooltip=node_label(inner.title), **CLUSTER)
                 self._add_scope(box, inner)
+
+    def _add_loop(self, dot: graphviz.Digraph, node: Node) -> None:
+        """The body in a box that says how often, and what is carried from its end to its start."""
+        shown, inside = self.loops[node]
+        facts = " · ".join(filter(None, (shown.times, parameters(node, self.shared))))
+        title = f"{self.texts[node] or self.names[node]} × {shown.op.length}"
+        with dot.subgraph(name=f"cluster_{self.ids[node]}") as box:
+            box.attr(label=node_label(title, facts), tooltip=node_label(title), **LOOP)
+            inside.fill(box)
+            for i, entry in enumerate(shown.entries[: shown.op.carries]):
+                tail, head = f"{inside.prefix}o{i}", inside.ids[entry.inside.node]
+                box.edge(tail, head, tooltip="carried to the next step", **BACK)
 
     def _appearance(self, node: Node) -> tuple[str, Style]:
         name, shape = self.texts[node], dimensions(node.types[0])
@@ -157,7 +204,7 @@ class _Diagram:
         return node_label(name, what, facts), family_style(node.op.family)
 
     def _add_edge(self, dot: graphviz.Digraph, value: Value, head: str) -> None:
-        tail = self.ids.get(value.node)
+        tail = self._tail(value)
         if tail is None:
             return
         if isinstance(value.node.op, State | Constant):
@@ -173,9 +220,11 @@ class _Diagram:
     def _add_results(self, dot: graphviz.Digraph) -> None:
         """Rounded nodes for the outputs, and for updated states where their values are seen."""
         for i, (key, value) in enumerate(self.graph.outputs.items()):
-            if value.node in self.ids:
-                dot.node(f"o{i}", label=node_label(key, dimensions(value.type)), **TERMINAL)
-                self._add_edge(dot, value, f"o{i}")
+            if value.node in self.ids or self.prefix:
+                dot.node(
+                    f"{self.prefix}o{i}", label=node_label(key, dimensions(value.type)), **TERMINAL
+                )
+                self._add_edge(dot, value, f"{self.prefix}o{i}")
         for i, (state, value) in enumerate(self.graph.updates.items()):
             if value.node in self.ids:
                 text = node_label(f"new {self.names[state.node]}", dimensions(value.type))

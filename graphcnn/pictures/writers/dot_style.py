@@ -59,6 +59,17 @@ CLUSTER: Final[Style] = {
     "labeljust": "l",
 }
 
+#: Around the body of a loop, and what goes back in it.
+LOOP: Final[Style] = {
+    "style": "rounded,filled",
+    "fillcolor": "#f6f8fa",
+    "color": "#4b535c",
+    "penwidth": "1.4",
+    "fontsize": "11",
+    "labeljust": "l",
+}
+BACK: Final[Style] = {"color": "#6b46a8", "penwidth": "1.6", "constraint": "false"}
+
 #: Characters of a name that are shown; longer ones lose their middle.
 LONGEST: Final = 60
 
