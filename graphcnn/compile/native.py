@@ -47,10 +47,12 @@ from graphcnn.runtime.native.tuning import measured
 from graphcnn.runtime.reference import Reference
 
 
-def native_pipeline(execution: Execution = NATIVE, loops: bool = True) -> Pipeline:
+def native_pipeline(
+    execution: Execution = NATIVE, loops: bool = True, around: Scan | None = None
+) -> Pipeline:
     """A bound graph to the form that becomes machine code for the target.
 
-    Without `loops` they are written out.
+    Without `loops` they are written out. `around` is the loop whose body the graph is.
 
     In precision "strict" no convolution is computed by Winograd's algorithm; one that is to be
     exact never is. With `tune` the choices are timed on this machine, on as many threads as run
@@ -59,7 +61,7 @@ def native_pipeline(execution: Execution = NATIVE, loops: bool = True) -> Pipeli
     target = execution.machine
 
     def offered(node: Node) -> list[Choice]:
-        found = choices(node, target)
+        found = choices(node, target, around is not None)
         if execution.precision == "strict" or heavy_op(node).attributes.get("exact"):
             found = [c for c in found if not c.algorithm.startswith("winograd")]
         return measured(node, found, target, execution.parts) if execution.tune else found
@@ -67,6 +69,11 @@ def native_pipeline(execution: Execution = NATIVE, loops: bool = True) -> Pipeli
     def has_code(op: Op) -> bool:
         return has_lowering(op) or (loops and isinstance(op, Scan) and can_loop(op))
 
+    still: frozenset[str] = frozenset()
+    if around is not None:
+        given = around.parts(around.body.inputs).given
+        still = frozenset(v.node.op.attributes["key"] for v in given)
+    times = 1 if around is None else around.length
     return Pipeline(
         (
             Expand(has_code),  # operators without a kernel become smaller ones
@@ -74,9 +81,10 @@ def native_pipeline(execution: Execution = NATIVE, loops: bool = True) -> Pipeli
             FoldConstants(),
             Eliminate(),
             FuseOps(),  # what is computed element by element joins what it reads
-            AssignLayout(offered, passes_on),  # layout and algorithm of each operator, by its cost
+            # layout and algorithm of each operator, by its cost
+            AssignLayout(offered, passes_on, still=still, times=times),
             CancelRelayout(passes_on),
-            LowerLoops(lambda body: native_pipeline(execution).run(body, observers())),
+            LowerLoops(lambda op: native_pipeline(execution, True, op).run(op.body, observers())),
             ReadGradients(),
             Schedule(),  # an order that needs little memory
         )

@@ -43,6 +43,7 @@ from graphcnn.ir.storage import (
 )
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.layout import Placed, Relayout
+from graphcnn.ops.parts.body import depending
 from graphcnn.passes.driver.base import Pass, PassLog
 from graphcnn.passes.layout.layout_choices import (
     PassesOn,
@@ -72,12 +73,16 @@ class AssignLayout(Pass):
         passes_on: what the runtime can do of the operators that it offers nothing for.
         bytes_per_second: of memory, for the cost of relayouts and of operators that pass on.
         call: seconds that every relayout costs besides.
+        still: keys of inputs that stay the same for `times` runs of the graph, the steps of a loop
+            whose body it is: a relayout of what depends on them alone is made once, outside.
     """
 
     choose: Choose = field(default=nothing, repr=False)
     passes_on: PassesOn = field(default=elementwise_alone, repr=False)
     bytes_per_second: float = 10e9
     call: float = 1e-6
+    still: frozenset[str] = frozenset()
+    times: int = 1
 
     stage: ClassVar[str] = "placed"
 
@@ -147,6 +152,9 @@ class _Problem:
             v for n in graph.nodes for v in n.outputs if isinstance(root(v).node.op, Constant)
         }
         self.prepared = set() if graph.updates else known_before(graph)
+        read = [v for v in graph.inputs if v.node.op.attributes["key"] not in options.still]
+        moving = depending(graph.nodes, read) if options.still else {*self.touching}
+        self.outside = {*self.touching} - moving
         self.leaving = frozenset(graph.outputs.values())
         self.passing = {n: cs for n, cs in self.choices.items() if not offered.get(n)}
 
@@ -202,6 +210,7 @@ class _Problem:
         if not wanted or value in self.constants:
             return 0.0
         cost = sum(self.relayout(value, made, layout) for layout in sorted(wanted))
+        cost = cost / self.options.times if value in self.outside else cost
         return cost * PREPARED if value in self.prepared else cost
 
     def relayout(self, value: Value, made: str, layout: str) -> float:

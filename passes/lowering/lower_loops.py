@@ -19,9 +19,9 @@ from graphcnn.ops.parts.body import inlined
 from graphcnn.passes.driver.base import Pass, PassLog
 
 
-def same(body: Graph) -> Graph:
+def same(op: Scan) -> Graph:
     """A body as it is."""
-    return body
+    return op.body
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class LowerLoops(Pass):
     """Lower the body of every scan, then compute outside of it what no step changes.
 
     Attributes:
-        lower: what is done with a body, by which its results may move as much as those of the
-            passes in it.
+        lower: what is done with the body of a scan, by which its results may move as much as those
+            of the passes in it.
     """
 
-    lower: Callable[[Graph], Graph] = field(default=same, repr=False)
+    lower: Callable[[Scan], Graph] = field(default=same, repr=False)
 
     tolerance: ClassVar[float | None] = 1e-4
     stage: ClassVar[str] = "placed"
@@ -43,20 +43,23 @@ class LowerLoops(Pass):
             if not isinstance(old.op, Scan):
                 return None
             log.fired["scan"] += 1
-            op, given = hoisted(replace(old.op, body=self.lower(old.op.body)), inputs)
+            op, given = hoisted(replace(old.op, body=self.lower(old.op)), inputs)
             return build(op, given, old.name).outputs
 
         return graph.transform(lowered, by=self.name)
 
 
 def hoisted(op: Scan, inputs: Sequence[Value]) -> tuple[Scan, tuple[Value, ...]]:
-    """A scan that is given what its body would make anew at every step, and all its inputs."""
+    """A scan that is given what its body would make anew at every step, and all its inputs: those
+    that nothing else reads are left out."""
     body, moving, read = op.body, op.moving, {*op.body.inputs}
     still = [n for n in body.nodes if n.outputs[0] not in moving]
     wanted = [v for n in body.nodes if n.outputs[0] in moving for v in n.inputs]
     results = dict.fromkeys([*wanted, *body.outputs.values()])
     border = [v for v in results if v not in moving and v not in read]
-    if not border:
+    given = op.parts(body.inputs).given
+    dropped = {v for v in given if v not in results}
+    if not border and not dropped:
         return op, tuple(inputs)
     outside = inlined(still, dict(zip(body.inputs, inputs, strict=True)))
     keys = {str(v.node.op.attributes["key"]) for v in body.inputs}
@@ -70,5 +73,6 @@ def hoisted(op: Scan, inputs: Sequence[Value]) -> tuple[Scan, tuple[Value, ...]]
 
     inner = inlined(body.nodes, {**{v: v for v in body.inputs}, **inside})
     outputs = {key: inner[v] for key, v in body.outputs.items()}
-    made = Graph.of((*body.inputs, *inside.values()), outputs, name=body.name)
-    return replace(op, body=made), (*inputs, *(outside[v] for v in border))
+    kept = [(v, x) for v, x in zip(body.inputs, inputs, strict=True) if v not in dropped]
+    made = Graph.of((*(v for v, _ in kept), *inside.values()), outputs, name=body.name)
+    return replace(op, body=made), (*(x for _, x in kept), *(outside[v] for v in border))

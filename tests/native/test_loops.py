@@ -182,6 +182,17 @@ def test_weights_are_packed_once_outside() -> None:
     assert any(v.type.layout != "plain" for v in step_of_loop.node.inputs)
 
 
+@pytest.mark.parametrize("items, method", [(2, "dot products"), (24, "packed panels")])
+def test_products_read_given_weights_in_panels(items: int, method: str) -> None:
+    """Packed before the loop, for products that are worth it; nobody reads the plain weight."""
+    made = executable(applied(lstm(64, 48, items, 9)))
+    (loop,) = loops_of(made)
+    assert [k.method for k in loop.inside.kernels].count(method) == 2
+    (step,) = (s for s in made.plan.steps if s.body is not None)
+    layouts = [v.type.layout for v in step.node.inputs if v.shape in ((256, 48), (256, 64))]
+    assert len(layouts) == 2 and ("plain" in layouts) == (method == "dot products")
+
+
 def test_what_does_not_move_leaves_the_body() -> None:
     """Constants, too; the value of the scan stays the same to the bit."""
 

@@ -10,12 +10,14 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 from support.command_line import done, refused
 from support.data_files import idx
 
 from graphcnn.errors import GraphCnnError
-from graphcnn.tools.bench import embedded, torch_nets, web
+from graphcnn.tools.bench import embedded, lstm, torch_nets, web
 from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
 from graphcnn.tools.bench.light import NAMES
 from graphcnn.tools.bench.processes import alone, compilation
@@ -26,6 +28,7 @@ from graphcnn.tools.bench.report import (
     run_embedded,
     run_epoch,
     run_lens,
+    run_lstm,
     run_shards,
     run_web,
     table,
@@ -125,6 +128,21 @@ def test_augmentation_is_timed_beside_images_as_stored() -> None:
     assert all(row.values["graphcnn"] > 0 and not row.skipped for row in rows)
 
 
+def test_an_lstm_is_timed_forward_and_in_a_training_step() -> None:
+    rows = list(run_lstm(Options(("lstm",), rounds=1), 1))
+    assert [(row.net, row.work, row.batch) for row in rows] == [
+        ("lstm", "infer", 32), ("lstm", "train", 32),
+    ]  # fmt: skip
+    assert all(row.values["graphcnn"] > 0 and not row.skipped for row in rows)
+
+
+def test_the_file_for_onnx_runtime_is_the_same_lstm() -> None:
+    net = lstm.model("infer")
+    x = np.random.default_rng(0).normal(size=(32, 32, 128)).astype(np.float32)
+    (found,) = ReferenceEvaluator(onnx.load_from_string(lstm.onnx_lstm(net))).run(None, {"x": x})
+    np.testing.assert_allclose(found, net.predict(x), atol=1e-5)
+
+
 def test_shards_are_timed_beside_the_whole_batch() -> None:
     (row,) = run_shards(Options(("shards",), nets=("lenet5",), rounds=1), 1)
     assert (row.net, row.work, row.batch, row.skipped) == ("lenet5", "train", 64, {})
@@ -211,7 +229,7 @@ def test_words() -> None:
     assert speed.CASES == tuple(CASES) and set(LIGHT) <= set(NAMES)
     text = done("bench", "--help")
     assert all(f"\n    {case} " in text for case in CASES)
-    assert "unknown 'memry'; known are nets, lens, augment, shards, light" in refused(
+    assert "unknown 'memry'; known are nets, lens, augment, shards, lstm, light" in refused(
         2, "bench", "--case", "memry"
     )
     assert "must be spelled mnist:DIR or cifar10:" in refused(2, "bench", "--data", "cifar100:x")

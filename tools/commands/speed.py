@@ -25,8 +25,8 @@ def _listed(known: tuple[str, ...]) -> Any:
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
 CASES = (
-    "nets", "lens", "augment", "shards", "light", "epoch", "cifar", "web", "embedded", "memory",
-    "compile",
+    "nets", "lens", "augment", "shards", "lstm", "light", "epoch", "cifar", "web", "embedded",
+    "memory", "compile",
 )  # fmt: skip
 
 
@@ -91,6 +91,7 @@ def bench(
       lens     attributions of one image, with captum as the peer, and 64 images that are made
       augment  steps with flips, crops and holes, beside steps without; each transform alone
       shards   training steps in four parts, beside steps of the whole batch
+      lstm     32 steps of an LSTM, 128 numbers to 256 units, forward and a training step
       light    single images through networks of the onnx package, weights seeded
       epoch    lenet5 over all of MNIST in batches of 64, reading of the files included
       cifar    the recipe cifar10: an epoch, or --whole, and the accuracy on the test images

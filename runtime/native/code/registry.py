@@ -27,6 +27,8 @@ registered under the name of an operator, each once:
                 as c16, of a given algorithm; all plain is left to the two above
     offers      the layouts and algorithms to choose from, each with its cost. An operator that has
                 `places` without them passes on the layout that its neighbours choose
+    packs       the same for the body of a loop, where what the loop is given is packed once for all
+                steps: ways that are worth nothing where a weight is read once
     passes      whether it does, for a node and a layout of images: where only some nodes can, or
                 not with every halo
     expresses   an elementwise operator on vectors in registers: what may be part of a group
@@ -86,11 +88,13 @@ LOWERINGS = Table[Lowering]("lowerings for")
 ANCHORED = Table[Lowering]("lowerings for groups around")
 PLACED = Table[Lowering]("lowerings for placed")
 OFFERS = Table[Offer]("offers of layouts for")
+PACKING = Table[Offer]("offers of packed operands for")
 PASSING = Table[Passing]("conditions of passing on for")
 EXPRESSIONS = Table[Expression]("expressions for")
 
 lowers, anchored, places = LOWERINGS.register, ANCHORED.register, PLACED.register
 offers, passes, expresses = OFFERS.register, PASSING.register, EXPRESSIONS.register
+packs = PACKING.register
 
 
 def load_lowerings() -> None:
@@ -124,10 +128,14 @@ def heavy_op(node: Node) -> Op:
     return op if anchor is None else anchor.op
 
 
-def choices(node: Node, target: Target) -> list[Choice]:
-    """The ways to place a node, cheapest first. Operators that offer none have an empty list."""
+def choices(node: Node, target: Target, in_loop: bool = False) -> list[Choice]:
+    """The ways to place a node, cheapest first. Operators that offer none have an empty list.
+
+    In the body of a loop there are some more, for what the loop is given.
+    """
     load_lowerings()
-    offer = OFFERS.get(heavy_op(node).name)
+    name = heavy_op(node).name
+    offer = OFFERS.get(name) or (PACKING.get(name) if in_loop else None)
     return sorted(offer(node, target), key=lambda c: c.cost) if offer else []
 
 

@@ -2,34 +2,32 @@
 
 Vectors lie over n. A is read number by number, so its transposition is a matter of strides; a B
 whose rows do not run along n is transposed into panels of scratch first. With one or two rows that
-would cost more than the product: then vectors lie over k (`_dots`).
+would cost more than the product: then vectors lie over k (`_dots`). A B that lies packed as such
+panels (`graphcnn.ir.storage.Kernels`) is read as it is; what packs it, for loops that read it again
+at every step, is in `packed.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import prod
-from typing import cast
 
 import llvmlite.ir as ir
 
 from graphcnn.ir.node import Node
-from graphcnn.ir.tensor_type import Shape
-from graphcnn.ops.dense import MatMul
 from graphcnn.runtime.native.code.emit import I32, Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.registry import anchored, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.packing import own_scratch, scratch_bytes, transpose
 from graphcnn.runtime.native.kernels.parts.epilogue import FusedGroup, group_of
-from graphcnn.runtime.native.kernels.parts.numbers import PLAIN_TYPES, Numbers
 from graphcnn.runtime.native.kernels.parts.tiles import (
     Tile,
     blocks,
-    choose_tile,
     multiply,
     store_part,
     zero,
 )
+from graphcnn.runtime.native.kernels.tensor.product import Product, dense_product, matmul_product
+from graphcnn.runtime.native.kernels.tensor.tall import is_tall, tall_kernel
 
 #: Pieces of work wanted, so that several threads find some.
 _UNITS = 16
@@ -37,48 +35,34 @@ _UNITS = 16
 _AHEAD = 64 << 10
 
 
-@dataclass(frozen=True)
-class Product:
-    """Sizes and strides of a batch of products. `batch` broadcasts: a stride of 0 repeats."""
-
-    m: int
-    n: int
-    k: int
-    a_row: int
-    a_step: int
-    b_transposed: bool
-    numbers: Numbers
-    bias: bool = False
-    batch: tuple[int, ...] = ()
-    a_batch: tuple[int, ...] = field(default=())
-    b_batch: tuple[int, ...] = field(default=())
-
-    def kernel(self, group: FusedGroup, target: Target) -> Kernel:
-        """The kernel of the group around this product."""
-        key = node_key(group.node)
-        lanes, count = self.numbers.lanes(target), prod(self.batch)
-        if self.b_transposed and self.m <= 2 and self.a_step == 1:
-            rows = min(8, self.n)
-            return Kernel(
-                key,
-                lambda e: _dots(e, self, group, rows),
-                operands=group.count,
-                units=count * -(-self.n // rows),
-                algorithm="dot products",
-            )
-        tile = choose_tile(target, self.m, -(-self.n // lanes))
-        panels = -(-self.n // (tile.vectors * lanes))
-        split = max(1, min(-(-self.m // tile.rows) // 2, _UNITS // (panels * count)))
-        panel = self.k * tile.vectors * lanes * self.numbers.weight.bytes
-        scratch = scratch_bytes(panel) if self.b_transposed else 0
+def product_kernel(p: Product, group: FusedGroup, target: Target) -> Kernel:
+    """The kernel of the group around this product."""
+    key = node_key(group.node)
+    lanes, count = p.numbers.lanes(target), prod(p.batch)
+    if p.packed is None and p.b_transposed and p.m <= 2 and p.a_step == 1:
+        rows = min(8, p.n)
         return Kernel(
             key,
-            lambda e: _panels(e, self, group, tile, split, scratch),
-            operands=group.count + (scratch > 0),
-            units=count * panels * split,
-            scratch=scratch,
-            algorithm=f"panels {tile}",
+            lambda e: _dots(e, p, group, rows),
+            operands=group.count,
+            units=count * -(-p.n // rows),
+            algorithm="dot products",
         )
+    if is_tall(p, target):
+        return tall_kernel(p, group, target)
+    tile = p.tile(target)
+    panels = -(-p.n // (tile.vectors * lanes))
+    split = max(1, min(-(-p.m // tile.rows) // 2, _UNITS // (panels * count)))
+    panel = p.k * tile.vectors * lanes * p.numbers.weight.bytes
+    scratch = scratch_bytes(panel) if p.b_transposed and p.packed is None else 0
+    return Kernel(
+        key,
+        lambda e: _panels(e, p, group, tile, split, scratch),
+        operands=group.count + (scratch > 0),
+        units=count * panels * split,
+        scratch=scratch,
+        algorithm=f"{'packed ' * (p.packed is not None)}panels {tile}",
+    )
 
 
 def _bases(e: Emitter, p: Product, item: Int, pointers: Sequence[ir.Value]) -> list[ir.Value]:
@@ -114,6 +98,9 @@ def _panels(
         """Columns [start, start + count)."""
         vectors = -(-count // lanes)
         source, row = e.at(b, weight, (start, 1)), p.n
+        if p.packed is not None:
+            deep = -(-p.k // p.packed.lanes) * p.packed.lanes
+            source, row = e.at(b, weight, (start, deep)), width
         if packed is not None:
             source, row = packed, vectors * lanes
             blocks(
@@ -233,10 +220,7 @@ def horizontal_sum(e: Emitter, vector: ir.Value) -> ir.Value:
 def dense(node: Node, target: Target) -> Kernel:
     """x · wᵀ + b."""
     group = group_of(node)
-    x, weight, *bias = group.types
-    (m, k), n = cast(tuple[int, int], x.shape), cast(int, weight.shape[0])
-    numbers = group.numbers.require(group.op.name, PLAIN_TYPES)
-    return Product(m, n, k, k, 1, True, numbers, bool(bias)).kernel(group, target)
+    return product_kernel(dense_product(group), group, target)
 
 
 @anchored("matmul")
@@ -244,23 +228,4 @@ def dense(node: Node, target: Target) -> Kernel:
 def matmul(node: Node, target: Target) -> Kernel:
     """Products of the last two axes; the axes before them broadcast."""
     group = group_of(node)
-    op, (a, b) = cast(MatMul, group.op), group.types
-    *batch, m, n = cast(tuple[int, ...], op.infer(a, b).shape)
-    k = cast(int, a.shape[-2] if op.transpose_a else a.shape[-1])
-    product = Product(
-        m, n, k,
-        *((1, m) if op.transpose_a else (k, 1)),
-        op.transpose_b, group.numbers.require(op.name, PLAIN_TYPES), False, tuple(batch),
-        batch_strides(a.shape[:-2], len(batch), m * k),
-        batch_strides(b.shape[:-2], len(batch), k * n),
-    )  # fmt: skip
-    return product.kernel(group, target)
-
-
-def batch_strides(shape: Shape, rank: int, matrix: int) -> tuple[int, ...]:
-    """The stride along each batch axis, 0 where it broadcasts."""
-    strides, stride = [], matrix
-    for size in reversed(cast(tuple[int, ...], shape)):
-        strides.append(stride if size > 1 else 0)
-        stride *= size
-    return (*[0] * (rank - len(strides)), *reversed(strides))
+    return product_kernel(matmul_product(group), group, target)
