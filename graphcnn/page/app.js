@@ -4,7 +4,7 @@
 import { startAddress } from "./address.js";
 import { selfCheck } from "./check.js";
 import { mountDiagram } from "./diagram.js";
-import { translate } from "./dom.js";
+import { painted, translate } from "./dom.js";
 import { DAMAGED, loadEngine } from "./engine.js";
 import { mountGrow } from "./grow.js";
 import { mountInput } from "./input.js";
@@ -26,19 +26,20 @@ import { mountStory } from "./xo.js";
 /** @typedef {import("./page.d.ts").Engine} Engine */
 /** @typedef {import("./page.d.ts").State} State */
 
-/** The panels by the id of the element that they are mounted into. */
-/** @type {{ [id: string]: (element: HTMLElement, app: App) => void }} */
-const PANELS = {
-  input: mountInput,
-  scores: mountScores,
+/** Panels by the id of the element that they are mounted into.
+ * @typedef {{ [id: string]: (element: HTMLElement, app: App) => void }} Panels */
+
+/** What one draws with and looks at: it is in the first frame. @type {Panels} */
+const FIRST = { input: mountInput, scores: mountScores, maps: mountMaps };
+/** What explains it: right after that. @type {Panels} */
+const LATER = {
+  grow: mountGrow,
+  trace: mountTrace,
+  look: mountLook,
+  graph: mountDiagram,
   lab: mountLab,
   learn: mountLearn,
   story: mountStory,
-  maps: mountMaps,
-  trace: mountTrace,
-  grow: mountGrow,
-  look: mountLook,
-  graph: mountDiagram,
 };
 
 /**
@@ -177,13 +178,28 @@ function startTabs(document, app) {
   choose();
 }
 
+/** Panels with something in them are shown.
+ * @param {Document} document @param {App} app @param {Panels} panels */
+function mountAll(document, app, panels) {
+  for (const [id, mount] of Object.entries(panels)) {
+    const element = document.getElementById(id);
+    if (!element) continue;
+    const section = /** @type {HTMLElement | null} */ (element.closest("section.panel"));
+    if (section) section.hidden = false; // before, so that the panel knows its size
+    mount(element, app);
+    translate(element, app.say);
+    if (section) section.hidden = !element.hasChildNodes();
+  }
+}
+
 /**
- * Mounts all panels upon an engine and runs it once.
+ * Mounts the panels upon an engine and runs it once: those that one draws with and looks at, and in
+ * a second step, which the promise ends with, all others.
  * @param {Document} document
  * @param {Engine} engine
- * @returns {App}
+ * @returns {Promise<App>}
  */
-export function openPage(document, engine) {
+export async function openPage(document, engine) {
   const about = engine.about;
   const store = createStore(
     firstState(about, about.language ?? globalThis.navigator?.language ?? "en"),
@@ -208,21 +224,17 @@ export function openPage(document, engine) {
   const [, height, width] = about.input.shape;
   document.documentElement.style.setProperty("--aspect", String(width / height));
   startAddress(app); // before the panels, which are mounted with the state that it holds
-  for (const [id, mount] of Object.entries(PANELS)) {
-    const element = document.getElementById(id);
-    if (element) mount(element, app);
-  }
-  for (const section of document.querySelectorAll("section.panel")) {
-    const mounted = section.querySelector("h2 + div");
-    /** @type {HTMLElement} */ (section).hidden = !mounted?.hasChildNodes();
-  }
-  startTabs(document, app);
+  // Shown before it is full: panels know their sizes then, and paint once.
+  document.querySelector("main")?.removeAttribute("hidden");
   startBar(document, app);
-  startKeys(document, app);
+  mountAll(document, app, FIRST);
   startRuns(app);
   app.run();
-  // Hidden until now: what is not whole yet is neither laid out nor painted.
-  document.querySelector("main")?.removeAttribute("hidden");
+  await painted();
+  mountAll(document, app, LATER);
+  startTabs(document, app);
+  startKeys(document, app);
+  store.greet();
   return app;
 }
 
@@ -241,7 +253,7 @@ export async function start(document) {
     const { worst, layer, good } = selfCheck(engine);
     const difference = worst.toExponential(1);
     if (!good) throw new Error(wordsOf(language, "checkFailed", { difference, layer }));
-    const app = openPage(document, engine);
+    const app = await openPage(document, engine);
     const told = () => (find("check").textContent = app.say("checkPassed", { difference }));
     app.store.on(["lang"], told);
     told();

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import json
 import re
-import zlib
 from collections.abc import Mapping
 from functools import cache
 from html import escape
@@ -52,7 +51,6 @@ def assembled(
         f"'unsafe-inline'; script-src 'wasm-unsafe-eval' {_allowed(loader)} {_allowed(script)}"
     )
     data = json.dumps(about, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    data = data.replace("<", "\\u003c").encode("utf-8", "replace").decode()  # no half of a letter
     heading = escape(printable(title))
     return "".join(
         (
@@ -61,10 +59,9 @@ def assembled(
             '<meta name="viewport" content="width=device-width,initial-scale=1">\n',
             f"<title>{heading}</title>\n<style>\n{style_text()}</style></head>\n<body>\n",
             _GRAPH.sub(lambda found: found[0] + drawing, _source("body.html"), count=1),
-            _block("about", "application/json", data),
-            _block("sum", "text/plain", str(zlib.adler32(data.encode()))),
-            *(_block(name, "text/plain", text) for name, text in blocks.items()),
-            _block("script", "text/plain", deflated(script.encode())),
+            _block("about", deflated(data.encode("utf-8", "replace"))),  # no half of a letter
+            *(_block(name, text) for name, text in blocks.items()),
+            _block("script", deflated(script.encode())),
             f"<script>{loader}</script>\n</body></html>\n",
         )
     )
@@ -76,8 +73,8 @@ def _allowed(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _block(name: str, kind: str, text: str) -> str:
-    return f'<script type="{kind}" id="{name}">{text}</script>\n'
+def _block(name: str, text: str) -> str:
+    return f'<script type="text/plain" id="{name}">{text}</script>\n'
 
 
 @cache

@@ -46,6 +46,16 @@ export function translate(root, say) {
   each("say-title", (element, words) => (element.title = words));
 }
 
+/** After the next frame is painted, or soon where the page is hidden and paints none.
+ * @returns {Promise<void>} */
+export function painted() {
+  return new Promise((done) => {
+    const after = () => setTimeout(done);
+    if (document.hidden) after();
+    else requestAnimationFrame(after);
+  });
+}
+
 /**
  * Writes text where it is another: the browser lays out anew whatever is written, the same too.
  * @param {Element} element

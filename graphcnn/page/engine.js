@@ -1,6 +1,6 @@
 // The network itself: functions of a WebAssembly module, called with places in its memory.
 // @ts-check
-import { checksum, inflated, numbersOf } from "./decode.js";
+import { inflated, numbersOf } from "./decode.js";
 
 /** @typedef {import("./page.d.ts").About} About */
 /** @typedef {import("./page.d.ts").Ascent} Ascent */
@@ -201,14 +201,13 @@ export const DAMAGED = "damaged";
 
 /** The engine of the page. @param {Document} document @returns {Promise<Engine>} */
 export async function loadEngine(document) {
-  const text = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? "";
-  const damaged = () => {
+  const blocks = ["about", "code", "weights", "constants"].map((id) =>
+    inflated(document.getElementById(id)?.textContent ?? ""),
+  );
+  const [told, code, weights, constants] = await Promise.all(blocks).catch(() => {
     throw new Error(DAMAGED);
-  };
-  if (checksum(text("about")) !== Number(text("sum"))) damaged();
+  });
   /** @type {About} */
-  const about = JSON.parse(text("about"));
-  const blocks = ["code", "weights", "constants"].map((id) => inflated(text(id)));
-  const [code, weights, constants] = await Promise.all(blocks).catch(damaged);
+  const about = JSON.parse(new TextDecoder().decode(told));
   return createEngine(await WebAssembly.compile(code), about, weights, constants);
 }

@@ -2,7 +2,7 @@
 // @ts-check
 
 import { paintImage } from "./colours.js";
-import { make, slider } from "./dom.js";
+import { make, painted, slider } from "./dom.js";
 import { attachHand, createDrawing, perform, performInstead, redo, undo } from "./draw.js";
 import {
   areaAverage,
@@ -224,8 +224,9 @@ export function mountInput(element, app) {
     },
   });
   const samples = about.samples.map((sample, i) => {
-    const picture = make("canvas", { class: "pixels" });
-    paintImage(picture, sampleOf(about, i).data, shape);
+    const picture = make("canvas", { class: "pixels", width, height });
+    // The small pictures wait until the large one is on the screen.
+    painted().then(() => paintImage(picture, sampleOf(about, i).data, shape));
     const name = make("span", { class: "small" }, sample.label);
     return make(
       "button",

@@ -58,15 +58,17 @@ export function mountMaps(element, app) {
   for (const view of views) watch.observe(view.element);
   globalThis.addEventListener("beforeprint", () => views.forEach((view) => view.show(true)));
   let width = 0;
-  new ResizeObserver(() => {
+  function fill() {
     if (element.clientWidth === width) return;
     width = element.clientWidth;
     shared.room = Math.max(120, width - 16);
     for (const view of views) view.layOut();
     // The watch tells a frame later: what is seen at once is in the first one.
     const seen = (/** @type {Element} */ layer) => layer.getBoundingClientRect().top < innerHeight;
-    for (const view of views) if (seen(view.element)) view.show(true);
-  }).observe(element);
+    const first = views.filter((view) => seen(view.element)); // all before any of them is changed
+    for (const view of first) view.show(true);
+  }
+  new ResizeObserver(fill).observe(element);
 
   store.on(["maps", "gamma"], () => views.forEach((view) => view.spoil()));
   store.on(["unit", "pins", "theme", "lang"], ({ unit }) => {
@@ -85,4 +87,5 @@ export function mountMaps(element, app) {
   };
   store.on(["layer"], () => choose(true));
   choose(false);
+  fill();
 }

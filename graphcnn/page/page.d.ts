@@ -217,6 +217,8 @@ export interface State {
 export interface Store {
   get(): State;
   set(patch: Partial<State>): void;
+  /** Those who listen since the last frame alone are told in the next, whatever has changed. */
+  greet(): void;
   /** Told once per frame at most; returns what ends it. */
   on(keys: (keyof State)[], listener: (state: State) => void): () => void;
 }

@@ -17,18 +17,22 @@ const ROUNDS = 8;
 export function createStore(initial, frame = (told) => void requestAnimationFrame(told)) {
   let state = initial;
   let asked = false;
+  let greeting = false;
   /** @type {Set<string>} */
   let changed = new Set();
-  /** @type {Set<{ keys: string[], listener: (state: State) => void }>} */
+  /** @type {Set<{ keys: string[], listener: (state: State) => void, old?: boolean }>} */
   const listeners = new Set();
 
   function tell() {
-    for (let round = 0; changed.size > 0 && round < ROUNDS; round++) {
+    for (let round = 0; (changed.size > 0 || greeting) && round < ROUNDS; round++) {
       const now = changed;
       changed = new Set();
       for (const entry of [...listeners]) {
-        if (entry.keys.some((key) => now.has(key))) entry.listener(state);
+        const greeted = greeting && !entry.old;
+        entry.old = true;
+        if (greeted || entry.keys.some((key) => now.has(key))) entry.listener(state);
       }
+      greeting = false;
     }
     asked = false; // only here: what is set meanwhile needs no frame of its own
     if (changed.size > 0) ask();
@@ -48,6 +52,10 @@ export function createStore(initial, frame = (told) => void requestAnimationFram
       }
       state = { ...state, ...patch };
       if (changed.size > 0) ask();
+    },
+    greet() {
+      greeting = true;
+      ask();
     },
     on(keys, listener) {
       const entry = { keys, listener };

@@ -9,10 +9,10 @@ import { loadTrainer } from "../../graphcnn/page/trainer.js";
 const page = readFileSync(process.argv[2], "utf8");
 const asked = JSON.parse(readFileSync(0, "utf8"));
 const block = (id) => page.match(new RegExp(`<script type="[^"]*" id="${id}">([^<]*)</script>`))[1];
-const about = JSON.parse(block("about"));
-const [code, weights, constants] = await Promise.all(
-  ["code", "weights", "constants"].map((id) => inflated(block(id))),
+const [told, code, weights, constants] = await Promise.all(
+  ["about", "code", "weights", "constants"].map((id) => inflated(block(id))),
 );
+const about = JSON.parse(new TextDecoder().decode(told));
 if (asked.flip !== undefined) weights[asked.flip] ^= 0x55;
 const module = await WebAssembly.compile(code);
 const engine = createEngine(module, about, weights, constants);

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { addressOf, packed, stateOf, unpacked, wholeStateOf } from "../../graphcnn/page/address.js";
 import { normalised } from "../../graphcnn/page/app.js";
 import { SIGNED, isPale, largest, signedColour } from "../../graphcnn/page/colours.js";
+import { numbersOf } from "../../graphcnn/page/decode.js";
 import { predicted, strongest } from "../../graphcnn/page/evidence.js";
 import { found, moved } from "../../graphcnn/page/keys.js";
 import { percent, probabilities } from "../../graphcnn/page/scores.js";
@@ -56,6 +57,34 @@ test("listeners that chase each other wait for the next frame", () => {
   store.set({ spent: 1 });
   frames.shift()();
   assert.equal(frames.length, 1);
+});
+
+test("who listens later is greeted with the state as it is, and nobody else", () => {
+  const frames = [];
+  const store = createStore({ ...FIRST }, (told) => frames.push(told));
+  const told = [];
+  store.on(["gamma", "levels"], () => told.push("first"));
+  store.set({ gamma: 0.5 });
+  frames.shift()();
+  store.on(["maps"], (state) => told.push(state.gamma));
+  store.greet();
+  frames.shift()();
+  assert.deepEqual(told, ["first", 0.5]);
+  store.greet();
+  frames.shift()();
+  assert.equal(told.length, 2);
+});
+
+test("numbers of 16 and 32 bits are read from their planes", () => {
+  // 1, -2.5, the largest, the smallest, -0, infinity, and no number (IEEE 754 binary16)
+  const halves = [0x3c00, 0xc100, 0x7bff, 0x0001, 0x8000, 0xfc00, 0x7e00];
+  const planes = [0, 8].map((place) => halves.map((half) => (half >> place) & 255));
+  const read = numbersOf(Uint8Array.from(planes.flat()), "float16");
+  assert.deepEqual(Array.from(read), [1, -2.5, 65504, 2 ** -24, -0, -Infinity, NaN]);
+  const floats = Float32Array.of(1, -2.5, 1e-40, -0, Math.PI);
+  const bytes = new Uint8Array(floats.buffer);
+  const apart = bytes.map((_, i) => bytes[4 * (i % 5) + Math.floor(i / 5)]);
+  assert.deepEqual(numbersOf(apart, "float32"), floats);
 });
 
 test("every string has both languages, and the same values in both", () => {

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.pages import block, inflated, with_about
 
 import graphcnn as cnn
 
@@ -323,18 +323,16 @@ def test_a_page_whose_numbers_are_wrong_says_so_and_stops(
     browser: Any, case: Case, tmp_path: Path
 ) -> None:
     text = case.path.read_text(encoding="utf-8")
-    bias = re.search(r'"outputs":\{"\w+":"([^"]{8})', text)
+    about = inflated(text, "about")
+    bias = re.search(r'"outputs":\{"\w+":"([^"]{8})', about)
     assert bias is not None
     place = bias.start(1)
-    wrong = text[:place] + "AACAQAAA" + text[place + 8 :]  # a 4 that was another number
-    about = wrong.partition('id="about">')[2].partition("</script>")[0]
-    summed = re.sub(r'(?<=id="sum">)\d+', str(zlib.adler32(about.encode())), wrong)
-    sample = text.index('"levels":"') + 20
-    weights = text.index('id="weights">') + 50
+    wrong = about[:place] + "AACAQAAA" + about[place + 8 :]  # a 4 that was another number
+    damaged = [text.index(block(text, name)) + 50 for name in ("about", "code", "weights")]
     cases = (
-        (summed, "The largest difference"), (wrong, "damaged"),
+        (with_about(text, wrong), "The largest difference"),
         *((f"{text[:at]}{'B' if text[at] == 'A' else 'A'}{text[at + 1 :]}", "damaged")
-          for at in (sample, weights)),
+          for at in damaged),
     )  # fmt: skip
     broken = tmp_path / "broken.html"
     for content, words in cases:

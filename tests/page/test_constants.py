@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.pages import about_of
 
 import graphcnn as cnn
 from graphcnn.passes.simplify.fold_states import freeze_states
@@ -77,6 +78,5 @@ def test_what_constants_are_computed_by_is_computed_once(tmp_path: Path) -> None
     onnx.save(helper.make_model(graph, opset_imports=opset), tmp_path / "c.onnx")
     made = cnn.import_onnx(tmp_path / "c.onnx").page(tmp_path / "c.html")  # 1.6 MB of floats
     assert made.weights < 20_000 and made.size < 300_000
-    about = (tmp_path / "c.html").read_text().partition('id="about">')[2].partition("</script>")[0]
-    conv = json.loads(about)["layers"][-1]
+    conv = about_of(tmp_path / "c.html")["layers"][-1]
     assert conv["exact"] and conv["weight"]

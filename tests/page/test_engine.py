@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.built import network
+from support.pages import about_of
 
 import graphcnn as cnn
 from graphcnn.compile.native import Prepared
@@ -53,12 +54,6 @@ def asked(file: Path, **question: Any) -> dict[str, Any]:
 def near(found: Array, expected: Array) -> bool:
     expected = np.asarray(expected).ravel()
     return bool(np.abs(found - expected).max() <= CLOSE * max(1, np.abs(expected).max()))
-
-
-def about_of(file: Path) -> dict[str, Any]:
-    block = file.read_text().partition('id="about">')[2].partition("</script>")[0]
-    found: dict[str, Any] = json.loads(block)
-    return found
 
 
 def several_operators(factors: Array | None = None) -> cnn.Model:

@@ -6,11 +6,11 @@ import json
 import re
 import shutil
 import subprocess
-import zlib
 from html import unescape
 from pathlib import Path
 
 import pytest
+from support.pages import about_of, inflated
 
 HERE = Path(__file__).parent
 PAGES = HERE.parents[1] / "docs" / "pages"
@@ -18,16 +18,12 @@ NODE = shutil.which("node")
 NAMES = ["lenet5", "vgg_cifar"]
 
 
-def block(text: str, name: str) -> str:
-    return text.partition(f'id="{name}">')[2].partition("<")[0]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_knows_its_code_by_hash_and_asks_nobody(name: str) -> None:
     text = (PAGES / f"{name}.html").read_text(encoding="utf-8")
     policy = unescape(re.findall(r'Content-Security-Policy" content="([^"]*)"', text)[0])
     assert policy.startswith("default-src 'none'; ")
-    script = zlib.decompress(base64.b64decode(block(text, "script"))).decode()
+    script = inflated(text, "script")
     loader = text.rpartition("<script>")[2].partition("</script>")[0]
     for each in (loader, script):
         digest = base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()
@@ -37,7 +33,7 @@ def test_a_page_knows_its_code_by_hash_and_asks_nobody(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_of_the_network_that_it_names(name: str) -> None:
-    about = json.loads(block((PAGES / f"{name}.html").read_text(encoding="utf-8"), "about"))
+    about = about_of(PAGES / f"{name}.html")
     assert about["name"] == name and len(about["classes"]) == 10 and about["samples"]
 
 

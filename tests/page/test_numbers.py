@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.pages import about_of
 
 import graphcnn as cnn
 
@@ -89,8 +90,7 @@ def test_what_is_not_taken_apart_says_why(tmp_path: Path) -> None:
     x = cnn.transpose(x, (0, 2, 1, 3))
     model = cnn.Model(image, cnn.dense(cnn.flatten(x), 2, name="scores"), name="m").initialize(0)
     model.page(tmp_path / "page.html")
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
-    about = json.loads(text.partition('id="about">')[2].partition("</script>")[0])
+    about = about_of(tmp_path / "page.html")
     why = {layer["name"]: layer["why"] for layer in about["layers"] if layer["why"]}
     kinds = [(each["word"], each["op"]) for each in why.values()]
     assert kinds == [("Step", "prelu"), ("Operator", "transpose")]
@@ -124,8 +124,7 @@ def test_what_is_not_taken_apart_is_not_taken_apart_wrongly(tmp_path: Path) -> N
     unknown = {layer for layer, how, _, _ in found if how == "unknown"}
     assert {"places", "longer", "first", "second"} <= unknown
     assert all(worst < 1e-5 and strayed == 0 for _, _, worst, strayed in found), found
-    text = path.read_text(encoding="utf-8").partition('id="about">')[2].partition("</script>")[0]
-    fields = {layer["name"]: layer["field"] for layer in json.loads(text)["layers"]}
+    fields = {layer["name"]: layer["field"] for layer in about_of(path)["layers"]}
     for name in ("places", "behind"):  # the whole image from everywhere
         assert fields[name] == {"size": [6, 5], "step": [0, 0], "start": [0, 0]}
 
