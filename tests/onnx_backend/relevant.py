@@ -1,12 +1,12 @@
 """The node tests of the `onnx` package's backend suite that matter to convolutional networks.
 
 Group -> patterns. A pattern matches the beginning of a name, without "test_" and "_cpu", up to an
-underscore or the end; one that ends in $ is a whole name. Left out are attention, recurrent
-networks, texts, sequences, pictures and ai.onnx.ml.
+underscore or the end; one that ends in $ is a whole name. Left out are attention,
+texts, sequences, pictures and ai.onnx.ml.
 """
 
 #: How many tests of names.txt the patterns select: of the operators, and written out by functions.
-PLAIN, EXPANDED = 1132, 332
+PLAIN, EXPANDED = 1150, 332
 
 RELEVANT: dict[str, str] = {
     "convolution": """
@@ -53,4 +53,5 @@ RELEVANT: dict[str, str] = {
     """,
     "training": "nllloss sce adagrad adam momentum nesterov",
     "control": "if loop11 loop13 loop16 scan scan9",
+    "recurrence": "rnn simple_rnn gru lstm",
 }

@@ -7,11 +7,11 @@ it is listed is an error too: the list only ever becomes shorter.
 #: kind of test -> reason -> patterns
 UNSUPPORTED: dict[str, dict[str, str]] = {
     "Node": {
-        "recurrent networks and flexible attention": """
+        "flexible attention": """
             flexattention$ flexattention_causal_mask$ flexattention_diff_head_sizes$
             flexattention_double$ flexattention_fp16$ flexattention_gqa$ flexattention_prob_mod$
             flexattention_relative_positional$ flexattention_scaled$ flexattention_score_mod$
-            flexattention_soft_cap$ gru lstm rnn simple tensorscatter
+            flexattention_soft_cap$ tensorscatter
         """,
         "pictures in files": "image",
         "bits": "bitcast",

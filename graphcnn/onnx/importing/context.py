@@ -104,6 +104,8 @@ class Store:
     single: dict[Value, int] = field(default_factory=dict)
     #: Stand-ins for numbers that count the items of a batch, with the nodes that gave them.
     counted: dict[Value, str] = field(default_factory=dict)
+    #: Parts of arrays, by what of them they are: parameters of their own.
+    parts: dict[tuple[Known, Any, Any, Any], Known] = field(default_factory=dict)
     #: Names of initializers, and of copies of them.
     taken: set[str] = field(default_factory=set)
 

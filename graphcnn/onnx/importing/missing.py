@@ -16,7 +16,6 @@ from graphcnn.onnx.importing.file.validate import (
 from graphcnn.onnx.importing.known.fold import FOLDS
 from graphcnn.onnx.importing.rules.microsoft.operators import MICROSOFT, OWN
 
-RECURRENCE: Final = frozenset({"LSTM", "GRU", "RNN"})
 _TEXTS: Final = frozenset(
     {"RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer"}
 )
@@ -76,8 +75,6 @@ def missing(op_type: str, domain: str, opset: int) -> str:
         )
     ):
         return ""
-    if op_type in RECURRENCE:
-        return f"recurrence ({op_type}) is not supported yet"
     if domain == TRAINING:
         return (
             f"the operator {op_type!r} of training is not supported: export the model for inference"

@@ -32,7 +32,6 @@ from graphcnn.onnx.importing.translate import Imported, Translation
 
 #: What stands for an operator that we lack, where names do not tell.
 SIMILAR = {
-    "LSTM": "MatMul, Sigmoid, Tanh", "GRU": "MatMul, Sigmoid, Tanh", "RNN": "MatMul, Tanh",
     "Loop": "the body repeated", "Scan": "the body repeated", "NonZero": "Where",
     "Compress": "Where", "NonMaxSuppression": "TopK", "Unique": "none",
 }  # fmt: skip
