@@ -141,6 +141,7 @@ from graphcnn.language.sources import (
     zeros,
 )
 from graphcnn.learning import losses, metrics, optimizers, penalties, schedules
+from graphcnn.learning.goals import Goal
 from graphcnn.learning.optimizers import SGD, Optimizer
 from graphcnn.model import Model, import_onnx, load
 from graphcnn.network.whitening import whiten
@@ -170,6 +171,7 @@ if TYPE_CHECKING:
         Lion,
         Lookahead,
         Muon,
+        Optimizers,
         RMSProp,
     )
 
@@ -194,10 +196,9 @@ _LATER = {
     "testing": "graphcnn.testing",
 }
 
-
 #: Optimisers that are, too.
 _OPTIMIZERS = {"EMA", "LAMB", "SWA", "Adadelta", "Adagrad", "Adam", "AdamW", "Lion", "Lookahead",
-               "Muon", "RMSProp"}  # fmt: skip
+               "Muon", "Optimizers", "RMSProp"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -232,6 +233,7 @@ __all__ = [
     "DataWarning",
     "EarlyStopping",
     "ExportError",
+    "Goal",
     "GradientError",
     "Graph",
     "GraphCnnError",
@@ -255,6 +257,7 @@ __all__ = [
     "Operator",
     "OperatorError",
     "Optimizer",
+    "Optimizers",
     "Orthogonal",
     "OutOfMemoryError",
     "OutputError",

@@ -156,7 +156,7 @@ class Model(Trainable, Transferable, Exportable):
     def training_graph(
         self,
         loss: Losses = "cross_entropy",
-        optimizer: str | Optimizer = "sgd",
+        optimizer: str | Optimizer | Mapping[str, str | Optimizer] = "sgd",
         metrics: Metrics = None,
         target: TensorType | Mapping[Any, TensorType] | None = None,
         *,

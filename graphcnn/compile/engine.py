@@ -37,10 +37,12 @@ class Form:
     Attributes:
         keep: with its gradients as outputs, for when they are looked at.
         resting: without the gradients of these parameters, which stay as they are.
+        left: without these of several goals.
     """
 
     keep: bool = False
     resting: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
 
 
 #: Makes the same training step in another form.
@@ -57,6 +59,7 @@ class Asked:
         ready: is called between backward and update with the gradients, by the names of their
             parameters, which it may change in place. They are no outputs then.
         resting: parameters that stay as they are.
+        left: goals that this step does not have.
     """
 
     feeds: Arrays
@@ -64,10 +67,11 @@ class Asked:
     accept: Accept
     ready: Ready | None = None
     resting: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
 
     @property
     def form(self) -> Form:
-        return Form(self.ready is not None, self.resting)
+        return Form(self.ready is not None, self.resting, self.left)
 
 
 class Engine(Protocol):
@@ -243,7 +247,7 @@ def formed(graph: Graph, form: Form, forms: Forms | None) -> Graph:
 
     Raises `GraphError` where nothing makes it.
     """
-    if not form.resting and (not form.keep or kept_gradients(graph)):
+    if not form.resting and not form.left and (not form.keep or kept_gradients(graph)):
         return graph
     if forms is None:
         raise GraphError(f"graph {graph.name!r} keeps no gradients that could be shown")

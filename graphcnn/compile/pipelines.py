@@ -14,12 +14,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from graphcnn.base.config import verify_level
 from graphcnn.base.garbage import kept
+from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array
 from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Input, Role
 from graphcnn.ir.tensor_type import TensorType
-from graphcnn.learning.aim import Losses
+from graphcnn.learning.aim import Losses, aim_of
+from graphcnn.learning.goals import Goal, Goals
 from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.objective import with_loss
 from graphcnn.learning.optimizers import Optimizer
@@ -37,9 +39,10 @@ from graphcnn.passes.simplify.fold_constants import FoldConstants
 from graphcnn.passes.simplify.fold_states import FoldStates
 from graphcnn.passes.simplify.fuse_pad import FusePad
 from graphcnn.passes.simplify.merge_loops import MergeLoops
-from graphcnn.passes.training.apply_optimizer import ApplyOptimizer
+from graphcnn.passes.training.apply_optimizer import ApplyOptimizer, with_states_of
 from graphcnn.passes.training.backward import Backward, Rules
 from graphcnn.passes.training.distribute import ShareBatch, ShareGradients
+from graphcnn.passes.training.train_goals import TrainGoals, loss_key, refuse_derived_norms
 from graphcnn.passes.training.training_mode import STEP, TrainingMode, counter
 from graphcnn.runtime.reference import Reference
 
@@ -98,6 +101,25 @@ def training_pipeline(
     )
 
 
+def goals_pipeline(training: TrainGoals, due: Collection[str]) -> Pipeline:
+    """Definition with the losses of goals to one training step: forward, and for each goal that is
+    due backward and update, in their order."""
+    shards = training.shards
+    losses = tuple(loss_key(name) for name in due)
+    return Pipeline(
+        (
+            *((ShareBatch(shards, losses),) if shards > 1 else ()),
+            TrainingMode(shards),
+            Canonicalize(),
+            FusePad(),
+            training,
+            MergeLoops(),
+            Eliminate(),
+            FoldConstants(),
+        )
+    )
+
+
 def export_pipeline(float16: bool = False, fold_batch_norm: bool = False) -> Pipeline:
     """Definition to the form that is stored. Apply it with the values of the states."""
     norms = (FoldNorms(),) if fold_batch_norm else ()
@@ -150,6 +172,7 @@ def training_graph(
     keep_gradients: bool = False,
     shards: int = 1,
     resting: frozenset[str] = frozenset(),
+    left: frozenset[str] = frozenset(),
 ) -> Graph:
     """One graph for a whole training step: loss and metrics out, every state updated.
 
@@ -157,10 +180,43 @@ def training_graph(
     `keep_gradients` beside them, for steps that somebody is to see between. With several `shards`
     the graph is run on each part of a batch, and `all_reduce` in it adds up what they find. The
     parameters `resting` stay as they are, with their slots, and no gradient of them is computed.
+    Of several goals those that are `left` out have no losses, gradients and updates.
     """
     joint = with_loss(graph, loss, metrics, target)
+    goals = aim_of(loss) if isinstance(loss, Goal | Goals | Mapping) else loss
+    if isinstance(goals, Goals):
+        options = (optimizer, keep_gradients, resting, shards)
+        return _goals_graph(joint, goals, goals.trained(graph), options, left, trace)
     pipeline = training_pipeline(optimizer, keep_gradients, shards=shards, resting=resting)
     return pipeline.run(joint, observers(trace))
+
+
+def _goals_graph(
+    joint: Graph,
+    goals: Goals,
+    trained: Mapping[str, tuple[str, ...]],
+    options: tuple[Optimizer | None, bool, frozenset[str], int],
+    left: frozenset[str],
+    trace: Callable[[Applied], None] | None,
+) -> Graph:
+    """The step of several goals. One that leaves some out has all states of the whole one."""
+    if options[-1] > 1 and goals.in_turn is not None:
+        raise GraphError(
+            f"goal {goals.in_turn!r} comes after {goals[goals.in_turn].after!r} in a step, whose "
+            "update takes the gradients of the whole batch, so that the batch cannot be cut into "
+            f"{options[-1]} shards: train with shards=1, or without after="
+        )
+    refuse_derived_norms(joint, [loss_key(name) for name in goals])
+    training = TrainGoals(goals, trained, *options)
+
+    def step(due: Collection[str]) -> Graph:
+        own = {k: v for k, v in joint.outputs.items() if goals.owner(k) in due}
+        return goals_pipeline(training, due).run(joint.with_outputs(own), observers(trace))
+
+    whole = step(goals)
+    if not left:
+        return whole
+    return with_states_of(whole, step([name for name in goals if name not in left]))
 
 
 @kept()

@@ -9,6 +9,7 @@ from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Op
 from graphcnn.language.arguments import choose, number
+from graphcnn.learning.goals import Goal, Goals, goals_of, loss_of
 from graphcnn.learning.losses.base import Loss, WithoutTarget
 from graphcnn.learning.losses.known import known_loss
 from graphcnn.learning.metrics.base import Measure, Objective
@@ -51,8 +52,8 @@ class Aim:
         return text
 
 
-#: What `loss=` takes: a name, a function, a loss with its settings, or several by outputs.
-Losses = str | Objective | Loss | Aim | Mapping[Any, Any] | Sequence[Any]
+#: What `loss=` takes: a name, a function, a loss with its settings, several by outputs, or goals.
+Losses = str | Objective | Loss | Aim | Goal | Goals | Mapping[Any, Any] | Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,26 @@ class Term:
 
     Attributes:
         name: before the names of its results, "" for the loss of a model that has one alone.
+        inputs: of the model that it takes, too, behind the outputs.
+        shared: whether its targets are those of all terms.
     """
 
     name: str
     outputs: tuple[str, ...]
     loss: Loss
     weight: float = 1.0
+    inputs: tuple[str, ...] = ()
+    shared: bool = False
+
+    @property
+    def target_name(self) -> str:
+        """What its targets are called among those of the data, "" where there are no others."""
+        return "" if self.shared else self.name
 
     @property
     def target(self) -> str:
         """The name of the input for its targets."""
-        return f"{TARGET}.{self.name}" if self.name else TARGET
+        return f"{TARGET}.{self.target_name}" if self.target_name else TARGET
 
     def result(self, name: str) -> str:
         """What a number of this term is called among the results."""
@@ -87,6 +97,16 @@ def aim_of(
 
     Raises `GraphError` for what is no loss, no weight or no penalty.
     """
+    if isinstance(loss, Goal):
+        loss = Goals((("", loss),))
+    elif isinstance(loss, Mapping) and not isinstance(loss, Goals):
+        loss = goals_of(loss) or loss
+    if isinstance(loss, Goals):
+        if loss_weights or penalties:
+            raise GraphError(
+                "goals are whole losses: what is to be weighted or added stands in their functions"
+            )
+        return loss
     if isinstance(loss, Aim):
         if loss_weights is None and penalties is None:
             return loss
@@ -158,6 +178,8 @@ def terms_of(loss: Losses, graph: Graph) -> tuple[Term, ...]:
             another number of predictions than a loss compares.
     """
     aim = loss if isinstance(loss, Aim) else aim_of(loss)
+    if isinstance(aim, Goals):
+        return tuple(_of_goal(name, goal, graph) for name, goal in aim.items())
     weights = aim.weights if isinstance(aim, Aim) else {}
     losses = aim.loss if isinstance(aim, Aim) else aim
     outputs = tuple(graph.outputs)
@@ -190,6 +212,11 @@ def terms_of(loss: Losses, graph: Graph) -> tuple[Term, ...]:
             raise GraphError(f"two losses are called {term.name!r}")
         terms[term.name] = term
     return tuple(terms.values())
+
+
+def _of_goal(name: str, goal: Goal, graph: Graph) -> Term:
+    loss, outputs, inputs = loss_of(goal, name, graph)
+    return Term(name, outputs, loss, inputs=inputs, shared=True)
 
 
 def _only(loss: Loss, graph: Graph) -> Term:
@@ -248,7 +275,7 @@ def loss_name(loss: Any) -> str:
     """A loss as it is told: its name, that of a function, or how it is written."""
     if isinstance(loss, str):
         return loss
-    if isinstance(loss, Aim):
+    if isinstance(loss, Aim | Goals):
         return str(loss)
     if isinstance(loss, Loss):
         return repr(loss)

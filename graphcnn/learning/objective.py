@@ -8,6 +8,7 @@ from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.learning.aim import Aim, Losses, Term, metrics_of, terms_of
+from graphcnn.learning.goals import OfGoal
 from graphcnn.learning.metrics.base import Measure
 from graphcnn.learning.metrics.choosing import Metrics
 from graphcnn.learning.penalties import penalty_of
@@ -62,7 +63,8 @@ def with_loss(
     adds up over batches: `measures_of` has what makes a number of the total.
 
     Losses of several outputs have inputs `target.NAME`; `loss` is their sum, each times its weight,
-    and the penalties, and beside it stand NAME_loss and NAME_metric of each. Where `target` has a
+    and the penalties, and beside it stand NAME_loss and NAME_metric of each; goals have one input
+    `target` together. Where `target` has a
     type for them, an input `weights` says how much each item counts in all losses.
     """
     terms = terms_of(loss, graph)
@@ -77,10 +79,15 @@ def with_loss(
     total: Value | None = None
     results: dict[str, Value] = {}
     for term in terms:
-        goal, weights = inputs.get(term.target), inputs.get(WEIGHTS)
-        scalar = _loss(graph, term, goal, weights)
+        goal = inputs[term.target] if term.loss.targeted else None
+        weights = inputs.get(WEIGHTS)
+        scalar, beside = _loss(graph, term, goal, weights)
         if term.name:
             results[term.result(LOSS)] = scalar
+        for name, value in beside.items():
+            if term.result(name) in (*losses, *results):
+                raise GraphError(f"two numbers of the losses are called {term.result(name)!r}")
+            results[term.result(name)] = value
         part = scalar if term.weight == 1 else scalar * term.weight
         total = part if total is None else total + part
         for name, value in _measured(graph, term, goal, weights, scalar, chosen[term.name]).items():
@@ -103,7 +110,7 @@ def _types(
     loss: Losses, graph: Graph, terms: Iterable[Term], given: TensorType | Fed | None
 ) -> dict[str, TensorType]:
     """The types of all that is fed to the losses, by the names of the inputs."""
-    wanted = [term.target for term in terms if term.loss.targeted]
+    wanted = [*dict.fromkeys(term.target for term in terms if term.loss.targeted)]
     if isinstance(given, TensorType):
         if len(wanted) != 1:
             raise GraphError(f"there are targets for {len(wanted)} losses: give a type for each")
@@ -117,10 +124,14 @@ def _types(
     return types
 
 
-def _loss(graph: Graph, term: Term, goal: Value | None, weights: Value | None) -> Value:
-    """One loss, a float scalar."""
+def _loss(
+    graph: Graph, term: Term, goal: Value | None, weights: Value | None
+) -> tuple[Value, Mapping[str, Value]]:
+    """One loss, a float scalar, and what it reports beside."""
     loss = term.loss
+    inputs = {v.node.name: v for v in graph.inputs}
     values = [scored(graph.outputs[name], loss.readable) for name in term.outputs]
+    values += [inputs[name] for name in term.inputs]
     if goal is not None:
         values.append(goal)
     which = f"the loss of {term.name!r}" if term.name else "a loss"
@@ -129,11 +140,13 @@ def _loss(graph: Graph, term: Term, goal: Value | None, weights: Value | None) -
             f"items have weights, but {which} takes none: a function of (prediction, target, *, "
             "weights=None) does, which takes the mean of w · l, such as those of cnn.losses"
         )
+    if isinstance(loss, OfGoal):
+        return loss.parts(*values, weights=weights)
     scalar = loss(*values) if weights is None else loss(*values, weights=weights)
     if not isinstance(scalar, Value) or scalar.shape != () or not scalar.dtype.is_float:
         found = scalar.type if isinstance(scalar, Value) else type(scalar).__name__
         raise GraphError(f"{which} must be a float scalar, found {found}; take its mean")
-    return scalar
+    return scalar, {}
 
 
 def _measured(

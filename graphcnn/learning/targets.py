@@ -169,8 +169,9 @@ def fed_types(loss: Losses, graph: Graph, targets: Any = None, weights: Any = No
     terms = [term for term in terms_of(loss, graph) if term.loss.targeted]
     given: Mapping[str, Any] = {}
     if targets is not None:
-        given = by_name(targets, [term.name for term in terms], graph.outputs)
-    types = {term.target: _type(term, graph, given.get(term.name)) for term in terms}
+        names = dict.fromkeys(term.target_name for term in terms)
+        given = by_name(targets, names, graph.outputs)
+    types = {term.target: _type(term, graph, given.get(term.target_name)) for term in terms}
     if weights is not None:
         first = next(iter(graph.outputs.values()))
         types[WEIGHTS] = TensorType((N, *weights.shape[1:]), first.dtype)
@@ -183,7 +184,8 @@ def given_types(
     """Types of targets that somebody gives, one or by outputs, by the names of the inputs."""
     if target is None:
         return None
-    names = [term.name for term in terms_of(loss, graph) if term.loss.targeted]
+    targeted = (term for term in terms_of(loss, graph) if term.loss.targeted)
+    names = [*dict.fromkeys(term.target_name for term in targeted)]
     if isinstance(target, Mapping):
         return {_input(name): each for name, each in by_name(target, names).items()}
     if len(names) != 1:
@@ -194,11 +196,16 @@ def given_types(
 def tells_targets(loss: Losses, graph: Graph) -> bool:
     """Whether losses say what their targets are, whatever the data hold."""
     return all(
-        not term.loss.targeted or term.loss.target(graph.outputs[term.outputs[0]].type) is not None
+        not term.loss.targeted or term.loss.target(_first(term, graph)) is not None
         for term in terms_of(loss, graph)
     )
 
 
 def _type(term: Term, graph: Graph, targets: Any) -> TensorType:
     array = targets if targets is None or hasattr(targets, "dtype") else np.asarray(targets)
-    return target_type(term.loss, graph.outputs[term.outputs[0]].type, array)
+    return target_type(term.loss, _first(term, graph), array)
+
+
+def _first(term: Term, graph: Graph) -> TensorType:
+    """The type of the first output that a loss takes, or of the first of all."""
+    return graph.outputs[next(iter(term.outputs or graph.outputs))].type

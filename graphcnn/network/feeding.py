@@ -179,7 +179,7 @@ def _from_pair(data: Any, model: Network, loss: Losses) -> Dataset:
     if not terms:
         first = next(iter(images.values())) if isinstance(images, Mapping) else images
         return Dataset(images, np.zeros(len(first), np.float32), name="arrays", weights=weights)
-    if terms[0].name:  # one by name, or several
+    if terms[0].target_name:  # one by name, or several
         named_targets = by_name(targets, [term.name for term in terms], model.graph.outputs)
         of_each = {name: as_numbers(each) for name, each in named_targets.items()}
         return Dataset(images, of_each, name="arrays", weights=weights)

@@ -59,7 +59,8 @@ def built_step(
 
     @cache
     def forms(form: Form) -> Graph:  # the loan holds it, and would hold a session in it for ever
-        return training_graph(*told, keep_gradients=form.keep, shards=shards, resting=form.resting)
+        keep, resting, left = form.keep, form.resting, form.left
+        return training_graph(*told, keep_gradients=keep, shards=shards, resting=resting, left=left)
 
     states: dict[str, Array] = {}
     for value in graph.states:
@@ -128,7 +129,11 @@ def loss_explained(
     text = f"the loss is {loss} at step {int(states[STEP]) + 1}"
     if found is None:
         return text
+    rates = {key: f"{float(x):g}" for key, x in states.items() if key.startswith(LEARNING_RATE)}
+    told = rates.pop(LEARNING_RATE)
+    if rates:  # of several optimisers that is a factor on all of them
+        told = ", ".join(f"{key.removeprefix(LEARNING_RATE)} {x}" for key, x in rates.items())
     return (
-        f"{text}; {found}. The learning rate was {float(states[LEARNING_RATE]):g}: try a smaller "
-        "one, or clip_norm. The weights are those before this step."
+        f"{text}; {found}. The learning rate was {told}: try a smaller one, or clip_norm. "
+        "The weights are those before this step."
     )

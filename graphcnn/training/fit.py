@@ -22,6 +22,7 @@ from graphcnn.data.streams import Stream
 from graphcnn.errors import CheckpointWarning, DataError
 from graphcnn.ir.origin import warn
 from graphcnn.learning.aim import Losses, aim_of
+from graphcnn.learning.goals import Goals
 from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.objective import losses_of, measures_of, predictions_of, with_loss
 from graphcnn.learning.optimizers import Optimizer
@@ -57,7 +58,7 @@ def fit(
     loss: Losses = "cross_entropy",
     loss_weights: Mapping[Any, float] | Sequence[float] | None = None,
     penalties: Mapping[str, Any] | None = None,
-    optimizer: str | Optimizer = "sgd",
+    optimizer: str | Optimizer | Mapping[str, str | Optimizer] = "sgd",
     learning_rate: float | Schedule | None = None,
     validation: Data | float | None = None,
     weights: Any = None,
@@ -149,7 +150,10 @@ def fit(
     types = fed_types(loss, graph, data.target_sample, measured_on.weights)
     evaluation = with_loss(graph, loss, metrics, types)
     scores, measures = predictions_of(graph, loss), measures_of(loss, graph, metrics)
-    sums = Sums.of(evaluation, scores, losses_of(loss, graph), measures, held_out is not None)
+    partial = loss.partial(evaluation.outputs) if isinstance(loss, Goals) else ()
+    sums = Sums.of(
+        evaluation, scores, losses_of(loss, graph), measures, held_out is not None, partial
+    )
     if held_out is not None:
         Targets.of(evaluation, model.graph.outputs).check(held_out.labels)
     session = Session(

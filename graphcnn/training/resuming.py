@@ -24,6 +24,7 @@ from graphcnn.learning.metrics import Measure, Metric
 from graphcnn.learning.metrics.base import Share
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers.base import told
+from graphcnn.learning.optimizers.several import Optimizers
 from graphcnn.learning.schedules import Schedule, schedule
 from graphcnn.learning.target_rule import WEIGHTS
 from graphcnn.text.write import fingerprint
@@ -199,6 +200,8 @@ def _settings(optimizer: Optimizer) -> str:
     def said(value: Any) -> str:
         if isinstance(value, Schedule):
             return type(value).__qualname__
+        if isinstance(optimizer, Optimizers):
+            return ", ".join(f"{pattern}: {_settings(each)}" for pattern, each in value)
         return _settings(value) if isinstance(value, Optimizer) else repr(value)
 
     values = {name: said(x) for name, x in told(optimizer).items() if name != "learning_rate"}

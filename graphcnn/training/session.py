@@ -37,6 +37,7 @@ from graphcnn.ir.plan import same_gradients
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.language.arguments import is_int
 from graphcnn.learning.aim import Losses, aim_of
+from graphcnn.learning.goals import Goals
 from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.metrics.base import numbers
 from graphcnn.learning.objective import measures_of, tell_losses
@@ -75,7 +76,7 @@ class Session:
         self,
         model: Network,
         loss: Losses = "cross_entropy",
-        optimizer: str | Optimizer = "sgd",
+        optimizer: str | Optimizer | Mapping[str, str | Optimizer] = "sgd",
         metrics: Metrics = None,
         *,
         seed: int = 0,
@@ -216,7 +217,12 @@ class Session:
         """The running means of the trained parameters by name, where the optimiser keeps some
         (`EMA`, `SWA`), else None. Before anything is averaged they are the parameters."""
         trained = [state_of(p).key for p in self.model.graph.parameters]
-        return averages_among(self.states, trained) if self.optimizer.averages else None
+        if not self.optimizer.averages:
+            return None
+        apart: dict[str, str] = {}
+        if isinstance(self.loss, Goals):
+            apart = self.loss.counted_apart(self.model.graph)
+        return averages_among(self.states, trained, self.optimizer, apart)
 
     def load(self, states: Mapping[str, Array]) -> None:
         """Replace the values of states, as when a run is resumed."""
@@ -254,38 +260,42 @@ class Session:
         not, or a batch normalisation that would see a single number; the states are then those
         before the step.
         """
+        if ready is not None and isinstance(self.loss, Goals):
+            self.loss.refuse_in_turn("gradients are shown")
         built, feeds = self._fed(images, targets, weights)
         with built.loan.stepping(), np.errstate(all="ignore"):  # NumPy's warnings: see below
             step = self.steps + 1
             self.last_rate = rate = self._schedule.at(step)
             settings = settings_at(self.optimizer, step, rate)
-            outputs = built.engine.step(
-                Asked(feeds, settings, _is_finite, ready, self._resting(step))
-            )
+            resting, left = self._resting(step), self._left(step)
+            outputs = built.engine.step(Asked(feeds, settings, _is_finite, ready, resting, left))
             if not _is_finite(outputs):
                 raise TrainingError(self._explained(feeds, outputs))
         return outputs
 
-    def gradients(self, images: Any, targets: Any, weights: Any = None) -> dict[str, Array]:
+    def gradients(self, images: Any, targets: Any = None, weights: Any = None) -> dict[str, Array]:
         """The gradients of the loss of one batch, by the names of the parameters; no step is taken.
 
         They are those that the next step would give its optimiser for these arguments, before any
         clipping: of the training form, with the statistics of the batch and that step's dropout,
         of all shards. The states stay as they are, averages and counters too. Parameters that are
-        frozen have none, nor have those of a group whose rate has fallen to 0 for good. Compiled at
-        the first call; the errors are those of `step`.
+        frozen have none, nor have those of a group whose rate has fallen to 0 for good, nor those
+        of a goal that is not due. Compiled at the first call; the errors are those of `step`, and
+        one where a goal comes after another.
         """
+        if isinstance(self.loss, Goals):
+            self.loss.refuse_in_turn("gradients are shown")
         built, feeds = self._fed(images, targets, weights)
         found: dict[str, Array] = {}
-        resting = self._resting(self.steps + 1)
+        resting, left = self._resting(self.steps + 1), self._left(self.steps + 1)
 
         def look(gradients: Mapping[str, Array]) -> None:
             found.update({name: array.copy() for name, array in gradients.items()})
-            for name, first in same_gradients(built.forms(Form(True, resting))).items():
+            for name, first in same_gradients(built.forms(Form(True, resting, left))).items():
                 found[name] = gradients[first].copy()  # one array in the step
 
         with built.loan.stepping(), np.errstate(all="ignore"):
-            outputs = built.engine.step(Asked(feeds, {}, lambda _: False, look, resting))
+            outputs = built.engine.step(Asked(feeds, {}, lambda _: False, look, resting, left))
             if not _is_finite(outputs):
                 raise TrainingError(self._explained(feeds, outputs))
         return found
@@ -299,6 +309,8 @@ class Session:
         norms, stays. Compiled at the first call. Raises `TrainingError` naming the first gradient
         that is missing, unknown, of another shape or not finite; the states then stay.
         """
+        if isinstance(self.loss, Goals):
+            self.loss.refuse_parts()
         built = self._step
         self._check_unchanged()
         self._take_over(built, None)
@@ -312,6 +324,10 @@ class Session:
     def _resting(self, step: int) -> frozenset[str]:
         """The parameters that no step from this one on changes."""
         return frozenset(name for name, first in self._rests_from.items() if step >= first)
+
+    def _left(self, step: int) -> frozenset[str]:
+        """The goals that a step does not have."""
+        return self.loss.left(step) if isinstance(self.loss, Goals) else frozenset()
 
     @cached_property
     def _rests_from(self) -> dict[str, int]:

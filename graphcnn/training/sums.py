@@ -1,6 +1,6 @@
 """What the batches of an epoch give, added up, and the numbers that it comes to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from graphcnn.ir.origin import warn
 from graphcnn.learning.metrics import Measure
 from graphcnn.learning.metrics.base import numbers
 
+#: Before the name of a number: of how many items it is the sum.
+_COUNT = "items of "
 #: By the names of the results: a number, or an array, as JSON has them in a checkpoint.
 Totals = dict[str, Any]
 
@@ -28,11 +30,14 @@ class Sums:
         means: outputs that are means over the items of a batch; each counts as often as it has
             items.
         added: outputs that are sums over them.
+        partial: means that not every step gives, as the losses of goals that are not always due:
+            theirs are taken over the items of those that do.
     """
 
     measures: Mapping[str, Measure]
     means: frozenset[str]
     added: frozenset[str]
+    partial: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -42,6 +47,7 @@ class Sums:
         losses: Iterable[str],
         measures: Mapping[str, Measure],
         validated: bool,
+        partial: Collection[str] = (),
     ) -> "Sums":
         """Of a graph with a loss, with a warning that names what the batches do not add up to.
 
@@ -49,6 +55,7 @@ class Sums:
             predictions: have the items along their axis N, whatever the training made of them.
             losses: the names of the losses among the outputs.
             validated: whether there are validation data, of which all is measured.
+            partial: the outputs that not every step gives.
         """
         assumed = {value: source_batch(value.type) for value in predictions}
         kinds = batch_axes(graph, assumed).outputs
@@ -70,11 +77,13 @@ class Sums:
                 "data only, of which there are none",
                 TrainingWarning,
             )
-        return cls(measures, frozenset(means), frozenset(added))
+        return cls(measures, frozenset(means), frozenset(added), frozenset(partial) & means)
 
     def add(self, totals: Totals, outputs: Mapping[str, Array], items: int) -> None:
         """Add what a batch of so many items gave: whole numbers as such, floats in float64."""
         for key, value in outputs.items():
+            if key in self.partial:
+                totals[_COUNT + key] = totals.get(_COUNT + key, 0) + items
             if key in self.means and value.ndim == 0:
                 totals[key] = totals.get(key, 0.0) + float(value) * items
             elif key in self.means or key in self.added:
@@ -96,7 +105,10 @@ class Sums:
     def row(self, totals: Totals, items: int, classes: Sequence[str]) -> dict[str, float]:
         """The numbers of so many items."""
         found = {
-            key: np.asarray(total) if key in self.added else np.asarray(total) / items
+            key: np.asarray(total)
+            if key in self.added
+            else np.asarray(total) / totals.get(_COUNT + key, items)
             for key, total in totals.items()
+            if not key.startswith(_COUNT)
         }
         return numbers(self.measures, found, classes)

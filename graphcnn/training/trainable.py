@@ -39,12 +39,15 @@ class Trainable(Network):
                 sigmoid), losses that apply it are computed of what stands before it. Several
                 outputs have a dict from their names to losses, or a list in their order, and
                 targets likewise; a tuple of names is the key of a loss that compares several. What
-                is reported is `loss`, their sum, and `NAME_loss`, `NAME_accuracy`.
+                is reported is `loss`, their sum, and `NAME_loss`, `NAME_accuracy`. A `cnn.Goal`, or
+                a dict of such by names of one's own, are losses of all outputs and inputs that
+                train parameters of their own each.
             loss_weights: what the losses of several outputs are multiplied by in the sum.
             penalties: what is added to the loss, `{"conv*.weight": cnn.penalties.L2(1e-4)}`, by
                 names of parameters or layers, and reported as `penalty`.
             optimizer: "sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta", "lion", "lamb",
-                "muon", or an optimiser with its settings (`cnn.optimizers`). Its schedules count
+                "muon", or an optimiser with its settings (`cnn.optimizers`); or a dict of such by
+                patterns of names of parameters, of which each has one. Its schedules count
                 steps, `cnn.schedules.epochs(10)`, or the whole run: `steps=None`. Of one that
                 averages (`cnn.EMA`, `cnn.SWA`) the averaged weights are measured and kept as the
                 best, and are the model's at the end; after `SWA` its batch normalisations are

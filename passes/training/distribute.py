@@ -44,10 +44,14 @@ class ShareBatch(Pass):
     It comes before `TrainingMode`: the items of a batch norm are apart, each shard has its own
     statistics. A metric that needs all the scores of a batch at once is left out.
 
-    Raises `GraphError` where the loss is no sum of means and sums over the items.
+    Attributes:
+        losses: the outputs that are differentiated.
+
+    Raises `GraphError` where a loss is no sum of means and sums over the items.
     """
 
     shards: int = 2
+    losses: tuple[str, ...] = ("loss",)
 
     tolerance: ClassVar[float | None] = None
     stage: ClassVar[str] = "definition"
@@ -60,12 +64,13 @@ class ShareBatch(Pass):
             if not cut.axes[new].is_fixed:
                 key = state_of(state).key
                 raise GraphError(f"the batch cannot be cut: {key!r} is updated by what it holds")
-        with inherit(graph.outputs["loss"].node.origin.by(self.name)):
-            outputs = {"loss": cut.local(graph.outputs["loss"])}  # differentiated, then added up
+        with inherit(graph.outputs[self.losses[0]].node.origin.by(self.name)):
+            # differentiated, then added up
+            outputs = {key: cut.local(graph.outputs[key]) for key in self.losses}
             for key, value in graph.outputs.items():
-                if key != "loss" and (whole := cut.whole(value, key)) is not None:
+                if key not in self.losses and (whole := cut.whole(value, key)) is not None:
                     outputs[key] = whole
-        log.fired["all_reduce"] += len(outputs) - 1
+        log.fired["all_reduce"] += len(outputs) - len(self.losses)
         return graph.with_outputs(outputs)
 
 

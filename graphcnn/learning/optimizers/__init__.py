@@ -11,6 +11,7 @@ normalisation are left alone: they are not many, and shrinking them does not sim
     cnn.EMA(cnn.Lookahead(cnn.Adam(0.01)), decay=0.99)
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from graphcnn.learning.optimizers.muon import Muon
     from graphcnn.learning.optimizers.names import OPTIMIZERS, WRAPPERS
     from graphcnn.learning.optimizers.rmsprop import RMSProp
+    from graphcnn.learning.optimizers.several import Optimizers
     from graphcnn.learning.optimizers.wrapper import Wrapper
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "Lookahead",
     "Muon",
     "Optimizer",
+    "Optimizers",
     "RMSProp",
     "Slots",
     "Wrapper",
@@ -60,7 +63,7 @@ _HOMES: Final = {
     "Adadelta": "adagrad", "Adagrad": "adagrad", "Adam": "adam", "AdamW": "adam",
     "EMA": "averaging", "SWA": "averaging", "LAMB": "lamb", "Lion": "lion",
     "Lookahead": "lookahead", "Muon": "muon", "OPTIMIZERS": "names", "WRAPPERS": "names",
-    "RMSProp": "rmsprop", "Wrapper": "wrapper",
+    "Optimizers": "several", "RMSProp": "rmsprop", "Wrapper": "wrapper",
 }  # fmt: skip
 
 
@@ -78,7 +81,8 @@ def __dir__() -> list[str]:
 
 
 def optimizer(spec: Any) -> Optimizer:
-    """An optimiser from itself, or one with default settings from its name.
+    """An optimiser from itself, one with default settings from its name, or `Optimizers` from a
+    dict of such by patterns.
 
     Raises:
         GraphError: the name is unknown; the message holds the nearest known one.
@@ -89,9 +93,13 @@ def optimizer(spec: Any) -> Optimizer:
 
     if isinstance(spec, str):
         return choose(OPTIMIZERS, spec.lower(), "optimizer")()  # type: ignore[call-arg]
+    if isinstance(spec, Mapping):
+        from graphcnn.learning.optimizers.several import Optimizers
+
+        return Optimizers({pattern: optimizer(each) for pattern, each in spec.items()})
     if isinstance(spec, type) and issubclass(spec, Optimizer):
         raise GraphError(f"optimizer must be an object, not its class: write {spec.__name__}(...)")
     raise GraphError(
-        f"optimizer must be a name ({', '.join(OPTIMIZERS)}) or an Optimizer such as "
-        f"SGD(0.05, momentum=0.9), found {spec!r}"
+        f"optimizer must be a name ({', '.join(OPTIMIZERS)}), an Optimizer such as "
+        f"SGD(0.05, momentum=0.9), or several by patterns of names, found {spec!r}"
     )

@@ -1,7 +1,7 @@
 """What an optimiser is: the settings that all have, and the update of one parameter as nodes."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -162,6 +162,15 @@ class Optimizer:
         patterns = assigned(self._groups, tuple(names), type(self).__name__)
         rules = {pattern: self._of_group(pattern) for pattern in {*patterns.values()}}
         return {name: rules[pattern] for name, pattern in patterns.items()}
+
+    def parts(self, names: Sequence[str]) -> "dict[str, tuple[Optimizer, tuple[str, ...]]]":
+        """Who clips the gradients of which parameters, by what stands behind the name of their
+        norm."""
+        return {"": (self, tuple(names))}
+
+    def averaged_counter(self, name: str) -> str:
+        """The counter of what the average of a parameter is made of."""
+        return AVERAGED
 
     def rests_from(self, parameters: Mapping[str, Value]) -> dict[str, int]:
         """The parameters that come to rest, each with the step from which on none changes it: the
