@@ -17,6 +17,7 @@ from graphcnn.doctor.diagnosis import Diagnosis
 from graphcnn.doctor.finding import GRADES, Finding, wrong
 from graphcnn.errors import DataError, GraphCnnError, GraphCnnWarning, GraphError
 from graphcnn.learning.aim import Losses, aim_of, loss_name
+from graphcnn.learning.goals import Goals
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.schedules import Schedule
@@ -99,6 +100,11 @@ def diagnose(
     execution = Execution.of(runtime, threads, precision, tune)
     steps, seed = at_least_one(steps, "steps"), checked_seed(seed)
     aim = aim_of(loss or model.objective or model.loss or "cross_entropy", loss_weights, penalties)
+    if isinstance(aim, Goals):
+        raise GraphError(
+            "diagnose asks what a loss of predictions and targets can reach, which nobody knows of "
+            f"goals ({aim}): give loss=, or look at session.gradients"
+        )
     rule = make_optimizer(optimizer)
     rule = rule if learning_rate is None else rule.at_rate(learning_rate)
     found: list[Finding] = []

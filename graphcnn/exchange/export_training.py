@@ -33,6 +33,7 @@ from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Role
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.learning.aim import Losses, aim_of, loss_name, terms_of
+from graphcnn.learning.goals import Goals
 from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.target_rule import TARGET
@@ -85,7 +86,8 @@ def export_onnx_training(
         raise ExportError(f"training feeds one input and its target, {model.name} takes {names}")
     loss = aim_of(loss)
     terms = terms_of(loss, model.graph)
-    if [term.name for term in terms] != [""] or not terms[0].loss.targeted:
+    alone = [term.name for term in terms] == [""] and not isinstance(loss, Goals)
+    if not alone or not terms[0].loss.targeted:
         raise ExportError(f"training as ONNX has one loss and its target, found {loss_name(loss)}")
     model.initialize_missing(seed)
     session = Session(

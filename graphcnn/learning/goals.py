@@ -140,6 +140,11 @@ class Goals(Mapping[str, Goal]):
     def __str__(self) -> str:
         return "; ".join(f"{name}: {goal}" if name else str(goal) for name, goal in self.goals)
 
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What their losses are called."""
+        return tuple(f"{name}_loss" if name else "loss" for name in self)
+
     def before(self, name: str) -> tuple[str, ...]:
         """The goals whose updates one sees, the last first."""
         found: list[str] = []

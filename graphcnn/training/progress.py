@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TextIO
 
+from graphcnn.learning.goals import Goals
 from graphcnn.network.feeding import at_least_one
 from graphcnn.training.run import Run, Watcher
 
@@ -67,12 +68,16 @@ class Bar(Watcher):
             "training", total=run.total, completed=run.done, rate="", loss=""
         )
         self._rate = _Rate()
+        loss = run.session.loss
+        #: Of goals the last loss of each, since not every step has all.
+        self._shown = loss.losses if isinstance(loss, Goals) else ("loss",)
+        self._losses: dict[str, float] = {}
 
     def batch(self, run: Run, items: int, row: Mapping[str, float]) -> None:
-        rate, loss = self._rate.add(items), row["loss"]
-        self._progress.update(
-            self._task, advance=1, rate=f"{rate:,.0f} images/s", loss=f"loss {loss:.4f}"
-        )
+        rate = self._rate.add(items)
+        self._losses.update({key: row[key] for key in self._shown if key in row})
+        told = "  ".join(f"{key} {loss:.4f}" for key, loss in self._losses.items())
+        self._progress.update(self._task, advance=1, rate=f"{rate:,.0f} images/s", loss=told)
 
     def epoch(self, run: Run, row: Mapping[str, float]) -> None:
         console = self._progress.console

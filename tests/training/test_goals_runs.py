@@ -1,13 +1,18 @@
 """Runs with several losses: the same bits always, checkpoints, averages, rests, what is told."""
 
 import csv
+import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import graphcnn as cnn
-from graphcnn.errors import GraphError, TrainingError, WeightsError
+from graphcnn.compile.native import planned
+from graphcnn.errors import ExportError, GraphError, TrainingError, WeightsError
+from graphcnn.exchange.export_training import export_onnx_training
+from graphcnn.text.parse import parse_graph
 from graphcnn.training.checkpoint import load_checkpoint
 
 S = cnn.schedules
@@ -250,3 +255,34 @@ def test_what_goals_do_not_take():
         run(penalties={"D.1.weight": cnn.penalties.L2(1e-4)})
     with pytest.raises(GraphError, match="metrics"):
         run(metrics=["accuracy"])
+    with pytest.raises(GraphError, match="diagnose asks what a loss of predictions"):
+        gan().diagnose(data(), loss=goals())
+    x = cnn.input("x", (2,))
+    model = cnn.Model(x, {"y": cnn.dense(x, 1)})
+    aim = cnn.Goal(lambda y, target: cnn.mean((y - target) ** 2.0))
+    with pytest.raises(ExportError, match="training as ONNX has one loss and its target"):
+        export_onnx_training(model, "folder", loss=aim)
+
+
+def test_the_step_is_a_text_and_has_a_plan():
+    graph = gan().training_graph(goals(), optimizer_of_steps())
+    again = parse_graph(str(graph))
+    assert str(again) == str(graph)
+    assert planned(graph.bind(N=8)).arena_bytes > 0
+
+
+def optimizer_of_steps():
+    return {"D.*": cnn.Adam(S.Cosine(0.01, steps=9)), "G.*": cnn.EMA(cnn.SGD(0.02))}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_shows_every_loss(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "160")
+    run(progress=None, epochs=1)
+    assert re.search(r"d_loss \d\.\d{4}  g_loss \d\.\d{4}", screen.getvalue())
