@@ -2,6 +2,7 @@
 
 from graphcnn.data.streams import Stream
 from graphcnn.learning.optimizers import SWA, Optimizer
+from graphcnn.learning.optimizers.several import Optimizers
 from graphcnn.learning.optimizers.wrapper import Wrapper
 from graphcnn.ops.norm import BatchNorm
 from graphcnn.training.run import INTERRUPTED, Run, Watcher
@@ -31,7 +32,9 @@ class Averages(Watcher):
 
 
 def _is_stochastic(optimizer: Optimizer) -> bool:
-    """Whether the average is that of SWA."""
+    """Whether an average is that of SWA."""
+    if isinstance(optimizer, Optimizers):
+        return any(_is_stochastic(each) for _, each in optimizer.pairs)
     while isinstance(optimizer, Wrapper):
         if isinstance(optimizer, SWA):
             return True

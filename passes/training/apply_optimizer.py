@@ -141,6 +141,12 @@ class Updates:
             )
         step, common = self.step, self.common
         if apart:
+            for key in keys:
+                if self.rules[key][0].counts_steps:
+                    raise GraphError(
+                        f"{self.rules[key][0]!r} begins at a step of the run, and {key} is not "
+                        "updated at every step: average it by EMA, or train it in every step"
+                    )
             before = counter(setting_key(f"{apart}step"), Role.COUNTER)
             step = self.made[before] = before + 1
             own_counters = self.optimizer.counters

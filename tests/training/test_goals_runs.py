@@ -164,6 +164,15 @@ def test_averages_of_one_group():
     assert model.parameters["D.1.weight"].tobytes() == rows[-1]["D.1.weight"].tobytes()
 
 
+def test_averages_that_begin_at_a_step_are_of_goals_of_every_step():
+    by = {"D.*": cnn.SWA(cnn.SGD(0.01), start=3, every=1), "G.*": cnn.SGD(0.01)}
+    model, _ = run(optimizer=by, epochs=1)
+    assert model.is_initialized
+    by = {"D.*": cnn.SGD(0.01), "G.*": cnn.SWA(cnn.SGD(0.01), start=3, every=1)}
+    with pytest.raises(GraphError, match=r"begins at a step of the run, and G\.1\.weight is not"):
+        run(optimizer=by, epochs=1)
+
+
 def test_shards_of_goals_together():
     def cut(shards, threads):
         model = gan(0.0)

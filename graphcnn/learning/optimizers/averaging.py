@@ -99,6 +99,10 @@ class SWA(_Averaging):
         self._check_length("start")
         self._check_length("every")
 
+    @property
+    def counts_steps(self) -> bool:
+        return True
+
     def _weight(self, averaged: Value, step: Value) -> tuple[Value, Value]:
         start, every = self._count("start"), self._count("every")
         since = step - start

@@ -163,6 +163,12 @@ class Optimizer:
         rules = {pattern: self._of_group(pattern) for pattern in {*patterns.values()}}
         return {name: rules[pattern] for name, pattern in patterns.items()}
 
+    @property
+    def counts_steps(self) -> bool:
+        """Whether the step that updates are told is to be that of the run, and not how often they
+        were made."""
+        return False
+
     def parts(self, names: Sequence[str]) -> "dict[str, tuple[Optimizer, tuple[str, ...]]]":
         """Who clips the gradients of which parameters, by what stands behind the name of their
         norm."""

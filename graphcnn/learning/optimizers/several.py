@@ -62,32 +62,33 @@ class Optimizers(Optimizer):
         super().__post_init__()
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{pattern!r}: {each!r}" for pattern, each in self._pairs)
+        said = ", ".join(f"{pattern!r}: {each!r}" for pattern, each in self.pairs)
         rate = "" if self.learning_rate == 1.0 else f", learning_rate={self.learning_rate!r}"
         return f"Optimizers({{{said}}}{rate})"
 
     @property
-    def _pairs(self) -> tuple[tuple[str, Optimizer], ...]:
+    def pairs(self) -> tuple[tuple[str, Optimizer], ...]:
+        """Each pattern and its optimiser."""
         return cast(tuple[tuple[str, Optimizer], ...], self.optimizers)
 
     @property
     def counters(self) -> tuple[str, ...]:
-        return tuple(_of(name, p) for p, each in self._pairs for name in each.counters)
+        return tuple(_of(name, p) for p, each in self.pairs for name in each.counters)
 
     @cached_property
     def settings(self) -> dict[str, Schedule]:
         found = {}
-        for pattern, each in self._pairs:
+        for pattern, each in self.pairs:
             own = {RATE: schedule(each.learning_rate), **each.settings}
             found.update({_of(name, pattern): follows for name, follows in own.items()})
         return found
 
     @property
     def averages(self) -> bool:
-        return any(each.averages for _, each in self._pairs)
+        return any(each.averages for _, each in self.pairs)
 
     def over(self, steps_per_epoch: int | None, epochs: float = 1) -> Self:
-        own = tuple((pattern, each.over(steps_per_epoch, epochs)) for pattern, each in self._pairs)
+        own = tuple((pattern, each.over(steps_per_epoch, epochs)) for pattern, each in self.pairs)
         rate = schedule(self.learning_rate).over(steps_per_epoch, epochs)
         new = replace(self, optimizers=own)
         new = new if rate == schedule(self.learning_rate) else new.at_rate(rate)
@@ -100,7 +101,7 @@ class Optimizers(Optimizer):
             GraphError: a pattern fits none (the message has the nearest), or two fit the same one.
         """
         owner: dict[str, str] = {}
-        for pattern, _ in self._pairs:
+        for pattern, _ in self.pairs:
             fitting = fnmatch.filter(names, pattern)
             if not fitting:
                 near = get_close_matches(pattern, names, 3, 0.3) or list(names)[:3]
@@ -114,18 +115,18 @@ class Optimizers(Optimizer):
                         f"{name} would be changed by two optimisers, of {owner[name]!r} and of "
                         f"{pattern!r}: each parameter has one"
                     )
-        return {p: tuple(n for n in names if owner.get(n) == p) for p, _ in self._pairs}
+        return {p: tuple(n for n in names if owner.get(n) == p) for p, _ in self.pairs}
 
     def parts(self, names: Sequence[str]) -> dict[str, tuple[Optimizer, tuple[str, ...]]]:
         own = self.of_each(names)
-        return {f"[{pattern}]": (each, own[pattern]) for pattern, each in self._pairs}
+        return {f"[{pattern}]": (each, own[pattern]) for pattern, each in self.pairs}
 
     def grouped(
         self, names: Mapping[str, Any] | tuple[str, ...]
     ) -> dict[str, tuple[Self, float | str]]:
         own = self.of_each(tuple(names))
         found: dict[str, tuple[Any, float | str]] = {}
-        for pattern, each in self._pairs:
+        for pattern, each in self.pairs:
             for name, (rule, factor) in each.grouped(own[pattern]).items():
                 found[name] = _Named(rule, each, pattern, factor), 1.0
         return found
@@ -133,7 +134,7 @@ class Optimizers(Optimizer):
     def rests_from(self, parameters: Mapping[str, Value]) -> dict[str, int]:
         found: dict[str, int] = {}
         for pattern, names in self.of_each(tuple(parameters)).items():
-            each = dict(self._pairs)[pattern]
+            each = dict(self.pairs)[pattern]
             own = each.rests_from({name: parameters[name] for name in names})
             zero = schedule(each.learning_rate).zero_from()
             if zero is not None and each.clip_norm is None:
@@ -144,13 +145,13 @@ class Optimizers(Optimizer):
         return found
 
     def averaged_counter(self, name: str) -> str:
-        return _of(AVERAGED, next(p for p, _ in self._pairs if fnmatch.fnmatch(name, p)))
+        return _of(AVERAGED, next(p for p, _ in self.pairs if fnmatch.fnmatch(name, p)))
 
     def describe(self, parameters: Mapping[str, Array]) -> str:
         own = self.of_each(tuple(parameters))
         left = [name for names in own.values() for name in names]
         lines = []
-        for pattern, each in self._pairs:
+        for pattern, each in self.pairs:
             lines.append(f"{pattern}:")
             shown = _Part({name: parameters[name] for name in own[pattern]})
             shown.undecayed = getattr(parameters, "undecayed", ())
@@ -161,7 +162,7 @@ class Optimizers(Optimizer):
         return "\n".join(lines)
 
     def decay_of(self, rank: int, decays: bool = True) -> float:
-        return max(each.decay_of(rank, decays) for _, each in self._pairs)
+        return max(each.decay_of(rank, decays) for _, each in self.pairs)
 
 
 class _Part(dict[str, Array]):

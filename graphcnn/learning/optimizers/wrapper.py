@@ -63,6 +63,10 @@ class Wrapper(Optimizer):
         return self.optimizer.settings
 
     @property
+    def counts_steps(self) -> bool:
+        return self.optimizer.counts_steps
+
+    @property
     def averages(self) -> bool:
         return self.optimizer.averages
 
