@@ -206,5 +206,14 @@ export function startAddress(app) {
     }, WRITING);
   });
   globalThis.addEventListener("hashchange", read);
+  // A link inside the page leads there, and leaves the address to the state.
+  document.addEventListener("click", (event) => {
+    const link = /** @type {HTMLElement} */ (event.target).closest('a[href^="#"]');
+    const to = link && document.getElementById(link.getAttribute("href")?.slice(1) ?? "");
+    if (!to) return;
+    event.preventDefault();
+    to.scrollIntoView({ block: "start" });
+    to.focus({ preventScroll: true });
+  });
   read();
 }

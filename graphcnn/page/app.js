@@ -6,6 +6,7 @@ import { selfCheck } from "./check.js";
 import { mountDiagram } from "./diagram.js";
 import { painted, translate } from "./dom.js";
 import { DAMAGED, loadEngine } from "./engine.js";
+import { keepFocus } from "./focus.js";
 import { mountGrow } from "./grow.js";
 import { mountInput } from "./input.js";
 import { startKeys } from "./keys.js";
@@ -16,7 +17,7 @@ import { mountMaps } from "./maps.js";
 import { mountScores } from "./scores.js";
 import { sampleOf } from "./sources.js";
 import { createStore } from "./store.js";
-import { applyTheme } from "./theme.js";
+import { startTheme } from "./theme.js";
 import { mountTrace } from "./trace.js";
 import { wordsOf } from "./words.js";
 import { mountStory } from "./xo.js";
@@ -134,9 +135,7 @@ function startBar(document, app) {
     theme.title = say("themeTitle");
   };
   store.on(["lang", "theme"], words);
-  store.on(["theme"], (state) => applyTheme(document, state.theme));
   words();
-  applyTheme(document, store.get().theme);
 }
 
 /** Panes are tabs: arrows go along them, the chosen one alone is shown. */
@@ -224,6 +223,7 @@ export async function openPage(document, engine) {
   const [, height, width] = about.input.shape;
   document.documentElement.style.setProperty("--aspect", String(width / height));
   startAddress(app); // before the panels, which are mounted with the state that it holds
+  startTheme(document, store); // before them too: what they paint has the colours of the theme
   // Shown before it is full: panels know their sizes then, and paint once.
   document.querySelector("main")?.removeAttribute("hidden");
   startBar(document, app);
@@ -234,6 +234,7 @@ export async function openPage(document, engine) {
   mountAll(document, app, LATER);
   startTabs(document, app);
   startKeys(document, app);
+  keepFocus(document);
   store.greet();
   return app;
 }

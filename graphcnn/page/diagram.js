@@ -100,6 +100,7 @@ export function mountDiagram(element, app) {
   frame.addEventListener("pointermove", (event) => {
     const old = fingers.get(event.pointerId);
     if (!old) return;
+    if (!event.buttons) return void fingers.delete(event.pointerId); // it was let go elsewhere
     const apart = fingers.size === 2 ? spread() : 0;
     fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     moved += Math.hypot(event.clientX - old.x, event.clientY - old.y);
@@ -154,11 +155,22 @@ export function mountDiagram(element, app) {
   };
   store.on(["layer"], mark);
   let width = 0;
+  let printing = false;
   new ResizeObserver(() => {
-    if (!frame.clientWidth || frame.clientWidth === width) return;
+    if (printing || !frame.clientWidth || frame.clientWidth === width) return;
     width = frame.clientWidth;
     fit(false);
   }).observe(frame);
-  globalThis.addEventListener("beforeprint", () => fit(true));
+  // On paper all of it, as large as fits; then what was looked at again.
+  frame.style.setProperty("--wide", `${size.width}px`);
+  const whole = [size.x, size.y, size.width, size.height].join(" ");
+  globalThis.addEventListener("beforeprint", () => {
+    printing = true;
+    svg.setAttribute("viewBox", whole);
+  });
+  globalThis.addEventListener("afterprint", () => {
+    printing = false;
+    place();
+  });
   mark();
 }

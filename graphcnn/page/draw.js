@@ -124,6 +124,7 @@ function paintSegment({ surface, base, paper }, { pen, points }, i) {
  * @param {{ step: number, pen: () => Pen, changed: () => void, command: (name: string) => void,
  *   begins: () => void, moved: (x: number, y: number, down: boolean) => void }} hand pen: what to draw
  *   with; begins: a stroke will; command: "clear", "undo", "redo" or "erase"; moved: the pen is here
+ * @returns {() => void} lifts the pen, whoever holds it: for what else changes the drawing
  */
 export function attachHand(element, drawing, hand) {
   const { width, height } = drawing.surface;
@@ -158,6 +159,7 @@ export function attachHand(element, drawing, hand) {
   }
 
   function lift() {
+    if (!stroke) return;
     stroke = null;
     pointer = -1;
     tell(false);
@@ -181,11 +183,12 @@ export function attachHand(element, drawing, hand) {
     for (const each of all.length ? all : [event]) extendStroke(drawing, stroke, point(each));
     tell();
   });
-  for (const name of ["pointerup", "pointercancel"]) {
+  for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
     element.addEventListener(name, (event) => {
       if (/** @type {PointerEvent} */ (event).pointerId === pointer) lift();
     });
   }
+  addEventListener("resize", lift); // the surface moves from under the pen: no line is meant
   element.addEventListener("blur", () => stroke && pointer < 0 && lift());
 
   /** @type {{ [key: string]: [number, number] }} */
@@ -221,4 +224,5 @@ export function attachHand(element, drawing, hand) {
     event.preventDefault();
     event.stopPropagation();
   });
+  return lift;
 }

@@ -96,6 +96,12 @@ export function mountInput(element, app) {
       : make("button", { say: words, click });
   }
 
+  /** Something else than hand and camera changes the drawing: neither goes on. */
+  function interrupt() {
+    stopCamera?.();
+    lift();
+  }
+
   /** The hand has drawn, or something else has changed: new levels at once. */
   function changed() {
     untouched = false;
@@ -127,13 +133,14 @@ export function mountInput(element, app) {
   const receiver = {
     refused,
     took: (/** @type {import("./sources.js").Picture} */ picture) => {
-      stopCamera?.();
+      interrupt();
       place(fitSurface(picture), true);
     },
   };
 
   function toggleCamera() {
     if (stopCamera) return stopCamera();
+    lift();
     let first = true;
     const stop = startCamera(
       {
@@ -174,8 +181,8 @@ export function mountInput(element, app) {
 
   /** @param {string} name */
   function command(name) {
-    stopCamera?.();
     if (name === "erase") return erase(!pen.erase);
+    interrupt();
     if (name === "undo") undo(drawing);
     else if (name === "redo") redo(drawing);
     else perform(drawing, { kind: "clear" });
@@ -195,7 +202,7 @@ export function mountInput(element, app) {
     stopCamera?.();
     if (untouched && !pen.erase) perform(drawing, { kind: "clear" });
   }
-  attachHand(canvas, drawing, {
+  const lift = attachHand(canvas, drawing, {
     step: factor,
     pen: () => pen,
     begins,
@@ -233,7 +240,7 @@ export function mountInput(element, app) {
       {
         title: sample.label || null,
         click: () => {
-          stopCamera?.();
+          interrupt();
           place(sampleOf(about, i), false);
         },
       },
@@ -323,6 +330,7 @@ export function mountInput(element, app) {
     const { levels } = store.get();
     if (levels !== own && levels.length === channels * height * width) {
       // somebody else's
+      interrupt();
       own = levels;
       how = { ...still };
       for (const each of sliders) each.set(0);

@@ -24,8 +24,10 @@ export function layerView(layer, app, shared) {
   const [channels, height, width] = sizesOf(layer);
   const named = name === about.scores && about.classes.length === channels;
   const dense = isVector(layer) && !named && channels > 32;
-  const pixels = make("canvas", { class: "pixels", "aria-hidden": "true" });
-  const marks = make("canvas", { class: "marks", "aria-hidden": "true" });
+  // A canvas that is not painted yet takes no room: by itself it would be 300 pixels wide.
+  const empty = { width: 0, height: 0, "aria-hidden": "true" };
+  const pixels = make("canvas", { class: "pixels", ...empty });
+  const marks = make("canvas", { class: "marks", ...empty });
   // The grid has thousands of cells; a screen reader is told of the one that is chosen.
   const cell = make("span", { role: "gridcell", id: `cell-${about.layers.indexOf(layer)}` });
   const row = make("span", { role: "row", class: "hidden-visually" }, cell);
@@ -44,8 +46,8 @@ export function layerView(layer, app, shared) {
   const pager = make("span", { class: "pager" }, back, pages, on);
   const chosen = make(
     "button",
-    { class: "layer-name", click: () => store.set({ layer: name }) },
-    name,
+    { class: "layer-name", title: name, click: () => store.set({ layer: name }) },
+    make("span", {}, name),
   );
   const kind = [layer.kind, layer.window?.kernel.join("×"), ...layer.then.map((step) => step.op)];
   const facts = `${kind.filter(Boolean).join(" ")} · ${layer.shape.join("×")}`;

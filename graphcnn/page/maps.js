@@ -9,6 +9,9 @@ import { short, unitWords, valueOf } from "./units.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 
+/** A sheet of paper is about so wide, in CSS pixels, without its margins. */
+const PAPER = 660;
+
 /** @param {HTMLElement} element @param {App} app */
 export function mountMaps(element, app) {
   const { about, say, store } = app;
@@ -35,9 +38,13 @@ export function mountMaps(element, app) {
   ]);
   // Where the parts of a number stand below, what is chosen is told here, and leads there.
   const jump = make("button", { class: "jump", hidden: true });
-  jump.addEventListener("click", () =>
-    document.getElementById("trace")?.scrollIntoView({ block: "start" }),
-  );
+  jump.addEventListener("click", () => {
+    const trace = document.getElementById("trace");
+    trace?.scrollIntoView({ block: "start" });
+    /** @type {HTMLElement | null} */ (trace?.querySelector("[tabindex]"))?.focus({
+      preventScroll: true,
+    });
+  });
   const views = about.layers.map((layer) => layerView(layer, app, shared));
   element.append(
     make("div", { class: "row map-tools" }, scale, size.element),
@@ -56,13 +63,21 @@ export function mountMaps(element, app) {
     { rootMargin: "100px" },
   );
   for (const view of views) watch.observe(view.element);
-  globalThis.addEventListener("beforeprint", () => views.forEach((view) => view.show(true)));
   let width = 0;
+  /** @param {number} wide of the panel */
+  function layOut(wide) {
+    shared.room = Math.max(120, wide - 16);
+    for (const view of views) view.layOut();
+  }
+  globalThis.addEventListener("beforeprint", () => {
+    layOut(Math.min(width, PAPER));
+    for (const view of views) view.show(true);
+  });
+  globalThis.addEventListener("afterprint", () => layOut(width));
   function fill() {
     if (element.clientWidth === width) return;
     width = element.clientWidth;
-    shared.room = Math.max(120, width - 16);
-    for (const view of views) view.layOut();
+    layOut(width);
     // The watch tells a frame later: what is seen at once is in the first one.
     const seen = (/** @type {Element} */ layer) => layer.getBoundingClientRect().top < innerHeight;
     const first = views.filter((view) => seen(view.element)); // all before any of them is changed

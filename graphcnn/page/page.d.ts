@@ -219,6 +219,8 @@ export interface Store {
   set(patch: Partial<State>): void;
   /** Those who listen since the last frame alone are told in the next, whatever has changed. */
   greet(): void;
+  /** Tells what waits for the next frame. */
+  now(): void;
   /** Told once per frame at most; returns what ends it. */
   on(keys: (keyof State)[], listener: (state: State) => void): () => void;
 }

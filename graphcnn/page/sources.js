@@ -93,7 +93,8 @@ const CAMERA_PROBLEMS = {
 };
 
 /**
- * Hands over what the camera sees, a picture a frame, until it is stopped.
+ * Hands over what the camera sees, a picture a frame, until it is stopped; nobody is looked at by a
+ * page that nobody sees: it stops where the page is hidden.
  * @param {Receiver} receiver `refused` is told why there is none
  * @param {() => void} stopped is told when it has ended
  * @returns {() => void} stops it
@@ -101,6 +102,7 @@ const CAMERA_PROBLEMS = {
 export function startCamera(receiver, stopped) {
   const video = document.createElement("video"),
     canvas = document.createElement("canvas");
+  const ended = new AbortController();
   let running = true;
   /** @type {MediaStream | null} */
   let stream = null;
@@ -108,6 +110,7 @@ export function startCamera(receiver, stopped) {
   function stop() {
     if (!running) return;
     running = false;
+    ended.abort();
     for (const track of stream?.getTracks() ?? []) track.stop();
     video.srcObject = null;
     stopped();
@@ -138,7 +141,9 @@ export function startCamera(receiver, stopped) {
       receiver.refused(CAMERA_PROBLEMS[error.name] ?? "cameraFailed", { name: error.name });
     stop();
   });
-  addEventListener("pagehide", stop, { once: true });
+  const { signal } = ended;
+  addEventListener("pagehide", stop, { signal });
+  document.addEventListener("visibilitychange", () => document.hidden && stop(), { signal });
   return stop;
 }
 

@@ -46,6 +46,7 @@ export function createStore(initial, frame = (told) => void requestAnimationFram
 
   return {
     get: () => state,
+    now: tell,
     set(patch) {
       for (const [key, value] of Object.entries(patch)) {
         if (!Object.is(value, state[/** @type {keyof State} */ (key)])) changed.add(key);

@@ -128,6 +128,7 @@ export function mountSwitching(element, app) {
     });
     none.hidden = list.length > 0;
     reset.hidden = list.length === 0;
+    element.classList.toggle("off", !list.length); // not printed
     table.hidden = reset.hidden || !numbers;
     off.replaceChildren(
       ...list

@@ -10,7 +10,7 @@ const written = new WeakMap();
  * @param {Document} document
  * @param {"auto" | "light" | "dark"} theme
  */
-export function applyTheme(document, theme) {
+function applyTheme(document, theme) {
   for (const sheet of document.styleSheets) {
     for (const rule of sheet.cssRules) {
       if (!(rule instanceof CSSMediaRule)) continue;
@@ -22,4 +22,26 @@ export function applyTheme(document, theme) {
       rule.media.mediaText = theme === "auto" ? system : theme === own ? "screen" : "not all";
     }
   }
+}
+
+/**
+ * The theme of the page follows the state. Paper is white: before the page is printed canvases are
+ * painted light, and afterwards as they were.
+ * @param {Document} document
+ * @param {import("./page.d.ts").Store} store
+ */
+export function startTheme(document, store) {
+  store.on(["theme"], ({ theme }) => applyTheme(document, theme));
+  applyTheme(document, store.get().theme);
+  /** @type {"auto" | "light" | "dark" | null} */
+  let chosen = null;
+  addEventListener("beforeprint", () => {
+    chosen ??= store.get().theme;
+    store.set({ theme: "light" });
+    store.now();
+  });
+  addEventListener("afterprint", () => {
+    if (chosen) store.set({ theme: chosen });
+    chosen = null;
+  });
 }

@@ -310,6 +310,7 @@ export function mountStory(element, app) {
 
   /** @type {number | null} what a stroke of the pen paints: the opposite of the first pixel */
   let ink = null;
+  let pointer = -1; // that holds the pen
   /** @param {PointerEvent} event */
   function touch(event) {
     [row, column] = [event.offsetY, event.offsetX].map((v) =>
@@ -320,11 +321,16 @@ export function mountStory(element, app) {
     set(picture.map((value, i) => (i === at ? /** @type {number} */ (ink) : value)));
   }
   board.addEventListener("pointerdown", (event) => {
-    board.setPointerCapture(event.pointerId);
+    if (ink !== null || event.button !== 0) return;
+    pointer = event.pointerId;
+    board.setPointerCapture(pointer);
     touch(event);
   });
-  board.addEventListener("pointermove", (event) => ink !== null && touch(event));
-  for (const end of ["pointerup", "pointercancel"]) board.addEventListener(end, () => (ink = null));
+  const holds = (/** @type {Event} */ event) =>
+    ink !== null && /** @type {PointerEvent} */ (event).pointerId === pointer;
+  board.addEventListener("pointermove", (event) => holds(event) && touch(event));
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
+    board.addEventListener(end, (event) => holds(event) && (ink = null));
   for (const name of ["focus", "blur"]) board.addEventListener(name, paint);
   board.addEventListener("keydown", (event) => {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[

@@ -1,149 +1,19 @@
 """The page in a browser: opened from disk, without a network, by mouse, by touch, by keys alone."""
 
 import re
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support.pages import block, inflated, with_about
+from support.visits import MNIST, Case, cleared, draw_with_finger, draw_with_mouse, surface
 
 import graphcnn as cnn
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
-page_of: Any = pytest.importorskip("graphcnn.page.page").page
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-
-MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
-#: A 7 in shares of the drawing surface.
-SEVEN = ((0.28, 0.25), (0.7, 0.25), (0.6, 0.5), (0.47, 0.8))
 PANES = ("graph", "lab", "story", "learn")
-
-
-def lenet5() -> cnn.Model:
-    """As it is when it has learned from a part of MNIST, or from noise where that is missing."""
-    image = cnn.input("image", (1, 28, 28))
-    x = cnn.conv2d(image, 6, 5, padding=2, activation="relu", name="C1")
-    x = cnn.conv2d(cnn.max_pool2d(x, 2, name="S2"), 16, 5, activation="relu", name="C3")
-    x = cnn.flatten(cnn.max_pool2d(x, 2, name="S4"))
-    x = cnn.dense(cnn.dense(x, 120, activation="relu"), 84, activation="relu")
-    model = cnn.Model(image, cnn.dense(x, 10, name="logits"), name="lenet5").initialize(0)
-    if MNIST.is_dir():
-        train = cnn.data.mnist(str(MNIST))[0]
-        small = cnn.data.Dataset(train.images[:12000], train.labels[:12000], train.classes)
-        model.fit(small, epochs=2, batch_size=64, optimizer=cnn.Adam(0.002), seed=0)
-    return model
-
-
-@dataclass(frozen=True)
-class Case:
-    """A page, and what the network itself says of its samples."""
-
-    url: str
-    path: Path
-    shares: np.ndarray
-
-
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    path = tmp_path_factory.mktemp("page") / "lenet5.html"
-    model = lenet5()
-    images = np.random.default_rng(0).integers(0, 256, (3, 1, 28, 28), np.uint8)
-    if MNIST.is_dir():
-        images = cnn.data.mnist(str(MNIST))[1].images[:3]
-    page_of(model, path, samples=images, labels=["a", "b", "c"])
-    return Case(path.as_uri(), path, model.predict(images))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@dataclass
-class Visit:
-    """An open page, what it asked for and what it complained of."""
-
-    page: Any
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def verdict(self) -> str:
-        return str(self.page.locator("#verdict strong").inner_text())
-
-    def has_address(self, *parts: str) -> None:
-        """Waits until all of these stand in the address."""
-        script = "(parts) => parts.every((p) => decodeURIComponent(location.hash).includes(p))"
-        self.page.wait_for_function(script, arg=list(parts))
-
-    def settled(self) -> None:
-        self.page.wait_for_timeout(400)
-
-
-@pytest.fixture
-def visit(browser: Any, case: Case) -> Iterator[Any]:
-    contexts = []
-
-    def opened(url: str = case.url, waited: str = ".scores .best", **options: Any) -> Visit:
-        context = browser.new_context(offline=True, **options)
-        contexts.append(context)
-        found = Visit(context.new_page())
-        found.page.on("request", lambda request: found.requests.append(request.url))
-        found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        found.page.on("console", lambda said: found.complaints.append(f"{said.type}: {said.text}"))
-        found.page.goto(url)
-        found.page.wait_for_selector(waited)
-        return found
-
-    yield opened
-    for context in contexts:
-        context.close()
-
-
-def surface(visit: Visit) -> Any:
-    return visit.page.locator("#input canvas[role=application]")
-
-
-def cleared(visit: Visit) -> dict[str, float]:
-    visit.page.locator("#input button", has_text=re.compile("^Clear$")).click()
-    surface(visit).scroll_into_view_if_needed()
-    box: dict[str, float] = surface(visit).bounding_box()
-    return box
-
-
-def draw_with_mouse(visit: Visit) -> None:
-    box = cleared(visit)
-    mouse = visit.page.mouse
-    for i, (x, y) in enumerate(SEVEN):
-        mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=8)
-        if i == 0:
-            mouse.down()
-    mouse.up()
-    visit.settled()
-
-
-def draw_with_finger(visit: Visit) -> None:
-    box = cleared(visit)
-    session = visit.page.context.new_cdp_session(visit.page)
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
-    for i in range(8 * (len(places) - 1) + 1):
-        (x0, y0), (x1, y1) = places[min(i // 8, 2)], places[min(i // 8, 2) + 1]
-        share = i / 8 - min(i // 8, 2)
-        point = {"x": x0 + share * (x1 - x0), "y": y0 + share * (y1 - y0)}
-        kind = "touchStart" if i == 0 else "touchMove"
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    visit.settled()
 
 
 def test_it_opens_from_disk_without_a_request_or_a_complaint(visit: Any, case: Case) -> None:
@@ -353,7 +223,7 @@ def test_a_network_of_several_answers_a_map_and_a_narrow_image(visit: Any, tmp_p
     several = cnn.Model(image, scores, name="several").initialize(0)
     several.classes = ("a", "b" * 300, "c")
     several.update_states({"scores.bias": np.array([1, -1, 2], np.float32)})
-    page_of(several, path, title="T <b> & " + "t" * 300)
+    several.page(path, title="T <b> & " + "t" * 300)
     seen = visit(path.as_uri(), viewport={"width": 1440, "height": 900})
     assert seen.verdict() == "c, a"
     assert seen.page.title().startswith("T <b> & ttt")
@@ -362,11 +232,14 @@ def test_a_network_of_several_answers_a_map_and_a_narrow_image(visit: Any, tmp_p
     assert box["height"] <= 0.61 * 900 and abs(box["width"] * 10 - box["height"]) < 12
     for width in (1440, 390):
         seen.page.set_viewport_size({"width": width, "height": 900})
-        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        # The maps are laid out anew in the next frame.
+        seen.page.wait_for_function(
+            "(width) => document.documentElement.scrollWidth <= width", arg=width
+        )
     maps = cnn.conv2d(image, 2, 3, padding=1, name="mask")
     mapped = cnn.Model(image, maps, name="mapped").initialize(0)
     mapped.classes = ("sky", "tree")
-    page_of(mapped, path)
+    mapped.page(path)
     page = visit(path.as_uri(), waited="#grow .number:not(:empty)").page
     # A place of the map, which is there: it grows.
     page.wait_for_function(

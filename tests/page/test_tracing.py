@@ -1,7 +1,6 @@
 """Maps, the parts of a number, pins and the graph in a browser, as a visitor uses them."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +10,6 @@ import pytest
 import graphcnn as cnn
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 IMAGES = np.random.default_rng(5).integers(0, 256, (2, 1, 12, 12), np.uint8)
 
@@ -32,14 +27,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("tracing") / "joined.html"
     joined().initialize(1).page(path, samples=IMAGES, labels=["a", "b"])
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
