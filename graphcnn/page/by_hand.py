@@ -6,14 +6,12 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
-from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.node import Node, Op, Value
 from graphcnn.ir.sources import Constant, State
 from graphcnn.page.shown import Shown
 
 Settings = Callable[[Op], tuple[float, ...]]
-Scaling = Callable[[Array], tuple[Array, Array]]
+Scaling = Callable[[Node], tuple[Value, ...]]
 Window = Callable[[Op], dict[str, Any]]
 Computed = Callable[[Shown], bool]
 Told = Callable[[Node], dict[str, Any]]
@@ -21,7 +19,7 @@ Rule = TypeVar("Rule")
 
 #: The numbers that go with an operator which maps each number alone.
 EFFECTS: dict[str, Settings] = {}
-#: x ∘ b as scale · x + shift: the two of the numbers b.
+#: Of x ∘ b, which is scale · x + shift: the operands that may be the numbers b.
 SCALINGS: dict[str, Scaling] = {}
 #: What the page is told of a window beside its sizes.
 WINDOWS: dict[str, Window] = {}
@@ -60,24 +58,14 @@ def _bounds(op: Op) -> tuple[float, ...]:
     return op.attributes["low"], op.attributes["high"]
 
 
-@_registered(SCALINGS, "add")
-def _added(b: Array) -> tuple[Array, Array]:
-    return np.ones_like(b), b
+@_registered(SCALINGS, "sub", "div")
+def _second(node: Node) -> tuple[Value, ...]:
+    return tuple(node.inputs[1:])
 
 
-@_registered(SCALINGS, "sub")
-def _subtracted(b: Array) -> tuple[Array, Array]:
-    return np.ones_like(b), -b
-
-
-@_registered(SCALINGS, "mul")
-def _multiplied(b: Array) -> tuple[Array, Array]:
-    return b, np.zeros_like(b)
-
-
-@_registered(SCALINGS, "div")
-def _divided(b: Array) -> tuple[Array, Array]:
-    return 1 / b, np.zeros_like(b)
+@_registered(SCALINGS, "add", "mul")
+def _either(node: Node) -> tuple[Value, ...]:
+    return node.inputs[1], node.inputs[0]
 
 
 @_registered(WINDOWS, "conv2d", "max_pool2d")

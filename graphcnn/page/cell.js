@@ -67,7 +67,7 @@ export function explainCell(about, maps, weights, unit, switches = {}) {
   if (!layer.from.length) return { ...whole, how: "image" };
   const found = layer.exact ? made(about, layer, maps, weights, unit) : null;
   if (!found) return { ...whole, how: "unknown" };
-  const steps = stepsAfter(layer, unit.channel, found.sum, switches);
+  const steps = stepsAfter(layer, unit.channel, found.sum, switches, weights);
   const value = steps.length ? steps[steps.length - 1].after : found.sum;
   return { ...whole, ...found, steps, value, difference: Math.abs(value - engine) };
 }

@@ -9,7 +9,7 @@ import numpy as np
 from graphcnn.analysis.counts import node_windows
 from graphcnn.analysis.receptive_field import ReceptiveField, receptive_fields, seen_by
 from graphcnn.ir.graph import Graph
-from graphcnn.ir.node import Array, Node, Value
+from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, State
 from graphcnn.ops.norm import BatchNorm
 from graphcnn.page.by_hand import (
@@ -24,18 +24,19 @@ from graphcnn.page.by_hand import (
 from graphcnn.page.shown import IMAGE, Shown
 
 Layer = dict[str, Any]
-States = Mapping[str, Array]
 
+#: The step that multiplies and adds.
+SCALE = "scale"
 #: Operators that leave a number as it is when a network predicts.
 _NOTHING = {"dropout", "stop_gradient"}
 
 
-def described(graph: Graph, maps: list[Shown], states: States) -> list[Layer]:
+def described(graph: Graph, maps: list[Shown]) -> list[Layer]:
     """A record for each map, in order; page.d.ts says what stands in it."""
     fields = receptive_fields(graph, graph.inputs[0])
     all_of_it = _seeing_all(graph, fields)
     return [
-        _layer(each, maps[0].shape, states, fields.get(each.value), each.value in all_of_it)
+        _layer(each, maps[0].shape, fields.get(each.value), each.value in all_of_it)
         for each in maps
     ]
 
@@ -51,11 +52,9 @@ def _seeing_all(graph: Graph, fields: Mapping[Value, ReceptiveField]) -> set[Val
     return found
 
 
-def _layer(
-    of: Shown, image: tuple[int, ...], states: States, field: ReceptiveField | None, whole: bool
-) -> Layer:
+def _layer(of: Shown, image: tuple[int, ...], field: ReceptiveField | None, whole: bool) -> Layer:
     node = of.node
-    steps = [s for each in of.then for s in _step(each, states)]
+    steps = [s for each in of.then for s in _step(each)]
     why = _why_not(of, steps)
     settings = SETTINGS.get(node.op.name)
     return {
@@ -90,19 +89,18 @@ def _window(node: Node) -> dict[str, Any] | None:
     }
 
 
-def _step(node: Node, states: States) -> list[dict[str, Any]]:
+def _step(node: Node) -> list[dict[str, Any]]:
     """What an operator does to each number, as the page computes it."""
     op = node.op
     if op.name in _NOTHING:
         return []
     if isinstance(op, BatchNorm):
-        gamma, beta, mean, variance = (_array(v, states) for v in node.inputs[1:])
-        if gamma is None or beta is None or mean is None or variance is None:
+        of = [_numbers(v) for v in node.inputs[1:]]
+        if None in of:
             return [{"op": op.name}]
-        scale = gamma / np.sqrt(variance + np.float32(op.epsilon))
-        return [_scaled(scale, beta - mean * scale)]
+        return [{"op": SCALE, "by": "norm", "of": of, "epsilon": float(op.epsilon)}]
     if op.name in SCALINGS and len(node.inputs) == 2:
-        return [_arithmetic(node, states) or {"op": op.name}]
+        return [_arithmetic(node) or {"op": op.name}]
     if op.name in EFFECTS:
         numbers = [float(number) for number in EFFECTS[op.name](op)]
         largest = float(np.finfo(np.float32).max)  # JSON has no infinity
@@ -110,39 +108,28 @@ def _step(node: Node, states: States) -> list[dict[str, Any]]:
     return [{"op": op.name}]
 
 
-def _arithmetic(node: Node, states: States) -> dict[str, Any] | None:
+def _arithmetic(node: Node) -> dict[str, Any] | None:
     """x + b, x - b, x · b or x / b for numbers b of each channel, or one for all."""
-    x, b = node.inputs
-    array = _array(b, states)
-    if array is None:
-        if node.op.name not in ("add", "mul"):
-            return None
-        x, array = b, _array(x, states)
-    if array is None:
-        return None
-    rank = x.type.rank
-    channels = int(x.shape[1]) if rank > 1 and isinstance(x.shape[1], int) else 1
-    shape = (1,) * (rank - array.ndim) + array.shape
-    if any(size != 1 for axis, size in enumerate(shape) if axis != 1):
-        return None
-    each = np.broadcast_to(array.reshape(-1), (channels,)).astype(np.float64)
-    return _scaled(*SCALINGS[node.op.name](each))
+    for b in SCALINGS[node.op.name](node):
+        numbers = _numbers(b)
+        if numbers is not None and _of_channels(b, node.output):
+            return {"op": SCALE, "by": node.op.name, "of": [numbers]}
+    return None
 
 
-def _scaled(scale: Array, shift: Array) -> dict[str, Any]:
-    return {"op": "scale", "scale": _short(scale), "shift": _short(shift)}
+def _of_channels(b: Value, result: Value) -> bool:
+    """Whether each channel of the result has one number."""
+    return all(size == 1 for axis, size in enumerate(b.shape, result.type.rank - b.type.rank)
+               if axis != 1)  # fmt: skip
 
 
-def _short(numbers: Array) -> list[float]:
-    """With the digits that tell numbers of float32 apart."""
-    return [float(f"{x:.9g}") for x in numbers]
-
-
-def _array(value: Value, states: States) -> Array | None:
+def _numbers(value: Value) -> str | float | None:
+    """The key of the states that these numbers are, or the one number; None where they are
+    computed."""
     op = value.node.op
     if isinstance(op, State):
-        return np.asarray(states[op.key])
-    return np.asarray(op.array) if isinstance(op, Constant) else None
+        return op.key
+    return float(op.array.item()) if isinstance(op, Constant) and op.array.size == 1 else None
 
 
 def _why_not(of: Shown, steps: list[dict[str, Any]]) -> dict[str, str] | None:
@@ -151,7 +138,7 @@ def _why_not(of: Shown, steps: list[dict[str, Any]]) -> dict[str, str] | None:
     if of.name == IMAGE:
         return None
     for step in steps:
-        if step["op"] != "scale" and step["op"] not in EFFECTS:
+        if step["op"] != SCALE and step["op"] not in EFFECTS:
             return {"word": "Step", "op": step["op"]}
     op = of.node.op.name
     rule = COMPUTED.get(op)

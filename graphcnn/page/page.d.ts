@@ -90,9 +90,13 @@ export type Settings = Partial<Window> & {
   axes?: number[];
 };
 
-/** "scale" has a number for each channel: scale * x + shift. Others are operators with their settings. */
+/** Numbers that go with a step: the key of states, one for each channel or one for all; or one. */
+export type Numbers = string | number;
+
+/** "scale" is scale * x + shift: by "add", "sub", "mul" or "div" of one kind of numbers, by "norm" of
+ * gamma, beta, mean and variance. Others are operators with their settings. */
 export type Then =
-  | { op: "scale"; scale: number[]; shift: number[] }
+  | { op: "scale"; by: string; of: Numbers[]; epsilon?: number }
   | { op: string; numbers?: number[] };
 
 /** Numbers of the reference; `outputs` holds those at the places floor(i * n / k) of the n of a layer. */

@@ -151,7 +151,7 @@ def page(
         "multiplyAdds": cost,
         "input": _input(model, maps[0], drawing),
         "classes": class_names(model, maps[-1]),
-        "layers": described(graph, maps, states),
+        "layers": described(graph, maps),
         "scores": maps[-1].name,
         "readable": readable(model, maps[-1]),
         "states": [{"key": k, "shape": list(a.shape)} for k, a in states.items()],

@@ -25,6 +25,19 @@ const EFFECTS = {
   sqrt: Math.sqrt,
 };
 
+/** Scale and shift by the numbers of a channel.
+ * @type {{ [by: string]: (of: number[], epsilon: number) => [number, number] }} */
+const SCALINGS = {
+  add: ([b]) => [1, b],
+  sub: ([b]) => [1, -b],
+  mul: ([b]) => [b, 0],
+  div: ([b]) => [1 / b, 0],
+  norm([gamma, beta, mean, variance], epsilon) {
+    const scale = gamma / Math.sqrt(variance + epsilon);
+    return [scale, beta - mean * scale];
+  },
+};
+
 /** @param {number} x */
 function sigmoid(x) {
   return 1 / (1 + Math.exp(-x));
@@ -45,8 +58,9 @@ export function isEffect(op) {
 
 /** The steps from a sum to the value of its map, in order.
  * @param {Layer} layer @param {number} channel @param {number} sum
- * @param {{ [layer: string]: Float32Array }} switches @returns {Step[]} */
-export function stepsAfter(layer, channel, sum, switches) {
+ * @param {{ [layer: string]: Float32Array }} switches
+ * @param {(key: string) => ArrayLike<number>} weights @returns {Step[]} */
+export function stepsAfter(layer, channel, sum, switches, weights) {
   /** @type {Step[]} */
   const steps = [];
   let value = sum;
@@ -58,8 +72,12 @@ export function stepsAfter(layer, channel, sum, switches) {
   /** @type {Layer["then"]} */
   const own = isEffect(layer.kind) && layer.then[0]?.op !== layer.kind ? [{ op: layer.kind }] : [];
   for (const step of [...own, ...layer.then]) {
-    if ("scale" in step && "shift" in step) {
-      const pair = [step.scale, step.shift].map((all) => all[all.length > 1 ? channel : 0]);
+    if ("by" in step) {
+      const own = step.of.map((numbers) => {
+        const all = typeof numbers === "number" ? [numbers] : weights(numbers);
+        return all[all.length > 1 ? channel : 0];
+      });
+      const pair = SCALINGS[step.by](own, step.epsilon ?? 0);
       add("scale", value * pair[0] + pair[1], pair);
       continue;
     }

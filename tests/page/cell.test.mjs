@@ -48,7 +48,7 @@ test("groups, strides and dilation choose what is read", () => {
   assert.deepEqual(tapUnit(parts("strided", 0, 3, 2).patch, 11), unit("plain", 1, 8, 4));
   assert.deepEqual(
     parts("strided", 3, 0, 0).steps.map((step) => step.op),
-    ["scale", "leaky_relu"],
+    ["scale", "scale", "leaky_relu"],
   );
 });
 
@@ -106,9 +106,23 @@ test("a switched channel says its factor, and an unknown layer only its value", 
   assert.deepEqual([unknown.how, unknown.difference], ["unknown", 0]);
 });
 
+test("scales and shifts are made of the numbers of their operators", () => {
+  const step = (by, of, epsilon) => {
+    const layer = { ...layerNamed(about, "join"), then: [{ op: "scale", by, of, epsilon }] };
+    const [found] = stepsAfter(layer, 1, 3, {}, (key) => ({ all: [5, 8], one: [2] })[key]);
+    return [found.after, ...found.numbers];
+  };
+  assert.deepEqual(step("add", ["all"]), [11, 1, 8]);
+  assert.deepEqual(step("sub", ["one"]), [1, 1, -2]);
+  assert.deepEqual(step("mul", [-4]), [-12, -4, 0]);
+  assert.deepEqual(step("div", ["all"]), [3 / 8, 1 / 8, 0]);
+  assert.deepEqual(step("norm", [6, "one", 1, "all"], 1), [6, 2, 0]);
+});
+
 test("activations are the functions of their names", () => {
   const value = (op, x, ...numbers) =>
-    stepsAfter({ ...layerNamed(about, "join"), then: [{ op, numbers }] }, 0, x, {})[0].after;
+    stepsAfter({ ...layerNamed(about, "join"), then: [{ op, numbers }] }, 0, x, {}, weights)[0]
+      .after;
   const right = [
     ["gelu", 1, 0.8413447],
     ["gelu", -0.5, -0.1542688],

@@ -49,7 +49,8 @@ const layers = [
     bias: null,
     window: windowOf([3, 2], [2, 2], [0, 1, 1, 1]),
     then: [
-      { op: "scale", scale: [2, -1, 0.5, 1], shift: [0.1, 0.2, 0.3, 0.4] },
+      { op: "scale", by: "norm", of: ["g", "b", "m", "v"], epsilon: 0.5 },
+      { op: "scale", by: "sub", of: [0.25] },
       { op: "leaky_relu", numbers: [0.1] },
     ],
   },
@@ -116,6 +117,10 @@ const states = {
   w1: numbers(4 * 2 * 9, 2),
   b1: numbers(4, 3),
   w2: numbers(4 * 4 * 6, 4),
+  g: [2, -1, 0.5, 1],
+  b: [0.1, 0.2, 0.3, 0.4],
+  m: [0.3, -0.2, 0, 1],
+  v: [1.5, 0.5, 3, 0.1],
   w3: numbers(4 * 2 * 6, 5),
   b3: numbers(4, 6),
   w4: numbers(5 * 72, 7),
@@ -156,7 +161,11 @@ function followed(layer, channel, value) {
   for (const step of layer.then) {
     if (step.op === "relu") value = value > 0 ? value : 0;
     if (step.op === "leaky_relu") value = value > 0 ? value : value * step.numbers[0];
-    if (step.op === "scale") value = value * step.scale[channel] + step.shift[channel];
+    if (step.by === "norm") {
+      const [gamma, beta, mean, variance] = step.of.map((key) => states[key][channel]);
+      value = ((value - mean) / Math.sqrt(variance + step.epsilon)) * gamma + beta;
+    }
+    if (step.by === "sub") value -= step.of[0];
   }
   return value;
 }

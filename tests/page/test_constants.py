@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,37 @@ def test_constants_take_the_room_of_weights(tmp_path: Path, float16: bool) -> No
     assert constant.size == pytest.approx(usual.size, rel=0.02)
     again = fixed.page(tmp_path / "again.html", float16=float16)
     assert again.path.read_bytes() == constant.path.read_bytes()
+
+
+def told(page: Path) -> list[dict[str, Any]]:
+    about = page.read_text(encoding="utf-8").partition('id="about">')[2].partition("</script>")[0]
+    layers: list[dict[str, Any]] = json.loads(about)["layers"]
+    return layers
+
+
+def test_numbers_of_channels_stand_with_the_weights_and_not_in_the_text(tmp_path: Path) -> None:
+    image = cnn.input("image", (1, 6, 6))
+    channels = np.linspace(1, 2, 512, dtype=np.float32).reshape(512, 1, 1)
+    x = cnn.conv2d(image, 512, 1, name="wide")
+    x = cnn.batch_norm(x, name="norm") * channels - channels
+    x = cnn.batch_norm(cnn.conv2d(x / channels + 0.5, 1, 1, name="one"), name="single")
+    model = cnn.Model(image, x, name="normal").initialize(0)
+    norm = {"op": "scale", "by": "norm", "epsilon": 1e-5}
+    parts = ("gamma", "beta", "mean", "variance")
+    for each in (model, frozen(model)):
+        each.page(tmp_path / "page.html")
+        layers = told(tmp_path / "page.html")
+        wide, one = (next(s for s in layers if s["name"] == name) for name in ("wide", "one"))
+        assert [step["by"] for step in wide["then"]] == ["norm", "mul", "sub", "div", "add"]
+        assert all(isinstance(key, str) for step in wide["then"][:4] for key in step["of"])
+        assert wide["then"][4]["of"] == [0.5]
+        assert [step["by"] for step in one["then"]] == ["norm"]
+        assert wide["exact"] and one["exact"]
+        assert len(json.dumps(layers)) < 5000
+    norm["of"] = [f"norm.{part}" for part in parts]
+    model.page(tmp_path / "page.html")
+    wide = next(s for s in told(tmp_path / "page.html") if s["name"] == "wide")
+    assert wide["then"][0] == norm
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
