@@ -1,6 +1,8 @@
 // The state in the address after #, so that a copied address shows the same to somebody else.
 // @ts-check
 
+import { MOST_PINS } from "./places.js";
+
 /** @typedef {import("./page.d.ts").About} About */
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").State} State */
@@ -139,7 +141,7 @@ export function stateOf(text, about) {
   if (parts.has("unit")) [state.unit = null] = units("unit");
   if (parts.has("pins")) {
     const each = new Map(units("pins").map((unit) => [unitText(unit), unit]));
-    state.pins = [...each.values()]; // a unit has one pin
+    state.pins = [...each.values()].slice(-MOST_PINS); // a unit has one pin
   }
   if (parts.has("frozen")) state.frozen = true;
   const gamma = Number(parts.get("gamma"));

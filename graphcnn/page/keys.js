@@ -3,6 +3,7 @@
 
 import { make, translate } from "./dom.js";
 import { sizesOf } from "./places.js";
+import { togglePin } from "./units.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Layer} Layer */
@@ -65,11 +66,6 @@ export function found(layers, text) {
   return { fits, channel: channel === undefined ? null : Number(channel) };
 }
 
-/** @param {Unit} a @param {Unit} b */
-export function sameUnit(a, b) {
-  return a.layer === b.layer && a.channel === b.channel && a.y === b.y && a.x === b.x;
-}
-
 /** @param {Document} document @param {App} app */
 export function startKeys(document, app) {
   const { store, about, say } = app;
@@ -117,11 +113,8 @@ export function startKeys(document, app) {
     else if (key === "o") store.set({ overlay: after(OVERLAYS, state.overlay) });
     else if (key === "/") search.open();
     else if (key === "?") sheet.showModal();
-    else if ((key === "p" || key === "Enter") && state.unit) {
-      const unit = state.unit;
-      const others = state.pins.filter((pin) => !sameUnit(pin, unit));
-      store.set({ pins: others.length < state.pins.length ? others : [...others, unit] });
-    } else if (key === "Escape") store.set({ frozen: false, pins: [] });
+    else if ((key === "p" || key === "Enter") && state.unit) togglePin(app, state.unit);
+    else if (key === "Escape") store.set({ frozen: false, pins: [] });
     else return false;
     return true;
   }

@@ -2,9 +2,8 @@
 // @ts-check
 
 import { make, put, write } from "./dom.js";
-import { sameUnit } from "./keys.js";
 import { paintMarks } from "./marks.js";
-import { isVector, sizesOf } from "./places.js";
+import { isVector, sameUnit, sizesOf } from "./places.js";
 import { paintSheet, sheetOf, underPoint } from "./sheet.js";
 import { short, togglePin, unitWords, valueOf } from "./units.js";
 

@@ -8,6 +8,15 @@
 /** Layers that hand values on as they are, in the same order in memory. */
 const LAID_DOWN = new Set(["flatten", "reshape", "dropout", "identity", "stop_gradient"]);
 
+/** Units that are pinned at once: one more takes the place of the oldest. More are no comparison,
+ * and an address may say thousands. */
+export const MOST_PINS = 24;
+
+/** @param {Unit} a @param {Unit} b */
+export function sameUnit(a, b) {
+  return a.layer === b.layer && a.channel === b.channel && a.y === b.y && a.x === b.x;
+}
+
 /** @param {About} about @param {string} name @returns {Layer} */
 export function layerNamed(about, name) {
   const layer = about.layers.find((each) => each.name === name);

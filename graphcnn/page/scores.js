@@ -113,14 +113,18 @@ export function mountScores(element, app) {
     const most = shares ? 1 : values.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12);
     const show = (/** @type {number} */ v) => (shares ? percent(v) : v.toPrecision(3));
     const order = Array.from(values.keys());
-    const best = order.reduce((a, b) => (values[b] > values[a] ? b : a), 0);
+    const top = order.reduce((a, b) => (values[b] > values[a] ? b : a), 0);
     if (ranked) order.sort((a, b) => values[b] - values[a]);
     // Of sigmoids each class is a question of its own: all that are likelier than not are the answer.
     const several = about.readable === "sigmoid" && names.length > 1;
-    const likely = several ? order.filter((channel) => values[channel] > 0.5) : [best];
+    const asks = (/** @type {number} */ channel) =>
+      several ? values[channel] > 0.5 : scores[channel] === scores[top];
+    const likely = order.filter(asks);
+    // Equal scores are no answer: undecided between these, and where all are equal none is best.
+    const tied = !several && likely.length > 1;
     if (!ranked) likely.sort((a, b) => values[b] - values[a]);
-    const isBest = (/** @type {number} */ channel) =>
-      about.classes.length > 0 && likely.includes(channel);
+    const best = about.classes.length && !(tied && likely.length === names.length) ? likely : [];
+    const isBest = (/** @type {number} */ channel) => best.includes(channel);
     rows.forEach((row, i) => {
       const channel = order[i];
       row.channel = channel;
@@ -135,13 +139,16 @@ export function mountScores(element, app) {
     });
     // One score has no rival, and numbers that are of no classes have no best.
     const rivals = names.length > 1;
-    const named = likely.map((channel) => names[channel]).join(", ") || say("readsNone");
+    const all = likely.map((channel) => names[channel]).join(", ") || say("readsNone");
+    const named = tied ? say("readsTied") : all;
     const answer = rivals ? named : show(values[0]);
     verdict.hidden = rivals && !about.classes.length;
     write(name, answer);
-    name.title = answer;
+    name.title = tied ? all : answer;
     name.classList.toggle("long", answer.length > 4);
-    write(share, rivals && likely.length === 1 ? show(values[likely[0]]) : "");
+    const one = rivals && likely.length ? show(values[likely[0]]) : "";
+    const equal = tied ? say("readsEqual", { count: likely.length, share: one }) : "";
+    write(share, likely.length === 1 ? one : equal);
     const told = likely.join();
     if (told === announced || !about.classes.length) return;
     announced = told;

@@ -4,8 +4,7 @@
 import { paintImage } from "./colours.js";
 import { make } from "./dom.js";
 import { fieldBefore } from "./field.js";
-import { sameUnit } from "./keys.js";
-import { indexOf, isVector, layerNamed } from "./places.js";
+import { MOST_PINS, indexOf, isVector, layerNamed, sameUnit } from "./places.js";
 
 /** @typedef {import("./page.d.ts").App} App */
 /** @typedef {import("./page.d.ts").Unit} Unit */
@@ -55,7 +54,7 @@ export function togglePin(app, unit) {
   const { pins } = app.store.get();
   const others = pins.filter((pin) => !sameUnit(pin, unit));
   const on = others.length === pins.length;
-  app.store.set({ pins: on ? [...pins, unit] : others });
+  app.store.set({ pins: on ? [...pins, unit].slice(-MOST_PINS) : others });
   app.announce(app.say(on ? "pinned" : "unpinned", { unit: unitWords(app, unit) }));
 }
 

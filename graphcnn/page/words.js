@@ -132,6 +132,8 @@ export const WORDS = {
   reads: ["{name}, {share}", "{name}，{share}"],
   readsNothing: ["nothing yet", "尚无结果"],
   readsNone: ["none", "无"],
+  readsTied: ["undecided", "未定"],
+  readsEqual: ["{count} classes with {share} each", "{count} 个类各为 {share}"],
   scoresMap: ["The output is a map: the last one below.", "输出是一张图：下面的最后一层。"],
   run: ["Run", "运行"],
   spent: ["network {time} ms", "网络用时 {time} 毫秒"],

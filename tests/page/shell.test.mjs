@@ -9,6 +9,8 @@ import { numbersOf } from "../../graphcnn/page/decode.js";
 import { predicted, strongest } from "../../graphcnn/page/evidence.js";
 import { found, moved } from "../../graphcnn/page/keys.js";
 import { percent, probabilities } from "../../graphcnn/page/scores.js";
+import { MOST_PINS } from "../../graphcnn/page/places.js";
+import { togglePin } from "../../graphcnn/page/units.js";
 import { createStore } from "../../graphcnn/page/store.js";
 import { WORDS, wordsOf } from "../../graphcnn/page/words.js";
 import { fakeAbout } from "./fake_engine.mjs";
@@ -139,6 +141,32 @@ test("an address of another network gives nothing that this one does not have", 
     "layer=conv9&unit=conv1:9:0:0&pins=conv1:0:0:0~x:1:1:1~conv1:0:0:0&rule=lrp&switches=x:0:0&image=AAE&pane=no";
   const state = stateOf(text, fakeAbout());
   assert.deepEqual(state, { unit: null, pins: [{ layer: "conv1", channel: 0, y: 0, x: 0 }] });
+});
+
+test("an address of thousands of pins gives the last 24, as if one after the other were pinned", () => {
+  const units = Array.from({ length: 2000 }, (_, i) => ({
+    layer: "conv1",
+    channel: i % 2,
+    y: Math.floor(i / 2) % 4,
+    x: Math.floor(i / 8) % 4,
+  }));
+  const text = units.map((u) => `conv1:${u.channel}:${u.y}:${u.x}`).join("~");
+  const { pins } = stateOf(`pins=${text}`, fakeAbout());
+  assert.equal(pins.length, MOST_PINS);
+  assert.deepEqual(
+    pins,
+    [...new Set(units.map((u) => JSON.stringify(u)))].map(JSON.parse).slice(-24),
+  );
+  /** @type {any} */
+  let state = { pins: [] };
+  const store = { get: () => state, set: (patch) => (state = { ...state, ...patch }) };
+  const app = { store, about: fakeAbout(), say: () => "", announce() {} };
+  for (const unit of pins) togglePin(app, unit);
+  const more = { layer: "scores", channel: 1, y: 0, x: 0 };
+  togglePin(app, more);
+  assert.deepEqual(state.pins, [...pins.slice(1), more]);
+  togglePin(app, more);
+  assert.deepEqual(state.pins, pins.slice(1));
 });
 
 test("a name may hold the signs that an address stands units apart by", () => {

@@ -14,6 +14,7 @@ import graphcnn as cnn
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
 
 PANES = ("graph", "lab", "story", "learn")
+WINDOW = {"width": 1440, "height": 900}
 
 
 def test_it_opens_from_disk_without_a_request_or_a_complaint(visit: Any, case: Case) -> None:
@@ -247,3 +248,22 @@ def test_a_network_of_several_answers_a_map_and_a_narrow_image(visit: Any, tmp_p
         "document.querySelector('#grow .number').textContent)"
     )
     assert page.locator("#scores").inner_text().startswith("The output is a map")
+
+
+def test_equal_scores_are_undecided(visit: Any, tmp_path: Path) -> None:
+    image = cnn.input("image", (1, 8, 8))
+    path = tmp_path / "tied.html"
+    model = cnn.Model(image, cnn.dense(cnn.flatten(image), 4, name="scores")).initialize(0)
+    model.loss, model.classes = "cross_entropy", ("a", "b", "c", "d")
+    weights = np.zeros((4, 64), np.float32)
+    for bias, verdict, best in (
+        ([0, 0, 0, 0], "undecided 4 classes with 25.0 % each", ""),
+        ([9, 0, 9, 0], "undecided 2 classes with 50.0 % each", "ac"),
+        ([9, 0, 0, 0], "a 99.9 %", "a"),
+    ):  # fmt: skip
+        model.update_states({"scores.weight": weights, "scores.bias": np.array(bias, np.float32)})
+        model.page(path)
+        page = visit(path.as_uri(), waited=".scores li", **{"viewport": WINDOW}).page
+        page.wait_for_function("() => document.querySelector('#verdict strong').textContent")
+        assert " ".join(page.locator("#verdict").inner_text().split()) == verdict
+        assert "".join(page.locator(".scores .best .name").all_inner_texts()) == best

@@ -49,8 +49,7 @@ def test_constants_take_the_room_of_weights(tmp_path: Path, float16: bool) -> No
 
 
 def told(page: Path) -> list[dict[str, Any]]:
-    about = page.read_text(encoding="utf-8").partition('id="about">')[2].partition("</script>")[0]
-    layers: list[dict[str, Any]] = json.loads(about)["layers"]
+    layers: list[dict[str, Any]] = about_of(page)["layers"]
     return layers
 
 
