@@ -24,6 +24,7 @@ from graphcnn.passes.lowering.fuse_ops import FuseOps
 from graphcnn.passes.lowering.lower_loops import LowerLoops
 from graphcnn.passes.lowering.split_states import split_states
 from graphcnn.passes.lowering.widen_types import WidenTypes
+from graphcnn.passes.lowering.write_masks import WriteMasks
 from graphcnn.passes.memory.plan_memory import plan_memory
 from graphcnn.passes.memory.read_gradients import ReadGradients
 from graphcnn.passes.memory.schedule import Schedule
@@ -77,6 +78,7 @@ def native_pipeline(
     return Pipeline(
         (
             Expand(has_code),  # operators without a kernel become smaller ones
+            WriteMasks(),  # of masked kernels only whole taps are left out by code
             WidenTypes(),  # types that are stored only are computed with in wider ones
             FoldConstants(),
             Eliminate(),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphcnn.errors import GraphError
+from graphcnn.ir.masks import kernel_mask
 from graphcnn.ir.node import Array
 from graphcnn.ir.philox import uniform
 from graphcnn.ir.tensor_type import TensorType
@@ -150,6 +151,22 @@ class Constant(Initializer):
 
     def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
         return np.full(shape, self.value)
+
+
+@dataclass(frozen=True)
+class Masked(Initializer):
+    """Those of another, but 0 where the kernel of a masked convolution has no weight: there they
+    stay 0, whatever an optimiser takes off weights."""
+
+    initial: Initializer
+    mask: str
+    colors: int = 1
+    groups: int = 1
+
+    def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
+        o, c, kh, kw = shape
+        mask = kernel_mask(self.mask, self.colors, self.groups, (o, c, kh, kw))
+        return np.where(mask, self.initial.draw(shape, seed, stream), 0.0)
 
 
 @dataclass(frozen=True)

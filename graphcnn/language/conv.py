@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from graphcnn.ir.initializers import Masked, initializer
 from graphcnn.ir.node import Value
 from graphcnn.language.activations import activate
 from graphcnn.language.arguments import (
@@ -33,6 +34,8 @@ def conv2d(
     bias: bool = True,
     activation: Activation = None,
     flip_kernel: bool = False,
+    mask: str = "",
+    mask_groups: int = 1,
     init: Any = "xavier",
     weight: Value | None = None,
     name: str = "",
@@ -54,6 +57,13 @@ def conv2d(
         activation: a name such as "relu", or a function of a tensor.
         flip_kernel: rotate the kernel by 180° first: the convolution of mathematics. The default
             is cross-correlation, which deep learning calls convolution.
+        mask: "A" or "B": no result depends on a pixel behind its own, where pixels come row by row
+            (PixelCNN, arXiv:1601.06759). The kernel has no taps below its centre, nor in its row
+            to the right: they are not computed, learn nothing and stay 0. At the centre "A", for
+            the first layer, sees only colours before its own, "B" its own, too. The sizes of the
+            kernel are odd, the stride is 1.
+        mask_groups: the colours of a pixel, such as 3 for R, G, B: equal parts of the channels in
+            this order, of x and of the result.
         init: initial weight; see `parameter`.
         weight: a parameter (O, C/groups, KH, KW) to share instead of making one.
 
@@ -61,13 +71,16 @@ def conv2d(
         (N, O, OH, OW) with OH = floor((H + top + bottom - d·(KH - 1) - 1) / s) + 1.
 
     Raises:
-        GraphError: the kernel does not fit, or channels are not divisible by groups; the message
-            shows the formula with its numbers.
+        GraphError: the kernel does not fit, channels are not divisible by groups (or by
+            mask_groups); the message shows the formula with its numbers.
     """
     k, s, d = pair(kernel, "kernel"), pair(stride, "stride"), pair(dilation, "dilation")
     o, g, c = positive(filters, "filters"), positive(groups, "groups"), channels(x.type, "x")
-    op = Conv2d(s, sides(padding, image_sizes(x.type), k, s, d), d, g, flip_kernel)
+    p = sides(padding, image_sizes(x.type), k, s, d)
+    colors = positive(mask_groups, "mask_groups")
+    op = Conv2d(s, p, d, g, flip_kernel, mask=mask, mask_groups=colors)
     op.check(k, c, o)
+    init = Masked(initializer(init), mask, colors, g) if mask else init
     w = weight if weight is not None else learned((o, c // g, *k), init, x.dtype)
     b = [learned((o,), "zeros", x.dtype)] if bias else []
     return activate(op(x, w, *b, name=scoped(name, op.name)), activation)

@@ -13,7 +13,7 @@ of mathematics. Source of the geometry: V. Dumoulin, F. Visin, arXiv:1603.07285.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -29,9 +29,11 @@ from graphcnn.ir.geometry import (
     transposed_sizes,
     windows,
 )
-from graphcnn.ir.node import Array, Node, Op, Value
+from graphcnn.ir.masks import check_mask, kernel_mask, read_taps
+from graphcnn.ir.node import Array, Node, Op, Value, constant_of
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.broadcast import Sum
+from graphcnn.ops.comparison import Where
 from graphcnn.ops.parts.checks import channels, check_bias, check_same_dtype, image_sizes
 from graphcnn.ops.parts.unfold import fold, unfold
 from graphcnn.ops.shape import Slice
@@ -42,13 +44,19 @@ _PATCHES = 1 << 22
 
 @dataclass(frozen=True)
 class _Convolution(Op):
-    """The attributes that the three operators share."""
+    """The attributes that the three operators share.
+
+    With a `mask` the kernel has some of its weights only (`graphcnn.ir.masks`); what stands
+    in the places of the others is not read, and their gradient is 0. `mask_groups` are the colours.
+    """
 
     stride: Pair = (1, 1)
     padding: Sides = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
     flip_kernel: bool = False
+    mask: str = field(default="", kw_only=True)
+    mask_groups: int = field(default=1, kw_only=True)
 
     anchor: ClassVar[bool] = True
     family: ClassVar = "conv"
@@ -64,6 +72,41 @@ class _Convolution(Op):
                 f"groups = {self.groups} must divide the {x} input channels and the "
                 f"{out} output channels"
             )
+        check_mask(self.mask, self.mask_groups, kernel, self.stride, self.flip_kernel)
+        if self.mask:
+            self.weights_of(out, x, kernel)
+
+    def weights_of(self, o: int, c: int, kernel: Pair) -> Array:
+        """True for the weights (O, C/groups, KH, KW) that a mask leaves, of convolutions from c
+        channels to o."""
+        return kernel_mask(self.mask, self.mask_groups, self.groups, (o, c // self.groups, *kernel))
+
+    def read_taps(self, kernel: Pair) -> int:
+        """How many taps, counted row by row, are read; a mask leaves the rest out."""
+        return read_taps(self.mask, self.mask_groups, kernel)
+
+    def masked(self, weight: Array) -> Array:
+        """The weight with exact zeros where the mask has none."""
+        if not self.mask:
+            return weight
+        o, per_group, kh, kw = weight.shape
+        zero = np.zeros((), weight.dtype)
+        return np.where(self.weights_of(o, per_group * self.groups, (kh, kw)), weight, zero)
+
+    def masked_value(self, weight: Value) -> Value:
+        """The same of a value."""
+        o, per_group, kh, kw = (int(d) for d in weight.shape)  # type: ignore[arg-type]
+        mask = self.weights_of(o, per_group * self.groups, (kh, kw))
+        return Where()(constant_of(mask), weight, constant_of(0.0, weight.dtype))
+
+    def in_whole_taps(self, inputs: Sequence[Value]) -> Value | None:
+        """The same, with the weights that the centre of a masked kernel lacks written as zeros, so
+        that what is left to skip are whole taps. None where that is so already."""
+        if self.mask_groups == 1:
+            return None
+        x, weight, *bias = inputs
+        plain = replace(self, mask="B", mask_groups=1)
+        return plain(x, self.masked_value(weight), *bias)
 
     def follow_batch(self, inputs: Batches, types: Types, results: Types) -> Rule:
         return per_item(inputs, (0,))
@@ -101,13 +144,17 @@ class Conv2d(_Convolution):
         patches = unfold(x, self.windows(weight.shape[2:]))
         n, c, height, width = patches.shape[:4]
         g, o = self.groups, len(weight)
-        kernels = _oriented(weight, self.flip_kernel).reshape(g, o // g, -1)
+        area, taps = weight[0, 0].size, self.read_taps(weight.shape[2:])
+        kernels = _oriented(self.masked(weight), self.flip_kernel)
+        kernels = kernels.reshape(g, o // g, c // g, area)[..., :taps].reshape(g, o // g, -1)
         y = np.empty((n, g, o // g, height, width), x.dtype)
-        rows = max(1, _PATCHES // (kernels.shape[-1] * g * width))
+        rows = max(1, _PATCHES // (max(1, kernels.shape[-1]) * g * width))
         # Rows of patches are copied, a few at a time: KH · KW times the image may fill the memory.
         for image, made in zip(patches.reshape(n, g, c // g, *patches.shape[2:]), y, strict=True):
             for top in range(0, height, rows):
                 some = np.moveaxis(image[:, :, top : top + rows], (4, 5), (2, 3))
+                if taps < area:
+                    some = some.reshape(g, c // g, area, -1)[:, :, :taps]
                 sums = np.matmul(kernels, some.reshape(g, kernels.shape[-1], -1))
                 made[:, :, top : top + rows] = sums.reshape(g, o // g, -1, width)
         y = y.reshape(n, o, height, width)
@@ -168,9 +215,10 @@ class ConvTranspose2d(_Convolution):
     def evaluate(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         both = self.windows(weight.shape[2:])
         sizes = transposed_sizes(x.shape[2:], both, self.output_padding)
-        kernels = np.split(_oriented(weight, self.flip_kernel), self.groups, axis=0)
+        kernels = np.split(_oriented(self.masked(weight), self.flip_kernel), self.groups, axis=0)
+        taps = self.read_taps(weight.shape[2:])
         parts = [
-            fold(np.tensordot(part, kernel, axes=(1, 0)), sizes, both)
+            fold(_read(np.tensordot(part, kernel, axes=(1, 0)), taps), sizes, both)
             for part, kernel in zip(np.split(x, self.groups, axis=1), kernels, strict=True)
         ]
         y = np.concatenate(parts, axis=1)
@@ -229,7 +277,13 @@ class Conv2dWeightGrad(_Convolution):
             np.moveaxis(np.tensordot(patch, part, axes=((0, 2, 3), (0, 2, 3))), -1, 0)
             for patch, part in zip(patches, np.split(dy, self.groups, axis=1), strict=True)
         ]
-        return _oriented(np.concatenate(parts, axis=0), self.flip_kernel)
+        return self.masked(_oriented(np.concatenate(parts, axis=0), self.flip_kernel))
+
+    def in_whole_taps(self, inputs: Sequence[Value]) -> Value | None:
+        """That of all weights, with zeros where the mask has none."""
+        if not self.mask:
+            return None
+        return self.masked_value(replace(self, mask="", mask_groups=1)(*inputs))
 
     def gradient(self, node: Node, dw: Value) -> Sequence[Value | None]:
         x, dy = node.inputs
@@ -249,6 +303,13 @@ def _kernel(weight: TensorType) -> tuple[int, int, Pair]:
         raise GraphError(f"weight must be (O, C/groups, KH, KW), found {weight}")
     o, c, kh, kw = (int(d) for d in weight.shape)  # type: ignore[arg-type]
     return o, c, (kh, kw)
+
+
+def _read(patches: Array, taps: int) -> Array:
+    """Patches (N, OH, OW, C, KH, KW) with zeros behind so many taps."""
+    flat = patches.reshape(*patches.shape[:4], -1)
+    flat[..., taps:] = 0
+    return flat.reshape(patches.shape)
 
 
 def _oriented(weight: Array, flip: bool) -> Array:

@@ -28,11 +28,21 @@ _CASES = [
     (dict(stride=(4, 4)), (1, 9, 9), 1, (2, 2)),
     (dict(padding=(3, 3, 3, 3)), (1, 2, 2), 1, (5, 5)),
 ]
+_BOTH = dict(mask="B", mask_groups=2)
+_MASKED = [
+    (dict(mask="A", padding=(1, 1, 1, 1)), (1, 5, 5), 3, (3, 3)),
+    (dict(mask="B", padding=(1, 1, 2, 2)), (4, 5, 6), 6, (3, 5)),
+    (dict(mask="B", padding=(0, 0, 0, 0)), (2, 4, 5), 3, (1, 3)),
+    (dict(mask="A", mask_groups=3, padding=(1, 1, 1, 1)), (3, 4, 5), 6, (3, 3)),
+    (dict(mask="B", mask_groups=3), (6, 4, 4), 3, (1, 1)),
+    (dict(**_BOTH, groups=2, padding=(2, 2, 2, 2), dilation=(2, 2)), (4, 6, 5), 8, (3, 3)),
+    (dict(mask="A", groups=4, padding=(1, 1, 1, 1)), (4, 5, 4), 4, (3, 3)),
+]
 
 
-def _forward() -> list[Sample]:
+def _forward(cases: Any = _CASES) -> list[Sample]:
     samples = []
-    for i, (attributes, (c, h, w), filters, kernel) in enumerate(_CASES):
+    for i, (attributes, (c, h, w), filters, kernel) in enumerate(cases):
         weight = (filters, c // attributes.get("groups", 1), *kernel)
         bias = [(filters,)] if i % 2 else []
         samples.append(Sample(Conv2d(**attributes), (2, c, h, w), weight, *bias))
@@ -69,8 +79,27 @@ SAMPLES += [
     Sample(ConvTranspose2d((3, 3), groups=2), (1, 4, 2, 2), (4, 1, 2, 2), (2,)),
 ]
 
+_OF_MASKS = _forward(_MASKED)
+SAMPLES += _OF_MASKS
+SAMPLES += [
+    Sample(Conv2dWeightGrad(**_shared(s), kernel=s.inputs[1][2:]), s.inputs[0], _output(s))
+    for s in _OF_MASKS
+]
+SAMPLES += [Sample(ConvTranspose2d(**_shared(s)), _output(s), *s.inputs[1:2]) for s in _OF_MASKS]
+
 _F64 = DType.FLOAT64
 ERRORS = [
+    ErrorSample(Conv2d(mask="C"), (1, 1, 4, 4), (2, 1, 3, 3), match='mask must be "A" or "B"'),
+    ErrorSample(Conv2d(mask="A"), (1, 1, 4, 4), (2, 1, 2, 3), match="sizes are odd, found 2×3"),
+    ErrorSample(Conv2d((2, 2), mask="A"), (1, 1, 4, 4), (2, 1, 3, 3), match="has stride 1"),
+    ErrorSample(
+        Conv2d(mask="B", flip_kernel=True), (1, 1, 4, 4), (2, 1, 3, 3), match="is not rotated"
+    ),
+    ErrorSample(Conv2d(mask="A"), (1, 1, 4, 4), (2, 1, 1, 1), match="leaves nothing"),
+    ErrorSample(Conv2d(mask_groups=2), (1, 2, 4, 4), (2, 2, 3, 3), match="1 without a mask"),
+    ErrorSample(
+        Conv2d(mask="A", mask_groups=3), (1, 3, 4, 4), (4, 3, 3, 3), match="must divide the 3 input"
+    ),
     ErrorSample(Conv2d(), (1, 1, 4, 4), (6, 1, 5, 5), match=r"= 0 < 1: a kernel of 5 does not fit"),
     ErrorSample(Conv2d(groups=2), (1, 3, 4, 4), (2, 1, 3, 3), match="groups = 2 must divide"),
     ErrorSample(Conv2d(stride=(0, 1)), (1, 1, 4, 4), (1, 1, 3, 3), match="stride must be at least"),

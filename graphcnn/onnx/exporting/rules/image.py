@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from graphcnn.ir.geometry import Sides
-from graphcnn.ir.node import Node
+from graphcnn.ir.node import Node, Value
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.exporting.registry import exports, written_out
 from graphcnn.onnx.exporting.rules.parts import embed
@@ -24,6 +24,15 @@ def flipped(emit: NodeWriter, weight: str) -> str:
     return emit.slice(weight, (-1, -1), (-END, -END), (2, 3), (-1, -1))
 
 
+def masked(emit: NodeWriter, weight: Value, op: Any, name: str) -> str:
+    """The kernel with zeros where a mask has no weights: initializers have them written before."""
+    if not op.mask:
+        return name
+    o, per_group, *kernel = (int(d) for d in weight.shape)  # type: ignore[arg-type]
+    mask = op.weights_of(o, per_group * op.groups, tuple(kernel))
+    return emit.add("Where", emit.constant(mask, "mask"), name, emit.scalar(0, weight.dtype))
+
+
 def window_attributes(op: Any, kernel: Any) -> dict[str, Any]:
     return {
         "kernel_shape": tuple(kernel),
@@ -38,6 +47,7 @@ def window_attributes(op: Any, kernel: Any) -> dict[str, Any]:
 def conv2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[str]:
     op: Any = node.op
     x, weight, *bias = inputs
+    weight = masked(emit, node.inputs[1], op, weight)
     weight = flipped(emit, weight) if op.flip_kernel else weight
     return [emit.add("Conv", x, weight, *bias, **window_attributes(op, node.inputs[1].shape[2:]))]
 
@@ -48,6 +58,7 @@ def conv_transpose2d(emit: NodeWriter, node: Node, inputs: list[str]) -> list[st
     afterwards, after rows of zeros have been added where they are asked for."""
     op: Any = node.op
     x, weight, *bias = inputs
+    weight = masked(emit, node.inputs[1], op, weight)
     weight = flipped(emit, weight) if op.flip_kernel else weight
     window = window_attributes(op, node.inputs[1].shape[2:])
     extra = op.output_padding

@@ -10,7 +10,7 @@ from typing import Any
 
 from graphcnn.ir.node import Node
 from graphcnn.onnx.exporting.registry import exports
-from graphcnn.onnx.exporting.rules.image import flipped, onnx_pads
+from graphcnn.onnx.exporting.rules.image import flipped, masked, onnx_pads
 from graphcnn.onnx.exporting.writer import NodeWriter
 from graphcnn.ops.parts.checks import image_sizes
 
@@ -26,8 +26,10 @@ def conv2d_weight_grad(emit: NodeWriter, node: Node, inputs: list[str]) -> list[
     channels = int(node.inputs[0].shape[1])  # type: ignore[arg-type]
     strided = channels < _NARROW and op.stride != (1, 1)  # strided slices of single pixels are slow
     if op.groups > 1 or strided:
-        return [_convolution(emit, node, x, dy)]
-    return [_products(emit, node, x, dy, together=channels < _NARROW)]
+        dw = _convolution(emit, node, x, dy)
+    else:
+        dw = _products(emit, node, x, dy, together=channels < _NARROW)
+    return [masked(emit, node.output, op, dw)]
 
 
 def _products(emit: NodeWriter, node: Node, x: str, dy: str, together: bool) -> str:

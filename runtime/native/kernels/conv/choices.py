@@ -52,7 +52,7 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     (n, c, h, w), (_, o, oh, ow) = _ints(x), _ints(group.result)
     kernel = cast(Pair, _ints(weight)[2:])
     pixels = n * h * w if isinstance(op, ConvTranspose2d) else n * oh * ow
-    steps = pixels * c * o // op.groups * prod(kernel) / lanes
+    steps = pixels * c * o // op.groups * op.read_taps(kernel) / lanes
     g = geometry(op, n, (c, (h, w)), (o, (oh, ow)), kernel, lanes)
     dear = 1.0
     if target.tight:
@@ -85,7 +85,9 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     transposed = isinstance(op, ConvTranspose2d)
     kernels = str(Kernels(lanes, choose_schedule(g, target).vectors, transposed))
     add(read, kernels, "direct", steps * fill_o * fill_c * 1.07)
-    for m in (4, 2) if in_order(numbered_back(g) if transposed else g) else ():
+    # Winograd's algorithm mixes taps, and those that a mask leaves out would leak by rounding.
+    tiled = not op.mask and in_order(numbered_back(g) if transposed else g)
+    for m in (4, 2) if tiled else ():
         if target.tight:
             schedule = choose_winograd(g, numbers, target, m)
             if scratch_size(g, numbers, schedule) > spare_bytes(g, numbers):

@@ -41,6 +41,7 @@ class FirstConv:
     tile: Tile
     bands: int
     numbers: Numbers
+    area: int  # of the kernel, with the taps that are not read
 
     @property
     def units(self) -> int:
@@ -58,8 +59,13 @@ class FirstConv:
         return self.channels * len(self.taps)
 
     @property
+    def weights(self) -> int:
+        """Weights of one output channel."""
+        return self.channels * self.area
+
+    @property
     def scratch(self) -> int:
-        kernels = self.steps * self.y.lanes * self.y.blocks
+        kernels = self.weights * self.y.lanes * self.y.blocks
         read, weight = self.numbers.read.bytes, self.numbers.weight.bytes
         return scratch_bytes(self.image * read + kernels * weight)
 
@@ -129,9 +135,9 @@ class FirstConv:
         def block(o: Int, count: int) -> None:
             index, _ = e.divmod(o, lanes)
             panel, v = e.divmod(index, vectors)
-            target = e.at(to, dtype, (panel, self.steps * lanes * vectors), (v, lanes))
-            source = e.at(weight, dtype, (o, self.steps))
-            transpose(e, dtype, source, target, count, self.steps, self.steps, lanes * vectors)
+            target = e.at(to, dtype, (panel, self.weights * lanes * vectors), (v, lanes))
+            source = e.at(weight, dtype, (o, self.weights))
+            transpose(e, dtype, source, target, count, self.weights, self.weights, lanes * vectors)
 
         blocks(e, self.y.channels, lanes, block)
         return to
@@ -158,12 +164,14 @@ class FirstConv:
         numbers, lanes = self.numbers, self.y.lanes
         vectors = self.tile.vectors
         width = lanes * vectors
-        kernel = e.at(weight, numbers.weight, (panel, self.steps * width))
+        kernel = e.at(weight, numbers.weight, (panel, self.weights * width))
         first = e.imul(panel, vectors)
         (sy, sx), area = self.stride, self.planes.channel_stride
         taps = sorted(self.taps, key=lambda tap: tap.weight)
         reads = [self.planes.offset(*tap.pixel) for tap in taps]
         read = table(e, "pixels", [c * area + at for c in range(self.channels) for at in reads])
+        used = [c * self.area + tap.weight for c in range(self.channels) for tap in taps]
+        weight_at = table(e, "weights", used) if len(used) < self.weights else None
         base = e.at(packed, numbers.read, (q, sy * self.planes.grid[1]), (r, sx))
 
         def left(k: list[Int]) -> list[ir.Value]:
@@ -171,7 +179,7 @@ class FirstConv:
             return [e.at(at, numbers.read, (p * sx, 1)) for p in range(size)]
 
         def right(k: list[Int]) -> list[ir.Value]:
-            at = e.at(kernel, numbers.weight, (k[0], width))
+            at = e.at(kernel, numbers.weight, (weight_at(k[0]) if weight_at else k[0], width))
             return [e.at(at, numbers.weight, (v * lanes, 1)) for v in range(vectors)]
 
         dtype = numbers.sums
@@ -224,7 +232,8 @@ def first_conv(
     tile = _tile(y, target)
     bands = min(y.sizes[0], max(1, -(-8 // batch)))
     planes, stride = padded(sizes, both), (both[0].stride, both[1].stride)
-    return FirstConv(batch, channels, planes, tuple(taps), stride, y, tile, bands, numbers)
+    area = both[0].kernel * both[1].kernel
+    return FirstConv(batch, channels, planes, tuple(taps), stride, y, tile, bands, numbers, area)
 
 
 def _tile(y: Blocked, target: Target) -> Tile:

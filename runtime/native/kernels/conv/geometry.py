@@ -66,6 +66,7 @@ def geometry(
             )
             for u in range(kernel[0])
             for v in range(kernel[1])
+            if u * kernel[1] + v < op.read_taps(kernel)
         )
         parts, step, reading = (BlockedPart((0, 0), y[1], taps),), (1, 1), op.stride
     halo = needed_halo(parts, x[1], reading)
@@ -128,6 +129,7 @@ def _transposed(
                 (_number(u, v, kernel, op.flip_kernel), (du, dv))
                 for u, du in row_taps
                 for v, dv in column_taps
+                if u * kernel[1] + v < op.read_taps(kernel)
             ),
         )
         for oy, rows, row_taps in axes[0]

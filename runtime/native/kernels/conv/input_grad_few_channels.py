@@ -228,7 +228,7 @@ def batch_transpose(group: FusedGroup, target: Target) -> BatchTranspose | None:
     numbers, lanes = group.numbers, group.numbers.lanes(target)
     vectors = _VECTORS if n % (lanes * _VECTORS) == 0 else 1
     fits = few <= _FEW and few * vectors <= target.accumulators
-    simple = op.groups == 1 and op.stride == (1, 1) and op.dilation == (1, 1)
+    simple = op.groups == 1 and not op.mask and op.stride == (1, 1) and op.dilation == (1, 1)
     if not (fits and simple and n % (lanes * vectors) == 0 and oh * ow >= lanes):
         return None
     sizes = (h, w), (oh, ow), (kh, kw)

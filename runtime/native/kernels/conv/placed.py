@@ -129,7 +129,7 @@ def _depthwise(group: FusedGroup, target: Target) -> Kernel:
 def _winograd(
     group: FusedGroup, g: ConvGeometry, layout: TransformedKernels, target: Target
 ) -> Kernel:
-    if not in_order(g):
+    if cast(Conv2d | ConvTranspose2d, group.op).mask or not in_order(g):
         raise GraphError(f"winograd is for kernels 3×3 of stride 1, found {group.op}")
     schedule = choose_winograd(g, group.numbers, target, layout.tile, layout.kernels.vectors)
     code = WinogradConv(g, schedule, group.numbers)
@@ -153,7 +153,7 @@ def _first(group: FusedGroup, target: Target) -> Kernel:
     both = op.windows(cast(Pair, _ints(weight)[2:]))
     y = images(group.result)
     assert y is not None
-    taps = window_taps(*both, op.flip_kernel)
+    taps = window_taps(*both, op)
     code = first_conv(n, c, (h, w), both, taps, y, group.numbers, target)
 
     def emit(e: Emitter) -> None:
@@ -179,7 +179,7 @@ def weight_grad(node: Node, target: Target) -> Kernel:
     n, c, h, w = _ints(x)
     both = op.windows(op.kernel)
     if x.layout == PLAIN:
-        taps = window_taps(*both, op.flip_kernel)
+        taps = window_taps(*both, op)
         planes = planes_for((h, w), both)
         first = first_weight_grad(n, c, planes, taps, shown, group.numbers, 1, target)
         area = len(taps)

@@ -20,7 +20,7 @@ from graphcnn.ir.geometry import Pair, Window
 from graphcnn.ir.node import Node
 from graphcnn.ir.storage import plain
 from graphcnn.ir.tensor_type import DType, Shape
-from graphcnn.ops.conv import Conv2d, ConvTranspose2d
+from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.runtime.native.code.emit import Emitter, Int
 from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.registry import anchored, lowers
@@ -310,22 +310,22 @@ def forward(
     rows, columns = op.windows((kh, kw))
     planes = planes_for((h, w), (rows, columns))
     output = (rows.output(h), columns.output(w))
-    part = Part((0, 0), output, window_taps(rows, columns, op.flip_kernel))
+    part = Part((0, 0), output, window_taps(rows, columns, op))
     return TapProduct(
         n, op.groups, o // op.groups, c, c * kh * kw, kh * kw, o // op.groups * c * kh * kw,
         planes, output, (1, 1), (part,), bias, numbers,
     )  # fmt: skip
 
 
-def window_taps(rows: Window, columns: Window, flip: bool) -> tuple[Tap, ...]:
-    """The taps of a window, row-major, as they read the padded image."""
+def window_taps(rows: Window, columns: Window, op: Conv2d | Conv2dWeightGrad) -> tuple[Tap, ...]:
+    """The taps of a window, row-major, as they read the padded image; masked ones are left out."""
     kh, kw = rows.kernel, columns.kernel
     taps = []
     for u in range(kh):
         for v in range(kw):
-            number = (kh - 1 - u) * kw + kw - 1 - v if flip else u * kw + v
+            number = _tap(u, v, (kh, kw), op.flip_kernel)
             taps.append(Tap(number, (u * rows.dilation, v * columns.dilation)))
-    return tuple(taps)
+    return tuple(taps[: op.read_taps((kh, kw))])
 
 
 @anchored("conv_transpose2d")
@@ -357,6 +357,7 @@ def conv_transpose2d(node: Node, target: Target) -> Kernel:
                 Tap(_tap(u, v, (kh, kw), op.flip_kernel), (du + before[0], dv + before[1]))
                 for u, du in row_taps
                 for v, dv in column_taps
+                if u * kw + v < op.read_taps((kh, kw))
             )
             parts.append(Part((y0, x0), (q, r), taps))
     planes = Planes((h, w), (before[0], before[1]), (max(1, grid[0]), max(1, grid[1])))

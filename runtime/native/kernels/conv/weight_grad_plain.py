@@ -103,7 +103,7 @@ def conv2d_weight_grad(node: Node, target: Target) -> Kernel:
     _, o, *output = cast(tuple[int, ...], dy.shape)
     c, o, lanes = c // op.groups, o // op.groups, numbers.lanes(target)
     rows, columns = op.windows(op.kernel)
-    taps = window_taps(rows, columns, op.flip_kernel)
+    taps = window_taps(rows, columns, op)
     planes = planes_for((h, w), (rows, columns))
     if c == 1 and o * 2 <= lanes:
         few = DepthwiseGrad(n, op.groups, o, planes, (output[0], output[1]), taps, numbers)
