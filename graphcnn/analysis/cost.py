@@ -47,20 +47,20 @@ def total_multiply_adds(graph: Graph) -> int:
 
 @costs(Conv2d, ConvInteger)
 def _conv2d(node: Node) -> int:
-    """Every output element sums C/groups · KH · KW products."""
-    return known_size(node.output.shape) * _taps(node.inputs[1].shape)
+    """Every output element sums C/groups · KH · KW products, less where a mask leaves some out."""
+    return _products(node.output.shape, node.inputs[1].shape, node.op)
 
 
 @costs(ConvTranspose2d)
 def _conv_transpose2d(node: Node) -> int:
     """Every input element paints C/groups · KH · KW products."""
-    return known_size(node.inputs[0].shape) * _taps(node.inputs[1].shape)
+    return _products(node.inputs[0].shape, node.inputs[1].shape, node.op)
 
 
 @costs(Conv2dWeightGrad)
 def _conv2d_weight_grad(node: Node) -> int:
     """Every element of dy meets C/groups · KH · KW input pixels."""
-    return known_size(node.inputs[1].shape) * _taps(node.output.shape)
+    return _products(node.inputs[1].shape, node.output.shape, node.op)
 
 
 @costs(Dense)
@@ -105,5 +105,12 @@ def _placed(node: Node) -> int:
     return multiply_adds(Node(node.op.attributes["op"], node.inputs, tuple(plain)))
 
 
-def _taps(kernel: Shape) -> int:
-    return math.prod(d for d in kernel[1:] if isinstance(d, int))
+def _products(pixels: Shape, kernel: Shape, op: Op) -> int:
+    """Each of the pixels with each weight of its channel; a mask leaves some out."""
+    o, *each = (d for d in kernel if isinstance(d, int))
+    if isinstance(op, ConvInteger) or not op.attributes.get("mask"):
+        return known_size(pixels) * math.prod(each)
+    convolution: Conv2d = op  # type: ignore[assignment]
+    kh, kw = each[1:]
+    kept = convolution.weights_of(o, each[0] * convolution.groups, (kh, kw))
+    return known_size(pixels) * int(kept.sum()) // o

@@ -85,6 +85,11 @@ class _Convolution(Op):
         """How many taps, counted row by row, are read; a mask leaves the rest out."""
         return read_taps(self.mask, self.mask_groups, kernel)
 
+    @property
+    def whole_taps(self) -> bool:
+        """Whether all that a mask leaves out are whole taps, and no single weights of others."""
+        return self.mask_groups == 1
+
     def masked(self, weight: Array) -> Array:
         """The weight with exact zeros where the mask has none."""
         if not self.mask:
@@ -102,7 +107,7 @@ class _Convolution(Op):
     def in_whole_taps(self, inputs: Sequence[Value]) -> Value | None:
         """The same, with the weights that the centre of a masked kernel lacks written as zeros, so
         that what is left to skip are whole taps. None where that is so already."""
-        if self.mask_groups == 1:
+        if self.whole_taps:
             return None
         x, weight, *bias = inputs
         plain = replace(self, mask="B", mask_groups=1)
@@ -279,9 +284,14 @@ class Conv2dWeightGrad(_Convolution):
         ]
         return self.masked(_oriented(np.concatenate(parts, axis=0), self.flip_kernel))
 
+    @property
+    def whole_taps(self) -> bool:
+        """Whether no weight is left out: whatever is, is written as 0."""
+        return not self.mask
+
     def in_whole_taps(self, inputs: Sequence[Value]) -> Value | None:
         """That of all weights, with zeros where the mask has none."""
-        if not self.mask:
+        if self.whole_taps:
             return None
         return self.masked_value(replace(self, mask="", mask_groups=1)(*inputs))
 

@@ -62,10 +62,12 @@ def dense_equivalent(node: Node) -> DenseEquivalent:
         _met(window, size)
         for window, size in zip(op.windows((kh, kw)), image_sizes(x.type), strict=True)
     ]
+    kept = op.masked(np.ones((o, per_group, kh, kw)))
+    uses = np.outer(met[0].sum(0), met[1].sum(0))  # how often each tap reads a pixel
     return DenseEquivalent(
-        parameters=o * per_group * kh * kw,
+        parameters=int(kept.sum()),
         weights=prod(_item(node.output)) * prod(_item(x)),
-        nonzero=o * per_group * int(met[0].sum()) * int(met[1].sum()),
+        nonzero=int((kept.sum((0, 1)) * uses).sum()),
     )
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from native.run_kernel import check_results, check_sample, run_node
 from samples import Sample
-from samples.conv import SAMPLES as CONV
+from samples.conv import SAMPLES as ALL_CONV
 from samples.dense import SAMPLES as DENSE
 from support.cases import each
 
+from graphcnn.errors import GraphError
 from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Node, Op, Value, build
 from graphcnn.ir.sources import Input
@@ -17,11 +18,15 @@ from graphcnn.ops.comparison import Where
 from graphcnn.ops.conv import Conv2d, Conv2dWeightGrad, ConvTranspose2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.ops.fused import fused
+from graphcnn.runtime.native.code.registry import choices, lower
 from graphcnn.runtime.native.code.target import host, named
 
 TARGETS = {"host": host(), "avx2": named("avx2"), "sse2": named("sse2")}
 P1 = (1, 1, 1, 1)
 
+
+#: There is code for masks of whole taps; others are written into the graph.
+CONV = [sample for sample in ALL_CONV if sample.op.whole_taps]
 
 #: float64 takes the same paths with half the lanes: once is enough, but for the full run.
 KINDS = [*(("float32", target) for target in TARGETS), ("float64", "host")]
@@ -30,6 +35,16 @@ KINDS = [*(("float32", target) for target in TARGETS), ("float64", "host")]
 @each((sample, *kind) for sample in CONV + DENSE for kind in KINDS)
 def test_samples(sample, dtype, target):
     check_sample(sample, np.dtype(dtype), parts=3, target=TARGETS[target])
+
+
+@each((sample,) for sample in ALL_CONV if not sample.op.whole_taps)
+def test_single_weights_of_masks_are_refused(sample):
+    node = build(sample.op, [Input(f"x{i}", t)() for i, t in enumerate(sample.types())])
+    with pytest.raises(GraphError, match="no code for the single weights"):
+        lower(node, host())
+    if not isinstance(sample.op, ConvTranspose2d):
+        with pytest.raises(GraphError, match="no code for the single weights"):
+            choices(node, host())
 
 
 @pytest.mark.sweep

@@ -74,6 +74,8 @@ def weights_of(core: Core, layer: str) -> tuple[Node, Array]:
         weights = core.network.states[state_of(source).key]
     else:
         raise LensError(f"the weights of {layer!r} are computed by {op.name}, not stored")
+    if isinstance(node.op, Conv2d | ConvTranspose2d):
+        weights = node.op.masked(weights)  # whatever was stored where it has none
     if isinstance(node.op, ConvTranspose2d):
         groups = node.op.groups
         parts = weights.reshape(groups, -1, *weights.shape[1:])

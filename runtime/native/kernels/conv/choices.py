@@ -19,6 +19,7 @@ from graphcnn.runtime.native.kernels.conv.geometry import (
     is_depthwise,
     numbered_back,
 )
+from graphcnn.runtime.native.kernels.conv.masked import read_taps
 from graphcnn.runtime.native.kernels.conv.schedule import choose_schedule
 from graphcnn.runtime.native.kernels.conv.weight_grad_winograd import tiled_weight_gradient
 from graphcnn.runtime.native.kernels.conv.winograd import applies, in_order
@@ -52,7 +53,7 @@ def convolution(node: Node, target: Target) -> list[Choice]:
     (n, c, h, w), (_, o, oh, ow) = _ints(x), _ints(group.result)
     kernel = cast(Pair, _ints(weight)[2:])
     pixels = n * h * w if isinstance(op, ConvTranspose2d) else n * oh * ow
-    steps = pixels * c * o // op.groups * op.read_taps(kernel) / lanes
+    steps = pixels * c * o // op.groups * read_taps(op, kernel) / lanes
     g = geometry(op, n, (c, (h, w)), (o, (oh, ow)), kernel, lanes)
     dear = 1.0
     if target.tight:
@@ -130,6 +131,7 @@ def weight_gradient(node: Node, target: Target) -> list[Choice]:
     (n, c, h, w), (_, o, oh, ow) = _ints(x), _ints(dy)
     steps = n * oh * ow * c * o // op.groups * prod(op.kernel) / lanes
     fill_o, fill_c = _fill(o // op.groups, lanes), _fill(c, lanes)
+    read_taps(op, op.kernel)
     found = [_plain(node, steps * 1.25 * fill_o)]
     if op.groups != 1 or not numbers.are(BLOCKED_TYPES) or not _simple(group) or group.read_again:
         return found

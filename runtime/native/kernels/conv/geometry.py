@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from graphcnn.ir.geometry import Pair, Sides, Window
 from graphcnn.ops.conv import Conv2d, ConvTranspose2d
+from graphcnn.runtime.native.kernels.conv.masked import read_taps
 from graphcnn.runtime.native.kernels.conv.plain import remainders
 from graphcnn.runtime.native.kernels.conv.taps import BlockedPart
 from graphcnn.runtime.native.kernels.parts.blocked import Blocked
@@ -66,7 +67,7 @@ def geometry(
             )
             for u in range(kernel[0])
             for v in range(kernel[1])
-            if u * kernel[1] + v < op.read_taps(kernel)
+            if u * kernel[1] + v < read_taps(op, kernel)
         )
         parts, step, reading = (BlockedPart((0, 0), y[1], taps),), (1, 1), op.stride
     halo = needed_halo(parts, x[1], reading)
@@ -129,7 +130,7 @@ def _transposed(
                 (_number(u, v, kernel, op.flip_kernel), (du, dv))
                 for u, du in row_taps
                 for v, dv in column_taps
-                if u * kernel[1] + v < op.read_taps(kernel)
+                if u * kernel[1] + v < read_taps(op, kernel)
             ),
         )
         for oy, rows, row_taps in axes[0]

@@ -32,6 +32,7 @@ from graphcnn.runtime.native.kernels.conv.geometry import (
     is_depthwise,
     numbered_back,
 )
+from graphcnn.runtime.native.kernels.conv.masked import read_taps
 from graphcnn.runtime.native.kernels.conv.packing import own_scratch, planes_for
 from graphcnn.runtime.native.kernels.conv.plain import window_taps
 from graphcnn.runtime.native.kernels.conv.schedule import choose_schedule, tiling_rule
@@ -177,6 +178,7 @@ def weight_grad(node: Node, target: Target) -> Kernel:
     if op.groups != 1 or not group.numbers.are(BLOCKED_TYPES) or shown is None:
         raise GraphError(f"a blocked weight gradient is of one group and f32, found {op} of {dy}")
     n, c, h, w = _ints(x)
+    read_taps(op, op.kernel)
     both = op.windows(op.kernel)
     if x.layout == PLAIN:
         taps = window_taps(*both, op)

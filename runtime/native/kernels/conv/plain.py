@@ -26,6 +26,7 @@ from graphcnn.runtime.native.code.kernel import Kernel, node_key
 from graphcnn.runtime.native.code.registry import anchored, lowers
 from graphcnn.runtime.native.code.target import Target
 from graphcnn.runtime.native.kernels.conv.input_grad_few_channels import batch_transpose
+from graphcnn.runtime.native.kernels.conv.masked import read_taps
 from graphcnn.runtime.native.kernels.conv.packing import (
     Planes,
     copy,
@@ -325,7 +326,7 @@ def window_taps(rows: Window, columns: Window, op: Conv2d | Conv2dWeightGrad) ->
         for v in range(kw):
             number = _tap(u, v, (kh, kw), op.flip_kernel)
             taps.append(Tap(number, (u * rows.dilation, v * columns.dilation)))
-    return tuple(taps[: op.read_taps((kh, kw))])
+    return tuple(taps[: read_taps(op, (kh, kw))])
 
 
 @anchored("conv_transpose2d")
@@ -357,7 +358,7 @@ def conv_transpose2d(node: Node, target: Target) -> Kernel:
                 Tap(_tap(u, v, (kh, kw), op.flip_kernel), (du + before[0], dv + before[1]))
                 for u, du in row_taps
                 for v, dv in column_taps
-                if u * kw + v < op.read_taps((kh, kw))
+                if u * kw + v < read_taps(op, (kh, kw))
             )
             parts.append(Part((y0, x0), (q, r), taps))
     planes = Planes((h, w), (before[0], before[1]), (max(1, grid[0]), max(1, grid[1])))
