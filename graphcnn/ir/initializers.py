@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.ir.masks import kernel_mask
+from graphcnn.ir.geometry import kernel_mask
 from graphcnn.ir.node import Array
 from graphcnn.ir.philox import uniform
 from graphcnn.ir.tensor_type import TensorType

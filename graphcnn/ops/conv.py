@@ -24,12 +24,14 @@ from graphcnn.ir.geometry import (
     Pair,
     Sides,
     Window,
+    check_mask,
     check_window,
+    kernel_mask,
     output_sizes,
+    read_taps,
     transposed_sizes,
     windows,
 )
-from graphcnn.ir.masks import check_mask, kernel_mask, read_taps
 from graphcnn.ir.node import Array, Node, Op, Value, constant_of
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.broadcast import Sum
@@ -46,7 +48,7 @@ _PATCHES = 1 << 22
 class _Convolution(Op):
     """The attributes that the three operators share.
 
-    With a `mask` the kernel has some of its weights only (`graphcnn.ir.masks`); what stands
+    With a `mask` the kernel has some of its weights only (`graphcnn.ir.geometry`); what stands
     in the places of the others is not read, and their gradient is 0. `mask_groups` are the colours.
     """
 

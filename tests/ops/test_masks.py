@@ -7,7 +7,7 @@ import graphcnn as cnn
 from graphcnn.analysis.cost import total_multiply_adds
 from graphcnn.compile.pipelines import run_reference
 from graphcnn.errors import GraphError
-from graphcnn.ir.masks import kernel_mask
+from graphcnn.ir.geometry import kernel_mask
 from graphcnn.ir.node import Array, Value
 from graphcnn.text.parse import parse_graph
 
