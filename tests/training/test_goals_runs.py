@@ -295,3 +295,38 @@ def test_the_bar_shows_every_loss(monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     run(progress=None, epochs=1)
     assert re.search(r"d_loss \d\.\d{4}  g_loss \d\.\d{4}", screen.getvalue())
+
+
+@pytest.mark.parametrize("after", [None, "d"])
+def test_a_norm_moves_its_averages_by_what_the_first_goal_sees(after):
+    """Means of what D.1 gives of x and of z (by goal d), and of w, which goal g alone reads."""
+    x, z, w = (cnn.input(name, (2,)) for name in "xzw")
+    given = cnn.input("given", (2,))
+    y = cnn.dense(given, 5, name="D.1")
+    y = cnn.dense(cnn.tanh(cnn.batch_norm(y, name="D.norm")), 1, name="D.2")
+    critic = cnn.Model(given, y)
+    fake, again = cnn.dense(z, 2, name="G"), cnn.dense(w, 2, name="H")
+    outputs = {"real": critic(x), "fake": critic(fake), "again": critic(again)}
+    model = cnn.Model([x, z, w], outputs).initialize(0)
+    both = {
+        "d": cnn.Goal(of_d, trains=("D.*", "G.*")),
+        "g": cnn.Goal(lambda again: cnn.mean(again), trains="H.*", after=after),
+    }
+    rng = np.random.default_rng(0)
+    b = {name: rng.normal(size=(8, 2)).astype(np.float32) for name in "xzw"}
+    old = {key: array.copy() for key, array in model.states.items()}
+    with cnn.Session(model, both, {"*": cnn.SGD(0.5)}) as session:
+        session.step(b)
+    new = old if after is None else model.states
+
+    def mean(points, p):
+        return (points @ p["D.1.weight"].T + p["D.1.bias"]).mean(0)
+
+    def drawn(points, name):
+        return points @ old[f"{name}.weight"].T + old[f"{name}.bias"]
+
+    expected = old["D.norm.mean"]
+    seen = [(b["x"], old), (drawn(b["z"], "G"), old), (drawn(b["w"], "H"), new)]
+    for points, p in seen:
+        expected = expected + (mean(points, p) - expected) * 0.1
+    np.testing.assert_allclose(model.states["D.norm.mean"], expected, rtol=1e-5, atol=1e-6)
