@@ -1,15 +1,10 @@
-"""graphcnn: a compiler and runtime for convolutional networks.
-
-    import graphcnn as cnn
+"""graphcnn: a compiler and runtime for convolutional networks; `import graphcnn as cnn`.
 
     image = cnn.input("image", (1, 28, 28))
-    x = cnn.conv2d(image, 8, 3, activation="relu")
-    x = cnn.flatten(cnn.max_pool2d(x, 2))
-    model = cnn.Model(image, cnn.dense(x, 10))
+    x = cnn.max_pool2d(cnn.conv2d(image, 8, 3, activation="relu"), 2)
+    model = cnn.Model(image, cnn.dense(cnn.flatten(x), 10))
 
-"Convolution" means cross-correlation, as everywhere in deep learning: the kernel is not flipped.
-`conv2d(..., flip_kernel=True)` rotates it by 180° first, which is the convolution of mathematics.
-"""
+"Convolution" is cross-correlation, as everywhere in deep learning, unless flip_kernel=True."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -70,6 +65,7 @@ from graphcnn.language.arguments import scope
 from graphcnn.language.bits import bit_and, bit_or, bit_shift, bit_xor
 from graphcnn.language.conv import conv2d, conv_transpose2d
 from graphcnn.language.dense import dense, matmul
+from graphcnn.language.draws import bernoulli, categorical, normal
 from graphcnn.language.elementwise import (
     abs,
     add,
@@ -280,6 +276,7 @@ __all__ = [
     "avg_pool2d",
     "backward_rules",
     "batch_norm",
+    "bernoulli",
     "binary_cross_entropy",
     "bit_and",
     "bit_or",
@@ -287,6 +284,7 @@ __all__ = [
     "bit_xor",
     "callbacks",
     "cast",
+    "categorical",
     "ceil",
     "check_onnx",
     "clip",
@@ -349,6 +347,7 @@ __all__ = [
     "mse",
     "mul",
     "neg",
+    "normal",
     "not_equal",
     "one_hot",
     "operator",

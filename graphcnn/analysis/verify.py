@@ -20,7 +20,7 @@ from graphcnn.ops.loops import Scan
 from graphcnn.ops.norm import BatchNormGrad, BatchNormTrain
 from graphcnn.ops.own.operator import is_own
 from graphcnn.ops.parts.body import WithBody
-from graphcnn.ops.random import Dropout
+from graphcnn.ops.random import Dropout, InTraining
 from graphcnn.text.literals import format_type
 
 #: Yields one sentence for each way in which a graph fails a condition.
@@ -93,11 +93,13 @@ STAGES: dict[str, Stage] = {
             BatchNormTrain: "batch_norm, with running statistics",
             BatchNormGrad: "no gradients",
             Dropout: "nothing, dropout is the identity (eliminate removes it)",
+            InTraining: "what it is in a prediction (eliminate takes it)",
         }
     ),
     "training": Stage(
         {
             Dropout: "a random mask (training_mode makes it)",
+            InTraining: "what it is in training (training_mode takes it)",
         }
     ),
     "fused": Stage(

@@ -29,6 +29,7 @@ from graphcnn.learning.targets import Fed
 from graphcnn.passes.driver.base import Applied, Observer, Pipeline
 from graphcnn.passes.driver.observers import Differential, Verify
 from graphcnn.passes.exchange.fold_norms import FoldNorms
+from graphcnn.passes.exchange.predicting import Predicting
 from graphcnn.passes.exchange.recognise import Recognise
 from graphcnn.passes.exchange.turn_kernels import TurnKernels
 from graphcnn.passes.lowering.retype import IN_FLOAT16
@@ -129,7 +130,7 @@ def export_pipeline(float16: bool = False, fold_batch_norm: bool = False) -> Pip
 
 def onnx_pipeline() -> Pipeline:
     """What is stored to what ONNX has words for. Apply it with the values of the states."""
-    return Pipeline((TurnKernels(),))
+    return Pipeline((Predicting(), TurnKernels()))
 
 
 def run_reference(

@@ -101,7 +101,7 @@ def random_uniform(
         dtype: a float type.
     """
     least, most = _finite(low, "low"), _finite(high, "high")
-    u = uniform_of_model(_sizes(shape), *_draw(seed, stream), _float_type(dtype))
+    u = uniform_of_model(_sizes(shape), *draw_of(seed, stream), _float_type(dtype))
     return _spread(u, most - least, least, dtype, scoped(name, "random"))
 
 
@@ -122,7 +122,7 @@ def random_normal(
     are at most 5.77 deviations away from the mean.
     """
     middle, factor = _finite(mean, "mean"), _finite(deviation, "deviation")
-    both = uniform_of_model((2, *_sizes(shape)), *_draw(seed, stream), _float_type(dtype))
+    both = uniform_of_model((2, *_sizes(shape)), *draw_of(seed, stream), _float_type(dtype))
     return _spread(normal_of_uniform(both), factor, middle, dtype, scoped(name, "random"))
 
 
@@ -147,7 +147,8 @@ def _finite(x: Any, name: str) -> float:
     return found
 
 
-def _draw(seed: Any, stream: Any) -> tuple[int, int]:
+def draw_of(seed: Any, stream: Any) -> tuple[int, int]:
+    """Seed and stream of random numbers, checked. Raises `GraphError`."""
     if not is_int(seed) or not -(2**63) <= seed < 2**63:
         raise GraphError(f"seed must be an int of 64 bits, found {seed!r}")
     if not is_int(stream) or not 0 <= stream < 2**31:

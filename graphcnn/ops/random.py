@@ -95,6 +95,34 @@ def normal_of_uniform(both: Value) -> Value:
 
 
 @dataclass(frozen=True)
+class InTraining(Op):
+    """y = predicting: the form of inference. In training y = training. Both have the type of y.
+
+    What is drawn in training only stands here with what stands for it in a prediction, such as its
+    mean. The pass that makes the training graph takes the second; where the first is taken, nothing
+    of the second is left.
+    """
+
+    operands: ClassVar = ("predicting", "training")
+    elementwise: ClassVar[bool] = True
+    family: ClassVar = "shape"
+    rounds: ClassVar[bool] = False
+
+    def infer(self, predicting: TensorType, training: TensorType) -> TensorType:
+        if predicting != training:
+            raise GraphError(
+                f"predicting and training must be of one type, found {predicting} and {training}"
+            )
+        return predicting
+
+    def evaluate(self, predicting: Array, training: Array) -> Array:
+        return predicting
+
+    def expand(self, predicting: Value, training: Value) -> tuple[Value, ...]:
+        return (predicting,)
+
+
+@dataclass(frozen=True)
 class Dropout(Op):
     """y = x: the form of inference. Shapes: y as x, any float dtype.
 

@@ -10,7 +10,8 @@ equal when their bits are; inputs, states and impure operators are never merged.
 rule, since a graph consists of what its outputs and updates depend on.
 
 A dropout is an identity here, as its definition is the form of inference: `training_mode` comes
-before this pass where the network is to be trained. So is what stops gradients: `backward` does.
+before this pass where the network is to be trained. So are what is drawn in training only, and what
+stops gradients: `backward` does.
 """
 
 from collections.abc import Sequence
@@ -191,9 +192,9 @@ def cast_of_cast(node: Node, match: Match) -> Result:
     return node.op(x, name=node.name)
 
 
-@rule("dropout", "stop_gradient", "probabilities")
+@rule("dropout", "stop_gradient", "probabilities", "in_training")
 def identity(node: Node, match: Match) -> Result:
-    """dropout(x) -> x, the same for stop_gradient and probabilities"""
+    """dropout(x) -> x, the same for stop_gradient, probabilities and in_training(x, y)"""
     return node.inputs[0]
 
 

@@ -3,6 +3,7 @@
     batch_norm(x, γ, β, μ, σ²)  ->  batch_norm_train(x, γ, β), and running averages of μ and σ²,
                                     where these are states that keep statistics
     dropout(x; rate)            ->  x · (u >= rate) / (1 - rate), with u uniform in [0, 1)
+    in_training(p, t)           ->  t
     random_uniform(s, t)        ->  random_uniform of the step, where s and t are constants: a
                                     model that draws numbers draws others at every step
 
@@ -24,7 +25,7 @@ from graphcnn.ir.sources import Constant, Role, State
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.ops.elementwise import Add, Cast, Maximum, Mul
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain
-from graphcnn.ops.random import Dropout, RandomUniform
+from graphcnn.ops.random import Dropout, InTraining, RandomUniform
 from graphcnn.ops.shape import ElementCount
 from graphcnn.passes.driver.base import Pass, PassLog
 from graphcnn.passes.training.shares import Shares
@@ -75,6 +76,9 @@ class TrainingMode(Pass):
             if isinstance(node.op, BatchNorm) and _keeps_statistics(inputs) and _trainable(inputs):
                 log.fired["batch_norm_train"] += 1
                 return [_batch_statistics(node, node.op, inputs, updates, shares)]
+            if isinstance(node.op, InTraining):
+                log.fired["in_training"] += 1
+                return [inputs[1]]
             if isinstance(node.op, Dropout) and node.op.rate == 0:
                 return [inputs[0]]
             if isinstance(node.op, Dropout):

@@ -15,7 +15,7 @@ from graphcnn.ir.node import Array, Node, Value
 from graphcnn.ir.sources import Input, State
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.ops.parts.body import WithBody, all_nodes, depending, inlined
-from graphcnn.ops.random import Dropout, RandomUniform
+from graphcnn.ops.random import Dropout, InTraining, RandomUniform
 from graphcnn.ops.shape import Concat, Reshape, Slice
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ class Scan(WithBody):
                     "a carry keeps its type"
                 )
         for node in all_nodes(body):
-            if isinstance(node.op, State | Dropout):
+            if isinstance(node.op, State | Dropout | InTraining):
                 raise GraphError(f"{_label(node)} cannot stand in the body: {_WHY[type(node.op)]}")
         for node in body.nodes:
             if isinstance(node.op, RandomUniform) and node.output not in self.moving:
@@ -215,6 +215,7 @@ class Scan(WithBody):
 _WHY = {
     State: "give its value to the scan",
     Dropout: "scan over a mask that is drawn for all steps before",
+    InTraining: "scan over numbers that are drawn for all steps before",
 }
 
 
