@@ -110,7 +110,7 @@ from graphcnn.language.image import (
     upsample2d,
     zero_insert2d,
 )
-from graphcnn.language.loops import gru, lstm, rnn, scan
+from graphcnn.language.loops import ctc_loss, gru, lstm, rnn, scan
 from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.language.metrics import accuracy, top_k_accuracy
 from graphcnn.language.norm import batch_norm, dropout, group_norm, instance_norm, layer_norm
@@ -139,6 +139,7 @@ from graphcnn.language.sources import (
 from graphcnn.learning import losses, metrics, optimizers, penalties, schedules
 from graphcnn.learning.goals import Goal
 from graphcnn.learning.optimizers import SGD, Optimizer
+from graphcnn.learning.sequences import ctc_greedy
 from graphcnn.model import Model, import_onnx, load
 from graphcnn.network.whitening import whiten
 from graphcnn.onnx.importing.file.limits import Limits
@@ -184,13 +185,9 @@ def check_onnx(
 
 
 #: Packages that are loaded at first use.
-_LATER = {
-    "augment": "graphcnn.data.augment",
-    "callbacks": "graphcnn.training.callbacks",
-    "models": "graphcnn.models",
-    "sklearn": "graphcnn.sklearn",
-    "testing": "graphcnn.testing",
-}
+_LATER = {"augment": "graphcnn.data.augment", "callbacks": "graphcnn.training.callbacks",
+          "models": "graphcnn.models", "sklearn": "graphcnn.sklearn",
+          "testing": "graphcnn.testing"}  # fmt: skip
 
 #: Optimisers that are, too.
 _OPTIMIZERS = {"EMA", "LAMB", "SWA", "Adadelta", "Adagrad", "Adam", "AdamW", "Lion", "Lookahead",
@@ -294,6 +291,8 @@ __all__ = [
     "conv_transpose2d",
     "cos",
     "cross_entropy",
+    "ctc_greedy",
+    "ctc_loss",
     "data",
     "dense",
     "depth_to_space",

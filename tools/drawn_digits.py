@@ -98,3 +98,28 @@ def _centred(light: Array) -> Array:
     down = round(SIZE / 2 - float((light.sum(1) * axis).sum() / total))
     right = round(SIZE / 2 - float((light.sum(0) * axis).sum() / total))
     return np.roll(light, (down, right), (0, 1))
+
+
+def digit_strings(count: int, most: int = 3, width: int = 72, seed: int = 0) -> tuple[Array, Array]:
+    """Images of 1 to `most` digits in a row, and their labels.
+
+    Each digit leans and stretches as it likes, and stands some pixels from the one before.
+
+    Returns:
+        (images, labels): uint8 (count, 1, 28, width), int64 (count, most) filled up with -1.
+    """
+    hands = [(slant, wide) for slant in (-0.1, 0.05, 0.2) for wide in (0.8, 1.0)]
+    drawn = np.stack([[digit(number, *hand)[0] for hand in hands] for number in range(10)])
+    rng = np.random.default_rng(seed)
+    images = np.zeros((count, 1, SIZE, width), np.uint8)
+    labels = np.full((count, most), -1, np.int64)
+    for image, row in zip(images[:, 0], labels, strict=True):
+        numbers = rng.integers(0, 10, rng.integers(1, most + 1))
+        row[: len(numbers)] = numbers
+        step = min((width - SIZE) // max(len(numbers) - 1, 1), 21)
+        x = int(rng.integers(0, width - SIZE - step * (len(numbers) - 1) + 1))
+        for i, number in enumerate(numbers):
+            at = x + i * step - int(rng.integers(0, 3)) * (i > 0)
+            part = image[:, at : at + SIZE]
+            np.maximum(part, drawn[number, rng.integers(len(hands))], out=part)
+    return images, labels

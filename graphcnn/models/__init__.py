@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from graphcnn.language.arguments import choose
 from graphcnn.models.autoencoder import autoencoder
 from graphcnn.models.cifar_fast import cifar_fast
+from graphcnn.models.crnn import crnn
 from graphcnn.models.digits_cnn import digits_cnn
 from graphcnn.models.lenet5 import lenet5
 from graphcnn.models.mnist_cnn import mnist_cnn
@@ -40,6 +41,7 @@ MODELS: Final[dict[str, "Callable[..., Model]"]] = {
     "mobilenet_v2": mobilenet_v2,
     "unet": unet,
     "autoencoder": autoencoder,
+    "crnn": crnn,
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "autoencoder",
     "build",
     "cifar_fast",
+    "crnn",
     "digits_cnn",
     "lenet5",
     "mnist_cnn",

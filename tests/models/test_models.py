@@ -58,6 +58,8 @@ EXPECTED: dict[str, tuple[Shape, int]] = {
     ),
     # 16·(9 + 1), 8·(16·9 + 1), 8·16·4 + 16, 16·4 + 1
     "autoencoder": ((N, 1, 28, 28), 160 + 1_160 + 528 + 65),
+    # convolutions 16·(9 + 1), 32·(16·9 + 1); each way 4·48 gates of 32·7 columns and of 48 states
+    "crnn": ((N, 18, 11), 160 + 4_640 + 2 * 192 * (224 + 1 + 48) + 11 * (96 + 1)),
 }
 
 
@@ -89,9 +91,10 @@ def test_the_docstring_tells_source_and_parameters(name: str) -> None:
     assert any(str(year) in doc for year in range(1990, 2030)) or "arXiv:" in doc
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"unet", "autoencoder"}))
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"unet", "autoencoder", "crnn"}))
 def test_the_number_of_classes_can_be_chosen(name: str) -> None:
     assert output(build(name, classes=7).graph) == (N, 7)
+    assert output(build("crnn", classes=7, width=40).graph) == (N, 10, 8)  # at each step, a blank
 
 
 def test_sizes_can_be_chosen() -> None:

@@ -42,8 +42,10 @@ from graphcnn.learning.losses.of_regions import (
     dice,
     jaccard,
 )
+from graphcnn.learning.losses.of_sequences import CTC
 
 __all__ = [
+    "CTC",
     "L1",
     "LOSSES",
     "MSE",

@@ -1,0 +1,26 @@
+"""Losses of sequences whose labels have no places: what is said, and not when."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from graphcnn.language.loops.ctc import ctc_loss
+from graphcnn.learning.losses.base import Loss
+
+
+@dataclass(frozen=True)
+class CTC(Loss):
+    """Connectionist temporal classification: `ctc_loss`.
+
+    Predictions are logits (N, T, K), targets are whole numbers (N, L), filled up behind the labels.
+
+    Attributes:
+        blank: the class that stands for no label.
+        padding: what labels are filled up with.
+        zero_infinity: items whose labels are too many for the steps count 0.
+    """
+
+    blank: int = 0
+    padding: int = -1
+    zero_infinity: bool = False
+
+    function: ClassVar = staticmethod(ctc_loss)

@@ -1,0 +1,55 @@
+"""A reader of strings of drawn digits: what it is given, and that it learns."""
+
+import numpy as np
+
+import graphcnn as cnn
+from graphcnn.ir.node import Array
+from graphcnn.models import crnn
+from graphcnn.tools.drawn_digits import digit, digit_strings
+
+BLANK, WIDTH = 10, 56
+
+
+def test_strings_are_drawn_digits_and_their_labels() -> None:
+    images, labels = digit_strings(60, most=3, width=72, seed=2)
+    assert images.shape == (60, 1, 28, 72) and images.dtype == np.uint8
+    assert labels.shape == (60, 3) and labels.min() == -1 and labels.max() == 9
+    counts = (labels >= 0).sum(1)
+    assert set(counts) == {1, 2, 3}
+    assert all(
+        (row[:n] >= 0).all() and (row[n:] == -1).all()
+        for row, n in zip(labels, counts, strict=True)
+    )
+    light = np.array([images[counts == n].mean() for n in (1, 2, 3)])
+    assert (np.diff(light) > 0).all()
+    again, other = (digit_strings(60, seed=seed)[0] for seed in (2, 3))
+    assert np.array_equal(images, again) and not np.array_equal(images, other)
+    alone, (row, *_) = digit_strings(1, most=1, width=28, seed=0)
+    drawn = [digit(row[0], slant, wide) for slant in (-0.1, 0.05, 0.2) for wide in (0.8, 1.0)]
+    assert any(np.array_equal(alone[0], each) for each in drawn)
+
+
+def right(model: cnn.Model, images: Array, labels: Array) -> float:
+    """The share of images whose whole string is read."""
+    found, _ = cnn.ctc_greedy(model.predict(images), blank=BLANK)
+    wanted = np.full(found.shape, -1)
+    wanted[:, : labels.shape[1]] = labels
+    return float((found == wanted).all(1).mean())
+
+
+def test_it_learns_to_read_strings() -> None:
+    images, labels = digit_strings(400, most=2, width=WIDTH, seed=0)
+    others, truth = digit_strings(100, most=2, width=WIDTH, seed=1)
+    images, others = images / np.float32(255), others / np.float32(255)
+    model = crnn(width=WIDTH, units=32).initialize(0)
+    shares = [right(model, others, truth)]
+    history = []
+    for epochs in (3, 5):
+        history += model.fit(
+            (images, labels), epochs=epochs, batch_size=20, seed=0, progress=False,
+            loss=cnn.losses.CTC(blank=BLANK), optimizer=cnn.Adam(0.006),
+        )  # fmt: skip
+        shares.append(right(model, others, truth))
+    assert shares[0] < 0.05 and shares[2] > 0.6 and shares[1] < shares[2]
+    losses = [row["loss"] for row in history]
+    assert losses[-1] < 0.3 * losses[0]
