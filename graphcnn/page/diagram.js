@@ -121,6 +121,12 @@ export function mountDiagram(element, app) {
   for (const card of cards) {
     card.setAttribute("tabindex", "0");
     card.setAttribute("role", "button");
+    // A button is called what stands on it, so that whoever says the words finds it (WCAG 2.5.3).
+    const texts = [...card.querySelectorAll("text")];
+    for (const text of texts) text.after(" "); // or the lines would be read as one word
+    const written = texts.map((text) => text.textContent?.trim());
+    card.setAttribute("aria-description", card.getAttribute("aria-label") ?? "");
+    card.setAttribute("aria-label", written.join(" "));
     const choose = () => store.set({ layer: card.dataset.layer, unit: null });
     card.addEventListener("click", () => moved < 6 && choose());
     card.addEventListener("keydown", (event) => {

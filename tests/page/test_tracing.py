@@ -113,6 +113,17 @@ def test_what_is_off_grows_nothing_and_says_so(opened: Any) -> None:
     sync_api.expect(growth).to_contain_text("→")
 
 
+def test_cards_of_the_graph_are_called_what_stands_on_them(opened: Any) -> None:
+    cards = opened().locator("#graph [data-layer]")
+    assert cards.count() == 7
+    for card in cards.all():
+        name = card.get_attribute("aria-label")
+        assert card.get_attribute("data-layer") in name
+        assert name in " ".join(card.text_content().split())  # as words, and in the same order
+        assert all(text in name for text in card.locator("text").all_text_contents())
+        assert card.get_attribute("aria-description").startswith(card.get_attribute("data-layer"))
+
+
 def test_the_graph_is_moved_and_comes_back(opened: Any) -> None:
     page = opened()
     drawing = page.locator(".diagram svg")
