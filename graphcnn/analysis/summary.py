@@ -1,6 +1,7 @@
 """A table of a graph: what each layer does, its size, its cost, and what it sees of the image."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from graphcnn.analysis.counts import (
     node_parameters,
     unread_pixels,
 )
+from graphcnn.analysis.loop_body import loop_body
 from graphcnn.analysis.receptive_field import receptive_fields
 from graphcnn.base.words import printable
 from graphcnn.errors import shortened
@@ -41,7 +43,8 @@ _RIGHT = (3, 4, 5)  # columns of numbers
 @dataclass(frozen=True)
 class Row:
     """One operator. `receptive_field` is (rows, columns) of the image, None without an image;
-    `unread` counts rows and columns of the operator's own input that no window reads."""
+    `unread` counts rows and columns of the operator's own input that no window reads. `depth` is
+    how many loops it stands in; its work there is that of one step, which is in the loop's row."""
 
     op: str
     name: str
@@ -51,10 +54,11 @@ class Row:
     receptive_field: Pair | None
     unread: Pair
     text: str
+    depth: int = 0
 
     def cells(self) -> tuple[str, ...]:
         return (
-            shortened(format_name(self.name), _WIDEST),
+            "  " * self.depth + shortened(format_name(self.name), _WIDEST),
             self.text,
             format_shape(self.shape),
             f"{self.parameters:,}" if self.parameters else "",
@@ -109,34 +113,41 @@ class Summary:
 
 def summarize(graph: Graph, notes: tuple[str, ...] = ()) -> Summary:
     """The summary of a graph: one row for each operator, in order; `notes` stand below it."""
-    names, seen, total = unique_names(graph), receptive_fields(graph), graph_parameters(graph)
-    rows = []
-    for node in graph.operations:
-        field = seen.get(node.output)
-        rows.append(
-            Row(
-                node.op.name,
-                names[node],
-                node.output.shape,
-                node_parameters(node).total,
-                multiply_adds(node),
-                field.size if field else None,
-                unread_pixels(node),
-                describe(node),
-            )
-        )
+    total = graph_parameters(graph)
+    rows = tuple(_rows(graph, 0))
     sizes = {v.shape[0] for v in graph.inputs if v.type.rank}
     whole = f"batch of {sizes.pop()}" if graph.is_bound and len(sizes) == 1 else "image"
     return Summary(
         graph.name,
-        tuple(rows),
+        rows,
         total.trainable,
         total.frozen,
-        sum(row.multiply_adds for row in rows),
+        sum(row.multiply_adds for row in rows if not row.depth),
         activation_bytes(graph),
         whole,
         notes,
     )
+
+
+def _rows(graph: Graph, depth: int) -> Iterator[Row]:
+    """A row for each operator, and behind a loop those of its body."""
+    names, seen = unique_names(graph), receptive_fields(graph)
+    for node in graph.operations:
+        field = seen.get(node.output)
+        yield Row(
+            node.op.name,
+            names[node],
+            node.output.shape,
+            node_parameters(node).total,
+            multiply_adds(node),
+            field.size if field and not depth else None,
+            unread_pixels(node),
+            describe(node),
+            depth,
+        )
+        loop = loop_body(node, names)
+        if loop is not None:
+            yield from _rows(loop.graph, depth + 1)
 
 
 def describe(node: Node) -> str:
