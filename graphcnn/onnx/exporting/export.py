@@ -28,6 +28,7 @@ from graphcnn.onnx.exporting import external
 from graphcnn.onnx.exporting.external import DataFile
 from graphcnn.onnx.exporting.gate import check, helper_types
 from graphcnn.onnx.exporting.groups import NodeGroup, find_groups
+from graphcnn.onnx.exporting.recurrent import Recurrence, in_order
 from graphcnn.onnx.exporting.registry import exporter_of
 from graphcnn.onnx.exporting.targets import first_release, newest_for
 from graphcnn.onnx.exporting.writer import (
@@ -37,6 +38,7 @@ from graphcnn.onnx.exporting.writer import (
     NodeWriter,
     value_info,
 )
+from graphcnn.onnx.importing.file.names_read import names_read
 from graphcnn.text.write import format_graph
 
 #: The lowest IR version of each opset that can be asked for.
@@ -241,9 +243,9 @@ def emit_graph(
     emit = NodeWriter(opset, names, list(nodes.values()), graph.inputs, most)
     groups = find_groups(graph)
     inside = {inner for group in groups.values() for inner in group.inner}
-    for node in graph.nodes:
+    for node, whole in in_order(graph):
         if node not in inside:
-            _emit(emit, node, nodes[node], values, states, groups.get(node))
+            _emit(emit, node, nodes[node], values, states, whole or groups.get(node))
     for key, value in graph.outputs.items():
         if values[value] != key:  # an input, a constant, or a value that has two keys
             emit.alias(values[value], key)
@@ -281,7 +283,7 @@ def _emit(
     name: str,
     values: Mapping[Value, str],
     states: Mapping[str, Array],
-    group: NodeGroup | None,
+    group: NodeGroup | Recurrence | None,
 ) -> None:
     if isinstance(node.op, Input):
         return
@@ -298,12 +300,13 @@ def _emit(
             results = exporter(emit, node, [values[v] for v in node.inputs])
     except NeedsOpset as need:
         raise TooLow(node, name, need) from None
-    emit.finish(results, [values[v] for v in node.outputs])
+    made = group.results if isinstance(group, Recurrence) else node.outputs
+    emit.finish(results, [values[v] for v in made])
 
 
 def written_arrays(emit: NodeWriter, outputs: Iterable[str]) -> dict[str, Array]:
-    """The arrays that nodes read, or that are outputs."""
-    read = {name for node in emit.nodes for name in node.input} | set(outputs)
+    """The arrays that nodes read, or graphs inside of them, or that are outputs."""
+    read = {name for node in emit.nodes for name in names_read(node)} | set(outputs)
     return {name: array for name, array in emit.arrays.items() if name in read}
 
 

@@ -91,6 +91,11 @@ class NodeWriter:
         self._inputs = inputs
         self._shared: dict[Any, str] = {}
         self._scope, self._doc, self._start = "graph", "", 0
+        self._written = 0
+
+    def body(self) -> "BodyWriter":
+        """A writer for the nodes of a graph inside the node that is written now."""
+        return BodyWriter(self)
 
     def begin(self, scope: str, doc: str = "") -> None:
         """Nodes added from now on belong to our node `scope`."""
@@ -140,8 +145,7 @@ class NodeWriter:
 
     def add_many(self, onnx_type: str, count: int, *inputs: str, **attributes: Any) -> list[str]:
         """Add a node with `count` results; their names."""
-        if self._most is not None and len(self.nodes) >= self._most.nodes:
-            raise ExportError(f"more than {self._most.nodes:,} nodes")
+        self.count_node()
         self._check_opset(onnx_type, attributes)
         word = onnx_type.lower()
         outputs = [self.fresh(f"{self._scope}.{word}") for _ in range(count)]
@@ -151,6 +155,21 @@ class NodeWriter:
             node.attribute.append(helper.make_attribute(key, attributes[key]))
         self.nodes.append(node)
         return outputs
+
+    def count_node(self) -> None:
+        """Raises where there are too many, those of inner graphs included."""
+        self._written += 1
+        if self._most is not None and self._written > self._most.nodes:
+            raise ExportError(f"more than {self._most.nodes:,} nodes")
+
+    @property
+    def scope(self) -> str:
+        """The name of our node that is written now."""
+        return self._scope
+
+    def fresh_node(self, hint: str) -> str:
+        """A new name for a node."""
+        return self._nodes.fresh(hint)
 
     def _check_opset(self, onnx_type: str, attributes: Mapping[str, Any]) -> None:
         if _missing(onnx_type, tuple(attributes), self.opset) is None:
@@ -264,6 +283,30 @@ class NodeWriter:
             where = self.integers(axes, "axes")
             return self.add(onnx_type, x, where, keepdims=int(keepdims), noop_with_empty_axes=0)
         return self.add(onnx_type, x, axes=tuple(axes), keepdims=int(keepdims))
+
+
+class BodyWriter(NodeWriter):
+    """Nodes of a graph inside a node. It sees all names outside of it, and its own are free there.
+
+    Constants, and what is computed of the batch size, stand outside, where all bodies share them.
+    """
+
+    def __init__(self, outer: NodeWriter) -> None:
+        super().__init__(outer.opset, (), (), outer._inputs, outer._most)
+        self._outer = outer
+        self.arrays, self._values, self._nodes = outer.arrays, outer._values, outer._nodes
+
+    def count_node(self) -> None:
+        self._outer.count_node()
+
+    def constant(self, array: Any, hint: str = "constant") -> str:
+        return self._outer.constant(array, hint)
+
+    def batch(self) -> str:
+        return self._outer.batch()
+
+    def numbers(self, lines: Sequence[Line], hint: str) -> str:
+        return self._outer.numbers(lines, hint)
 
 
 def _replace(names: Any, old: str, new: str) -> None:

@@ -1,8 +1,9 @@
 """If, Loop and Scan: what they decide is decided while importing.
 
-A graph of ours has no control flow. A loop is written out, one body after the other, which needs
-the number of its turns; an If takes the branch of its condition or, where only the run knows it,
-computes both branches and chooses.
+A loop becomes a `scan` (`graphcnn.onnx.importing.loops`) or, where its body changes from turn to
+turn or it is small, is written out, one body after the other. Both need the number of its turns. An
+If takes the branch of its condition or, where only the run knows it, computes both branches and
+chooses.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto
 
 from graphcnn.errors import ImportModelError
-from graphcnn.ir.node import Value
+from graphcnn.ir.node import Value, constant_of
 from graphcnn.ir.tensor_type import DType
 from graphcnn.onnx.importing.context import (
     Call,
@@ -26,8 +27,17 @@ from graphcnn.onnx.importing.context import (
 )
 from graphcnn.onnx.importing.file.arrays import sizes_of
 from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.loops import (
+    CHEAP,
+    Turn,
+    along,
+    is_computed,
+    looped,
+    numbered,
+    turned,
+)
 from graphcnn.onnx.importing.rules.parts import cut
-from graphcnn.onnx.importing.rules.scatter import size_of
+from graphcnn.onnx.importing.rules.scatter import moved, size_of
 from graphcnn.onnx.importing.rules.sequences import SequenceItems
 from graphcnn.ops.comparison import Where
 from graphcnn.ops.shape import Concat
@@ -63,6 +73,8 @@ class Place:
     depth: int
     prefix: str
     graphs: Mapping[str, AttributeProto]
+    #: Whether the node stays a loop; else it is written out.
+    is_loop: bool = False
 
     def graph(self, name: str) -> GraphProto:
         if name not in self.graphs:
@@ -128,18 +140,34 @@ def loop(place: Place, call: Call) -> Results:
     going = bool(call.scalar(1, "the condition")) if call.has(1) else True
     carried: list[Operand] = [_operand(call, i) for i in range(2, len(call.inputs))]
     turn, states = place.turns(body, call.name), len(carried)
+    if going and most is not None and most > 1 and most * len(body.node) > CHEAP:
+        found = _as_loop(place, call, turn, carried, most)
+        if found is not None:
+            return found
     stacks: list[list[Operand]] = [[] for _ in body.output[1 + states :]]
     i = 0
     while going and (most is None or i < most):
-        found = turn(Known(np.array(i, np.int64)), Known(np.array(True)), *carried)
-        carried = found[1 : 1 + states]
-        for stack, operand in zip(stacks, found[1 + states :], strict=True):
+        each = turn(Known(np.array(i, np.int64)), Known(np.array(True)), *carried)
+        carried = each[1 : 1 + states]
+        for stack, operand in zip(stacks, each[1 + states :], strict=True):
             stack.append(operand)
-        going = bool(_known(place, found[0], "whether the loop goes on"))
+        going = bool(_known(place, each[0], "whether the loop goes on"))
         i += 1
     names = body.output[1 + states :]
     joined = [stacked(place, s, 0, v) for s, v in zip(stacks, names, strict=True)]
     return [*carried, *joined]
+
+
+def _as_loop(
+    place: Place, call: Call, turn: Turn, carried: list[Operand], most: int
+) -> Results | None:
+    """A Loop of so many turns as a scan over their numbers."""
+    place.walk.store.fold((most,), np.int64)
+    numbers = constant_of(np.arange(most), DType.INT64)
+    each = numbered(turn)
+    results = looped(call, each, carried, (numbers,), most)
+    place.is_loop = results is not None
+    return results
 
 
 def scan(place: Place, call: Call) -> Results:
@@ -171,23 +199,39 @@ def _scanned(place: Place, call: Call, inputs: list[Operand]) -> list[Operand]:
     if len(set(sizes)) > 1:
         raise ImportModelError(f"the scanned axes have the sizes {sizes}, expected equal ones")
     turn = place.turns(body, call.name)
+    ways = _per_tensor(call, "scan_output_directions", len(stacks))
+    if sizes[0] > 1 and not is_computed(inputs):
+        store, turns_back = place.walk.store, all(back)
+        xs = [along(store, x, a) for x, a in zip(scanned, axes, strict=True)]
+        xs = [turned(call, x) if b and not turns_back else x for x, b in zip(xs, back, strict=True)]
+        found = looped(call, turn, carried, xs, sizes[0], turns_back)
+        if found is not None:
+            place.is_loop = True
+            places = _per_tensor(call, "scan_output_axes", len(stacks))
+            ys = [
+                y if bool(b) == turns_back else turned(call, y)
+                for y, b in zip(found[len(carried) :], ways, strict=True)
+            ]
+            return [
+                *found[: len(carried)],
+                *(moved(y, 0, a % y.type.rank) for y, a in zip(ys, places, strict=True)),
+            ]
     for i in range(sizes[0]):
         slices = [
             part(x, a, sizes[0] - 1 - i if b else i)
             for x, a, b in zip(scanned, axes, back, strict=True)
         ]
-        found = turn(*carried, *slices)
-        for stack, operand in zip(stacks, found[len(carried) :], strict=True):
+        results = turn(*carried, *slices)
+        for stack, operand in zip(stacks, results[len(carried) :], strict=True):
             stack.append(operand)
-        carried = found[: len(carried)]
+        carried = results[: len(carried)]
     axes = _per_tensor(call, "scan_output_axes", len(stacks))
-    back = _per_tensor(call, "scan_output_directions", len(stacks))
     names = body.output[len(carried) :]
     return [
         *carried,
         *(
             stacked(place, s[::-1] if b else s, a, v)
-            for s, a, b, v in zip(stacks, axes, back, names, strict=True)
+            for s, a, b, v in zip(stacks, axes, ways, names, strict=True)
         ),
     ]
 

@@ -64,6 +64,8 @@ class Report:
     multiply_adds: int
     folded: dict[str, int]
     lowered: dict[str, int]
+    #: Nodes whose bodies are read once and computed at every turn.
+    looped: dict[str, int]
     unsupported: tuple[Unsupported, ...]
     rest_runs: bool
     #: Operators whose results are taken to be of the type of their first input.
@@ -113,6 +115,8 @@ class Report:
             rows.append(("computed now", _counts(self.folded)))
         if self.lowered:
             rows.append(("written out", _counts(self.lowered)))
+        if self.looped:
+            rows.append(("loops", _counts(self.looped)))
         if self.random:
             rows.append(
                 (
@@ -201,6 +205,7 @@ def _made(
         multiply_adds=total_multiply_adds(graph) if graph else 0,
         folded=dict(run.folded),
         lowered=dict(run.lowered),
+        looped=dict(run.looped),
         unsupported=tuple(
             Unsupported(
                 op, tuple(lack.nodes), lack.reason, nearest(op), tuple(sorted(lack.keys & settable))

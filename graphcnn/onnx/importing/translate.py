@@ -79,6 +79,7 @@ class Translation:
         self.inputs: list[Value] = []
         self.folded: Counter[str] = Counter()
         self.lowered: Counter[str] = Counter()
+        self.looped: Counter[str] = Counter()
         #: What the pipeline did to the graph.
         self.applied: list[Applied] = []
         self.nodes = 0
@@ -256,8 +257,10 @@ class Translation:
             max((i + 1 for i, name in enumerate(node.output) if name), default=0),
         )
         if node.op_type in CONTROL and standard:
-            self.lowered[node.op_type] += 1
-            return CONTROL[node.op_type](Place(self, env, opsets, depth, prefix, given), call)
+            place = Place(self, env, opsets, depth, prefix, given)
+            control = CONTROL[node.op_type](place, call)
+            (self.looped if place.is_loop else self.lowered)[node.op_type] += 1
+            return control
         constants = folded(call) if standard else None
         if constants is not None:
             self.folded[node.op_type] += 1

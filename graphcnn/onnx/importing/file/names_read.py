@@ -1,11 +1,22 @@
 """Which names are read: by a node, by a function, by a whole model for its outputs."""
 
+from collections.abc import Iterator
+
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
 
 
 def inner_graphs(node: NodeProto) -> list[GraphProto]:
     """The graphs that a node has as attributes."""
     return [a.g for a in node.attribute if a.type == AttributeProto.GRAPH]
+
+
+def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """The nodes of a graph, and those of the graphs inside of them."""
+    graphs = [graph]
+    while graphs:
+        for node in graphs.pop().node:
+            yield node
+            graphs += inner_graphs(node)
 
 
 def names_read(node: NodeProto) -> set[str]:

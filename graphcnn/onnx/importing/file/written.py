@@ -20,6 +20,7 @@ from graphcnn.onnx.exporting.export import NOTE, TooLow, emit_graph, written_arr
 from graphcnn.onnx.exporting.writer import Most, value_info
 from graphcnn.onnx.importing.context import Store
 from graphcnn.onnx.importing.file.limits import Limits
+from graphcnn.onnx.importing.file.names_read import all_nodes
 from graphcnn.onnx.importing.file.validate import check_opsets
 from graphcnn.onnx.importing.imported import Imported
 from graphcnn.text.parse import parse_graph
@@ -72,7 +73,7 @@ def _proven(graph: Graph, model: onnx.ModelProto, arrays: Mapping[str, Array]) -
         return None
     kept = {key: np.require(arrays[key], requirements=["OWNDATA", "WRITEABLE"]) for key in states}
     file = model.graph
-    most = Most(len(file.node), SPARE + sum(a.nbytes for a in arrays.values()))
+    most = Most(sum(1 for _ in all_nodes(file)), SPARE + sum(a.nbytes for a in arrays.values()))
     emit, values = emit_graph(graph, kept, check_opsets(model.opset_import, "the model")[""], most)
     written = written_arrays(emit, graph.outputs)
     same = (
