@@ -1,6 +1,7 @@
 """Inputs, parameters, constants and random numbers."""
 
 import math
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,9 @@ from graphcnn.language.errors import located
 from graphcnn.ops.elementwise import as_type
 from graphcnn.ops.gather import filled
 from graphcnn.ops.random import normal_of_uniform, uniform_of_model
+
+#: Whether the body of a loop is being called.
+IN_BODY: ContextVar[bool] = ContextVar("IN_BODY", default=False)
 
 
 @located
@@ -148,7 +152,12 @@ def _finite(x: Any, name: str) -> float:
 
 
 def draw_of(seed: Any, stream: Any) -> tuple[int, int]:
-    """Seed and stream of random numbers, checked. Raises `GraphError`."""
+    """Seed and stream of random numbers, checked. Raises `GraphError`, also in a loop's body."""
+    if IN_BODY.get():
+        raise GraphError(
+            "random numbers drawn in the body of a loop would be the same at every step: they do "
+            "not depend on it: draw them for all steps before, and give them as xs"
+        )
     if not is_int(seed) or not -(2**63) <= seed < 2**63:
         raise GraphError(f"seed must be an int of 64 bits, found {seed!r}")
     if not is_int(stream) or not 0 <= stream < 2**31:

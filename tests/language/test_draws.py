@@ -141,8 +141,12 @@ def test_in_a_loop_numbers_are_drawn_before() -> None:
     np.testing.assert_array_equal(one["ys"], two["ys"])
     assert len(np.unique(one["ys"])) == one["ys"].size
 
-    def wrong(c: Value, row: Value) -> tuple[Value, Value]:
-        return c, cnn.normal(c, predict="mean")
-
-    with pytest.raises(GraphError, match="drawn for all steps before"):
-        cnn.scan(wrong, cnn.zeros((cnn.N, 3)), x)
+    wrong = (
+        lambda c, row: (c, cnn.normal(c)),
+        lambda c, row: (c, cnn.normal(c, predict="draw")),
+        lambda c, row: (c + cnn.random_normal((cnn.N, 3)), ()),
+    )
+    for body in wrong:
+        with pytest.raises(GraphError, match="draw them for all steps before, and give them as xs"):
+            cnn.scan(body, cnn.zeros((cnn.N, 3)), x)
+    assert cnn.random_uniform((2,)).shape == (2,)  # behind the body one may draw again

@@ -12,6 +12,7 @@ from graphcnn.ir.tensor_type import TensorType
 from graphcnn.language.arguments import check_function, positive, scoped
 from graphcnn.language.axes import one_axis
 from graphcnn.language.errors import located
+from graphcnn.language.sources import IN_BODY
 from graphcnn.ops.loops import Scan
 from graphcnn.ops.parts.body import depending
 from graphcnn.ops.shape import Transpose
@@ -97,7 +98,11 @@ def _traced(
     cs = [_input(names, "carry", c.type) for c in carries]
     rows = [_input(names, "x", x.type.with_shape(x.shape[1:])) for x in stacks]
     carry, x = cs[0] if alone[0] else tuple(cs), rows[0] if alone[1] else tuple(rows)
-    made = function(carry, x)
+    before = IN_BODY.set(True)
+    try:
+        made = function(carry, x)
+    finally:
+        IN_BODY.reset(before)
     if not isinstance(made, tuple) or len(made) != 2:
         raise GraphError(f"body must give (carry, y), found {made!r}")
     new, y = _tensors(made[0], "the new carry"), _tensors(made[1], "y")
