@@ -25,7 +25,11 @@ def learned() -> cnn.Model:
         24, 1, 1
     )
     x = cnn.dense(cnn.flatten(cnn.max_pool2d(x, 2)), 40, name="inner")
-    return cnn.Model(image, cnn.dense(x, 1, name="score"), name="learned").initialize(2)
+    model = cnn.Model(image, cnn.dense(x, 1, name="score"), name="learned").initialize(2)
+    rng = np.random.default_rng(0)  # a norm that does nothing would hide what it does
+    parts = ("gamma", "beta", "mean", "variance")
+    model.update_states({f"norm.{p}": rng.uniform(0.5, 2, 24).astype(np.float32) for p in parts})
+    return model
 
 
 def frozen(model: cnn.Model) -> cnn.Model:
