@@ -20,7 +20,7 @@ PROVEN = {
         "abs and atan avg_pool2d avg_pool2d_grad batch_norm bit_or bit_xor broadcast_to cast ceil "
         "clip concat conv2d conv_integer conv_transpose2d cos dense depth_to_space dequantize "
         "dropout elu erf exp flatten floor gelu global_avg_pool2d group_norm group_norm_grad "
-        "hard_sigmoid hard_swish layer_norm leaky_relu log max_pool2d max_pool2d_grad "
+        "hard_sigmoid hard_swish in_training layer_norm leaky_relu log max_pool2d max_pool2d_grad "
         "max_pool2d_pick max_unpool2d mish neg not one_hot or pad2d pad2d_grad placed prelu "
         "probabilities quantize quotient relayout relu remainder round sigmoid sign silu sin "
         "softplus space_to_depth sqrt stop_gradient tanh top_k transpose upsample2d "
