@@ -113,7 +113,8 @@ def fed(source: Mapping[str, Array], op: Input | State, node: Node) -> Array:
     expected = node.types[0]
     if op.key not in source:
         raise GraphError(f"{op.name} {op.key!r} ({expected}) was not given")
-    array = np.asarray(source[op.key])
+    # Products by BLAS round otherwise where a matrix lies in another order of memory.
+    array = np.asarray(source[op.key], order="C")
     if array.shape != expected.shape or array.dtype != expected.dtype.numpy:
         raise GraphError(
             f"{op.name} {op.key!r} must be {expected}, found {array.dtype}{list(array.shape)}"

@@ -34,7 +34,7 @@ class Initializer:
     def __call__(self, type: TensorType, seed: int, key: str) -> Array:
         """An array of `type`; different keys (parameter names) give independent draws."""
         shape = tuple(int(d) for d in type.shape if isinstance(d, int))
-        return self.draw(shape, seed, zlib.crc32(key.encode())).astype(type.dtype.numpy)
+        return self.draw(shape, seed, zlib.crc32(key.encode())).astype(type.dtype.numpy, "C")
 
     def draw(self, shape: tuple[int, ...], seed: int, stream: int) -> Array:
         raise NotImplementedError

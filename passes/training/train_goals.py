@@ -9,7 +9,7 @@ them is computed again with the new values, all else is shared.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from graphcnn.errors import GradientError, GraphError
@@ -47,12 +47,12 @@ class TrainGoals(Pass):
         shards: into how many parts the batch is cut.
         rules: as in `gradients`.
 
-    The output `loss` is the sum of the losses.
+    The output `loss` is the sum of the losses. Without goals the graph stays as it is.
     """
 
-    goals: Goals
-    trained: Mapping[str, tuple[str, ...]]
-    optimizer: Optimizer | None
+    goals: Goals = field(default_factory=lambda: Goals(()))
+    trained: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optimizer: Optimizer | None = None
     keep: bool = False
     resting: frozenset[str] = frozenset()
     shards: int = 1
@@ -62,6 +62,8 @@ class TrainGoals(Pass):
     stage: ClassVar[str] = "training"
 
     def run(self, graph: Graph, log: PassLog) -> Graph:
+        if not self.goals:
+            return graph
         parameters = {state_of(p).key: p for p in graph.parameters}
         shares = Shares.of(graph, self.shards) if self.shards > 1 else None
         optimizer = self.optimizer

@@ -5,6 +5,7 @@ import pytest
 from support.evaluate import run
 from support.tiny import check_gradients, leaf
 
+import graphcnn as cnn
 from graphcnn.errors import GraphError
 from graphcnn.ir.sources import State
 from graphcnn.ir.tensor_type import DType, N, TensorType
@@ -13,6 +14,7 @@ from graphcnn.language.sources import input, parameter
 from graphcnn.ops.conv import Conv2d
 from graphcnn.ops.dense import Dense, MatMul
 from graphcnn.passes.training.backward import vjp
+from graphcnn.runtime.reference import Reference
 
 
 def test_dense_worked_example() -> None:
@@ -25,6 +27,20 @@ def test_dense_is_a_convolution_of_single_pixels() -> None:
     x, w = rng.normal(size=(3, 5)), rng.normal(size=(4, 5))
     y = Conv2d().evaluate(x[:, :, None, None], w[:, :, None, None])
     np.testing.assert_allclose(Dense().evaluate(x, w), y[:, :, 0, 0], rtol=1e-12)
+
+
+def test_the_order_of_memory_changes_no_bit() -> None:
+    model = cnn.Model(x := cnn.input("x", (48,)), cnn.dense(x, 192, name="d")).initialize(0)
+    feeds = {"x": np.random.default_rng(0).normal(size=(1, 48)).astype(np.float32)}
+    reference = Reference(model.graph.bind(N=1))
+    ((expected, _), (found, _)) = (
+        reference.run(
+            {k: np.asarray(v, order=order) for k, v in feeds.items()},
+            {k: np.asarray(v, order=order) for k, v in model.states.items()},
+        )
+        for order in ("C", "F")
+    )
+    np.testing.assert_array_equal([*found.values()], [*expected.values()])
 
 
 @pytest.mark.parametrize("ta", [False, True])

@@ -24,7 +24,7 @@ from graphcnn.passes.layout.layout_choices import (
     keeps_zeros,
     passing_choices,
 )
-from graphcnn.runtime.native.code.registry import OFFERS, PLACED, lower, passes_on
+from graphcnn.runtime.native.code.registry import OFFERS, PACKING, PLACED, lower, passes_on
 from graphcnn.runtime.native.code.target import host
 
 ALL = [
@@ -95,7 +95,7 @@ def _image_case(name: str, lanes: int) -> tuple[Op, list[tuple[int, ...]]]:
 
 
 load_lowerings()
-PASS_ON = PLACED.keys() - OFFERS - {n for n, op in OPS.items() if op.elementwise}
+PASS_ON = PLACED.keys() - OFFERS - PACKING.keys() - {n for n, op in OPS.items() if op.elementwise}
 WITHOUT_HALO = {"concat", "mean"}
 
 
