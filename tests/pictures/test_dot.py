@@ -44,7 +44,8 @@ def test_lenet5_says_names_operators_shapes_and_parameters() -> None:
     assert r'label="lenet5\n61,706 parameters"' in to_dot(build("lenet5").graph).source
 
 
-@pytest.mark.parametrize("name", MODELS)
+#: A loop is a cluster with nodes of its body, which test_loops.py looks at.
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "crnn"])
 def test_every_operation_is_one_node_and_every_input_one_edge(name: str) -> None:
     graph = build(name).graph
     source = to_dot(graph).source
