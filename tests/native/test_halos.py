@@ -25,7 +25,7 @@ from graphcnn.ops.norm import BatchNorm, BatchNormGrad, BatchNormTrain
 from graphcnn.ops.pool import AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, MaxPool2d, MaxPool2dGrad
 from graphcnn.ops.reduce import Mean
 from graphcnn.ops.shape import Concat
-from graphcnn.runtime.native.code.registry import PLACED, choices, lower
+from graphcnn.runtime.native.code.registry import PACKING, PLACED, choices, lower
 from graphcnn.runtime.native.code.target import host, named
 
 SIDES = ("+1,0,0,0", "+0,2,0,0", "+0,0,3,0", "+0,0,0,1", "+1,2,3,1")
@@ -220,7 +220,8 @@ def test_every_kernel_of_placed_images_is_tested():
     operators share one kernel."""
     load_lowerings()
     tested = {op.name for op, *_ in (*CASES, *CONVOLUTIONS)}
-    no_images, refused = {Conv2dWeightGrad.name}, {Concat.name, Mean.name}
+    no_images = {Conv2dWeightGrad.name, *PACKING.keys()}
+    refused = {Concat.name, Mean.name}
     several = {name for name in PLACED if name in OPS and OPS[name].elementwise}
     several |= {"broadcast_to"}  # which is lowered with them
     assert set(PLACED) - several <= tested | no_images | refused
