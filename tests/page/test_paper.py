@@ -50,9 +50,7 @@ def test_nothing_is_wider_than_the_window(
     unit = f"{NAME}:3:4:5"
     seen = visit(f"{mapped}#unit={unit}&pins={unit}&layer={NAME}", waited=".spent", **options)
     page = seen.page
-    page.wait_for_function(
-        "(width) => document.documentElement.scrollWidth <= width", arg=width, timeout=5000
-    )
+    page.wait_for_function("(width) => document.documentElement.scrollWidth <= width", arg=width)
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width < 1200:  # wider ones scroll by columns
