@@ -186,7 +186,8 @@ def check_onnx(
 
 #: Packages that are loaded at first use.
 _LATER = {"augment": "graphcnn.data.augment", "callbacks": "graphcnn.training.callbacks",
-          "models": "graphcnn.models", "sklearn": "graphcnn.sklearn",
+          "distributions": "graphcnn.learning.distributions", "models": "graphcnn.models",
+          "samplers": "graphcnn.learning.samplers", "sklearn": "graphcnn.sklearn",
           "testing": "graphcnn.testing"}  # fmt: skip
 
 #: Optimisers that are, too.

@@ -11,6 +11,7 @@ from graphcnn.analysis.summary import Summary, summarize
 from graphcnn.compile.pipelines import training_graph
 from graphcnn.errors import GraphCnnError, ImportModelError, OutOfMemoryError
 from graphcnn.exchange.exportable import Exportable
+from graphcnn.generative.sampling import Sampling
 from graphcnn.ir.graph import Graph, state_of
 from graphcnn.ir.node import Array, Op
 from graphcnn.ir.tensor_type import TensorType
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from graphcnn.page.page import Page
 
 
-class Model(Trainable, Transferable, Exportable):
+class Model(Trainable, Transferable, Exportable, Sampling):
     """A network: its graph (in inference form) and the values of its states.
 
     Args:
@@ -52,6 +53,7 @@ class Model(Trainable, Transferable, Exportable):
         loss: name of the loss of the last `fit`.
         objective: the loss of the last `fit` with its settings, or those of several outputs; saved
             where it holds no function of your own.
+        sampler: how `sample` draws, for networks that draw; saved along.
         seed: of the last `fit`, else of the initial weights; None for weights from elsewhere.
     """
 

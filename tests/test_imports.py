@@ -33,6 +33,7 @@ LAYERS = [
     {"passes", "runtime"},
     {"compile"},
     {"network"},
+    {"generative"},
     {"onnx", "training"},
     {"exchange", "lens"},
     {"doctor", "page"},

@@ -20,6 +20,7 @@ from graphcnn.tools.commands.build import build, page
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.convert import convert
 from graphcnn.tools.commands.doctor import doctor
+from graphcnn.tools.commands.generative.sample import sample
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.lens import lens
 from graphcnn.tools.commands.lesson import lesson
@@ -178,6 +179,7 @@ COMMANDS = (
     doctor,
     evaluate,
     predict,
+    sample,
     summary,
     draw,
     volume,

@@ -3,6 +3,7 @@
 train, test = cnn.data.mnist("path/to/idx")
 """
 
+from graphcnn.data.augment.binarise import binarised
 from graphcnn.data.bundled import digits
 from graphcnn.data.cifar import cifar10
 from graphcnn.data.dataset import Dataset
@@ -21,6 +22,7 @@ __all__ = [
     "Dataset",
     "Normalisation",
     "arrays",
+    "binarised",
     "cifar10",
     "digits",
     "image_folder",

@@ -16,6 +16,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.aim_text import read_aim, written_aim
 from graphcnn.learning.losses import LOSSES
+from graphcnn.learning.samplers import Sampler, read_sampler, written_sampler
 from graphcnn.text.parse import parse_graph
 
 #: Characters of a field that a message shows.
@@ -31,6 +32,7 @@ class Learned:
     loss: str | None = None
     objective: Losses | None = None
     seed: int | None = None
+    sampler: Sampler | None = None
 
 
 def written(learned: Learned, graph: Graph) -> dict[str, str]:
@@ -49,6 +51,8 @@ def written(learned: Learned, graph: Graph) -> dict[str, str]:
         data["objective"] = objective
     if learned.seed is not None:
         data["seed"] = str(learned.seed)
+    if learned.sampler is not None:
+        data["sampler"] = written_sampler(learned.sampler)
     return data
 
 
@@ -70,6 +74,7 @@ def read(metadata: Mapping[str, str], graph: Graph, source: object) -> Learned:
         loss,
         _objective(fields, graph) or loss,
         None if seed is None else int(seed),
+        _sampler(fields, graph),
     )
 
 
@@ -140,6 +145,16 @@ def _objective(fields: _Fields, graph: Graph) -> Losses | None:
         return read_aim(text, graph)
     except (ValueError, RecursionError, GraphError):
         raise fields.wrong("objective", "JSON of losses of its outputs, and penalties") from None
+
+
+def _sampler(fields: _Fields, graph: Graph) -> Sampler | None:
+    text = fields.metadata.get("sampler")
+    if text is None:
+        return None
+    try:
+        return read_sampler(text, graph)
+    except (ValueError, RecursionError, TypeError, GraphError):
+        raise fields.wrong("sampler", "JSON of how the model draws, as its graph can") from None
 
 
 def _scores(graph: Graph, loss: str | None) -> int | None:

@@ -22,6 +22,7 @@ from graphcnn.ir.state_values import ArraysByName, StateValues
 from graphcnn.ir.tensor_type import is_open
 from graphcnn.language.arguments import choose
 from graphcnn.learning.aim import Losses
+from graphcnn.learning.samplers import Sampler
 from graphcnn.network import freezing
 from graphcnn.network.lessons import learned, lessons, teach
 from graphcnn.network.metadata import Learned, read, written
@@ -59,6 +60,7 @@ class Network:
         self.loss: str | None = None
         self.objective: Losses | None = None
         self.seed: int | None = None
+        self._sampler: Sampler | None = None
         self.reach: float | None = None
         self.looks = LOOKS
         self._normalisation: Normalisation | None = None
@@ -309,7 +311,9 @@ class Network:
 
     def metadata(self) -> dict[str, str]:
         """What a saved or exported model carries besides its weights."""
-        learned = Learned(self.classes, self.normalisation, self.loss, self.objective, self.seed)
+        learned = Learned(
+            self.classes, self.normalisation, self.loss, self.objective, self.seed, self._sampler
+        )
         return written(learned, self.graph)
 
     def save(self, path: str | Path) -> Path:
@@ -337,7 +341,7 @@ class Network:
 
     def _take(self, learned: Learned) -> None:
         self.classes, self.loss, self.seed = learned.classes, learned.loss, learned.seed
-        self.objective = learned.objective
+        self.objective, self._sampler = learned.objective, learned.sampler
         if learned.normalisation is not None:
             self.normalisation = learned.normalisation
 
@@ -364,7 +368,7 @@ class Network:
         made = self.__class__.__new__(self.__class__)
         made._adopt(graph)
         made.classes, made.loss, made.seed = self.classes, self.loss, self.seed
-        made.objective = self.objective
+        made.objective, made._sampler = self.objective, self._sampler
         made.reach = self.reach
         made._normalisation = self._normalisation
         return made

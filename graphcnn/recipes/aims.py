@@ -8,17 +8,20 @@ from graphcnn.data.weights import BALANCED
 from graphcnn.errors import DataError, GraphCnnError, GraphError
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.losses import LOSSES, Loss
+from graphcnn.learning.samplers import Codes
 from graphcnn.model import Model
 from graphcnn.recipes.kinds import CLASS_WEIGHTS as WEIGHTS
 from graphcnn.recipes.kinds import as_texts, check_truths, nearest
 from graphcnn.recipes.recipe import Recipe
-from graphcnn.training.callbacks import CSV, JSONL, EarlyStopping, TensorBoard
+from graphcnn.training.callbacks import CSV, JSONL, Drawn, EarlyStopping, TensorBoard
 from graphcnn.training.callbacks.log_file import LogFile
 from graphcnn.training.monitor import MODES, Monitor
 from graphcnn.training.stopping import seconds_of
 
 CLASS_WEIGHTS = "class_weights"
 TENSORBOARD = "tensorboard:"
+#: In the folder of a run.
+DRAWN = "drawn.svg"
 LOG_FORMS = f"FILE.csv, FILE.jsonl or {TENSORBOARD}DIR"
 
 
@@ -31,7 +34,7 @@ def loss_of(recipe: Recipe, model: Model | None = None) -> Losses:
         close = nearest(name, LOSSES) if isinstance(name, str) else ""
         places.refuse("loss.name", f"expected one of {', '.join(LOSSES)}, found {name!r}{close}")
     former = None if model is None else model.objective or model.loss
-    known = name or ("mse" if recipe.data.reconstruct else former or "cross_entropy")
+    known = name or former or ("mse" if recipe.data.reconstruct else "cross_entropy")
     if not table:
         return known
     loss: Any = LOSSES[known] if isinstance(known, str) else known
@@ -117,6 +120,18 @@ def logs_of(recipe: Recipe) -> tuple[LogFile, ...]:
             recipe.places.refuse("output.logs", f"{text!r} is given twice")
         found[log.path] = log
     return tuple(found.values())
+
+
+def drawn_of(recipe: Recipe, model: Model) -> tuple[Drawn, ...]:
+    """What draws after every epoch: to the file that the recipe names, or into the folder of the
+    run, where the network draws."""
+    said = recipe.output
+    if said.drawn is not None:
+        if model.sampler is None:
+            recipe.places.refuse("output.drawn", f"{model.name} does not draw: it has no sampler")
+        return (Drawn(said.drawn),)
+    draws = said.run is not None and isinstance(model.sampler, Codes)
+    return (Drawn(Path(said.run) / DRAWN),) if draws and said.run is not None else ()
 
 
 def _log(text: str, recipe: Recipe) -> LogFile:

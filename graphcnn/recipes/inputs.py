@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import graphcnn as cnn
+from graphcnn.data.augment.binarise import binarised
 from graphcnn.data.augment.transform import Transform
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.parts import Parts
@@ -19,6 +20,8 @@ from graphcnn.recipes.kinds import as_texts
 from graphcnn.recipes.recipe import Recipe, keys
 from graphcnn.recipes.transforms import transforms
 
+#: What the input for images is called beside others.
+IMAGE = "image"
 #: How pictures are read: keys of the table and arguments of `cnn.data.load`.
 READING = ("size", "grey", "lazy", "labels", "on_error", "background")
 
@@ -38,8 +41,12 @@ def parts_of(recipe: Recipe, given: Any = None) -> Parts:
         given: data in place of the source: `Parts`, or a pair of data sets for training and test.
     """
     found = _read(recipe) if given is None else given if isinstance(given, Parts) else Parts(*given)
+    if recipe.data.binarise:
+        found = found.map(lambda part, _: binarised(part))
+    if recipe.data.label_input is not None and not recipe.data.reconstruct:
+        recipe.places.refuse_name("data.label_input", "needs data.reconstruct = true")
     if recipe.data.reconstruct:
-        found = found.map(lambda part, _: reconstruction(part))
+        found = found.map(lambda part, _: reconstruction(part, recipe.data.label_input))
     fraction, places = recipe.data.validation_fraction, recipe.places
     if not fraction:
         if recipe.run.early_stopping and found.validation is None:
@@ -101,14 +108,17 @@ def augmented(recipe: Recipe, parts: Parts) -> Parts:
     return Parts(train, parts.test, parts.validation)
 
 
-def reconstruction(data: Dataset) -> Dataset:
-    """The same images, each with itself as its target."""
+def reconstruction(data: Dataset, label_input: str | None = None) -> Dataset:
+    """The same images, each with itself as its target; its label goes to an input of that name."""
     if not isinstance(data.images, np.ndarray):
         raise DataError("--reconstruct takes images that are kept in memory, without --lazy")
     pixels = data.images[:, None] if data.images.ndim == 3 else data.images
     if pixels.dtype == np.uint8:
         pixels = pixels / np.float32(255)
-    return replace(data, labels=pixels, classes=())
+    images: Any = data.images
+    if label_input is not None:
+        images = {IMAGE: images, label_input: data.first_labels}
+    return replace(data, images=images, labels=pixels, classes=())
 
 
 def network_named(recipe: Recipe) -> ModelName:

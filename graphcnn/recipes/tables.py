@@ -61,6 +61,10 @@ class Data:
     augment: str | tuple[str, ...] = key(TEXTS, ())
     #: The target of an image is the image itself.
     reconstruct: bool = key(TRUTH, False)
+    #: Images in black and white: see `cnn.data.binarised`.
+    binarise: bool = key(TRUTH, False)
+    #: An input of the network that is fed the labels, for networks that draw for a label.
+    label_input: str | None = key(TEXT)
     #: Part of the training images that is set aside and measured after every epoch.
     validation_fraction: float = key(share(), 0.0)
 
@@ -118,6 +122,8 @@ class Output:
     #: The folder of the run: recipe, log, curves, checkpoints, results.
     run: str | None = key(TEXT, own=True)
     curves: str | None = key(TEXT, own=True)
+    #: What a network that draws draws after every epoch.
+    drawn: str | None = key(TEXT, own=True)
     #: FILE.csv, FILE.jsonl or tensorboard:DIR.
     logs: str | tuple[str, ...] = key(TEXTS, (), own=True)
     progress: bool = key(TRUTH, True, own=True)

@@ -20,6 +20,7 @@ from graphcnn.network.weights import check_suffix
 from graphcnn.pictures.picture import check_target
 from graphcnn.recipes.aims import (
     class_weights_of,
+    drawn_of,
     logs_of,
     loss_of,
     monitor_of,
@@ -236,7 +237,11 @@ def _fit(
             resume=run.resume,
             changing=as_texts(run.changing),
             fast_dev_run=run.fast_dev_run or False,
-            callbacks=(*logs_of(recipe), *(() if folder is None else (folder,))),
+            callbacks=(
+                *logs_of(recipe),
+                *drawn_of(recipe, model),
+                *(() if folder is None else (folder,)),
+            ),
             progress=recipe.output.progress,
             **_machine(recipe),
         )

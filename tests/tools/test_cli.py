@@ -13,7 +13,7 @@ from graphcnn.models import MODELS
 from graphcnn.tools.cli import cli
 
 COMMANDS = (
-    "quickstart train runs lr-find doctor evaluate predict summary draw volume lens page "
+    "quickstart train runs lr-find doctor evaluate predict sample summary draw volume lens page "
     "lesson export build import convert check passes diff plan profile models ops bench cache"
 ).split()
 

@@ -268,7 +268,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 reconstruct_option = click.option(
     "--reconstruct", is_flag=True,
     help="The target of an image is the image itself, its pixels in [0, 1]: for autoencoders. "
-    "The loss is mse unless --loss says another.",
+    "The loss is mse unless --loss or the network says another.",
+)  # fmt: skip
+
+binarise_option = click.option(
+    "--binarise", is_flag=True,
+    help="Images in black and white: each number is 1 with the probability of its grey value, "
+    "drawn once.",
 )  # fmt: skip
 
 

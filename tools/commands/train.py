@@ -12,6 +12,7 @@ from graphcnn.pictures.picture import FREE
 from graphcnn.recipes.loading import RECIPES
 from graphcnn.recipes.training import Trained, train_recipe
 from graphcnn.tools.commands.arguments import (
+    binarise_option,
     data_options,
     loss_option,
     metric_option,
@@ -32,7 +33,7 @@ SECTIONS = {
     "Recipe": ("recipe", "settings"),
     "Data": (
         "data", "size", "grey", "lazy", "labels", "on_error", "background", "augment",
-        "reconstruct", "validation_fraction",
+        "reconstruct", "binarise", "validation_fraction",
     ),
     "Network and loss": (
         "shapes", "loss", "label_smoothing", "class_weights", "metrics", "tta",
@@ -45,7 +46,7 @@ SECTIONS = {
         "epochs", "batch_size", "shards", "seed", "early_stopping", "monitor", "checkpoint",
         "checkpoint_every", "resume", "changing", "fast_dev_run",
     ),
-    "Output": ("run", "output", "curves", "logs", "no_progress"),
+    "Output": ("run", "output", "curves", "drawn", "logs", "no_progress"),
     "Machine": ("runtime", "threads", "precision", "tune"),
 }  # fmt: skip
 
@@ -72,6 +73,7 @@ SECTIONS = {
 @data_options("What to train on, and to test with at the end; see graphcnn --help.", required=False)
 @augment_option
 @reconstruct_option
+@binarise_option
 @loss_option("What is minimised. Default: cross_entropy, or that of a saved MODEL.", default=None)
 @label_smoothing_option
 @class_weights_option
@@ -96,6 +98,11 @@ SECTIONS = {
     help="Draw loss, metrics and learning rate by epoch to this file, in the format of its suffix: "
     f"{', '.join(FREE)}.",
 )
+@click.option(
+    "--drawn",
+    type=click.Path(dir_okay=False),
+    help="Draw images after every epoch with a network that does: .svg and .html are a film.",
+)
 @runtime_options
 @click.pass_context
 def train(context: click.Context, /, **_: Any) -> None:
@@ -103,7 +110,8 @@ def train(context: click.Context, /, **_: Any) -> None:
 
     Ends with the accuracy on the test images, which training never sees. A built-in MODEL gets as
     many classes as the data have; a saved MODEL is trained further. A recipe (.toml) has all that
-    options say, and more: docs/recipes.md.
+    options say, and more: docs/recipes.md. A built-in MODEL of which there is a recipe of the same
+    name, such as pixelcnn, is trained by it.
 
     Ctrl-C stops after the current step with exit code 130: with --checkpoint or --resume the run
     can be resumed exactly, as with --run, without them the weights so far are saved as

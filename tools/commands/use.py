@@ -12,6 +12,7 @@ import numpy as np
 
 from graphcnn.base.files import atomic_write
 from graphcnn.base.words import printable
+from graphcnn.data.augment.binarise import binarised
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.specs import Size
 from graphcnn.errors import DataError, shortened
@@ -20,12 +21,14 @@ from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import N, is_open
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.probabilities import is_probability
+from graphcnn.learning.samplers import Pixels
 from graphcnn.model import Model
 from graphcnn.models.resolve import ModelName, fitting
 from graphcnn.pictures.picture import FREE, check_target
 from graphcnn.recipes.inputs import reconstruction
 from graphcnn.tools.commands.arguments import (
     batch_size_option,
+    binarise_option,
     data_options,
     json_option,
     loss_option,
@@ -51,6 +54,7 @@ from graphcnn.tools.predict_inputs import read_inputs
 @part_option
 @loss_option("Default: the loss of its training, else cross_entropy.", default=None)
 @reconstruct_option
+@binarise_option
 @metric_option
 @batch_size_option
 @tta_option
@@ -90,6 +94,7 @@ def evaluate(
     part: str,
     loss: str | None,
     reconstruct: bool,
+    binarise: bool,
     batch_size: int,
     tta: str | None,
     as_json: bool,
@@ -117,11 +122,11 @@ def evaluate(
             "--confusion and --errors draw what MODEL says of each image alone: leave out --tta"
         )
     chosen = part_of(read_data(data, size, grey), part, data)
-    if reconstruct:
-        chosen = reconstruction(chosen)
     built = model.build(settings, fitting(chosen))
     note_untrained(model, built)
-    loss = loss or ("mse" if reconstruct else None)
+    chosen = _measured_on(chosen, built, reconstruct, binarise)
+    if reconstruct and not (built.objective or built.loss):
+        loss = loss or "mse"
     wanted = report or table is not None or roc is not None
     row = built.evaluate(
         chosen, loss=loss, batch_size=batch_size, metrics=metrics or None, report=wanted, tta=tta
@@ -142,6 +147,21 @@ def evaluate(
         click.echo(f"drawn: {row.draw_curves(roc)}", err=as_json)
     for line in _mistakes(built, chosen, confusion, errors):
         click.echo(line, err=as_json)
+
+
+def _measured_on(data: Dataset, model: Model, reconstruct: bool, binarise: bool) -> Dataset:
+    """The images as the network takes them. One that gives pixels their distribution is measured
+    on images themselves, and where that has two levels on black and white ones."""
+    pixels = model.sampler if isinstance(model.sampler, Pixels) else None
+    if binarise or (pixels is not None and pixels.distribution.levels == 2):
+        data = binarised(data)
+    if not (reconstruct or model.sampler):
+        return data
+    others = [v.node.name for v in model.graph.inputs]
+    if pixels is not None:
+        others.remove(pixels.image)
+        return reconstruction(data, others[0] if others else None)
+    return reconstruction(data)
 
 
 def _mistakes(

@@ -9,6 +9,7 @@ All of them go on exactly where a run was stopped: what they remember is in its 
 """
 
 from graphcnn.training.callbacks.checkpoints import Checkpoints
+from graphcnn.training.callbacks.drawn import Drawn
 from graphcnn.training.callbacks.nan_guard import NaNGuard
 from graphcnn.training.callbacks.plateau import ReduceOnPlateau
 from graphcnn.training.callbacks.tables import CSV, JSONL
@@ -24,6 +25,7 @@ __all__ = [
     "JSONL",
     "Bar",
     "Checkpoints",
+    "Drawn",
     "EarlyStopping",
     "Function",
     "LayerNorms",

@@ -10,8 +10,9 @@ import click
 from click.core import ParameterSource
 
 from graphcnn.errors import RecipeError
+from graphcnn.models import MODELS
 from graphcnn.recipes.folder import RECIPE
-from graphcnn.recipes.loading import SUFFIX, load
+from graphcnn.recipes.loading import RECIPES, SUFFIX, load
 from graphcnn.recipes.places import KeyPath, Places
 from graphcnn.recipes.recipe import Recipe, keys
 from graphcnn.recipes.trees import key_path
@@ -22,7 +23,7 @@ KEYS = {
     "model": "network.name", "shapes": "network.shapes",
     "data": "data.source", "size": "data.size", "grey": "data.grey", "lazy": "data.lazy",
     "labels": "data.labels", "on_error": "data.on_error", "background": "data.background",
-    "augment": "data.augment", "reconstruct": "data.reconstruct",
+    "augment": "data.augment", "reconstruct": "data.reconstruct", "binarise": "data.binarise",
     "validation_fraction": "data.validation_fraction",
     "loss": "loss.name", "label_smoothing": "loss.label_smoothing",
     "class_weights": "loss.class_weights",
@@ -37,7 +38,8 @@ KEYS = {
     "resume": "run.resume", "changing": "run.changing", "fast_dev_run": "run.fast_dev_run",
     "runtime": "machine.runtime", "threads": "machine.threads", "precision": "machine.precision",
     "tune": "machine.tune",
-    "run": "output.run", "output": "output.model", "curves": "output.curves", "logs": "output.logs",
+    "run": "output.run", "output": "output.model", "curves": "output.curves",
+    "drawn": "output.drawn", "logs": "output.logs",
     "no_progress": "output.progress",
 }  # fmt: skip
 ARGUMENTS = "network.arguments"
@@ -62,9 +64,18 @@ def recipe_told(context: click.Context) -> Recipe:
                 "one of --checkpoint goes on with MODEL and all options of its run"
             )
         named = str(told)
-    recipe = Recipe() if named is None else load(named)
+    if named is None and model in RECIPES and model in MODELS:
+        recipe, said["model"] = _of_network(model), None
+    else:
+        recipe = Recipe() if named is None else load(named)
     recipe = recipe.with_(*_options(said, context))
     return recipe.with_(*_settings(settings))
+
+
+def _of_network(name: str) -> Recipe:
+    """The recipe of a network, which is trained by it. What it states is of its own data."""
+    recipe = load(name)
+    return Recipe.of({k: v for k, v in recipe.said.items() if k != "states"}, recipe.places)
 
 
 def _options(said: Mapping[str, Any], context: click.Context) -> tuple[dict[str, Any], Places]:
