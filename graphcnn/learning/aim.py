@@ -220,17 +220,21 @@ def _of_goal(name: str, goal: Goal, graph: Graph) -> Term:
 
 
 def _only(loss: Loss, graph: Graph) -> Term:
-    """A loss that is given alone: of the first output, or of as many as it compares."""
+    """A loss that is given alone: of the first output, or of as many as it compares, by the names
+    of its arguments or in their order."""
     outputs = tuple(graph.outputs)
     if isinstance(loss, WithoutTarget):
         return Term("", outputs, loss)
     count = loss.predictions or 1
+    if count > 1 and graph.outputs.keys() >= {*loss.arguments}:
+        return Term("", loss.arguments, loss)
     if count > 1 and count != len(outputs):
         which = f"say which, loss={{({', '.join(['...'] * count)}): ...}}"
         raise GraphError(
             f"{loss.name} compares {count} predictions, and the outputs of {graph.name} are "
             f"{', '.join(outputs)}: "
             + (which if len(outputs) > count else f"give the model {count} outputs")
+            + f", or name them {', '.join(loss.arguments)}"
         )
     return Term("", outputs[:count], loss)
 

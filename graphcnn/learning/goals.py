@@ -10,11 +10,9 @@ model.fit(
 )
 """
 
-import fnmatch
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from graphcnn.errors import GraphError, TrainingError
@@ -22,11 +20,9 @@ from graphcnn.ir.graph import Graph, rebuilt, state_of, topological_order
 from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Input, State
 from graphcnn.language.arguments import choose, is_int
-from graphcnn.learning.losses.base import Loss, accepts
+from graphcnn.learning.losses.base import Loss, Parts, accepts
+from graphcnn.learning.patterns import shared_out
 from graphcnn.learning.target_rule import TARGET, WEIGHTS
-
-#: A loss alone, or with numbers that are reported beside it, by name.
-Parts = tuple[Value, Mapping[str, Value]]
 
 
 @dataclass(frozen=True)
@@ -215,30 +211,23 @@ class Goals(Mapping[str, Goal]):
                 ones, two train the same one, or one that is in training belongs to none.
         """
         keys = {state_of(p).key: state_of(p).trainable for p in graph.parameters}
-        owner: dict[str, str] = {}
-        for name, goal in self.items():
-            for pattern in goal.patterns:
-                fitting = fnmatch.filter(keys, pattern)
-                if not fitting:
-                    near = get_close_matches(pattern, keys, 3, 0.3) or list(keys)[:3]
-                    raise GraphError(
-                        f"goal {name!r}: trains={pattern!r} fits no parameter of {graph.name}; the "
-                        f"nearest are {', '.join(near) or 'none: it has no parameters'}"
-                    )
-                for key in fitting:
-                    if owner.setdefault(key, name) != name:
-                        raise GraphError(
-                            f"{key} is to be trained by the goals {owner[key]!r} and {name!r}: "
-                            "each parameter has one; add the losses up to one, or give each goal "
-                            "patterns of its own (trains=)"
-                        )
+        owned = shared_out(
+            {name: goal.patterns for name, goal in self.items()},
+            keys,
+            lambda name, pattern: f"goal {name!r}: trains={pattern!r}",
+            lambda key, one, other: (
+                f"{key} is to be trained by the goals {one!r} and {other!r}: each parameter has "
+                "one; add the losses up to one, or give each goal patterns of its own (trains=)"
+            ),
+        )
+        owner = {key: name for name, own in owned.items() for key in own}
         free = [key for key, trainable in keys.items() if trainable and key not in owner]
         if free:
             raise GraphError(
                 f"no goal trains {', '.join(free[:6])}{', ...' * (len(free) > 6)}: name "
                 f"{'them' if len(free) > 1 else 'it'} in trains=, or model.freeze({free[0]!r})"
             )
-        found = {name: tuple(k for k, o in owner.items() if o == name and keys[k]) for name in self}
+        found = {name: tuple(key for key in own if keys[key]) for name, own in owned.items()}
         for name, trained in found.items():
             if not trained:
                 raise GraphError(

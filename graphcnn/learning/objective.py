@@ -8,7 +8,6 @@ from graphcnn.ir.node import Value
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import TensorType
 from graphcnn.learning.aim import Aim, Losses, Term, metrics_of, terms_of
-from graphcnn.learning.goals import OfGoal
 from graphcnn.learning.metrics.base import Measure
 from graphcnn.learning.metrics.choosing import Metrics
 from graphcnn.learning.penalties import penalty_of
@@ -140,13 +139,11 @@ def _loss(
             f"items have weights, but {which} takes none: a function of (prediction, target, *, "
             "weights=None) does, which takes the mean of w · l, such as those of cnn.losses"
         )
-    if isinstance(loss, OfGoal):
-        return loss.parts(*values, weights=weights)
-    scalar = loss(*values) if weights is None else loss(*values, weights=weights)
+    scalar, beside = loss.parts(*values, weights=weights)
     if not isinstance(scalar, Value) or scalar.shape != () or not scalar.dtype.is_float:
         found = scalar.type if isinstance(scalar, Value) else type(scalar).__name__
         raise GraphError(f"{which} must be a float scalar, found {found}; take its mean")
-    return scalar, {}
+    return scalar, beside
 
 
 def _measured(

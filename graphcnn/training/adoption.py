@@ -32,7 +32,8 @@ def _tells_apart(rule: TargetRule, data: Dataset) -> bool:
 def adopt_run(model: Network, loss: Losses, seed: int) -> None:
     """Remember what the weights were trained with."""
     prediction = next(iter(model.graph.outputs))
-    of_prediction = (t for t in terms_of(loss, model.graph) if t.outputs == (prediction,))
+    terms = terms_of(loss, model.graph)
+    of_prediction = (t for t in terms if not t.name or t.outputs == (prediction,))
     named = (term.loss.name for term in of_prediction if is_known(term.loss))
     model.loss = next(named, None)
     model.objective = loss

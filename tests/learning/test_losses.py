@@ -115,3 +115,36 @@ def test_no_other_file_knows_losses_by_name() -> None:
         if isinstance(node, ast.Constant) and node.value in names
     }
     assert knowing == {"losses"}
+
+
+def coder(order: tuple[str, ...] = ("drawn", "log_variance", "logits", "mean")) -> cnn.Model:
+    """A variational autoencoder of bits, its outputs in some order."""
+    image = cnn.input("image", (6,))
+    x = cnn.dense(image, 8, activation="relu", name="encoder")
+    mean, log_variance = cnn.dense(x, 2, name="mean"), cnn.dense(x, 2, name="log_variance")
+    code = cnn.normal(mean, cnn.exp(log_variance * 0.5), name="code")
+    logits = cnn.dense(code, 6, name="logits")
+    made = {"logits": logits, "mean": mean, "log_variance": log_variance}
+    made["drawn"] = cnn.sigmoid(logits)
+    return cnn.Model(image, {name: made[name] for name in order}, name="coder")
+
+
+def test_a_loss_of_several_outputs_takes_them_by_its_arguments(tmp_path: Path) -> None:
+    bits = (np.random.default_rng(1).random((64, 6)) < 0.3).astype(np.float32)
+    model = coder()
+    history = model.fit((bits, bits), loss="elbo", epochs=2, progress=False)
+    assert history.columns == ["loss", "reconstruction", "divergence"] and model.loss == "elbo"
+    found = model.evaluate((bits, bits))  # in a prediction the code is its mean
+    out = model.predict(bits, raw=True)
+    lost = np.logaddexp(0, out["logits"]) - bits * out["logits"]
+    apart = out["mean"] ** 2 + np.exp(out["log_variance"]) - 1 - out["log_variance"]
+    assert found["reconstruction"] == pytest.approx(lost.sum(1).mean(), rel=1e-5)
+    assert found["divergence"] == pytest.approx(apart.sum(1).mean() / 2, rel=1e-5)
+    assert found["loss"] == pytest.approx(found["reconstruction"] + found["divergence"], rel=1e-6)
+    loaded = cnn.load(model.save(tmp_path / "coder.safetensors"))
+    assert loaded.loss == "elbo" and loaded.evaluate((bits, bits)) == found
+    in_turn = coder(("logits", "mean", "log_variance"))
+    in_turn.fit((bits, bits), loss=cnn.losses.elbo, epochs=2, progress=False)
+    assert in_turn.loss == "elbo"
+    with pytest.raises(GraphError, match=r"elbo compares 3 predictions, .* name them logits, mean"):
+        cnn.Session(scorer(), "elbo")

@@ -56,7 +56,7 @@ def _drawn(rng: np.random.Generator, kind: str, shape: tuple[int, ...], options:
     return rng.integers(0, 2, shape) * 1.0 if kind == "b" else rng.random(shape)
 
 
-_R, _M = (5, 3), (4, 3, 2, 5)
+_R, _M, _R4 = (5, 3), (4, 3, 2, 5), (4, 3)
 _L, _P = ("l", (5,)), ("l", (4, 2, 5))
 CASES = [
     Case("cross_entropy", [("z", _R), _L]),
@@ -95,6 +95,8 @@ CASES = [
     Case("binary_dice", [("z", _M), ("b", _M)]),
     Case("binary_jaccard", [("z", _M), ("u", _M)]),
     Case("triplet", [("n", _R), ("n", _R), ("n", _R)], {"margin": 0.7}, 3),
+    Case("elbo", [("z", _M), ("n", _M), ("n", _M), ("u", _M)], {}, 3),
+    Case("elbo", [("z", _M), ("n", _R4), ("n", _R4), ("b", _M)], {}, 3, weights=(4,)),
     Case("contrastive", [("n", _R), ("n", _R), ("b", (5,))], {"margin": 2.0}, 2, weights=(5,)),
 ]
 
@@ -160,6 +162,13 @@ def torch_loss(name: str, tensors: list[Any], options: dict[str, Any], weights: 
         d, same = F.pairwise_distance(z, t), tensors[2]
         return 0.5 * (same * d**2 + (1 - same) * torch.relu(margin - d) ** 2)
 
+    def elbo() -> Any:
+        mean, log_variance, bits = tensors[1:]
+        lost = F.binary_cross_entropy_with_logits(z.flatten(1), bits.flatten(1), reduction="none")
+        q = torch.distributions.Normal(mean, torch.exp(0.5 * log_variance))
+        p = torch.distributions.Normal(torch.zeros(()).double(), torch.ones(()).double())
+        return lost.sum(1) + torch.distributions.kl_divergence(q, p).flatten(1).sum(1)
+
     def classes() -> Any:
         weight = None if "weight" not in o else torch.tensor(o["weight"]).double()
         if weight is not None:
@@ -196,6 +205,7 @@ def torch_loss(name: str, tensors: list[Any], options: dict[str, Any], weights: 
             *tensors, margin=o.get("margin", 1.0), reduction="none"
         ),
         "contrastive": contrastive,
+        "elbo": elbo,
     }[name]()
     if w is not None:
         w = w.reshape(*w.shape, *(1,) * (each.ndim - w.ndim)) if w.ndim == 1 else w

@@ -335,7 +335,7 @@ def test_a_loss_calls_a_model_that_shares_the_states():
 @pytest.mark.parametrize(
     ("losses", "message"),
     [
-        ({"d": cnn.Goal(of_d, trains="E.*")}, "goal 'd': trains='E.*' fits no parameter of gan"),
+        ({"d": cnn.Goal(of_d, trains="E.*")}, "goal 'd': trains='E.*' fits no parameter; the"),
         ({"d": cnn.Goal(of_d, trains="D.*")}, "no goal trains G.1.weight, .*model.freeze"),
         ({"d": cnn.Goal(of_d, trains="*"), "g": cnn.Goal(of_g, trains="G.*")},
          "G.1.weight is to be trained by the goals 'd' and 'g'"),

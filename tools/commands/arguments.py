@@ -279,7 +279,7 @@ binarise_option = click.option(
 
 
 def loss_option(help: str, default: str | None = "cross_entropy") -> Callable[[F], F]:
-    names = [name for name, loss in LOSSES.items() if loss.predictions == 1]
+    names = [*LOSSES]
     return click.option(
         "--loss", type=click.Choice(names), metavar="NAME", default=default,
         show_default=default is not None, help=f"{help} One of {', '.join(names)}.",

@@ -10,6 +10,7 @@ from graphcnn.language.loss import binary_cross_entropy, cross_entropy, l1, mse
 from graphcnn.learning.losses.base import Loss, WithoutTarget
 from graphcnn.learning.losses.known import LOSSES
 from graphcnn.learning.losses.of_classes import CrossEntropy, Focal, Hinge, focal, hinge
+from graphcnn.learning.losses.of_codes import Elbo, elbo
 from graphcnn.learning.losses.of_each import (
     BinaryCrossEntropy,
     BinaryFocal,
@@ -58,6 +59,7 @@ __all__ = [
     "CosineSimilarity",
     "CrossEntropy",
     "Dice",
+    "Elbo",
     "Focal",
     "Hinge",
     "Huber",
@@ -77,6 +79,7 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "dice",
+    "elbo",
     "focal",
     "hinge",
     "huber",

@@ -11,6 +11,9 @@ from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.learning.metrics.base import Measure
 from graphcnn.ops.activation import Sigmoid
 
+#: A loss alone, or with numbers that are reported beside it, by name.
+Parts = tuple[Value, Mapping[str, Value]]
+
 
 def class_numbers(prediction: TensorType) -> TensorType:
     """One class index per item, or for a prediction (N, K, H, W) one per pixel."""
@@ -46,7 +49,9 @@ class Loss:
             end in it has its loss computed of what stands before, and `predict` applies it to the
             outputs of others. None where the prediction itself is read.
         metrics: what is reported besides the loss, where nobody says otherwise.
-        predictions: how many predictions it compares; None is any number.
+        predictions: how many predictions it compares; None is any number. One that is given alone
+            and compares several takes the outputs that are called as the arguments of `function`,
+            where a model has such, else all outputs in their order.
         targeted: whether it takes a target, behind the predictions.
     """
 
@@ -61,6 +66,17 @@ class Loss:
         """The loss of predictions and their target, as a tensor of the graph."""
         given = self.options if weights is None else {**self.options, "weights": weights}
         return type(self).function(*values, **given)
+
+    def parts(self, *values: Value, weights: Any = None) -> Parts:
+        """The loss, and the numbers that are reported beside it, by name."""
+        return (self(*values) if weights is None else self(*values, weights=weights)), {}
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of the predictions that `function` takes, () where it takes any number."""
+        if self.predictions is None:
+            return ()
+        return (*inspect.signature(type(self).function).parameters,)[: self.predictions]
 
     def target(self, prediction: TensorType, targets: Array | None = None) -> TensorType | None:
         """The type of the targets for a (first) prediction of some type, where the data hold

@@ -9,6 +9,7 @@ from graphcnn.ir.tensor_type import BatchSize, DType, N, TensorType, known_size,
 from graphcnn.language.arguments import check_function, choose
 from graphcnn.learning.losses.base import Loss, Own
 from graphcnn.learning.losses.of_classes import CrossEntropy, Focal, Hinge
+from graphcnn.learning.losses.of_codes import Elbo
 from graphcnn.learning.losses.of_each import BinaryCrossEntropy, BinaryFocal, BinaryHinge
 from graphcnn.learning.losses.of_numbers import (
     L1,
@@ -28,7 +29,7 @@ LOSSES: dict[str, Loss] = {
     for kind in (
         CrossEntropy, BinaryCrossEntropy, MSE, L1, Huber, SmoothL1, Focal, BinaryFocal, Hinge,
         BinaryHinge, Dice, BinaryDice, Jaccard, BinaryJaccard, KLDivergence, CosineSimilarity,
-        Poisson, Contrastive, Triplet,
+        Poisson, Contrastive, Triplet, Elbo,
     )
 }  # fmt: skip
 #: Names that other libraries have for them.

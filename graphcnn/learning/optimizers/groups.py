@@ -2,12 +2,12 @@
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Array
 from graphcnn.language.arguments import choose
+from graphcnn.learning.patterns import fitting
 from graphcnn.learning.schedules import Schedule
 from graphcnn.learning.schedules.base import is_number
 
@@ -100,12 +100,7 @@ def assigned(groups: Groups, names: Sequence[str], optimizer: str) -> dict[str, 
     """The first pattern that fits each name, or `OTHERS`. Raises `GraphError` for one that fits
     nothing."""
     for pattern in groups:
-        if not fnmatch.filter(names, pattern):
-            near = get_close_matches(pattern, names, 3, 0.3) or list(names[:3])
-            raise GraphError(
-                f"{optimizer}: groups[{pattern!r}] fits no parameter; the nearest are "
-                f"{', '.join(near)}"
-            )
+        fitting(pattern, names, f"{optimizer}: groups[{pattern!r}]")
     return {name: next((p for p in groups if fnmatch.fnmatch(name, p)), OTHERS) for name in names}
 
 

@@ -3,7 +3,6 @@
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, cast
 
@@ -12,6 +11,7 @@ from graphcnn.ir.node import Array, Value
 from graphcnn.learning.optimizers.base import AVERAGED, Optimizer, Slots
 from graphcnn.learning.optimizers.groups import RATE, Groups
 from graphcnn.learning.optimizers.wrapper import Wrapper
+from graphcnn.learning.patterns import shared_out
 from graphcnn.learning.schedules import Schedule, schedule
 
 
@@ -100,22 +100,15 @@ class Optimizers(Optimizer):
         Raises:
             GraphError: a pattern fits none (the message has the nearest), or two fit the same one.
         """
-        owner: dict[str, str] = {}
-        for pattern, _ in self.pairs:
-            fitting = fnmatch.filter(names, pattern)
-            if not fitting:
-                near = get_close_matches(pattern, names, 3, 0.3) or list(names)[:3]
-                raise GraphError(
-                    f"optimizer[{pattern!r}] fits no parameter; the nearest are "
-                    f"{', '.join(near) or 'none: there are no parameters'}"
-                )
-            for name in fitting:
-                if owner.setdefault(name, pattern) != pattern:
-                    raise GraphError(
-                        f"{name} would be changed by two optimisers, of {owner[name]!r} and of "
-                        f"{pattern!r}: each parameter has one"
-                    )
-        return {p: tuple(n for n in names if owner.get(n) == p) for p, _ in self.pairs}
+        return shared_out(
+            {pattern: (pattern,) for pattern, _ in self.pairs},
+            names,
+            lambda _, pattern: f"optimizer[{pattern!r}]",
+            lambda name, one, other: (
+                f"{name} would be changed by two optimisers, of {one!r} and of {other!r}: each "
+                "parameter has one"
+            ),
+        )
 
     def parts(self, names: Sequence[str]) -> dict[str, tuple[Optimizer, tuple[str, ...]]]:
         own = self.of_each(names)

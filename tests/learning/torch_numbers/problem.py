@@ -44,6 +44,7 @@ TARGETS: dict[str, tuple[list[Any], tuple[int, ...]]] = {
         [float(x > 0) for x in waves(ITEMS * CLASSES * _PIXELS, 2.2)],
         (ITEMS, CLASSES, MAP, MAP),
     ),
+    "one mask": ([float(x > 0) for x in waves(ITEMS * _PIXELS, 3.7)], (ITEMS, MAP, MAP)),
     "of a kind": ([float(i % 3 > 0) for i in range(ITEMS)], (ITEMS,)),
 }
 #: Each a name, settings and targets. Of maps are those whose targets are; and those of several
@@ -74,9 +75,10 @@ LOSSES: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "binary_jaccard": ("binary_jaccard", {}, "masks"),
     "contrastive": ("contrastive", {"margin": 3.0}, "of a kind"),
     "triplet": ("triplet", {}, None),
+    "elbo": ("elbo", {}, "one mask"),
 }
 #: How many maps a loss sees.
-PREDICTIONS = {"contrastive": 2, "triplet": 3}
+PREDICTIONS = {"contrastive": 2, "triplet": 3, "elbo": 3}
 
 
 def sees_maps(loss: str) -> bool:
