@@ -28,6 +28,8 @@ def test_the_draw_depends_on_seed_and_place_alone():
     drawn = cnn.data.binarised(data)
     assert np.array_equal(cnn.data.binarised(data[:1100]).images, drawn.images[:1100])
     assert not np.array_equal(cnn.data.binarised(data, seed=1).images, drawn.images)
+    alike = cnn.data.Dataset(np.full((1500, 1, 6, 6), 128, np.uint8), np.zeros(1500))
+    assert len(np.unique(cnn.data.binarised(alike).images, axis=0)) == 1500
     floats = cnn.data.Dataset(images / np.float32(255), np.zeros(1500))
     same = cnn.data.binarised(floats).images == drawn.images / 255
     assert same.mean() > 0.999  # a grey value that is rounded may meet its number

@@ -74,6 +74,11 @@ def test_what_is_given_stays_and_the_rest_follows_from_it():
     found = model.sample(6, seed=5, given=other)
     assert np.array_equal(found[:, :, :2], other[:, :, :2])
     assert not np.array_equal(found[:, :, 2:], model.sample(6, seed=5)[:, :, 2:])
+    one = np.full((2, 1, 5, 5), np.nan)
+    one[0] = 1.0  # of the other image nothing is known
+    found = model.sample(2, seed=5, given=one)
+    assert np.array_equal(found[0], one[0])
+    assert np.array_equal(found[1], model.sample(2, seed=5)[1])
     grey = np.full((1, 5, 5), 0.4)
     assert np.array_equal(model.sample(2, given=grey), np.zeros((2, 1, 5, 5)))  # the nearest level
 
