@@ -49,6 +49,12 @@ def frames(picture: Picture) -> dict[str, Box]:
     return {c["key"]: boxes[c["key"]] for c in loops if "steps" in c}  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("name", ["lstm both ways", "gru both ways"])
+def test_blocks_leave_every_loop_its_frame(name: str) -> None:
+    assert len(frames(graph_picture(NETWORKS[name]().graph, detail="blocks"))) == 2
+    assert len(frames(graph_picture(cnn.models.crnn().graph))) == 2
+
+
 def test_the_frame_says_how_often_and_holds_the_body() -> None:
     picture = graph_picture(recurrent().graph)
     ((key, frame),) = frames(picture).items()

@@ -21,6 +21,7 @@ from graphcnn.ir.graph import Graph, unique_names
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.sources import Constant, Input, State
 from graphcnn.ir.tensor_type import known_size
+from graphcnn.ops.loops import Scan
 from graphcnn.pictures.scene.units import dimensions
 
 DETAILS: Final = ("blocks", "layers", "ops", "all")
@@ -184,11 +185,12 @@ def _joins(graph: Graph, chain: list[Node], node: Node) -> bool:
 
 
 def _blocks(chains: list[list[Node]], names: Mapping[Node, str], depth: int) -> list[list[Node]]:
-    """Chains gathered by the first `depth` parts of their names, where that leaves no cycle."""
+    """Chains gathered by the first `depth` parts of their names, where that leaves no cycle. A loop
+    stays by itself: it is a frame with its body in it."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, chain in enumerate(chains):
         scope = tuple(names[chain[0]].split(".")[:-1][:depth])
-        if scope:
+        if scope and not isinstance(chain[0].op, Scan):
             groups.setdefault(scope, []).append(i)
     at = {node: i for i, chain in enumerate(chains) for node in chain}
     group_of = {i: scope for scope, members in groups.items() for i in members}
