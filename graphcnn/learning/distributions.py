@@ -139,6 +139,11 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
 }
 
 
+def of_levels(levels: int) -> Distribution:
+    """How a number of so many levels is distributed: `Bernoulli` for 2, `Categorical` for more."""
+    return Bernoulli() if levels == 2 else Categorical(levels)
+
+
 def distribution_of(told: Any) -> Distribution:
     """What `to_json` told. Raises `GraphError` for other data."""
     if not isinstance(told, Mapping) or "name" not in told:

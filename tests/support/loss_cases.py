@@ -19,7 +19,7 @@ class Case:
 
     Attributes:
         what: kinds of the arrays: z scores, n numbers, l labels, p shares of classes, b 0 or 1,
-            u from 0 to 1; with the shape of each.
+            u from 0 to 1, 3 one of three levels there; with the shape of each.
         predictions: how many of them are predictions.
         weights: shape of weights of the items.
     """
@@ -53,6 +53,8 @@ def _drawn(rng: np.random.Generator, kind: str, shape: tuple[int, ...], options:
             1, -1, *(1,) * (len(shape) - 2)
         )
         return e / e.sum(1, keepdims=True)
+    if kind == "3":
+        return rng.integers(0, 3, shape) / 2
     return rng.integers(0, 2, shape) * 1.0 if kind == "b" else rng.random(shape)
 
 
@@ -97,6 +99,8 @@ CASES = [
     Case("triplet", [("n", _R), ("n", _R), ("n", _R)], {"margin": 0.7}, 3),
     Case("elbo", [("z", _M), ("n", _M), ("n", _M), ("u", _M)], {}, 3),
     Case("elbo", [("z", _M), ("n", _R4), ("n", _R4), ("b", _M)], {}, 3, weights=(4,)),
+    Case("pixel_nll", [("z", _M), ("b", _M)]),
+    Case("pixel_nll", [("z", (4, 6, 2, 5)), ("3", (4, 2, 2, 5))], {"levels": 3}, weights=(4,)),
     Case("contrastive", [("n", _R), ("n", _R), ("b", (5,))], {"margin": 2.0}, 2, weights=(5,)),
 ]
 
@@ -169,6 +173,14 @@ def torch_loss(name: str, tensors: list[Any], options: dict[str, Any], weights: 
         p = torch.distributions.Normal(torch.zeros(()).double(), torch.ones(()).double())
         return lost.sum(1) + torch.distributions.kl_divergence(q, p).flatten(1).sum(1)
 
+    def pixel_nll() -> Any:
+        if o.get("levels", 2) == 2:
+            lost = F.binary_cross_entropy_with_logits(z, t, reduction="none")
+        else:
+            scores = z.unflatten(1, (t.shape[1], o["levels"])).swapaxes(1, 2)
+            lost = F.cross_entropy(scores, torch.round(t * 2).long(), reduction="none")
+        return lost.flatten(1).sum(1)
+
     def classes() -> Any:
         weight = None if "weight" not in o else torch.tensor(o["weight"]).double()
         if weight is not None:
@@ -206,6 +218,7 @@ def torch_loss(name: str, tensors: list[Any], options: dict[str, Any], weights: 
         ),
         "contrastive": contrastive,
         "elbo": elbo,
+        "pixel_nll": pixel_nll,
     }[name]()
     if w is not None:
         w = w.reshape(*w.shape, *(1,) * (each.ndim - w.ndim)) if w.ndim == 1 else w

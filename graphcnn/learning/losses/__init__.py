@@ -33,6 +33,7 @@ from graphcnn.learning.losses.of_numbers import (
     smooth_l1,
 )
 from graphcnn.learning.losses.of_pairs import Contrastive, Triplet, contrastive, triplet
+from graphcnn.learning.losses.of_pixels import PixelNLL, pixel_nll
 from graphcnn.learning.losses.of_regions import (
     BinaryDice,
     BinaryJaccard,
@@ -66,6 +67,7 @@ __all__ = [
     "Jaccard",
     "KLDivergence",
     "Loss",
+    "PixelNLL",
     "Poisson",
     "SmoothL1",
     "Triplet",
@@ -87,6 +89,7 @@ __all__ = [
     "kl_divergence",
     "l1",
     "mse",
+    "pixel_nll",
     "poisson",
     "smooth_l1",
     "triplet",

@@ -21,6 +21,7 @@ from graphcnn.learning.losses.of_numbers import (
     SmoothL1,
 )
 from graphcnn.learning.losses.of_pairs import Contrastive, Triplet
+from graphcnn.learning.losses.of_pixels import PixelNLL
 from graphcnn.learning.losses.of_regions import BinaryDice, BinaryJaccard, Dice, Jaccard
 
 #: What `loss=` accepts as a name, each with the settings that it has by default.
@@ -29,7 +30,7 @@ LOSSES: dict[str, Loss] = {
     for kind in (
         CrossEntropy, BinaryCrossEntropy, MSE, L1, Huber, SmoothL1, Focal, BinaryFocal, Hinge,
         BinaryHinge, Dice, BinaryDice, Jaccard, BinaryJaccard, KLDivergence, CosineSimilarity,
-        Poisson, Contrastive, Triplet, Elbo,
+        Poisson, Contrastive, Triplet, Elbo, PixelNLL,
     )
 }  # fmt: skip
 #: Names that other libraries have for them.

@@ -76,6 +76,7 @@ LOSSES: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "contrastive": ("contrastive", {"margin": 3.0}, "of a kind"),
     "triplet": ("triplet", {}, None),
     "elbo": ("elbo", {}, "one mask"),
+    "pixel_nll": ("pixel_nll", {}, "masks"),
 }
 #: How many maps a loss sees.
 PREDICTIONS = {"contrastive": 2, "triplet": 3, "elbo": 3}
