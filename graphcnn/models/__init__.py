@@ -15,6 +15,7 @@ from graphcnn.models.lenet5 import lenet5
 from graphcnn.models.mnist_cnn import mnist_cnn
 from graphcnn.models.mnist_fast import mnist_fast
 from graphcnn.models.mobilenet_v2 import mobilenet_v2
+from graphcnn.models.pixelcnn import pixelcnn
 from graphcnn.models.resnet9 import resnet9
 from graphcnn.models.resnet18 import resnet18
 from graphcnn.models.resnet18_cifar import resnet18_cifar
@@ -42,6 +43,7 @@ MODELS: Final[dict[str, "Callable[..., Model]"]] = {
     "unet": unet,
     "autoencoder": autoencoder,
     "crnn": crnn,
+    "pixelcnn": pixelcnn,
 }
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "mnist_cnn",
     "mnist_fast",
     "mobilenet_v2",
+    "pixelcnn",
     "resnet9",
     "resnet18",
     "resnet18_cifar",

@@ -60,6 +60,14 @@ EXPECTED: dict[str, tuple[Shape, int]] = {
     "autoencoder": ((N, 1, 28, 28), 160 + 1_160 + 528 + 65),
     # convolutions 16·(9 + 1), 32·(16·9 + 1); each way 4·48 gates of 32·7 columns and of 48 states
     "crnn": ((N, 18, 11), 160 + 4_640 + 2 * 192 * (224 + 1 + 48) + 11 * (96 + 1)),
+    # rows, pixels, down and out of the first layer and of six more; head, logits
+    "pixelcnn": (
+        (N, 1, 28, 28),
+        (48 * (28 + 1) + 48 * (7 + 1) + 48 * 48 + 24 * 25)
+        + 6 * (48 * (6 * 24 + 1) + 48 * (3 * 24 + 1) + 48 * 48 + 24 * 25)
+        + 24 * 25
+        + 25,
+    ),
 }
 
 
@@ -91,7 +99,7 @@ def test_the_docstring_tells_source_and_parameters(name: str) -> None:
     assert any(str(year) in doc for year in range(1990, 2030)) or "arXiv:" in doc
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"unet", "autoencoder", "crnn"}))
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"unet", "autoencoder", "crnn", "pixelcnn"}))
 def test_the_number_of_classes_can_be_chosen(name: str) -> None:
     assert output(build(name, classes=7).graph) == (N, 7)
     assert output(build("crnn", classes=7, width=40).graph) == (N, 10, 8)  # at each step, a blank
