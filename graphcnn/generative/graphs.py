@@ -6,14 +6,17 @@ from graphcnn.ir.graph import Graph, rebuilt, topological_order
 from graphcnn.ir.sources import Input
 from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.learning.samplers import Codes, Pixels
+from graphcnn.passes.streaming.sampler import IMAGE, TEMPERATURE, UNIFORM
 
-UNIFORM, TEMPERATURE, IMAGE = "uniform", "temperature", "image"
+#: The output that has what was drawn from, where one sees whether it depends on what comes later.
+LOGITS = "logits"
 
 
 def all_pixels(graph: Graph, sampler: Pixels) -> Graph:
     """Draws every number of an image as if those before it were the ones that are fed.
 
-    Inputs are those of the model, `uniform` as the image, and `temperature`, a number.
+    Inputs are those of the model, `uniform` as the image, and `temperature`, a number; outputs are
+    `image` and `logits`.
     """
     inputs = {v.node.name: v for v in graph.inputs}
     image = inputs[sampler.image]
@@ -25,8 +28,11 @@ def all_pixels(graph: Graph, sampler: Pixels) -> Graph:
         )
     noise = Input(UNIFORM, image.type)(name=UNIFORM)
     heat = Input(TEMPERATURE, TensorType((), DType.FLOAT32))(name=TEMPERATURE)
-    drawn = sampler.distribution.draw(graph.outputs[sampler.logits], noise, heat)
-    return Graph.of((*graph.inputs, noise, heat), {IMAGE: drawn}, name=f"{graph.name}.draw")
+    logits = graph.outputs[sampler.logits]
+    drawn = sampler.distribution.draw(logits, noise, heat)
+    return Graph.of(
+        (*graph.inputs, noise, heat), {IMAGE: drawn, LOGITS: logits}, name=f"{graph.name}.draw"
+    )
 
 
 def decoder(graph: Graph, sampler: Codes) -> Graph:

@@ -8,16 +8,22 @@ from typing import Any
 import numpy as np
 
 from graphcnn.data.normalisation import Normalisation
-from graphcnn.errors import DataError, GraphError, OutOfMemoryError
-from graphcnn.generative.graphs import IMAGE, all_pixels, decoder
+from graphcnn.errors import DataError, GraphCnnWarning, GraphError, OutOfMemoryError
+from graphcnn.generative.graphs import LOGITS, all_pixels, decoder
 from graphcnn.generative.noise import normals, uniforms
-from graphcnn.generative.pixels import fed, one_by_one
+from graphcnn.generative.pixels import check_order, fed, in_loops, one_by_one
+from graphcnn.ir.graph import Graph
 from graphcnn.ir.node import Array, Value
+from graphcnn.ir.origin import warn
 from graphcnn.ir.tensor_type import N, is_open
 from graphcnn.language.arguments import is_int, number
 from graphcnn.learning.samplers import Codes, Pixels, Sampler
 from graphcnn.network.feeding import at_least_one
 from graphcnn.network.network import Network
+from graphcnn.passes.driver.base import PassLog
+from graphcnn.passes.exchange.predicting import Predicting
+from graphcnn.passes.streaming.lines import CannotStreamError
+from graphcnn.passes.streaming.sampler import IMAGE, streamed
 from graphcnn.runtime.execution import Execution
 
 #: Images that are drawn at a time.
@@ -167,15 +173,33 @@ def _pixels(
     shape = _item_shape(inputs.pop(sampler.image))
     known = _known(given, count, shape, sampler)
     others = _conditions(conditions, inputs, count, model.name)
-    runner = model.runner_of(f"{sampler}", partial(all_pixels, model.graph, sampler), execution)
     states, found = model.states.snapshot(), []
+    try:
+        made = partial(_streamed, model.graph, sampler)
+        runner = model.runner_of(f"{sampler} in loops", made, execution)
+    except CannotStreamError as error:
+        warn(f"{error}: so each number takes a whole forward pass", GraphCnnWarning)
+        made = partial(all_pixels, model.graph, sampler)
+        runner = model.runner_of(f"{sampler}", made, execution)
+        looked = {key: a[:1] for key, a in others.items()}
+        check_order(
+            runner, states, sampler, fed(uniforms(seed, 0, 1, shape), heat, looked), model.name
+        )
+    loops = LOGITS not in runner.graph.outputs
     for first, many in _cuts(count, size):
         part = slice(first, first + many)
         feeds = fed(
             uniforms(seed, first, many, shape), heat, {k: a[part] for k, a in others.items()}
         )
-        found.append(one_by_one(runner, states, sampler, feeds, known[part]))
+        if loops:
+            found.append(in_loops(runner, states, feeds, known[part]))
+        else:
+            found.append(one_by_one(runner, states, sampler, feeds, known[part]))
     return np.concatenate(found)
+
+
+def _streamed(graph: Graph, sampler: Pixels) -> Graph:
+    return streamed(Predicting().run(graph, PassLog()), sampler)
 
 
 def _item_shape(value: Value) -> tuple[int, ...]:

@@ -5,6 +5,10 @@ from functools import partial
 import graphcnn as cnn
 from graphcnn.ir.node import Value
 
+#: How far apart the taps of kernels lie, layer by layer behind the first: together they reach
+#: across the image.
+DILATIONS = 1, 2, 4
+
 
 def pixelcnn(
     *,
@@ -50,26 +54,28 @@ def pixelcnn(
             a, b = cnn.concat(halves[::2]), cnn.concat(halves[1::2])
         return cnn.tanh(a) * cnn.sigmoid(b)
 
-    def layer(above: Value, left: Value, name: str, first: bool) -> tuple[Value, Value]:
-        kernel = 7 if first else 3
+    def layer(above: Value, left: Value, i: int) -> tuple[Value, Value]:
+        first, name = i == 0, f"layer{i + 1}"
+        kernel, apart = (7, 1) if first else (3, DILATIONS[(i - 1) % len(DILATIONS)])
         reach = kernel // 2
+        far = reach * apart
         rows = cnn.conv2d(
-            above, 2 * features, (reach + 1, kernel), padding=(reach, 0, reach, reach),
+            above, 2 * features, (reach + 1, kernel), padding=(far, 0, far, far), dilation=apart,
             name=f"{name}.rows",
         )  # fmt: skip
         # What is above a pixel ends in the row before its own.
         shifted = cnn.pad2d(rows, (1, 0, 0, 0))[:, :, :-1]
         pixels = masked(
-            left, 2 * features, (1, kernel), padding=(0, 0, reach, reach),
+            left, 2 * features, (1, kernel), padding=(0, 0, far, far), dilation=apart,
             mask="A" if first else "B", name=f"{name}.pixels",
         )  # fmt: skip
         pixels = pixels + cnn.conv2d(shifted, 2 * features, 1, bias=False, name=f"{name}.down")
         new = masked(gate(pixels, name), features, 1, mask="B", name=f"{name}.out")
         return gate(rows, f"{name}.rows"), new if first else left + new
 
-    above, left = layer(image, image, "layer1", True)
-    for i in range(2, layers + 1):
-        above, left = layer(above, left, f"layer{i}", False)
+    above, left = image, image
+    for i in range(layers):
+        above, left = layer(above, left, i)
     x = cnn.relu(masked(cnn.relu(left), features, 1, mask="B", name="head"))
     outputs = channels * (1 if levels == 2 else levels)
     logits = masked(x, outputs, 1, mask="B", name="logits")

@@ -78,7 +78,7 @@ def test_it_learns_what_images_are_like():
     assert found["loss"] < 0.94 * alone
     assert found["bits_per_dim"] == pytest.approx(found["loss"] / 64 / np.log(2), rel=1e-6)
     drawn = model.sample(300, seed=2)
-    np.testing.assert_allclose(drawn.mean(0), x.mean(0), atol=0.25)
+    assert np.abs(drawn.mean(0) - x.mean(0)).mean() < 0.08
 
 
 def test_classes_are_told_from_labels_beside_the_images():
