@@ -106,10 +106,9 @@ def _conv2d(node: Node, axis: int) -> Reading | None:
 
     def part(operands: Sequence[Value], at: int, biased: bool) -> Value:
         x, _, *bias = operands
-        first = -(-at // step)  # the first tap in these places, where it is, and how many there are
-        begin = first * step - at
-        count = (int(x.shape[axis]) - begin - 1) // step + 1  # type: ignore[arg-type]
-        x = cut(x, axis, begin, (count - 1) * step + 1)
+        first = at // step  # places begin with a tap, and what is behind their last one is not read
+        count = (int(x.shape[axis]) - 1) // step + 1  # type: ignore[arg-type]
+        x = cut(x, axis, 0, (count - 1) * step + 1)
         kernel, added = cut(whole, axis, first, count), bias if biased else []
         if d == 0 and first == read - 1 and behind < columns:
             lost = (columns - behind) * op.dilation[1]

@@ -49,11 +49,16 @@ def far_apart(image: Value) -> Value:
     return cnn.conv2d(cnn.relu(x + y), 1, 1, name="last")
 
 
+def places() -> Value:
+    """A number for each pixel, which does not depend on the image."""
+    return cnn.constant(np.linspace(-1, 1, H * W, dtype=np.float32).reshape(1, 1, H, W))
+
+
 def shifted(image: Value) -> Value:
     """What is above comes down by rows of zeros that are pushed in, and what is left from there:
     no mask at all."""
     above = cnn.conv2d(image, 3, 3, padding=(2, 0, 1, 1), name="above", bias=True)
-    above = cnn.sigmoid(above)
+    above = cnn.sigmoid(above) * places()
     above = cnn.conv2d(above, 3, 3, padding=1, name="more")[:, :, : H - 1]
     above = cnn.pad2d(above, (2, 0, 0, 0))[:, :, :H]
     left = cnn.pad2d(image, (0, 0, 1, 0))[:, :, :, :W]
@@ -65,8 +70,7 @@ def normed(image: Value) -> Value:
     x = cnn.conv2d(image, 4, 3, padding=1, mask="A", name="first")
     x = cnn.silu(cnn.batch_norm(x, name="bn"))
     a, b = cnn.split(cnn.softmax(x, axis=1), 2)
-    places = cnn.constant(np.linspace(-1, 1, H * W, dtype=np.float32).reshape(1, 1, H, W))
-    return cnn.conv2d(cnn.concat([b, a * places]), 1, 1, name="last")
+    return cnn.conv2d(cnn.concat([b, a * places()]), 1, 1, name="last")
 
 
 def gated(**options) -> cnn.Model:
