@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -109,6 +109,27 @@ class Sampling(Network):
         except MemoryError as error:
             raise OutOfMemoryError.of(f"{self.name} draws", error) from None
         return drawn
+
+    def as_sampler(self) -> Self:
+        """The network that draws, with the weights of this one: to draw, profile, export it.
+
+            model.as_sampler().export_onnx("sampler.onnx")
+
+        Of a network that draws number after number it has the inputs `uniform` (N, C, H, W) in
+        [0, 1), `temperature` (), `given` and `known` (N, C, H, W) (where `known` is 1 the numbers
+        of `given` stay, where it is 0 they are drawn) and the other inputs of the network; its
+        loops are two `scan`s. Of one that draws from codes the input is the code. The output is
+        `image`.
+
+        Raises `GraphError` where the network has no sampler, is not as that says, or has an
+        operator of which it is not known how it goes along rows and columns.
+        """
+        sampler = _sampler_of(self)
+        if isinstance(sampler, Codes):
+            graph = decoder(self.graph, sampler)
+        else:
+            graph = _streamed(self.graph, sampler)
+        return type(self)(graph.inputs, graph.outputs, f"{self.name}_sampler")
 
 
 def _sampler_of(model: Sampling) -> Sampler:

@@ -92,6 +92,19 @@ def test_a_code_of_normal_numbers_makes_an_image():
     np.testing.assert_allclose(drawn.reshape(5, 16), expected, atol=1e-6)
 
 
+def test_what_draws_is_a_model_of_the_same_weights():
+    model = pixel_model()
+    sampler = model.as_sampler()
+    u, zeros = uniforms(5, 0, 3, (1, 5, 5)), np.zeros((3, 1, 5, 5), np.float32)
+    fed = {"uniform": u, "temperature": np.float32(1), "given": zeros, "known": zeros}
+    assert np.array_equal(sampler.predict(fed), model.sample(3, seed=5))
+    model.set_parameters({k: v * 0.1 for k, v in model.parameters.items()})
+    assert np.array_equal(sampler.predict(fed), model.sample(3, seed=5))  # shared
+    coder = decoder_model()
+    drawn = coder.as_sampler().predict(normals(4, 0, 5, (3,)))
+    assert np.array_equal(drawn, coder.sample(5, seed=4))
+
+
 def test_normal_numbers_are_normal():
     drawn = normals(0, 0, 4000, (10,))
     assert abs(drawn.mean()) < 0.02

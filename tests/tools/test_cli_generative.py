@@ -45,6 +45,18 @@ def test_sample_completes_images(drawer: Path, side: str) -> None:
     assert np.array_equal(np.load("a.npy")[part], whole[part])
 
 
+def test_what_draws_is_exported(drawer: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    assert "within float32" in done("export", drawer, "--sampler", "-o", "s.onnx")
+    inputs = [v.node.name for v in cnn.import_onnx("s.onnx").graph.inputs]
+    assert inputs == ["uniform", "temperature", "given", "known"]
+    both = refused(2, "export", drawer, "--sampler", "--training", "-o", "s")
+    assert "give one" in both
+    assert "does not say how it draws" in refused(
+        1, "export", "lenet5", "--sampler", "-o", "s.onnx"
+    )
+
+
 def test_sample_tells_what_it_needs(drawer: Path) -> None:
     assert "give both" in refused(2, "sample", drawer, "--keep", "upper", "-o", "a.png")
     wrong = refused(2, "sample", drawer, "--keep", "top", "--data", "digits", "-o", "a.png")

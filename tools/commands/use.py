@@ -311,6 +311,10 @@ def _write_array(path: Path, array: Array) -> None:
     help="Compare with ONNX Runtime at three batch sizes in both of its modes, or do not compare. "
     "[default: as much of it as takes about a second]",
 )  # fmt: skip
+@click.option(
+    "--sampler", is_flag=True,
+    help="Write what draws with MODEL, its random numbers being inputs: see graphcnn sample.",
+)  # fmt: skip
 def export(
     model: ModelName,
     settings: dict[str, Any],
@@ -318,6 +322,7 @@ def export(
     report: Path | None,
     training: Training,
     verify: bool | None,
+    sampler: bool,
     **form: Any,
 ) -> None:
     """Write MODEL as an ONNX file, or with --training as a folder that trains.
@@ -338,12 +343,17 @@ def export(
       graphcnn export lenet5.safetensors -o lenet5.onnx
       graphcnn export resnet18 -o resnet18.onnx --target "onnxruntime>=1.16" --float16
       graphcnn export lenet5 --training -o lenet5-training --optimizer sgd
+      graphcnn export pixelcnn.safetensors --sampler -o sampler.onnx
     """
     built = model.build(settings)
+    if training.wanted and sampler:
+        raise click.UsageError("--sampler writes what draws, --training what learns: give one")
     if training.wanted:
         export_training(built, output, training, form["opset"], verify)
         return
     note_untrained(model, built)
+    if sampler:
+        built = built.as_sampler()
     try:
         parity = built.export_onnx(output, verify=verify, **form)
     except ParityError as error:
