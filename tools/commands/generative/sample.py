@@ -129,9 +129,10 @@ def sample(
         raise click.UsageError("--keep SIDE completes images of --data DATA: give both")
     built = model.build(settings)
     note_untrained(model, built)
-    torn = None
+    torn, source = None, ""
     if data is not None and keep is not None:
-        torn = _torn(part_of(read_data(data, size, grey), part, data), count, *keep)
+        chosen = part_of(read_data(data, size, grey), part, data)
+        torn, source = _torn(chosen, count, *keep), chosen.name
     images = built.sample(count, seed=seed, temperature=temperature, given=torn, **conditions)
     known = None if torn is None else ~np.isnan(torn)
     if output.suffix == ".npy":
@@ -145,7 +146,7 @@ def sample(
         facts = [f"seed {seed}, temperature {temperature:g}"]
         facts += [f"{name} {value}" for name, value in conditions.items()]
         if keep is not None:
-            facts.append(f"blue: {keep[0]} {keep[1]:.0%} of images of {data}, which were given")
+            facts.append(f"blue: {keep[0]} {keep[1]:.0%} of images of {source}, which were given")
         title, words = built.name, f"{count} images that it draws"
         drawn_picture(images, title, words, facts, known=known, columns=columns).save(output)
     click.echo(f"drawn: {output}")
