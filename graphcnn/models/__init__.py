@@ -21,6 +21,7 @@ from graphcnn.models.resnet18 import resnet18
 from graphcnn.models.resnet18_cifar import resnet18_cifar
 from graphcnn.models.squeezenet import squeezenet
 from graphcnn.models.unet import unet
+from graphcnn.models.vae import vae
 from graphcnn.models.vgg16 import vgg16
 from graphcnn.models.vgg_cifar import vgg_cifar
 
@@ -44,6 +45,7 @@ MODELS: Final[dict[str, "Callable[..., Model]"]] = {
     "autoencoder": autoencoder,
     "crnn": crnn,
     "pixelcnn": pixelcnn,
+    "vae": vae,
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "resnet18_cifar",
     "squeezenet",
     "unet",
+    "vae",
     "vgg16",
     "vgg_cifar",
 ]

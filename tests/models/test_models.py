@@ -68,12 +68,22 @@ EXPECTED: dict[str, tuple[Shape, int]] = {
         + 24 * 25
         + 25,
     ),
+    # kernels of 4×4 down, the dense layer, mean and log variance of 20; two dense layers, 4×4 up
+    "vae": (
+        (N, 1, 28, 28),
+        (16 * 17 + 32 * 257)
+        + 256 * (32 * 49 + 1)
+        + 2 * 20 * 257
+        + (256 * 21 + 32 * 49 * 257)
+        + (32 * 16 * 16 + 16)
+        + (16 * 16 + 1),
+    ),
 }
 
 
 def output(graph: Graph) -> Shape:
-    (value,) = graph.outputs.values()
-    return value.shape
+    """Of the prediction, which is the first."""
+    return next(iter(graph.outputs.values())).shape
 
 
 def parameters(graph: Graph) -> int:
@@ -99,7 +109,10 @@ def test_the_docstring_tells_source_and_parameters(name: str) -> None:
     assert any(str(year) in doc for year in range(1990, 2030)) or "arXiv:" in doc
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"unet", "autoencoder", "crnn", "pixelcnn"}))
+NOT_CLASSIFIERS = {"unet", "autoencoder", "crnn", "pixelcnn", "vae"}
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - NOT_CLASSIFIERS))
 def test_the_number_of_classes_can_be_chosen(name: str) -> None:
     assert output(build(name, classes=7).graph) == (N, 7)
     assert output(build("crnn", classes=7, width=40).graph) == (N, 10, 8)  # at each step, a blank
@@ -117,6 +130,8 @@ def test_sizes_can_be_chosen() -> None:
 def test_sizes_that_cannot_be_halved() -> None:
     with pytest.raises(GraphError, match=r"unet: size must be divisible by 4, .* found 30"):
         build("unet", size=30)
+    with pytest.raises(GraphError, match="vae: size must be divisible by 4, found 30"):
+        build("vae", size=30)
     with pytest.raises(GraphError, match="autoencoder: size must be divisible by 4, found 30"):
         build("autoencoder", size=30)
 

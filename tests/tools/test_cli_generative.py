@@ -7,6 +7,7 @@ import pytest
 from support.command_line import done, refused
 
 import graphcnn as cnn
+from graphcnn.generative.plane import plane
 
 
 @pytest.fixture
@@ -80,3 +81,16 @@ def test_training_and_measuring_of_a_network_that_draws(drawer: Path) -> None:
     assert again.split("(")[0] == text.split("(")[0]
     classifier = ("train", "digits_cnn", "--data", "digits", "--drawn", "film.html")
     assert "has no sampler" in refused(2, *classifier, "--no-progress")
+
+
+def test_sample_draws_a_plane_of_codes(here: Path) -> None:
+    model = cnn.models.vae(size=8, z=2, units=8).initialize(0)
+    path = model.save(here / "coder.safetensors")
+    assert "(N, 2)" in refused(1, "sample", "vae", "--plane", 3, "-o", "a.npy")
+    done("sample", path, "--plane", 3, "-o", "a.npy")
+    wanted = plane(cnn.load(path), 3)
+    assert np.array_equal(np.load("a.npy"), wanted.reshape(9, 1, 8, 8))
+    done("sample", path, "--plane", 3, "-o", "a.svg")
+    assert "the plane of its codes" in Path("a.svg").read_text()
+    text = refused(2, "sample", path, "--plane", 3, "--with", "label=1", "-o", "a.npy")
+    assert "without --keep and --with" in text

@@ -11,6 +11,7 @@ from graphcnn.base.files import atomic_write
 from graphcnn.data.dataset import Dataset
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import DataError
+from graphcnn.generative.plane import plane
 from graphcnn.ir.node import Array
 from graphcnn.models.resolve import ModelName
 from graphcnn.pictures.picture import FREE, check_target
@@ -91,6 +92,11 @@ def _condition(context: Any, parameter: Any, texts: tuple[str, ...]) -> dict[str
     help=f"Complete images of DATA, of which this part stays: {', '.join(KEPT)}, with half of "
     "them or a share such as 0.3. It is shown in blue.",
 )  # fmt: skip
+@click.option(
+    "--plane", "side", type=click.IntRange(min=1), metavar="N",
+    help="N times N images of the plane of the codes, of a network whose codes are two numbers, "
+    "in place of random ones.",
+)  # fmt: skip
 @click.option("--columns", type=click.IntRange(min=1), help="Images of a row. [default: a square]")
 @data_options("The images that are completed, with --keep; see graphcnn --help.", required=False)
 @part_option
@@ -104,6 +110,7 @@ def sample(
     temperature: float,
     conditions: dict[str, Any],
     keep: tuple[str, float] | None,
+    side: int | None,
     columns: int | None,
     data: str | None,
     size: Any,
@@ -121,19 +128,26 @@ def sample(
       graphcnn sample pixelcnn.safetensors -o digits.png
       graphcnn sample pixelcnn.safetensors -n 16 --temperature 0.8 -o digits.html
       graphcnn sample pixelcnn.safetensors --data mnist:DIR --keep upper -o completed.png
+      graphcnn sample vae_plane.safetensors --plane 20 -o plane.png
       graphcnn sample vae.safetensors -n 1000 --seed 1 -o images.npy
     """
     if output.suffix not in (".npy", ".png"):
         check_target(output)
     if (keep is None) != (data is None):
         raise click.UsageError("--keep SIDE completes images of --data DATA: give both")
+    if side is not None and (keep is not None or conditions):
+        raise click.UsageError("--plane N draws of codes alone, without --keep and --with")
     built = model.build(settings)
     note_untrained(model, built)
     torn, source = None, ""
     if data is not None and keep is not None:
         chosen = part_of(read_data(data, size, grey), part, data)
         torn, source = _torn(chosen, count, *keep), chosen.name
-    images = built.sample(count, seed=seed, temperature=temperature, given=torn, **conditions)
+    if side is not None:
+        images = plane(built, side)
+        images, columns = images.reshape(side * side, *images.shape[2:]), side
+    else:
+        images = built.sample(count, seed=seed, temperature=temperature, given=torn, **conditions)
     known = None if torn is None else ~np.isnan(torn)
     if output.suffix == ".npy":
         _save_numbers(images, output)
@@ -147,7 +161,9 @@ def sample(
         facts += [f"{name} {value}" for name, value in conditions.items()]
         if keep is not None:
             facts.append(f"blue: {keep[0]} {keep[1]:.0%} of images of {source}, which were given")
-        title, words = built.name, f"{count} images that it draws"
+        title, words = built.name, f"{len(images)} images that it draws"
+        if side is not None:
+            words, facts = "the plane of its codes", ["codes: quantiles of normal numbers"]
         drawn_picture(images, title, words, facts, known=known, columns=columns).save(output)
     click.echo(f"drawn: {output}")
 
