@@ -10,7 +10,8 @@ import numpy as np
 from graphcnn.compile.runner import Runner
 from graphcnn.data.dataset import Dataset
 from graphcnn.errors import DataError
-from graphcnn.generative.graphs import IMAGE, decoder
+from graphcnn.generative.graphs import decoder
+from graphcnn.generative.sampling import Sampling
 from graphcnn.ir.graph import Graph, rebuilt
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Input
@@ -20,11 +21,11 @@ from graphcnn.language.activations import softplus
 from graphcnn.language.arguments import choose, is_int
 from graphcnn.learning.samplers import Codes
 from graphcnn.network.feeding import at_least_one, item_feeds
-from graphcnn.network.network import Network
 from graphcnn.ops.broadcast import Sum
 from graphcnn.ops.elementwise import Exp, Maximum, as_type
 from graphcnn.ops.random import RandomUniform, normal_of_uniform
 from graphcnn.ops.shape import Transpose
+from graphcnn.passes.streaming.sampler import IMAGE
 from graphcnn.runtime.execution import Execution
 
 #: The stream of the draws, apart from those of nodes, of training and of drawn images.
@@ -35,7 +36,7 @@ _LEAST = -3e38
 
 
 def importance_bound(
-    model: Network,
+    model: Sampling,
     images: Any,
     samples: int = 500,
     *,
@@ -92,17 +93,18 @@ def importance_bound(
     step = model.runner_of(
         f"importance {code} {outputs}", partial(_step, model, Codes(code, logits)), execution
     )
-    states, found = model.states.snapshot(), []
+    states = model.states.snapshot()
+    found: list[Array] = []
     for feeds in _batches(model, images, size):
         pixels = next(iter(feeds.values()))
         codes = encoding.run(feeds, states)[0]
-        first = sum(map(len, found))
+        first = sum(len(each) for each in found)
         given = {"x": pixels, "mean": codes[mean], "log_variance": codes[log_variance]}
         found.append(_streamed(step, states, given, seed, first, count))
     return np.concatenate(found)
 
 
-def _batches(model: Network, images: Any, size: int) -> Iterator[dict[str, Array]]:
+def _batches(model: Sampling, images: Any, size: int) -> Iterator[dict[str, Array]]:
     """What the model is fed, piece by piece."""
     if isinstance(images, Dataset):
         for x, *_ in images.epoch(None, 0, size):
@@ -113,11 +115,11 @@ def _batches(model: Network, images: Any, size: int) -> Iterator[dict[str, Array
         yield item_feeds(model, array[first : first + size])
 
 
-def _output(model: Network, name: str) -> Value:
+def _output(model: Sampling, name: str) -> Value:
     return choose(model.graph.outputs, name, f"output of {model.name}, for the bound,")
 
 
-def _step(model: Network, sampler: Codes) -> Graph:
+def _step(model: Sampling, sampler: Codes) -> Graph:
     """One more code for each item: from the largest exponent and the sum so far to those with it.
 
     The exponent is log p(x | z) + log p(z) - log q(z | x), for z = μ + s ε the sum over pixels of

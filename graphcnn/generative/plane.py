@@ -5,11 +5,12 @@ from statistics import NormalDist
 import numpy as np
 
 from graphcnn.errors import GraphError
-from graphcnn.generative.graphs import IMAGE, decoder
+from graphcnn.generative.graphs import decoder
+from graphcnn.generative.sampling import Sampling
 from graphcnn.ir.node import Array
 from graphcnn.learning.samplers import Codes
 from graphcnn.network.feeding import at_least_one
-from graphcnn.network.network import Network
+from graphcnn.passes.streaming.sampler import IMAGE
 from graphcnn.runtime.execution import Execution
 
 
@@ -21,7 +22,7 @@ def quantiles(side: int) -> Array:
 
 
 def plane(
-    model: Network,
+    model: Sampling,
     side: int = 20,
     *,
     runtime: str | None = None,

@@ -48,6 +48,14 @@ def written_aim(loss: Losses | None, graph: Graph) -> str | None:
     return json.dumps({"losses": losses, "penalties": kept})
 
 
+def only_name(loss: Losses | None, graph: Graph) -> str | None:
+    """The name of a loss that has one and stands alone: what a model is to be trained for that was
+    not yet."""
+    terms = () if loss is None else terms_of(loss, graph)
+    alone = len(terms) == 1 and not terms[0].name and is_known(terms[0].loss)
+    return terms[0].loss.name if alone else None
+
+
 def _changed(loss: Loss) -> dict[str, Any]:
     usual = LOSSES[loss.name].options
     return {key: value for key, value in loss.options.items() if value != usual[key]}

@@ -14,7 +14,7 @@ from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import DataError, GraphError, WeightsError
 from graphcnn.ir.graph import Graph
 from graphcnn.learning.aim import Losses
-from graphcnn.learning.aim_text import read_aim, written_aim
+from graphcnn.learning.aim_text import only_name, read_aim, written_aim
 from graphcnn.learning.losses import LOSSES
 from graphcnn.learning.samplers import Sampler, read_sampler, written_sampler
 from graphcnn.text.parse import parse_graph
@@ -44,8 +44,9 @@ def written(learned: Learned, graph: Graph) -> dict[str, str]:
     data = {"name": graph.name, "classes": json.dumps(names)}
     if learned.normalisation is not None:
         data["normalisation"] = learned.normalisation.to_json()
-    if learned.loss is not None:
-        data["loss"] = learned.loss
+    loss = learned.loss or only_name(learned.objective, graph)
+    if loss is not None:
+        data["loss"] = loss
     objective = written_aim(learned.objective, graph)
     if objective is not None:
         data["objective"] = objective

@@ -7,9 +7,10 @@ import graphcnn as cnn
 from graphcnn.compile.runner import Runner
 from graphcnn.errors import DataError, GraphError
 from graphcnn.generative.bounds import importance_bound
-from graphcnn.generative.graphs import IMAGE, decoder
+from graphcnn.generative.graphs import decoder
 from graphcnn.generative.plane import plane, quantiles
 from graphcnn.ir.node import Array
+from graphcnn.passes.streaming.sampler import IMAGE
 
 BITS = 4
 #: All images that there are.

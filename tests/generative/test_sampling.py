@@ -147,6 +147,15 @@ def test_the_sampler_is_kept_with_the_model(make, tmp_path):
         assert np.array_equal(other.sample(2), expected)
 
 
+@pytest.mark.parametrize("name", ["pixelcnn", "vae"])
+def test_what_a_built_in_is_trained_for_is_kept_before_it_is(name, tmp_path):
+    model = cnn.models.build(name, size=8)
+    again = cnn.load(model.save(tmp_path / "m.safetensors"))
+    assert again.objective in (model.objective, "pixel_nll")
+    images = np.zeros((2, 1, 8, 8), np.float32)
+    assert again.evaluate((images, images)).keys() == model.evaluate((images, images)).keys()
+
+
 def test_a_model_that_draws_takes_images_as_they_are():
     model = pixel_model()
     train = cnn.data.Dataset(

@@ -1,5 +1,6 @@
 """`graphcnn sample`, and training networks that draw."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 from support.command_line import done, refused
 
 import graphcnn as cnn
-from graphcnn.generative.plane import plane
 
 
 @pytest.fixture
@@ -83,12 +83,24 @@ def test_training_and_measuring_of_a_network_that_draws(drawer: Path) -> None:
     assert "has no sampler" in refused(2, *classifier, "--no-progress")
 
 
+def test_evaluate_measures_the_bound_of_many_codes(here: Path) -> None:
+    pytest.importorskip("sklearn")
+    model = cnn.models.vae(size=8, z=2, units=8).initialize(0)
+    path = model.save(here / "coder.safetensors")
+    common = ("evaluate", path, "--data", "digits", "--binarise")
+    found = json.loads(done(*common, "--codes", 3, "--json"))
+    test = cnn.data.binarised(cnn.data.digits()[1])
+    wanted = cnn.generative.importance_bound(model, test, 3).mean()
+    assert found["bound_of_3_codes"] == pytest.approx(wanted, rel=1e-6)
+    assert "give one of them" in refused(2, *common, "--codes", 3, "--report")
+
+
 def test_sample_draws_a_plane_of_codes(here: Path) -> None:
     model = cnn.models.vae(size=8, z=2, units=8).initialize(0)
     path = model.save(here / "coder.safetensors")
     assert "(N, 2)" in refused(1, "sample", "vae", "--plane", 3, "-o", "a.npy")
     done("sample", path, "--plane", 3, "-o", "a.npy")
-    wanted = plane(cnn.load(path), 3)
+    wanted = cnn.generative.plane(cnn.load(path), 3)
     assert np.array_equal(np.load("a.npy"), wanted.reshape(9, 1, 8, 8))
     done("sample", path, "--plane", 3, "-o", "a.svg")
     assert "the plane of its codes" in Path("a.svg").read_text()

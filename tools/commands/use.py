@@ -17,6 +17,7 @@ from graphcnn.data.dataset import Dataset
 from graphcnn.data.specs import Size
 from graphcnn.errors import DataError, shortened
 from graphcnn.exchange.export import ParityError
+from graphcnn.generative.bounds import importance_bound
 from graphcnn.ir.node import Array
 from graphcnn.ir.tensor_type import N, is_open
 from graphcnn.learning.losses import LOSSES
@@ -67,6 +68,11 @@ from graphcnn.tools.predict_inputs import read_inputs
     "errors of each number.",
 )
 @click.option(
+    "--codes", type=click.IntRange(min=1), metavar="N",
+    help="Also measure the bound of N codes on - ln p(x) of a variational autoencoder, to which it "
+    "falls with N; 500 are usual.",
+)  # fmt: skip
+@click.option(
     "--table",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the table of --report to this file.",
@@ -100,6 +106,7 @@ def evaluate(
     as_json: bool,
     metrics: tuple[str, ...],
     report: bool,
+    codes: int | None,
     table: Path | None,
     roc: Path | None,
     confusion: Path | None,
@@ -114,6 +121,7 @@ def evaluate(
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --report --metric auc
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --confusion confusion.svg
       graphcnn evaluate lenet5.safetensors --data mnist:DIR --errors errors.html
+      graphcnn evaluate vae.safetensors --data mnist:DIR --binarise --codes 500
     """
     for target in filter(None, (table, roc, confusion, errors)):
         check_target(target)
@@ -131,6 +139,11 @@ def evaluate(
     row = built.evaluate(
         chosen, loss=loss, batch_size=batch_size, metrics=metrics or None, report=wanted, tta=tta
     )
+    if codes is not None:
+        if wanted:
+            raise click.UsageError("--codes measures a bound, --report classes: give one of them")
+        bound = importance_bound(built, chosen, codes).mean()
+        row = {**row, f"bound_of_{codes}_codes": float(bound)}
     if as_json:
         numbers = {key: value if math.isfinite(value) else None for key, value in row.items()}
         found = {"model": built.name, "data": data, "part": part, "images": len(chosen), **numbers}

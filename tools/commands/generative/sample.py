@@ -128,7 +128,7 @@ def sample(
       graphcnn sample pixelcnn.safetensors -o digits.png
       graphcnn sample pixelcnn.safetensors -n 16 --temperature 0.8 -o digits.html
       graphcnn sample pixelcnn.safetensors --data mnist:DIR --keep upper -o completed.png
-      graphcnn sample vae_plane.safetensors --plane 20 -o plane.png
+      graphcnn sample vae.safetensors --plane 20 -o plane.png
       graphcnn sample vae.safetensors -n 1000 --seed 1 -o images.npy
     """
     if output.suffix not in (".npy", ".png"):
