@@ -17,7 +17,7 @@ from support.command_line import done, refused
 from support.data_files import idx
 
 from graphcnn.errors import GraphCnnError
-from graphcnn.tools.bench import embedded, lstm, torch_nets, web
+from graphcnn.tools.bench import draw, embedded, lstm, torch_nets, web
 from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
 from graphcnn.tools.bench.light import NAMES
 from graphcnn.tools.bench.processes import alone, compilation
@@ -25,6 +25,7 @@ from graphcnn.tools.bench.report import (
     CASES,
     Result,
     run_augment,
+    run_draw,
     run_embedded,
     run_epoch,
     run_lens,
@@ -136,6 +137,19 @@ def test_an_lstm_is_timed_forward_and_in_a_training_step() -> None:
     assert all(row.values["graphcnn"] > 0 and not row.skipped for row in rows)
 
 
+def test_a_pixelcnn_is_timed_drawing_and_in_a_training_step() -> None:
+    rows = list(run_draw(Options(("draw",), rounds=1), 1))
+    assert [(row.net, row.work, row.batch) for row in rows] == [
+        ("pixelcnn", "infer", 16), ("pixelcnn", "train", 16),
+    ]  # fmt: skip
+    assert all(row.values["graphcnn"] > 0 and not row.skipped for row in rows)
+
+
+def test_pytorch_draws_the_same_images() -> None:
+    pytest.importorskip("torch")
+    assert np.array_equal(draw.torch_run("infer", 1)(), draw.model("infer").sample(draw.BATCH))
+
+
 def test_the_file_for_onnx_runtime_is_the_same_lstm() -> None:
     net = lstm.model("infer")
     x = np.random.default_rng(0).normal(size=(32, 32, 128)).astype(np.float32)
@@ -229,7 +243,7 @@ def test_words() -> None:
     assert speed.CASES == tuple(CASES) and set(LIGHT) <= set(NAMES)
     text = done("bench", "--help")
     assert all(f"\n    {case} " in text for case in CASES)
-    assert "unknown 'memry'; known are nets, lens, augment, shards, lstm, light" in refused(
+    assert "unknown 'memry'; known are nets, lens, augment, shards, lstm, draw, light" in refused(
         2, "bench", "--case", "memry"
     )
     assert "must be spelled mnist:DIR or cifar10:" in refused(2, "bench", "--data", "cifar100:x")

@@ -35,6 +35,7 @@ CASES = {
     "augment": "milliseconds for a training step with augmentation, and to draw a batch",
     "shards": "milliseconds for a training step in 4 shards, and of the whole batch",
     "lstm": "milliseconds for 32 steps of an LSTM, 128 numbers to 256 units",
+    "draw": "milliseconds for a training step of a PixelCNN, and to draw 16 images of 14×14",
     "light": "imported ONNX networks, milliseconds per image",
     "epoch": "seconds for an epoch of MNIST, from the files on",
     "cifar": "seconds to train on CIFAR-10 by the recipe cifar10, compilation included",
@@ -163,6 +164,15 @@ def run_lstm(options: Options, threads: int) -> Iterator[Result]:
         yield result.take(race(result.prepared(make), options.rounds), 1e3)
 
 
+def run_draw(options: Options, threads: int) -> Iterator[Result]:
+    """A PixelCNN drawing, and its training step."""
+    from graphcnn.tools.bench.draw import BATCH, NET, contests
+
+    for work, make in contests(options, threads):
+        result = Result("draw", NET, work, BATCH, threads, "ms")
+        yield result.take(race(result.prepared(make), options.rounds), 1e3)
+
+
 def run_web(options: Options) -> Iterator[Result]:
     """Single images as WebAssembly."""
     from graphcnn.tools.bench.web import contests
@@ -204,6 +214,8 @@ def run_here(options: Options, threads: int) -> Iterator[Result]:
         yield from run_shards(options, threads)
     if "lstm" in options.cases:
         yield from run_lstm(options, threads)
+    if "draw" in options.cases:
+        yield from run_draw(options, threads)
     if "light" in options.cases:
         for case in light_cases(threads):
             yield run_case("light", case, contenders, options.rounds)

@@ -25,8 +25,8 @@ def _listed(known: tuple[str, ...]) -> Any:
 NETS = ("lenet5", "mnist_cnn", "vgg_cifar", "resnet18")
 WORK = ("train", "infer", "single")
 CASES = (
-    "nets", "lens", "augment", "shards", "lstm", "light", "epoch", "cifar", "web", "embedded",
-    "memory", "compile",
+    "nets", "lens", "augment", "shards", "lstm", "draw", "light", "epoch", "cifar", "web",
+    "embedded", "memory", "compile",
 )  # fmt: skip
 
 
@@ -92,6 +92,8 @@ def bench(
       augment  steps with flips, crops and holes, beside steps without; each transform alone
       shards   training steps in four parts, beside steps of the whole batch
       lstm     32 steps of an LSTM, 128 numbers to 256 units, forward and a training step
+      draw     a training step of a PixelCNN, and 16 images of 14×14 that it draws, beside PyTorch
+               that computes the whole network for every pixel
       light    single images through networks of the onnx package, weights seeded
       epoch    lenet5 over all of MNIST in batches of 64, reading of the files included
       cifar    the recipe cifar10: an epoch, or --whole, and the accuracy on the test images
