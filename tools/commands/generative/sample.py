@@ -120,8 +120,8 @@ def sample(
     """Draw images with MODEL, a network that was trained to.
 
     The same seed draws the same images, whatever number and for any number of threads. Networks
-    that draw pixel after pixel (pixelcnn, row_lstm, diagonal_lstm) complete images, too. Those
-    that draw from a code (vae, dcgan, wgan_gp) draw whole ones.
+    that draw pixel after pixel, such as pixelcnn, complete images, too. Those that draw from a
+    code, such as vae, draw whole ones.
 
     \b
     Examples:
