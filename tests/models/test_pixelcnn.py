@@ -71,7 +71,7 @@ def test_it_learns_what_images_are_like():
     p = x.mean(0).clip(1e-3, 1 - 1e-3)  # each pixel by itself
     alone = -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum((1, 2, 3)).mean()
     history = model.fit(
-        x, x, epochs=12, loss=model.objective, optimizer=cnn.Adam(0.01), progress=False
+        x, x, epochs=6, loss=model.objective, optimizer=cnn.Adam(0.01), progress=False, threads=1
     )
     assert history.columns == ["loss", "bits_per_dim"]
     found = model.evaluate((t, t))
@@ -87,7 +87,9 @@ def test_classes_are_told_from_labels_beside_the_images():
     images = np.broadcast_to(labels[:, None, None, None], (256, 1, 4, 4)).astype(np.float32)
     model = cnn.models.pixelcnn(size=4, features=4, layers=2, classes=2)
     data = cnn.data.Dataset({"image": images, "label": labels}, images)
-    model.fit(data, epochs=30, loss=model.objective, optimizer=cnn.Adam(0.02), progress=False)
+    model.fit(
+        data, epochs=20, loss=model.objective, optimizer=cnn.Adam(0.02), progress=False, threads=1
+    )
     assert model.evaluate(data)["loss"] < 0.2  # without: ln 2 for the first pixel
     assert model.sample(20, label=1).mean() > 0.95
     assert model.sample(20, label=0).mean() < 0.05
