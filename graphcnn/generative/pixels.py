@@ -52,8 +52,8 @@ def check_order(
 ) -> None:
     """Raise `GraphError` where what is told of a number depends on it, or on one behind it.
 
-    An image is changed from each of its numbers on, and what is told of this number and of all
-    before it must be the same bits.
+    An image is changed from each of its numbers on, to another random one, and what is told of
+    this number and of all before it must be the same bits.
     """
     shape = feeds[UNIFORM].shape[1:]
     places = _places(shape)
@@ -61,11 +61,12 @@ def check_order(
     for i, place in enumerate(places):
         number[place] = i
     image = feeds[UNIFORM][:1]  # any image will do
+    other = np.roll(1 - image, 1)  # each number by what has nothing to do with it
     first = {key: a[:1] for key, a in feeds.items() if key != TEMPERATURE}
     for start in range(0, len(places), _AT_ONCE - 1):
         of = np.arange(start, min(start + _AT_ONCE - 1, len(places)))
         later = number[None] >= of[:, None, None, None]
-        images = np.concatenate([image, np.where(later, 1 - image, image)])
+        images = np.concatenate([image, np.where(later, other, image)])
         fed = {key: np.repeat(a, len(images), 0) for key, a in first.items()}
         fed = {**fed, TEMPERATURE: feeds[TEMPERATURE], sampler.image: images}
         logits = runner.run(fed, states)[0][LOGITS]

@@ -29,6 +29,7 @@ from graphcnn.language.sources import zeros
 from graphcnn.learning.samplers import Pixels
 from graphcnn.ops.comparison import Greater, GreaterEqual, Where
 from graphcnn.ops.shape import Concat, Reshape
+from graphcnn.passes.streaming.colours import check_colours
 from graphcnn.passes.streaming.lines import CannotStreamError, Lines, lines, present, told
 from graphcnn.passes.streaming.reading import cut
 
@@ -67,6 +68,8 @@ def streamed(graph: Graph, sampler: Pixels) -> Graph:
         drawn = _rows(image, logits, (uniform, given, known), draw)
     except _Refusal as refusal:  # what is wrong is wrong with a node, not with the loops
         raise refusal.error from None
+    if image.shape[1] != 1:
+        check_colours(image, logits)
     fed = (uniform, heat, given, known, *others)
     return Graph.of(fed, {IMAGE: drawn}, name=f"{graph.name}.sampler")
 
