@@ -186,7 +186,8 @@ def check_onnx(
 
 #: Packages that are loaded at first use.
 _LATER = {"augment": "graphcnn.data.augment", "callbacks": "graphcnn.training.callbacks",
-          "distributions": "graphcnn.learning.distributions", "models": "graphcnn.models",
+          "distributions": "graphcnn.learning.distributions",
+          "goals": "graphcnn.learning.named_goals", "models": "graphcnn.models",
           "samplers": "graphcnn.learning.samplers", "sklearn": "graphcnn.sklearn",
           "testing": "graphcnn.testing"}  # fmt: skip
 

@@ -20,6 +20,7 @@ from graphcnn.tools.commands.build import build, page
 from graphcnn.tools.commands.check import check
 from graphcnn.tools.commands.convert import convert
 from graphcnn.tools.commands.doctor import doctor
+from graphcnn.tools.commands.generative.judge import judge
 from graphcnn.tools.commands.generative.sample import sample
 from graphcnn.tools.commands.import_ import import_
 from graphcnn.tools.commands.lens import lens
@@ -180,6 +181,7 @@ COMMANDS = (
     evaluate,
     predict,
     sample,
+    judge,
     summary,
     draw,
     volume,

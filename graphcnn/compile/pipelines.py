@@ -20,8 +20,8 @@ from graphcnn.ir.node import Array
 from graphcnn.ir.plan import GRADIENT
 from graphcnn.ir.sources import Input, Role
 from graphcnn.ir.tensor_type import TensorType
-from graphcnn.learning.aim import Losses, aim_of
-from graphcnn.learning.goals import Goal, Goals
+from graphcnn.learning.aim import Aim, Losses, aim_of
+from graphcnn.learning.goals import Goals
 from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.objective import with_loss
 from graphcnn.learning.optimizers import Optimizer
@@ -184,7 +184,7 @@ def training_graph(
     Of several goals those that are `left` out have no losses, gradients and updates.
     """
     joint = with_loss(graph, loss, metrics, target)
-    goals = aim_of(loss) if isinstance(loss, Goal | Goals | Mapping) else loss
+    goals = loss if isinstance(loss, Aim) else aim_of(loss)
     if isinstance(goals, Goals):
         options = (optimizer, keep_gradients, resting, shards)
         return _goals_graph(joint, goals, goals.trained(graph), options, left, trace)

@@ -4,6 +4,8 @@
 """
 
 from graphcnn.generative.bounds import importance_bound
+from graphcnn.generative.judgement import Judgement
+from graphcnn.generative.judging import judge
 from graphcnn.generative.plane import plane
 
-__all__ = ["importance_bound", "plane"]
+__all__ = ["Judgement", "importance_bound", "judge", "plane"]

@@ -14,6 +14,7 @@ from graphcnn.learning.losses.base import Loss, WithoutTarget
 from graphcnn.learning.losses.known import known_loss
 from graphcnn.learning.metrics.base import Measure, Objective
 from graphcnn.learning.metrics.choosing import Metrics, chosen_metrics
+from graphcnn.learning.named_goals import GOALS
 from graphcnn.learning.penalties import Penalty, check_penalties
 from graphcnn.learning.target_rule import TARGET
 
@@ -99,6 +100,8 @@ def aim_of(
     """
     if isinstance(loss, Goal):
         loss = Goals((("", loss),))
+    elif isinstance(loss, str) and loss in GOALS:
+        loss = GOALS[loss]
     elif isinstance(loss, Mapping) and not isinstance(loss, Goals):
         loss = goals_of(loss) or loss
     if isinstance(loss, Goals):
@@ -123,7 +126,7 @@ def aim_of(
         found = [None if each is None else known_loss(each).spec for each in loss]
         several = True
     else:
-        found, several = known_loss(loss).spec, False
+        found, several = known_loss(loss, others=GOALS).spec, False
     if not several and loss_weights:
         raise GraphError(
             "loss_weights are for the losses of several outputs: loss={name: ...}, found one loss"

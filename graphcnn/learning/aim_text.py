@@ -9,6 +9,7 @@ from graphcnn.ir.graph import Graph
 from graphcnn.learning.aim import Aim, Losses, aim_of, terms_of
 from graphcnn.learning.losses.base import Loss
 from graphcnn.learning.losses.known import LOSSES
+from graphcnn.learning.named_goals import GOALS, NamedGoals
 from graphcnn.learning.penalties import L1, L2, Penalty
 
 _PENALTIES: Final[dict[str, type[Penalty]]] = {"L1": L1, "L2": L2}
@@ -20,8 +21,13 @@ def is_known(loss: Loss) -> bool:
 
 
 def written_aim(loss: Losses | None, graph: Graph) -> str | None:
-    """JSON of losses with settings, or of several; None where a name alone tells all, and where a
-    function or a class of a user's own is among them, which no text can tell."""
+    """JSON of losses with settings, of several, or of goals with a name; None where a name alone
+    tells all, and where a function or a class of a user's own is among them, which no text can
+    tell."""
+    if isinstance(loss, str) and loss in GOALS:
+        loss = GOALS[loss]
+    if isinstance(loss, NamedGoals):
+        return json.dumps({"goals": loss.name, "options": loss.changed})
     if loss is None or isinstance(loss, str):
         return None
     terms = terms_of(loss, graph)
@@ -68,6 +74,10 @@ def read_aim(text: str, graph: Graph) -> Losses:
     """
     found = json.loads(text)
     try:
+        if "goals" in found:
+            goals = type(GOALS[found["goals"]])(**found["options"])
+            terms_of(goals, graph)
+            return goals
         losses = [(each, _made(each["loss"], each["options"])) for each in found["losses"]]
         penalties = {
             key: tuple(_PENALTIES[kind](strength) for kind, strength in several)

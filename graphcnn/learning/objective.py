@@ -29,6 +29,11 @@ def measures_of(loss: Losses, graph: Graph, metrics: Metrics = None) -> dict[str
     return {term.result(name): each for term in terms for name, each in chosen[term.name].items()}
 
 
+def numbers_of(loss: Losses, graph: Graph, metrics: Metrics = None) -> tuple[str, ...]:
+    """What is reported of a run: losses, metrics, and what stands beside losses."""
+    return tuple(with_loss(graph, loss, metrics).outputs)
+
+
 def losses_of(loss: Losses, graph: Graph) -> frozenset[str]:
     """The names of the results that are losses, or penalties."""
     return frozenset((LOSS, PENALTY, *(term.result(LOSS) for term in terms_of(loss, graph))))

@@ -10,6 +10,7 @@ from graphcnn.language.arguments import choose
 from graphcnn.models.autoencoder import autoencoder
 from graphcnn.models.cifar_fast import cifar_fast
 from graphcnn.models.crnn import crnn
+from graphcnn.models.dcgan import dcgan
 from graphcnn.models.digits_cnn import digits_cnn
 from graphcnn.models.lenet5 import lenet5
 from graphcnn.models.mnist_cnn import mnist_cnn
@@ -24,6 +25,7 @@ from graphcnn.models.unet import unet
 from graphcnn.models.vae import vae
 from graphcnn.models.vgg16 import vgg16
 from graphcnn.models.vgg_cifar import vgg_cifar
+from graphcnn.models.wgan_gp import wgan_gp
 
 if TYPE_CHECKING:
     from graphcnn.model import Model
@@ -46,6 +48,8 @@ MODELS: Final[dict[str, "Callable[..., Model]"]] = {
     "crnn": crnn,
     "pixelcnn": pixelcnn,
     "vae": vae,
+    "dcgan": dcgan,
+    "wgan_gp": wgan_gp,
 }
 
 __all__ = [
@@ -54,6 +58,7 @@ __all__ = [
     "build",
     "cifar_fast",
     "crnn",
+    "dcgan",
     "digits_cnn",
     "lenet5",
     "mnist_cnn",
@@ -68,6 +73,7 @@ __all__ = [
     "vae",
     "vgg16",
     "vgg_cifar",
+    "wgan_gp",
 ]
 
 

@@ -8,6 +8,7 @@ from graphcnn.data.weights import BALANCED
 from graphcnn.errors import DataError, GraphCnnError, GraphError
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.losses import LOSSES, Loss
+from graphcnn.learning.named_goals import GOALS, NamedGoals
 from graphcnn.learning.samplers import Codes
 from graphcnn.model import Model
 from graphcnn.recipes.kinds import CLASS_WEIGHTS as WEIGHTS
@@ -30,20 +31,21 @@ def loss_of(recipe: Recipe, model: Model | None = None) -> Losses:
     or what suits the data. Raises `RecipeError`."""
     table = {key: value for key, value in recipe.loss.items() if key != CLASS_WEIGHTS}
     name, places = table.pop("name", None), recipe.places
-    if name is not None and (not isinstance(name, str) or name not in LOSSES):
-        close = nearest(name, LOSSES) if isinstance(name, str) else ""
-        places.refuse("loss.name", f"expected one of {', '.join(LOSSES)}, found {name!r}{close}")
+    every: dict[str, Any] = {**LOSSES, **GOALS}
+    if name is not None and (not isinstance(name, str) or name not in every):
+        close = nearest(name, every) if isinstance(name, str) else ""
+        places.refuse("loss.name", f"expected one of {', '.join(every)}, found {name!r}{close}")
     former = None if model is None else model.objective or model.loss
     known = name or former or ("mse" if recipe.data.reconstruct else "cross_entropy")
     if not table:
         return known
-    loss: Any = LOSSES[known] if isinstance(known, str) else known
-    if not (isinstance(loss, Loss) and is_dataclass(loss)):
+    loss: Any = every[known] if isinstance(known, str) else known
+    if not (isinstance(loss, Loss | NamedGoals) and is_dataclass(loss)):
         places.refuse("loss", "settings of a loss are for one, and the model has several")
     settings = [f.name for f in fields(loss) if f.init]
     for key in table:
         if key not in settings:
-            having = [name for name, each in LOSSES.items() if hasattr(each, key)]
+            having = [name for name, each in every.items() if hasattr(each, key)]
             close = f"; it is for {' and '.join(having)}" if having else nearest(key, settings)
             what = "has no meaning for" if having else "is not known of"
             places.refuse_name(f"loss.{key}", f"{what} {loss.name}{close}")

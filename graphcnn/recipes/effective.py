@@ -11,7 +11,7 @@ from typing import Any
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.recipes.loading import placed
-from graphcnn.recipes.optimizing import AROUND, DEFAULT
+from graphcnn.recipes.optimizing import AROUND, DEFAULT, is_several
 from graphcnn.recipes.recipe import Recipe
 from graphcnn.recipes.trees import Tree
 from graphcnn.runtime.execution import Execution
@@ -79,6 +79,8 @@ def _without_none(values: Mapping[str, Any]) -> Tree:
 
 def _suggested(table: Mapping[str, Any]) -> Tree:
     """With the name, and what the class of that name suggests for small networks."""
+    if is_several(table):
+        return {pattern: _suggested(each) for pattern, each in table.items()}
     rule = OPTIMIZERS[table.get("name", DEFAULT)]
     found = {"learning_rate": rule.suggested().learning_rate, "momentum": rule.suggested_momentum}
     known = {key: value for key, value in found.items() if value is not None}

@@ -25,7 +25,7 @@ _PATHS = {
     "network": ("weights",),
     "data": ("labels",),
     "run": ("checkpoint", "resume"),
-    "output": ("model", "run", "curves"),
+    "output": ("model", "run", "curves", "drawn"),
 }
 
 

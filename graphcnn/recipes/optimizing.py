@@ -7,10 +7,10 @@ from typing import Any
 
 from graphcnn.errors import GraphCnnError
 from graphcnn.learning import schedules
-from graphcnn.learning.optimizers import OPTIMIZERS, WRAPPERS, Optimizer
+from graphcnn.learning.optimizers import OPTIMIZERS, WRAPPERS, Optimizer, Optimizers
 from graphcnn.learning.schedules import Constant, Schedule, epochs, warmup
 from graphcnn.learning.schedules.base import is_number
-from graphcnn.recipes.kinds import check_truths, nearest
+from graphcnn.recipes.kinds import TABLE, check_truths, nearest
 from graphcnn.recipes.places import KeyPath, Places
 from graphcnn.recipes.recipe import Recipe
 from graphcnn.recipes.trees import leaves
@@ -40,7 +40,7 @@ def optimizer_of(recipe: Recipe) -> Optimizer:
     small networks. Raises `RecipeError`.
     """
     places = recipe.places
-    made = _optimizer(recipe.optimizer, ("optimizer",), places)
+    made = _one_or_several(recipe.optimizer, places)
     made = made.at_rate(_rates(recipe, made))
     for name, suggested in AROUND.items():
         settings = getattr(recipe, name)
@@ -48,6 +48,31 @@ def optimizer_of(recipe: Recipe) -> Optimizer:
             values = suggested | _values(settings, (name,), places, WRAPPERS[name], ("optimizer",))
             made = _made(WRAPPERS[name], {"optimizer": made, **values}, (name,), places)
     return made
+
+
+def is_several(table: Mapping[str, Any]) -> bool:
+    """Whether the tables of optimisers stand in it by patterns of names of parameters."""
+    return any(not key.isidentifier() for key in table)
+
+
+def _one_or_several(table: Mapping[str, Any], places: Places) -> Optimizer:
+    path: KeyPath = ("optimizer",)
+    if not is_several(table):
+        return _optimizer(table, path, places)
+    made = {}
+    for key, value in table.items():
+        if key.isidentifier():
+            pattern = next(each for each in table if not each.isidentifier())
+            places.refuse_name(
+                (*path, key),
+                "stands beside optimisers by patterns of names of parameters, such as "
+                f'{pattern!r}: say it of each, optimizer."{pattern}".{key}',
+            )
+        if not TABLE.fits(value):
+            places.refuse((*path, key), f"expected {TABLE.expected}, found {value!r}")
+        made[key] = _optimizer(value, (*path, key), places)
+    found: Optimizer = _made(Optimizers, {"optimizers": made}, path, places)
+    return found
 
 
 def _optimizer(table: Mapping[str, Any], path: KeyPath, places: Places) -> Optimizer:

@@ -24,9 +24,10 @@ class Recipe:
 
     `loss`, `optimizer` and `schedule` have the settings of the class that their `name` names, and
     `lookahead`, `swa` and `ema`, where they are given, those of these classes; `ema = false` over
-    another recipe takes its own away. A number that follows a schedule of its own is a table,
-    { schedule = "cosine", initial = 0.9 }, an optimiser in another as well, { name = "adamw",
-    learning_rate = 0.5 }, and a length in epochs a text, "2 epochs".
+    another recipe takes its own away. Of several optimisers each is a table of its own, by a
+    pattern of the names of its parameters: [optimizer."D.*"]. A number that follows a schedule of
+    its own is a table, { schedule = "cosine", initial = 0.9 }, an optimiser in another as well,
+    { name = "adamw", learning_rate = 0.5 }, and a length in epochs a text, "2 epochs".
 
     Attributes:
         states: results on the test images that the recipe promises: { accuracy = 0.994 } is at

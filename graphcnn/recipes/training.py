@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from graphcnn.base.regular_files import is_folder
 from graphcnn.data.parts import Parts
 from graphcnn.errors import DataError, GraphCnnError, OutputError, RecipeError
 from graphcnn.learning.aim import Losses
-from graphcnn.learning.objective import LOSS, measures_of
+from graphcnn.learning.objective import measures_of, numbers_of
 from graphcnn.model import Model
 from graphcnn.network.feeding import as_dataset
 from graphcnn.network.views import viewed
@@ -136,14 +136,16 @@ def train_recipe(recipe: Recipe, data: Any = None, *, save: bool = False) -> Tra
     metrics = as_texts(recipe.measuring.metrics) or None
     loss = loss_of(recipe, model)
     try:
-        measured = measures_of(loss, model.graph, metrics)
+        measures_of(loss, model.graph, metrics)
     except GraphCnnError as error:
         recipe.places.refuse("measuring.metrics", error)
+    with _placed(recipe):
+        measured = numbers_of(loss, model.graph, metrics)
     _check_monitored(recipe, measured)
     for name in recipe.states:
-        if name not in (LOSS, *measured):
+        if name not in measured:
             recipe.places.refuse_name(
-                f"states.{name}", f"is not measured; measured are {', '.join((LOSS, *measured))}"
+                f"states.{name}", f"is not measured; measured are {', '.join(measured)}"
             )
     _check_views(recipe, model, loss)
     path, curves = recipe.output.model, recipe.output.curves
@@ -280,9 +282,9 @@ def _machine(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _check_monitored(recipe: Recipe, measured: Any) -> None:
+def _check_monitored(recipe: Recipe, measured: Sequence[str]) -> None:
     """Learn before training, not after an epoch, that there is no such number to watch."""
-    names = [LOSS, *measured]
+    names = [*measured]
     names += [f"val_{name}" for name in names]
     monitor = monitor_of(recipe)
     if monitor is not None and monitor.name not in names:

@@ -60,8 +60,9 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     """
     below, above = spelled_out(below), spelled_out(above)
     for name in NAMED:
-        named = above.get(name, {}).get("name")
-        if named is not None and named != below.get(name, {}).get("name", named):
+        named, old = above.get(name, {}).get("name"), below.get(name, {})
+        several = any(not key.isidentifier() for key in old)  # optimisers by patterns
+        if named is not None and (several or named != old.get("name", named)):
             del below[name]
     return _laid_over(below, above)
 

@@ -16,6 +16,7 @@ from graphcnn.data.specs import SPECS, Size, drawn_options, load
 from graphcnn.errors import DataError, GraphError
 from graphcnn.language.arguments import choose
 from graphcnn.learning.losses import LOSSES
+from graphcnn.learning.named_goals import GOALS
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.model import Model
 from graphcnn.models.resolve import ModelName, UnknownModelError, find
@@ -279,7 +280,7 @@ binarise_option = click.option(
 
 
 def loss_option(help: str, default: str | None = "cross_entropy") -> Callable[[F], F]:
-    names = [*LOSSES]
+    names = [*LOSSES, *GOALS]
     return click.option(
         "--loss", type=click.Choice(names), metavar="NAME", default=default,
         show_default=default is not None, help=f"{help} One of {', '.join(names)}.",

@@ -1,6 +1,7 @@
 """Losses with a name, and what is known of a loss that somebody gives."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 from graphcnn.errors import GraphError
@@ -48,11 +49,12 @@ _ELSEWHERE = {
 }
 
 
-def known_loss(loss: Any, predictions: int = 1) -> Loss:
+def known_loss(loss: Any, predictions: int = 1, others: Collection[str] = ()) -> Loss:
     """The loss of a name, of a function, whose name need not be said, or the loss itself.
 
     Args:
         predictions: how many a function is to take, before the target.
+        others: names that would do, too, where somebody else knows them.
 
     Raises:
         GraphError: the name is unknown, or it is none of these.
@@ -62,13 +64,14 @@ def known_loss(loss: Any, predictions: int = 1) -> Loss:
     if isinstance(loss, str):
         if loss in _ELSEWHERE:
             raise GraphError(f"unknown loss {loss!r}; here it is {_ELSEWHERE[loss]!r}")
-        return choose(LOSSES, loss, "loss")
+        choose(dict.fromkeys((*LOSSES, *others)), loss, "loss")
+        return LOSSES[loss]
     if isinstance(loss, type) and issubclass(loss, Loss):
         raise GraphError(f"loss must be an object, not its class: write {loss.__name__}()")
     known = next((own for own in LOSSES.values() if type(own).function is loss), None)
     if known is not None:
         return known
-    names = ", ".join(LOSSES)
+    names = ", ".join((*LOSSES, *others))
     takes = "prediction" if predictions == 1 else f"{predictions} predictions"
     expected = f"loss must be a name ({names}) or a function of ({takes}, target)"
     check_function(loss, expected, count=predictions + 1)
