@@ -74,7 +74,7 @@ def read_aim(text: str, graph: Graph) -> Losses:
     """
     found = json.loads(text)
     try:
-        if "goals" in found:
+        if isinstance(found, dict) and "goals" in found:
             goals = type(GOALS[found["goals"]])(**found["options"])
             terms_of(goals, graph)
             return goals

@@ -1,15 +1,13 @@
 """Goals with a name: networks that draw, and critics that learn to tell what they draw.
 
     model.fit(images, loss="gan", optimizer=cnn.Adam(2e-4, beta1=0.5))
-    model.fit(images, loss=cnn.goals.WGANGP(every=3), optimizer=cnn.Adam(1e-4, beta1=0.0))
+    model.fit(images, loss=cnn.goals.GAN(smoothing=0.1), optimizer=cnn.Adam(2e-4, beta1=0.5))
 
 They take outputs of a model by name, and train the parameters that patterns name.
 """
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
@@ -57,6 +55,19 @@ class NamedGoals(Goals):
         return f"{self.name}({said})" if said else self.name
 
 
+#: What `loss=` accepts as a name of goals, each with its usual settings; see `named`.
+GOALS: Final[dict[str, NamedGoals]] = {}
+
+G = TypeVar("G", bound=NamedGoals)
+
+
+def named(kind: type[G]) -> type[G]:
+    """Register goals by their name."""
+    GOALS[kind.name] = kind()
+    return kind
+
+
+@named
 @dataclass(frozen=True)
 class GAN(NamedGoals):
     """A generator whose images a critic is to take for real ones: I. Goodfellow et al.,
@@ -72,13 +83,15 @@ class GAN(NamedGoals):
     Args:
         smoothing: the critic's target of images is 1 - smoothing (T. Salimans et al.,
             arXiv:1606.03498, section 3.4).
+        every: steps of the critic for one of the generator.
 
     Raises:
-        GraphError: smoothing is not in [0, 1).
+        GraphError: smoothing is not in [0, 1), or no number of steps.
     """
 
     name: ClassVar[str] = "gan"
     smoothing: float = 0.0
+    every: int = 1
 
     def __post_init__(self) -> None:
         found = number(self.smoothing, "smoothing")
@@ -98,59 +111,5 @@ class GAN(NamedGoals):
 
         return {
             "d": Goal(of_critic, trains=self.critic),
-            "g": Goal(of_generator, trains=self.generator, after="d"),
-        }
-
-
-@dataclass(frozen=True)
-class WGANGP(NamedGoals):
-    """A generator that is to come near to images, as far as a critic of slope 1 sees it: I.
-    Gulrajani et al., arXiv:1704.00028.
-
-        d = mean(fake) - mean(real) + penalty · mean (slope - 1)²      the critic, in every step
-        g = -mean(fake)                                                the generator, every so many
-
-    The model has the outputs `real` and `fake`, what the critic says of images and of drawn ones,
-    and `slope` (N,): the length of the derivative of what it says by an image between the two,
-
-        (slope,) = cnn.gradients(cnn.sum(critic(between)), [between])
-
-    Beside the losses stand `d_distance`, mean(real) - mean(fake), an estimate of the distance of
-    the two distributions, and `d_penalty`.
-
-    Args:
-        penalty: what the penalty counts, 10 in the paper.
-        every: steps of the critic for one of the generator, 5 in the paper.
-
-    Raises:
-        GraphError: a negative penalty, or no number of steps.
-    """
-
-    name: ClassVar[str] = "wgan_gp"
-    penalty: float = 10.0
-    every: int = 5
-
-    def __post_init__(self) -> None:
-        found = number(self.penalty, "penalty")
-        if not (math.isfinite(found) and found >= 0):
-            raise GraphError(f"penalty must be finite and at least 0, found {found:g}")
-        super().__post_init__()
-
-    def _made(self) -> dict[str, Goal]:
-        def of_critic(real: Value, fake: Value, slope: Value) -> Numbers:
-            distance = mean(real) - mean(fake)
-            penalty = mean((slope - 1.0) * (slope - 1.0))
-            beside = {"distance": distance, "penalty": penalty}
-            return penalty * self.penalty - distance, beside
-
-        def of_generator(fake: Value) -> Value:
-            return -mean(fake)
-
-        return {
-            "d": Goal(of_critic, trains=self.critic),
             "g": Goal(of_generator, trains=self.generator, after="d", every=self.every),
         }
-
-
-#: What `loss=` accepts as a name of goals, each with its usual settings.
-GOALS: Final[Mapping[str, NamedGoals]] = {kind.name: kind() for kind in (GAN, WGANGP)}

@@ -24,7 +24,7 @@ def dcgan(*, in_channels: int = 1, size: int = 28, z: int = 64, features: int = 
     image, noise = cnn.input("image", (in_channels, size, size)), cnn.input("noise", (z,))
     side, wide = size // 4, 2 * features
     with cnn.scope("D"):
-        x = cnn.conv2d(image * 2.0 - 1.0, features, 4, stride=2, padding=1, name="conv1")
+        x = cnn.conv2d(image, features, 4, stride=2, padding=1, name="conv1")
         x = cnn.conv2d(cnn.leaky_relu(x, 0.2), wide, 4, stride=2, padding=1, name="conv2")
         x = cnn.dense(cnn.flatten(cnn.leaky_relu(x, 0.2)), 1, name="score")
     critic = cnn.Model(image, x, name="critic")

@@ -11,9 +11,9 @@ def wgan_gp(*, in_channels: int = 1, size: int = 28, z: int = 64, features: int 
     has no batch normalisation, as its slope is one of each image alone.
 
     Outputs: `real` and `fake` (N, 1), what the critic says of the image that is fed and of `drawn`,
-    which the generator makes of the value `code`; `slope` (N,), the length of the critic's
-    derivative by a mixture of the two images. Trained with the goals `wgan_gp`. The generator's
-    parameters are G.*, the critic's D.*. 270,690 parameters by default.
+    which the generator makes of the value `code`. Trained with the goals `wgan_gp`, which hold the
+    critic's slope at 1. The generator's parameters are G.*, the critic's D.*.
+    270,690 parameters by default.
 
     Raises:
         GraphError: `size` is not divisible by 4.
@@ -23,7 +23,7 @@ def wgan_gp(*, in_channels: int = 1, size: int = 28, z: int = 64, features: int 
     image, noise = cnn.input("image", (in_channels, size, size)), cnn.input("noise", (z,))
     side, wide = size // 4, 2 * features
     with cnn.scope("D"):
-        x = cnn.conv2d(image * 2.0 - 1.0, features, 4, stride=2, padding=1, name="conv1")
+        x = cnn.conv2d(image, features, 4, stride=2, padding=1, name="conv1")
         x = cnn.conv2d(cnn.leaky_relu(x, 0.2), wide, 4, stride=2, padding=1, name="conv2")
         x = cnn.dense(cnn.flatten(cnn.leaky_relu(x, 0.2)), 1, name="score")
     critic = cnn.Model(image, x, name="critic")
@@ -38,11 +38,7 @@ def wgan_gp(*, in_channels: int = 1, size: int = 28, z: int = 64, features: int 
     generator = cnn.Model(noise, x, name="generator")
     code = cnn.normal(cnn.zeros((cnn.N, z)), 1.0, predict="draw", name="code")
     drawn = generator(code)
-    share = cnn.random_uniform((cnn.N, 1, 1, 1), name="share")
-    between = image * share + drawn * (1.0 - share)
-    (slopes,) = cnn.gradients(cnn.sum(critic(between)), [between])
-    slope = cnn.sqrt(cnn.sum(slopes * slopes, axes=(1, 2, 3)) + 1e-12)
-    outputs = {"real": critic(image), "fake": critic(drawn), "slope": slope, "drawn": drawn}
+    outputs = {"real": critic(image), "fake": critic(drawn), "drawn": drawn}
     model = cnn.Model(image, outputs, name="wgan_gp")
     model.objective = "wgan_gp"
     model.sampler = cnn.samplers.Codes("code", image="drawn")

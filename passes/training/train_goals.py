@@ -17,7 +17,7 @@ from graphcnn.ir.graph import Graph, rebuilt, state_of, topological_order, with_
 from graphcnn.ir.node import Node, Value
 from graphcnn.ir.origin import inherit
 from graphcnn.ir.plan import GRADIENT
-from graphcnn.ir.sources import State
+from graphcnn.ir.sources import Role, State
 from graphcnn.learning.goals import Goals
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.ops.norm import BatchNorm, BatchNormTrain
@@ -162,11 +162,15 @@ def refuse_derived_norms(graph: Graph, names: Iterable[str]) -> None:
     dropout."""
     nodes = topological_order([graph.outputs[name].node for name in names])
     derived = {n.origin.forward for n in nodes if "backward" in n.origin.passes}
+    # A derivative may be all that is left of a normalisation in a loss: it reads its statistics.
+    read = {state for n in nodes if "backward" in n.origin.passes for state in _statistics(n)}
     for node in nodes:
         moved = isinstance(node.op, BatchNorm | BatchNormTrain) and any(
             isinstance(v.node.op, State) and state_of(v).trainable for v in node.inputs
         )
-        if "backward" in node.origin.passes or node.name not in derived:
+        if "backward" in node.origin.passes:
+            continue
+        if node.name not in derived and not read.intersection(_statistics(node)):
             continue
         if moved or (isinstance(node.op, Dropout) and node.op.rate > 0):
             where = f" ({node.origin.location})" if node.origin.location else ""
@@ -175,3 +179,9 @@ def refuse_derived_norms(graph: Graph, names: Iterable[str]) -> None:
                 "training computes in another form (of the batch, at random) than it was "
                 "differentiated in: take layer_norm or group_norm there, or freeze it"
             )
+
+
+def _statistics(node: Node) -> set[Value]:
+    """The running means and variances that a node reads."""
+    states = [v for v in node.inputs if isinstance(v.node.op, State)]
+    return {v for v in states if state_of(v).role is Role.STATISTIC}

@@ -78,6 +78,17 @@ EXPECTED: dict[str, tuple[Shape, int]] = {
         + (32 * 16 * 16 + 16)
         + (16 * 16 + 1),
     ),
+    # two kernels of 4×4 down and a score; a dense layer, norms and two kernels of 4×4 up
+    **dict.fromkeys(
+        ("dcgan", "wgan_gp"),
+        (
+            (N, 1),
+            (32 * 17 + 64 * (32 * 16 + 1) + 64 * 49 + 1)
+            + (64 * 64 * 49 + 2 * 64)
+            + (64 * 32 * 16 + 2 * 32)
+            + (32 * 16 + 1),
+        ),
+    ),
 }
 
 
@@ -109,7 +120,7 @@ def test_the_docstring_tells_source_and_parameters(name: str) -> None:
     assert any(str(year) in doc for year in range(1990, 2030)) or "arXiv:" in doc
 
 
-NOT_CLASSIFIERS = {"unet", "autoencoder", "crnn", "pixelcnn", "vae"}
+NOT_CLASSIFIERS = {"unet", "autoencoder", "crnn", "pixelcnn", "vae", "dcgan", "wgan_gp"}
 
 
 @pytest.mark.parametrize("name", sorted(set(MODELS) - NOT_CLASSIFIERS))
@@ -132,6 +143,10 @@ def test_sizes_that_cannot_be_halved() -> None:
         build("unet", size=30)
     with pytest.raises(GraphError, match="vae: size must be divisible by 4, found 30"):
         build("vae", size=30)
+    with pytest.raises(GraphError, match="dcgan: size must be divisible by 4, found 30"):
+        build("dcgan", size=30)
+    with pytest.raises(GraphError, match="wgan_gp: size must be divisible by 4, found 30"):
+        build("wgan_gp", size=30)
     with pytest.raises(GraphError, match="autoencoder: size must be divisible by 4, found 30"):
         build("autoencoder", size=30)
 

@@ -9,20 +9,13 @@ from training.test_goals import batches, by_hand
 
 import graphcnn as cnn
 from graphcnn import recipes
-from graphcnn.errors import GraphError, RecipeError
+from graphcnn.errors import GraphError, RecipeError, WeightsError
+from graphcnn.learning.aim_text import read_aim
+from graphcnn.passes.training import wgan_gp
 from graphcnn.recipes.optimizing import optimizer_of
 
 TINY = {"size": 8, "features": 4, "z": 3}
 ADAM = {"D.*": cnn.Adam(0.01, beta1=0.5), "G.*": cnn.Adam(0.02, beta1=0.0)}
-
-
-def with_slope() -> cnn.Model:
-    model = hand.gan()
-    between, score = model.graph.outputs["between"], model.graph.outputs["between_score"]
-    (slopes,) = cnn.gradients(cnn.sum(score), [between])
-    slope = cnn.sqrt(cnn.sum(slopes * slopes, axes=1) + 1e-12)
-    outputs = {name: model.graph.outputs[name] for name in ("real", "fake")}
-    return cnn.Model(model.graph.inputs, {**outputs, "slope": slope}, "gan").initialize(0)
 
 
 def np_smoothed(p, b):
@@ -40,10 +33,20 @@ KINDS = {
 }
 
 
+def points(monkeypatch) -> cnn.Model:
+    """A network of points whose images between two lie where its input `share` has them."""
+    model = hand.gan()
+    outputs = {"real": "real", "fake": "fake", "drawn": "points"}
+    made = {name: model.graph.outputs[own] for name, own in outputs.items()}
+    share = model.graph.inputs[-1]
+    monkeypatch.setattr(wgan_gp, "random_uniform", lambda *shape, **options: share)
+    return cnn.Model(model.graph.inputs, made, "points").initialize(0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_step_is_that_written_by_hand(kind):
+def test_every_step_is_that_written_by_hand(kind, monkeypatch):
     goals, losses, every = KINDS[kind]
-    model = with_slope()
+    model = points(monkeypatch)
     p = {key: array.copy() for key, array in model.parameters.items()}
     with cnn.Session(model, goals, ADAM) as session:
         for b, (row, after) in zip(batches(7), by_hand(p, losses, 7, every, True), strict=True):
@@ -54,15 +57,29 @@ def test_every_step_is_that_written_by_hand(kind):
                 np.testing.assert_allclose(session.states[key], array, rtol=1e-8, atol=1e-10)
 
 
-def test_what_stands_beside_the_losses():
-    model, b = with_slope(), next(batches(1))
+def test_what_stands_beside_the_losses(monkeypatch):
+    model, b = points(monkeypatch), next(batches(1))
     said = {k: np.asarray(v, float) for k, v in model.predict(b).items()}
     row = model.evaluate(b, loss="gan")
     assert row["d_real"] == pytest.approx((1 / (1 + np.exp(-said["real"]))).mean(), rel=1e-6)
     assert row["d_fake"] == pytest.approx((1 / (1 + np.exp(-said["fake"]))).mean(), rel=1e-6)
     row = model.evaluate(b, loss="wgan_gp")
-    assert row["d_distance"] == pytest.approx((said["real"] - said["fake"]).mean(), rel=1e-6)
-    assert row["d_penalty"] == pytest.approx(((said["slope"] - 1) ** 2).mean(), rel=1e-6)
+    distance = (said["real"] - said["fake"]).mean()
+    assert row["d_distance"] == pytest.approx(distance, rel=1e-6)
+    assert row["d_loss"] == pytest.approx(10 * row["d_penalty"] - distance, rel=1e-6)
+
+
+def test_each_step_and_item_has_a_place_of_its_own_between_two_images():
+    model = cnn.models.wgan_gp(**TINY).initialize(0)
+    graph = model.training_graph("wgan_gp", "sgd")
+    shares = [n for n in graph.nodes if n.op.name == "random_uniform" and n.output.shape[1:]]
+    shape = {n.output.shape for n in shares}
+    assert (cnn.N, 1, 1, 1) in shape
+    images = np.random.default_rng(0).random((8, 1, 8, 8)).astype("f4")
+    still = {"D.*": cnn.SGD(1e-30), "G.*": cnn.SGD(1e-30)}
+    with cnn.Session(model, "wgan_gp", still) as session:
+        rows = [session.step(images) for _ in range(2)]
+    assert rows[0]["d_penalty"] != rows[1]["d_penalty"]
 
 
 def test_they_are_saved_with_their_settings(tmp_path: Path):
@@ -78,6 +95,47 @@ def test_they_are_saved_with_their_settings(tmp_path: Path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", cnn.goals.GOALS)
+def test_a_name_is_its_goals(name):
+    images = np.random.default_rng(0).random((8, 1, 8, 8)).astype("f4")
+    rows = []
+    for loss in (name, cnn.goals.GOALS[name], dict(cnn.goals.GOALS[name])):
+        with cnn.Session(cnn.models.dcgan(**TINY).initialize(0), loss, ADAM) as session:
+            rows.append([session.step(images) for _ in range(5)])
+    assert rows[0] == rows[1] == rows[2]
+
+
+def test_a_file_that_tells_others_is_refused(tmp_path: Path):
+    path = tmp_path / "gan.safetensors"
+    model = cnn.models.dcgan(**TINY).initialize(0)
+    model.objective = cnn.goals.WGANGP(every=2)
+    model.save(path)
+    path.write_bytes(path.read_bytes().replace(b"wgan_gp", b"wgan_gq"))
+    with pytest.raises(WeightsError, match="field 'objective' of the metadata"):
+        cnn.load(path)
+    for text in (
+        '{"goals": "wgan_gq", "options": {}}',
+        '{"goals": ["gan"], "options": {}}',
+        '{"goals": "gan", "options": {"slope": 1.0}}',
+        '{"goals": "gan", "options": {"every": 0}}',
+        '{"goals": "gan", "options": 3}',
+        '{"goals": "gan"}',
+        '["goals"]',
+    ):
+        with pytest.raises((ValueError, GraphError)):
+            read_aim(text, model.graph)
+
+
+@pytest.mark.parametrize("between", [cnn.batch_norm, cnn.dropout])
+def test_a_slope_through_what_training_computes_otherwise_is_refused(between):
+    x = cnn.input("x", (2,))
+    critic = cnn.Model(x, cnn.dense(between(x, name="D.other"), 1, name="D.1"))
+    drawn = cnn.dense(cnn.random_normal((cnn.N, 2)), 2, name="G.1")
+    outputs = {"real": critic(x), "fake": critic(drawn), "drawn": drawn}
+    with pytest.raises(GraphError, match=r"D\.other"):
+        cnn.Model(x, outputs).training_graph("wgan_gp", "sgd")
+
+
 def test_wrong_use_is_told():
     with pytest.raises(GraphError, match=r"smoothing must be in \[0, 1\), found 1"):
         cnn.goals.GAN(smoothing=1)
@@ -91,9 +149,17 @@ def test_wrong_use_is_told():
         model.evaluate(np.zeros((2, 3), "f4"), loss="gan")
     with pytest.raises(GraphError, match=r"unknown loss 'wgan'.*wgan_gp"):
         model.evaluate(np.zeros((2, 3), "f4"), loss="wgan")
-    pair = with_slope()
+    pair = hand.gan()
     with pytest.raises(GraphError, match=r"goal 'd': trains='C\.\*' fits no parameter.*D\."):
         pair.training_graph(cnn.goals.GAN(critic="C.*"), "sgd")
+    image, told = cnn.input("image", (3,)), cnn.input("told", (3,))
+    drawn = cnn.dense(told, 3, name="G")
+    critic = cnn.Model(image, cnn.dense(image, 1, name="D"))
+    outputs = {"real": critic(image) * cnn.sum(told), "fake": critic(drawn), "drawn": drawn}
+    two = cnn.Model([image, told], outputs)
+    says = r"real must depend on one input, of the type of drawn f32\[N,3\], found image .* told"
+    with pytest.raises(GraphError, match=says):
+        two.training_graph("wgan_gp", "sgd")
 
 
 # Of recipes
