@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphcnn import data, goals
+from graphcnn import data
 from graphcnn.data.normalisation import Normalisation
 from graphcnn.errors import (
     CheckpointWarning,
@@ -186,7 +186,8 @@ def check_onnx(
 
 #: Packages that are loaded at first use.
 _LATER = {"augment": "graphcnn.data.augment", "callbacks": "graphcnn.training.callbacks",
-          "distributions": "graphcnn.learning.distributions", "models": "graphcnn.models",
+          "distributions": "graphcnn.learning.distributions",
+          "goals": "graphcnn.passes.training.named_goals", "models": "graphcnn.models",
           "samplers": "graphcnn.learning.samplers", "sklearn": "graphcnn.sklearn",
           "testing": "graphcnn.testing"}  # fmt: skip
 
@@ -309,7 +310,6 @@ __all__ = [
     "gather",
     "gelu",
     "global_avg_pool2d",
-    "goals",
     "gradients",
     "greater",
     "greater_equal",

@@ -37,7 +37,7 @@ LAYERS = [
     {"onnx", "training"},
     {"exchange", "lens"},
     {"doctor", "page"},
-    {"goals", "model"},
+    {"model"},
     {"testing"},
     {""},  # the package itself, which gathers what users see
     {"models"},

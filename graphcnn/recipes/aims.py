@@ -45,7 +45,7 @@ def loss_of(recipe: Recipe, model: Model | None = None) -> Losses:
     settings = [f.name for f in fields(loss) if f.init]
     for key in table:
         if key not in settings:
-            having = [name for name, each in every.items() if hasattr(each, key)]
+            having = [name for name, each in every.items() if key in each.options]
             close = f"; it is for {' and '.join(having)}" if having else nearest(key, settings)
             what = "has no meaning for" if having else "is not known of"
             places.refuse_name(f"loss.{key}", f"{what} {loss.name}{close}")

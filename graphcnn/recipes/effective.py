@@ -11,9 +11,9 @@ from typing import Any
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.optimizers import OPTIMIZERS
 from graphcnn.recipes.loading import placed
-from graphcnn.recipes.optimizing import AROUND, DEFAULT, is_several
+from graphcnn.recipes.optimizing import AROUND, DEFAULT, several
 from graphcnn.recipes.recipe import Recipe
-from graphcnn.recipes.trees import Tree
+from graphcnn.recipes.trees import Tree, by_patterns
 from graphcnn.runtime.execution import Execution
 
 
@@ -42,7 +42,10 @@ def effective(recipe: Recipe, batch_size: int, loss: Losses) -> Recipe:
         "runtime": execution.runtime,
         "precision": execution.precision,
     }
-    tree["optimizer"] = _suggested(recipe.optimizer)
+    if by_patterns(recipe.optimizer):
+        tree["optimizer"] = {p: _suggested(t) for p, t in several(recipe).items()}
+    else:
+        tree["optimizer"] = _suggested(recipe.optimizer)
     for name, suggested in AROUND.items():
         if name in recipe.said:
             tree[name] = {**suggested, **getattr(recipe, name)}
@@ -79,9 +82,12 @@ def _without_none(values: Mapping[str, Any]) -> Tree:
 
 def _suggested(table: Mapping[str, Any]) -> Tree:
     """With the name, and what the class of that name suggests for small networks."""
-    if is_several(table):
-        return {pattern: _suggested(each) for pattern, each in table.items()}
     rule = OPTIMIZERS[table.get("name", DEFAULT)]
     found = {"learning_rate": rule.suggested().learning_rate, "momentum": rule.suggested_momentum}
     known = {key: value for key, value in found.items() if value is not None}
-    return {"name": DEFAULT, **known, **table}
+    around = {
+        name: {**suggested, **table[name]}
+        for name, suggested in AROUND.items()
+        if isinstance(table.get(name), Mapping)
+    }
+    return {"name": DEFAULT, **known, **table, **around}

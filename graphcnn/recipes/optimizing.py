@@ -1,4 +1,7 @@
-"""The optimiser of a recipe: from its tables, and those of its schedule and averages."""
+"""The optimiser of a recipe: from its tables, and those of its schedule and averages.
+
+[optimizer."D.*"] is that of the parameters of such names, beside others by other patterns.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,10 +13,10 @@ from graphcnn.learning import schedules
 from graphcnn.learning.optimizers import OPTIMIZERS, WRAPPERS, Optimizer, Optimizers
 from graphcnn.learning.schedules import Constant, Schedule, epochs, warmup
 from graphcnn.learning.schedules.base import is_number
-from graphcnn.recipes.kinds import TABLE, check_truths, nearest
+from graphcnn.recipes.kinds import check_truths, nearest
 from graphcnn.recipes.places import KeyPath, Places
 from graphcnn.recipes.recipe import Recipe
-from graphcnn.recipes.trees import leaves
+from graphcnn.recipes.trees import by_patterns, is_pattern, leaves
 
 DEFAULT = "adam"
 #: What goes around the optimiser, the innermost first, and what the command line suggests of it.
@@ -37,42 +40,72 @@ def optimizer_of(recipe: Recipe) -> Optimizer:
     """The optimiser that the tables describe, with the averages around it.
 
     Where nobody says another, learning rate and momentum are those that its class suggests for
-    small networks. Raises `RecipeError`.
+    small networks. Of several by patterns a schedule is a factor on all rates, from 1, and each has
+    the averages of a table of its own, [optimizer."G.*".ema], else those of the recipe. Raises
+    `RecipeError`.
     """
-    places = recipe.places
-    made = _one_or_several(recipe.optimizer, places)
-    made = made.at_rate(_rates(recipe, made))
-    for name, suggested in AROUND.items():
-        settings = getattr(recipe, name)
-        if name in recipe.said:
-            values = suggested | _values(settings, (name,), places, WRAPPERS[name], ("optimizer",))
-            made = _made(WRAPPERS[name], {"optimizer": made, **values}, (name,), places)
-    return made
+    places, path = recipe.places, ("optimizer",)
+    around = {name: ((name,), getattr(recipe, name)) for name in AROUND if name in recipe.said}
+    if not by_patterns(recipe.optimizer):
+        made = _optimizer(recipe.optimizer, path, places)
+        return _averaged(made.at_rate(_rates(recipe, made)), around, places)
+    parts = {
+        pattern: _part(table, (*path, pattern), around, places)
+        for pattern, table in several(recipe).items()
+    }
+    made = _made(Optimizers, {"optimizers": parts}, path, places)
+    assert isinstance(made, Optimizers)
+    return made.at_rate(_rates(recipe, made))
 
 
-def is_several(table: Mapping[str, Any]) -> bool:
-    """Whether the tables of optimisers stand in it by patterns of names of parameters."""
-    return any(not key.isidentifier() for key in table)
-
-
-def _one_or_several(table: Mapping[str, Any], places: Places) -> Optimizer:
-    path: KeyPath = ("optimizer",)
-    if not is_several(table):
-        return _optimizer(table, path, places)
-    made = {}
-    for key, value in table.items():
-        if key.isidentifier():
-            pattern = next(each for each in table if not each.isidentifier())
-            places.refuse_name(
-                (*path, key),
-                "stands beside optimisers by patterns of names of parameters, such as "
-                f'{pattern!r}: say it of each, optimizer."{pattern}".{key}',
+def several(recipe: Recipe) -> Mapping[str, Mapping[str, Any]]:
+    """The tables of several optimisers, by their patterns. Raises `RecipeError` for what is no
+    such table, and for settings beside them."""
+    patterns = [name for name in recipe.optimizer if is_pattern(name)]
+    for name, table in recipe.optimizer.items():
+        if not is_pattern(name):
+            recipe.places.refuse_name(
+                ("optimizer", name),
+                f'stands beside optimisers by patterns: say it of each, optimizer."{patterns[0]}"'
+                f".{name}",
             )
-        if not TABLE.fits(value):
-            places.refuse((*path, key), f"expected {TABLE.expected}, found {value!r}")
-        made[key] = _optimizer(value, (*path, key), places)
-    found: Optimizer = _made(Optimizers, {"optimizers": made}, path, places)
-    return found
+        if not isinstance(table, Mapping):
+            recipe.places.refuse(
+                ("optimizer", name),
+                f"expected a table, the settings of the optimiser of {name!r}, found {table!r}",
+            )
+    return recipe.optimizer
+
+
+def _part(
+    table: Mapping[str, Any],
+    path: KeyPath,
+    around: Mapping[str, tuple[KeyPath, Any]],
+    places: Places,
+) -> Optimizer:
+    """One of several optimisers, with its averages."""
+    made = _optimizer({k: v for k, v in table.items() if k not in AROUND}, path, places)
+    own = dict(around)
+    for name in AROUND:
+        if name in table:
+            own[name] = ((*path, name), table[name])
+            if table[name] is False:
+                del own[name]
+            elif not isinstance(table[name], Mapping):
+                places.refuse((*path, name), f"expected a table, or false, found {table[name]!r}")
+    return _averaged(made, own, places)
+
+
+def _averaged(
+    made: Optimizer, around: Mapping[str, tuple[KeyPath, Any]], places: Places
+) -> Optimizer:
+    """With what goes around it, by name: where that was said, and its settings."""
+    for name, suggested in AROUND.items():
+        if name in around:
+            path, settings = around[name]
+            values = suggested | _values(settings, path, places, WRAPPERS[name], ("optimizer",))
+            made = _made(WRAPPERS[name], {"optimizer": made, **values}, path, places)
+    return made
 
 
 def _optimizer(table: Mapping[str, Any], path: KeyPath, places: Places) -> Optimizer:

@@ -38,8 +38,10 @@ from graphcnn.recipes.folder import (
 from graphcnn.recipes.inputs import augmented, network_named, network_of, parts_of, transforms_of
 from graphcnn.recipes.kinds import as_texts
 from graphcnn.recipes.optimizing import optimizer_of
+from graphcnn.recipes.places import KeyPath
 from graphcnn.recipes.recipe import Recipe
 from graphcnn.recipes.record import Record
+from graphcnn.recipes.trees import by_patterns
 from graphcnn.training.fit import fit
 from graphcnn.training.history import History
 from graphcnn.training.monitor import Monitor
@@ -262,14 +264,31 @@ def _placed(recipe: Recipe) -> Iterator[None]:
         # In front stand an optimiser, a loss with its line, or the setting itself.
         found = re.match(r"(?:(\w+)(?: \(.*?\))?: )+", str(error))
         owner, problem = (found[1], str(error)[found.end() :]) if found else ("", str(error))
-        for pattern in recipe.optimizer.get("groups", {}):
-            if problem.startswith(f"groups[{pattern!r}]"):
-                recipe.places.refuse(("optimizer", "groups", pattern), problem)
+        for path, settings in _optimizers(recipe):
+            if str(error).startswith(f"optimizer[{path[-1]!r}]"):
+                recipe.places.refuse(path, error)
+            for pattern in settings.get("groups", {}):
+                if problem.startswith(f"groups[{pattern!r}]"):
+                    recipe.places.refuse((*path, "groups", pattern), problem)
+        both = re.search(r"would be changed by two optimisers, of '(.*?)' and", str(error))
+        if both:
+            recipe.places.refuse(("optimizer", both[1]), error)
+        if re.match(r"(no )?goal\b", str(error)) and recipe.loss:
+            recipe.places.refuse("loss", error)
         for word in (owner, re.split(r"\W", problem)[0]):
             for table in ("run", "loss", "optimizer", "machine"):
                 if word in recipe.said.get(table, {}):
                     recipe.places.refuse(f"{table}.{word}", problem)
         raise
+
+
+def _optimizers(recipe: Recipe) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """Each table of an optimiser, and where it stands."""
+    if not by_patterns(recipe.optimizer):
+        yield ("optimizer",), recipe.optimizer
+        return
+    for pattern, table in recipe.optimizer.items():
+        yield ("optimizer", pattern), table
 
 
 def _machine(recipe: Recipe) -> dict[str, Any]:

@@ -16,6 +16,18 @@ SHORT = {
 }  # fmt: skip
 #: Tables whose other keys belong to what `name` names: another name begins the table anew.
 NAMED = ("network", "loss", "optimizer", "schedule")
+_OF_PATTERNS = frozenset(".*?[")
+
+
+def by_patterns(table: Any) -> bool:
+    """Whether a table of optimisers has one for each pattern of names, [optimizer."D.*"], and not
+    the settings of a single one, whose names are words."""
+    return isinstance(table, Mapping) and any(map(is_pattern, table))
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a key is a pattern of names of parameters, which are `layer.weight`."""
+    return not _OF_PATTERNS.isdisjoint(name)
 
 
 def key_path(name: str) -> KeyPath:
@@ -56,15 +68,28 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     """The values of both; where both have one, that of `above`.
 
     Settings belong to what they are settings of: where `above` names another optimiser, loss,
-    schedule or network, those of `below` are gone.
+    schedule or network, those of `below` are gone, and where one of them has several optimisers by
+    patterns and the other names a single one.
     """
     below, above = spelled_out(below), spelled_out(above)
     for name in NAMED:
-        named, old = above.get(name, {}).get("name"), below.get(name, {})
-        several = any(not key.isidentifier() for key in old)  # optimisers by patterns
-        if named is not None and (several or named != old.get("name", named)):
+        if name in below and _others(below[name], above.get(name, {})):
             del below[name]
+    old, new = below.get("optimizer", {}), above.get("optimizer", {})
+    if by_patterns(old) and by_patterns(new):
+        kept = {p: t for p, t in old.items() if p not in new or not _others(t, new[p])}
+        below["optimizer"] = kept
     return _laid_over(below, above)
+
+
+def _others(below: Any, above: Any) -> bool:
+    """Whether the settings of one table have no meaning where the other is laid over it."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return False
+    named = above.get("name")
+    if by_patterns(below) != by_patterns(above):
+        return named is not None or (by_patterns(above) and bool(below))
+    return named is not None and named != below.get("name", named)
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:

@@ -11,7 +11,7 @@ import graphcnn as cnn
 from graphcnn import recipes
 from graphcnn.errors import GraphError, RecipeError, WeightsError
 from graphcnn.learning.aim_text import read_aim
-from graphcnn.passes.training import wgan_gp
+from graphcnn.passes.training import named_goals
 from graphcnn.recipes.optimizing import optimizer_of
 
 TINY = {"size": 8, "features": 4, "z": 3}
@@ -39,7 +39,7 @@ def points(monkeypatch) -> cnn.Model:
     outputs = {"real": "real", "fake": "fake", "drawn": "points"}
     made = {name: model.graph.outputs[own] for name, own in outputs.items()}
     share = model.graph.inputs[-1]
-    monkeypatch.setattr(wgan_gp, "random_uniform", lambda *shape, **options: share)
+    monkeypatch.setattr(named_goals, "random_uniform", lambda *shape, **options: share)
     return cnn.Model(model.graph.inputs, made, "points").initialize(0)
 
 

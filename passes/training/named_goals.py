@@ -1,4 +1,10 @@
-"""The goals of a critic of bounded slope: they hold a derivative."""
+"""Goals with a name, as `loss=` takes them: several losses in a step, each with its parameters.
+
+    model.fit(images, loss="wgan_gp", optimizer=cnn.Adam(1e-4, beta1=0.0, beta2=0.9))
+    model.fit(images, loss=cnn.goals.WGANGP(every=3), optimizer=cnn.Adam(1e-4, beta1=0.5))
+
+`cnn.Goal` makes such of functions of one's own. Here are those that hold a derivative.
+"""
 
 import math
 from dataclasses import dataclass
@@ -14,9 +20,11 @@ from graphcnn.language.elementwise import sqrt
 from graphcnn.language.reduce import mean, sum
 from graphcnn.language.sources import random_uniform
 from graphcnn.learning.goals import Goal
-from graphcnn.learning.named_goals import NamedGoals, Numbers, named
+from graphcnn.learning.named_goals import GAN, GOALS, NamedGoals, Numbers, named
 from graphcnn.ops.random import Dropout
 from graphcnn.passes.training.backward import gradients
+
+__all__ = ["GAN", "GOALS", "WGANGP", "NamedGoals"]
 
 #: The stream of the draws between images.
 _STREAM = 0x57474150
