@@ -16,6 +16,7 @@ from graphcnn.models.lenet5 import lenet5
 from graphcnn.models.mnist_cnn import mnist_cnn
 from graphcnn.models.mnist_fast import mnist_fast
 from graphcnn.models.mobilenet_v2 import mobilenet_v2
+from graphcnn.models.pixel_rnn import diagonal_lstm, row_lstm
 from graphcnn.models.pixelcnn import pixelcnn
 from graphcnn.models.resnet9 import resnet9
 from graphcnn.models.resnet18 import resnet18
@@ -47,6 +48,8 @@ MODELS: Final[dict[str, "Callable[..., Model]"]] = {
     "autoencoder": autoencoder,
     "crnn": crnn,
     "pixelcnn": pixelcnn,
+    "row_lstm": row_lstm,
+    "diagonal_lstm": diagonal_lstm,
     "vae": vae,
     "dcgan": dcgan,
     "wgan_gp": wgan_gp,
@@ -59,6 +62,7 @@ __all__ = [
     "cifar_fast",
     "crnn",
     "dcgan",
+    "diagonal_lstm",
     "digits_cnn",
     "lenet5",
     "mnist_cnn",
@@ -68,6 +72,7 @@ __all__ = [
     "resnet9",
     "resnet18",
     "resnet18_cifar",
+    "row_lstm",
     "squeezenet",
     "unet",
     "vae",

@@ -68,6 +68,16 @@ EXPECTED: dict[str, tuple[Shape, int]] = {
         + 24 * 25
         + 25,
     ),
+    # the first kernel; four layers of what they read, keep and give; head, logits
+    "row_lstm": (
+        (N, 1, 28, 28),
+        48 * 50 + 4 * (96 * (48 * 3 + 1) + 96 * 24 * 3 + 48 * 25) + 48 * 49 + 49,
+    ),
+    # the same of three layers, which go two ways
+    "diagonal_lstm": (
+        (N, 1, 28, 28),
+        32 * 50 + 3 * (2 * (64 * 33 + 64 * 16 * 2) + 32 * 17) + 32 * 33 + 33,
+    ),
     # kernels of 4×4 down, the dense layer, mean and log variance of 20; two dense layers, 4×4 up
     "vae": (
         (N, 1, 28, 28),
@@ -120,7 +130,8 @@ def test_the_docstring_tells_source_and_parameters(name: str) -> None:
     assert any(str(year) in doc for year in range(1990, 2030)) or "arXiv:" in doc
 
 
-NOT_CLASSIFIERS = {"unet", "autoencoder", "crnn", "pixelcnn", "vae", "dcgan", "wgan_gp"}
+NOT_CLASSIFIERS = {"unet", "autoencoder", "crnn", "pixelcnn", "row_lstm", "diagonal_lstm", "vae", "dcgan",
+                   "wgan_gp"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(set(MODELS) - NOT_CLASSIFIERS))

@@ -13,8 +13,8 @@ from graphcnn.models import MODELS
 from graphcnn.tools.cli import cli
 
 COMMANDS = (
-    "quickstart train runs lr-find doctor evaluate predict sample summary draw volume lens page "
-    "lesson export build import convert check passes diff plan profile models ops bench cache"
+    "quickstart train runs lr-find doctor evaluate predict sample judge summary draw volume lens "
+    "page lesson export build import convert check passes diff plan profile models ops bench cache"
 ).split()
 
 
