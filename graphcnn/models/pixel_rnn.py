@@ -6,8 +6,6 @@ arXiv:1601.06759.
 
 from collections.abc import Callable
 
-import numpy as np
-
 import graphcnn as cnn
 from graphcnn.errors import GraphError
 from graphcnn.ir.node import Value
@@ -87,7 +85,8 @@ def diagonal_lstm(
 
     def one_way(x: Value, name: str, back: bool) -> Value:
         reads = cnn.conv2d(x, 4 * features, 1, mask="B", mask_groups=channels, name=f"{name}.input")
-        inside = cnn.constant(_skewed_places(size, back))
+        image = cnn.zeros((1, 1, size, size)) + 1.0
+        inside = _skewed(image, size, back)  # 1 where there is a pixel, 0 beside it
 
         def step(before: State, column: State) -> tuple[State, Value]:
             row, there = column
@@ -148,11 +147,11 @@ def _skewed(x: Value, size: int, back: bool) -> Value:
 
     Rows that are longer by one are as many numbers in a line, each begun a place later.
     """
-    _, channels, _, _ = x.shape
+    n, channels, _, _ = x.shape
     apart = size - 2 if back else size
-    x = cnn.reshape(cnn.pad2d(x, (0, 0, 0, apart)), (cnn.N, channels, 1, size * (size + apart)))
+    x = cnn.reshape(cnn.pad2d(x, (0, 0, 0, apart)), (n, channels, 1, size * (size + apart)))
     x = cnn.pad2d(x, (0, 0, size - 1, 1)) if back else x[:, :, :, :-size]
-    return cnn.reshape(x, (cnn.N, channels, size, 2 * size - 1))
+    return cnn.reshape(x, (n, channels, size, 2 * size - 1))
 
 
 def _straight(x: Value, size: int, back: bool) -> Value:
@@ -162,11 +161,3 @@ def _straight(x: Value, size: int, back: bool) -> Value:
     x = x[:, :, :, size - 1 : -1] if back else cnn.pad2d(x, (0, 0, 0, size))
     apart = size - 2 if back else size
     return cnn.reshape(x, (cnn.N, channels, size, size + apart))[:, :, :, :size]
-
-
-def _skewed_places(size: int, back: bool) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    """1 where a skewed image has a pixel, 0 beside it: (1, 1, S, 2·S - 1)."""
-    row, column = np.arange(size)[:, None], np.arange(2 * size - 1)
-    first = size - 1 - row if back else row
-    inside = (column >= first) & (column < first + size)
-    return inside.astype(np.float32)[None, None]

@@ -2,8 +2,9 @@
 
 Pieces whose times overlap must not overlap in space, and the arena shall be small: dynamic storage
 allocation, which is NP-hard. Here pieces are placed one after the other, each into the tightest gap
-that fits. What decides is the order: several are tried, and then what ended on top is placed
-earlier, until the arena is as small as the lower bound or the tries are used up.
+that fits, or at an end of the arena where one is free, so that what is left is in one piece. What
+decides is the order: several are tried, and then what ended on top is placed earlier, until the
+arena is as small as the lower bound or the tries are used up.
 """
 
 from collections.abc import Callable, Sequence
@@ -74,6 +75,10 @@ def place_slots(slots: Sequence[Slot]) -> int:
         if least > bound:
             offsets, size = _offsets(order, rooms, beside)
             best, least = (offsets, size) if size < least else (best, least)
+    for order in orders[:3]:
+        if least > bound:
+            offsets, size = _offsets(order, rooms, beside, bound)
+            best, least = (offsets, size) if size < least else (best, least)
     order = orders[0]
     offsets, size = _offsets(order, rooms, beside)
     for _ in range(TRIES):
@@ -89,9 +94,15 @@ def place_slots(slots: Sequence[Slot]) -> int:
 
 
 def _offsets(
-    order: Sequence[int], rooms: Sequence[int], beside: Sequence[Sequence[int]]
+    order: Sequence[int],
+    rooms: Sequence[int],
+    beside: Sequence[Sequence[int]],
+    ends: int | None = None,
 ) -> tuple[list[int], int]:
-    """Each slot into the tightest gap between those that it meets in time; and the arena's size."""
+    """Each slot into the tightest gap between those that it meets in time; and the arena's size.
+
+    With `ends`, a size that is wished, each slot goes to an end of it where one is free.
+    """
     offsets = [-1] * len(rooms)
     size = 0
     for i in order:
@@ -105,5 +116,9 @@ def _offsets(
             if offset + length > end:
                 end = offset + length
         offsets[i] = end if best < 0 else best
+        if ends is not None and taken and taken[0][0] >= room:
+            offsets[i] = 0
+        elif ends is not None and taken and end + room <= ends:
+            offsets[i] = ends - room
         size = max(size, offsets[i] + room)
     return offsets, size

@@ -20,7 +20,7 @@ DOCS = ROOT / "docs"
 TOLD = (
     "building.md", "page.md", "own-operators.md", "training.md", "doctor.md", "recipes.md",
     "recurrence.md", "several_losses.md", "drawing.md", "pixels.md",
-    "codes.md",
+    "codes.md", "adversarial.md",
 )  # fmt: skip
 EXAMPLES = [*sorted(DOCS.glob("adding-*.md")), *(DOCS / name for name in TOLD)]
 PAGES = [*DOCS.glob("*.md"), ROOT / "CONTRIBUTING.md"]

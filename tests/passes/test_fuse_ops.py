@@ -293,7 +293,11 @@ def test_built_in_models(name: str) -> None:
         log = PassLog()
         after = FuseOps()(graph, log)
         verify(after, "fused+bound")
-        if name != "crnn":  # much of which is in the bodies of loops, that are fused when lowered
+        if name not in (
+            "crnn",
+            "row_lstm",
+            "diagonal_lstm",
+        ):  # much of which is in the bodies of loops, that are fused when lowered
             assert len(after.operations) <= 0.75 * len(graph.operations)
         assert keys(after) == keys(graph)
         back = merge_equal(inline(after), PassLog())

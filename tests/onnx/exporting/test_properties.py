@@ -23,6 +23,7 @@ from graphcnn.onnx.exporting.export import IR_VERSIONS, export_graph
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.onnx.importing.file.validate import validate
 from graphcnn.ops.activation import Relu
+from graphcnn.ops.loops import Scan
 from graphcnn.ops.pool import AvgPool2d, MaxPool2d
 from graphcnn.ops.random import RandomUniform
 
@@ -142,11 +143,13 @@ def test_built_in_networks_pass_all_checks(name):
     del bare.graph.value_info[:]
     found = onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True)
     inferred = {v.name: v.type for v in (*found.graph.value_info, *found.graph.output)}
-    drawing = any(isinstance(node.op, RandomUniform) for node in MODELS[name]().graph.nodes)
+    unknown = RandomUniform, Scan
+    drawing = any(isinstance(node.op, unknown) for node in MODELS[name]().graph.nodes)
     for value, of in inferred.items():  # which knows no products of symbols, such as 18*N
         sizes = of.tensor_type.shape.dim, declared[value].tensor_type.shape.dim
         for size, said in zip(*sizes, strict=True):
-            # ... and not how many numbers are drawn, which is computed of the shape of an input
+            # ... and not how many numbers are drawn, or zeros a loop begins with, which is computed
+            # of the shape of an input
             if size.dim_param.startswith("unk__") and ("*N" in said.dim_param or drawing):
                 size.CopyFrom(said)
     assert {k: t.tensor_type for k, t in declared.items()} == {
