@@ -17,7 +17,7 @@ LOOSE = {"runtime", "threads", "precision", "tune"}
 DOORS = {
     "predict", "evaluate", "activations", "runner", "fit", "of", "profile", "Session", "minimise",
     "recalibrate", "lr_find", "diagnose", "overfit_one_batch", "Core",  # of the lens
-    "sample", "importance_bound", "plane",
+    "sample", "importance_bound", "plane", "judge",
 }  # fmt: skip
 
 
