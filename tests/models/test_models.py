@@ -130,8 +130,8 @@ def test_the_docstring_tells_source_and_parameters(name: str) -> None:
     assert any(str(year) in doc for year in range(1990, 2030)) or "arXiv:" in doc
 
 
-NOT_CLASSIFIERS = {"unet", "autoencoder", "crnn", "pixelcnn", "row_lstm", "diagonal_lstm", "vae", "dcgan",
-                   "wgan_gp"}  # fmt: skip
+NOT_CLASSIFIERS = {"unet", "autoencoder", "crnn", "pixelcnn", "row_lstm", "diagonal_lstm", "vae",
+                   "dcgan", "wgan_gp"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(set(MODELS) - NOT_CLASSIFIERS))
