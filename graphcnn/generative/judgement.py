@@ -8,7 +8,6 @@ import numpy as np
 
 from graphcnn.ir.node import Array
 from graphcnn.pictures.picture import Picture
-from graphcnn.pictures.results.drawn import drawn_picture
 
 #: A class is there that is drawn this often at least, of how often the data have it.
 _THERE: Final = 0.1
@@ -89,6 +88,8 @@ class Judgement:
 
     def picture(self, count: int = 32) -> Picture:
         """The first drawn images, each with the nearest training image, in blue, on its right."""
+        from graphcnn.pictures.results.drawn import drawn_picture  # loaded by who draws
+
         count = min(count, len(self.nearest))
         pairs = np.stack([self.drawn[:count], self.training[:count]], 1)
         pairs = pairs.reshape(2 * count, *self.drawn.shape[1:])
