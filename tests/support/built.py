@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from support.small_networks import thin
 
 from graphcnn.compile.ahead import Ahead, ahead
 from graphcnn.exchange.building.trial import tried
 from graphcnn.ir.graph import Graph, rebuilt, state_of
 from graphcnn.ir.node import Array, Value
 from graphcnn.ir.sources import Input
-from graphcnn.models import build
 from graphcnn.network.network import Network
 from graphcnn.runtime.native.ahead.targets import MACHINES
 
@@ -24,8 +24,8 @@ WASM, SSE2 = MACHINES["wasm"], MACHINES["linux-x86-64-sse2"]
 def network(name: str) -> Network:
     """A built-in network with seeded weights, as small as it can be."""
     small = {"squeezenet": {"size": 64}, "resnet18": {"size": 32}, "mobilenet_v2": {"size": 32},
-             "vgg16": {"size": 32, "hidden": 64}}  # fmt: skip
-    return build(name, **small.get(name, {})).initialize(0)
+             "vgg16": {"size": 32}}  # fmt: skip
+    return thin(name, **small.get(name, {})).initialize(0)
 
 
 def values(model: Network, graph: Graph) -> dict[str, Array]:

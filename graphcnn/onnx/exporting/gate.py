@@ -3,6 +3,7 @@
 Shapes are inferred on a skeleton of the model, in which large initializers are mere declarations.
 """
 
+import math
 from collections.abc import Iterable
 
 import onnx
@@ -11,8 +12,9 @@ from onnx import helper
 from graphcnn.errors import ExportError
 from graphcnn.onnx.importing.file.load import is_external
 
-#: Initializers up to this size stay in the skeleton: shapes, axes and pads are read from them.
-_SMALL = 1 << 10
+#: Initializers of up to so many numbers stay in the skeleton: shapes, axes and pads are read from
+#: them. Their bytes are not asked for, which protobuf writes all of to count them.
+_SMALL = 1 << 8
 
 #: The most that one protobuf message can hold.
 _LIMIT = (1 << 31) - 1
@@ -29,7 +31,7 @@ def _skeleton(model: onnx.ModelProto, declared: bool) -> onnx.ModelProto:
     trusted = {name for n in graph.node if n.op_type in _UNINFERRED for name in n.output}
     arrays = []
     for tensor in graph.initializer:
-        if tensor.ByteSize() <= _SMALL and not is_external(tensor):
+        if math.prod(tensor.dims) <= _SMALL and not is_external(tensor):
             arrays.append(tensor)
         else:
             inputs.append(

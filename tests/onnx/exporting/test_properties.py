@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from support.onnx_network import network, network_states
+from support.small_networks import thin
 
 import graphcnn as cnn
 from graphcnn.data.normalisation import Normalisation
@@ -123,16 +124,16 @@ def test_the_table_names_tests():
     assert not missing
 
 
-def exported(name):
-    model = MODELS[name]().initialize(0)
+def exported(name, full=False):
+    model = thin(name, full).initialize(0)
     return export_graph(model.graph, model.states, metadata=model.metadata())
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_built_in_networks_pass_all_checks(name):
+def test_built_in_networks_pass_all_checks(name, full):
     """Checker, our validator, and strict inference that starts from the inputs alone: equal to
     what the file declares for every edge."""
-    model = exported(name)
+    model = exported(name, full)
     onnx.checker.check_model(model, full_check=True)
     validate(model, Limits())
     declared = {v.name: v.type for v in (*model.graph.value_info, *model.graph.output)}
@@ -144,7 +145,7 @@ def test_built_in_networks_pass_all_checks(name):
     found = onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True)
     inferred = {v.name: v.type for v in (*found.graph.value_info, *found.graph.output)}
     unknown = RandomUniform, Scan
-    drawing = any(isinstance(node.op, unknown) for node in MODELS[name]().graph.nodes)
+    drawing = any(isinstance(node.op, unknown) for node in thin(name, full).graph.nodes)
     for value, of in inferred.items():  # which knows no products of symbols, such as 18*N
         sizes = of.tensor_type.shape.dim, declared[value].tensor_type.shape.dim
         for size, said in zip(*sizes, strict=True):
@@ -241,9 +242,9 @@ def test_a_model_from_elsewhere_has_no_seed():
     assert import_onnx(content).seed is None
 
 
-def test_files_are_flat():
+def test_files_are_flat(full):
     for name in MODELS:
-        model = exported(name)
+        model = exported(name, full)
         assert not model.functions and {o.domain for o in model.opset_import} == {""}
         # A loop has its body as a graph, and nothing else has one.
         plain = [n for n in model.graph.node if n.op_type != "Scan"]

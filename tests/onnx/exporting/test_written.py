@@ -12,6 +12,7 @@ from support.evaluate import evaluate
 from support.onnx_mutants import survive
 from support.onnx_notes import without_note
 from support.random_models import random_model
+from support.small_networks import thin
 
 import graphcnn as cnn
 from graphcnn.ir.graph import Graph, state_of
@@ -58,9 +59,9 @@ def exported(model, **options):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_built_in_models(name, tmp_path):
+def test_built_in_models(name, full, tmp_path):
     options = {"resnet18": {"classes": 3}, "squeezenet": {"classes": 3}}.get(name, {})
-    model = MODELS[name](**options).initialize(1)
+    model = thin(name, full, **options).initialize(1)
     paths = tmp_path / "first.onnx", tmp_path / "second.onnx"
     model.export_onnx(paths[0], verify=False)
     cnn.import_onnx(paths[0]).export_onnx(paths[1], verify=False)

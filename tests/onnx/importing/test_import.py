@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 from support.malformed_models import array, integers, model, node, relu
 from support.random_models import random_model
+from support.small_networks import thin
 
 import graphcnn as cnn
 from graphcnn.data.normalisation import Normalisation
@@ -42,8 +43,8 @@ def same_bits(a, b, feeds):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_built_in_networks_come_back(name):
-    m = MODELS[name]().initialize(3)
+def test_built_in_networks_come_back(name, full):
+    m = thin(name, full).initialize(3)
     content = exported(m)
     back = import_onnx(content)
     assert exported(back) == content
