@@ -64,7 +64,8 @@ def judge(
         features: a tensor of the classifier by its name; by default what its last layer reads.
 
     Raises:
-        DataError: fewer real images than two more than `neighbours`, or images of other shapes.
+        DataError: fewer real images than two more than `neighbours`, half or more of them among
+            the training images, or images of other shapes.
         GraphError: the classifier has no such tensor, or one with more than the images of a batch.
     """
     execution = Execution.of(runtime, threads, precision)
@@ -88,6 +89,12 @@ def judge(
     (scores, own), (real_scores, others) = seen
     sought = images[: min(count, _SOUGHT)]
     near, distances = nearest(sought, training, execution)
+    real_distances = nearest(truths[: len(sought)], training, execution)[1]
+    if np.median(real_distances) == 0:
+        raise DataError(
+            f"{(real_distances == 0).sum()} of {len(real_distances)} real images are training "
+            "images: drawn ones are compared with images that were not trained on"
+        )
     return Judgement(
         images[:count],
         classifier.classes,
@@ -97,7 +104,7 @@ def judge(
         among(others, own, k, execution),
         near,
         distances,
-        nearest(truths[: len(sought)], training, execution)[1],
+        real_distances,
         numbers_of(training, near),
     )
 

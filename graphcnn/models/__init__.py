@@ -10,8 +10,8 @@ from graphcnn.language.arguments import choose
 from graphcnn.models.autoencoder import autoencoder
 from graphcnn.models.cifar_fast import cifar_fast
 from graphcnn.models.crnn import crnn
-from graphcnn.models.dcgan import dcgan
 from graphcnn.models.digits_cnn import digits_cnn
+from graphcnn.models.gan import dcgan, wgan_gp
 from graphcnn.models.lenet5 import lenet5
 from graphcnn.models.mnist_cnn import mnist_cnn
 from graphcnn.models.mnist_fast import mnist_fast
@@ -26,7 +26,6 @@ from graphcnn.models.unet import unet
 from graphcnn.models.vae import vae
 from graphcnn.models.vgg16 import vgg16
 from graphcnn.models.vgg_cifar import vgg_cifar
-from graphcnn.models.wgan_gp import wgan_gp
 
 if TYPE_CHECKING:
     from graphcnn.model import Model

@@ -99,7 +99,8 @@ def test_threads_change_no_bit():
     image = cnn.input("image", (1, 8, 8))
     by = cnn.Model(image, cnn.dense(cnn.flatten(image), 4, name="last")).initialize(0)
     real = data(np.random.default_rng(0).random((40, 1, 8, 8)).astype("f4"))
-    one, two = (judge(model, real, real, by, n=30, threads=n) for n in (1, 2))
+    train = data(np.random.default_rng(1).random((40, 1, 8, 8)).astype("f4"))
+    one, two = (judge(model, real, train, by, n=30, threads=n) for n in (1, 2))
     assert one.numbers() == two.numbers()
     assert one.drawn.tobytes() == two.drawn.tobytes() == model.sample(30).tobytes()
 
@@ -120,6 +121,8 @@ def test_wrong_use_is_told():
     maps = cnn.Model(image, cnn.conv2d(image, 3, 1, name="conv"), "maps").initialize(0)
     with pytest.raises(GraphError, match=r"maps judges by the classes .* \(N, K\), found f32\[N,3"):
         judge(DRAWN, data(REAL), data(TRAINING), maps)
+    with pytest.raises(DataError, match=r"60 of 60 real images are training images: .* not train"):
+        judge(DRAWN, data(REAL), data(REAL), known, features="features")
 
 
 def test_the_command_tells_it_and_draws_the_nearest(tmp_path: Path, monkeypatch):

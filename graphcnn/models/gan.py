@@ -1,4 +1,4 @@
-"""A generator of images and a critic of convolutions, which learn from each other."""
+"""A generator of images and a critic, which learn from each other: DCGAN and WGAN-GP."""
 
 import graphcnn as cnn
 from graphcnn.errors import GraphError
@@ -19,8 +19,32 @@ def dcgan(*, in_channels: int = 1, size: int = 28, z: int = 64, features: int = 
     Raises:
         GraphError: `size` is not divisible by 4.
     """
+    return _players("dcgan", "gan", in_channels, size, z, features)
+
+
+def wgan_gp(*, in_channels: int = 1, size: int = 28, z: int = 64, features: int = 32) -> cnn.Model:
+    """Image (N, in_channels, size, size) to what a critic says of it, and of one that is drawn.
+
+    I. Gulrajani et al., arXiv:1704.00028. The networks are those of `dcgan`; here too the critic
+    has no batch normalisation, as its slope is one of each image alone.
+
+    Outputs: `real` and `fake` (N, 1), what the critic says of the image that is fed and of `drawn`,
+    which the generator makes of the value `code`. Trained with the goals `wgan_gp`, which hold the
+    critic's slope at 1. The generator's parameters are G.*, the critic's D.*.
+    270,690 parameters by default.
+
+    Raises:
+        GraphError: `size` is not divisible by 4.
+    """
+    return _players("wgan_gp", "wgan_gp", in_channels, size, z, features)
+
+
+def _players(
+    name: str, goals: str, in_channels: int, size: int, z: int, features: int
+) -> cnn.Model:
+    """Both networks as one, to be trained with these goals."""
     if size % 4:
-        raise GraphError(f"dcgan: size must be divisible by 4, found {size}")
+        raise GraphError(f"{name}: size must be divisible by 4, found {size}")
     image, noise = cnn.input("image", (in_channels, size, size)), cnn.input("noise", (z,))
     side, wide = size // 4, 2 * features
     with cnn.scope("D"):
@@ -40,7 +64,7 @@ def dcgan(*, in_channels: int = 1, size: int = 28, z: int = 64, features: int = 
     code = cnn.normal(cnn.zeros((cnn.N, z)), 1.0, predict="draw", name="code")
     drawn = generator(code)
     outputs = {"real": critic(image), "fake": critic(drawn), "drawn": drawn}
-    model = cnn.Model(image, outputs, name="dcgan")
-    model.objective = "gan"
+    model = cnn.Model(image, outputs, name=name)
+    model.objective = goals
     model.sampler = cnn.samplers.Codes("code", image="drawn")
     return model
