@@ -23,6 +23,7 @@ from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.probabilities import is_probability
 from graphcnn.learning.targets import given_types
 from graphcnn.network.metadata import read, read_graph
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.network.weights import check_states, read_tensors
 from graphcnn.onnx.importing.file.limits import Limits
 from graphcnn.runtime.execution import Execution
@@ -80,8 +81,7 @@ class Model(Trainable, Transferable, Exportable, Sampling):
         from graphcnn.pictures import graph_picture, training_picture
 
         if backward:
-            step = self.training_graph(self.loss or "cross_entropy")
-            return training_picture(step, **options).save(path)
+            return training_picture(self.training_graph(), **options).save(path)
         return graph_picture(self.graph, **options).save(path)
 
     def draw_volume(self, path: str | Path, image: Any = None, **options: Any) -> Path:
@@ -157,7 +157,7 @@ class Model(Trainable, Transferable, Exportable, Sampling):
 
     def training_graph(
         self,
-        loss: Losses = "cross_entropy",
+        loss: Losses | None = None,
         optimizer: str | Optimizer | Mapping[str, str | Optimizer] = "sgd",
         metrics: Metrics = None,
         target: TensorType | Mapping[Any, TensorType] | None = None,
@@ -167,10 +167,11 @@ class Model(Trainable, Transferable, Exportable, Sampling):
     ) -> Graph:
         """One graph for a whole training step: forward, loss, generated backward, updates.
 
+        `loss` is by default that of the model, `objective`, or cross entropy where it has none.
         `target` is the type of the targets where the loss does not tell, which is a function: like
         the prediction by default, `TensorType((N,), DType.INT64)` for class numbers.
         """
-        aim = aim_of(loss, loss_weights, penalties)
+        aim = aim_of(usual_loss(self, loss), loss_weights, penalties)
         types = given_types(aim, self.graph, target)
         return training_graph(self.graph, aim, make_optimizer(optimizer), metrics, types)
 
@@ -279,7 +280,7 @@ class Model(Trainable, Transferable, Exportable, Sampling):
 
         chosen = loss or self.objective or self.loss
         if loss_weights is not None or penalties is not None:
-            chosen = aim_of(chosen or "cross_entropy", loss_weights, penalties)
+            chosen = aim_of(usual_loss(self, loss), loss_weights, penalties)
         execution = Execution.of(runtime, threads, precision, tune)
         measured = reported if report else evaluate
         try:

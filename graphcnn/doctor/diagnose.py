@@ -24,6 +24,7 @@ from graphcnn.learning.schedules import Schedule
 from graphcnn.lens.untrained import is_untrained
 from graphcnn.network.feeding import Data, as_dataset, at_least_one
 from graphcnn.network.network import Network
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.runtime.execution import Execution
 from graphcnn.training.fit import chosen_batch_size
 from graphcnn.training.session import Session, checked_seed
@@ -99,7 +100,7 @@ def diagnose(
     model.refuse_in_training("diagnose cannot begin")
     execution = Execution.of(runtime, threads, precision, tune)
     steps, seed = at_least_one(steps, "steps"), checked_seed(seed)
-    aim = aim_of(loss or model.objective or model.loss or "cross_entropy", loss_weights, penalties)
+    aim = aim_of(usual_loss(model, loss), loss_weights, penalties)
     if isinstance(aim, Goals):
         raise GraphError(
             "diagnose asks what a loss of predictions and targets can reach, which nobody knows of "

@@ -25,6 +25,7 @@ from graphcnn.learning.schedules.base import is_number
 from graphcnn.learning.targets import Targets, fed_types
 from graphcnn.network.feeding import Data, as_dataset, at_least_one, own_labels
 from graphcnn.network.network import Network
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.ops.random import Dropout
 from graphcnn.training.fit import chosen_batch_size
 from graphcnn.training.history import History
@@ -99,7 +100,7 @@ def overfit_one_batch(
     data: Data,
     targets: Any = None,
     *,
-    loss: Losses = "cross_entropy",
+    loss: Losses | None = None,
     optimizer: str | Optimizer = "adam",
     learning_rate: float | Schedule | None = None,
     batch_size: int | None = None,
@@ -137,7 +138,8 @@ def overfit_one_batch(
         DataError: data that do not fit the model.
     """
     model.refuse_in_training("overfit_one_batch cannot begin")
-    steps, seed, loss = at_least_one(steps, "steps"), checked_seed(seed), aim_of(loss)
+    steps, seed = at_least_one(steps, "steps"), checked_seed(seed)
+    loss = aim_of(usual_loss(model, loss))
     if to is not None and not is_number(to):
         raise DataError(f"to must be a number, the loss that is called learned, found {to!r}")
     trained = copy.deepcopy(model)

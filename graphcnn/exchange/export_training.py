@@ -38,6 +38,7 @@ from graphcnn.learning.metrics import Metrics
 from graphcnn.learning.optimizers import Optimizer
 from graphcnn.learning.target_rule import TARGET
 from graphcnn.network.network import Network
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.network.weights import FORMAT
 from graphcnn.onnx.exporting.export import export_graph
 from graphcnn.onnx.exporting.states import open_states, values_graph
@@ -52,7 +53,7 @@ def export_onnx_training(
     model: Network,
     folder: str | Path,
     *,
-    loss: Losses = "cross_entropy",
+    loss: Losses | None = None,
     optimizer: str | Optimizer = "sgd",
     metrics: Metrics = None,
     target: TensorType | None = None,
@@ -84,7 +85,7 @@ def export_onnx_training(
     if len(model.graph.inputs) != 1:
         names = ", ".join(v.node.name for v in model.graph.inputs)
         raise ExportError(f"training feeds one input and its target, {model.name} takes {names}")
-    loss = aim_of(loss)
+    loss = aim_of(usual_loss(model, loss))
     terms = terms_of(loss, model.graph)
     alone = [term.name for term in terms] == [""] and not isinstance(loss, Goals)
     if not alone or not terms[0].loss.targeted:

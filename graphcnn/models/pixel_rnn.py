@@ -14,7 +14,13 @@ State = tuple[Value, Value]
 
 
 def row_lstm(
-    *, channels: int = 1, size: int = 28, levels: int = 2, features: int = 24, layers: int = 4
+    *,
+    channels: int = 1,
+    size: int = 28,
+    levels: int = 2,
+    components: int = 0,
+    features: int = 24,
+    layers: int = 4,
 ) -> cnn.Model:
     """Image (N, channels, size, size) to how each of its numbers is distributed given those before.
 
@@ -24,12 +30,13 @@ def row_lstm(
     from its own row, by a masked kernel, what lies to the left. Between layers there are twice as
     many features as in the states, with residual connections.
 
-    Trained with `cnn.losses.PixelNLL(levels=levels)`, the target being the image.
-    92,929 parameters by default.
+    Trained with `cnn.losses.PixelNLL(levels=levels, components=components)`, the target being the
+    image. 92,929 parameters by default.
 
     Args:
         channels: 1, or 3 for red, green and blue, of which each sees those before it.
         levels: how many values a number has: 2 for black and white, 256 for bytes.
+        components: of a mixture of logistic numbers, as in `pixelcnn`.
         features: of the states; of colours a multiple of their number.
         layers: how many.
     """
@@ -53,11 +60,17 @@ def row_lstm(
         _, states = cnn.scan(step, (nothing, nothing), reads, axis=2, name=name)
         return states
 
-    return _network("row_lstm", layer, channels, size, levels, features, layers)
+    return _network("row_lstm", layer, channels, size, (levels, components), features, layers)
 
 
 def diagonal_lstm(
-    *, channels: int = 1, size: int = 28, levels: int = 2, features: int = 16, layers: int = 3
+    *,
+    channels: int = 1,
+    size: int = 28,
+    levels: int = 2,
+    components: int = 0,
+    features: int = 16,
+    layers: int = 3,
 ) -> cnn.Model:
     """Image (N, channels, size, size) to how each of its numbers is distributed given those before.
 
@@ -68,12 +81,13 @@ def diagonal_lstm(
     each diagonal. What comes from the right is moved down by a row before the two are added, so
     that no pixel sees one that is drawn later.
 
-    Trained with `cnn.losses.PixelNLL(levels=levels)`, the target being the image.
-    29,281 parameters by default.
+    Trained with `cnn.losses.PixelNLL(levels=levels, components=components)`, the target being the
+    image. 29,281 parameters by default.
 
     Args:
         channels: 1, or 3 for red, green and blue, of which each sees those before it.
         levels: how many values a number has: 2 for black and white, 256 for bytes.
+        components: of a mixture of logistic numbers, as in `pixelcnn`.
         features: of the states; of colours a multiple of their number.
         layers: how many.
 
@@ -107,7 +121,7 @@ def diagonal_lstm(
         left, right = one_way(x, f"{name}.left", False), one_way(x, f"{name}.right", True)
         return left + cnn.pad2d(right, (1, 0, 0, 0))[:, :, :-1]
 
-    return _network("diagonal_lstm", layer, channels, size, levels, features, layers)
+    return _network("diagonal_lstm", layer, channels, size, (levels, components), features, layers)
 
 
 def _network(
@@ -115,7 +129,7 @@ def _network(
     layer: Callable[[Value, str], Value],
     channels: int,
     size: int,
-    levels: int,
+    of_number: tuple[int, int],
     features: int,
     layers: int,
 ) -> cnn.Model:
@@ -126,11 +140,14 @@ def _network(
         states = layer(x, f"layer{i + 1}")
         x = x + cnn.conv2d(states, wide, 1, mask="B", mask_groups=channels, name=f"layer{i + 1}.up")
     x = cnn.conv2d(cnn.relu(x), wide, 1, mask="B", mask_groups=channels, name="head")
-    outputs = channels * (1 if levels == 2 else levels)
-    logits = cnn.conv2d(cnn.relu(x), outputs, 1, mask="B", mask_groups=channels, name="logits")
+    levels, components = of_number
+    each = cnn.distributions.of_levels(levels, components)
+    logits = cnn.conv2d(
+        cnn.relu(x), channels * each.per_channel, 1, mask="B", mask_groups=channels, name="logits"
+    )
     model = cnn.Model(image, {"logits": logits}, name=name)
-    model.sampler = cnn.samplers.Pixels(cnn.distributions.of_levels(levels))
-    model.objective = cnn.losses.PixelNLL(levels=levels)
+    model.sampler = cnn.samplers.Pixels(each)
+    model.objective = cnn.losses.PixelNLL(levels=levels, components=components)
     return model
 
 

@@ -17,6 +17,7 @@ def pixelcnn(
     levels: int = 2,
     features: int = 24,
     layers: int = 7,
+    components: int = 0,
     classes: int = 0,
 ) -> cnn.Model:
     """Image (N, channels, size, size) to how each of its numbers is distributed given those before.
@@ -27,12 +28,14 @@ def pixelcnn(
     it of the rows above: so nothing before a pixel is out of sight, as it is with masked kernels
     alone. Each layer is tanh(a) · sigmoid(b), with a residual connection in the horizontal stack.
 
-    Trained with `cnn.losses.PixelNLL(levels=levels)`, the target being the image.
-    85,513 parameters by default.
+    Trained with `cnn.losses.PixelNLL(levels=levels, components=components)`, the target being the
+    image. 85,513 parameters by default.
 
     Args:
         channels: 1, or 3 for red, green and blue, of which each sees those before it.
         levels: how many values a number has: 2 for black and white, 256 for bytes.
+        components: of a mixture of logistic numbers, `cnn.distributions.LogisticMixture`, in place
+            of a softmax over all levels.
         features: of each stack; of colours a multiple of their number.
         layers: how many.
         classes: with classes it draws for a label: a second input `label`, i64 (N,).
@@ -77,11 +80,11 @@ def pixelcnn(
     for i in range(layers):
         above, left = layer(above, left, i)
     x = cnn.relu(masked(cnn.relu(left), features, 1, mask="B", name="head"))
-    outputs = channels * (1 if levels == 2 else levels)
-    logits = masked(x, outputs, 1, mask="B", name="logits")
+    each = cnn.distributions.of_levels(levels, components)
+    logits = masked(x, channels * each.per_channel, 1, mask="B", name="logits")
     model = cnn.Model(
         image if label is None else [image, label], {"logits": logits}, name="pixelcnn"
     )
-    model.sampler = cnn.samplers.Pixels(cnn.distributions.of_levels(levels))
-    model.objective = cnn.losses.PixelNLL(levels=levels)
+    model.sampler = cnn.samplers.Pixels(each)
+    model.objective = cnn.losses.PixelNLL(levels=levels, components=components)
     return model

@@ -31,6 +31,7 @@ from graphcnn.learning.schedules import Schedule
 from graphcnn.learning.targets import Targets, fed_types
 from graphcnn.network.feeding import Data, as_dataset, at_least_one
 from graphcnn.network.network import Network
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.training.checkpoint import LAST, classes_of_run, make_folder
 from graphcnn.training.history import History
 from graphcnn.training.keeping import Checkpoint
@@ -55,7 +56,7 @@ def fit(
     *,
     epochs: int | None = None,
     batch_size: int | None = None,
-    loss: Losses = "cross_entropy",
+    loss: Losses | None = None,
     loss_weights: Mapping[Any, float] | Sequence[float] | None = None,
     penalties: Mapping[str, Any] | None = None,
     optimizer: str | Optimizer | Mapping[str, str | Optimizer] = "sgd",
@@ -95,7 +96,7 @@ def fit(
     original = model
     if rehearsed:
         model, checkpoint, resume = copy.deepcopy(model), None, None
-    loss = aim_of(loss, loss_weights, penalties)
+    loss = aim_of(usual_loss(model, loss), loss_weights, penalties)
     known = model.classes or (() if resume is None else classes_of_run(resume))
     data = as_dataset(train, model, known, loss=loss, targets=targets)
     seed = checked_seed(seed)

@@ -22,6 +22,7 @@ from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.learning.schedules.base import is_number
 from graphcnn.network.feeding import Data, as_dataset, at_least_one
 from graphcnn.network.network import Network
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.training.fit import chosen_batch_size
 from graphcnn.training.session import Session, checked_seed
 
@@ -121,7 +122,7 @@ def lr_find(
     low: float = 1e-6,
     high: float = 10.0,
     steps: int = 100,
-    loss: Losses = "cross_entropy",
+    loss: Losses | None = None,
     optimizer: str | Optimizer = "sgd",
     batch_size: int | None = None,
     smooth: int | None = None,
@@ -168,7 +169,7 @@ def lr_find(
         raise DataError(f"a sweep has at least 3 steps, found {steps}")
     window = max(3, steps // 10 | 1) if smooth is None else at_least_one(smooth, "smooth")
     model.refuse_in_training("lr_find cannot begin")
-    loss = aim_of(loss)
+    loss = aim_of(usual_loss(model, loss))
     trained = copy.deepcopy(model)
     dataset = as_dataset(data, trained, model.classes, loss=loss, targets=targets)
     size = chosen_batch_size(batch_size, dataset)

@@ -47,6 +47,7 @@ from graphcnn.learning.schedules import schedule
 from graphcnn.learning.targets import fed_types, given_types, tells_targets
 from graphcnn.network.feeding import Data, as_dataset, at_least_one, item_feeds, own_labels
 from graphcnn.network.network import Network
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.passes.training.apply_optimizer import averages_among, settings_at
 from graphcnn.passes.training.training_mode import STEP
 from graphcnn.runtime.execution import Execution
@@ -75,7 +76,7 @@ class Session:
     def __init__(
         self,
         model: Network,
-        loss: Losses = "cross_entropy",
+        loss: Losses | None = None,
         optimizer: str | Optimizer | Mapping[str, str | Optimizer] = "sgd",
         metrics: Metrics = None,
         *,
@@ -92,7 +93,7 @@ class Session:
         tune: bool | None = None,
     ) -> None:
         self.model, self.seed = model, checked_seed(seed)
-        self.loss = aim_of(loss, loss_weights, penalties)
+        self.loss = aim_of(usual_loss(model, loss), loss_weights, penalties)
         self.optimizer = make_optimizer(optimizer)
         self._metrics, self.shards = metrics, at_least_one(shards, "shards")
         self._types = given_types(self.loss, model.graph, target)

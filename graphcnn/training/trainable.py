@@ -32,8 +32,10 @@ class Trainable(Network):
             epochs: passes over the data, counted from the beginning of the run (also when resumed);
                 1 by default, with `max_steps` as many as these need.
             batch_size: items of a step, 32 by default, or all where there are fewer.
-            loss: a name of `cnn.losses.LOSSES` ("cross_entropy", "mse", "focal", ...), a loss with
-                its settings, `cnn.losses.CrossEntropy(label_smoothing=0.1)`, or a function of
+            loss: by default `model.objective`, that which the model was made for or last trained
+                with, or cross entropy where there is none. A name of `cnn.losses.LOSSES`
+                ("cross_entropy", "mse", "focal", ...), a loss with its settings,
+                `cnn.losses.CrossEntropy(label_smoothing=0.1)`, or a function of
                 (prediction, target, *, weights=None) that returns a scalar tensor; `weights` are
                 only needed where items have some. Of a model that is proven to end in softmax (or
                 sigmoid), losses that apply it are computed of what stands before it. Several

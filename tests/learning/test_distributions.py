@@ -9,16 +9,33 @@ from graphcnn.learning.distributions import (
     Bernoulli,
     Categorical,
     Distribution,
+    LogisticMixture,
     distribution_of,
 )
 
 RNG = np.random.default_rng(0)
-EACH = [Bernoulli(), Categorical(5), Categorical(2)]
+BY_LEVEL = [Bernoulli(), Categorical(5), Categorical(2)]
+EACH = [*BY_LEVEL, LogisticMixture(5, 2), LogisticMixture(2, 3)]
 
 
-def probabilities(distribution: Distribution, logits: np.ndarray) -> np.ndarray:
+def probabilities(distribution: Distribution, logits: np.ndarray, heat: float = 1) -> np.ndarray:
     """(N, C, levels, H, W)."""
     n, _, h, w = logits.shape
+    if isinstance(distribution, LogisticMixture):
+        top = distribution.levels - 1
+        each = logits.reshape(n, -1, 3, distribution.components, 1, h, w)
+        shares = np.exp(each[:, :, 0] / heat)
+        shares /= shares.sum(2, keepdims=True)
+        edges = np.append((2 * np.arange(top) + 1) / top - 1, np.inf)[:, None, None]
+        scales = np.exp(np.maximum(each[:, :, 2], -7)) * heat
+        upper = (edges - each[:, :, 1]) / scales
+        lower = np.concatenate([np.full_like(upper[:, :, :, :1], -np.inf), upper[:, :, :, :-1]], 3)
+        # of what is above 0 the other side, where σ is no number near 1
+        other = lower > 0
+        upper, lower = np.where(other, -lower, upper), np.where(other, -upper, lower)
+        parts = [1 / (1 + np.exp(-np.clip(v, -700, 700))) for v in (upper, lower)]
+        return (shares * (parts[0] - np.where(lower == -np.inf, 0, parts[1]))).sum(2)
+    logits = logits / heat
     if isinstance(distribution, Bernoulli):
         p = 1 / (1 + np.exp(-logits))
         return np.stack([1 - p, p], 2)
@@ -54,7 +71,7 @@ def test_nats_are_minus_the_logarithm_of_the_probability(distribution, channels)
     np.testing.assert_allclose(native, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("distribution", EACH, ids=str)
+@pytest.mark.parametrize("distribution", BY_LEVEL, ids=str)
 def test_the_gradient_is_the_probability_less_the_truth(distribution):
     logits, image, z, levels = case(distribution, 2)
     total = cnn.sum(distribution.nats(logits, image))
@@ -64,6 +81,46 @@ def test_the_gradient_is_the_probability_less_the_truth(distribution):
     expected = (p - truth)[:, :, -1] if distribution == Bernoulli() else p - truth
     found = exact(model, {"logits": z, "image": levels / (distribution.levels - 1)})
     np.testing.assert_allclose(found, expected.reshape(z.shape), atol=1e-12)
+
+
+def test_the_gradient_of_a_mixture_is_that_of_differences():
+    logits, image, z, levels = case(LogisticMixture(5, 2), 2)
+    x, z, step = levels / 4, z / 2, 1e-6
+    total = cnn.sum(LogisticMixture(5, 2).nats(logits, image))
+    model = cnn.Model([image, logits], cnn.gradients(total, [logits])[0])
+    found = exact(model, {"logits": z, "image": x})
+
+    def nats(changed):
+        p = probabilities(LogisticMixture(5, 2), changed)
+        return -np.log(np.take_along_axis(p, levels[:, :, None], 2)).sum((2, 3, 4, 1))
+
+    for k in range(z.shape[1]):
+        for row, column in ((0, 0), (2, 3)):
+            apart = np.zeros_like(z)
+            apart[:, k, row, column] = step
+            slope = (nats(z + apart) - nats(z - apart)) / (2 * step)
+            np.testing.assert_allclose(found[:, k, row, column], slope, atol=1e-6)
+    z[:, 4:6] = -8  # scales below the least one have no gradient
+    found = exact(model, {"logits": z, "image": x})
+    assert not found[:, 4:6].any() and np.isfinite(found).all()
+
+
+def test_narrow_and_far_components_have_exact_logarithms():
+    """Scales of e⁻⁷ to e⁵, and means far outside: no difference of nearly equal numbers."""
+    distribution = LogisticMixture(256, 1)
+    z = np.zeros((1, 3, 1, 7))
+    z[0, 1, 0] = [0, 0.3, 0.1, -3, 4, 0, 0.9]  # μ
+    z[0, 2, 0] = [5, -7, -6, 0, -2, 4, 1]  # ln s
+    x = np.array([128, 166, 131, 200, 30, 255, 0]).reshape(1, 1, 1, 7) / 255
+    z, x = (v.astype(np.float32).astype(float) for v in (z, x))
+    a, b = ((2 * x[0] - 1 - z[:, 1] + h) * np.exp(-z[:, 2]) for h in (1 / 255, -1 / 255))
+    expected = np.logaddexp(0, -a) + np.logaddexp(0, b) - np.log(-np.expm1(b - a))
+    expected[..., 5], expected[..., 6] = np.logaddexp(0, b)[..., 5], np.logaddexp(0, -a)[..., 6]
+    logits, image = cnn.input("logits", (3, 1, 1)), cnn.input("image", (1, 1, 1))
+    one = cnn.Model([image, logits], distribution.nats(logits, image))
+    each = {"logits": z.transpose(3, 1, 2, 0), "image": x.transpose(3, 1, 2, 0)}
+    found = one.predict({key: np.float32(v) for key, v in each.items()})
+    np.testing.assert_allclose(found, expected.ravel(), atol=1e-4)  # of (x - μ) e⁷
 
 
 @pytest.mark.parametrize("distribution", EACH, ids=str)
@@ -87,7 +144,7 @@ def test_draws_invert_the_sums_of_probabilities(distribution, temperature):
     u = RNG.random((6, *image.shape[1:])).astype(np.float32)
     model = cnn.Model([image, logits], distribution.draw(logits, image, heat))
     z = z.astype(np.float32)
-    p = probabilities(distribution, z.astype(float) / temperature)
+    p = probabilities(distribution, z.astype(float), temperature)
     expected = (p.cumsum(2)[:, :, :-1] <= u[:, :, None]).sum(2) / (distribution.levels - 1)
     if isinstance(distribution, Bernoulli):
         expected = (u < p[:, :, 1]) * 1.0
@@ -122,3 +179,7 @@ def test_they_are_told_and_read(distribution):
 def test_levels_are_at_least_two():
     with pytest.raises(cnn.GraphError, match="at least 2, found 1"):
         Categorical(1)
+    with pytest.raises(cnn.GraphError, match="at least 2, found 1"):
+        LogisticMixture(1)
+    with pytest.raises(cnn.GraphError, match="components must be an int of at least 1, found 0"):
+        LogisticMixture(256, 0)

@@ -32,10 +32,14 @@ def seen(model: cnn.Model, channels: int) -> np.ndarray:
     return (of[1:] != of[:1]).any(2).T
 
 
-@pytest.mark.parametrize(("channels", "levels"), [(1, 2), (1, 5), (3, 2), (3, 4)])
-def test_a_number_depends_on_all_before_it_and_on_none_behind(channels, levels):
+@pytest.mark.parametrize(
+    ("channels", "options"),
+    [(1, {}), (1, {"levels": 5}), (3, {}), (3, {"levels": 4}), (3, {"levels": 9, "components": 2})],
+    ids=str,
+)
+def test_a_number_depends_on_all_before_it_and_on_none_behind(channels, options):
     """To the bit, in the image that is changed number by number; nothing near is out of sight."""
-    found = seen(small(channels=channels, levels=levels, features=12 * channels), channels)
+    found = seen(small(channels=channels, features=12 * channels, **options), channels)
     assert not np.triu(found).any()  # none behind, nor itself
     y, x, _ = np.unravel_index(np.arange(len(found)), (SIZE, SIZE, channels))
     up, aside = y[:, None] - y[None], np.abs(x[:, None] - x[None])

@@ -88,6 +88,7 @@ NETWORKS: dict[str, Callable[[], cnn.Model]] = {
     "levels": lambda: gated(levels=5),
     "colours": lambda: gated(channels=3),
     "levels of colours": lambda: gated(channels=3, levels=4),
+    "mixtures of colours": lambda: gated(channels=3, levels=9, components=2),
 }
 
 

@@ -101,6 +101,7 @@ CASES = [
     Case("elbo", [("z", _M), ("n", _R4), ("n", _R4), ("b", _M)], {}, 3, weights=(4,)),
     Case("pixel_nll", [("z", _M), ("b", _M)]),
     Case("pixel_nll", [("z", (4, 6, 2, 5)), ("3", (4, 2, 2, 5))], {"levels": 3}, weights=(4,)),
+    Case("pixel_nll", [("n", (4, 12, 2, 5)), ("3", (4, 2, 2, 5))], {"levels": 3, "components": 2}),
     Case("contrastive", [("n", _R), ("n", _R), ("b", (5,))], {"margin": 2.0}, 2, weights=(5,)),
 ]
 
@@ -174,7 +175,13 @@ def torch_loss(name: str, tensors: list[Any], options: dict[str, Any], weights: 
         return lost.sum(1) + torch.distributions.kl_divergence(q, p).flatten(1).sum(1)
 
     def pixel_nll() -> Any:
-        if o.get("levels", 2) == 2:
+        if "components" in o:
+            shares, means, scales = z.unflatten(1, (t.shape[1], 3, 2)).unbind(2)
+            x, half, sharp = (2 * t - 1).unsqueeze(2), 1 / (o["levels"] - 1), torch.exp(-scales)
+            a, b = (((x - means + h) * sharp).sigmoid() for h in (half, -half))
+            p = torch.where(x > 0.9, torch.ones_like(a), a) - torch.where(x < -0.9, 0 * b, b)
+            lost = -(p * shares.softmax(2)).sum(2).log()
+        elif o.get("levels", 2) == 2:
             lost = F.binary_cross_entropy_with_logits(z, t, reduction="none")
         else:
             scores = z.unflatten(1, (t.shape[1], o["levels"])).swapaxes(1, 2)

@@ -279,11 +279,11 @@ binarise_option = click.option(
 )  # fmt: skip
 
 
-def loss_option(help: str, default: str | None = "cross_entropy") -> Callable[[F], F]:
+def loss_option(help: str) -> Callable[[F], F]:
     names = [*LOSSES, *GOALS]
     return click.option(
-        "--loss", type=click.Choice(names), metavar="NAME", default=default,
-        show_default=default is not None, help=f"{help} One of {', '.join(names)}.",
+        "--loss", type=click.Choice(names), metavar="NAME",
+        help=f"{help} Default: that of MODEL, else cross_entropy. One of {', '.join(names)}.",
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ FOUND = 4
 @click.command("doctor")
 @model_argument
 @data_options("What it is, or will be, trained on; test images are compared with it.")
-@loss_option("What is minimised. Default: cross_entropy, or that of a saved MODEL.", default=None)
+@loss_option("What is minimised.")
 @optimizer_option("Rule of the updates, as in train.")
 @click.option(
     "--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X",

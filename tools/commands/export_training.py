@@ -96,7 +96,7 @@ def export_training(
     """Write the folder, and print what came out."""
     parity = model.export_onnx_training(
         folder,
-        loss=training.loss or model.loss or "cross_entropy",
+        loss=training.loss,
         optimizer=make_optimizer(training.optimizer or "adam", training.learning_rate),
         seed=training.seed or 0,
         opset=opset,

@@ -15,6 +15,7 @@ from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.model import Model
 from graphcnn.models import MODELS
 from graphcnn.models.resolve import ModelName
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.passes.driver.base import Applied
 from graphcnn.passes.driver.report import format_report, to_json
 from graphcnn.runtime.execution import Execution
@@ -85,7 +86,7 @@ def passes(
     show_graph: bool,
     native: bool,
     shards: int,
-    loss: str,
+    loss: str | None,
     optimizer: str,
     as_json: bool,
 ) -> None:
@@ -136,7 +137,7 @@ def apply_passes(
     training: bool,
     native: bool,
     batch: int | None,
-    loss: str,
+    loss: str | None,
     optimizer: str,
     shards: int = 1,
 ) -> tuple[Graph, list[Applied], Plan | None]:
@@ -148,7 +149,9 @@ def apply_passes(
     applied: list[Applied] = []
     if training:
         rule = make_optimizer(optimizer)
-        after = training_graph(graph, loss, rule, trace=applied.append, shards=shards)
+        after = training_graph(
+            graph, usual_loss(built, loss), rule, trace=applied.append, shards=shards
+        )
     else:  # the native runtime keeps weights as states, which can be replaced
         states = None if native else built.states
         after = inference_graph(graph, states, trace=applied.append)

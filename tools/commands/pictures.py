@@ -148,7 +148,7 @@ def draw(
     direction: str,
     engine: str,
     backward: bool,
-    loss: str,
+    loss: str | None,
     optimizer: str,
 ) -> None:
     """Draw the graph of MODEL to a file.
@@ -251,7 +251,7 @@ def diff(
     batch: int | None,
     native: bool,
     rules: tuple[str, str] | None,
-    loss: str,
+    loss: str | None,
     optimizer: str,
 ) -> None:
     """Draw what the passes do to MODEL, as a film strip, or how two backward graphs differ.
@@ -308,7 +308,7 @@ def plan(
     show: bool,
     training: bool,
     batch: int,
-    loss: str,
+    loss: str | None,
     optimizer: str,
 ) -> None:
     """Draw the memory that MODEL runs in.

@@ -9,6 +9,7 @@ from graphcnn.base.config import PRECISIONS
 from graphcnn.compile.pipelines import inference_graph, training_graph
 from graphcnn.learning.optimizers import optimizer as make_optimizer
 from graphcnn.models.resolve import ModelName
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.runtime.execution import Execution
 from graphcnn.tools.commands.arguments import (
     json_option,
@@ -48,7 +49,7 @@ def profile(
     threads: int | None,
     precision: str | None,
     tune: bool | None,
-    loss: str,
+    loss: str | None,
     optimizer: str,
     as_json: bool,
 ) -> None:
@@ -69,7 +70,7 @@ def profile(
 
     built = model.build(settings)
     if training:
-        graph = training_graph(built.graph, loss, make_optimizer(optimizer))
+        graph = training_graph(built.graph, usual_loss(built, loss), make_optimizer(optimizer))
     else:
         graph = inference_graph(built.graph)
     execution = Execution.of("native", threads, precision, tune)

@@ -45,7 +45,7 @@ from graphcnn.training.lr_find import lr_find
     help=f"Images in one step. Default: {BATCH_SIZE}, or all where there are fewer.",
 )  # fmt: skip
 @optimizer_option("Rule of the updates.")
-@loss_option("What is minimised. Default: cross_entropy, or that of a saved MODEL.", default=None)
+@loss_option("What is minimised.")
 @reconstruct_option
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True,
@@ -93,7 +93,7 @@ def lr_find_command(
     found = lr_find(
         built,
         train,
-        loss=loss or ("mse" if reconstruct else built.loss or "cross_entropy"),
+        loss=loss or (None if built.objective or built.loss or not reconstruct else "mse"),
         optimizer=make_optimizer(optimizer),
         batch_size=batch_size or min(BATCH_SIZE, len(train)),
         **options,

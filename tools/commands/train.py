@@ -74,7 +74,7 @@ SECTIONS = {
 @augment_option
 @reconstruct_option
 @binarise_option
-@loss_option("What is minimised. Default: cross_entropy, or that of a saved MODEL.", default=None)
+@loss_option("What is minimised.")
 @label_smoothing_option
 @class_weights_option
 @metric_option

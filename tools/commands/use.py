@@ -53,7 +53,7 @@ from graphcnn.tools.predict_inputs import read_inputs
 @model_argument
 @data_options("What to measure on; see graphcnn --help.")
 @part_option
-@loss_option("Default: the loss of its training, else cross_entropy.", default=None)
+@loss_option("What is measured.")
 @reconstruct_option
 @binarise_option
 @metric_option

@@ -11,13 +11,19 @@ from graphcnn.language.arguments import scoped
 from graphcnn.language.errors import located
 from graphcnn.language.loss import refuse_squashed
 from graphcnn.language.weighting import mean_loss
-from graphcnn.learning.distributions import of_levels
+from graphcnn.learning.distributions import Distribution, LogisticMixture, of_levels
 from graphcnn.learning.losses.base import Loss, Parts
 
 
 @located
 def pixel_nll(
-    logits: Value, target: Value, *, levels: int = 2, weights: Any = None, name: str = ""
+    logits: Value,
+    target: Value,
+    *,
+    levels: int = 2,
+    components: int = 0,
+    weights: Any = None,
+    name: str = "",
 ) -> Value:
     """The mean of - ln p(x) over the images: nats, of all numbers of an image together.
 
@@ -26,39 +32,45 @@ def pixel_nll(
 
     Args:
         logits: (N, C, H, W) of two levels, where p(xᵢ = 1) = sigmoid(lᵢ); else
-            (N, C · levels, H, W), a softmax over the levels for each number.
+            (N, C · levels, H, W), a softmax over the levels for each number; with `components`
+            (N, C · 3 · components, H, W), those of a `cnn.distributions.LogisticMixture`.
         target: x, (N, C, H, W), in [0, 1]: of L levels, level k is k / (L - 1).
         levels: how many values a number has.
+        components: of a mixture, or 0.
         weights: of the images, (N,).
 
     Raises:
         GraphError: shapes that do not fit, or logits that come out of a sigmoid.
     """
-    lost = _of_each(logits, target, levels)
+    lost = _of_each(logits, target, of_levels(levels, components))
     return mean_loss(lost, weights, name=scoped(name, "pixel_nll"))
 
 
-def _of_each(logits: Value, target: Value, levels: int) -> Value:
+def _of_each(logits: Value, target: Value, kind: Distribution) -> Value:
     """- ln p of each image."""
     refuse_squashed(logits, "pixel_nll takes logits and applies sigmoid or softmax itself")
-    expected = _images(logits.type, levels)
+    expected = _images(logits.type, kind)
     if target.type != expected:
         raise GraphError(
             f"pixel_nll of logits {logits.type} compares images {expected}, found {target.type}"
         )
-    return of_levels(levels).nats(logits, target)
+    return kind.nats(logits, target)
 
 
-def _images(logits: TensorType, levels: int) -> TensorType:
+def _images(logits: TensorType, kind: Distribution) -> TensorType:
     """The type of the images that logits are for."""
-    per = of_levels(levels).per_channel
+    per = kind.per_channel
     channels = logits.shape[1] if logits.rank == 4 else None
     if not isinstance(channels, int) or channels % per or not logits.dtype.is_float:
         raise GraphError(
-            f"logits of pixels must be floats (N, C · {per}, H, W) for {levels} levels, found "
-            f"{logits}"
+            f"logits of pixels must be floats (N, C · {per}, H, W) for {kind.levels} levels"
+            f"{_mixed(kind)}, found {logits}"
         )
     return logits.with_shape((logits.shape[0], channels // per, *logits.shape[2:]))
+
+
+def _mixed(kind: Distribution) -> str:
+    return f" and {kind.components} components" if isinstance(kind, LogisticMixture) else ""
 
 
 @dataclass(frozen=True)
@@ -70,21 +82,25 @@ class PixelNLL(Loss):
 
     Attributes:
         levels: how many values a number has, 2 for black and white.
+        components: of a `cnn.distributions.LogisticMixture`, in place of a softmax over the
+            levels, where it is not 0.
     """
 
     levels: int = 2
+    components: int = 0
 
     name: ClassVar = "pixel_nll"
     function: ClassVar = staticmethod(pixel_nll)
 
     def __post_init__(self) -> None:
-        of_levels(self.levels)
+        of_levels(self.levels, self.components)
 
     def target(self, prediction: TensorType, targets: Array | None = None) -> TensorType:
-        return _images(prediction, self.levels)
+        return _images(prediction, of_levels(self.levels, self.components))
 
     def parts(self, *values: Value, weights: Any = None) -> Parts:
         logits, target = values
-        loss = mean_loss(_of_each(logits, target, self.levels), weights)
+        kind = of_levels(self.levels, self.components)
+        loss = mean_loss(_of_each(logits, target, kind), weights)
         count = known_size(target.shape[1:])
         return loss, {"bits_per_dim": loss / (float(count or 1) * math.log(2))}

@@ -23,6 +23,7 @@ from graphcnn.learning.schedules import Schedule, schedule
 from graphcnn.network.feeding import as_dataset
 from graphcnn.network.freezing import STATISTICS, matching, running
 from graphcnn.network.network import Network
+from graphcnn.network.usual_loss import usual_loss
 from graphcnn.training.checkpoint import LAST, load_checkpoint
 from graphcnn.training.fit import fit
 from graphcnn.training.history import History
@@ -136,7 +137,8 @@ def _parted(
     """Data without, and the fraction that is set aside, the same in both phases. Weights of items
     go with them."""
     if not isinstance(data, Dataset) or targets is not None:
-        data = as_dataset(data, model, loss=options.get("loss", "cross_entropy"), targets=targets)
+        loss = usual_loss(model, options.get("loss"))
+        data = as_dataset(data, model, loss=loss, targets=targets)
     weights = options.pop("weights", None)
     whole: Dataset = data if weights is None else data.weighted(weights)
     kept, held_out = whole.split(fraction, seed)
