@@ -16,8 +16,10 @@ from onnx.reference import ReferenceEvaluator
 from support.command_line import done, refused
 from support.data_files import idx
 
+import graphcnn as cnn
 from graphcnn.errors import GraphCnnError
-from graphcnn.tools.bench import draw, embedded, lstm, torch_nets, web
+from graphcnn.generative.graphs import decoder
+from graphcnn.tools.bench import draw, embedded, lstm, torch_draws, torch_nets, web
 from graphcnn.tools.bench.cases import LIGHT, Options, Unavailable
 from graphcnn.tools.bench.light import NAMES
 from graphcnn.tools.bench.processes import alone, compilation
@@ -137,17 +139,48 @@ def test_an_lstm_is_timed_forward_and_in_a_training_step() -> None:
     assert all(row.values["graphcnn"] > 0 and not row.skipped for row in rows)
 
 
-def test_a_pixelcnn_is_timed_drawing_and_in_a_training_step() -> None:
+def test_networks_that_draw_are_timed() -> None:
     rows = list(run_draw(Options(("draw",), rounds=1), 1))
     assert [(row.net, row.work, row.batch) for row in rows] == [
-        ("pixelcnn", "infer", 16), ("pixelcnn", "train", 16),
+        ("pixelcnn", "infer", 16), ("pixelcnn", "train", 16), ("row_lstm", "train", 16),
+        ("vae", "train", 100), ("dcgan", "train", 64),
     ]  # fmt: skip
     assert all(row.values["graphcnn"] > 0 and not row.skipped for row in rows)
 
 
 def test_pytorch_draws_the_same_images() -> None:
     pytest.importorskip("torch")
-    assert np.array_equal(draw.torch_run("infer", 1)(), draw.model("infer").sample(draw.BATCH))
+    ours = draw.model("pixelcnn", "infer").sample(16)
+    assert np.array_equal(draw.torch_run("pixelcnn", "infer", 1)(), ours)
+
+
+@pytest.mark.parametrize("net", ["pixelcnn", "row_lstm", "vae"])
+def test_pytorch_computes_the_same_loss(net: str) -> None:
+    """Of `vae` nearly, as each draws codes of its own."""
+    pytest.importorskip("torch")
+    model, x = draw.model(net, "train"), draw.images(net)
+    loss = draw.torch_run(net, "train", 1)()
+    assert loss == pytest.approx(
+        model.evaluate((x, x))["loss"], rel=0.002 if net == "vae" else 1e-5
+    )
+
+
+def test_pytorch_has_the_same_gan() -> None:
+    torch = pytest.importorskip("torch")
+    model, x = draw.model("dcgan", "train"), draw.images("dcgan")
+    state = torch_draws.state_of(model.states)
+    code = np.random.default_rng(0).normal(size=(4, 64)).astype(np.float32)
+    with torch.inference_mode():
+        told = torch_draws.critic(state, torch.from_numpy(x)).numpy()
+        drawn = torch_draws.generator(state, torch.from_numpy(code), False).numpy()
+    np.testing.assert_allclose(model.predict(x)["real"], told, atol=1e-5)
+    made = decoder(model.graph, model.sampler)
+    found = cnn.Model(made.inputs, made.outputs)
+    found.set_parameters({k: v for k, v in model.parameters.items() if k.startswith("G.")})
+    np.testing.assert_allclose(found.predict(code), drawn, atol=1e-5)
+    losses = draw.torch_run("dcgan", "train", 1)()
+    ours = cnn.Session(model, None, cnn.Adam(1e-3, 0.5), threads=1).step(x)
+    assert losses == pytest.approx([ours["d_loss"], ours["g_loss"]], rel=0.05)
 
 
 def test_the_file_for_onnx_runtime_is_the_same_lstm() -> None:

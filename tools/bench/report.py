@@ -35,7 +35,8 @@ CASES = {
     "augment": "milliseconds for a training step with augmentation, and to draw a batch",
     "shards": "milliseconds for a training step in 4 shards, and of the whole batch",
     "lstm": "milliseconds for 32 steps of an LSTM, 128 numbers to 256 units",
-    "draw": "milliseconds for a training step of a PixelCNN, and to draw 16 images of 14×14",
+    "draw": "milliseconds for a training step of networks that draw, and of a PixelCNN to draw 16 "
+    "images of 14×14",
     "light": "imported ONNX networks, milliseconds per image",
     "epoch": "seconds for an epoch of MNIST, from the files on",
     "cifar": "seconds to train on CIFAR-10 by the recipe cifar10, compilation included",
@@ -165,11 +166,11 @@ def run_lstm(options: Options, threads: int) -> Iterator[Result]:
 
 
 def run_draw(options: Options, threads: int) -> Iterator[Result]:
-    """A PixelCNN drawing, and its training step."""
-    from graphcnn.tools.bench.draw import BATCH, NET, contests
+    """A PixelCNN drawing, and training steps of networks that draw."""
+    from graphcnn.tools.bench.draw import BATCHES, contests
 
-    for work, make in contests(options, threads):
-        result = Result("draw", NET, work, BATCH, threads, "ms")
+    for net, work, make in contests(options, threads):
+        result = Result("draw", net, work, BATCHES[net], threads, "ms")
         yield result.take(race(result.prepared(make), options.rounds), 1e3)
 
 
