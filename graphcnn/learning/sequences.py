@@ -9,7 +9,7 @@ from graphcnn.ir.node import Array
 
 
 def ctc_greedy(
-    scores: Any, lengths: Any = None, *, blank: int = 0, padding: int = -1
+    scores: Any, lengths: Any = None, *, blank: int = -1, padding: int = -1
 ) -> tuple[Array, Array]:
     """The labels that the best class of each step reads: equal ones behind each other are one, and
     blanks are left out (A. Graves et al., 2006, "best path decoding").
@@ -17,12 +17,13 @@ def ctc_greedy(
     How many labels there are depends on the numbers, so this is a function of NumPy, for what
     `predict` gives: a static graph has one size.
 
-        labels, counts = cnn.ctc_greedy(model.predict(images), blank=10)
+        labels, counts = cnn.ctc_greedy(model.predict(images))
 
     Args:
         scores: (N, T, K), logits or probabilities.
         lengths: (N,): of item n only the first `lengths[n]` steps count.
-        blank: the class that stands for no label, counted from the end where it is negative.
+        blank: the class that stands for no label, counted from the end where it is negative:
+            the last by default.
         padding: what is behind the labels of an item.
 
     Returns:

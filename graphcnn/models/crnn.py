@@ -8,8 +8,8 @@ def crnn(*, width: int = 72, classes: int = 10, units: int = 48) -> cnn.Model:
 
     What the columns of an image show is read as a sequence, left to right and right to left:
     B. Shi et al., "An end-to-end trainable neural network for image-based sequence recognition",
-    arXiv:1507.05717, made small. Trained with `cnn.losses.CTC(blank=classes)`; `cnn.ctc_greedy`
-    reads the labels off what it predicts.
+    arXiv:1507.05717, made small. Trained with the loss "ctc"; `cnn.ctc_greedy` reads the
+    labels off what it predicts.
     110,699 parameters by default.
     """
     image = cnn.input("image", (1, 28, width))
@@ -21,4 +21,6 @@ def crnn(*, width: int = 72, classes: int = 10, units: int = 48) -> cnn.Model:
     columns = cnn.reshape(cnn.transpose(x, (0, 3, 1, 2)), (cnn.N, steps, rows))
     both, _ = cnn.lstm(columns, units, bidirectional=True, name="read")
     logits = cnn.dense(cnn.reshape(both, (steps * cnn.N, 2 * units)), classes + 1, name="logits")
-    return cnn.Model(image, cnn.reshape(logits, (cnn.N, steps, classes + 1)), name="crnn")
+    model = cnn.Model(image, cnn.reshape(logits, (cnn.N, steps, classes + 1)), name="crnn")
+    model.objective = "ctc"
+    return model

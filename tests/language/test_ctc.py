@@ -42,7 +42,7 @@ def graph(
     logits = cnn.input("logits", (steps, CLASSES), dtype=dtype)
     labels = cnn.input("labels", (count,), dtype="int64")
     given = [cnn.input("lengths", (), dtype="int64")] if lengths else []
-    loss = cnn.ctc_loss(logits, labels, *given, **settings)
+    loss = cnn.ctc_loss(logits, labels, *given, **{"blank": 0, **settings})
     (slope,) = cnn.gradients(loss, [logits])
     return cnn.Model([logits, labels, *given], {"loss": loss, "slope": slope})
 
@@ -115,7 +115,7 @@ def test_the_gradient_is_that_of_differences() -> None:
 def test_it_can_be_differentiated_again() -> None:
     logits = cnn.input("logits", (STEPS, CLASSES), dtype="float64")
     labels = cnn.input("labels", (4,), dtype="int64")
-    (slope,) = cnn.gradients(cnn.ctc_loss(logits, labels), [logits])
+    (slope,) = cnn.gradients(cnn.ctc_loss(logits, labels, blank=0), [logits])
     bend = cnn.gradients(cnn.sum(slope * slope), [logits])[0]
     model = cnn.Model([logits, labels], {"loss": cnn.sum(slope * slope), "slope": bend})
     way, step = np.cos(np.arange(LOGITS[:2].size)).reshape(LOGITS[:2].shape), 1e-5
@@ -142,7 +142,7 @@ def test_items_have_weights() -> None:
         cnn.input(k, s, dtype="int64") for k, s in (("labels", (4,)), ("lengths", ()))
     )
     weights = cnn.input("weights", (), dtype="float64")
-    loss = cnn.ctc_loss(logits, labels, lengths, zero_infinity=True, weights=weights)
+    loss = cnn.ctc_loss(logits, labels, lengths, blank=0, zero_infinity=True, weights=weights)
     model = cnn.Model([logits, labels, lengths, weights], {"loss": loss})
     w = np.arange(ITEMS) / 2
     feeds = {"logits": LOGITS, "labels": LABELS, "lengths": LENGTHS, "weights": w}
@@ -169,7 +169,7 @@ def test_long_sequences_in_float32_native_and_by_any_number_of_threads() -> None
     "changed, message",
     [
         ({"blank": 4}, "blank must be one of 4 classes, found 4"),
-        ({"padding": 3}, r"no class of a label \(0 to 3, but for the blank 0\), found 3"),
+        ({"padding": 2}, r"no class of a label \(0 to 3, but for the blank 3\), found 2"),
         ({"padding": 0.5}, "padding must be an integer"),
         ({"labels": ((), "int64")}, r"labels must be i64\[N, labels\], filled up, found i64\[N\]"),
         ({"labels": ((4,), "float32")}, r"labels must be i64\[N, labels\].*, found f32"),
@@ -197,14 +197,14 @@ def test_probabilities_are_refused() -> None:
 def test_the_best_path_is_read() -> None:
     paths = [[0, 1, 1, 0, 1, 2], [2, 2, 2, 2, 2, 2], [0, 0, 0, 0, 0, 0], [3, 3, 0, 0, 3, 1]]
     scores = np.eye(CLASSES)[paths]
-    labels, counts = cnn.ctc_greedy(scores)
+    labels, counts = cnn.ctc_greedy(scores, blank=0)
     assert labels.tolist() == [
         [1, 1, 2, -1, -1, -1], [2, -1, -1, -1, -1, -1], [-1] * 6, [3, 3, 1, -1, -1, -1],
     ]  # fmt: skip
     assert counts.tolist() == [3, 1, 0, 3] and labels.dtype == counts.dtype == np.int64
-    labels, counts = cnn.ctc_greedy(scores, [4, 0, 6, 2], padding=9)
+    labels, counts = cnn.ctc_greedy(scores, [4, 0, 6, 2], blank=0, padding=9)
     assert labels[:, :2].tolist() == [[1, 9], [9, 9], [9, 9], [3, 9]]
-    for path, row, count in zip(paths, *cnn.ctc_greedy(scores, blank=-1), strict=True):
+    for path, row, count in zip(paths, *cnn.ctc_greedy(scores), strict=True):
         assert row[:count].tolist() == read(tuple(path), 3)
 
 

@@ -19,7 +19,8 @@ class Case:
 
     Attributes:
         what: kinds of the arrays: z scores, n numbers, l labels, p shares of classes, b 0 or 1,
-            u from 0 to 1, 3 one of three levels there; with the shape of each.
+            u from 0 to 1, 3 one of three levels there, s strings of labels 0 and 1 that -1 fills
+            up; with the shape of each.
         predictions: how many of them are predictions.
         weights: shape of weights of the items.
     """
@@ -48,6 +49,9 @@ def _drawn(rng: np.random.Generator, kind: str, shape: tuple[int, ...], options:
         if "ignore_index" in options:
             labels[rng.random(shape) < 0.3] = options["ignore_index"]
         return labels
+    if kind == "s":
+        filled = np.arange(shape[1]) >= rng.integers(1, shape[1] + 1, (shape[0], 1))
+        return np.where(filled, -1, rng.integers(0, 2, shape))
     if kind == "p":
         e = rng.random(shape) * (rng.random(shape) > 0.3) + 1e-3 * np.eye(shape[1], 1).reshape(
             1, -1, *(1,) * (len(shape) - 2)
@@ -102,6 +106,8 @@ CASES = [
     Case("pixel_nll", [("z", _M), ("b", _M)]),
     Case("pixel_nll", [("z", (4, 6, 2, 5)), ("3", (4, 2, 2, 5))], {"levels": 3}, weights=(4,)),
     Case("pixel_nll", [("n", (4, 12, 2, 5)), ("3", (4, 2, 2, 5))], {"levels": 3, "components": 2}),
+    Case("ctc", [("z", (4, 7, 3)), ("s", (4, 3))], weights=(4,)),
+    Case("ctc", [("z", (4, 4, 3)), ("s", (4, 3))], {"zero_infinity": True}),
     Case("contrastive", [("n", _R), ("n", _R), ("b", (5,))], {"margin": 2.0}, 2, weights=(5,)),
 ]
 
@@ -188,6 +194,14 @@ def torch_loss(name: str, tensors: list[Any], options: dict[str, Any], weights: 
             lost = F.cross_entropy(scores, torch.round(t * 2).long(), reduction="none")
         return lost.flatten(1).sum(1)
 
+    def ctc() -> Any:
+        steps = torch.full((len(z),), z.shape[1])
+        log_p = torch.log_softmax(z, 2).transpose(0, 1)
+        return F.ctc_loss(
+            log_p, t.clamp(min=0), steps, (t >= 0).sum(1), blank=z.shape[2] - 1,
+            reduction="none", zero_infinity=o.get("zero_infinity", False),
+        )  # fmt: skip
+
     def classes() -> Any:
         weight = None if "weight" not in o else torch.tensor(o["weight"]).double()
         if weight is not None:
@@ -226,6 +240,7 @@ def torch_loss(name: str, tensors: list[Any], options: dict[str, Any], weights: 
         "contrastive": contrastive,
         "elbo": elbo,
         "pixel_nll": pixel_nll,
+        "ctc": ctc,
     }[name]()
     if w is not None:
         w = w.reshape(*w.shape, *(1,) * (each.ndim - w.ndim)) if w.ndim == 1 else w

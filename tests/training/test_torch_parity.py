@@ -86,8 +86,9 @@ SCHEDULES: dict[str, Schedule] = {
 }
 
 
-def network(maps: bool, several: int | None) -> cnn.Model:
-    """Predictions for each item, or maps of them, of which some are outputs by themselves."""
+def network(maps: bool, several: int | None, steps: bool = False) -> cnn.Model:
+    """Predictions for each item, or maps of them, of which some are outputs by themselves, or whose
+    pixels are steps."""
     image = cnn.input("image", (1, problem.SIZE, problem.SIZE), dtype="float64")
     x = cnn.conv2d(image, problem.KERNELS, 3, activation="relu", name="c")
     if maps:
@@ -95,6 +96,8 @@ def network(maps: bool, several: int | None) -> cnn.Model:
         y = cnn.conv2d(x, problem.CLASSES, side, padding=problem.AROUND, name="head")
     else:
         y = cnn.dense(cnn.flatten(x), problem.CLASSES, name="head")
+    if steps:
+        y = cnn.transpose(cnn.reshape(y, (cnn.N, problem.CLASSES, -1)), (0, 2, 1))
     parts = y if several is None else {f"map{i}": y[:, i] for i in range(several)}
     model = cnn.Model(image, parts)
     model.set_parameters({
@@ -107,7 +110,7 @@ def course(optimizer: Optimizer, loss: str = "cross_entropy", **options: Any) ->
     """The losses before each step and after the last; then that of the averages."""
     name, settings, kind = problem.LOSSES[loss]
     several = problem.PREDICTIONS.get(loss)
-    model = network(problem.sees_maps(loss), several)
+    model = network(problem.sees_maps(loss), several, problem.reads_steps(loss))
     own = type(LOSSES[name])(**settings)
     function: Any = own if several is None else {tuple(f"map{i}" for i in range(several)): own}
     targets = None if kind is None else np.reshape(*problem.TARGETS[kind])

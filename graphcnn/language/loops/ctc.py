@@ -40,7 +40,7 @@ def ctc_loss(
     labels: Value,
     lengths: Value | None = None,
     *,
-    blank: int = 0,
+    blank: int = -1,
     padding: int = -1,
     zero_infinity: bool = False,
     weights: Any = None,
@@ -59,7 +59,8 @@ def ctc_loss(
         logits: (N, T, K), before softmax over the K classes, of which one is the blank.
         labels: i64 (N, L), filled up behind the labels of each item.
         lengths: i64 (N,): of item n only the first `lengths[n]` steps count.
-        blank: the class that stands for no label, counted from the end where it is negative.
+        blank: the class that stands for no label, counted from the end where it is negative:
+            the last by default.
         padding: what labels are filled up with. It must be no class of a label.
         zero_infinity: items without a path count 0.
         weights: of the items, (N,).

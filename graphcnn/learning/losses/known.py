@@ -24,6 +24,7 @@ from graphcnn.learning.losses.of_numbers import (
 from graphcnn.learning.losses.of_pairs import Contrastive, Triplet
 from graphcnn.learning.losses.of_pixels import PixelNLL
 from graphcnn.learning.losses.of_regions import BinaryDice, BinaryJaccard, Dice, Jaccard
+from graphcnn.learning.losses.of_sequences import CTC
 
 #: What `loss=` accepts as a name, each with the settings that it has by default.
 LOSSES: dict[str, Loss] = {
@@ -31,7 +32,7 @@ LOSSES: dict[str, Loss] = {
     for kind in (
         CrossEntropy, BinaryCrossEntropy, MSE, L1, Huber, SmoothL1, Focal, BinaryFocal, Hinge,
         BinaryHinge, Dice, BinaryDice, Jaccard, BinaryJaccard, KLDivergence, CosineSimilarity,
-        Poisson, Contrastive, Triplet, Elbo, PixelNLL,
+        Poisson, Contrastive, Triplet, Elbo, PixelNLL, CTC,
     )
 }  # fmt: skip
 #: Names that other libraries have for them.

@@ -14,13 +14,14 @@ class CTC(Loss):
     Predictions are logits (N, T, K), targets are whole numbers (N, L), filled up behind the labels.
 
     Attributes:
-        blank: the class that stands for no label.
+        blank: the class that stands for no label, the last by default.
         padding: what labels are filled up with.
         zero_infinity: items whose labels are too many for the steps count 0.
     """
 
-    blank: int = 0
+    blank: int = -1
     padding: int = -1
     zero_infinity: bool = False
 
+    name: ClassVar = "ctc"
     function: ClassVar = staticmethod(ctc_loss)

@@ -26,6 +26,8 @@ def loss_of(line: str, prediction: Any) -> Any:
     """The loss of a line of the table."""
     name, settings, kind = problem.LOSSES[line]
     count = problem.PREDICTIONS.get(line)
+    if problem.reads_steps(line):
+        prediction = prediction.flatten(2).transpose(1, 2)
     seen = [prediction] if count is None else [prediction[:, i].flatten(1) for i in range(count)]
     if kind is not None:
         numbers, shape = problem.TARGETS[kind]

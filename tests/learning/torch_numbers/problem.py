@@ -27,8 +27,8 @@ WEIGHTS = {
 #: Where predictions are maps: the head is a kernel of 4×4 and sees two pixels beyond the border.
 MAP, AROUND = SIZE - 1, 2
 _PIXELS = MAP * MAP
-#: Targets with their shape; class 4 is to be ignored. "odds" are from 0 to 1,
-#: and "shares" are those of the classes.
+#: Targets with their shape; class 4 is to be ignored. "odds" are from 0 to 1, "shares" are those
+#: of the classes, and "strings" are one or two labels, filled up with -1; the last class is blank.
 LABELS = [i * 7 % CLASSES for i in range(ITEMS)]
 NUMBERS = waves(ITEMS * CLASSES, 5.1)
 _PAIRS = [(2 * i % 7 + 1, 3 * i % 5) for i in range(ITEMS)]
@@ -45,6 +45,7 @@ TARGETS: dict[str, tuple[list[Any], tuple[int, ...]]] = {
         (ITEMS, CLASSES, MAP, MAP),
     ),
     "one mask": ([float(x > 0) for x in waves(ITEMS * _PIXELS, 3.7)], (ITEMS, MAP, MAP)),
+    "strings": ([x for i in range(ITEMS) for x in (i % 2, i // 2 % 3 - 1)], (ITEMS, 2)),
     "of a kind": ([float(i % 3 > 0) for i in range(ITEMS)], (ITEMS,)),
 }
 #: Each a name, settings and targets. Of maps are those whose targets are; and those of several
@@ -77,6 +78,7 @@ LOSSES: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "triplet": ("triplet", {}, None),
     "elbo": ("elbo", {}, "one mask"),
     "pixel_nll": ("pixel_nll", {}, "masks"),
+    "ctc": ("ctc", {}, "strings"),
 }
 #: How many maps a loss sees.
 PREDICTIONS = {"contrastive": 2, "triplet": 3, "elbo": 3}
@@ -84,4 +86,9 @@ PREDICTIONS = {"contrastive": 2, "triplet": 3, "elbo": 3}
 
 def sees_maps(loss: str) -> bool:
     """Whether the head makes maps for this line of `LOSSES`, and no numbers."""
-    return LOSSES[loss][2] in ("label map", "masks") or loss in PREDICTIONS
+    return LOSSES[loss][2] in ("label map", "masks", "strings") or loss in PREDICTIONS
+
+
+def reads_steps(loss: str) -> bool:
+    """Whether the pixels of the maps are the steps of a sequence: (N, steps, classes)."""
+    return LOSSES[loss][2] == "strings"
