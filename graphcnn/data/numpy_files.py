@@ -71,7 +71,8 @@ def npz(
     The arrays are named x and y, images and labels, or x_train and y_train. Those for testing are
     x_test and y_test; without them, `test_fraction` of the images is held out. Those for validation
     are x_val and y_val (x_valid, x_validation), the attribute `validation` of the result. An array
-    of texts `classes` may name the classes.
+    of texts `classes` may name the classes. Strings of labels, (n, length), are filled up with -1
+    behind the labels of each item.
 
     `mmap`: leave the items in the file, which is mapped into memory and read batch by batch; they
     must not be compressed there. Only their shapes and types are looked at before.
@@ -98,14 +99,29 @@ def npz(
     made_up = classes is None and all(b.dtype.kind in "iu" and b.size for _, b in parts.values())
     if made_up:  # as many for both parts
         classes = max((numbered(b, f"{path}, {k}") for k, (_, b) in parts.items()), key=len)
+    fill = (_FILL,) if any(_filled_up(b) for _, b in parts.values()) else ()
     sets = {
-        part: Dataset(a, b, classes or (), name=f"{path.name} {part}", numbered=made_up)
+        part: Dataset(
+            a, b, classes or (), name=f"{path.name} {part}", numbered=made_up, ignored=fill
+        )
         for part, (a, b) in parts.items()
     }
     train, test = sets["train"], sets.get("test")
     if test is None:
         train, test = train.split(test_fraction, seed)
     return Parts(train, test, sets.get("validation"))
+
+
+#: What stands behind the labels of a string that is shorter than the others.
+_FILL = -1
+
+
+def _filled_up(labels: Array) -> bool:
+    """Whether these are strings of labels, (n, length), of which some are filled up."""
+    if labels.ndim != 2 or labels.dtype.kind != "i":
+        return False
+    fill = labels == _FILL
+    return bool(fill.any() and not (fill[:, :-1] & ~fill[:, 1:]).any())
 
 
 #: How files that `numpy.load` reads without unpickling begin: .npy, .npz, and an empty .npz.

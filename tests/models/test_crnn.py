@@ -1,8 +1,12 @@
 """A reader of strings of drawn digits: what it is given, and that it learns."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 import graphcnn as cnn
+from graphcnn.errors import DataError, GraphError
 from graphcnn.ir.node import Array
 from graphcnn.models import crnn
 from graphcnn.tools.drawn_digits import digit, digit_strings
@@ -53,3 +57,31 @@ def test_it_learns_to_read_strings() -> None:
     assert shares[0] < 0.05 and shares[2] > 0.6 and shares[1] < shares[2]
     losses = [row["loss"] for row in history]
     assert losses[-1] < 0.3 * losses[0]
+
+
+def test_strings_of_a_file_are_filled_up(tmp_path: Path) -> None:
+    """-1 behind the labels is no class, and -1 between them is a wrong label."""
+    images, labels = digit_strings(30, most=3, width=72, seed=0)
+    np.savez(tmp_path / "strings.npz", images=images, labels=labels)
+    train, test = cnn.data.npz(tmp_path / "strings.npz")
+    assert train.ignored == test.ignored == (-1,) and len(train.classes) == 10
+    model = crnn(units=4).initialize(0)
+    assert model.objective == "ctc"
+    told = model.fit(train, epochs=1, batch_size=8, seed=0, progress=False, loss="ctc")
+    assert np.isfinite(told[0]["loss"]) and model.loss == "ctc"
+    model.save(tmp_path / "reader.safetensors")
+    again = cnn.load(tmp_path / "reader.safetensors")
+    assert again.loss == "ctc" and np.isfinite(again.evaluate(test)["loss"])
+
+    labels[3] = 1, -1, 2
+    np.savez(tmp_path / "hole.npz", images=images, labels=labels)
+    with pytest.raises(DataError, match=r"label -1 in row . at .* is out of range: 10 classes"):
+        cnn.data.npz(tmp_path / "hole.npz")
+
+
+def test_one_label_of_an_image_is_no_string() -> None:
+    images, labels = digit_strings(8, most=1, width=28, seed=0)
+    with pytest.raises(GraphError, match=r"labels must be i64\[N, labels\].*found i64\[N\]"):
+        crnn(width=28, units=4).fit(
+            (images / np.float32(255), labels[:, 0]), loss="ctc", epochs=1, progress=False
+        )

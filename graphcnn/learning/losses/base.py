@@ -83,6 +83,10 @@ class Loss:
         `targets`; None is what they hold."""
         return None
 
+    def stand_in(self, prediction: TensorType) -> TensorType:
+        """A type that targets may have, where only the data tell it and there are none yet."""
+        return prediction
+
     @property
     def options(self) -> dict[str, Any]:
         """The settings by name."""

@@ -83,8 +83,8 @@ def target_type(loss: Loss, prediction: TensorType, targets: Array | None = None
     """Type of the targets of a loss, for a (first) prediction.
 
     A loss with a name says what it takes. A function takes what the data hold: whole numbers are
-    i64, and floats have the prediction's element type. Without `targets` a function's are like the
-    prediction.
+    i64, and floats have the prediction's element type. Without `targets` it is
+    `Loss.stand_in`, which for a function is like the prediction.
     """
     if any(times_n(d) > 1 for d in prediction.shape if isinstance(d, BatchSize)):
         raise GraphError(
@@ -95,7 +95,7 @@ def target_type(loss: Loss, prediction: TensorType, targets: Array | None = None
     if own is not None:
         return own
     if targets is None:
-        return prediction
+        return loss.stand_in(prediction)
     item = targets.shape[1:]
     if targets.dtype.kind in "iu":
         return TensorType((N, *item), DType.INT64)

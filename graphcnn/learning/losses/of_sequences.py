@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from graphcnn.ir.tensor_type import DType, TensorType
 from graphcnn.language.loops.ctc import ctc_loss
 from graphcnn.learning.losses.base import Loss
 
@@ -25,3 +26,7 @@ class CTC(Loss):
 
     name: ClassVar = "ctc"
     function: ClassVar = staticmethod(ctc_loss)
+
+    def stand_in(self, prediction: TensorType) -> TensorType:
+        """As many labels as there are steps: how many there are, the data say."""
+        return TensorType(prediction.shape[:2], DType.INT64)
