@@ -10,7 +10,7 @@ from typing import Any
 
 from graphcnn.base.regular_files import is_folder
 from graphcnn.data.parts import Parts
-from graphcnn.errors import DataError, GraphCnnError, OutputError, RecipeError
+from graphcnn.errors import DataError, GraphCnnError, GraphError, OutputError, RecipeError
 from graphcnn.learning.aim import Losses
 from graphcnn.learning.objective import measures_of, numbers_of
 from graphcnn.model import Model
@@ -148,6 +148,12 @@ def train_recipe(recipe: Recipe, data: Any = None, *, save: bool = False) -> Tra
         if name not in measured:
             recipe.places.refuse_name(
                 f"states.{name}", f"is not measured; measured are {', '.join(measured)}"
+            )
+        try:
+            Monitor(name)
+        except GraphError:
+            recipe.places.refuse_name(
+                f"states.{name}", "cannot be stated: nobody knows whether more or less is better"
             )
     _check_views(recipe, model, loss)
     path, curves = recipe.output.model, recipe.output.curves

@@ -13,20 +13,8 @@ Monitored = str | Callable[[Row], float] | None
 
 MODES = ("auto", "min", "max")
 #: Words in the names of numbers of which less is better, and of which more.
-_LESS = {
-    "loss",
-    "error",
-    "mse",
-    "mae",
-    "rmse",
-    "mape",
-    "l1",
-    "rate",
-    "norm",
-    "brier",
-    "penalty",
-    "distance",
-}
+_LESS = {"loss", "error", "mse", "mae", "rmse", "mape", "l1", "rate", "norm", "brier", "penalty",
+         "distance", "bits", "nats", "divergence", "reconstruction"}  # fmt: skip
 _MORE = {"accuracy", "precision", "recall", "f1", "f2", "auc", "ap", "iou", "miou", "dice",
          "jaccard", "r2", "specificity", "sensitivity", "kappa", "psnr", "ssim", "top", "match",
          "correlation", "variance"}  # fmt: skip

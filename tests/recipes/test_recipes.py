@@ -17,6 +17,7 @@ from graphcnn.recipes.recipe import Recipe, keys
 from graphcnn.recipes.writing import toml
 from graphcnn.tools.commands.train import train
 from graphcnn.tools.commands.training.told import KEYS, _settings
+from graphcnn.training.monitor import Monitor
 
 FILE = f"""
 network = "nets.py:tiny"
@@ -249,3 +250,5 @@ def test_built_in_recipes_are_what_a_file_may_say() -> None:
         assert recipe.states and recipe.about and recipe.network.name and recipe.data.source
         optimizer_of(recipe)
         assert Recipe.of(tomllib.loads(str(recipe))) == recipe
+        for stated in recipe.states:
+            _ = Monitor(stated).more  # known

@@ -192,3 +192,15 @@ def test_errors_name_file_line_and_key(there: Path, text: str, message: str) -> 
 def test_by_patterns_is_not_what_a_word_is() -> None:
     with pytest.raises(RecipeError, match="momentun is not known of SGD, did you mean momentum"):
         optimizer_of(Recipe.of({"optimizer": {"name": "sgd", "momentun": {"schedule": "cosine"}}}))
+
+
+def test_what_is_stated_can_be_compared(there: Path) -> None:
+    """Found before the run, which would end with it."""
+    Path("recipe.toml").write_text(
+        FILE.replace("wgan_gp", "gan").replace("penalty = 5.0", "")
+        + "\n[states]\nd_loss = 3\nd_real = 0.5\n"
+    )
+    told = refused(2, "train", "recipe.toml")
+    wanted = "states.d_real cannot be stated: nobody knows whether more or less is better"
+    assert wanted in told and "recipe.toml:" in told
+    assert not Path("gan.safetensors").exists()
