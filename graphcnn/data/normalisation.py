@@ -320,14 +320,16 @@ def check_labels(
     return array.astype(np.int64, copy=False)
 
 
-def refuse_labels(array: Array, wrong: Array, classes: int, ignored: Sequence[int] = ()) -> None:
+def refuse_labels(
+    array: Array, wrong: Array, classes: int, ignored: Sequence[int] = (), taken: str = ""
+) -> None:
     """Raise `DataError` naming the first label where `wrong` holds, if there is one."""
     if wrong.any():
         row, *place = (int(i) for i in np.argwhere(wrong)[0])
         at = f" at {tuple(place)}" if place else ""
         raise DataError(
             f"label {array[(row, *place)]} in row {row}{at} is out of range: {classes} classes "
-            f"have the labels 0..{classes - 1}"
+            f"have the labels {taken or f'0..{classes - 1}'}"
             + (f", and {', '.join(map(str, ignored))} is ignored" if ignored else "")
             + ("; one output for two classes takes binary_cross_entropy" if classes == 1 else "")
         )

@@ -85,3 +85,15 @@ def test_one_label_of_an_image_is_no_string() -> None:
         crnn(width=28, units=4).fit(
             (images / np.float32(255), labels[:, 0]), loss="ctc", epochs=1, progress=False
         )
+
+
+@pytest.mark.parametrize(("blank", "range_"), [(3, "0..2"), (0, "1..3"), (1, "0, 2..3")])
+def test_a_label_that_is_the_blank_is_refused(blank, range_):
+    x = cnn.input("x", (4, 5))
+    labels = np.array([[c for c in range(4) if c != blank][:2], [blank, -1]])
+    logits = cnn.dense(cnn.reshape(x, (4 * cnn.N, 5)), 4)
+    model = cnn.Model(x, cnn.reshape(logits, (cnn.N, 4, 4)))
+    loss = cnn.losses.CTC(blank=blank)
+    with pytest.raises(cnn.DataError, match=f"label {blank} in row 1 at ") as told:
+        model.fit((np.ones((2, 4, 5), np.float32), labels), loss=loss, progress=False)
+    assert f"3 classes have the labels {range_}, and -1 is ignored" in str(told.value)

@@ -26,7 +26,7 @@ from graphcnn.language.loops.scan import scan
 from graphcnn.language.loss import refuse_squashed
 from graphcnn.language.weighting import mean_loss
 from graphcnn.ops.broadcast import Sum
-from graphcnn.ops.comparison import Less, NotEqual, Where
+from graphcnn.ops.comparison import Equal, Less, NotEqual, Where
 from graphcnn.ops.dense import MatMul
 from graphcnn.ops.elementwise import Cast, Exp, Log, Maximum, Neg
 from graphcnn.ops.gather import filled
@@ -85,7 +85,10 @@ def ctc_loss(
     known = Where()(real, labels, constant_of(np.int64(blank)))
 
     log_p = log_softmax(logits, 2)
-    of_labels = MatMul(transpose_b=True)(log_p, OneHot(classes, dtype)(known))
+    places = Where()(real, _among_labels(labels, blank, classes), constant_of(np.int64(0)))
+    of_labels = MatMul(transpose_b=True)(
+        _without(log_p, blank, classes), OneHot(classes - 1, dtype)(places)
+    )
     of_blank = log_p[:, :, blank : blank + 1]
     column = filled((items, 1), least, dtype)
     skips = column
@@ -132,6 +135,21 @@ def _log_sum(*terms: Value) -> Value:
     return largest + Log()(total)
 
 
+def _without(x: Value, blank: int, classes: int) -> Value:
+    """(N, T, K) without the column of the blank."""
+    if blank in (0, classes - 1):
+        return x[:, :, 1:] if blank == 0 else x[:, :, :-1]
+    return Concat(2)(x[:, :, :blank], x[:, :, blank + 1 :])
+
+
+def _among_labels(labels: Value, blank: int, classes: int) -> Value:
+    """The number of each label among the classes without the blank. That of the blank, which is no
+    label, is behind all of them, so that a look-up refuses it."""
+    own, none = constant_of(np.int64(blank)), constant_of(np.int64(classes - 1))
+    behind = labels - Cast(DType.INT64)(Less()(own, labels))
+    return Where()(Equal()(labels, own), none, behind)
+
+
 def _blank(blank: Any, classes: int) -> int:
     if not is_int(blank) or not -classes <= blank < classes:
         raise GraphError(f"blank must be one of {classes} classes, found {blank!r}")
@@ -143,6 +161,8 @@ def _checked(logits: Value, labels: Value, lengths: Value | None) -> int:
     check_float(logits=logits.type)
     if logits.type.rank != 3 or not all(isinstance(d, int) for d in logits.shape[1:]):
         raise GraphError(f"logits must be (N, steps, classes), found {logits.type}")
+    if logits.shape[2] == 1:
+        raise GraphError(f"a class besides the blank is needed, found logits {logits.type}")
     wanted = f"i64[{logits.shape[0]}"
     if not (
         labels.dtype is DType.INT64
