@@ -12,8 +12,8 @@ from graphcnn.learning.losses.base import Loss
 class CTC(Loss):
     """Connectionist temporal classification: `ctc_loss`.
 
-    Predictions are logits (N, T, K), targets are whole numbers (N, L), filled up behind the labels. A
-    label that is the blank, or no class, is refused.
+    Predictions are logits (N, T, K), targets are whole numbers (N, L), filled up behind the labels.
+    A label that is the blank, or no class, is refused.
 
     Attributes:
         blank: the class that stands for no label, the last by default.
