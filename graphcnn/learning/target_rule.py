@@ -181,17 +181,18 @@ class TargetRule:
             return check_labels(labels, self.classes, item)
         array = check_labels(labels, None, item)
         if self.classes is not None and array.size:
-            refuse_labels(
-                array, ~self._accepted(array), self.classes, self.ignored, self._taken(self.classes)
-            )
+            wrong = ~self._accepted(array)
+            if wrong.any():
+                taken = self._taken(self.classes)
+                refuse_labels(array, wrong, self.classes, self.ignored, taken)
         return array
 
     def _taken(self, classes: int) -> str:
         """The labels of classes as ranges, such as 1..3 of a loss that subtracts 1 before it looks
         one of three up; nothing where they lie farther off."""
-        known = [i for i in range(2 * classes) if self.accepts(i) and i not in self.ignored]
-        begins = [i for i in known if i - 1 not in known]
-        ends = [i for i in known if i + 1 not in known]
+        known = {i for i in range(2 * classes) if self.accepts(i) and i not in self.ignored}
+        begins = sorted(i for i in known if i - 1 not in known)
+        ends = sorted(i for i in known if i + 1 not in known)
         return ", ".join(
             str(a) if a == b else f"{a}..{b}" for a, b in zip(begins, ends, strict=True)
         )

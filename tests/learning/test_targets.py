@@ -10,6 +10,7 @@ import pytest
 import graphcnn as cnn
 from graphcnn.compile.runner import Runner
 from graphcnn.ir.node import Array
+from graphcnn.learning.target_rule import TargetRule
 from graphcnn.network.feeding import target_rule
 from graphcnn.runtime.execution import Execution
 
@@ -359,3 +360,19 @@ def test_writing_into_what_was_read_says_how_to_write() -> None:
 def test_a_pair_where_one_array_is_meant() -> None:
     with pytest.raises(cnn.DataError, match=r"found arrays of \(40, 1, 6, 6\) and \(40,\)"):
         classifier().predict((IMAGES, LABELS))
+
+
+def test_what_labels_there_are_is_looked_for_only_where_one_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = cnn.input("x", (5,))
+    model = cnn.Model(x, cnn.dense(x, 3)).initialize(0)
+
+    def from_one(prediction: cnn.Value, target: cnn.Value) -> cnn.Value:
+        return cnn.cross_entropy(prediction, target - 1)
+
+    images, told = np.ones((4, 5), np.float32), r"label 4 in row 2 .* have the labels 1\.\.3"
+    with pytest.raises(cnn.DataError, match=told):
+        model.fit((images, np.array([1, 2, 4, 1])), loss=from_one, progress=False)
+    monkeypatch.setattr(TargetRule, "_taken", None)  # which is no function
+    model.fit((images, np.array([1, 2, 3, 1])), loss=from_one, progress=False)
