@@ -50,7 +50,8 @@ def training(name: str, state: State, images: Array) -> Run:
         each.requires_grad_()
     if name == "dcgan":
         return _two_players(state, trained, x)
-    loss_of: Callable[[State, Any], Any] = {"vae": _elbo}.get(name, _nats_by(name))
+    pixel_models = {"pixelcnn": pixelcnn, "row_lstm": row_lstm}
+    loss_of = _elbo if name == "vae" else _nats_by(pixel_models[name])
     optimizer = torch.optim.Adam(trained.values(), lr=RATE)
 
     def step() -> object:
@@ -63,13 +64,11 @@ def training(name: str, state: State, images: Array) -> Run:
     return step
 
 
-def _nats_by(name: str) -> Callable[[State, Any], Any]:
+def _nats_by(network: Callable[[State, Any], Any]) -> Callable[[State, Any], Any]:
+    """The loss of a pixel model, given its logits."""
     from torch.nn import functional as F
 
-    network = {"pixelcnn": pixelcnn, "row_lstm": row_lstm}.get(name)
-
     def nats(state: State, x: Any) -> Any:
-        assert network is not None
         lost = F.binary_cross_entropy_with_logits(network(state, x), x, reduction="none")
         return lost.sum((1, 2, 3)).mean()
 
